@@ -1,0 +1,148 @@
+"""Errors that fairlead itself answers with, and those of its command line.
+
+An error carries what the answer needs: the HTTP status, the Anthropic error type (the richest of the three
+vocabularies; `wire` maps it to the OpenAI form), and a hint that says what to do next. Nothing here knows a
+protocol's shape: that is `wire`'s.
+"""
+
+
+class RouterError(Exception):
+    """An answer fairlead gives in place of an upstream's.
+
+    status: HTTP status. kind: Anthropic error type. code: OpenAI `code`, or None. message: what went wrong and
+    what to do next, free of secrets. retry_after: seconds for the `retry-after` header, or None.
+    retryable: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey.
+    """
+
+    status = 500
+    kind = "api_error"
+    code: str | None = None
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int | None = None, headers: tuple[tuple[str, str], ...] = ()):
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+        self.headers = headers
+
+
+class BadRequest(RouterError):
+    """400: the request itself is at fault; sending it again cannot help."""
+
+    status = 400
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class Unauthenticated(RouterError):
+    """401: a key is missing or wrong, the caller's or a backend's."""
+
+    status = 401
+    kind = "authentication_error"
+    code = "invalid_api_key"
+    retryable = False
+
+
+class Forbidden(RouterError):
+    """403: foreign Host or Origin, or a path that is closed by default."""
+
+    status = 403
+    kind = "permission_error"
+    code = "permission_denied"
+    retryable = False
+
+
+class NotFound(RouterError):
+    """404: no such path."""
+
+    status = 404
+    kind = "not_found_error"
+    retryable = False
+
+
+class UnknownModel(NotFound):
+    """404: no backend serves the model."""
+
+    code = "model_not_found"
+
+
+class WrongVerb(RouterError):
+    """405: the path exists, the method does not; `allow` is the value of the Allow header."""
+
+    status = 405
+    kind = "invalid_request_error"
+    retryable = False
+
+    def __init__(self, message: str, *, allow: str):
+        super().__init__(message, headers=(("allow", allow),))
+
+
+class TooLarge(RouterError):
+    """413: the request body is over its bound."""
+
+    status = 413
+    kind = "request_too_large"
+    code = "request_too_large"
+    retryable = False
+
+
+class UnsupportedMedia(RouterError):
+    """415: a content type or content coding that is not read here."""
+
+    status = 415
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class UpgradeRequired(RouterError):
+    """426: a websocket was asked for. Codex falls back to POST at once on this status and on no other."""
+
+    status = 426
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class HeadTooLarge(RouterError):
+    """431: too many header fields, or too long ones."""
+
+    status = 431
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class BadGateway(RouterError):
+    """502: the upstream could not be reached, or did not answer in HTTP."""
+
+    status = 502
+
+
+class Unavailable(RouterError):
+    """503: fairlead itself is at a bound, or stopping."""
+
+    status = 503
+    kind = "overloaded_error"
+    code = "overloaded"
+
+
+class UpstreamTimeout(RouterError):
+    """504: a deadline passed; the message names which."""
+
+    status = 504
+    kind = "timeout_error"
+    code = "timeout"
+
+
+class CommandError(Exception):
+    """A command that could not do its work: printed as `error: …`, exit code 1. `hint` is printed below it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(CommandError):
+    """A command line that makes no sense: exit code 2."""
+
+    exit_code = 2

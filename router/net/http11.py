@@ -1,0 +1,460 @@
+"""The server side of HTTP/1.1: one client connection, its read-ahead, and the cycle of request and answer.
+
+Rules of this file:
+- Two tasks a connection. The reader only reads (at most READ_AHEAD bytes ahead) and notices when the client leaves;
+  the cycle task parses, runs the application and writes.
+- One cancel scope a cycle. Every limit is a move of its deadline (`deadline`), and the reader cancels the same scope
+  when the client is gone. What cut it is in `why`; the application hears of it through `on_cut`, outside the scope.
+- A head is collected whole and checked raw before h11 sees it: h11 accepts bare LF and Content-Length beside
+  Transfer-Encoding, and limits only heads that are incomplete.
+- Nothing but an error of the listening socket leaves a connection task.
+"""
+
+import enum
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import h11
+import trio
+
+from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
+from router.net.stream import Bytes, SocketStream
+
+READ_AHEAD = 65536
+HEAD_LIMIT = 65536
+FIELD_LIMIT = 100
+HEAD_READ = 16384
+BODY_READ = 131072
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+# Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
+_AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
+
+
+class Cut(enum.Enum):
+    """Why a running cycle was cut."""
+
+    GONE = "the client closed the connection"
+    IDLE = "no request came"
+    HEAD = "the request head did not arrive in time"
+    BODY = "the request body stopped arriving"
+    STALLED = "the client stopped reading"
+    CONNECT = "the upstream could not be reached in time"
+    FIRST_BYTE = "the upstream sent no response head in time"
+    SILENT = "the upstream stopped sending"
+    TOTAL = "the request took too long"
+    STOPPING = "fairlead is stopping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Deadlines of a client connection, in seconds."""
+
+    idle: float = 120.0
+    head: float = 10.0
+    body: float = 30.0
+    stalled: float = 300.0
+    linger: float = 1.0
+
+
+class Request:
+    """One request head. `fields` maps lower-case names to their first value; `headers` keeps all, as they came."""
+
+    __slots__ = ("arrived", "fields", "headers", "method", "path", "query", "target", "version")
+
+    def __init__(self, event: h11.Request):
+        self.method = event.method.decode("ascii")
+        self.target = event.target
+        path, _, query = event.target.partition(b"?")
+        self.path = path.decode("ascii")
+        self.query = query.decode("ascii")
+        self.headers = event.headers
+        fields: dict[bytes, bytes] = {}
+        for name, value in event.headers:
+            fields.setdefault(name, value)
+        self.fields = fields
+        self.version = event.http_version
+        self.arrived = trio.current_time()
+
+
+class Application(Protocol):
+    """What a connection serves."""
+
+    async def __call__(self, connection: "Connection", request: Request) -> None:
+        """Answer one request through the connection."""
+        ...
+
+    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+        """Headers and body of an answer to a request that could not even be read."""
+        ...
+
+    def crashed(self, error: Exception) -> None:
+        """Hear of a defect; the connection is closed after it."""
+        ...
+
+
+class Connection:
+    """One client connection."""
+
+    def __init__(self, stream: SocketStream, application: Application, limits: Limits):
+        self.stream = stream
+        self.limits = limits
+        self.why: Cut | None = None
+        self.on_cut: Callable[[Cut], Awaitable[None]] | None = None
+        self.busy = False
+        self._application = application
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
+        self._scope = trio.CancelScope()
+        self._chunks: deque[bytes] = deque()
+        self._ahead = 0
+        self._read_size = HEAD_READ
+        self._ended = False
+        self._retired = False
+        self._writing = False
+        self._cycle_waits: trio.lowlevel.Task | None = None
+        self._reader_waits: trio.lowlevel.Task | None = None
+
+    # The life of the connection
+
+    async def serve(self) -> None:
+        """Serve requests until either side ends the connection."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read_ahead)
+                while await self._cycle():
+                    pass
+                nursery.cancel_scope.cancel()
+        finally:
+            self.stream.close()
+
+    def retire(self) -> None:
+        """Close when idle, else after the answer that is under way."""
+        self._retired = True
+        if not self.busy:
+            self.cut(Cut.STOPPING)
+
+    def cut(self, why: Cut) -> None:
+        """Cut the running cycle, from any task."""
+        if self.why is None:
+            self.why = why
+        self._scope.cancel()
+
+    def deadline(self, seconds: float, why: Cut) -> None:
+        """Move the cycle's one deadline; `why` is what it will mean."""
+        self._meaning = why
+        self._scope.deadline = trio.current_time() + seconds
+
+    @property
+    def gone(self) -> bool:
+        """True once the client closed its side."""
+        return self._ended
+
+    async def _cycle(self) -> bool:
+        """One request and its answer; False when the connection is to be closed."""
+        self.busy = False
+        self.why = None
+        self.on_cut = None
+        self._read_size = HEAD_READ
+        with trio.CancelScope() as scope:
+            self._scope = scope
+            self.deadline(self.limits.idle, Cut.IDLE)
+            if self._retired:
+                return False
+            try:
+                request = await self._next_request()
+                if request is None:
+                    return False
+                self.busy = True
+                await self._application(self, request)
+                return await self._settled()
+            except RouterError as error:
+                await self._refuse(error)
+                return False
+            except Exception as error:
+                self._application.crashed(error)
+                self.stream.abort()
+                return False
+        await self._after_cut(self.why or self._meaning)
+        return False
+
+    async def _after_cut(self, why: Cut) -> None:
+        if self._writing:
+            # Part of an answer is out and how much is unknown: nothing sensible can follow it.
+            self.stream.abort()
+        if self.on_cut is not None:
+            await self.on_cut(why)
+        elif why in (Cut.HEAD, Cut.BODY) and not self._ended:
+            error = BadRequest(f"{why.value}.")
+            error.status = 408
+            with trio.move_on_after(self.limits.linger):
+                await self._refuse(error)
+
+    async def _settled(self) -> bool:
+        """True when the connection can take the next request."""
+        conn = self._h11
+        if conn.our_state not in (h11.DONE, h11.MUST_CLOSE):
+            self.stream.abort()
+            return False
+        while conn.their_state is h11.SEND_BODY:
+            if conn.next_event() is h11.NEED_DATA:
+                if not self._chunks:
+                    break
+                conn.receive_data(self._take())
+        if self._ended:
+            return False
+        if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._retired:
+            await self._linger()
+            return False
+        trailing = conn.trailing_data[0]
+        if trailing:
+            # The next head must be checked raw too, so h11 may not keep it.
+            self._chunks.appendleft(trailing)
+            self._ahead += len(trailing)
+            self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
+        else:
+            conn.start_next_cycle()
+        return True
+
+    async def _linger(self) -> None:
+        """End our side and read on for a moment: closing over unread bytes would reset the answer away."""
+        self.stream.half_close()
+        with trio.move_on_after(self.limits.linger):
+            while await self._more():
+                self._take()
+
+    async def _refuse(self, error: RouterError) -> None:
+        if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.stream.abort()
+            return
+        headers, body = self._application.refusal(error)
+        await self.respond(error.status, [*headers, (b"connection", b"close")], body)
+        await self._linger()
+
+    # Reading
+
+    async def _read_ahead(self) -> None:
+        while True:
+            if self._ahead >= READ_AHEAD:
+                self._reader_waits = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(self._reader_aborted)
+            try:
+                data = await self.stream.receive_some(self._read_size)
+            except (OSError, trio.ClosedResourceError):
+                data = b""
+            if not data:
+                self._ended = True
+                if self.busy:
+                    self.cut(Cut.GONE)
+            else:
+                self._chunks.append(data)
+                self._ahead += len(data)
+            if self._cycle_waits is not None:
+                task, self._cycle_waits = self._cycle_waits, None
+                trio.lowlevel.reschedule(task)
+            if not data:
+                return
+
+    def _reader_aborted(self, _: object) -> trio.lowlevel.Abort:
+        self._reader_waits = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _cycle_aborted(self, _: object) -> trio.lowlevel.Abort:
+        self._cycle_waits = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    async def _more(self) -> bool:
+        """Wait until the reader has bytes for us; False at the end of the stream."""
+        if not self._chunks and not self._ended:
+            self._cycle_waits = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._cycle_aborted)
+        return bool(self._chunks)
+
+    def _take(self) -> bytes:
+        data = self._chunks.popleft()
+        self._ahead -= len(data)
+        if self._reader_waits is not None and self._ahead < READ_AHEAD:
+            task, self._reader_waits = self._reader_waits, None
+            trio.lowlevel.reschedule(task)
+        return data
+
+    async def _next_request(self) -> Request | None:
+        head = await self._collect_head()
+        if head is None:
+            return None
+        self._h11.receive_data(head)
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            raise _malformed(error) from None
+        if not isinstance(event, h11.Request):
+            raise BadRequest("The request head could not be read.")
+        _check_head(event)
+        return Request(event)
+
+    async def _collect_head(self) -> bytes | None:
+        """The raw head up to and with its blank line; what follows stays for the body."""
+        data = b""
+        while True:
+            if not await self._more():
+                return None
+            if not data:
+                self.deadline(self.limits.head, Cut.HEAD)
+            data += self._take()
+            if data.startswith(b"\r\n"):
+                data = data[2:]  # one blank line before a request is tolerated (RFC 9112, 2.2)
+            end = data.find(b"\r\n\r\n") + 4
+            head = data[:end] if end > 3 else data
+            if len(head) > HEAD_LIMIT:
+                raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
+            _check_raw(head, whole=end > 3)
+            if end > 3:
+                if len(data) > end:
+                    self._chunks.appendleft(data[end:])
+                    self._ahead += len(data) - end
+                return head
+
+    async def body(self, limit: int, hold: Callable[[int], None]) -> Bytes:
+        """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
+        conn = self._h11
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            try:
+                event = conn.next_event()
+            except h11.RemoteProtocolError as error:
+                raise _malformed(error) from None
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+                size += len(event.data)
+                if size > limit:
+                    raise TooLarge(f"The request body is over {limit >> 20} MiB.")
+                hold(len(event.data))
+            elif event is h11.NEED_DATA:
+                if not self._chunks:
+                    if conn.they_are_waiting_for_100_continue:
+                        await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
+                    self._read_size = BODY_READ
+                    self.deadline(self.limits.body, Cut.BODY)
+                    if not await self._more():
+                        await trio.lowlevel.checkpoint()  # the reader has cut this cycle
+                        raise BadRequest("The request body ended early.")
+                conn.receive_data(self._take())
+            elif isinstance(event, h11.EndOfMessage):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            else:
+                raise BadRequest("The request body could not be read.")
+
+    # Writing. `head`, `data` and `end` only frame; what they return is sent by `write` or `write_now`.
+
+    @property
+    def started(self) -> bool:
+        """True once a response head was framed."""
+        return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
+
+    def head(self, status: int, headers: RawHeaders, reason: bytes = b"") -> list[Bytes]:
+        """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        event = h11.Response(status_code=status, headers=headers, reason=reason)
+        return self._h11.send_with_data_passthrough(event) or []
+
+    def data(self, payload: Bytes) -> list[Bytes]:
+        """Frame a piece of the response body, without copying it."""
+        return self._h11.send_with_data_passthrough(h11.Data(data=payload)) or []  # type: ignore[arg-type]
+
+    def end(self) -> list[Bytes]:
+        """Frame the end of the response."""
+        return self._h11.send_with_data_passthrough(_END) or []
+
+    def write_now(self, parts: Sequence[Bytes]) -> bytes:
+        """Send what fits now; the caller hands the rest to `write`. A client that left cuts the cycle."""
+        try:
+            return self.stream.try_send(parts)
+        except OSError:
+            self._lost()
+            return b""
+
+    async def write(self, parts: Sequence[Bytes]) -> None:
+        """Send all, waiting for the client at most `limits.stalled`."""
+        if not parts:
+            return
+        rest = self.write_now(parts)
+        if not rest:
+            return
+        scope = self._scope
+        before, meaning = scope.deadline, self._meaning
+        self.deadline(self.limits.stalled, Cut.STALLED)
+        self._writing = True
+        try:
+            await self.stream.send_all(rest)
+        except (OSError, trio.ClosedResourceError):
+            self._lost()
+            await trio.lowlevel.checkpoint()
+        self._writing = False
+        self._meaning = meaning
+        scope.deadline = before
+
+    async def respond(self, status: int, headers: RawHeaders, body: Bytes = b"", reason: bytes = b"") -> None:
+        """Send a whole answer; content-length is added here."""
+        if self._h11.their_state is h11.SEND_BODY and not self._h11.trailing_data[0] and not self._chunks:
+            headers = [*headers, (b"connection", b"close")]  # a body nobody will read is still coming
+        parts = self.head(status, [*headers, (b"content-length", b"%d" % len(body))], reason)
+        if body and self._h11.our_state is h11.SEND_BODY and self.answers_with_body:
+            parts += self.data(body)
+        parts += self.end()
+        await self.write(parts)
+
+    @property
+    def answers_with_body(self) -> bool:
+        """False when the request was a HEAD."""
+        return self._h11._request_method != b"HEAD"  # pyright: ignore[reportPrivateUsage]
+
+    def abort(self) -> None:
+        """Drop the connection so that the client cannot take what it has for a whole answer."""
+        self.stream.abort()
+
+    def _lost(self) -> None:
+        self._ended = True
+        self.cut(Cut.GONE)
+
+
+_CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+_END = h11.EndOfMessage()
+
+
+def _check_raw(head: bytes, *, whole: bool) -> None:
+    """Refuse what h11 lets pass: bare LF or CR, folded fields, too many fields."""
+    breaks = head.count(b"\r\n")
+    if head.count(b"\n") != breaks or head.count(b"\r") - breaks > (0 if whole else 1):
+        raise BadRequest("The request head has a line end other than CRLF.")
+    if breaks > FIELD_LIMIT + 2:
+        raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
+
+
+def _check_head(event: h11.Request) -> None:
+    """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
+    names = [name for name, _ in event.headers]
+    if event.http_version not in (b"1.1", b"1.0"):
+        raise BadRequest(f"HTTP/{event.http_version.decode('ascii')} is not spoken here; use HTTP/1.1.")
+    if b"transfer-encoding" in names:
+        if b"content-length" in names:
+            raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
+        if event.http_version == b"1.0":
+            raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
+    if event.method == b"CONNECT":
+        raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
+    target = event.target
+    if not target.startswith(b"/") and not (target == b"*" and event.method == b"OPTIONS"):
+        raise BadRequest("The request target must be a path, such as /v1/messages.")
+    if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
+        raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
+
+
+def _malformed(error: h11.RemoteProtocolError) -> RouterError:
+    problem = BadRequest(f"The request is not valid HTTP: {error}.")
+    problem.status = error.error_status_hint
+    return problem
