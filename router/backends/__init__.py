@@ -44,7 +44,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
 
     root: as in Known. vendor: name of the known provider it is an instance of, '' for others.
     auth: `key` sends an account's key, `client` passes the caller's own credential on, `none` sends nothing.
-    added: seconds since 1970, for the order of ties.
+    added: seconds since 1970, for the order of ties. insecure_http: the user allowed http:// to a public address.
     """
 
     name: str
@@ -55,3 +55,4 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Account, ...] = ()
     enabled: bool = True
     added: float = 0.0
+    insecure_http: bool = False

@@ -11,16 +11,18 @@ Rules of this file:
 """
 
 import enum
+import http
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
+from router.net.headers import Fields, RawHeaders
 from router.net.stream import Bytes, SocketStream
 
 READ_AHEAD = 65536
@@ -28,8 +30,6 @@ HEAD_LIMIT = 65536
 FIELD_LIMIT = 100
 HEAD_READ = 16384
 BODY_READ = 131072
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 # Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
@@ -66,13 +66,15 @@ class Request:
 
     __slots__ = ("arrived", "fields", "headers", "method", "path", "query", "target", "version")
 
+    headers: Fields
+
     def __init__(self, event: h11.Request):
         self.method = event.method.decode("ascii")
         self.target = event.target
         path, _, query = event.target.partition(b"?")
         self.path = path.decode("ascii")
         self.query = query.decode("ascii")
-        self.headers = event.headers
+        self.headers = cast("Fields", event.headers)
         fields: dict[bytes, bytes] = {}
         for name, value in event.headers:
             fields.setdefault(name, value)
@@ -85,7 +87,10 @@ class Application(Protocol):
     """What a connection serves."""
 
     async def __call__(self, connection: "Connection", request: Request) -> None:
-        """Answer one request through the connection."""
+        """Answer one request through the connection.
+
+        The cycle's deadline is still the one of the head or the body: move it before waiting for anything else.
+        """
         ...
 
     def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
@@ -169,6 +174,9 @@ class Connection:
                 if request is None:
                     return False
                 self.busy = True
+                if self._ended:
+                    # It left before the reader had a running cycle to cut.
+                    self.cut(Cut.GONE)
                 await self._application(self, request)
                 return await self._settled()
             except RouterError as error:
@@ -199,13 +207,9 @@ class Connection:
         if conn.our_state not in (h11.DONE, h11.MUST_CLOSE):
             self.stream.abort()
             return False
-        while conn.their_state is h11.SEND_BODY:
-            if conn.next_event() is h11.NEED_DATA:
-                if not self._chunks:
-                    break
-                conn.receive_data(self._take())
         if self._ended:
             return False
+        self._skim()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._retired:
             await self._linger()
             return False
@@ -218,6 +222,15 @@ class Connection:
         else:
             conn.start_next_cycle()
         return True
+
+    def _skim(self) -> None:
+        """Read over what is at hand of a body nobody asked for; a request without one ends here too."""
+        conn = self._h11
+        while conn.their_state is h11.SEND_BODY:
+            if conn.next_event() is h11.NEED_DATA:
+                if not self._chunks:
+                    return
+                conn.receive_data(self._take())
 
     async def _linger(self) -> None:
         """End our side and read on for a moment: closing over unread bytes would reset the answer away."""
@@ -301,8 +314,7 @@ class Connection:
         while True:
             if not await self._more():
                 return None
-            if not data:
-                self.deadline(self.limits.head, Cut.HEAD)
+            first = not data
             data += self._take()
             if data.startswith(b"\r\n"):
                 data = data[2:]  # one blank line before a request is tolerated (RFC 9112, 2.2)
@@ -316,8 +328,10 @@ class Connection:
                     self._chunks.appendleft(data[end:])
                     self._ahead += len(data) - end
                 return head
+            if first:
+                self.deadline(self.limits.head, Cut.HEAD)
 
-    async def body(self, limit: int, hold: Callable[[int], None]) -> Bytes:
+    async def body(self, limit: int, hold: Callable[[int], None]) -> bytes | bytearray:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
         conn = self._h11
         pieces: list[bytes] = []
@@ -357,16 +371,16 @@ class Connection:
 
     def head(self, status: int, headers: RawHeaders, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
-        event = h11.Response(status_code=status, headers=headers, reason=reason)
-        return self._h11.send_with_data_passthrough(event) or []
+        event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
+        return list(self._h11.send_with_data_passthrough(event) or ())
 
     def data(self, payload: Bytes) -> list[Bytes]:
         """Frame a piece of the response body, without copying it."""
-        return self._h11.send_with_data_passthrough(h11.Data(data=payload)) or []  # type: ignore[arg-type]
+        return list(self._h11.send_with_data_passthrough(h11.Data(data=payload)) or ())  # type: ignore[arg-type]
 
     def end(self) -> list[Bytes]:
         """Frame the end of the response."""
-        return self._h11.send_with_data_passthrough(_END) or []
+        return list(self._h11.send_with_data_passthrough(_END) or ())
 
     def write_now(self, parts: Sequence[Bytes]) -> bytes:
         """Send what fits now; the caller hands the rest to `write`. A client that left cuts the cycle."""
@@ -398,7 +412,8 @@ class Connection:
 
     async def respond(self, status: int, headers: RawHeaders, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here."""
-        if self._h11.their_state is h11.SEND_BODY and not self._h11.trailing_data[0] and not self._chunks:
+        self._skim()
+        if self._h11.their_state is h11.SEND_BODY:
             headers = [*headers, (b"connection", b"close")]  # a body nobody will read is still coming
         parts = self.head(status, [*headers, (b"content-length", b"%d" % len(body))], reason)
         if body and self._h11.our_state is h11.SEND_BODY and self.answers_with_body:
@@ -411,6 +426,10 @@ class Connection:
         """False when the request was a HEAD."""
         return self._h11._request_method != b"HEAD"  # pyright: ignore[reportPrivateUsage]
 
+    def close(self) -> None:
+        """Close without ending the answer: what was sent arrives, and a chunked answer shows that it is not whole."""
+        self.stream.close()
+
     def abort(self) -> None:
         """Drop the connection so that the client cannot take what it has for a whole answer."""
         self.stream.abort()
@@ -422,6 +441,7 @@ class Connection:
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
 _END = h11.EndOfMessage()
+_REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}
 
 
 def _check_raw(head: bytes, *, whole: bool) -> None:

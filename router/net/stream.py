@@ -118,7 +118,6 @@ class SocketStream(trio.abc.Stream):
     def peer(self) -> str:
         """The peer's address, '' when unknown."""
         try:
-            name = self._sock.getpeername()
+            return str(self._sock.getpeername()[0])
         except OSError:
             return ""
-        return str(name[0]) if isinstance(name, tuple) else ""

@@ -1,0 +1,278 @@
+"""Known providers, and how a base URL is read.
+
+Protocols are those a provider documents under one root; a second root (DeepSeek's and Moonshot's `/anthropic`) would
+be a backend of its own. When a documentation did not say, the protocol is left out: a request would end in a 404.
+"""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from router.backends import Backend, Known
+
+# Day on which the `models` tuples below were written.
+MODELS_DATE = "2026-11-20"
+
+_PROVIDERS = (
+    Known(
+        name="openai",
+        title="OpenAI",
+        root="https://api.openai.com/v1",
+        protocols=("chat", "responses"),
+        families=(r"gpt-.*", r"o\d.*", r"chatgpt-.*", r"text-.*"),
+        stream_usage=True,
+        own_headers=("openai-organization", "openai-project"),
+        models=("gpt-5-mini", "gpt-5", "gpt-5.5", "gpt-4o"),
+    ),
+    Known(
+        name="anthropic",
+        title="Anthropic",
+        root="https://api.anthropic.com/v1",
+        protocols=("messages",),
+        auth="x-api-key",
+        families=(r"claude-.*",),
+        # anthropic-version and anthropic-beta are the protocol's own: every Messages backend needs them.
+        own_headers=("anthropic-workspace-id", "anthropic-organization-id", "anthropic-user-profile-id"),
+        models=("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-8", "claude-opus-5"),
+    ),
+    Known(
+        name="openrouter",
+        title="OpenRouter",
+        root="https://openrouter.ai/api/v1",
+        protocols=("messages", "chat", "responses"),
+        stream_usage=True,
+    ),
+    # Groq, Mistral, Perplexity and Z.ai put usage into the last chunk without being asked.
+    Known(
+        name="groq",
+        title="Groq",
+        root="https://api.groq.com/openai/v1",
+        protocols=("chat", "responses"),
+    ),
+    Known(
+        name="ollama",
+        title="Ollama",
+        root="http://127.0.0.1:11434/v1",
+        protocols=("messages", "chat", "responses"),
+        needs_key=False,
+        stream_usage=True,
+    ),
+    Known(
+        name="deepseek",
+        title="DeepSeek",
+        root="https://api.deepseek.com",
+        protocols=("chat", "responses"),
+        families=(r"deepseek-.*",),
+        stream_usage=True,
+    ),
+    Known(
+        name="mistral",
+        title="Mistral",
+        root="https://api.mistral.ai/v1",
+        protocols=("chat",),
+        families=(r"(mistral|codestral)-.*",),
+    ),
+    Known(
+        name="xai",
+        title="xAI",
+        root="https://api.x.ai/v1",
+        protocols=("chat", "responses"),
+        families=(r"grok-.*",),
+        stream_usage=True,
+    ),
+    Known(
+        name="gemini",
+        title="Google Gemini",
+        root="https://generativelanguage.googleapis.com/v1beta/openai",
+        protocols=("chat",),
+        families=(r"gemini-.*",),
+        stream_usage=True,
+    ),
+    Known(
+        name="together",
+        title="Together AI",
+        root="https://api.together.xyz/v1",
+        protocols=("chat",),
+        stream_usage=True,
+    ),
+    Known(
+        name="fireworks",
+        title="Fireworks AI",
+        root="https://api.fireworks.ai/inference/v1",
+        protocols=("messages", "chat", "responses"),
+        stream_usage=True,
+    ),
+    Known(
+        name="cerebras",
+        title="Cerebras",
+        root="https://api.cerebras.ai/v1",
+        protocols=("chat",),
+        stream_usage=True,
+    ),
+    Known(
+        name="perplexity",
+        title="Perplexity",
+        root="https://api.perplexity.ai",
+        protocols=("chat",),
+    ),
+    Known(
+        name="zai",
+        title="Z.ai",
+        root="https://api.z.ai/api/paas/v4",
+        protocols=("chat",),
+    ),
+    Known(
+        name="moonshot",
+        title="Moonshot AI",
+        root="https://api.moonshot.ai/v1",
+        protocols=("chat",),
+        stream_usage=True,
+    ),
+    Known(
+        name="alibaba",
+        title="Alibaba Model Studio",
+        root="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        protocols=("chat",),
+        stream_usage=True,
+    ),
+    Known(
+        name="lmstudio",
+        title="LM Studio",
+        root="http://127.0.0.1:1234/v1",
+        protocols=("messages", "chat", "responses"),
+        needs_key=False,
+        stream_usage=True,
+    ),
+    Known(
+        name="vllm",
+        title="vLLM",
+        root="http://127.0.0.1:8000/v1",
+        protocols=("messages", "chat", "responses"),
+        needs_key=False,
+        stream_usage=True,
+    ),
+    Known(
+        name="llamacpp",
+        title="llama.cpp",
+        root="http://127.0.0.1:8080/v1",
+        protocols=("messages", "chat", "responses"),
+        needs_key=False,
+        stream_usage=True,
+    ),
+    Known(
+        name="litellm",
+        title="LiteLLM proxy",
+        root="http://127.0.0.1:4000/v1",
+        protocols=("messages", "chat", "responses"),
+        stream_usage=True,
+    ),
+)
+
+KNOWN: dict[str, Known] = {entry.name: entry for entry in _PROVIDERS}
+_ROOTS = {entry.root: entry for entry in _PROVIDERS}
+
+_VERSION_SEGMENT = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?")
+_URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
+_ENDPOINT = re.compile(r"/(?:chat/completions|completions|messages|responses|models|embeddings)$")
+# Models that a tiny text request cannot test.
+_NOT_FOR_TEXT = re.compile(
+    r"embed|whisper|tts|audio|speech|transcri|image|dall-e|imagen|veo|sora|moderation|rerank|guard|realtime|ocr|bge-"
+)
+
+
+def known(name: str) -> Known | None:
+    """The provider of that name, None when fairlead does not know it."""
+    return KNOWN.get(name)
+
+
+def vendor_of(root: str) -> str:
+    """The name of the known provider whose root this is, '' for any other."""
+    entry = _ROOTS.get(root)
+    return entry.name if entry else ""
+
+
+def auth_form(backend: Backend) -> str:
+    """The header form of this backend's key: `bearer` or `x-api-key`."""
+    entry = known(backend.vendor)
+    if entry is not None:
+        return entry.auth
+    return "x-api-key" if backend.protocols == ("messages",) else "bearer"
+
+
+def text_model(backend: Backend, catalog: list[str]) -> str | None:
+    """A model of the catalog for a tiny text request, the cheapest where one is known; None when none fits."""
+    entry = known(backend.vendor)
+    for model in entry.models if entry else ():
+        if model in catalog:
+            return model
+    return next((model for model in catalog if not _NOT_FOR_TEXT.search(model.lower())), None)
+
+
+def clean_url(url: str) -> str:
+    """The URL without trailing slashes, scheme and host in lower case. Raises ValueError saying what is wrong."""
+    text = url.strip()
+    if not _URL_CHARACTERS.fullmatch(text) or "\\" in text:
+        raise ValueError("it has a space, a backslash or a character that is not ASCII")
+    parts = _split(text)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds a user name or password; a key is given apart from the URL")
+    if "?" in text or "#" in text:
+        raise ValueError("it has a query or fragment; give the URL without it")
+    if any(segment in (".", "..") for segment in parts.path.split("/")):
+        raise ValueError("its path has a dot segment")
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port is not None else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its host or port is malformed") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("it does not begin with https:// or http://")
+    if not parts.hostname or port == 0:
+        raise ValueError("its host or port is missing" if not parts.hostname else "its port is 0")
+    return parts
+
+
+def api_root(url: str) -> str:
+    """The root that `/chat/completions` is appended to, from a base URL with or without its version segment.
+
+    Raises ValueError saying what is wrong with the URL.
+    """
+    cleaned = clean_url(url)
+    if cleaned in _ROOTS:
+        return cleaned
+    endpoint = _ENDPOINT.search(cleaned)
+    if endpoint:
+        raise ValueError(f"it ends in {endpoint[0]}, an endpoint; give the base URL without it")
+    last = cleaned.rpartition("/")[2]
+    return cleaned if _VERSION_SEGMENT.fullmatch(last) else f"{cleaned}/v1"
+
+
+def is_https(root: str) -> bool:
+    """True when traffic to this root is encrypted."""
+    return root.startswith("https://")
+
+
+def host_of(root: str) -> str:
+    """The host of a root, without port and brackets."""
+    return urlsplit(root).hostname or ""
+
+
+def plain_http_allowed(host: str) -> bool:
+    """True for hosts that http:// may reach: this machine and private addresses, where no stranger can listen."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name in ("localhost", "host.docker.internal") or name.endswith((".localhost", ".local")):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_loopback or address.is_private or address.is_link_local

@@ -1,0 +1,123 @@
+"""The command line: which command is which function, and how a failure is shown.
+
+Commands are imported when they are called, so that each pays for its own modules only.
+"""
+
+import io
+import os
+import sys
+from importlib import import_module
+from typing import cast
+
+from router.errors import CommandError, UsageError
+
+# Name -> where its function is, and what the overview says of it.
+COMMANDS = {
+    "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
+    "demo": ("router.cli.demo:run", "try it without a key: serve a built-in backend and send it requests"),
+    "stop": ("router.cli.stop:run", "stop the running proxy"),
+    "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
+    "backend": ("router.cli.backend:run", "add, list, remove and test backends"),
+    "models": ("router.cli.models:run", "list every model that can be reached now"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line and return its exit code: 0 ok, 1 failed, 2 usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A model name that the terminal's encoding lacks must not end the command.
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except BaseException as error:
+        code = _report(error)
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    if not argv:
+        print(_overview())
+        return 2
+    name, rest = argv[0], argv[1:]
+    if name in ("--version", "-V"):
+        return _print_version()
+    if name in ("help", "--help", "-h"):
+        if not rest or name != "help":
+            print(_overview())
+            return 0
+        name, rest = rest[0], [*rest[1:], "--help"]
+    if name not in COMMANDS:
+        raise _unknown(name)
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(import_module(module), function)(rest)
+
+
+def _print_version() -> int:
+    from router import __version__
+
+    print(f"fairlead {__version__}")
+    return 0
+
+
+def _overview() -> str:
+    from router import __version__
+
+    lines = [
+        f"fairlead {__version__}: one URL on this machine, every LLM behind it",
+        "",
+        "usage: fairlead COMMAND …",
+        "",
+    ]
+    lines += [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
+    lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
+    lines += ["", "`fairlead COMMAND --help` tells more of one command; `fairlead --version` names the version."]
+    return "\n".join(lines)
+
+
+def _unknown(name: str) -> UsageError:
+    from router.cli.parser import nearest
+
+    kind = "option" if name.startswith("-") else "command"
+    near = nearest(name, [*COMMANDS, "help", "--help", "--version"])
+    return UsageError(
+        f"unknown {kind}: {name}", f"Did you mean:   fairlead {near}" if near else "See:   fairlead --help"
+    )
+
+
+def _report(error: BaseException) -> int:
+    """Show what ended a command, and return its exit code."""
+    cause = _innermost(error)
+    if isinstance(cause, SystemExit):
+        return cause.code if isinstance(cause.code, int) else 0
+    if isinstance(cause, BrokenPipeError):
+        # Else the interpreter complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(cause, KeyboardInterrupt):
+        return 130
+    if isinstance(cause, CommandError):
+        _print_error(str(cause), cause.hint)
+        return cause.exit_code
+    if os.environ.get("FAIRLEAD_TRACEBACK") == "1":
+        raise error
+    _print_error(
+        f"fairlead failed in a way it should not: {type(cause).__name__}.",
+        "This is a bug. For a report, run the command again with FAIRLEAD_TRACEBACK=1 set.",
+    )
+    return 1
+
+
+def _innermost(error: BaseException) -> BaseException:
+    # trio wraps what leaves a nursery, and Ctrl-C with it.
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return _innermost(inner[0]) if len(inner) == 1 else cast("BaseException", error)
+
+
+def _print_error(message: str, hint: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    for line in hint.splitlines():
+        print(f"       {line}", file=sys.stderr)

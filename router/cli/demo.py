@@ -1,0 +1,89 @@
+"""`fairlead demo`: serve with the built-in backend, send it requests, print the answers, keep serving."""
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from router import __version__
+from router.cli.demo_round import Outcome, rounds
+from router.cli.parser import Parser
+from router.cli.proxy import taken
+from router.cli.text import own_logins, point_lines, table
+from router.settings import Settings, load
+from router.store import access, backends
+from router.store.home import Home, open_home
+
+if TYPE_CHECKING:
+    from router.proxy.serve import Serving
+
+
+def run(argv: list[str]) -> int:
+    """Run the demo; exit code 1 when an answer was wrong."""
+    parser = Parser(
+        "demo",
+        "Serve with a built-in backend that needs no key and no network, send one request through each protocol,\n"
+        "print the answers, and keep serving.",
+        examples=["fairlead demo", "fairlead demo --once"],
+    )
+    parser.add_argument("--port", metavar="PORT", help="port to listen on (default 3456, else a free one)")
+    parser.add_argument("--once", action="store_true", help="end after the requests: exit code 0 when all were right")
+    options = parser.read(argv)
+    flags = {} if options.port is None else {"port": options.port}
+    settings = replace(load(os.environ, flags), demo=True)
+    access.check(settings)
+    home = open_home(os.environ)
+    return trio.run(_demo, settings, home, options.port is not None, options.once)
+
+
+async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
+    from router.proxy import serve
+
+    try:
+        return await _serve(settings, home, once)
+    except serve.PortTaken:
+        if chosen:
+            raise taken(settings.port, "demo") from None
+    return await _serve(replace(settings, port=0), home, once)
+
+
+async def _serve(settings: Settings, home: Home, once: bool) -> int:
+    from router.proxy import serve
+
+    async with serve.running(settings, home) as serving:
+        print(f"fairlead {__version__}   {serving.url}   demo backend, no key needed\n", flush=True)
+        outcomes = await rounds(serving.url, serving.key)
+        print("\n".join(_lines(outcomes)) + "\n")
+        right = all(outcome.ok for outcome in outcomes)
+        if once:
+            return 0 if right else 1
+        _print_next_steps(home, serving)
+        await serving.forever()
+        return 0 if right else 1
+
+
+def _lines(outcomes: list[Outcome]) -> list[str]:
+    """One line per request; counts are right-aligned."""
+    shown = [outcome for outcome in outcomes if outcome.label != "tools"]
+    digits = max(len(str(outcome.events)) for outcome in shown)
+    times = [f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in shown]
+    wide = max(len(time) for time in times)
+    rows = [
+        (outcome.label, outcome.model, outcome.said, f"{outcome.events:>{digits}} events", time.rjust(wide))
+        for outcome, time in zip(shown, times, strict=True)
+    ]
+    rows[0] = (*rows[0][:4], f"{rows[0][4]} to first byte")
+    # The tools line is left out of the columns: it is longer than the others and has no counts.
+    names = max(len(outcome.model) for outcome in outcomes)
+    labels = max(len(outcome.label) for outcome in outcomes)
+    lines = table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")
+    rest = [f"  {o.label.ljust(labels)}   {o.model.ljust(names)}   {o.said}" for o in outcomes if o.label == "tools"]
+    return [*lines, *rest]
+
+
+def _print_next_steps(home: Home, serving: "Serving") -> None:
+    found, _ = backends.load(home)
+    print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
+    print("Add a real backend:   fairlead backend add anthropic --key-stdin")
+    print("\nServing. Ctrl-C stops.", flush=True)

@@ -1,0 +1,63 @@
+"""`fairlead env`: the lines that point tools at the proxy. Imports no network module: shells run it at each start."""
+
+import os
+import shlex
+import sys
+
+from router.cli.parser import Parser, note
+from router.cli.text import NO_KEY, note_problems, own_logins, variables
+from router.settings import load
+from router.store import backends, runs
+from router.store.access import client_key
+from router.store.home import Home, open_home
+
+SHELLS = ("sh", "bash", "zsh", "fish", "powershell", "cmd")
+
+
+def run(argv: list[str]) -> int:
+    """Print the lines."""
+    parser = Parser(
+        "env",
+        "Print the lines that point a tool at the running proxy, for a shell to evaluate.",
+        examples=['eval "$(fairlead env)"', "fairlead env --shell fish | source"],
+    )
+    default = "powershell" if sys.platform == "win32" else "sh"
+    parser.add_argument(
+        "--shell", choices=SHELLS, default=default, metavar="SHELL", help=f"{', '.join(SHELLS)} (default {default})"
+    )
+    parser.add_argument("--json", action="store_true", help="print the variables as JSON")
+    options = parser.read(argv)
+    values = _values(open_home(os.environ))
+    if options.json:
+        import json
+
+        print(json.dumps(values, indent=2))
+        return 0
+    for name, value in values.items():
+        print(line(options.shell, name, value))
+    return 0
+
+
+def _values(home: Home) -> dict[str, str]:
+    settings = load(os.environ, {})
+    found, problems = backends.load(home)
+    note_problems(problems)
+    own = own_logins(found)
+    key = client_key(settings, home)
+    if key is not None and own:
+        note("note: tools that use their own login send fairlead's key in the header x-fairlead-key.")
+    live = runs.live(home)
+    url = live[0].url if live else f"http://localhost:{settings.port}"
+    return variables(url, key.reveal() if key else NO_KEY, own)
+
+
+def line(shell: str, name: str, value: str) -> str:
+    """One assignment in the words of a shell."""
+    if shell == "fish":
+        # In fish only backslash and quote are special between single quotes.
+        return "set -gx {} '{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'"))
+    if shell == "powershell":
+        return "$env:{} = '{}'".format(name, value.replace("'", "''"))
+    if shell == "cmd":
+        return f'set "{name}={value}"'
+    return f"export {name}={shlex.quote(value)}"

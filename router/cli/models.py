@@ -1,0 +1,112 @@
+"""`fairlead models`: every model that can be reached now, as the running proxy knows it, else asked of the backends."""
+
+import json
+import os
+from typing import NamedTuple
+
+import trio
+
+from router.backends import Backend
+from router.backends.known import known
+from router.cli.parser import Parser, note
+from router.cli.reach import key_of
+from router.cli.running import proven
+from router.cli.text import note_problems, table
+from router.errors import CommandError
+from router.net.control import ControlError, fetch_models
+from router.store import backends
+from router.store.home import Home, open_home
+
+
+class Listed(NamedTuple):
+    """One line of the list."""
+
+    id: str
+    backend: str
+    protocols: tuple[str, ...]
+
+
+class Lists(NamedTuple):
+    """What was found. source: the proxy's URL, '' when the backends were asked. problems: backend -> what is wrong."""
+
+    source: str
+    models: list[Listed]
+    problems: dict[str, str]
+
+
+def run(argv: list[str]) -> int:
+    """Print the list; exit code 1 when a backend could not be asked."""
+    parser = Parser(
+        "models",
+        "List every model that can be reached now, with its backend and the protocols it is served in.",
+        examples=["fairlead models"],
+    )
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    options = parser.read(argv)
+    lists = trio.run(_ask, open_home(os.environ))
+    if options.json:
+        print(json.dumps(_plain(lists), indent=2))
+    else:
+        _print(lists)
+    return 1 if lists.problems else 0
+
+
+async def _ask(home: Home) -> Lists:
+    for _, proxy in await proven(home):
+        try:
+            status = await proxy.status()
+        except ControlError as error:
+            raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
+        models = [Listed(model.id, model.backend, model.protocols) for model in status.models]
+        return Lists(proxy.url, models, {entry.name: entry.problem for entry in status.backends if entry.problem})
+    return await _ask_backends(home)
+
+
+async def _ask_backends(home: Home) -> Lists:
+    found, problems = backends.load(home)
+    note_problems(problems)
+    lists = Lists("", [], {problem.name: problem.message for problem in problems})
+    answers: dict[str, list[str]] = {}
+
+    async def ask(backend: Backend) -> None:
+        try:
+            answers[backend.name] = await _catalog(backend)
+        except (ControlError, CommandError) as error:
+            lists.problems[backend.name] = str(error)
+            note(f"error: {backend.name}: {error}")
+
+    enabled = [backend for backend in found if backend.enabled]
+    async with trio.open_nursery() as nursery:
+        for backend in enabled:
+            nursery.start_soon(ask, backend)
+    for backend in enabled:
+        lists.models.extend(Listed(model, backend.name, backend.protocols) for model in answers.get(backend.name, ()))
+    return lists
+
+
+async def _catalog(backend: Backend) -> list[str]:
+    if backend.auth == "client":
+        # Its catalog is the caller's to read; the package has a dated list.
+        entry = known(backend.vendor)
+        return list(entry.models) if entry else []
+    return await fetch_models(backend, key_of(backend, os.environ))
+
+
+def _print(lists: Lists) -> None:
+    if lists.source:
+        for name, message in lists.problems.items():
+            note(f"error: {name}: {message}")
+    else:
+        note("No proxy is running; these are the backends' own lists.")
+    if lists.models:
+        print("\n".join(table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models])))
+    elif not lists.problems:
+        print("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
+
+
+def _plain(lists: Lists) -> dict[str, object]:
+    return {
+        "proxy": lists.source or None,
+        "models": [model._asdict() for model in lists.models],
+        "problems": [{"backend": name, "message": message} for name, message in lists.problems.items()],
+    }

@@ -1,0 +1,67 @@
+"""Who listens on a port, as far as the system lets this user see."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+_LISTENING = "0A"
+
+
+def occupant(port: int, proc: Path = Path("/proc")) -> str:
+    """`pid 4121, nginx`; '' where it cannot be found out."""
+    if sys.platform != "linux":
+        return ""
+    links = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
+    if not links:
+        return ""
+    for folder in proc.iterdir():
+        if folder.name.isdecimal() and _holds(folder / "fd", links):
+            return f"pid {folder.name}{_name(folder)}"
+    return ""
+
+
+def free_port_after(port: int) -> int | None:
+    """The next port that can be bound on loopback, None when there is none near."""
+    for candidate in range(port + 1, min(port + 50, 65536)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return candidate
+    return None
+
+
+def _listening_inodes(port: int, proc: Path) -> set[str]:
+    found: set[str] = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (proc / "net" / table).read_text("ascii", "replace").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if len(fields) > 9 and fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
+    return found
+
+
+def _holds(folder: Path, links: set[str]) -> bool:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    for name in names:
+        try:
+            if os.readlink(folder / name) in links:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _name(folder: Path) -> str:
+    try:
+        return ", " + (folder / "comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""

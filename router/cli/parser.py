@@ -1,0 +1,64 @@
+"""How a command reads its arguments: argparse, with errors that say what would be right."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from router.errors import UsageError
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The name most like the word, '' when none is near."""
+    return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), "")
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command; `read` raises UsageError where argparse would print and exit."""
+
+    def __init__(self, command: str, about: str, *, examples: Sequence[str]):
+        self._command = command
+        self._flags: list[str] = []
+        super().__init__(
+            prog=f"fairlead {command}",
+            description=about,
+            epilog="\n".join(["example:" if len(examples) == 1 else "examples:", *(f"  {line}" for line in examples)]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self.add_argument("-h", "--help", action="help", help="show this text")
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        self._flags += [name for name in names if name.startswith("--")]
+        return super().add_argument(*names, **options)
+
+    def read(self, argv: list[str]) -> argparse.Namespace:
+        """The values of the arguments. Raises UsageError."""
+        values, unknown = self.parse_known_args(argv)
+        if unknown:
+            raise self._unknown(unknown[0])
+        return values
+
+    def error(self, message: str) -> NoReturn:
+        named = re.sub(r"^argument (-[\w/-]+)[^:]*: ", r"\1: ", message)
+        raise UsageError(named, self._help_hint())
+
+    def _unknown(self, argument: str) -> UsageError:
+        if not argument.startswith("-"):
+            return UsageError(f"unexpected argument: {argument}", self._help_hint())
+        flag = argument.partition("=")[0]
+        near = nearest(flag, self._flags)
+        return UsageError(
+            f"fairlead {self._command} has no option {flag}", f"Did you mean {near}?" if near else self._help_hint()
+        )
+
+    def _help_hint(self) -> str:
+        return f"See:   fairlead {self._command} --help"
+
+
+def note(text: str) -> None:
+    """Say something beside a command's output."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,113 @@
+"""`fairlead proxy`: serve until stopped."""
+
+import argparse
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from router import __version__
+from router.cli.occupant import free_port_after, occupant
+from router.cli.parser import Parser
+from router.cli.text import note_problems, own_logins, point_lines
+from router.errors import CommandError
+from router.settings import DECLARATIONS, Settings, default_text, load
+from router.store import access, backends
+from router.store.home import Home, open_home
+
+if TYPE_CHECKING:
+    from router.proxy.serve import Serving
+
+
+def run(argv: list[str]) -> int:
+    """Serve; exit code 0 also when this home's proxy is already there."""
+    settings = load(os.environ, _flags(_parser().read(argv)))
+    access.check(settings)
+    home = open_home(os.environ)
+    from router.proxy import serve
+
+    try:
+        return serve.run(settings, home, announce=lambda serving: _announce(home, settings, serving))
+    except serve.PortTaken as taken:
+        return _already(home, settings, taken.port)
+    except OSError as error:
+        raise _unbound(settings, error) from None
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "proxy",
+        "Serve every backend on one local URL until stopped.\n"
+        "Each option can also be set by the variable that stands with it.",
+        examples=["fairlead proxy", "fairlead proxy --port 3457 -v"],
+    )
+    parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
+    for entry in DECLARATIONS:
+        if entry.flag:
+            default = default_text(entry)
+            about = f"{entry.help} ({f'default {default}; ' if default else ''}${entry.env})"
+            parser.add_argument(entry.flag, dest=entry.attribute, metavar=entry.metavar, help=about.replace("%", "%%"))
+    secret = ", ".join(f"${entry.env}: {entry.help}" for entry in DECLARATIONS if entry.secret)
+    parser.epilog = f"only as a variable:\n  {secret}\n\n{parser.epilog}"
+    return parser
+
+
+def _flags(options: argparse.Namespace) -> dict[str, str]:
+    given = {entry.attribute: getattr(options, entry.attribute) for entry in DECLARATIONS if entry.flag}
+    if options.shorthand is not None and given["verbose"] is None:
+        given["verbose"] = str(min(options.shorthand, 2))
+    return {attribute: text for attribute, text in given.items() if text is not None}
+
+
+def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
+    found, problems = backends.load(home)
+    note_problems(problems)
+    enabled = [backend for backend in found if backend.enabled]
+    print(f"fairlead {__version__}   {serving.url}   {_served([entry.name for entry in enabled], settings.demo)}\n")
+    print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))))
+    if not enabled:
+        print("Add a backend:   fairlead backend add anthropic --key-stdin")
+    print("\nServing. Ctrl-C stops.", flush=True)
+
+
+def _served(names: list[str], demo: bool) -> str:
+    if names:
+        return f"backends: {', '.join(names)}"
+    return "no backends yet, the demo models answer" if demo else "no backends yet"
+
+
+def _already(home: Home, settings: Settings, port: int) -> int:
+    """The port is taken: fine when this home's proxy has it. Raises CommandError for any other program."""
+    import trio
+
+    from router.cli.running import proven
+
+    for entry, proxy in trio.run(proven, home):
+        if entry.port == port:
+            found, _ = backends.load(home)
+            print(f"fairlead {entry.version}   {proxy.url}   already serving\n")
+            asks_key = access.client_key(settings, home) is not None
+            print("\n".join(point_lines(proxy.url, asks_key=asks_key, own=own_logins(found))))
+            return 0
+    raise taken(port, "proxy")
+
+
+def taken(port: int, command: str) -> CommandError:
+    """The error for a port that another program has."""
+    who = occupant(port)
+    free = free_port_after(port)
+    return CommandError(
+        f"port {port} is taken by another program{f' ({who})' if who else ''}.",
+        f"Use another port:   fairlead {command} --port {0 if free is None else free}",
+    )
+
+
+def _unbound(settings: Settings, error: OSError) -> Exception:
+    """The error for a host or port that cannot be bound; anything else passes as it is."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return CommandError(f'host is "{settings.host}", which is no address of this machine.')
+    if error.errno == errno.EACCES:
+        return CommandError(
+            f"this user may not listen on port {settings.port}.", "Use a port above 1023:   fairlead proxy --port 3456"
+        )
+    return error

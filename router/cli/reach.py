@@ -1,0 +1,157 @@
+"""Asking a backend whether it works: its model list, and one tiny request per protocol."""
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+import trio
+
+from router.backends import PROTOCOLS, Backend
+from router.backends.known import known, text_model
+from router.cli.text import count
+from router.errors import CommandError
+from router.net.control import ControlError, fetch_models, probe, serves_strangers
+from router.settings import Secret
+from router.store.secrets import resolve
+
+# Named when a list is missing: the provider's error then tells a refused key from an unknown model.
+STAND_IN = "fairlead-check"
+
+
+class Reach(msgspec.Struct, kw_only=True):
+    """What the first contact showed. ok: requests can be expected to work. text: as it is printed. fix: `key` when
+    another key is needed, `variable` when its variable is not set, `again` when a later try may succeed, else ''."""
+
+    ok: bool
+    text: str
+    fix: str = ""
+    models: list[str] = []
+
+
+class Trial(msgspec.Struct, kw_only=True):
+    """A tiny request in one protocol. text: what came, or what went wrong. ms: until the whole answer."""
+
+    protocol: str
+    ok: bool
+    text: str
+    ms: int
+    status: int | None = None
+
+
+def key_of(backend: Backend, environ: Mapping[str, str]) -> Secret | None:
+    """The key of the first account; None when the backend needs none. Raises CommandError."""
+    if backend.auth != "key":
+        return None
+    if not backend.accounts:
+        raise CommandError(
+            f"{backend.name} has no key.", f"Give one:   fairlead backend add {backend.name} --key-stdin"
+        )
+    return resolve(backend.accounts[0].key, environ)
+
+
+async def reach(backend: Backend, environ: Mapping[str, str]) -> Reach:
+    """Ask for the model list, and say what that shows."""
+    try:
+        key = key_of(backend, environ)
+    except CommandError as error:
+        return Reach(ok=False, text=f"not tried: {error}", fix="variable" if backend.accounts else "key")
+    started = time.perf_counter()
+    try:
+        models = await fetch_models(backend, key)
+    except ControlError as error:
+        return await _unlisted(backend, key, error, _ms(started))
+    text = f"reached in {_ms(started)} ms"
+    if key is not None:
+        strangers = await serves_strangers(backend)
+        if strangers is False:
+            text += ", key accepted"
+    else:
+        strangers = None
+    text += f", {count(len(models), 'model')}" + _example(backend, models)
+    if strangers:
+        text += f"\nits list is open to anyone, so the key is untested:   fairlead backend test {backend.name}"
+    return Reach(ok=True, text=text, models=models)
+
+
+async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> Reach:
+    """What a failed model list shows: a provider without one may serve all the same."""
+    if error.status is None:
+        return Reach(ok=False, text=str(error), fix="again")
+    if error.status in (401, 403):
+        return _refused(backend, key, error, ms)
+    if error.status not in (404, 405, 501) or error.code == "redirect":
+        text = f"reached in {ms} ms, but its model list failed: {_reason(error)}"
+        return Reach(ok=False, text=text, fix="again")
+    entry = known(backend.vendor)
+    model = entry.models[0] if entry and entry.models else STAND_IN
+    trial = await attempt(backend, key, model, backend.protocols[0])
+    if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
+        accepted = ", key accepted" if key else ""
+        return Reach(
+            ok=True, text=f"reached in {ms} ms{accepted}, no model list; name its models as {backend.name}:MODEL"
+        )
+    if trial.status in (401, 403):
+        return _refused(backend, key, ControlError(trial.text, status=trial.status), ms)
+    return Reach(ok=False, text=f"reached in {ms} ms, but it serves no model list and no {backend.protocols[0]} here")
+
+
+def _refused(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> Reach:
+    if backend.auth == "client":
+        entry = known(backend.vendor)
+        listed = f", {count(len(entry.models), 'model')} listed here" if entry and entry.models else ""
+        return Reach(ok=True, text=f"reached in {ms} ms; requests carry each tool's own login{listed}")
+    code = f"{error.status} {error.code}".strip()
+    if key is None:
+        return Reach(ok=False, text=f"reached in {ms} ms, but it asks for a key ({code})", fix="key")
+    return Reach(ok=False, text=f"reached in {ms} ms, key refused ({code})", fix="key")
+
+
+async def attempt(backend: Backend, key: Secret | None, model: str, protocol: str) -> Trial:
+    """One tiny request in one protocol."""
+    started = time.perf_counter()
+    try:
+        text = await probe(backend, key, model, protocol)
+    except ControlError as error:
+        return Trial(protocol=protocol, ok=False, text=_reason(error), ms=_ms(started), status=error.status)
+    return Trial(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_ms(started))
+
+
+async def attempts(backend: Backend, key: Secret | None, model: str) -> list[Trial]:
+    """One tiny request in each protocol of the backend, in order; one at a time, as small servers queue them."""
+    return [await attempt(backend, key, model, protocol) for protocol in backend.protocols]
+
+
+async def detect(backend: Backend, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The protocols that answer at a root nothing is known of. Raises CommandError when none does."""
+    key = key_of(backend, environ)
+    advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
+    try:
+        model = text_model(backend, await fetch_models(backend, key)) or STAND_IN
+    except ControlError as error:
+        raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
+    every = msgspec.structs.replace(backend, protocols=PROTOCOLS)
+    found: dict[str, bool] = {}
+
+    async def ask(protocol: str) -> None:
+        found[protocol] = (await attempt(every, key, model, protocol)).ok
+
+    async with trio.open_nursery() as nursery:
+        for protocol in PROTOCOLS:
+            nursery.start_soon(ask, protocol)
+    served = tuple(protocol for protocol in PROTOCOLS if found[protocol])
+    if not served:
+        raise CommandError(f"{backend.root} answered none of {', '.join(PROTOCOLS)}.", advice)
+    return served
+
+
+def _example(backend: Backend, models: list[str]) -> str:
+    model = text_model(backend, models)
+    return f"   e.g. {backend.name}:{model}" if model else ""
+
+
+def _reason(error: ControlError) -> str:
+    return f"{error.status} {error}" if error.status is not None else str(error)
+
+
+def _ms(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

@@ -1,0 +1,67 @@
+"""`fairlead stop`: end the running proxies of this home."""
+
+import os
+
+import trio
+
+from router.cli.parser import Parser
+from router.cli.running import proven
+from router.errors import CommandError, UsageError
+from router.net.control import ControlError, prove
+from router.store import runs
+from router.store.home import Home, open_home
+
+# The proxy drains for 10 s, then tells its streams.
+PATIENCE = 15.0
+
+
+def run(argv: list[str]) -> int:
+    """Stop them and wait for their end."""
+    parser = Parser(
+        "stop",
+        "Stop the running proxy: it finishes open answers for up to 10 seconds, then ends.",
+        examples=["fairlead stop"],
+    )
+    parser.add_argument("--port", metavar="PORT", help="stop only the proxy on this port")
+    options = parser.read(argv)
+    if options.port is not None and not options.port.isdecimal():
+        raise UsageError(f'--port is "{options.port}"; expected a port number.')
+    return trio.run(_stop, open_home(os.environ), options.port)
+
+
+async def _stop(home: Home, port: str | None) -> int:
+    found = [(entry, proxy) for entry, proxy in await proven(home) if port in (None, str(entry.port))]
+    if not found:
+        await _refuse_strangers(home, port)
+        print("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
+        return 0
+    for entry, proxy in found:
+        try:
+            await proxy.stop()
+        except ControlError as error:
+            raise CommandError(f"the proxy on :{entry.port} did not take the order: {error}") from None
+        await _wait_for_end(home, entry)
+        print(f"Stopped the proxy on :{entry.port}.")
+    return 0
+
+
+async def _wait_for_end(home: Home, entry: runs.Run) -> None:
+    # Nothing announces the end of another process. The run file is its last act: the number stays taken for a while
+    # where a parent does not collect its children.
+    with trio.move_on_after(PATIENCE):
+        while runs.alive(entry.pid) and runs.present(home, entry):  # noqa: ASYNC110
+            await trio.sleep(0.02)
+        return
+    raise CommandError(
+        f"the proxy on :{entry.port} was told to stop, but process {entry.pid} still runs after {PATIENCE:g} s."
+    )
+
+
+async def _refuse_strangers(home: Home, port: str | None) -> None:
+    """Say so when a run file's listener answers but is not ours: it was told nothing."""
+    for entry in runs.live(home):
+        if port in (None, str(entry.port)) and await prove(entry.url, home.token("operator.token")) is False:
+            raise CommandError(
+                f"{entry.url} answers, but could not prove to be the fairlead of this home; it was told nothing.",
+                f"Its run file names process {entry.pid}.",
+            )

@@ -1,0 +1,31 @@
+"""The list of models, in OpenAI's or Anthropic's shape."""
+
+from router.demo.script import CREATED, MODELS
+from router.errors import UnknownModel
+
+
+def model_list(*, anthropic: bool) -> object:
+    """The answer of GET /v1/models; all models are on its one page."""
+    data = [_model(name, anthropic=anthropic) for name in MODELS]
+    if anthropic:
+        return {"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+    return {"object": "list", "data": data}
+
+
+def model_info(name: str, *, anthropic: bool) -> object:
+    """The answer of GET /v1/models/ID; raises UnknownModel."""
+    if name not in MODELS:
+        raise UnknownModel(f"The demo backend lists no model '{name[:200]}'.")
+    return _model(name, anthropic=anthropic)
+
+
+def _model(name: str, *, anthropic: bool) -> object:
+    if anthropic:
+        return {
+            "type": "model",
+            "id": name,
+            "display_name": name,
+            "created_at": "2026-01-01T00:00:00Z",
+            "lifecycle": "active",
+        }
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "fairlead"}

@@ -1,0 +1,66 @@
+"""OpenAI's old text completions: one choice for each prompt, which it echoes."""
+
+from collections.abc import Iterator
+
+from router.demo.body import Json, Object, weigh
+from router.demo.chat import DONE, usage, wants_usage
+from router.demo.script import CREATED, Ask, Event, Reply, decide, sse
+from router.errors import BadRequest
+
+
+class Completions:
+    """One POST /v1/completions. Raises BadRequest without a prompt."""
+
+    def __init__(self, body: Object, model: str, key: str):
+        prompts = _prompts(body.get("prompt"))
+        size = weigh([*prompts])
+        asks = [Ask(model=model, stream=body.get("stream") is True, text=text, size=size) for text in prompts]
+        self.ask = asks[0]
+        self._replies = [decide(ask) for ask in asks]
+        self._key = key
+        self._counted = wants_usage(body)
+
+    def whole(self, reply: Reply) -> object:
+        """The completion."""
+        choices = [_choice(index, each.text, "stop") for index, each in enumerate(self._replies)]
+        return {**self._frame(choices), "usage": self._usage()}
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """Chunks, choice after choice, a usage chunk if asked for, and [DONE]."""
+        for index, each in enumerate(self._replies):
+            for piece in each.pieces():
+                yield Event(self._chunk(_choice(index, piece, None)), piece=True)
+            yield Event(self._chunk(_choice(index, "", "stop")))
+        if self._counted:
+            yield Event(sse({**self._frame([]), "usage": self._usage()}))
+        yield Event(DONE)
+
+    def _chunk(self, choice: object) -> bytes:
+        frame = self._frame([choice])
+        return sse({**frame, "usage": None} if self._counted else frame)
+
+    def _frame(self, choices: list[object]) -> dict[str, object]:
+        return {
+            "id": f"cmpl-{self._key}",
+            "object": "text_completion",
+            "created": CREATED,
+            "model": self.ask.model,
+            "choices": choices,
+        }
+
+    def _usage(self) -> object:
+        return usage(self.ask.size, sum(reply.tokens for reply in self._replies))
+
+
+def _choice(index: int, text: str, finish_reason: str | None) -> object:
+    return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
+
+
+def _prompts(value: Json) -> list[str]:
+    """The texts of a prompt: a string or a list of them; token arrays have no text here."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise BadRequest("prompt: a string or a list is required.")
+    texts = [text for text in value if isinstance(text, str)]
+    return texts or [""]

@@ -1,0 +1,61 @@
+"""The demo's errors, and the two shapes they are answered in."""
+
+import msgspec
+
+from router.errors import BadRequest, NotFound, RouterError, Unavailable
+
+# Anthropic's error type to OpenAI's; what is not here is invalid_request_error.
+_OPENAI_TYPES = {
+    "api_error": "server_error",
+    "overloaded_error": "server_error",
+    "timeout_error": "server_error",
+    "rate_limit_error": "rate_limit_error",
+}
+
+
+class RateLimited(RouterError):
+    """429: what demo-429 answers."""
+
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class ThreadsUnsupported(BadRequest):
+    """400 that makes the Anthropic SDK's tool runner send the whole conversation instead of its last turn."""
+
+
+def refused(model: str) -> RouterError | None:
+    """The error a model always answers with, or None."""
+    if model == "demo-429":
+        return RateLimited("demo-429 is always over its limit.", retry_after=1)
+    if model == "demo-500":
+        return RouterError("demo-500 always fails.")
+    if model == "demo-529":
+        return Unavailable("demo-529 is always overloaded.")
+    return None
+
+
+def anthropic_shape(error: RouterError, request_id: str) -> tuple[int, bytes]:
+    """Status and body of the error on the Messages API."""
+    detail: dict[str, object] = {"type": error.kind, "message": error.message}
+    if isinstance(error, ThreadsUnsupported):
+        detail["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    status = 529 if isinstance(error, Unavailable) else error.status
+    return status, msgspec.json.encode({"type": "error", "error": detail, "request_id": request_id})
+
+
+def openai_shape(error: RouterError) -> tuple[int, bytes]:
+    """Status and body of the error on OpenAI's APIs."""
+    detail = {
+        "message": error.message,
+        "type": _OPENAI_TYPES.get(error.kind, "invalid_request_error"),
+        "param": None,
+        "code": error.code,
+    }
+    return error.status, msgspec.json.encode({"error": detail})
+
+
+def no_such_path(method: str, path: str) -> NotFound:
+    """404 for a path the demo does not have."""
+    return NotFound(f"The demo backend has no {method} {path[:200]}.")

@@ -1,0 +1,149 @@
+"""What the demo models say: a pure function from what a request asks to what is answered, in no protocol's words."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from router.demo.body import Json, Object, as_object, as_text, tokens
+from router.demo.schema import arguments, example
+
+MODELS: tuple[str, ...] = (
+    "demo",
+    "demo-tools",
+    "demo-slow",
+    "demo-429",
+    "demo-500",
+    "demo-529",
+    "demo-cut",
+    "demo-hang",
+)
+
+# 2026-01-01T00:00:00Z: answers are the same at any time.
+CREATED = 1767225600
+
+_NO_TEXT = "The last user message has no text."
+_FRAGMENT = 8
+_WORD = re.compile(r"\S+\s*|\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool a request declares. custom: takes free text instead of JSON. schema: of its arguments."""
+
+    name: str
+    schema: Object
+    custom: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a request asks for. model: as sent. text: of the last user turn. size: bytes of text in the prompt.
+
+    tool: the one to call, or None. result: text of the tool results the conversation ends with, or None.
+    format: JSON schema of the wanted answer, or None for prose.
+    """
+
+    model: str
+    stream: bool
+    text: str
+    size: int
+    tool: Tool | None = None
+    result: str | None = None
+    format: Object | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is answered: text, or one call of a tool. input: the call's arguments as JSON, or a custom tool's text."""
+
+    text: str = ""
+    call: Tool | None = None
+    input: str = ""
+
+    def pieces(self) -> list[str]:
+        """The pieces it is streamed in: the words of the text, or fragments of the call's input; never empty ones."""
+        if self.call is not None:
+            return [self.input[at : at + _FRAGMENT] for at in range(0, len(self.input), _FRAGMENT)]
+        return words(self.text)
+
+    @property
+    def tokens(self) -> int:
+        """Estimated output tokens."""
+        name = self.call.name if self.call else ""
+        return tokens(len((name + self.input + self.text).encode()))
+
+
+class Event(NamedTuple):
+    """One event of a stream, as bytes. piece: True when it carries a piece of the reply."""
+
+    data: bytes
+    piece: bool = False
+
+
+class Dialect(Protocol):
+    """A request of one protocol: what it asks, and the reply in its shape, whole or as a stream."""
+
+    ask: Ask
+
+    def whole(self, reply: Reply) -> object:
+        """The answer as one JSON object."""
+        ...
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """The answer as events, from the first to the protocol's terminal one."""
+        ...
+
+
+def decide(ask: Ask) -> Reply:
+    """The reply to a request."""
+    if ask.model == "demo-tools":
+        if ask.result is not None:
+            return Reply(text=f"The tool returned: {ask.result}" if ask.result else "The tool returned nothing.")
+        if ask.tool is not None:
+            return _call(ask.tool, ask.text)
+    if ask.format is not None:
+        return Reply(text=compact(example(ask.format)))
+    return Reply(text=ask.text or _NO_TEXT)
+
+
+def _call(tool: Tool, text: str) -> Reply:
+    return Reply(call=tool, input=(text or "demo") if tool.custom else compact(arguments(tool.schema)))
+
+
+def choose(tools: list[Tool], choice: Json) -> Tool | None:
+    """The tool to call: the first, unless the request's tool_choice names another or forbids all."""
+    named = as_object(choice)
+    kind = as_text(named.get("type")) or as_text(choice)
+    if kind == "none" or not tools:
+        return None
+    name = named.get("name") or as_object(named.get(kind)).get("name")
+    return next((tool for tool in tools if tool.name == name), tools[0])
+
+
+def wanted_format(value: Json) -> Object | None:
+    """The JSON schema in a protocol's format field; {"type": "object"} for any JSON; None for prose."""
+    field = as_object(value)
+    if field.get("type") == "json_object":
+        return {"type": "object"}
+    if field.get("type") != "json_schema":
+        return None
+    return as_object(field.get("schema")) or as_object(as_object(field.get("json_schema")).get("schema"))
+
+
+def words(text: str) -> list[str]:
+    """The text in words, each with the space after it: joined, they are the text again."""
+    return _WORD.findall(text)
+
+
+def compact(value: object) -> str:
+    """The value as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def sse(payload: object, event: str = "") -> bytes:
+    """One server-sent event."""
+    name = f"event: {event}\n".encode() if event else b""
+    return b"%bdata: %b\n\n" % (name, msgspec.json.encode(payload))

@@ -1,0 +1,221 @@
+"""The demo's HTTP server: which path is what, and how the misbehaving models misbehave.
+
+Every event of a stream is a write and an HTTP chunk of its own, so that a peer sees them arrive one by one.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable
+from urllib.parse import unquote
+
+import msgspec
+import trio
+
+from router.demo import messages, responses
+from router.demo.body import Object, parse
+from router.demo.catalog import model_info, model_list
+from router.demo.chat import Chat
+from router.demo.completions import Completions
+from router.demo.embeddings import Embeddings
+from router.demo.messages import Messages
+from router.demo.refusals import anthropic_shape, no_such_path, openai_shape, refused
+from router.demo.responses import Responses
+from router.demo.script import Dialect, Reply, decide
+from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
+from router.net.headers import RawHeaders
+from router.net.http11 import Connection, Cut, Limits, Request
+from router.net.listen import accept, open_listeners
+from router.net.stream import SocketStream
+
+_BODY_LIMIT = 64 << 20
+# Some systems drop what a peer has not read yet when a reset comes; the events before the cut shall arrive.
+_BEFORE_CUT = 0.02
+
+_GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
+    "/v1/messages": Messages,
+    "/v1/chat/completions": Chat,
+    "/v1/responses": Responses,
+    "/v1/completions": Completions,
+    "/v1/embeddings": Embeddings,
+}
+_COUNT: dict[str, Callable[[Object], object]] = {
+    "/v1/messages/count_tokens": messages.count,
+    "/v1/responses/input_tokens": responses.count,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Demo:
+    """The demo upstream, an application for `router.net.http11` connections; it keeps no state between requests.
+
+    word_delay: seconds demo-slow takes for each word.
+    """
+
+    def __init__(self, *, word_delay: float = 0.5):
+        self._word_delay = word_delay
+        self._limits = Limits()
+
+    async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
+        """Listen on a free port of 127.0.0.1 and serve until cancelled.
+
+        Reports the base URL, such as http://127.0.0.1:50123. Raises OSError when no port can be bound.
+        """
+        [listener] = open_listeners("127.0.0.1", 0)
+        with listener:
+            async with trio.open_nursery() as nursery:
+                task_status.started(f"http://127.0.0.1:{listener.getsockname()[1]}")
+                await accept(listener, nursery, self._serve_stream)
+
+    async def _serve_stream(self, stream: SocketStream) -> None:
+        await Connection(stream, self, self._limits).serve()
+
+    async def __call__(self, connection: Connection, request: Request) -> None:
+        """Answer one request."""
+        try:
+            if request.path in _GENERATE or request.path in _COUNT:
+                await self._post(connection, request)
+            else:
+                await _get(connection, request)
+        except RouterError as error:
+            await _refuse(connection, request, error)
+        except RecursionError:
+            await _refuse(connection, request, BadRequest("The request body is nested too deeply."))
+
+    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+        """The answer to a request that could not be read, whose protocol is therefore unknown."""
+        return _headers("", error), openai_shape(error)[1]
+
+    def crashed(self, error: Exception) -> None:
+        """Log a defect of the demo."""
+        _log.error("The demo backend failed.", exc_info=error)
+
+    async def _post(self, connection: Connection, request: Request) -> None:
+        _check_verb(request, "POST")
+        if request.fields.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedMedia("The demo backend reads no compressed bodies.")
+        raw = await connection.body(_BODY_LIMIT, _hold_nothing)
+        connection.deadline(math.inf, Cut.TOTAL)
+        body = parse(raw)
+        if request.path in _COUNT:
+            await _respond(connection, "", _COUNT[request.path](body))
+            return
+        key = hashlib.sha256(request.path.encode() + raw).hexdigest()[:24]
+        await self._generate(connection, _GENERATE[request.path](body, _model(body), key), key)
+
+    async def _generate(self, connection: Connection, dialect: Dialect, key: str) -> None:
+        ask = dialect.ask
+        error = refused(ask.model)
+        if error is not None:
+            raise error
+        if ask.model == "demo-hang":
+            await _hang(connection)
+        elif ask.stream:
+            await self._stream(connection, dialect, decide(ask), key)
+        else:
+            await self._whole(connection, dialect, decide(ask), key)
+
+    async def _whole(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
+        await trio.sleep(self._pause(dialect) * len(reply.pieces()))
+        answer = dialect.whole(reply)
+        if dialect.ask.model != "demo-cut":
+            await _respond(connection, key, answer)
+            return
+        body = msgspec.json.encode(answer)
+        head = connection.head(200, [*_headers(key), (b"content-length", b"%d" % len(body))])
+        await connection.write([*head, *connection.data(body[: len(body) // 2])])
+        await _cut(connection)
+
+    async def _stream(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
+        left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
+        pause = self._pause(dialect)
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        await connection.write(connection.head(200, [*headers, *_ids(key)]))
+        for event in dialect.events(reply):
+            # Also without a pause: a long echo must not keep the other connections waiting.
+            await trio.sleep(pause if event.piece else 0)
+            await connection.write(connection.data(event.data))
+            left -= event.piece
+            if left <= 0:
+                await _cut(connection)
+                return
+        await connection.write(connection.end())
+
+    def _pause(self, dialect: Dialect) -> float:
+        return self._word_delay if dialect.ask.model == "demo-slow" else 0.0
+
+
+async def _get(connection: Connection, request: Request) -> None:
+    prefix = "/v1/models/"
+    anthropic = _speaks_anthropic(request)
+    if request.path == "/v1/models":
+        _check_verb(request, "GET", "HEAD")
+        await _respond(connection, "", model_list(anthropic=anthropic))
+    elif request.path.startswith(prefix) and len(request.path) > len(prefix):
+        _check_verb(request, "GET", "HEAD")
+        await _respond(connection, "", model_info(unquote(request.path[len(prefix) :]), anthropic=anthropic))
+    else:
+        raise no_such_path(request.method, request.path)
+
+
+async def _hang(connection: Connection) -> None:
+    # A client that left before the cycle was busy does not cut it, and nothing here would notice.
+    if connection.gone:
+        connection.abort()
+        return
+    await trio.sleep_forever()
+
+
+async def _cut(connection: Connection) -> None:
+    await trio.sleep(_BEFORE_CUT)
+    connection.abort()
+
+
+async def _respond(connection: Connection, key: str, answer: object) -> None:
+    await connection.respond(200, _headers(key), msgspec.json.encode(answer))
+
+
+async def _refuse(connection: Connection, request: Request, error: RouterError) -> None:
+    key = hashlib.sha256(f"{request.path} {error.message}".encode()).hexdigest()[:24]
+    anthropic = _speaks_anthropic(request)
+    status, body = anthropic_shape(error, f"req_{key}") if anthropic else openai_shape(error)
+    await connection.respond(status, _headers(key, error), body)
+
+
+def _headers(key: str, error: RouterError | None = None) -> RawHeaders:
+    headers = [(b"content-type", b"application/json"), *_ids(key)]
+    if error is not None:
+        headers += [(name.encode(), value.encode()) for name, value in error.headers]
+        if error.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % error.retry_after))
+    return headers
+
+
+def _ids(key: str) -> RawHeaders:
+    """The request's id under both protocols' names; none without a key."""
+    value = f"req_{key}".encode()
+    return [(b"request-id", value), (b"x-request-id", value)] if key else []
+
+
+def _speaks_anthropic(request: Request) -> bool:
+    """True when the path, or else the headers, are Anthropic's."""
+    if request.path in _GENERATE or request.path in _COUNT:
+        return request.path.startswith("/v1/messages")
+    return b"anthropic-version" in request.fields
+
+
+def _check_verb(request: Request, *verbs: str) -> None:
+    if request.method not in verbs:
+        raise WrongVerb(f"{request.path[:200]} takes {' or '.join(verbs)}.", allow=", ".join(verbs))
+
+
+def _model(body: Object) -> str:
+    model = body.get("model", "demo")
+    if not isinstance(model, str) or not model:
+        raise BadRequest("model: must be a string.")
+    return model
+
+
+def _hold_nothing(_: int) -> None:
+    """The demo has no budget of memory to keep."""

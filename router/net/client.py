@@ -1,0 +1,161 @@
+"""One HTTP/1.1 exchange with an upstream over a lent connection."""
+
+from collections.abc import Sequence
+
+import h11
+import trio
+
+from router.errors import BadGateway
+from router.net.connections import Connections, UpstreamConnection
+from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
+
+INTERIM_LIMIT = 10
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Broken(Exception):
+    """The upstream broke off before its answer was whole; the text says how."""
+
+
+class Exchange:
+    """A request that was sent, and its answer as it comes.
+
+    Exactly one of `release` and `drop` must be called at the end; both may be called again without effect.
+    """
+
+    __slots__ = ("_connection", "_connections", "_ended", "_sent_any", "_unread", "response")
+
+    def __init__(self, connections: Connections, connection: UpstreamConnection):
+        self._connections = connections
+        self._connection: UpstreamConnection | None = connection
+        self._unread = b""
+        self._ended = False
+        self._sent_any = False
+        self.response: h11.Response | None = None
+
+    async def send(self, method: bytes, target: bytes, headers: Headers, body: Sequence[Bytes]) -> None:
+        """Send the whole request.
+
+        A lost connection shows only in `head`: the upstream may have answered before it closed.
+        """
+        connection = self._lent()
+        conn = connection.h11
+        parts: list[Bytes] = []
+        parts += conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=headers)) or ()
+        for piece in body:
+            if len(piece):
+                parts += conn.send_with_data_passthrough(h11.Data(data=piece)) or ()  # type: ignore[arg-type]
+        parts += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
+        stream = connection.stream
+        try:
+            if isinstance(stream, SocketStream):
+                rest = stream.try_send(parts)
+                del parts
+                if rest:
+                    await stream.send_all(rest)
+            else:
+                await stream.send_all(b"".join(parts))
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    async def head(self) -> h11.Response:
+        """The final response head. Raises Broken when the connection ends before it, BadGateway for no HTTP."""
+        interim = 0
+        while True:
+            event = self._next_event()
+            if event is h11.NEED_DATA:
+                if not await self._receive():
+                    raise Broken("the connection was closed without an answer")
+            elif isinstance(event, h11.Response):
+                self.response = event
+                return event
+            elif isinstance(event, h11.InformationalResponse):
+                interim += 1
+                if interim > INTERIM_LIMIT or event.status_code == 101:
+                    raise BadGateway(f"{self._lent().origin.host} sent interim answers without end.")
+            else:
+                raise Broken("the connection was closed without an answer")
+
+    async def read(self) -> list[bytes]:
+        """All body pieces that one read brought; [] at the end of the body. Raises Broken.
+
+        Pieces of one read come together: one send for many costs a third of one send for each.
+        """
+        if self._unread:
+            unread, self._unread = self._unread, b""
+            return [unread]
+        pieces: list[bytes] = []
+        while not self._ended:
+            event = self._next_event()
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+            elif event is h11.NEED_DATA:
+                if pieces:
+                    return pieces
+                if not await self._receive():
+                    self._lent().h11.receive_data(b"")
+            else:
+                self._ended = True
+        return pieces
+
+    def put_back(self, data: bytes) -> None:
+        """Give back what was read: the next `read` returns it first."""
+        self._unread = data
+
+    @property
+    def ended(self) -> bool:
+        """True when the whole body was read."""
+        return self._ended and not self._unread
+
+    @property
+    def reused(self) -> bool:
+        """True when the connection had served before: then it may have been stale."""
+        return self._connection is not None and self._connection.reused
+
+    @property
+    def answered(self) -> bool:
+        """True when any byte of an answer came."""
+        return self._sent_any
+
+    def release(self) -> None:
+        """The exchange is over: keep the connection if the whole answer was read, else close it."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._ended and self.response is not None:
+            hint = next((value for name, value in self.response.headers if name == b"keep-alive"), b"")
+            self._connections.give_back(connection, hint)
+        else:
+            self._connections.drop(connection)
+
+    def drop(self) -> None:
+        """Close the connection, whatever was read."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._connections.drop(connection)
+
+    def _lent(self) -> UpstreamConnection:
+        if self._connection is None:
+            raise Broken("the exchange is over")
+        return self._connection
+
+    def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            return self._lent().h11.next_event()
+        except h11.RemoteProtocolError as error:
+            if self.response is None:
+                raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
+            raise Broken(str(error)) from None
+
+    async def _receive(self) -> bool:
+        connection = self._lent()
+        try:
+            data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            raise Broken("the connection was reset") from None
+        if not data:
+            return False
+        self._sent_any = True
+        connection.h11.receive_data(data)
+        return True

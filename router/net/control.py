@@ -1,0 +1,393 @@
+"""The control plane: catalogs, tiny test requests, and commands talking to a running proxy. The only user of httpx.
+
+Rules of this file: a fresh client per operation, so that a cancelled one cannot spoil a pool (encode/httpcore 1093);
+one deadline per operation; no proxy, netrc or redirect is taken from elsewhere; an answer is read up to 8 MiB; each
+failure leaves as ControlError and says what was seen, free of keys and of characters that could steer a terminal.
+"""
+
+import hmac
+import secrets
+import socket
+import ssl
+import time
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from router import __version__
+from router.backends import Backend
+from router.backends.known import auth_form
+from router.settings import Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+BODY_LIMIT = 8 << 20
+PAGES = 20
+MODELS = 20_000
+ANTHROPIC_VERSION = "2023-06-01"
+# Of a text shown in a terminal.
+SHOWN = 200
+
+_ENDPOINTS = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
+# The key an answer of each protocol must have.
+_ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
+
+
+class ControlError(Exception):
+    """An operation that failed. status: the HTTP status, None when no answer came. code: the provider's error code."""
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = ""):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Streamed(NamedTuple):
+    """A streamed answer, read to its end. first_byte: seconds from the request to the first byte of the body."""
+
+    status: int
+    body: bytes
+    first_byte: float
+
+
+class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend as a running proxy reports it. models: how many it lists. problem: why it cannot serve, or None."""
+
+    name: str
+    protocols: tuple[str, ...] = ()
+    enabled: bool = True
+    models: int = 0
+    problem: str | None = None
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A model a running proxy reaches."""
+
+    id: str
+    backend: str
+    protocols: tuple[str, ...] = ()
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What GET /status says. uptime_s: seconds."""
+
+    schema: int
+    version: str
+    pid: int
+    url: str
+    uptime_s: float = 0.0
+    backends: tuple[BackendStatus, ...] = ()
+    models: tuple[ModelStatus, ...] = ()
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    first_byte: float
+
+
+class _Entry(msgspec.Struct):
+    id: str
+
+
+class _Page(msgspec.Struct):
+    data: list[_Entry] | None
+    has_more: bool | None = None
+    last_id: str | None = None
+
+
+def clean(text: str, limit: int = SHOWN) -> str:
+    """Text from the network as a terminal may show it: one line, without control and bidi characters, cut."""
+    kept = ("" if unicodedata.category(char) in ("Cf", "Cs", "Co") else char for char in text[: limit * 4])
+    line = " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in kept).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+async def fetch_models(backend: Backend, key: Secret | None, *, timeout: float = 10.0) -> list[str]:
+    """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
+    found: dict[str, None] = {}
+    # OpenAI's form has no pages and does not know `limit`.
+    query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
+    for _ in range(PAGES):
+        url = f"{backend.root}/models{query}"
+        answer = await _exchange("GET", url, _key_headers(backend, key), None, timeout)
+        page = _page(answer, url, key)
+        found.update((model, None) for model in _names(backend, page.data or []))
+        if not page.has_more or not page.last_id or len(found) >= MODELS:
+            break
+        query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
+    return list(found)[:MODELS]
+
+
+async def serves_strangers(backend: Backend, *, timeout: float = 10.0) -> bool | None:
+    """True when the catalog is shown without a key too, so that reading it proves nothing; None when unclear."""
+    try:
+        await fetch_models(backend, None, timeout=timeout)
+    except ControlError as error:
+        refused = error.status is not None and 400 <= error.status < 500 and error.status not in (404, 408, 429)
+        return False if refused else None
+    return True
+
+
+async def probe(backend: Backend, key: Secret | None, model: str, protocol: str, *, timeout: float = 60.0) -> str:
+    """Send the smallest real request of a protocol; the text that came, may be ''. Raises ControlError."""
+    url = backend.root + _ENDPOINTS[protocol]
+    headers = {**_key_headers(backend, key), "content-type": "application/json"}
+    if protocol == "messages":
+        headers["anthropic-version"] = ANTHROPIC_VERSION
+    body = msgspec.json.encode(_tiny_request(backend, model, protocol))
+    answer = await _exchange("POST", url, headers, body, timeout)
+    data = _json(answer, url, key)
+    if not isinstance(data, dict) or _ANSWERS[protocol] not in data:
+        raise ControlError("the answer does not have this protocol's form", status=answer.status)
+    return clean(_first_text(cast("object", data)), 60)
+
+
+def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, object]:
+    if protocol == "responses":
+        return {"model": model, "input": "hi", "max_output_tokens": 16, "store": False}
+    # OpenAI's newer models refuse max_tokens; other providers know nothing else.
+    limit = "max_completion_tokens" if protocol == "chat" and backend.vendor == "openai" else "max_tokens"
+    return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
+
+
+async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Streamed:
+    """POST a JSON request and read its answer to the end. Raises ControlError when none comes."""
+    answer = await _exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
+    return Streamed(answer.status, answer.body, answer.first_byte)
+
+
+class Running:
+    """A proxy of this home that proved it knows the operator token; each call raises ControlError."""
+
+    def __init__(self, url: str, token: Secret):
+        self.url = url
+        self._token = token
+
+    async def status(self) -> Status:
+        """Its version, backends and models."""
+        answer = await self._call("GET", "/status")
+        try:
+            return msgspec.json.decode(answer.body, type=Status)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ControlError(f"{self.url}/status has another form than expected: {clean(str(error))}") from None
+
+    async def models(self) -> tuple[ModelStatus, ...]:
+        """The models it reaches now."""
+        return (await self.status()).models
+
+    async def reload(self) -> None:
+        """Have it read the home's files anew."""
+        await self._call("POST", "/admin/reload")
+
+    async def stop(self) -> None:
+        """Ask it to end: it stops accepting and drains first."""
+        await self._call("POST", "/admin/stop")
+
+    async def _call(self, method: str, path: str) -> _Answer:
+        headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
+        body = b"{}" if method == "POST" else None
+        answer = await _exchange(method, self.url + path, headers, body, 15.0)
+        if not 200 <= answer.status < 300:
+            raise _refusal(answer, self.url, self._token)
+        return answer
+
+
+async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None:
+    """True when the listener knows the token, which is not sent; False when it does not; None when nothing answers."""
+    nonce = secrets.token_hex(16)
+    try:
+        answer = await _exchange("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
+    except ControlError as error:
+        return False if error.code == "not_http" else None
+    expected = hmac.new(token.reveal().encode(), nonce.encode(), "sha256").hexdigest()
+    return hmac.compare_digest(answer.headers.get("x-fairlead-proof", ""), expected)
+
+
+async def find_running(urls: Iterable[str], token: Secret) -> Running | None:
+    """The first of these listeners that proves to be a proxy of this home."""
+    for url in urls:
+        if await prove(url, token):
+            return Running(url, token)
+    return None
+
+
+def _key_headers(backend: Backend, key: Secret | None) -> dict[str, str]:
+    if auth_form(backend) == "x-api-key":
+        version = {"anthropic-version": ANTHROPIC_VERSION}
+        return {**version, "x-api-key": key.reveal()} if key else version
+    return {"authorization": f"Bearer {key.reveal()}"} if key else {}
+
+
+async def _exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> _Answer:
+    """One request and its whole answer, whatever its status. The only place where foreign errors become ours."""
+    import httpx
+    import trio
+
+    host = urlsplit(url).netloc
+    sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
+    limits = httpx.Timeout(None, connect=min(timeout, 10.0))
+    started = time.perf_counter()
+    try:
+        with trio.fail_after(timeout):
+            async with (
+                httpx.AsyncClient(trust_env=False, verify=_trust(url), timeout=limits) as client,
+                client.stream(method, url, headers=sent, content=body) as response,
+            ):
+                data, first_byte = await _read(response, host)
+                return _Answer(response.status_code, response.headers, data, first_byte - started)
+    except trio.TooSlowError:
+        raise ControlError(f"{host} did not answer within {timeout:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _unreached(error, host) from None
+
+
+async def _read(response: "httpx.Response", host: str) -> tuple[bytes, float]:
+    first = 0.0
+    data = bytearray()
+    async for part in response.aiter_bytes():
+        first = first or time.perf_counter()
+        data += part
+        if len(data) > BODY_LIMIT:
+            raise ControlError(f"{host} sent more than 8 MiB", status=response.status_code)
+    return bytes(data), first or time.perf_counter()
+
+
+def _trust(url: str) -> ssl.SSLContext:
+    if not url.startswith("https:"):
+        # Never used; building one with the system's roots costs 20 ms.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    from router.net.tls import client_context
+
+    return client_context()
+
+
+def _unreached(error: Exception, host: str) -> ControlError:
+    import httpx
+
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return ControlError(f"the name {host} could not be resolved (DNS)")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ControlError(f"the certificate of {host} was not accepted (TLS: {clean(cause.verify_message)})")
+        if isinstance(cause, ssl.SSLError):
+            return ControlError(f"TLS with {host} failed ({clean(cause.reason or str(cause))})")
+        if isinstance(cause, ConnectionRefusedError):
+            return ControlError(f"{host} refused the connection")
+    if isinstance(error, httpx.TimeoutException):
+        return ControlError(f"{host} did not take the connection within the time limit")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return ControlError(f"{host} did not answer in HTTP", code="not_http")
+    if isinstance(error, httpx.ConnectError):
+        return ControlError(f"{host} could not be reached ({_system_text(error)})")
+    if isinstance(error, httpx.NetworkError):
+        return ControlError(f"{host} closed the connection before its answer was complete")
+    return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
+
+
+def _system_text(error: BaseException) -> str:
+    texts = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+    return clean(texts[-1] if texts else str(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it; trio puts the errors of several addresses into a group."""
+    pending, seen = [error], set[int]()
+    while pending:
+        current = pending.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            pending.extend(cast("BaseExceptionGroup[BaseException]", current).exceptions)
+        pending.extend(cause for cause in (current.__cause__, current.__context__) if cause is not None)
+
+
+def _json(answer: _Answer, url: str, key: Secret | None) -> object:
+    """The decoded body of a success. Raises ControlError for everything else."""
+    if not 200 <= answer.status < 300:
+        raise _refusal(answer, url, key)
+    _refuse_html(answer, url)
+    try:
+        data = cast("object", msgspec.json.decode(answer.body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ControlError(f"{urlsplit(url).netloc} answered, but not in JSON", status=answer.status) from None
+    if isinstance(data, dict) and cast("dict[str, object]", data).get("error"):
+        raise _refusal(answer, url, key)
+    return cast("object", data)
+
+
+def _page(answer: _Answer, url: str, key: Secret | None) -> _Page:
+    data = _json(answer, url, key)
+    # Together answers with the bare list.
+    shape: object = {"data": cast("object", data)} if isinstance(data, list) else data
+    try:
+        return msgspec.convert(shape, type=_Page)
+    except msgspec.ValidationError:
+        raise ControlError(f"{urlsplit(url).netloc} sent no list of models", status=answer.status) from None
+
+
+def _names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
+    for entry in entries:
+        # Gemini lists models/NAME and takes both forms; requests name them without it.
+        name = entry.id.removeprefix("models/") if backend.vendor == "gemini" else entry.id
+        if name and len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256):
+            yield name
+
+
+def _refuse_html(answer: _Answer, url: str) -> None:
+    if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
+        raise ControlError(
+            f"{urlsplit(url).netloc} sent a web page, not an API's answer (a login portal, or another base URL)",
+            status=answer.status,
+        )
+
+
+def _refusal(answer: _Answer, url: str, key: Secret | None) -> ControlError:
+    """The error for an answer that is none of success, in the provider's words, cut and without the key."""
+    host = urlsplit(url).netloc
+    if 300 <= answer.status < 400:
+        target = clean(urlsplit(answer.headers.get("location", "")).netloc) or "another path"
+        return ControlError(f"{host} redirects to {target} ({answer.status})", status=answer.status, code="redirect")
+    try:
+        _refuse_html(answer, url)
+        message, code = _error_text(msgspec.json.decode(answer.body))
+    except ControlError as error:
+        message, code = str(error), ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message, code = answer.body[: SHOWN * 4].decode("utf-8", "replace"), ""
+    if key is not None:
+        message = message.replace(key.reveal(), "(key)")
+        code = code.replace(key.reveal(), "(key)")
+    return ControlError(clean(message) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
+
+
+def _error_text(data: object) -> tuple[str, str]:
+    """Message and code from the forms providers use: {"error": {…}}, {"error": "…"}, {"message": "…"}."""
+    entry = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+    inner = entry.get("error", entry)
+    if isinstance(inner, str):
+        return inner, ""
+    fields = cast("dict[str, object]", inner) if isinstance(inner, dict) else entry
+    message = fields.get("message") or fields.get("detail")
+    code = next((value for name in ("code", "type") if isinstance(value := fields.get(name), str) and value), "")
+    return (message if isinstance(message, str) else ""), code
+
+
+def _first_text(value: object) -> str:
+    """The first text inside an answer of any protocol."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return next((text for item in cast("list[object]", value) if (text := _first_text(item))), "")
+    if isinstance(value, dict):
+        entry = cast("dict[str, object]", value)
+        names = ("choices", "output", "message", "content", "text")
+        return next((text for name in names if (text := _first_text(entry.get(name)))), "")
+    return ""

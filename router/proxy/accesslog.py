@@ -1,0 +1,196 @@
+"""The access log: records go into a bounded ring, one thread writes them.
+
+Nothing on the request path writes to a terminal or a file: a pipe nobody reads would stop every request. When the
+ring is full or a write fails, lines are dropped and counted. The thread writes to file descriptors, not to Python's
+streams, so that a stuck write cannot hold a lock the interpreter needs at its end.
+"""
+
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from router.ir import Usage
+from router.settings import Secret
+
+RING = 10_000
+BODY_SHOWN = 8192
+_BATCH_SECONDS = 0.05
+_SHORTEST_SECRET = 8
+
+# What looks like a key, whoever issued it; values after key-like names in JSON are taken too.
+_KEYS = re.compile(
+    r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+)
+
+
+@dataclass(slots=True)
+class Record:
+    """One request, as it is logged. Times are seconds; started is since 1970."""
+
+    id: str
+    started: float
+    method: str
+    path: str
+    protocol: str = ""
+    model: str | None = None
+    sent_model: str | None = None
+    backend: str = ""
+    account: str = ""
+    route: str = ""
+    status: int = 0
+    error: str = ""
+    attempts: int = 0
+    stream: bool = False
+    first_byte: float | None = None
+    total: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    estimated: bool = False
+    notes: list[str] = field(default_factory=list[str])
+    request_body: bytes = b""
+    answer_body: bytes = b""
+
+    def fields(self) -> dict[str, object]:
+        """The fields of the JSON log line; bodies are not among them."""
+        usage = self.usage
+        return {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.started))
+            + f".{int(self.started % 1 * 1000):03d}Z",
+            "id": self.id,
+            "method": self.method,
+            "path": self.path,
+            "protocol": self.protocol,
+            "model": self.model,
+            "sent_model": self.sent_model,
+            "backend": self.backend,
+            "account": self.account,
+            "route": self.route,
+            "status": self.status,
+            "error": self.error,
+            "attempts": self.attempts,
+            "stream": self.stream,
+            "first_byte_ms": None if self.first_byte is None else round(self.first_byte * 1000, 1),
+            "total_ms": round(self.total * 1000, 1),
+            "tokens_in": usage.input,
+            "tokens_out": usage.output,
+            "tokens_cache_read": usage.cache_read,
+            "tokens_cache_write": usage.cache_write,
+            "tokens_reasoning": usage.reasoning,
+            "estimated": self.estimated,
+            "notes": self.notes,
+        }
+
+    def line(self) -> str:
+        """The line that -v prints."""
+        served = f"{self.backend}/{self.account}" if self.backend else "-"
+        tokens = ""
+        if self.usage.input is not None or self.usage.output is not None:
+            tokens = f"  in {self.usage.input or 0}  cached {self.usage.cache_read or 0}  out {self.usage.output or 0}"
+        parts = (
+            time.strftime("%H:%M:%S", time.localtime(self.started)),
+            self.id,
+            _plain(self.model or self.path),
+            served,
+            str(self.status or "-"),
+            "streamed" if self.stream else "plain",
+            f"{self.total:.3f} s{tokens}",
+            self.error,
+        )
+        return "  ".join(part for part in parts if part)
+
+
+class AccessLog:
+    """The ring and its thread. verbose and log_file as in Settings; terminal: a file descriptor."""
+
+    def __init__(self, verbose: int, log_file: str | None, *, terminal: int = 2):
+        self.dropped = 0
+        self._verbose = verbose
+        self._terminal = terminal if verbose else -1
+        self._file = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if log_file else -1
+        self._secrets: frozenset[str] = frozenset()
+        self._ring: deque[Record | str] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
+        self.enabled = self._file >= 0 or verbose > 0
+        self.bodies = verbose > 1
+        self._thread.start()
+
+    def hide(self, secrets: Iterable[Secret | None]) -> None:
+        """Blot these out of bodies from now on; very short ones would blot out ordinary words."""
+        texts = {secret.reveal() for secret in secrets if secret is not None}
+        self._secrets |= {text for text in texts if len(text) >= _SHORTEST_SECRET}
+
+    def add(self, record: "Record | str") -> None:
+        """Hand over a record, or a line for the terminal. Never waits."""
+        if len(self._ring) >= RING:
+            self.dropped += 1
+            return
+        self._ring.append(record)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self, seconds: float = 1.0) -> None:
+        """Write what is left, waiting at most `seconds` for a reader that may not be there."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(seconds)
+        if not self._thread.is_alive() and self._file >= 0:
+            os.close(self._file)
+
+    def _run(self) -> None:
+        while not (self._stopping and not self._ring):
+            self._wake.wait()
+            self._wake.clear()
+            self._drain()
+            if not self._stopping:
+                time.sleep(_BATCH_SECONDS)
+
+    def _drain(self) -> None:
+        shown: list[str] = []
+        logged: list[bytes] = []
+        while self._ring:
+            record = self._ring.popleft()
+            if isinstance(record, str):
+                shown.append(record)
+                continue
+            if self._file >= 0:
+                logged.append(msgspec.json.encode(record.fields()) + b"\n")
+            if self._terminal >= 0:
+                shown.append(record.line())
+                shown += self._bodies(record)
+        if logged:
+            self._write(self._file, b"".join(logged), len(logged))
+        if shown:
+            self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
+
+    def _bodies(self, record: Record) -> list[str]:
+        return [
+            f"    {arrow} {self.redacted(body)}"
+            for arrow, body in (("→", record.request_body), ("←", record.answer_body))
+            if body
+        ]
+
+    def redacted(self, body: bytes) -> str:
+        """A body as it may be shown: secrets out, by value and by pattern, control characters escaped."""
+        text = body.decode("utf-8", "replace")
+        for secret in self._secrets:
+            text = text.replace(secret, "[redacted]")
+        return _plain(_KEYS.sub("[redacted]", text))
+
+    def _write(self, descriptor: int, data: bytes, lines: int) -> None:
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            self.dropped += lines
+
+
+def _plain(text: str) -> str:
+    """Text of the network as a literal: no control or bidirectional characters reach a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

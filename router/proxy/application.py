@@ -1,0 +1,129 @@
+"""What a client connection serves: the gate, then one of our endpoints or an exchange, then the record of it."""
+
+import secrets
+import time
+import traceback
+
+import msgspec
+import trio
+
+from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.net.headers import SECURITY, RawHeaders
+from router.net.http11 import Connection, Cut, Request
+from router.proxy import endpoints
+from router.proxy.accesslog import Record
+from router.proxy.exchange import Exchange, refuse
+from router.proxy.gate import Gate, operator_error
+from router.proxy.runtime import Runtime
+from router.proxy.ticket import Ticket
+from router.wire import dialects
+from router.wire.base import openai_kind
+
+_VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
+_POST_ONLY = frozenset(
+    (
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+    )
+)
+
+
+class Proxy:
+    """The application of one proxy."""
+
+    def __init__(self, runtime: Runtime, gate: Gate, own: endpoints.Endpoints):
+        self._runtime = runtime
+        self._gate = gate
+        self._own = own
+        self.active = 0
+
+    async def __call__(self, connection: Connection, request: Request) -> None:
+        """Answer one request; errors are in the caller's protocol, with a request id."""
+        path = dialects.canonical(request.path)
+        if path is None:
+            await self._serve_own(connection, request)
+            return
+        call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
+        record = Record("req_" + secrets.token_hex(10), time.time(), request.method, path)
+        ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
+        exchange = Exchange(ticket)
+
+        async def cut(why: Cut) -> None:
+            try:
+                await exchange.cut(why)
+            finally:
+                self._finished(ticket)
+
+        connection.on_cut = cut
+        self.active += 1
+        try:
+            await self._exchanged(ticket, exchange, path)
+        except RouterError as error:
+            if connection.started:
+                raise
+            await refuse(ticket, error)
+        self._finished(ticket)
+        connection.on_cut = None
+
+    async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
+        request = ticket.request
+        self._gate.check_browser(request)
+        ticket.key_header = self._gate.check_key(request)
+        if path == "/v1/models" or path.startswith("/v1/models/"):
+            await self._own.models(ticket.connection, request, path)
+            ticket.record.status = 200
+            return
+        _check_verb(request, path)
+        if dialects.closed(path, request.method) and ticket.snapshot.settings.passthrough != "all":
+            raise Forbidden(
+                f"{request.method} {path} is closed by default: it can delete, spend or administer. "
+                "`fairlead proxy --passthrough all` opens it."
+            )
+        await exchange.run()
+
+    def _finished(self, ticket: Ticket) -> None:
+        self.active -= 1
+        log = self._runtime.log
+        if log.enabled:
+            ticket.record.total = trio.current_time() - ticket.request.arrived
+            log.add(ticket.record)
+
+    async def _serve_own(self, connection: Connection, request: Request) -> None:
+        try:
+            self._gate.check_browser(request)
+            if not await self._own.serve(connection, request):
+                raise endpoints.unknown_path(request.path)
+        except RouterError as error:
+            headers = [*SECURITY, (b"content-type", b"application/json")]
+            headers += [(name.encode(), value.encode()) for name, value in error.headers]
+            await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
+
+    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+        """A request that could not be read has no protocol: both vendors' fields in one object."""
+        body = {
+            "type": "error",
+            "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
+        }
+        headers = [*SECURITY, (b"content-type", b"application/json")]
+        headers += [(name.encode(), value.encode()) for name, value in error.headers]
+        return headers, msgspec.json.encode(body)
+
+    def crashed(self, error: Exception) -> None:
+        """A defect of ours: said on the terminal with the place it comes from, without values."""
+        last = traceback.extract_tb(error.__traceback__)[-3:]
+        places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))
+        self._runtime.log.add(f"internal error: {type(error).__name__} at router{places} (please report it)")
+
+
+def _check_verb(request: Request, path: str) -> None:
+    upgrade = request.fields.get(b"upgrade", b"")
+    if upgrade.lower() == b"websocket":
+        raise UpgradeRequired(f"{path} is served over HTTP: send a POST and read server-sent events.")
+    if path in _POST_ONLY and request.method != "POST":
+        raise WrongVerb(f"{path} takes no {request.method}; send a POST.", allow="POST")
+    if request.method not in _VERBS:
+        raise WrongVerb(f"{path} takes no {request.method}.", allow=", ".join(_VERBS))

@@ -1,0 +1,170 @@
+"""The first half of an exchange: from the request's bytes to the upstream's response head."""
+
+import h11
+import trio
+
+from router.errors import BadRequest, UnknownModel
+from router.ir import Facts
+from router.net.client import Broken
+from router.net.client import Exchange as Upstream
+from router.net.headers import RawHeaders, named_in_connection, upstream_request
+from router.net.http11 import Cut
+from router.policy.routes import Route, decide
+from router.proxy import bodies
+from router.proxy.accesslog import BODY_SHOWN
+from router.proxy.edits import Edited, edit
+from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
+from router.proxy.ticket import Ticket
+from router.wire import dialects
+from router.wire.peek import Top
+
+# Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
+COMMIT_SECONDS = 240.0
+_REFUSAL_LIMIT = 65536
+
+
+async def ask(ticket: Ticket) -> tuple[Upstream, h11.Response, bool]:
+    """Read the request, choose a backend, send it there and wait for the response head.
+
+    The last value is True when the client did not ask for the usage event that will come.
+    """
+    body, top = await bodies.read(ticket)
+    call = ticket.call
+    if top is not None and call.path == "/v1/chat/completions":
+        call = ticket.call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    record = ticket.record
+    record.protocol = call.protocol or ""
+    if ticket.runtime.log.bodies:
+        record.request_body = bytes(body[:BODY_SHOWN])
+    facts = ticket.facts = bodies.facts_of(call, top)
+    record.model, record.stream = facts.model, facts.stream
+    route, target = await _routed(ticket, facts)
+    if top is None:
+        return (*await _sent(ticket, target, facts, Edited((body,))), False)
+    probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
+    edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
+    upstream, response = await _sent(ticket, target, facts, edited)
+    if edited.probed and response.status_code == 400 and await _refuses_usage(upstream):
+        ticket.runtime.refuses_usage.add(target.backend.name)
+        return (*await _unprobed(ticket, body, top), False)
+    return upstream, response, edited.hide_usage
+
+
+async def _refuses_usage(upstream: Upstream) -> bool:
+    """True when a 400 names the field we added; its body stays readable."""
+    pieces: list[bytes] = []
+    while sum(map(len, pieces)) < _REFUSAL_LIMIT:
+        got = await upstream.read()
+        if not got:
+            break
+        pieces += got
+    answer = b"".join(pieces)
+    if b"stream_options" in answer:
+        upstream.release()
+        return True
+    upstream.put_back(answer)
+    return False
+
+
+async def _unprobed(ticket: Ticket, body: bytes | bytearray, top: Top) -> tuple[Upstream, h11.Response]:
+    """Send again without the usage probe: it was what the upstream refused."""
+    assert ticket.route is not None
+    assert ticket.target is not None
+    assert ticket.facts is not None
+    notes = ticket.record.notes
+    notes.append("sent again without stream_options")
+    edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=notes)
+    return await _sent(ticket, ticket.target, ticket.facts, edited)
+
+
+async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
+    runtime = ticket.runtime
+    try:
+        route = decide(facts, ticket.snapshot.table)
+    except UnknownModel:
+        if not runtime.loading:
+            raise
+        # A request of the first second must not be refused for a catalog that is still on its way.
+        ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
+        await runtime.settled()
+        ticket.snapshot = runtime.snapshot
+        route = decide(facts, ticket.snapshot.table)
+    target = ticket.snapshot.targets[route.backend.name]
+    record = ticket.record
+    record.backend, record.account, record.route = route.backend.name, target.account, route.why
+    record.sent_model = route.model
+    _check_speaks(ticket.call, route)
+    target.check()
+    ticket.route, ticket.target = route, target
+    return route, target
+
+
+def _check_speaks(call: dialects.Call, route: Route) -> None:
+    """Refuse a call in a protocol the backend does not speak."""
+    spoken = route.backend.protocols
+    if call.protocol in spoken or (call.protocol is None and ("chat" in spoken or "responses" in spoken)):
+        return
+    asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
+    raise BadRequest(
+        f"The backend {route.backend.name} speaks {' and '.join(spoken)}, and this request is {asked}. This version "
+        "passes protocols through and does not translate: choose a model whose backend speaks it "
+        "(`fairlead models` shows which)."
+    )
+
+
+async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) -> tuple[Upstream, h11.Response]:
+    """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
+    headers = _headers(ticket, target, edited)
+    _, mark, query = ticket.request.target.partition(b"?")
+    path = target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
+    method = ticket.request.method.encode("ascii")
+    fresh = False
+    while True:
+        upstream = await _lent(ticket, target, facts, fresh=fresh)
+        ticket.record.attempts += 1
+        try:
+            await upstream.send(method, path, headers, edited.parts)
+            return upstream, await upstream.head()
+        except Broken:
+            if not upstream.reused or upstream.answered:
+                raise
+            upstream.drop()
+            fresh = True
+
+
+async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) -> Upstream:
+    connections = ticket.runtime.connections
+    connection = None if fresh else connections.take(target.origin)
+    settings = ticket.snapshot.settings
+    if connection is None:
+        ticket.connection.deadline(settings.timeouts_connect, Cut.CONNECT)
+        connection = await connections.dial(target.origin)
+    ticket.upstream = upstream = Upstream(connections, connection)
+    elapsed = trio.current_time() - ticket.request.arrived
+    if facts.stream:
+        ticket.connection.deadline(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
+    else:
+        ticket.connection.deadline(settings.timeouts_total - elapsed, Cut.TOTAL)
+    return upstream
+
+
+def _headers(ticket: Ticket, target: Target, edited: Edited) -> RawHeaders:
+    request = ticket.request
+    fields = request.fields
+    drop, keep = target.drop, target.keep
+    connection = fields.get(b"connection")
+    if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
+        drop |= named_in_connection(connection)
+    if b"content-encoding" in fields:
+        drop |= {b"content-encoding"}
+    if ticket.key_header in keep:
+        keep -= {ticket.key_header}
+    headers = upstream_request(request.headers, host=target.host, drop=drop, keep=keep, identity=True)
+    if target.auth is not None:
+        headers.append(target.auth)
+    size = 0
+    for part in edited.parts:
+        size += len(part)
+    if size or request.method not in ("GET", "HEAD", "DELETE"):
+        headers.append((b"Content-Length", b"%d" % size))
+    return headers

@@ -1,0 +1,66 @@
+"""Request bodies: read, decoded, and looked into."""
+
+import zlib
+
+import trio
+
+from router.errors import BadRequest, TooLarge, UnsupportedMedia
+from router.ir import Facts
+from router.proxy.gate import check_json
+from router.proxy.ticket import Ticket
+from router.wire.dialects import Call
+from router.wire.peek import Top, model_name, peek, wants_stream
+
+LIMIT = 64 << 20
+# Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
+_THREAD_BYTES = 1 << 20
+_thread = trio.CapacityLimiter(1)
+
+_CODINGS = {b"gzip": 47, b"x-gzip": 47, b"deflate": 47}
+
+
+async def read(ticket: Ticket) -> tuple[bytes | bytearray, Top | None]:
+    """The body without content coding, and its top level when it is JSON. Raises RouterError for what is not."""
+    request = ticket.request
+    if request.method in ("GET", "HEAD"):
+        return await ticket.connection.body(LIMIT, ticket.hold), None
+    is_json = request.method == "DELETE" or check_json(request, others=not ticket.call.generates)
+    body = await ticket.connection.body(LIMIT, ticket.hold)
+    coding = request.fields.get(b"content-encoding", b"").strip().lower()
+    if coding not in (b"", b"identity"):
+        plain = await trio.to_thread.run_sync(inflated, body, coding, LIMIT, limiter=_thread)
+        ticket.hold(len(plain))
+        body = plain
+    if not is_json or (not body and not ticket.call.generates):
+        return body, None
+    if not body:
+        raise BadRequest("The request has no body.")
+    if len(body) > _THREAD_BYTES:
+        return body, await trio.to_thread.run_sync(peek, body, limiter=_thread)
+    return body, peek(body)
+
+
+def inflated(body: bytes | bytearray, coding: bytes, limit: int) -> bytes:
+    """A body without its content coding. Raises TooLarge over `limit`, BadRequest and UnsupportedMedia."""
+    if coding not in _CODINGS:
+        raise UnsupportedMedia("Request bodies are read plain or with content-encoding gzip or deflate.")
+    decoder = zlib.decompressobj(wbits=_CODINGS[coding])
+    try:
+        plain = decoder.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise BadRequest(f"The request body is not valid {coding.decode('ascii')}: {error}.") from None
+    if len(plain) > limit:
+        raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.")
+    if not decoder.eof:
+        raise BadRequest(f"The request body's {coding.decode('ascii')} coding ends early.")
+    return plain
+
+
+def facts_of(call: Call, top: Top | None) -> Facts:
+    """What routing needs. Raises BadRequest when a call that needs a model names none."""
+    if top is None:
+        return Facts(call.protocol, None, stream=False)
+    model = model_name(top)
+    if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
+        raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
+    return Facts(call.protocol, model, stream=call.generates and wants_stream(top))

@@ -1,0 +1,28 @@
+"""The bound for all buffers of a proxy together (product.md 7, bounds)."""
+
+from router.errors import Unavailable
+
+LIMIT = 256 << 20
+
+
+class Buffers:
+    """Counts the bytes of request bodies and held answers; over the limit new ones are refused."""
+
+    __slots__ = ("held", "limit")
+
+    def __init__(self, limit: int = LIMIT):
+        self.limit = limit
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes. Raises Unavailable, counting nothing, when they do not fit."""
+        if self.held + size > self.limit:
+            raise Unavailable(
+                f"All buffers together are at their bound of {self.limit >> 20} MiB; try again in a moment.",
+                retry_after=1,
+            )
+        self.held += size
+
+    def give(self, size: int) -> None:
+        """Count `size` bytes as free again."""
+        self.held -= size

@@ -1,0 +1,201 @@
+"""fairlead's own endpoints: liveness, health, models, and the operator's (product.md 9)."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+
+from router import __version__
+from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
+from router.net.headers import SECURITY, RawHeaders
+from router.net.http11 import Connection, Request
+from router.policy.routes import Table, nearest_models
+from router.proxy.gate import Gate, check_json
+from router.proxy.runtime import Runtime
+
+STATUS_SCHEMA = 1
+_JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_BODY_LIMIT = 65536
+# Anthropic's list has dates; catalogs of other vendors do not say.
+_UNDATED = "1970-01-01T00:00:00Z"
+_PAGE, _PAGE_LIMIT = 20, 1000
+
+
+class Own(NamedTuple):
+    """One endpoint. operator: needs the operator token; post: POST only, else GET and HEAD."""
+
+    serve: Callable[["Endpoints", Connection, Request], Awaitable[None]]
+    operator: bool = False
+    post: bool = False
+
+
+class Endpoints:
+    """The endpoints of one proxy."""
+
+    def __init__(self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None]):
+        self._runtime = runtime
+        self._gate = gate
+        self._url = url
+        self._stop = stop
+        self._started = trio.current_time()
+
+    async def serve(self, connection: Connection, request: Request) -> bool:
+        """Answer when the path is one of ours; False when it is not. Raises RouterError."""
+        if request.method == "OPTIONS":
+            await connection.respond(204, [*SECURITY, (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")])
+            return True
+        own = _OWN.get(request.path)
+        if own is None:
+            return False
+        if request.method not in (("POST",) if own.post else ("GET", "HEAD")):
+            raise WrongVerb(f"{request.path} takes no {request.method}.", allow="POST" if own.post else "GET, HEAD")
+        if own.operator:
+            self._gate.check_operator(request)
+        if own.post:
+            check_json(request, others=False)
+            await connection.body(_BODY_LIMIT, lambda _: None)
+        await own.serve(self, connection, request)
+        return True
+
+    async def models(self, connection: Connection, request: Request, path: str) -> None:
+        """GET /v1/models and /v1/models/ID, in the shape of the caller's vendor."""
+        if request.method not in ("GET", "HEAD"):
+            raise WrongVerb(f"{path} takes no {request.method}.", allow="GET, HEAD")
+        table = self._runtime.snapshot.table
+        anthropic = b"anthropic-version" in request.fields
+        name = path.removeprefix("/v1/models").strip("/")
+        listed = listing(table)
+        if name:
+            if name not in listed:
+                near = ", ".join(nearest_models(name, table))
+                raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
+            answer: object = _entry(name, listed[name], anthropic=anthropic)
+        elif anthropic:
+            answer = _anthropic_page(listed, request.query)
+        else:
+            answer = {"object": "list", "data": [_entry(key, owner, anthropic=False) for key, owner in listed.items()]}
+        await _respond(connection, 200, answer)
+
+    async def _root(self, connection: Connection, request: Request) -> None:
+        await _respond(connection, 200, {"name": "fairlead", "status": "ok"})
+
+    async def _livez(self, connection: Connection, request: Request) -> None:
+        headers = list(_JSON)
+        nonce = request.fields.get(b"x-fairlead-nonce")
+        if nonce is not None and len(nonce) <= 256:
+            headers.append((b"x-fairlead-proof", self._gate.proof(nonce)))
+        await connection.respond(200, headers, b'{"status":"ok"}')
+
+    async def _health(self, connection: Connection, request: Request) -> None:
+        snapshot = self._runtime.snapshot
+        able = any(target.problem is None for target in snapshot.targets.values())
+        await _respond(connection, 200 if able else 503, {"status": "ok" if able else "nothing can serve"})
+
+    async def _status(self, connection: Connection, request: Request) -> None:
+        """Fields: schema, version, pid, url, uptime_s, backends, models, problems, connections, dropped_log_lines."""
+        runtime = self._runtime
+        snapshot = runtime.snapshot
+        backends: list[dict[str, object]] = []
+        for backend in snapshot.table.backends:
+            catalog = runtime.catalogs.get(backend.name)
+            problem = snapshot.targets[backend.name].problem or (catalog.problem if catalog else None)
+            backends.append(
+                {
+                    "name": backend.name,
+                    "protocols": backend.protocols,
+                    "enabled": backend.enabled,
+                    "models": len(catalog.models) if catalog else 0,
+                    "problem": problem,
+                }
+            )
+        answer = {
+            "schema": STATUS_SCHEMA,
+            "version": __version__,
+            "pid": os.getpid(),
+            "url": self._url,
+            "uptime_s": round(trio.current_time() - self._started, 1),
+            "backends": backends,
+            "models": [
+                {"id": name, "backend": owner, "protocols": snapshot.table.named[owner].protocols}
+                for name, owner in listing(snapshot.table).items()
+            ],
+            "problems": list(snapshot.problems),
+            "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
+            "buffered_bytes": runtime.buffers.held,
+            "dropped_log_lines": runtime.log.dropped,
+        }
+        await _respond(connection, 200, answer)
+
+    async def _reload(self, connection: Connection, request: Request) -> None:
+        self._runtime.reload()
+        snapshot = self._runtime.snapshot
+        names = [backend.name for backend in snapshot.table.backends]
+        await _respond(connection, 200, {"backends": names, "problems": list(snapshot.problems)})
+
+    async def _stop_proxy(self, connection: Connection, request: Request) -> None:
+        await _respond(connection, 202, {"status": "stopping"})
+        self._stop()
+
+
+_OWN: dict[str, Own] = {
+    "/": Own(Endpoints._root),  # pyright: ignore[reportPrivateUsage]
+    "/api/hello": Own(Endpoints._root),  # pyright: ignore[reportPrivateUsage]
+    "/livez": Own(Endpoints._livez),  # pyright: ignore[reportPrivateUsage]
+    "/health": Own(Endpoints._health),  # pyright: ignore[reportPrivateUsage]
+    "/status": Own(Endpoints._status, operator=True),  # pyright: ignore[reportPrivateUsage]
+    "/admin/reload": Own(Endpoints._reload, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
+    "/admin/stop": Own(Endpoints._stop_proxy, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
+}
+
+
+def listing(table: Table) -> dict[str, str]:
+    """Every model that can be asked for, with the backend that serves it.
+
+    A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others.
+    """
+    names: dict[str, str] = {}
+    for model, owners in table.owners.items():
+        names[model] = owners[0].name
+        for other in owners[1:]:
+            names[f"{other.name}:{model}"] = other.name
+    return names
+
+
+def _entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:
+    if anthropic:
+        return {"type": "model", "id": name, "display_name": name, "created_at": _UNDATED}
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
+def _anthropic_page(listed: dict[str, str], query: str) -> dict[str, object]:
+    """One page of the list; `limit`, `after_id` and `before_id` as Anthropic documents them."""
+    asked = dict(parse_qsl(query))
+    names = list(listed)
+    limit = asked.get("limit", str(_PAGE))
+    if not limit.isdecimal() or not 1 <= int(limit) <= _PAGE_LIMIT:
+        raise BadRequest(f"limit must be a number from 1 to {_PAGE_LIMIT}.")
+    start, size = 0, int(limit)
+    if asked.get("after_id") in listed:
+        start = names.index(asked["after_id"]) + 1
+    elif asked.get("before_id") in listed:
+        end = names.index(asked["before_id"])
+        start, size = max(0, end - size), min(size, end)
+    page = names[start : start + size]
+    return {
+        "data": [_entry(name, listed[name], anthropic=True) for name in page],
+        "has_more": start + size < len(names),
+        "first_id": page[0] if page else None,
+        "last_id": page[-1] if page else None,
+    }
+
+
+async def _respond(connection: Connection, status: int, answer: object) -> None:
+    await connection.respond(status, _JSON, msgspec.json.encode(answer))
+
+
+def unknown_path(path: str) -> NotFound:
+    """The 404 for a path that is neither ours nor an API's."""
+    return NotFound(f"Nothing is served at {path}. Tools point at the root, or at /v1 (see `fairlead env`).")

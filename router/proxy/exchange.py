@@ -1,0 +1,167 @@
+"""The story of one request: asked, answered, and what happens when either half is cut.
+
+The client's connection has one cancel scope. Whatever cuts it (a deadline, a client that left, the proxy's stop)
+arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
+"""
+
+import trio
+
+from router.errors import BadGateway, BadRequest, RouterError, Unavailable, UpstreamTimeout
+from router.net.client import Broken
+from router.net.http11 import Cut
+from router.proxy import answering
+from router.proxy.asking import ask
+from router.proxy.relay import Relay
+from router.proxy.ticket import Ticket
+
+DRAIN_SECONDS = 2.0
+LAST_WORDS_SECONDS = 0.7
+CLIENT_GONE = 499
+
+
+class Exchange:
+    """One call of an LLM's API."""
+
+    __slots__ = ("_relay", "_ticket")
+
+    def __init__(self, ticket: Ticket):
+        self._ticket = ticket
+        self._relay: Relay | None = None
+
+    async def run(self) -> None:
+        """Answer the request. Raises RouterError while nothing was sent to the client."""
+        ticket = self._ticket
+        try:
+            upstream, response, hide_usage = await ask(ticket)
+            ticket.release()
+            relay = self._relay = answering.stream_of(ticket, upstream, response, hide_usage=hide_usage)
+            if relay is None:
+                await answering.plain(ticket, upstream, response)
+            else:
+                failure = await relay.run()
+                if failure is not None:
+                    await answering.failed(ticket, failure, response)
+                self._note_stream(relay)
+        except Broken as broken:
+            await self._broke_off(broken)
+        finally:
+            ticket.release()
+            if ticket.upstream is not None and not self._worth_draining:
+                ticket.upstream.release()
+
+    async def cut(self, why: Cut) -> None:
+        """End the exchange after its scope was cut."""
+        ticket = self._ticket
+        record = ticket.record
+        if why is Cut.GONE:
+            if self._worth_draining:
+                await self._drain()
+            else:
+                record.error = "client_gone"
+                record.estimated = True
+                record.status = record.status or CLIENT_GONE
+        else:
+            record.error = why.name.lower()
+            with trio.move_on_after(LAST_WORDS_SECONDS):
+                await self._end_with(_error(why, ticket))
+        if self._relay is not None:
+            self._note_stream(self._relay)
+        if ticket.upstream is not None:
+            ticket.upstream.release()
+
+    @property
+    def _worth_draining(self) -> bool:
+        """True while a stream that reached its good end has not been read to its last byte."""
+        relay, upstream = self._relay, self._ticket.upstream
+        return relay is not None and relay.tap.ended is True and upstream is not None and not upstream.ended
+
+    async def _drain(self) -> None:
+        """The client left with all it came for (Codex does so every time): read the rest for usage and reuse."""
+        upstream = self._ticket.upstream
+        assert self._relay is not None
+        assert upstream is not None
+        with trio.move_on_after(DRAIN_SECONDS):
+            try:
+                while pieces := await upstream.read():
+                    self._relay.note(pieces)
+            except Broken:
+                return
+
+    async def _broke_off(self, broken: Broken) -> None:
+        """The upstream broke off: nothing after a good end, the last words of the protocol, or a 502."""
+        ticket = self._ticket
+        relay = self._relay
+        ended = relay.tap.ended if relay is not None else None
+        if relay is not None and relay.committed and ended is not None:
+            await ticket.connection.write(ticket.connection.end())
+            self._note_stream(relay)
+            return
+        ticket.record.error = "upstream_broke_off"
+        error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
+        if ticket.upstream is not None:
+            ticket.upstream.drop()
+        if not ticket.connection.started:
+            raise error
+        if relay is not None:
+            self._note_stream(relay)
+        await self._end_with(error)
+
+    async def _end_with(self, error: RouterError) -> None:
+        """Tell the client, in whatever form its answer has taken so far. Never a clean end after a committed head."""
+        ticket = self._ticket
+        connection = ticket.connection
+        if not connection.started:
+            await refuse(ticket, error)
+        elif self._relay is not None and self._relay.committed:
+            events = ticket.call.dialect.error_events(error, ticket.record.id, self._relay.tap)
+            await connection.write(connection.data(events))
+            connection.close()
+        else:
+            connection.abort()
+
+    def _note_stream(self, relay: Relay) -> None:
+        record = self._ticket.record
+        record.usage = relay.tap.usage()
+        if relay.tap.ended is False and not record.error:
+            record.error = "upstream_error_event"
+
+
+async def refuse(ticket: Ticket, error: RouterError) -> None:
+    """Answer with an error of ours, in the caller's protocol."""
+    dialect = ticket.call.dialect
+    headers = [*ticket.own_headers(), (b"content-type", b"application/json")]
+    # Both vendors' names for the same thing: support desks and SDK exceptions ask for it.
+    headers.append((b"request-id" if dialect.name == "messages" else b"x-request-id", ticket.record.id.encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if not error.retryable:
+        headers.append((b"x-should-retry", b"false"))
+    headers += [(name.encode(), value.encode()) for name, value in error.headers]
+    ticket.record.error = ticket.record.error or error.kind
+    await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
+
+
+def _error(why: Cut, ticket: Ticket) -> RouterError:
+    backend = ticket.record.backend
+    settings = ticket.snapshot.settings
+    target = ticket.target
+    if why is Cut.STOPPING:
+        return Unavailable("fairlead is stopping; send the request again in a moment.", retry_after=2)
+    if why is Cut.BODY:
+        error = BadRequest(f"{why.value[0].upper()}{why.value[1:]} ({ticket.connection.limits.body:g} s).")
+        error.status = 408
+        return error
+    if why is Cut.CONNECT:
+        return UpstreamTimeout(
+            f"The backend {backend} could not be reached within {settings.timeouts_connect:g} s (timeouts.connect)."
+        )
+    if why is Cut.FIRST_BYTE:
+        seconds = min(answering.COMMIT_SECONDS, target.first_byte) if target else answering.COMMIT_SECONDS
+        return UpstreamTimeout(f"The backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
+    if why is Cut.SILENT:
+        return UpstreamTimeout(
+            f"The backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
+        )
+    return UpstreamTimeout(
+        f"The answer of backend {backend} was not whole within {settings.timeouts_total:g} s (timeouts.total)."
+    )

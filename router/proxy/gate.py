@@ -1,0 +1,99 @@
+"""Who may come in: browsers from foreign pages, foreign Host names, clients without the key, operators.
+
+A local port is reachable by every page the user opens and by every program on the machine (product.md 10).
+"""
+
+import hmac
+import re
+
+from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
+from router.net.http11 import Request
+from router.settings import Secret, Settings
+
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "host.docker.internal"))
+_HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
+_ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not bound to
+_HOSTS_REMEMBERED = 64
+_JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
+
+
+class Gate:
+    """The checks of one proxy. key: what clients must send, None when nothing is asked."""
+
+    def __init__(self, settings: Settings, key: Secret | None, operator_token: Secret):
+        own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
+        self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
+        self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
+        self._key = key.reveal().encode() if key else None
+        self._token = operator_token.reveal().encode()
+        self._good: set[bytes] = set()
+
+    def check_browser(self, request: Request) -> None:
+        """Refuse what a foreign page could send, on every path and verb. Raises Forbidden."""
+        fields = request.fields
+        host = fields.get(b"host", b"")
+        if host not in self._good:
+            self._check_host(host)
+        origin = fields.get(b"origin")
+        if origin is not None and origin.lower() not in self._origins:
+            raise Forbidden("Requests from browser pages are refused: the Origin is not in cors_origin.")
+        site = fields.get(b"sec-fetch-site")
+        if site is not None and site not in (b"none", b"same-origin") and origin is None:
+            raise Forbidden("Requests from other sites' pages are refused (Sec-Fetch-Site).")
+
+    def _check_host(self, host: bytes) -> None:
+        match = _HOST.fullmatch(host.decode("ascii", "replace"))
+        if match is None or (match[1] or match[2]).lower() not in self._hosts:
+            raise Forbidden(
+                "The Host header names a host that is not served here. Use http://localhost, or add the name with "
+                "--allowed-hosts."
+            )
+        if len(self._good) < _HOSTS_REMEMBERED:
+            self._good.add(host)
+
+    def check_key(self, request: Request) -> bytes:
+        """The lower-case name of the header that held fairlead's own key, b"" when none is asked for.
+
+        Raises Unauthenticated.
+        """
+        if self._key is None:
+            return b""
+        for name in (b"x-fairlead-key", b"x-api-key", b"authorization"):
+            value = request.fields.get(name)
+            if value is not None and hmac.compare_digest(_bare(value), self._key):
+                return name
+        raise Unauthenticated(
+            "fairlead asks for its client key here. `fairlead env` prints it; send it as x-api-key, as a Bearer "
+            "token, or as x-fairlead-key."
+        )
+
+    def check_operator(self, request: Request) -> None:
+        """Refuse all but the holder of the home's operator token. Raises Unauthenticated."""
+        if not hmac.compare_digest(_bare(request.fields.get(b"authorization", b"")), self._token):
+            raise Unauthenticated("This path needs the operator token, which lies in fairlead's home.")
+
+    def proof(self, nonce: bytes) -> bytes:
+        """What shows a command that this listener holds the token: HMAC-SHA256 of its nonce, in hex."""
+        return hmac.digest(self._token, nonce, "sha256").hex().encode()
+
+
+def _bare(value: bytes) -> bytes:
+    return value[7:].strip() if value[:7].lower() == b"bearer " else value
+
+
+def check_json(request: Request, *, others: bool) -> bool:
+    """True for a JSON body. A state-changing call with another type is refused unless `others` are allowed.
+
+    A page can send text/plain and forms anywhere without asking; JSON makes the browser ask first.
+    """
+    kind = request.fields.get(b"content-type", b"")
+    if _JSON.match(kind):
+        return True
+    if others and kind.lower().startswith((b"multipart/form-data", b"application/octet-stream")):
+        return False
+    raise UnsupportedMedia("Send the body as JSON, with the header content-type: application/json.")
+
+
+def operator_error(error: RouterError) -> dict[str, object]:
+    """The JSON of an error on fairlead's own endpoints."""
+    return {"error": {"type": error.kind, "message": error.message}}

@@ -1,0 +1,212 @@
+"""The pump of one event stream: commit point, whole events, pings, deadlines (product.md 7).
+
+One cancel scope beside the connection's own: `nap` wakes the pump to ping or to commit. Nothing is sent to the
+client inside it, since a send that is cut leaves half an event; what the socket does not take at once is sent after
+the scope is left. Deadlines move at most once a second.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from router.errors import BadGateway
+from router.net.client import Broken, Exchange
+from router.net.http11 import Connection, Cut
+from router.net.stream import Bytes
+from router.wire import sse
+from router.wire.base import Dialect, Failure, Verdict, decoded
+from router.wire.tap import Tap
+
+PREAMBLE_LIMIT = 1 << 20
+PING_SECONDS = 15.0
+_LAZY_SECONDS = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Pace:
+    """Times of one stream, in seconds of trio's clock. commit_by: then a 2xx stream is committed as it stands."""
+
+    commit_by: float
+    end_by: float
+    idle: float
+
+
+class Relay:
+    """Pumps one stream from an upstream exchange to the client's connection."""
+
+    __slots__ = (
+        "_begin",
+        "_connection",
+        "_decoder",
+        "_dialect",
+        "_held",
+        "_marked",
+        "_pace",
+        "_seen",
+        "_splitter",
+        "_upstream",
+        "committed",
+        "tap",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        upstream: Exchange,
+        tap: Tap,
+        dialect: Dialect,
+        pace: Pace,
+        begin: Callable[[], list[Bytes]],
+        *,
+        coded: bool,
+    ):
+        self._connection = connection
+        self._upstream = upstream
+        self._dialect = dialect
+        self._pace = pace
+        self._begin = begin
+        self._splitter = sse.Splitter()
+        self._decoder = zlib.decompressobj(wbits=47) if coded else None
+        self._held = b""
+        self._seen = 0
+        self._marked = 0.0
+        self.committed = False
+        self.tap = tap
+
+    async def run(self) -> Failure | None:
+        """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
+
+        Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
+        """
+        rest = b""
+        ended = False
+        while not ended:
+            if rest:
+                await self._connection.write((rest,))
+            self._mark(trio.current_time())
+            with trio.CancelScope(deadline=self._wake()) as nap:
+                while True:
+                    pieces = await self._upstream.read()
+                    if not pieces:
+                        ended = True
+                        break
+                    committed = self.committed
+                    out = self._take(pieces)
+                    if isinstance(out, Failure):
+                        return out
+                    rest = self._connection.write_now(out) if out else b""
+                    if rest:
+                        break
+                    now = trio.current_time()
+                    if now - self._marked > _LAZY_SECONDS or committed is not self.committed:
+                        self._mark(now)
+                        nap.deadline = self._wake()
+            if nap.cancelled_caught:
+                rest = self._connection.write_now(self._woken())
+        return await self._finish()
+
+    def _wake(self) -> float:
+        return self._marked + PING_SECONDS if self.committed else self._pace.commit_by
+
+    def _mark(self, now: float) -> None:
+        """Move the connection's deadline to the next moment of silence that is too long."""
+        self._marked = now
+        pace = self._pace
+        if now + pace.idle < pace.end_by:
+            self._connection.deadline(pace.idle, Cut.SILENT)
+        else:
+            self._connection.deadline(pace.end_by - now, Cut.TOTAL)
+
+    def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
+        """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
+        data = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        if self._decoder is not None:
+            data = self._inflated(data)
+        try:
+            batch = self._splitter.feed(data)
+        except sse.EventTooLarge:
+            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+        if self.committed:
+            batch = self.tap.read(batch) if batch else b""
+            return self._connection.data(batch) if batch else None
+        return self._preamble(batch)
+
+    def note(self, pieces: list[bytes]) -> None:
+        """Take note of what comes after the client left; nothing is sent."""
+        data = b"".join(pieces)
+        if self._decoder is not None:
+            data = self._inflated(data)
+        self.tap.read(self._splitter.feed(data))
+
+    def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
+        self._held += batch
+        for _, event in sse.events(self._held[self._seen :]):
+            verdict, failure = self.tap.judge(event)
+            if verdict is Verdict.COMMIT:
+                return self._commit()
+            if verdict is Verdict.ERROR:
+                return failure or Failure(502, b"{}")
+        self._seen = len(self._held)
+        if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
+            raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
+        return None
+
+    def _commit(self) -> list[Bytes]:
+        held, self._held = self._held, b""
+        self.committed = True
+        batch = self.tap.read(held)
+        return self._begin() + (self._connection.data(batch) if batch else [])
+
+    def _woken(self) -> list[Bytes]:
+        if not self.committed:
+            return self._commit()
+        return self._connection.data(self._dialect.ping(self.tap.begun))
+
+    def _inflated(self, data: bytes) -> bytes:
+        assert self._decoder is not None
+        try:
+            out = self._decoder.decompress(data, sse.EVENT_LIMIT)
+        except zlib.error:
+            raise Broken("its content coding is broken") from None
+        if self._decoder.unconsumed_tail:
+            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB")
+        return out
+
+    async def _finish(self) -> Failure | None:
+        """The upstream ended its body: pass the end on if the protocol's own end was seen."""
+        parts: list[Bytes] = []
+        tail = self._splitter.tail
+        if tail and _is_whole(tail):
+            # Some servers leave out the last blank line.
+            out = self._preamble_or_data(tail)
+            if isinstance(out, Failure):
+                return out
+            parts += out
+        if self._dialect.has_terminal and self.tap.ended is None:
+            if parts:
+                await self._connection.write(parts)
+            raise Broken("the stream ended before its last event")
+        if not self.committed:
+            parts += self._commit()
+        await self._connection.write([*parts, *self._connection.end()])
+        return None
+
+    def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
+        event = sse.parse(tail.strip(b"\r\n"))
+        if not self.committed:
+            verdict, failure = self.tap.judge(event)
+            if verdict is Verdict.ERROR:
+                return failure or Failure(502, b"{}")
+            self._held += tail
+            parts = self._commit()
+            self.tap.read(tail + b"\n\n")
+            return parts
+        self.tap.read(tail + b"\n\n")
+        return self._connection.data(tail)
+
+
+def _is_whole(tail: bytes) -> bool:
+    event = sse.parse(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or decoded(event.data) is not None

@@ -1,0 +1,291 @@
+"""The nursery of a proxy: listeners, client connections, background work, and the order in which they end.
+
+Stopping (product.md 3): no new connections, idle ones closed; DRAIN_SECONDS for what runs; then every open stream
+ends with its protocol's error event; then the rest is cancelled. A second signal exits at once.
+"""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from router import __version__
+from router.errors import CommandError
+from router.net.http11 import Connection, Cut, Limits
+from router.net.listen import accept, open_listeners
+from router.net.stream import SocketStream
+from router.proxy.accesslog import AccessLog
+from router.proxy.application import Proxy
+from router.proxy.endpoints import Endpoints
+from router.proxy.gate import Gate
+from router.proxy.runtime import Runtime
+from router.settings import Secret, Settings
+from router.store import access, runs
+from router.store.home import Home
+
+if TYPE_CHECKING:
+    from router.demo import Demo
+
+DRAIN_SECONDS = 10.0
+LAST_WORDS_SECONDS = 1.0
+HEARTBEAT_SECONDS = 5.0
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
+
+
+class PortTaken(CommandError):
+    """The port is in use. port: its number."""
+
+    def __init__(self, port: int):
+        super().__init__(f"port {port} is taken by another program.", f"Use another port:   --port {port + 1}")
+        self.port = port
+
+
+class Serving:
+    """A proxy that accepts requests. url: for clients on this machine. key: what they must send, None for nothing."""
+
+    def __init__(self, url: str, port: int, key: Secret | None, runtime: Runtime):
+        self.url = url
+        self.port = port
+        self.key = key
+        self.runtime = runtime
+        self.connections: set[Connection] = set()
+        self._stop = trio.Event()
+        self._left = trio.Event()
+
+    def stop(self) -> None:
+        """Begin to stop; returns at once."""
+        self._stop.set()
+
+    def left(self, connection: Connection) -> None:
+        """A client connection has ended."""
+        self.connections.discard(connection)
+        self._left.set()
+
+    async def emptied(self) -> None:
+        """Wait until no client connection is left."""
+        while self.connections:
+            self._left = trio.Event()
+            await self._left.wait()
+
+    async def forever(self) -> None:
+        """Wait until the proxy is told to stop, by a signal or an operator."""
+        await self._stop.wait()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, home: Home, *, demo: "Demo | None" = None, drain: float = DRAIN_SECONDS
+) -> AsyncGenerator[Serving]:
+    """Serve while the body runs; leaving it drains and stops. Raises CommandError and PortTaken before serving."""
+    access.check(settings)
+    key = access.client_key(settings, home)
+    token = home.token(OPERATOR_TOKEN)
+    listeners = _listening(settings)
+    port: int = listeners[0].getsockname()[1]
+    url = f"http://{_url_host(settings.host)}:{port}"
+    log = _log(settings, [key, token])
+    try:
+        async with trio.open_nursery() as background:
+            demo_root = await _demo_root(background, demo) if settings.demo else None
+            runtime = Runtime(settings, home, log, demo_root)
+            serving = Serving(url, port, key, runtime)
+            gate = Gate(settings, key, token)
+            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop))
+            background.start_soon(_heartbeat, runtime)
+            await background.start(runtime.refresh_catalogs)
+            async with trio.open_nursery() as clients:
+                accepting = [trio.CancelScope() for _ in listeners]
+                for scope, listener in zip(accepting, listeners, strict=True):
+                    background.start_soon(_accepting, scope, listener, clients, _server(proxy, serving))
+                with _run_file(home, port, url):
+                    try:
+                        yield serving
+                    finally:
+                        for scope, listener in zip(accepting, listeners, strict=True):
+                            scope.cancel()
+                            listener.close()
+                        with trio.CancelScope(shield=True):
+                            await _drained(serving, drain)
+                        clients.cancel_scope.cancel()
+            runtime.connections.close()
+            background.cancel_scope.cancel()
+    finally:
+        for listener in listeners:
+            listener.close()
+        log.close()
+
+
+def _listening(settings: Settings) -> list[socket.socket]:
+    try:
+        return open_listeners(settings.host, settings.port)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES) and settings.port:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(settings.port) from None
+            raise CommandError(
+                f"port {settings.port} may not be used by this account.", "Use a port from 1024 up."
+            ) from None
+        raise CommandError(f"cannot listen on {settings.host}: {error.strerror or error}.") from None
+
+
+def _url_host(host: str) -> str:
+    if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared with, not bound to
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def _log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
+    path = os.path.expanduser(settings.log_file) if settings.log_file else None
+    try:
+        log = AccessLog(settings.verbose, path)
+    except OSError as error:
+        raise CommandError(f"the log file {settings.log_file} cannot be written: {error.strerror}.") from None
+    log.hide(hidden)
+    return log
+
+
+async def _demo_root(background: trio.Nursery, demo: "Demo | None") -> str:
+    from router.demo import Demo
+
+    return await background.start((demo or Demo()).serve) + "/v1"
+
+
+def _server(proxy: Proxy, serving: Serving) -> Callable[[SocketStream], Awaitable[None]]:
+    limits = Limits()
+
+    async def serve(stream: SocketStream) -> None:
+        connection = Connection(stream, proxy, limits)
+        serving.connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            serving.left(connection)
+
+    return serve
+
+
+async def _accepting(
+    scope: trio.CancelScope,
+    listener: socket.socket,
+    clients: trio.Nursery,
+    serve: Callable[[SocketStream], Awaitable[None]],
+) -> None:
+    with scope:
+        await accept(listener, clients, serve)
+
+
+async def _heartbeat(runtime: Runtime) -> None:
+    while True:
+        await trio.sleep(HEARTBEAT_SECONDS)
+        runtime.connections.sweep()
+
+
+async def _drained(serving: Serving, seconds: float) -> None:
+    for connection in list(serving.connections):
+        connection.retire()
+    with trio.move_on_after(seconds):
+        await serving.emptied()
+    for connection in list(serving.connections):
+        connection.cut(Cut.STOPPING)
+    with trio.move_on_after(LAST_WORDS_SECONDS):
+        await serving.emptied()
+
+
+@contextmanager
+def _run_file(home: Home, port: int, url: str) -> Generator[None]:
+    runs.write(home, runs.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time()))
+    try:
+        yield
+    finally:
+        runs.remove(home, port)
+
+
+def run(settings: Settings, home: Home, *, announce: Callable[[Serving], None] | None = None) -> int:
+    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Raises CommandError."""
+    _raise_limits()
+    try:
+        trio.run(_run, settings, home, announce)
+    except BaseExceptionGroup as group:
+        errors, others = group.split(CommandError)
+        if errors is not None and others is None:
+            first: BaseException = errors
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            raise first from None
+        raise
+    return 0
+
+
+async def _run(settings: Settings, home: Home, announce: Callable[[Serving], None] | None) -> None:
+    async with trio.open_nursery() as outer:
+        signals = Signals()
+        await outer.start(signals.listen)
+        async with running(settings, home) as serving:
+            signals.attach(serving)
+            if announce is not None:
+                announce(serving)
+            await serving.forever()
+        outer.cancel_scope.cancel()
+
+
+class Signals:
+    """Signals of a serving process: the first stops it, a second one ends it at once; SIGHUP may mean reload."""
+
+    def __init__(self) -> None:
+        # A closed terminal sends SIGHUP too; without one it is the customary request to reload.
+        self._has_terminal = os.isatty(0) or os.isatty(2)
+        self._serving: Serving | None = None
+        self._stopping = False
+
+    def attach(self, serving: Serving) -> None:
+        """What the signals act on; a stop that came before is carried out now."""
+        self._serving = serving
+        if self._stopping:
+            serving.stop()
+
+    async def listen(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Handle signals until cancelled."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform == "win32":
+            numbers.append(signal.SIGBREAK)
+        else:
+            numbers.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*numbers) as received:
+            task_status.started()
+            async for number in received:
+                self._handle(number)
+
+    def _handle(self, number: int) -> None:
+        reloads = sys.platform != "win32" and number == signal.SIGHUP and not self._has_terminal
+        if reloads:
+            if self._serving is not None and not self._stopping:
+                self._serving.runtime.reload()
+        elif self._stopping:
+            os._exit(128 + number)
+        else:
+            self._stopping = True
+            if self._serving is not None:
+                self._serving.stop()
+
+
+def _raise_limits() -> None:
+    """As many descriptors as the system allows (two a stream), and no core files: they would hold keys."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS takes no more than OPEN_MAX, whatever it reports as the hard limit.
+    soft = 10240 if sys.platform == "darwin" else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ValueError, OSError):
+        return

@@ -1,0 +1,1 @@
+"""What lies on disk: the home folder, backends, secrets, run files."""

@@ -1,0 +1,158 @@
+"""Backends on disk: `backends/NAME.json`, one each.
+
+A running proxy goes on with the files it can read; `load` hands back the others as problems, each naming file, place
+and what was expected. Unknown keys are ignored; a file of a newer schema is refused, since its meaning may differ.
+"""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from router import __version__
+from router.backends import PROTOCOLS, Backend
+from router.backends.known import clean_url, host_of, is_https, plain_http_allowed
+from router.errors import CommandError
+from router.store.home import Home
+from router.store.modes import shown
+
+SCHEMA = 1
+FOLDER = "backends"
+RESERVED = "demo"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A backend that could not be read. message: names the file; hint: what mends it, may be ''."""
+
+    name: str
+    message: str
+    hint: str = ""
+
+
+class _Head(msgspec.Struct):
+    """What is read before the rest has a known meaning. fairlead: the version that wrote the file."""
+
+    schema: int
+    fairlead: str = ""
+
+
+class _Stored(Backend, frozen=True, kw_only=True):
+    schema: int = SCHEMA
+    fairlead: str = ""
+
+
+def check_name(name: str) -> str:
+    """The name in lower case. Raises CommandError when no backend can have it."""
+    lowered = name.lower()
+    if lowered == RESERVED:
+        raise CommandError(f'"{RESERVED}" is the name of the built-in demo backend.', "Choose another name.")
+    if not _NAME.fullmatch(lowered):
+        raise CommandError(
+            f'"{name}" cannot be a backend\'s name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit first.'
+        )
+    return lowered
+
+
+def load(home: Home) -> tuple[tuple[Backend, ...], tuple[Problem, ...]]:
+    """All backends in the order they were added, and the files that could not be read. Raises CommandError when the
+    folder itself is refused."""
+    found: list[Backend] = []
+    problems: list[Problem] = []
+    for name in home.names(FOLDER, ".json"):
+        try:
+            backend = find(home, name)
+        except CommandError as error:
+            problems.append(Problem(name, str(error), error.hint))
+        else:
+            if backend is not None:
+                found.append(backend)
+    return tuple(sorted(found, key=lambda backend: (backend.added, backend.name))), tuple(problems)
+
+
+def find(home: Home, name: str) -> Backend | None:
+    """The backend of that name, None when there is none. Raises CommandError for a file that cannot be read."""
+    path = home.at(f"{FOLDER}/{name}.json")
+    if not _NAME.fullmatch(name) or name == RESERVED:
+        raise CommandError(f"{shown(path)} has a name no backend can have.", f"Remove it:   rm {path}")
+    data = home.read(f"{FOLDER}/{name}.json")
+    if data is None:
+        return None
+    stored = _decode(path, data)
+    fault = _fault(stored, name)
+    if fault:
+        raise CommandError(f"{shown(path)}: {fault}.", _rewrite_hint(name))
+    return Backend(**{field: getattr(stored, field) for field in Backend.__struct_fields__})
+
+
+def save(home: Home, backend: Backend) -> None:
+    """Write a backend. Call it under `home.lock()` when it was read before. Raises CommandError."""
+    fields = msgspec.structs.asdict(backend)
+    stored = _Stored(**fields, fairlead=__version__)
+    text = msgspec.json.format(msgspec.json.encode(stored), indent=2)
+    home.write(f"{FOLDER}/{backend.name}.json", text + b"\n")
+
+
+def remove(home: Home, name: str) -> bool:
+    """Remove a backend, readable or not; False when there is none. Raises CommandError."""
+    return home.remove(f"{FOLDER}/{name}.json")
+
+
+def _decode(path: Path, data: bytes) -> _Stored:
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+        if head.schema > SCHEMA:
+            writer = f"fairlead {head.fairlead}" if head.fairlead else "a newer fairlead"
+            raise CommandError(
+                f"{shown(path)} was written by {writer} (schema {head.schema}); "
+                f"this is fairlead {__version__}, which reads schema {SCHEMA}."
+            )
+        return msgspec.json.decode(data, type=_Stored)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{shown(path)}: {_field_text(error)}.", _rewrite_hint(path.stem)) from None
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{shown(path)}{_place(error, data)} is not JSON.", _rewrite_hint(path.stem)) from None
+    except (RecursionError, UnicodeDecodeError):
+        raise CommandError(f"{shown(path)} is not JSON.", _rewrite_hint(path.stem)) from None
+
+
+def _rewrite_hint(name: str) -> str:
+    return f"Mend it, or write it anew:   fairlead backend remove {name}"
+
+
+def _place(error: msgspec.DecodeError, data: bytes) -> str:
+    found = _BYTE.search(str(error))
+    if found is None:
+        return ""
+    before = data[: int(found[1])]
+    line_start = before.rfind(b"\n") + 1
+    return f" line {before.count(10) + 1} column {len(before) - line_start + 1}"
+
+
+def _field_text(error: msgspec.ValidationError) -> str:
+    """`root: expected str, got int` from msgspec's "Expected `str`, got `int` - at `$.root`"."""
+    what, _, where = str(error).replace("`", "").partition(" - at $")
+    what = what[:1].lower() + what[1:]
+    return f"{where.lstrip('.')}: {what}" if where else what
+
+
+def _fault(backend: Backend, name: str) -> str:
+    """What is wrong with a backend that could be decoded, '' when nothing is."""
+    if backend.name != name:
+        return f'name is "{backend.name}", unlike the file\'s'
+    try:
+        root = clean_url(backend.root)
+    except ValueError as error:
+        return f"root is no URL: {error}"
+    if root != backend.root:
+        return f"root is not written as {root}"
+    if not (is_https(root) or backend.insecure_http or plain_http_allowed(host_of(root))):
+        return "root is http:// to a public address, and insecure_http is not set"
+    if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
+        return f"protocols must be some of {', '.join(PROTOCOLS)}"
+    aliases = [account.alias for account in backend.accounts]
+    if len(set(aliases)) != len(aliases):
+        return "two accounts have the same alias"
+    return ""

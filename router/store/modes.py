@@ -1,0 +1,145 @@
+"""Who may read and change what lies in the home.
+
+Rules of this file: the home belongs to this user and nobody else can write in it; a file in it is a plain file of
+this user that nobody else can read, never a link. What breaks a rule is refused with the command that mends it,
+never repaired in silence: a key that others could read may have been read already.
+On Windows the profile's access lists guard the home; only links are refused there.
+"""
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+from router.errors import CommandError
+
+FILE_LIMIT = 1 << 20
+
+
+def shown(path: Path) -> str:
+    """The path as messages show it, with `~` for the user's own folder."""
+    own = os.path.expanduser("~")
+    text = str(path)
+    return "~" + text[len(own) :] if own != "/" and text.startswith(own + os.sep) else text
+
+
+def failed(path: Path, what: str, error: OSError) -> CommandError:
+    """The error for a system call on `path` that failed; `what` completes "cannot be …"."""
+    return CommandError(
+        f"{shown(path)} cannot be {what}: {error.strerror or error}.",
+        "Give this user the right to it, or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        else "",
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder that only this user can enter; one that exists stays as it is. Raises CommandError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CommandError(f"{shown(path)} is not a folder.", f"Move it away:   mv {path} {path}.old") from None
+    except OSError as error:
+        raise failed(path, "created", error) from None
+
+
+def check_home(path: Path) -> None:
+    """Refuse a home that somebody else owns or can write in. Raises CommandError with the fix."""
+    try:
+        entry, target = path.lstat(), path.stat()
+    except OSError as error:
+        raise failed(path, "read", error) from None
+    if sys.platform != "win32":
+        # The link itself too: whoever owns it could point it elsewhere.
+        _check_owner(path, entry)
+        _check_owner(path, target)
+        _check_writers(path, target)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder inside the home that is a link, or not this user's alone to change."""
+    try:
+        entry = path.lstat()
+    except OSError as error:
+        raise failed(path, "read", error) from None
+    if stat.S_ISLNK(entry.st_mode):
+        raise _link(path)
+    if sys.platform != "win32":
+        _check_owner(path, entry)
+        _check_writers(path, entry)
+
+
+def read_private(path: Path) -> bytes | None:
+    """The content of a private file, None when there is none. Raises CommandError when a rule is broken."""
+    flags = os.O_RDONLY
+    if sys.platform == "win32":
+        flags |= os.O_BINARY
+        if path.is_symlink():
+            raise _link(path)
+    else:
+        # Non-blocking: a pipe in the file's place must not hang us.
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if path.is_symlink():
+            raise _link(path) from None
+        raise failed(path, "read", error) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_file(path, os.fstat(descriptor))
+        return file.read(FILE_LIMIT + 1)
+
+
+def _check_file(path: Path, entry: os.stat_result) -> None:
+    if not stat.S_ISREG(entry.st_mode):
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {path}")
+    if entry.st_size > FILE_LIMIT:
+        raise CommandError(f"{shown(path)} is larger than 1 MiB; fairlead writes no such file.")
+    if sys.platform == "win32":
+        return
+    _check_owner(path, entry)
+    if entry.st_mode & 0o077:
+        mode = stat.S_IMODE(entry.st_mode)
+        raise CommandError(
+            f"{shown(path)} can be read by others (mode {mode:04o}); it holds a secret.",
+            f"Close it:   chmod 600 {path}",
+        )
+
+
+def _check_owner(path: Path, entry: os.stat_result) -> None:
+    if sys.platform == "win32" or entry.st_uid == os.getuid():
+        return
+    raise CommandError(
+        f"{shown(path)} belongs to {_user(entry.st_uid)}, not to {_user(os.getuid())}.",
+        f"Take it over:   sudo chown -R {_user(os.getuid())} {path}\n"
+        "Or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …",
+    )
+
+
+def _check_writers(path: Path, entry: os.stat_result) -> None:
+    if entry.st_mode & 0o022:
+        mode = stat.S_IMODE(entry.st_mode)
+        raise CommandError(
+            f"{shown(path)} can be changed by other users (mode {mode:04o}).", f"Close it:   chmod 700 {path}"
+        )
+
+
+def _link(path: Path) -> CommandError:
+    return CommandError(
+        f"{shown(path)} is a link; what it points to could be changed from elsewhere.",
+        f"Put the real one in its place:   mv {os.path.realpath(path)} {path}",
+    )
+
+
+def _user(uid: int) -> str:
+    if sys.platform == "win32":
+        return str(uid)
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -1,0 +1,1 @@
+"""Formats of the three protocols, without I/O: one file each, and what they share."""

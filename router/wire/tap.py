@@ -1,0 +1,138 @@
+"""Reads an answer beside its relay: usage, end, and what is needed to end it if it breaks.
+
+Events are not decoded. Byte patterns that cannot stand inside a JSON string are searched for where a stream's end can
+be: in the last event, and in the last 16 KiB of what came in one read. A hit is remembered or decoded; the rest of the
+stream costs a few searches a read.
+"""
+
+import json
+
+from router.ir import Usage
+from router.wire import base, sse
+from router.wire.base import Dialect, Failure, Verdict
+
+_REGION = 16384
+_USAGE = (b'"usage":{', b'"usage": {')
+_USAGE_LIMIT = 8192
+_SEQUENCE = b'"sequence_number":'
+_NO_CHOICES = (b'"choices":[]', b'"choices": []')
+_scanner = json.JSONDecoder(strict=False)
+
+
+class Tap:
+    """What is known of one stream. ended: True after a good end, False after a failed one, None before either."""
+
+    __slots__ = (
+        "_dialect",
+        "_hide_usage",
+        "_sequence",
+        "_usage",
+        "_usage_hit",
+        "begun",
+        "created",
+        "ended",
+        "model",
+        "response_id",
+    )
+
+    def __init__(self, dialect: Dialect, *, hide_usage: bool = False):
+        self._dialect = dialect
+        self._hide_usage = hide_usage
+        self._usage = Usage()
+        self._usage_hit = b""
+        self._sequence = b""
+        self.begun = False
+        self.ended: bool | None = None
+        self.response_id = ""
+        self.created = 0
+        self.model = ""
+
+    def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
+        """What an event before the commit point means; remembers how the stream announced itself."""
+        data = base.decoded(event.data) if event.data else None
+        verdict = self._dialect.judge(event, data)
+        if data is None:
+            return verdict, None
+        if verdict is Verdict.ERROR:
+            return verdict, self._dialect.failure(data)
+        announced = base.object_at(data, "response") or base.object_at(data, "message")
+        if announced:
+            self.begun = True
+            self.response_id = str(announced.get("id") or "")
+            self.model = str(announced.get("model") or "")
+            self.created = base.count(announced.get("created_at")) or 0
+            self._dialect.usage(base.object_at(announced, "usage"), self._usage)
+        return verdict, None
+
+    def read(self, batch: bytes) -> bytes:
+        """Take note of whole events; returns them, less a usage event the client did not ask for."""
+        start = len(batch) - _REGION
+        start = min(start, sse.last_border(batch, 0, len(batch) - 1)) if start > 0 else 0
+        for needle in _USAGE:
+            at = batch.rfind(needle, start)
+            if at >= 0:
+                self._usage_hit = batch[at + len(needle) - 1 : at + _USAGE_LIMIT]
+        for needle in self._dialect.needles.ending:
+            if batch.find(needle, start) >= 0:
+                self._confirm(batch[start:])
+                break
+        at = batch.rfind(_SEQUENCE, start)
+        if at >= 0:
+            self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
+        if self._hide_usage:
+            return self._without_usage(batch)
+        return batch
+
+    def _confirm(self, region: bytes) -> None:
+        for _, event in sse.events(region):
+            ending = self._dialect.ending(event, base.decoded(event.data))
+            if ending is not None and self.ended is not False:
+                self.ended = ending
+
+    def _without_usage(self, batch: bytes) -> bytes:
+        if not any(needle in batch for needle in _NO_CHOICES):
+            return batch
+        kept: list[bytes] = []
+        at = 0
+        for end, event in sse.events(batch):
+            data = base.decoded(event.data) or {}
+            if data.get("choices") != [] or not data.get("usage"):
+                kept.append(batch[at:end])
+            at = end
+        return b"".join(kept)
+
+    @property
+    def sequence(self) -> int:
+        """The last sequence number seen, -1 when none was."""
+        digits = self._sequence.strip()
+        end = next((i for i, byte in enumerate(digits) if byte not in b"0123456789"), len(digits))
+        return int(digits[:end]) if end else -1
+
+    def usage(self) -> Usage:
+        """The token counts read so far."""
+        if self._usage_hit:
+            try:
+                found: base.Json = _scanner.raw_decode(self._usage_hit.decode("utf-8", "replace"))[0]
+                self._dialect.usage(found, self._usage)
+            except (ValueError, RecursionError):
+                self._usage_hit = b""
+            self._usage_hit = b""
+        return self._usage
+
+
+def usage_of(dialect: Dialect, body: bytes | bytearray) -> Usage:
+    """The token counts of a plain answer."""
+    usage = Usage()
+    at = max(body.rfind(_USAGE[0]), body.rfind(_USAGE[1]))
+    if at >= 0:
+        data = base.decoded(bytes(body)) or {}
+        dialect.usage(base.object_at(data, "usage"), usage)
+    return usage
+
+
+def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
+    """The error inside a plain 200 answer, None when it holds none."""
+    if b'"error"' not in body:
+        return None
+    data = base.decoded(bytes(body))
+    return dialect.failure(data) if data is not None else None

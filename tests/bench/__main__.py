@@ -1,0 +1,116 @@
+"""The benchmark of README: `python tests/bench` from the checkout, with the package and its test extra installed.
+
+All figures come from one run: the relays take turns, and what counts is the ratio within a round.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import load
+import measures
+import programs
+from programs import Site
+from table import Row, markdown
+
+AGAINST = {
+    "fairlead": (programs.fairlead, partial(programs.fairlead, access_log=True)),
+    "floor": (programs.twin, programs.twin),
+    "none": (None, None),
+}
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short run, to see that it runs")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measure")
+    parser.add_argument("--only", action="append", choices=measures.MEASURES, help="this measure (repeatable)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
+    parser.add_argument(
+        "--against",
+        choices=AGAINST,
+        default="fairlead",
+        help="what is held against the floor; the floor itself shows the noise of the machine",
+    )
+    return parser.parse_args(argv)
+
+
+@contextlib.contextmanager
+def _bench(arguments: argparse.Namespace) -> Iterator[measures.Bench]:
+    """The upstreams, running, and what is needed to start relays."""
+    sizes = measures.QUICK if arguments.quick else measures.Sizes()
+    if arguments.rounds:
+        sizes = dataclasses.replace(sizes, rounds=arguments.rounds)
+    second, with_log = AGAINST[arguments.against]
+    with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as name:
+        folder = Path(name)
+        plain = Site(folder, programs.free_port())
+        tls = Site(folder, programs.free_port(), programs.certificate(folder))
+        with programs.upstream(plain) as direct, programs.upstream(tls):
+            yield measures.Bench(
+                plain=plain,
+                tls=tls,
+                direct=direct,
+                sizes=sizes,
+                floor=programs.floor,
+                merging_floor=partial(programs.floor, merge=True),
+                fairlead=second,
+                access_log=with_log,
+            )
+
+
+def _run(arguments: argparse.Namespace) -> list[Row]:
+    names = arguments.only or list(measures.MEASURES)
+    if not programs.LINUX:
+        _say("CPU and memory figures need /proc: they are skipped on this system.")
+        names = [name for name in names if name not in measures.NEED_PROC]
+    rows: list[Row] = []
+    with _bench(arguments) as bench:
+        for name in names:
+            _say(f"measuring {name} …")
+            rows += measures.MEASURES[name](bench)
+    return rows if programs.LINUX else [row for row in rows if "CPU" not in row.name]
+
+
+def _raise_descriptor_limit() -> None:
+    """A thousand streams are two thousand descriptors in a relay."""
+    if programs.LINUX:
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print the table, name the gates that were missed."""
+    arguments = _arguments(argv)
+    _raise_descriptor_limit()
+    try:
+        rows = _run(arguments)
+    except (programs.StartError, load.LoadError, OSError) as error:
+        _say(f"{type(error).__name__}: {error}")
+        return 1
+    print(markdown(rows))
+    for row in rows:
+        if row.over:
+            _say(f"over the gate: {row.name}")
+    if arguments.json:
+        about = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
+        document = {**about, "rows": [row.document() for row in rows]}
+        arguments.json.write_text(json.dumps(document, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,351 @@
+"""What is measured: each function takes the bench and returns rows of the table.
+
+Rules of this file:
+- Floor and fairlead take turns, SLICES times in a round and in alternating order, so that both meet the same noise.
+- Every round has fresh processes: two runs of one program differ by up to 8 % for their whole life.
+- CPU is the relay's own, as the system counts it, since load client, upstream and relay share the cores. It is read
+  once a round, after work left behind by requests (a history is written later) is done too.
+"""
+
+import contextlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import bodies
+import load
+import programs
+from programs import Program, Running, Site
+from table import Kind, Row
+
+Start = Callable[[Site], Running]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much of everything."""
+
+    rounds: int = 7
+    small: int = 200
+    agent: int = 100
+    deltas: int = 2000
+    ticks: int = 150
+    streams: int = 1000
+    memory_rounds: int = 3
+    starts: int = 15
+
+
+SLICES = 10
+QUICK = Sizes(rounds=2, small=24, agent=16, deltas=200, ticks=20, streams=64, memory_rounds=1, starts=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The upstreams and how the relays are started."""
+
+    plain: Site
+    tls: Site
+    direct: Program
+    sizes: Sizes
+    floor: Start
+    merging_floor: Start
+    fairlead: Start | None
+    access_log: Start | None
+
+    @property
+    def sides(self) -> dict[str, Start]:
+        """How each relay that takes part is started."""
+        both = {"floor": self.floor, "fairlead": self.fairlead}
+        return {name: way for name, way in both.items() if way}
+
+    @contextlib.contextmanager
+    def relays(self, *, log: bool = False, merge: bool = False) -> Iterator[list[Program]]:
+        """Floor and, when it takes part, fairlead, both running and warm."""
+        first = self.merging_floor if merge else self.floor
+        second = self.access_log if log else self.fairlead
+        with contextlib.ExitStack() as stack:
+            found = [stack.enter_context(way(self.plain)) for way in (first, second) if way]
+            for program in found:
+                _warm(program)
+            yield found
+
+
+def _warm(program: Program, count: int = 50) -> None:
+    data = load.request(program.port, bodies.small(bodies.behave("plain")))
+    with load.connected(program.port) as clients:
+        clients[0].send(data)
+        if clients[0].receive() != bodies.ANSWER:
+            raise load.LoadError(f"{program.name} changed the answer")
+        load.plain(clients, data, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """CPU seconds one program spent in a round, and the seconds each request or event took."""
+
+    spent: float
+    taken: list[float]
+
+
+Slice = Callable[[Program, list[load.Client]], list[float]]
+Rounds = dict[str, list[Round]]
+
+
+def alternate(bench: Bench, work: Slice, *, connections: int = 1, **relays: bool) -> Rounds:
+    """Let upstream, floor and fairlead take turns at the work; what each spent and took, by round."""
+    found: Rounds = {}
+    for _ in range(bench.sizes.rounds):
+        with bench.relays(**relays) as running:
+            for name, one in _round([bench.direct, *running], work, connections).items():
+                found.setdefault(name, []).append(one)
+    return found
+
+
+def _round(targets: Sequence[Program], work: Slice, connections: int) -> dict[str, Round]:
+    taken: dict[str, list[float]] = {target.name: [] for target in targets}
+    with contextlib.ExitStack() as stack:
+        clients = {t.name: stack.enter_context(load.connected(t.port, connections)) for t in targets}
+        for target in targets:
+            work(target, clients[target.name])
+        _settle(targets)
+        before = {target.name: target.cpu() for target in targets}
+        for turn in range(SLICES):
+            for target in targets if turn % 2 else reversed(targets):
+                taken[target.name] += work(target, clients[target.name])
+        _settle(targets)
+        return {t.name: Round(t.cpu() - before[t.name], taken[t.name]) for t in targets}
+
+
+def _settle(targets: Sequence[Program]) -> None:
+    time.sleep(max(target.settle for target in targets))
+
+
+def _cpu(name: str, unit: str, rounds: Rounds, *, per: int = 1, gate: float | None = None) -> Row:
+    """CPU of a request, or of one of the `per` events of a stream."""
+    scale = SCALES[unit] / per
+    columns = {side: [scale * one.spent / len(one.taken) for one in found] for side, found in rounds.items()}
+    return _row(name, unit, columns, gate=gate, goal=1.25 if gate else None)
+
+
+def _added(name: str, unit: str, rounds: Rounds, *, percent: int) -> Row:
+    """What a relay adds to the time a direct request took in the same round."""
+    cut = {side: [load.percentile(one.taken, percent) for one in found] for side, found in rounds.items()}
+    columns = {
+        side: [SCALES[unit] * (mine - base) for mine, base in zip(found, cut["direct"], strict=True)]
+        for side, found in cut.items()
+    }
+    return _row(name, unit, columns, kind=Kind.DIFFERENCE)
+
+
+def _row(
+    name: str,
+    unit: str,
+    columns: dict[str, list[float]],
+    *,
+    kind: Kind = Kind.RATIO,
+    gate: float | None = None,
+    goal: float | None = None,
+) -> Row:
+    floor, fairlead = columns.get("floor", []), columns.get("fairlead", [])
+    return Row(name=name, unit=unit, floor=floor, fairlead=fairlead, kind=kind, gate=gate, goal=goal)
+
+
+SCALES = {"ms": 1e3, "µs": 1e6}
+
+
+# Requests
+
+
+def _requests(body: bytes, count: int) -> Slice:
+    def work(target: Program, clients: list[load.Client]) -> list[float]:
+        return load.plain(clients, load.request(target.port, body), count)
+
+    return work
+
+
+def _with_latency(bench: Bench, name: str, body: bytes, count: int) -> list[Row]:
+    rounds = alternate(bench, _requests(body, count))
+    return [
+        _cpu(f"CPU per request, {name}", "ms", rounds, gate=1.5),
+        _added(f"added latency, {name}, median", "ms", rounds, percent=50),
+        _added(f"added latency, {name}, p99", "ms", rounds, percent=99),
+    ]
+
+
+def small(bench: Bench) -> list[Row]:
+    """Small requests, one after another."""
+    return _with_latency(bench, "small body", bodies.small(bodies.behave("plain")), bench.sizes.small)
+
+
+def agent(bench: Bench) -> list[Row]:
+    """Requests with the body of a coding agent, one after another."""
+    return _with_latency(bench, "120 KB agent body", bodies.agent(bodies.behave("plain")), bench.sizes.agent)
+
+
+def splice(bench: Bench) -> list[Row]:
+    """The agent body with a prefixed model, which fairlead must cut out of the body."""
+    body = bodies.agent(bodies.behave("plain"), model=f"bench:{bodies.MODEL}")
+    rounds = alternate(bench, _requests(body, bench.sizes.agent))
+    return [_cpu("CPU per request, 120 KB, model name replaced", "ms", rounds)]
+
+
+def parallel(bench: Bench) -> list[Row]:
+    """Small requests on eight connections at once."""
+    work = _requests(bodies.small(bodies.behave("plain")), bench.sizes.small)
+    rounds = alternate(bench, work, connections=8)
+    return [_cpu("CPU per request, small body, 8 connections", "ms", rounds)]
+
+
+def log(bench: Bench) -> list[Row]:
+    """Small requests while fairlead writes its access log."""
+    work = _requests(bodies.small(bodies.behave("plain")), bench.sizes.small)
+    rounds = alternate(bench, work, log=True)
+    return [_cpu("CPU per request, small body, access log on", "ms", rounds)]
+
+
+# Streams
+
+
+def burst(bench: Bench) -> list[Row]:
+    """Events in bursts: streams that come as fast as the relay reads them, many HTTP chunks to a read."""
+    deltas = bench.sizes.deltas
+    events = len(bodies.preamble()) + deltas + len(bodies.ending(deltas))
+    body = bodies.small(bodies.behave("burst", deltas), stream=True)
+
+    def work(target: Program, clients: list[load.Client]) -> list[float]:
+        return [load.burst(clients[0], load.request(target.port, body), events) for _ in range(2)]
+
+    framed = alternate(bench, work)
+    merged = alternate(bench, work, merge=True)
+    return [
+        _cpu("CPU per SSE event, in bursts", "µs", framed, per=events, gate=1.4),
+        _cpu("CPU per SSE event, in bursts, floor merges chunks", "µs", merged, per=events),
+    ]
+
+
+def paced(bench: Bench) -> list[Row]:
+    """Events one by one, each its own read."""
+    ticks = bench.sizes.ticks
+    body = bodies.small(bodies.behave("paced", ticks), stream=True)
+    with load.connected(bench.direct.port) as (ticker,):
+
+        def work(target: Program, clients: list[load.Client]) -> list[float]:
+            return load.paced(clients[0], ticker, load.request(target.port, body), ticks)
+
+        rounds = alternate(bench, work)
+    return [
+        _cpu("CPU per SSE event, one by one", "µs", rounds),
+        _added("added latency per SSE event, one by one", "µs", rounds, percent=50),
+    ]
+
+
+# Memory
+
+
+def _held(way: Start, site: Site, body: bytes, streams: int) -> list[float]:
+    """RSS of a warm idle relay in MB, and what each open stream adds in KB."""
+    with way(site) as program:
+        _warm(program)
+        time.sleep(2)  # what a relay loads after it listens belongs to its idle memory
+        idle = program.memory("Rss")
+        before = program.memory("Private_Clean", "Private_Dirty")
+        with load.hold(program.port, load.request(program.port, body), streams):
+            time.sleep(1)
+            after = program.memory("Private_Clean", "Private_Dirty")
+    return [idle / 1e6, (after - before) / streams / 1e3]
+
+
+def _memory(bench: Bench, site: Site, body: bytes) -> dict[str, list[list[float]]]:
+    rounds = range(bench.sizes.memory_rounds)
+    return {name: [_held(way, site, body, bench.sizes.streams) for _ in rounds] for name, way in bench.sides.items()}
+
+
+def memory(bench: Bench) -> list[Row]:
+    """Idle memory, and memory at many open streams."""
+    marker = bodies.behave("open")
+    few = bodies.small(marker, stream=True)
+    plain = _memory(bench, bench.plain, few)
+    large = _memory(bench, bench.plain, bodies.agent(marker, stream=True))
+    tls = _memory(bench, bench.tls, few)
+    more = {side: [[0.0, a[1] - b[1]] for a, b in zip(tls[side], plain[side], strict=True)] for side in tls}
+    at = f"memory per stream at {bench.sizes.streams:,} open"
+    return [
+        _value("idle memory (RSS)", "MB", plain, 0, gate=45, goal=40),
+        _value(f"{at}, small bodies", "KB", plain, 1, gate=30),
+        _value(f"{at}, 120 KB agent bodies", "KB", large, 1, gate=45),
+        _value(f"{at}, TLS upstream adds", "KB", more, 1, gate=40),
+    ]
+
+
+def _value(
+    name: str,
+    unit: str,
+    samples: dict[str, list[list[float]]],
+    index: int,
+    *,
+    gate: float | None = None,
+    goal: float | None = None,
+) -> Row:
+    columns = {side: [sample[index] for sample in found] for side, found in samples.items()}
+    return _row(name, unit, columns, kind=Kind.VALUE, gate=gate, goal=goal)
+
+
+# Start
+
+
+def _start(way: Start, site: Site) -> list[float]:
+    """Seconds to listening, CPU seconds to there, seconds to the first relayed answer."""
+    before = time.perf_counter()
+    with way(site) as program:
+        spent = program.cpu()
+        _warm(program, 0)
+        return [program.listening, spent, time.perf_counter() - before]
+
+
+def start(bench: Bench) -> list[Row]:
+    """Time to listening."""
+    samples: dict[str, list[list[float]]] = {name: [] for name in bench.sides}
+    for number in range(bench.sizes.starts + 1):
+        for name, way in bench.sides.items():
+            found = _start(way, bench.plain)
+            if number:  # the first start compiles and fills caches
+                samples[name].append(found)
+    return [
+        _value("start to listening", "s", samples, 0, gate=0.2, goal=0.12),
+        _value("start to listening, CPU", "s", samples, 1),
+        _value("start to the first relayed answer", "s", samples, 2),
+    ]
+
+
+def version(bench: Bench) -> list[Row]:
+    """`--version`: its time, and that it loads no trio."""
+    command = [sys.executable, "-m", "router", "--version"]
+    taken: list[float] = []
+    for _ in range(bench.sizes.starts if bench.fairlead else 0):
+        before = time.perf_counter()
+        subprocess.run(command, cwd=programs.ROOT, check=True, capture_output=True)
+        taken.append(time.perf_counter() - before)
+    command[1:1] = ["-X", "importtime"]
+    imports = subprocess.run(command, cwd=programs.ROOT, check=True, capture_output=True, text=True).stderr
+    note = "loads trio" if re.search(r"\|\s+trio\b", imports) else "loads no trio"
+    return [Row(name="`--version`", unit="s", fairlead=taken, kind=Kind.VALUE, note=note)]
+
+
+MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
+    "small": small,
+    "agent": agent,
+    "splice": splice,
+    "parallel": parallel,
+    "log": log,
+    "paced": paced,
+    "burst": burst,
+    "memory": memory,
+    "start": start,
+    "version": version,
+}
+
+# These read CPU or memory and nothing else.
+NEED_PROC = {"splice", "parallel", "log", "burst", "memory"}
