@@ -4,6 +4,7 @@ import argparse
 import getpass
 import os
 import sys
+import textwrap
 import time
 from typing import Literal
 
@@ -56,7 +57,8 @@ def run(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         "backend add",
-        f"Add a backend, or change one, and ask it whether it works.\nKnown names need no URL: {', '.join(KNOWN)}.",
+        "Add a backend, or change one, and ask it whether it works.\n"
+        + textwrap.fill(f"Known names need no URL: {', '.join(KNOWN)}.", 78),
         examples=[
             "fairlead backend add anthropic --key-stdin < key.txt",
             "fairlead backend add groq --key-env GROQ_API_KEY",
@@ -220,7 +222,7 @@ def _print_outcome(backend: Backend, contact: Reach) -> None:
     if contact.ok:
         return
     if contact.fix == "variable":
-        print("Saved. The proxy reads the variable from its own environment when it starts.")
+        print("Saved. Set the variable where the proxy runs; it reads its environment when it starts.")
     elif contact.fix == "key":
         print(f"Saved, but requests to it will fail. Give another key:   fairlead backend add {name} --key-stdin")
     else:

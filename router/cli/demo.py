@@ -51,16 +51,18 @@ async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int
 async def _serve(settings: Settings, home: Home, once: bool) -> int:
     from router.proxy import serve
 
-    async with serve.running(settings, home) as serving:
+    async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
+        signals = serve.Signals()
+        await nursery.start(signals.listen)
+        signals.attach(serving)
         print(f"fairlead {__version__}   {serving.url}   demo backend, no key needed\n", flush=True)
         outcomes = await rounds(serving.url, serving.key)
-        print("\n".join(_lines(outcomes)) + "\n")
-        right = all(outcome.ok for outcome in outcomes)
-        if once:
-            return 0 if right else 1
-        _print_next_steps(home, serving)
-        await serving.forever()
-        return 0 if right else 1
+        print("\n".join(_lines(outcomes)) + "\n", flush=True)
+        if not once:
+            _print_next_steps(home, serving)
+            await serving.forever()
+        nursery.cancel_scope.cancel()
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
 def _lines(outcomes: list[Outcome]) -> list[str]:

@@ -1,9 +1,7 @@
 """`fairlead proxy`: serve until stopped."""
 
 import argparse
-import errno
 import os
-import socket
 from typing import TYPE_CHECKING
 
 from router import __version__
@@ -30,8 +28,6 @@ def run(argv: list[str]) -> int:
         return serve.run(settings, home, announce=lambda serving: _announce(home, settings, serving))
     except serve.PortTaken as taken:
         return _already(home, settings, taken.port)
-    except OSError as error:
-        raise _unbound(settings, error) from None
 
 
 def _parser() -> Parser:
@@ -100,14 +96,3 @@ def taken(port: int, command: str) -> CommandError:
         f"port {port} is taken by another program{f' ({who})' if who else ''}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )
-
-
-def _unbound(settings: Settings, error: OSError) -> Exception:
-    """The error for a host or port that cannot be bound; anything else passes as it is."""
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return CommandError(f'host is "{settings.host}", which is no address of this machine.')
-    if error.errno == errno.EACCES:
-        return CommandError(
-            f"this user may not listen on port {settings.port}.", "Use a port above 1023:   fairlead proxy --port 3456"
-        )
-    return error

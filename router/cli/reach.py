@@ -54,7 +54,9 @@ async def reach(backend: Backend, environ: Mapping[str, str]) -> Reach:
     try:
         key = key_of(backend, environ)
     except CommandError as error:
-        return Reach(ok=False, text=f"not tried: {error}", fix="variable" if backend.accounts else "key")
+        return Reach(
+            ok=False, text=f"not tried: {str(error).rstrip('.')}", fix="variable" if backend.accounts else "key"
+        )
     started = time.perf_counter()
     try:
         models = await fetch_models(backend, key)

@@ -24,6 +24,7 @@ from router.settings import Secret
 
 if TYPE_CHECKING:
     import httpx
+    import trio
 
 BODY_LIMIT = 8 << 20
 PAGES = 20
@@ -44,14 +45,6 @@ class ControlError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
-
-
-class Streamed(NamedTuple):
-    """A streamed answer, read to its end. first_byte: seconds from the request to the first byte of the body."""
-
-    status: int
-    body: bytes
-    first_byte: float
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +77,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelStatus, ...] = ()
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
+    """A whole answer. first_byte: seconds from the request to the first byte of the body."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -103,9 +98,13 @@ class _Page(msgspec.Struct):
 
 def clean(text: str, limit: int = SHOWN) -> str:
     """Text from the network as a terminal may show it: one line, without control and bidi characters, cut."""
-    kept = ("" if unicodedata.category(char) in ("Cf", "Cs", "Co") else char for char in text[: limit * 4])
-    line = " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in kept).split())
+    line = " ".join("".join(_harmless(char) for char in text[: limit * 4]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _harmless(char: str) -> str:
+    category = unicodedata.category(char)
+    return " " if category == "Cc" else "" if category in ("Cf", "Cs", "Co") else char
 
 
 async def fetch_models(backend: Backend, key: Secret | None, *, timeout: float = 10.0) -> list[str]:
@@ -156,10 +155,9 @@ def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, obje
     return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
-async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Streamed:
+async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:
     """POST a JSON request and read its answer to the end. Raises ControlError when none comes."""
-    answer = await _exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
-    return Streamed(answer.status, answer.body, answer.first_byte)
+    return await _exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
 
 
 class Running:
@@ -189,7 +187,7 @@ class Running:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")
 
-    async def _call(self, method: str, path: str) -> _Answer:
+    async def _call(self, method: str, path: str) -> Answer:
         headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
         body = b"{}" if method == "POST" else None
         answer = await _exchange(method, self.url + path, headers, body, 15.0)
@@ -224,7 +222,7 @@ def _key_headers(backend: Backend, key: Secret | None) -> dict[str, str]:
     return {"authorization": f"Bearer {key.reveal()}"} if key else {}
 
 
-async def _exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> _Answer:
+async def _exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
     """One request and its whole answer, whatever its status. The only place where foreign errors become ours."""
     import httpx
     import trio
@@ -234,27 +232,30 @@ async def _exchange(method: str, url: str, headers: Mapping[str, str], body: byt
     limits = httpx.Timeout(None, connect=min(timeout, 10.0))
     started = time.perf_counter()
     try:
-        with trio.fail_after(timeout):
+        with trio.move_on_after(timeout) as scope:
             async with (
                 httpx.AsyncClient(trust_env=False, verify=_trust(url), timeout=limits) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
-                data, first_byte = await _read(response, host)
-                return _Answer(response.status_code, response.headers, data, first_byte - started)
-    except trio.TooSlowError:
-        raise ControlError(f"{host} did not answer within {timeout:g} s") from None
+                data, first_byte = await _read(response, scope)
+                if not scope.cancel_called:
+                    return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreached(error, host) from None
+    if trio.current_time() < scope.deadline:
+        raise ControlError(f"{host} sent more than 8 MiB")
+    raise ControlError(f"{host} did not answer within {timeout:g} s")
 
 
-async def _read(response: "httpx.Response", host: str) -> tuple[bytes, float]:
+async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
     first = 0.0
     data = bytearray()
     async for part in response.aiter_bytes():
         first = first or time.perf_counter()
         data += part
         if len(data) > BODY_LIMIT:
-            raise ControlError(f"{host} sent more than 8 MiB", status=response.status_code)
+            # Not by leaving the loop: that does not close the generators httpx nests.
+            scope.cancel()
     return bytes(data), first or time.perf_counter()
 
 
@@ -309,7 +310,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         pending.extend(cause for cause in (current.__cause__, current.__context__) if cause is not None)
 
 
-def _json(answer: _Answer, url: str, key: Secret | None) -> object:
+def _json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
         raise _refusal(answer, url, key)
@@ -323,7 +324,7 @@ def _json(answer: _Answer, url: str, key: Secret | None) -> object:
     return cast("object", data)
 
 
-def _page(answer: _Answer, url: str, key: Secret | None) -> _Page:
+def _page(answer: Answer, url: str, key: Secret | None) -> _Page:
     data = _json(answer, url, key)
     # Together answers with the bare list.
     shape: object = {"data": cast("object", data)} if isinstance(data, list) else data
@@ -341,7 +342,7 @@ def _names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
             yield name
 
 
-def _refuse_html(answer: _Answer, url: str) -> None:
+def _refuse_html(answer: Answer, url: str) -> None:
     if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
         raise ControlError(
             f"{urlsplit(url).netloc} sent a web page, not an API's answer (a login portal, or another base URL)",
@@ -349,7 +350,7 @@ def _refuse_html(answer: _Answer, url: str) -> None:
         )
 
 
-def _refusal(answer: _Answer, url: str, key: Secret | None) -> ControlError:
+def _refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     """The error for an answer that is none of success, in the provider's words, cut and without the key."""
     host = urlsplit(url).netloc
     if 300 <= answer.status < 400:

@@ -10,6 +10,7 @@ Rules of this file:
 - Nothing but an error of the listening socket leaves a connection task.
 """
 
+import contextlib
 import enum
 import http
 import re
@@ -226,11 +227,12 @@ class Connection:
     def _skim(self) -> None:
         """Read over what is at hand of a body nobody asked for; a request without one ends here too."""
         conn = self._h11
-        while conn.their_state is h11.SEND_BODY:
-            if conn.next_event() is h11.NEED_DATA:
-                if not self._chunks:
-                    return
-                conn.receive_data(self._take())
+        with contextlib.suppress(h11.RemoteProtocolError):  # it ends the connection, not this answer
+            while conn.their_state is h11.SEND_BODY:
+                if conn.next_event() is h11.NEED_DATA:
+                    if not self._chunks:
+                        return
+                    conn.receive_data(self._take())
 
     async def _linger(self) -> None:
         """End our side and read on for a moment: closing over unread bytes would reset the answer away."""

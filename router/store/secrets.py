@@ -21,6 +21,7 @@ def check_key(text: str, where: str = "the key") -> str:
     key = text.strip().strip("\ufeff")
     if not key:
         raise CommandError(f"{where} is empty.")
+    _refuse_foreign(key, where)
     if len(key) > KEY_LIMIT:
         raise CommandError(f"{where} is longer than {KEY_LIMIT} characters.")
     if "\n" in key or "\r" in key:
@@ -29,7 +30,6 @@ def check_key(text: str, where: str = "the key") -> str:
         raise CommandError(
             f"{where} has a space, a control character or one that is not ASCII; no header can carry it."
         )
-    _refuse_foreign(key, where)
     return key
 
 

@@ -109,14 +109,22 @@ def _round(targets: Sequence[Program], work: Slice, connections: int) -> dict[st
     with contextlib.ExitStack() as stack:
         clients = {t.name: stack.enter_context(load.connected(t.port, connections)) for t in targets}
         for target in targets:
-            work(target, clients[target.name])
+            _blamed(work, target, clients[target.name])
         _settle(targets)
         before = {target.name: target.cpu() for target in targets}
         for turn in range(SLICES):
             for target in targets if turn % 2 else reversed(targets):
-                taken[target.name] += work(target, clients[target.name])
+                taken[target.name] += _blamed(work, target, clients[target.name])
         _settle(targets)
         return {t.name: Round(t.cpu() - before[t.name], taken[t.name]) for t in targets}
+
+
+def _blamed(work: Slice, target: Program, clients: list[load.Client]) -> list[float]:
+    """Do the work; a failure says whose it was."""
+    try:
+        return work(target, clients)
+    except (load.LoadError, OSError) as error:
+        raise load.LoadError(f"{error!r} from {target.said()}") from error
 
 
 def _settle(targets: Sequence[Program]) -> None:

@@ -33,8 +33,13 @@ class Program:
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
     listening: float  # seconds from spawn to the first accepted connection
     settle: float = 0.0
+
+    def said(self) -> str:
+        """The end of its output, and whether it still runs."""
+        return f"{self.name} (exit code {self.process.poll()}):\n{self.log.read_text(errors='replace')[-2000:]}"
 
     def cpu(self) -> float:
         """CPU seconds of all its threads so far, to the nanosecond; 0 where the system cannot tell."""
@@ -75,7 +80,8 @@ def running(
     try:
         if not _listens(process, port, start):
             raise StartError(f"{' '.join(command)} does not listen.\n{log.read_text(errors='replace')[-2000:]}")
-        yield Program(name=name, port=port, process=process, listening=time.perf_counter() - start, settle=settle)
+        taken = time.perf_counter() - start
+        yield Program(name=name, port=port, process=process, log=log, listening=taken, settle=settle)
     finally:
         process.kill()
         process.wait()
