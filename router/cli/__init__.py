@@ -30,8 +30,11 @@ def main(argv: list[str]) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = _run(argv)
-        sys.stdout.flush()
     except BaseException as error:
+        code = _report(error)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
         code = _report(error)
     return code
 

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -13,6 +14,12 @@ from router.errors import UsageError
 def nearest(word: str, names: Iterable[str]) -> str:
     """The name most like the word, '' when none is near."""
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), "")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        # argparse would break --key-stdin at its hyphen.
+        return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"fairlead {command}",
             description=about,
             epilog="\n".join(["example:" if len(examples) == 1 else "examples:", *(f"  {line}" for line in examples)]),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
             allow_abbrev=False,
             add_help=False,
         )

@@ -57,7 +57,7 @@ def point_lines(url: str, *, asks_key: bool, own: frozenset[str] = frozenset()) 
             pairs.append((key, values[key]))
         lines.append("  " + _assignments(pairs))
     if asks_key:
-        lines.append("Clients must send a key; with it these lines come from:   fairlead env")
+        lines.append("Clients must send a key; this prints the lines with it:   fairlead env")
     return lines
 
 

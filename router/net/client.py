@@ -7,11 +7,10 @@ import trio
 
 from router.errors import BadGateway
 from router.net.connections import Connections, UpstreamConnection
+from router.net.headers import Headers, Lines, first_values, lines_of
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 INTERIM_LIMIT = 10
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Broken(Exception):
@@ -24,7 +23,17 @@ class Exchange:
     Exactly one of `release` and `drop` must be called at the end; both may be called again without effect.
     """
 
-    __slots__ = ("_connection", "_connections", "_ended", "_sent_any", "_unread", "response")
+    __slots__ = (
+        "_connection",
+        "_connections",
+        "_ended",
+        "_sent_any",
+        "_unread",
+        "fields",
+        "lines",
+        "reason",
+        "status",
+    )
 
     def __init__(self, connections: Connections, connection: UpstreamConnection):
         self._connections = connections
@@ -32,9 +41,12 @@ class Exchange:
         self._unread = b""
         self._ended = False
         self._sent_any = False
-        self.response: h11.Response | None = None
+        self.status = 0
+        self.reason = b""
+        self.lines: Lines = []
+        self.fields: dict[bytes, bytes] = {}
 
-    async def send(self, method: bytes, target: bytes, headers: Headers, body: Sequence[Bytes]) -> None:
+    async def send(self, method: bytes, target: bytes, lines: Lines, body: Sequence[Bytes]) -> None:
         """Send the whole request.
 
         A lost connection shows only in `head`: the upstream may have answered before it closed.
@@ -42,7 +54,9 @@ class Exchange:
         connection = self._lent()
         conn = connection.h11
         parts: list[Bytes] = []
-        parts += conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=headers)) or ()
+        parts += (
+            conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=Headers(lines))) or ()
+        )
         for piece in body:
             if len(piece):
                 parts += conn.send_with_data_passthrough(h11.Data(data=piece)) or ()  # type: ignore[arg-type]
@@ -59,8 +73,11 @@ class Exchange:
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
-    async def head(self) -> h11.Response:
-        """The final response head. Raises Broken when the connection ends before it, BadGateway for no HTTP."""
+    async def head(self) -> None:
+        """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).
+
+        Raises Broken when the connection ends before it, BadGateway for what is no HTTP.
+        """
         interim = 0
         while True:
             event = self._next_event()
@@ -68,8 +85,10 @@ class Exchange:
                 if not await self._receive():
                     raise Broken("the connection was closed without an answer")
             elif isinstance(event, h11.Response):
-                self.response = event
-                return event
+                self.status, self.reason = event.status_code, event.reason
+                self.lines = lines_of(event.headers)
+                self.fields = first_values(self.lines)
+                return
             elif isinstance(event, h11.InformationalResponse):
                 interim += 1
                 if interim > INTERIM_LIMIT or event.status_code == 101:
@@ -123,9 +142,8 @@ class Exchange:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._ended and self.response is not None:
-            hint = next((value for name, value in self.response.headers if name == b"keep-alive"), b"")
-            self._connections.give_back(connection, hint)
+        if self._ended:
+            self._connections.give_back(connection, self.fields.get(b"keep-alive", b""))
         else:
             self._connections.drop(connection)
 
@@ -144,7 +162,7 @@ class Exchange:
         try:
             return self._lent().h11.next_event()
         except h11.RemoteProtocolError as error:
-            if self.response is None:
+            if not self.status:
                 raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
             raise Broken(str(error)) from None
 

@@ -1,20 +1,37 @@
 """Which header fields travel, in both directions. Sources: RFC 9110, 7.6.1; product.md 1 and 10."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable
 from urllib.parse import quote
+
+from h11._headers import Headers
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+#: Fields as h11 holds them: name as it came, lower-case name, value. Its public iteration walks by index (three times
+#: the cost), and building a Headers from these skips a second validation of what h11 has parsed itself.
+Lines = list[tuple[bytes, bytes, bytes]]
 
-class Fields(Protocol):
-    """Header fields as h11 gives them: iterated with lower-case names, raw_items with the names as they came."""
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]: ...
+def lines_of(headers: Headers) -> Lines:
+    """The fields of a parsed head."""
+    return headers._full_items  # pyright: ignore[reportPrivateUsage]
 
-    def raw_items(self) -> RawHeaders:
-        """The fields with their names as they came."""
-        ...
+
+def first_values(lines: Lines) -> dict[bytes, bytes]:
+    """Lower-case name -> first value."""
+    return {name: value for _, name, value in reversed(lines)}
+
+
+def extended(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
+    """The fields with one more."""
+    if isinstance(headers, Headers):
+        return Headers([*lines_of(headers), (name, name, value)])
+    return [*headers, (name, value)]
+
+
+def spelled(pairs: RawHeaders) -> Lines:
+    """Fields of ours as lines."""
+    return [(name, name.lower(), value) for name, value in pairs]
 
 
 HOP_BY_HOP = frozenset(
@@ -34,7 +51,7 @@ HOP_BY_HOP = frozenset(
 #: Credentials a caller may send; they go upstream only as the backend's own, or with auth=client.
 CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
 
-_NEVER_SENT = HOP_BY_HOP | {
+_NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
     b"host",
     b"content-length",
     b"cookie",
@@ -47,6 +64,7 @@ _NEVER_SENT = HOP_BY_HOP | {
     b"referer",
 }
 _NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-fetch-")
+_SUSPECT = frozenset(prefix[:2] for prefix in _NEVER_SENT_PREFIXES)
 
 SECURITY: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
@@ -80,50 +98,43 @@ def named_in_connection(value: bytes) -> frozenset[bytes]:
 
 
 def upstream_request(
-    headers: Fields,
+    lines: Lines,
     *,
     host: bytes,
     drop: frozenset[bytes],
     keep: frozenset[bytes],
     identity: bool,
-) -> RawHeaders:
+) -> Lines:
     """The caller's fields as they go upstream: order and spelling kept.
 
     drop: lower-case names that stop here beside the general ones. keep: credentials that may pass.
     identity: ask for an answer without content coding.
     """
-    out: RawHeaders = [(b"Host", host)]
+    out: Lines = [(b"Host", b"host", host)]
     coded = False
-    for (name, value), (spelled, _) in zip(headers, headers.raw_items(), strict=True):
-        if name in _NEVER_SENT or name in drop or (name in CREDENTIALS and name not in keep):
+    for line in lines:
+        name = line[1]
+        if name in _NEVER_SENT or name in drop:
+            if name not in keep:
+                continue
+        elif name[:2] in _SUSPECT and name.startswith(_NEVER_SENT_PREFIXES):
             continue
-        if name[:2] in (b"x-", b"se") and name.startswith(_NEVER_SENT_PREFIXES):
-            continue
-        if identity and name == b"accept-encoding":
-            value = b"identity"
+        elif identity and name == b"accept-encoding":
+            line = (line[0], name, b"identity")
             coded = True
-        out.append((spelled, value))
+        out.append(line)
     if identity and not coded:
-        out.append((b"Accept-Encoding", b"identity"))
+        out.append((b"Accept-Encoding", b"accept-encoding", b"identity"))
     return out
 
 
-def client_response(headers: Fields, *, drop: Iterable[bytes] = ()) -> RawHeaders:
+def client_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
     """An upstream's response fields as they are relayed: order and spelling kept, framing left to the caller."""
-    out: RawHeaders = []
-    for (name, _), (spelled, value) in zip(headers, headers.raw_items(), strict=True):
-        if name in _NEVER_RELAYED or name in drop or name.startswith(_NEVER_RELAYED_PREFIXES):
-            continue
-        out.append((spelled, value))
-    return out
-
-
-def field(headers: Fields, name: bytes) -> bytes:
-    """The first value of a lower-case name, b"" when absent."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return b""
+    return [
+        line
+        for line in lines
+        if line[1] not in _NEVER_RELAYED and line[1] not in drop and not line[1].startswith(_NEVER_RELAYED_PREFIXES)
+    ]
 
 
 def shown(value: str, limit: int = 256) -> bytes:

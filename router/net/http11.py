@@ -17,13 +17,13 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
-from router.net.headers import Fields, RawHeaders
+from router.net.headers import Headers, Lines, RawHeaders, extended, first_values, lines_of
 from router.net.stream import Bytes, SocketStream
 
 READ_AHEAD = 65536
@@ -63,11 +63,9 @@ class Limits:
 
 
 class Request:
-    """One request head. `fields` maps lower-case names to their first value; `headers` keeps all, as they came."""
+    """One request head. `fields` maps lower-case names to their first value; `lines` keeps all, as they came."""
 
-    __slots__ = ("arrived", "fields", "headers", "method", "path", "query", "target", "version")
-
-    headers: Fields
+    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
 
     def __init__(self, event: h11.Request):
         self.method = event.method.decode("ascii")
@@ -75,11 +73,8 @@ class Request:
         path, _, query = event.target.partition(b"?")
         self.path = path.decode("ascii")
         self.query = query.decode("ascii")
-        self.headers = cast("Fields", event.headers)
-        fields: dict[bytes, bytes] = {}
-        for name, value in event.headers:
-            fields.setdefault(name, value)
-        self.fields = fields
+        self.lines: Lines = lines_of(event.headers)
+        self.fields = first_values(self.lines)
         self.version = event.http_version
         self.arrived = trio.current_time()
 
@@ -307,8 +302,9 @@ class Connection:
             raise _malformed(error) from None
         if not isinstance(event, h11.Request):
             raise BadRequest("The request head could not be read.")
-        _check_head(event)
-        return Request(event)
+        request = Request(event)
+        _check_head(request)
+        return request
 
     async def _collect_head(self) -> bytes | None:
         """The raw head up to and with its blank line; what follows stays for the body."""
@@ -371,7 +367,7 @@ class Connection:
         """True once a response head was framed."""
         return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
 
-    def head(self, status: int, headers: RawHeaders, reason: bytes = b"") -> list[Bytes]:
+    def head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
@@ -412,13 +408,13 @@ class Connection:
         self._meaning = meaning
         scope.deadline = before
 
-    async def respond(self, status: int, headers: RawHeaders, body: Bytes = b"", reason: bytes = b"") -> None:
+    async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here."""
         self._skim()
         if self._h11.their_state is h11.SEND_BODY:
-            headers = [*headers, (b"connection", b"close")]  # a body nobody will read is still coming
-        parts = self.head(status, [*headers, (b"content-length", b"%d" % len(body))], reason)
-        if body and self._h11.our_state is h11.SEND_BODY and self.answers_with_body:
+            headers = extended(headers, b"connection", b"close")  # a body nobody will read is still coming
+        parts = self.head(status, extended(headers, b"content-length", b"%d" % len(body)), reason)
+        if body and self.answers_with_body:
             parts += self.data(body)
         parts += self.end()
         await self.write(parts)
@@ -457,20 +453,19 @@ def _check_raw(head: bytes, *, whole: bool) -> None:
         raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
 
 
-def _check_head(event: h11.Request) -> None:
+def _check_head(request: Request) -> None:
     """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
-    names = [name for name, _ in event.headers]
-    if event.http_version not in (b"1.1", b"1.0"):
-        raise BadRequest(f"HTTP/{event.http_version.decode('ascii')} is not spoken here; use HTTP/1.1.")
-    if b"transfer-encoding" in names:
-        if b"content-length" in names:
+    if request.version not in (b"1.1", b"1.0"):
+        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not spoken here; use HTTP/1.1.")
+    if b"transfer-encoding" in request.fields:
+        if b"content-length" in request.fields:
             raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
-        if event.http_version == b"1.0":
+        if request.version == b"1.0":
             raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
-    if event.method == b"CONNECT":
+    if request.method == "CONNECT":
         raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
-    target = event.target
-    if not target.startswith(b"/") and not (target == b"*" and event.method == b"OPTIONS"):
+    target = request.target
+    if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
         raise BadRequest("The request target must be a path, such as /v1/messages.")
     if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")

@@ -1,6 +1,6 @@
 """What a client connection serves: the gate, then one of our endpoints or an exchange, then the record of it."""
 
-import secrets
+import random
 import time
 import traceback
 
@@ -48,7 +48,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
-        record = Record("req_" + secrets.token_hex(10), time.time(), request.method, path)
+        record = Record(f"req_{random.getrandbits(80):020x}", time.time(), request.method, path)
         ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
         exchange = Exchange(ticket)
 

@@ -1,13 +1,12 @@
 """The first half of an exchange: from the request's bytes to the upstream's response head."""
 
-import h11
 import trio
 
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
-from router.net.headers import RawHeaders, named_in_connection, upstream_request
+from router.net.headers import Lines, named_in_connection, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.proxy import bodies
@@ -23,7 +22,7 @@ COMMIT_SECONDS = 240.0
 _REFUSAL_LIMIT = 65536
 
 
-async def ask(ticket: Ticket) -> tuple[Upstream, h11.Response, bool]:
+async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     """Read the request, choose a backend, send it there and wait for the response head.
 
     The last value is True when the client did not ask for the usage event that will come.
@@ -40,14 +39,14 @@ async def ask(ticket: Ticket) -> tuple[Upstream, h11.Response, bool]:
     record.model, record.stream = facts.model, facts.stream
     route, target = await _routed(ticket, facts)
     if top is None:
-        return (*await _sent(ticket, target, facts, Edited((body,))), False)
+        return await _sent(ticket, target, facts, Edited((body,))), False
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
-    upstream, response = await _sent(ticket, target, facts, edited)
-    if edited.probed and response.status_code == 400 and await _refuses_usage(upstream):
+    upstream = await _sent(ticket, target, facts, edited)
+    if edited.probed and upstream.status == 400 and await _refuses_usage(upstream):
         ticket.runtime.refuses_usage.add(target.backend.name)
-        return (*await _unprobed(ticket, body, top), False)
-    return upstream, response, edited.hide_usage
+        return await _unprobed(ticket, body, top), False
+    return upstream, edited.hide_usage
 
 
 async def _refuses_usage(upstream: Upstream) -> bool:
@@ -66,7 +65,7 @@ async def _refuses_usage(upstream: Upstream) -> bool:
     return False
 
 
-async def _unprobed(ticket: Ticket, body: bytes | bytearray, top: Top) -> tuple[Upstream, h11.Response]:
+async def _unprobed(ticket: Ticket, body: bytes | bytearray, top: Top) -> Upstream:
     """Send again without the usage probe: it was what the upstream refused."""
     assert ticket.route is not None
     assert ticket.target is not None
@@ -112,9 +111,9 @@ def _check_speaks(call: dialects.Call, route: Route) -> None:
     )
 
 
-async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) -> tuple[Upstream, h11.Response]:
+async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) -> Upstream:
     """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
-    headers = _headers(ticket, target, edited)
+    lines = _lines(ticket, target, edited)
     _, mark, query = ticket.request.target.partition(b"?")
     path = target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
     method = ticket.request.method.encode("ascii")
@@ -123,8 +122,9 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         upstream = await _lent(ticket, target, facts, fresh=fresh)
         ticket.record.attempts += 1
         try:
-            await upstream.send(method, path, headers, edited.parts)
-            return upstream, await upstream.head()
+            await upstream.send(method, path, lines, edited.parts)
+            await upstream.head()
+            return upstream
         except Broken:
             if not upstream.reused or upstream.answered:
                 raise
@@ -148,7 +148,7 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
     return upstream
 
 
-def _headers(ticket: Ticket, target: Target, edited: Edited) -> RawHeaders:
+def _lines(ticket: Ticket, target: Target, edited: Edited) -> Lines:
     request = ticket.request
     fields = request.fields
     drop, keep = target.drop, target.keep
@@ -159,12 +159,12 @@ def _headers(ticket: Ticket, target: Target, edited: Edited) -> RawHeaders:
         drop |= {b"content-encoding"}
     if ticket.key_header in keep:
         keep -= {ticket.key_header}
-    headers = upstream_request(request.headers, host=target.host, drop=drop, keep=keep, identity=True)
+    lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=True)
     if target.auth is not None:
-        headers.append(target.auth)
+        lines.append(target.auth)
     size = 0
     for part in edited.parts:
         size += len(part)
     if size or request.method not in ("GET", "HEAD", "DELETE"):
-        headers.append((b"Content-Length", b"%d" % size))
-    return headers
+        lines.append((b"Content-Length", b"content-length", b"%d" % size))
+    return lines

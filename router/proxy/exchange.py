@@ -8,6 +8,7 @@ import trio
 
 from router.errors import BadGateway, BadRequest, RouterError, Unavailable, UpstreamTimeout
 from router.net.client import Broken
+from router.net.headers import spelled
 from router.net.http11 import Cut
 from router.proxy import answering
 from router.proxy.asking import ask
@@ -32,15 +33,15 @@ class Exchange:
         """Answer the request. Raises RouterError while nothing was sent to the client."""
         ticket = self._ticket
         try:
-            upstream, response, hide_usage = await ask(ticket)
+            upstream, hide_usage = await ask(ticket)
             ticket.release()
-            relay = self._relay = answering.stream_of(ticket, upstream, response, hide_usage=hide_usage)
+            relay = self._relay = answering.stream_of(ticket, upstream, hide_usage=hide_usage)
             if relay is None:
-                await answering.plain(ticket, upstream, response)
+                await answering.plain(ticket, upstream)
             else:
                 failure = await relay.run()
                 if failure is not None:
-                    await answering.failed(ticket, failure, response)
+                    await answering.failed(ticket, failure, upstream)
                 self._note_stream(relay)
         except Broken as broken:
             await self._broke_off(broken)
@@ -129,14 +130,14 @@ class Exchange:
 async def refuse(ticket: Ticket, error: RouterError) -> None:
     """Answer with an error of ours, in the caller's protocol."""
     dialect = ticket.call.dialect
-    headers = [*ticket.own_headers(), (b"content-type", b"application/json")]
     # Both vendors' names for the same thing: support desks and SDK exceptions ask for it.
-    headers.append((b"request-id" if dialect.name == "messages" else b"x-request-id", ticket.record.id.encode()))
+    pairs = [(b"request-id" if dialect.name == "messages" else b"x-request-id", ticket.record.id.encode())]
     if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % error.retry_after))
+        pairs.append((b"retry-after", b"%d" % error.retry_after))
     if not error.retryable:
-        headers.append((b"x-should-retry", b"false"))
-    headers += [(name.encode(), value.encode()) for name, value in error.headers]
+        pairs.append((b"x-should-retry", b"false"))
+    pairs += [(name.encode(), value.encode()) for name, value in error.headers]
+    headers = [*ticket.own_headers(), answering.JSON, *spelled(pairs)]
     ticket.record.error = ticket.record.error or error.kind
     await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
 

@@ -12,7 +12,6 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, auth_form, host_of, known
 from router.errors import CommandError, Unauthenticated
 from router.net.connections import Connections, Origin
-from router.net.headers import CREDENTIALS
 from router.policy.routes import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
@@ -45,7 +44,7 @@ class Target:
     host: bytes
     prefix: bytes
     account: str
-    auth: tuple[bytes, bytes] | None
+    auth: tuple[bytes, bytes, bytes] | None
     secret: Secret | None
     problem: str | None
     drop: frozenset[bytes]
@@ -213,7 +212,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         secret=secret,
         problem=problem,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
-        keep=_CLIENT_CREDENTIALS & CREDENTIALS if backend.auth == "client" else frozenset(),
+        keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=vendor.stream_usage if vendor else False,
         strip_attribution=backend.vendor != "anthropic",
         first_byte=settings.timeouts_first_byte or far,
@@ -233,12 +232,12 @@ def _credential(backend: Backend, environ: Mapping[str, str]) -> tuple[Secret | 
         return None, str(error), account.alias
 
 
-def _auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes] | None:
+def _auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
     if secret is None:
         return None
     if auth_form(backend) == "x-api-key":
-        return b"X-Api-Key", secret.reveal().encode("ascii")
-    return b"Authorization", b"Bearer " + secret.reveal().encode("ascii")
+        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
+    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
 
 
 def _is_near(host: str) -> bool:

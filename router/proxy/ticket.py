@@ -6,13 +6,15 @@ import trio
 
 from router.ir import Facts
 from router.net.client import Exchange as Upstream
-from router.net.headers import SECURITY, RawHeaders, shown
+from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.http11 import Connection, Request
 from router.net.stream import Bytes
 from router.policy.routes import Route
 from router.proxy.accesslog import BODY_SHOWN, Record
 from router.proxy.runtime import Runtime, Snapshot, Target
 from router.wire.dialects import Call
+
+_SECURITY = spelled(SECURITY)
 
 
 @dataclass(slots=True)
@@ -42,28 +44,32 @@ class Ticket:
         self.runtime.buffers.give(self.held)
         self.held = 0
 
-    def own_headers(self) -> RawHeaders:
+    def own_headers(self) -> Lines:
         """What names the server of an answer, and what keeps a browser from using it."""
         record = self.record
-        headers = [*SECURITY, (b"x-fairlead-request-id", record.id.encode("ascii"))]
+        lines = [*_SECURITY, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
         if record.backend:
-            headers.append((b"x-fairlead-backend", shown(record.backend)))
-            headers.append((b"x-fairlead-account", shown(record.account)))
+            lines.append(_line(b"x-fairlead-backend", shown(record.backend)))
+            lines.append(_line(b"x-fairlead-account", shown(record.account)))
             if record.sent_model is not None:
-                headers.append((b"x-fairlead-model", shown(record.sent_model)))
-            headers.append((b"x-fairlead-attempts", b"%d" % record.attempts))
-        return headers
+                lines.append(_line(b"x-fairlead-model", shown(record.sent_model)))
+            lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+        return lines
 
-    def began(self, status: int, headers: RawHeaders, reason: bytes) -> list[Bytes]:
+    def began(self, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
         """Frame the head of an answer; from here on it is committed."""
         self.record.status = status
         self.record.first_byte = trio.current_time() - self.request.arrived
-        return self.connection.head(status, headers, reason)
+        return self.connection.head(status, Headers(lines), reason)
 
-    async def respond(self, status: int, headers: RawHeaders, body: Bytes, reason: bytes = b"") -> None:
+    async def respond(self, status: int, lines: Lines, body: Bytes, reason: bytes = b"") -> None:
         """Send a whole answer."""
         self.record.status = status
         self.record.first_byte = trio.current_time() - self.request.arrived
         if self.runtime.log.bodies:
             self.record.answer_body = bytes(body[:BODY_SHOWN])
-        await self.connection.respond(status, headers, body, reason)
+        await self.connection.respond(status, Headers(lines), body, reason)
+
+
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+    return name, name, value

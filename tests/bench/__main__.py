@@ -66,17 +66,17 @@ def _bench(arguments: argparse.Namespace) -> Iterator[measures.Bench]:
             )
 
 
-def _run(arguments: argparse.Namespace) -> list[Row]:
+def _run(arguments: argparse.Namespace, rows: list[Row]) -> None:
+    """Add the rows of each measure as it ends, so that a failure keeps those before it."""
     names = arguments.only or list(measures.MEASURES)
     if not programs.LINUX:
         _say("CPU and memory figures need /proc: they are skipped on this system.")
         names = [name for name in names if name not in measures.NEED_PROC]
-    rows: list[Row] = []
     with _bench(arguments) as bench:
         for name in names:
             _say(f"measuring {name} …")
-            rows += measures.MEASURES[name](bench)
-    return rows if programs.LINUX else [row for row in rows if "CPU" not in row.name]
+            found = measures.MEASURES[name](bench)
+            rows += [row for row in found if programs.LINUX or "CPU" not in row.name]
 
 
 def _raise_descriptor_limit() -> None:
@@ -96,11 +96,13 @@ def main(argv: Sequence[str]) -> int:
     """Measure, print the table, name the gates that were missed."""
     arguments = _arguments(argv)
     _raise_descriptor_limit()
+    rows: list[Row] = []
+    failed = False
     try:
-        rows = _run(arguments)
+        _run(arguments, rows)
     except (programs.StartError, load.LoadError, OSError) as error:
         _say(f"{type(error).__name__}: {error}")
-        return 1
+        failed = True
     print(markdown(rows))
     for row in rows:
         if row.over:
@@ -109,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
         about = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
         document = {**about, "rows": [row.document() for row in rows]}
         arguments.json.write_text(json.dumps(document, indent=1))
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""Real `fairlead` processes on a home of their own, and a scripted provider for them to talk to."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+import pytest
+
+ANSWERS = {
+    "/v1/messages": {"content": [{"type": "text", "text": "Hi"}]},
+    "/v1/chat/completions": {"choices": [{"message": {"content": "Hi"}}]},
+    "/v1/responses": {"output": [{"content": [{"text": "Hi"}]}]},
+}
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """Runs `fairlead` with warnings as errors, in a home, with nothing of this shell's environment."""
+
+    def __init__(self, folder):
+        self.home = folder / "home"
+        self.folder = folder
+        keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        self.environ = {**keep, "FAIRLEAD_HOME": str(self.home), "HOME": str(folder), "FAIRLEAD_REQUIRE_KEY": "off"}
+        self._started = []
+
+    def __call__(self, *arguments, stdin="", **environ):
+        done = subprocess.run(
+            self._line(arguments),
+            check=False,
+            input=stdin.encode(),
+            capture_output=True,
+            env={**self.environ, **environ},
+            cwd=self.folder,
+            timeout=20,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *arguments, **environ):
+        """A command that keeps running, once it says that it serves; its lines until then are in `lines`."""
+        process = subprocess.Popen(
+            self._line(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**self.environ, **environ},
+            cwd=self.folder,
+            text=True,
+        )
+        self._started.append(process)
+        process.lines = []
+        for line in process.stdout:
+            process.lines.append(line.rstrip("\n"))
+            if line.startswith("Serving."):
+                break
+        return process
+
+    def backend(self, name):
+        """The stored backend."""
+        return json.loads((self.home / "backends" / f"{name}.json").read_text())
+
+    def close(self):
+        for process in self._started:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    def _line(self, arguments):
+        return [sys.executable, "-W", "error", "-m", "router", *arguments]
+
+
+@pytest.fixture
+def fairlead(tmp_path):
+    """Runs fairlead commands on a fresh home."""
+    command = Command(tmp_path)
+    yield command
+    command.close()
+
+
+class Provider(ThreadingHTTPServer):
+    """A provider that takes the key `sk-good`. models: its list, None when it has none. closed: the list needs the
+    key. serves: the paths it knows."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.models = ["text-embedding-1", "model-a"]
+        self.closed = True
+        self.needs_key = True
+        self.serves = set(ANSWERS)
+        self.seen = []
+
+    def answer(self, path, key):
+        known = not self.needs_key or key == "sk-good"
+        if path == "/v1/models":
+            if self.models is None:
+                return 404, {"error": {"message": "not found"}}
+            if self.closed and not known:
+                return 401, {"error": {"message": "Incorrect key", "code": "invalid_api_key"}}
+            return 200, {"object": "list", "data": [{"id": name} for name in self.models]}
+        if path not in self.serves:
+            return 404, {"error": {"message": "no such path"}}
+        if not known:
+            return 401, {"error": {"message": "Incorrect key", "code": "invalid_api_key"}}
+        return 200, ANSWERS[path]
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        key = (self.headers.get("authorization") or "").removeprefix("Bearer ") or self.headers.get("x-api-key")
+        path = self.path.partition("?")[0]
+        self.server.seen.append((path, key))
+        status, answer = self.server.answer(path, key)
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *args):
+        """Nothing."""
+
+
+@pytest.fixture
+def provider():
+    """A provider on loopback."""
+    with Provider() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,75 @@
+"""Run files: finding the proxies of a home."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from router.store import runs
+from router.store.home import open_home
+
+
+@pytest.fixture
+def home(tmp_path):
+    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+
+
+def run(port=3456, pid=None, started=1.0):
+    pid = os.getpid() if pid is None else pid
+    return runs.Run(pid=pid, url=f"http://localhost:{port}", port=port, version="0.1.0", started=started)
+
+
+@pytest.fixture
+def ended():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_live_proxies_are_found_newest_first(home):
+    """Every proxy whose process exists is found, the newest first."""
+    runs.write(home, run(3456, started=1.0))
+    runs.write(home, run(3457, started=2.0))
+    assert [(entry.port, entry.url) for entry in runs.live(home)] == [
+        (3457, "http://localhost:3457"),
+        (3456, "http://localhost:3456"),
+    ]
+
+
+def test_what_a_crash_left_is_removed(home, ended):
+    """The run file of a process that is gone, and one that cannot be read, are removed."""
+    runs.write(home, run(3456, pid=ended))
+    home.write("run/3457.json", b"{")
+    assert runs.live(home) == []
+    assert home.names("run", ".json") == []
+
+
+def test_only_the_own_run_file_is_removed(home):
+    """A proxy that ends leaves the run file of the one that took its port since."""
+    runs.write(home, run(3456, pid=1))
+    runs.remove(home, 3456)
+    assert home.names("run", ".json") == ["3456"]
+    runs.write(home, run(3456))
+    runs.remove(home, 3456)
+    assert home.names("run", ".json") == []
+
+
+def test_other_machines_proxy_is_left_alone(home):
+    """In a home shared with a container, its proxy is neither used nor removed: its process number means nothing."""
+    runs.write(home, run(3456))
+    text = home.read("run/3456.json")
+    own = runs.live(home)[0].machine
+    home.write("run/3456.json", text.replace(own.encode(), b"another-machine"))
+    assert runs.live(home) == []
+    assert home.names("run", ".json") == ["3456"]
+
+
+def test_own_process_is_alive(ended):
+    """A process number tells whether its process exists."""
+    assert runs.alive(os.getpid())
+    assert not runs.alive(ended)
+    assert not runs.alive(0)
+    assert not runs.alive(-1)
+    assert not runs.alive(1 << 70)
