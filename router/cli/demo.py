@@ -55,7 +55,8 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         signals = serve.Signals()
         await nursery.start(signals.listen)
         signals.attach(serving)
-        print(f"fairlead {__version__}   {serving.url}   demo backend, no provider's key needed\n", flush=True)
+        needless = "no key" if serving.key is None else "no provider's key"
+        print(f"fairlead {__version__}   {serving.url}   demo backend, {needless} needed\n", flush=True)
         outcomes = await rounds(serving.url, serving.key)
         print("\n".join(_lines(outcomes)) + "\n", flush=True)
         if not once:

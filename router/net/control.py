@@ -175,10 +175,6 @@ class Running:
         except (msgspec.DecodeError, RecursionError) as error:
             raise ControlError(f"{self.url}/status has another form than expected: {clean(str(error))}") from None
 
-    async def models(self) -> tuple[ModelStatus, ...]:
-        """The models it reaches now."""
-        return (await self.status()).models
-
     async def reload(self) -> None:
         """Have it read the home's files anew."""
         await self._call("POST", "/admin/reload")
@@ -205,14 +201,6 @@ async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None
         return False if error.code == "not_http" else None
     expected = hmac.new(token.reveal().encode(), nonce.encode(), "sha256").hexdigest()
     return hmac.compare_digest(answer.headers.get("x-fairlead-proof", ""), expected)
-
-
-async def find_running(urls: Iterable[str], token: Secret) -> Running | None:
-    """The first of these listeners that proves to be a proxy of this home."""
-    for url in urls:
-        if await prove(url, token):
-            return Running(url, token)
-    return None
 
 
 def _key_headers(backend: Backend, key: Secret | None) -> dict[str, str]:

@@ -24,13 +24,11 @@ import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
 from router.net.headers import Headers, Lines, RawHeaders, extended, first_values, lines_of
-from router.net.stream import Bytes, SocketStream
+from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
-READ_AHEAD = 65536
+READ_AHEAD = 131072
 HEAD_LIMIT = 65536
 FIELD_LIMIT = 100
-HEAD_READ = 16384
-BODY_READ = 131072
 
 # Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
@@ -112,7 +110,6 @@ class Connection:
         self._scope = trio.CancelScope()
         self._chunks: deque[bytes] = deque()
         self._ahead = 0
-        self._read_size = HEAD_READ
         self._ended = False
         self._retired = False
         self._writing = False
@@ -159,7 +156,6 @@ class Connection:
         self.busy = False
         self.why = None
         self.on_cut = None
-        self._read_size = HEAD_READ
         with trio.CancelScope() as scope:
             self._scope = scope
             self.deadline(self.limits.idle, Cut.IDLE)
@@ -251,22 +247,28 @@ class Connection:
             if self._ahead >= READ_AHEAD:
                 self._reader_waits = trio.lowlevel.current_task()
                 await trio.lowlevel.wait_task_rescheduled(self._reader_aborted)
-            try:
-                data = await self.stream.receive_some(self._read_size)
-            except (OSError, trio.ClosedResourceError):
-                data = b""
-            if not data:
-                self._ended = True
-                if self.busy:
-                    self.cut(Cut.GONE)
-            else:
-                self._chunks.append(data)
-                self._ahead += len(data)
+            await self._receive()
+            if self._ended and self.busy:
+                self.cut(Cut.GONE)
             if self._cycle_waits is not None:
                 task, self._cycle_waits = self._cycle_waits, None
                 trio.lowlevel.reschedule(task)
-            if not data:
+            if self._ended:
                 return
+
+    async def _receive(self) -> None:
+        """Read what is there: one wake-up for a whole body where the socket has it, READ_AHEAD at a time."""
+        try:
+            data: bytes | None = await self.stream.receive_some(RECEIVE_SIZE)
+            while data:
+                self._chunks.append(data)
+                self._ahead += len(data)
+                if len(data) < RECEIVE_SIZE or self._ahead >= READ_AHEAD:
+                    return
+                data = self.stream.receive_now(RECEIVE_SIZE)
+            self._ended = self._ended or data is not None
+        except (OSError, trio.ClosedResourceError):
+            self._ended = True
 
     def _reader_aborted(self, _: object) -> trio.lowlevel.Abort:
         self._reader_waits = None
@@ -349,12 +351,12 @@ class Connection:
                 if not self._chunks:
                     if conn.they_are_waiting_for_100_continue:
                         await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
-                    self._read_size = BODY_READ
                     self.deadline(self.limits.body, Cut.BODY)
                     if not await self._more():
                         await trio.lowlevel.checkpoint()  # the reader has cut this cycle
                         raise BadRequest("The request body ended early.")
-                conn.receive_data(self._take())
+                while self._chunks:
+                    conn.receive_data(self._take())
             elif isinstance(event, h11.EndOfMessage):
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             else:

@@ -37,13 +37,18 @@ class SocketStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Up to max_bytes; b"" at the end of the stream. No byte is lost when cancelled."""
         # Waits before it reads: a relay's next event is seldom there yet, and a failed read costs an exception.
-        size = max_bytes or RECEIVE_SIZE
         while True:
             await trio.lowlevel.wait_readable(self._sock)
-            try:
-                return self._sock.recv(size)
-            except BlockingIOError:
-                continue
+            data = self.receive_now(max_bytes or RECEIVE_SIZE)
+            if data is not None:
+                return data
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """What is there now, b"" at the end of the stream, None when nothing is there. Raises OSError."""
+        try:
+            return self._sock.recv(max_bytes)
+        except BlockingIOError:
+            return None
 
     def try_send(self, parts: Sequence[Bytes]) -> bytes:
         """Send what the socket takes now; returns the rest (b"" when all went out). Raises OSError."""
@@ -56,12 +61,12 @@ class SocketStream(trio.abc.Stream):
                 sent = self._sock.send(b"".join(parts))
         except BlockingIOError:
             sent = 0
-        total = 0
-        for part in parts:
-            total += len(part)
-        if sent == total:
-            return b""
-        return b"".join(parts)[sent:]
+        for at, part in enumerate(parts):
+            if sent < len(part):
+                # Only what is left is copied: a large body was joined nowhere before.
+                return b"".join((memoryview(part)[sent:], *parts[at + 1 :]))
+            sent -= len(part)
+        return b""
 
     async def send_all(self, data: Bytes) -> None:
         """Send all; when cancelled, how much went out is unknown and the stream must be dropped."""

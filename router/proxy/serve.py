@@ -4,6 +4,7 @@ Stopping (product.md 3): no new connections, idle ones closed; DRAIN_SECONDS for
 ends with its protocol's error event; then the rest is cancelled. A second signal exits at once.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -210,6 +211,7 @@ def _run_file(home: Home, port: int, url: str) -> Generator[None]:
 def run(settings: Settings, home: Home, *, announce: Callable[[Serving], None] | None = None) -> int:
     """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Raises CommandError."""
     _raise_limits()
+    _keep_freed_memory()
     try:
         trio.run(_run, settings, home, announce)
     except BaseExceptionGroup as group:
@@ -289,3 +291,20 @@ def _raise_limits() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ValueError, OSError):
         return
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next request.
+
+    It gives the top of the heap back once some 400 KB are free; a 122 KB body needs that much for a moment, and the
+    page faults of getting it again cost 0.19 ms a request, a third of its CPU. Over 1 MiB memory goes back at once.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 4 << 20)
+        mallopt(mmap_threshold, 1 << 20)

@@ -14,7 +14,7 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import clean_url, host_of, is_https, plain_http_allowed
 from router.errors import CommandError
 from router.store.home import Home
-from router.store.modes import shown
+from router.store.modes import shown, word
 
 SCHEMA = 1
 FOLDER = "backends"
@@ -76,7 +76,7 @@ def find(home: Home, name: str) -> Backend | None:
     """The backend of that name, None when there is none. Raises CommandError for a file that cannot be read."""
     path = home.at(f"{FOLDER}/{name}.json")
     if not _NAME.fullmatch(name) or name == RESERVED:
-        raise CommandError(f"{shown(path)} has a name no backend can have.", f"Remove it:   rm {path}")
+        raise CommandError(f"{shown(path)} has a name no backend can have.", f"Remove it:   rm {word(path)}")
     data = home.read(f"{FOLDER}/{name}.json")
     if data is None:
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from router.errors import CommandError
 from router.settings import Secret
-from router.store.modes import FILE_LIMIT, check_folder, check_home, failed, make_folder, read_private, shown
+from router.store.modes import FILE_LIMIT, check_folder, check_home, failed, make_folder, read_private, shown, word
 
 LOCK_PATIENCE = 10.0
 TOKENS = ("operator.token", "client.key")
@@ -110,7 +110,7 @@ class Home:
                     self.write(name, text + b"\n")
         if not re.fullmatch(rb"[\x21-\x7e]{32,256}\n?", text):
             path = self.at(name)
-            raise CommandError(f"{shown(path)} holds no token.", f"Remove it, a new one is made:   rm {path}")
+            raise CommandError(f"{shown(path)} holds no token.", f"Remove it, a new one is made:   rm {word(path)}")
         return Secret(text.decode().strip())
 
     @contextlib.contextmanager

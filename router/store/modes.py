@@ -8,6 +8,7 @@ On Windows the profile's access lists guard the home; only links are refused the
 
 import errno
 import os
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        raise CommandError(f"{shown(path)} is not a folder.", f"Move it away:   mv {path} {path}.old") from None
+        raise CommandError(
+            f"{shown(path)} is not a folder.", f"Move it away:   mv {word(path)} {word(path)}.old"
+        ) from None
     except OSError as error:
         raise failed(path, "created", error) from None
 
@@ -95,7 +98,7 @@ def read_private(path: Path) -> bytes | None:
 
 def _check_file(path: Path, entry: os.stat_result) -> None:
     if not stat.S_ISREG(entry.st_mode):
-        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {path}")
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
     if entry.st_size > FILE_LIMIT:
         raise CommandError(f"{shown(path)} is larger than 1 MiB; fairlead writes no such file.")
     if sys.platform == "win32":
@@ -105,7 +108,7 @@ def _check_file(path: Path, entry: os.stat_result) -> None:
         mode = stat.S_IMODE(entry.st_mode)
         raise CommandError(
             f"{shown(path)} can be read by others (mode {mode:04o}); it holds a secret.",
-            f"Close it:   chmod 600 {path}",
+            f"Close it:   chmod 600 {word(path)}",
         )
 
 
@@ -114,7 +117,7 @@ def _check_owner(path: Path, entry: os.stat_result) -> None:
         return
     raise CommandError(
         f"{shown(path)} belongs to {_user(entry.st_uid)}, not to {_user(os.getuid())}.",
-        f"Take it over:   sudo chown -R {_user(os.getuid())} {path}\n"
+        f"Take it over:   sudo chown -R {_user(os.getuid())} {word(path)}\n"
         "Or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …",
     )
 
@@ -123,15 +126,20 @@ def _check_writers(path: Path, entry: os.stat_result) -> None:
     if entry.st_mode & 0o022:
         mode = stat.S_IMODE(entry.st_mode)
         raise CommandError(
-            f"{shown(path)} can be changed by other users (mode {mode:04o}).", f"Close it:   chmod 700 {path}"
+            f"{shown(path)} can be changed by other users (mode {mode:04o}).", f"Close it:   chmod 700 {word(path)}"
         )
 
 
 def _link(path: Path) -> CommandError:
     return CommandError(
         f"{shown(path)} is a link; what it points to could be changed from elsewhere.",
-        f"Put the real one in its place:   mv {os.path.realpath(path)} {path}",
+        f"Put the real one in its place:   mv {word(Path(os.path.realpath(path)))} {word(path)}",
     )
+
+
+def word(path: Path) -> str:
+    """The path as one word of a command line."""
+    return shlex.quote(str(path))
 
 
 def _user(uid: int) -> str:

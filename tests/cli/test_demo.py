@@ -18,7 +18,7 @@ def test_demo_answers_in_each_protocol(fairlead):
     code, out, err = fairlead("demo", "--once", "--port", "0")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert re.fullmatch(r"fairlead \S+   http://localhost:\d+   demo backend, no provider's key needed", lines[0])
+    assert re.fullmatch(r"fairlead \S+   http://localhost:\d+   demo backend, no key needed", lines[0])
     for line, label, title in zip(
         lines[2:5],
         ["messages", "chat", "responses"],

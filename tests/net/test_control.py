@@ -20,7 +20,6 @@ from router.net.control import (
     Running,
     clean,
     fetch_models,
-    find_running,
     probe,
     prove,
     serves_strangers,
@@ -402,7 +401,7 @@ def test_stranger_gets_no_token(proxy):
     proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
     assert trio.run(prove, proxy.url, TOKEN) is False
     proxy.answers["/livez"] = (200, {}, b"{}")
-    assert trio.run(find_running, [proxy.url], TOKEN) is None
+    assert trio.run(prove, proxy.url, TOKEN) is False
     assert {path for _, path, _, _ in proxy.seen} == {"/livez"}
     with speaking(b"SSH-2.0\r\n") as root:
         assert trio.run(prove, root, TOKEN) is False
@@ -416,23 +415,20 @@ def test_nobody_there():
 
 
 def test_calls_to_the_running_proxy(proxy):
-    """Status, models, reload and stop carry the token; what changes something is JSON."""
+    """Status, reload and stop carry the token; what changes something is JSON."""
     proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
 
     async def talk():
-        running = await find_running(["http://127.0.0.1:1", proxy.url], TOKEN)
-        assert running is not None
+        running = Running(proxy.url, TOKEN)
         status = await running.status()
         assert (status.version, status.uptime_s, status.backends[0].name) == ("0.1.0", 2.5, "groq")
-        assert [(model.id, model.backend, model.protocols) for model in await running.models()] == [
-            ("m", "groq", ("chat",))
-        ]
+        assert [(model.id, model.backend, model.protocols) for model in status.models] == [("m", "groq", ("chat",))]
         await running.reload()
         await running.stop()
 
     trio.run(talk)
     calls = [seen for seen in proxy.seen if seen[1] != "/livez"]
-    assert [path for _, path, _, _ in calls] == ["/status", "/status", "/admin/reload", "/admin/stop"]
+    assert [path for _, path, _, _ in calls] == ["/status", "/admin/reload", "/admin/stop"]
     assert all(headers["authorization"] == f"Bearer {TOKEN.reveal()}" for _, _, headers, _ in calls)
     assert all(headers["content-type"] == "application/json" for method, _, headers, _ in calls if method == "POST")
 
