@@ -1,11 +1,11 @@
 """`fairlead proxy`: serve until stopped."""
 
 import argparse
+import gc
 import os
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli.occupant import free_port_after, occupant
 from router.cli.parser import Parser
 from router.cli.text import note_problems, own_logins, point_lines
 from router.errors import CommandError
@@ -22,6 +22,8 @@ def run(argv: list[str]) -> int:
     settings = load(os.environ, _flags(_parser().read(argv)))
     access.check(settings)
     home = open_home(os.environ)
+    # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
+    gc.disable()
     from router.proxy import serve
 
     try:
@@ -90,6 +92,8 @@ def _already(home: Home, settings: Settings, port: int) -> int:
 
 def taken(port: int, command: str) -> CommandError:
     """The error for a port that another program has."""
+    from router.cli.occupant import free_port_after, occupant
+
     who = occupant(port)
     free = free_port_after(port)
     return CommandError(

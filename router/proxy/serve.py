@@ -6,6 +6,7 @@ ends with its protocol's error event; then the rest is cancelled. A second signa
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -233,6 +234,9 @@ async def _run(settings: Settings, home: Home, announce: Callable[[Serving], Non
             signals.attach(serving)
             if announce is not None:
                 announce(serving)
+            # What is loaded by now stays: a collection need not walk through it again and again.
+            gc.freeze()
+            gc.enable()
             await serving.forever()
         outer.cancel_scope.cancel()
 

@@ -1,6 +1,7 @@
 """What is known of one request; it is handed from the asking half of an exchange to the answering half."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import trio
 
@@ -49,10 +50,7 @@ class Ticket:
         record = self.record
         lines = [*_SECURITY, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
         if record.backend:
-            lines.append(_line(b"x-fairlead-backend", shown(record.backend)))
-            lines.append(_line(b"x-fairlead-account", shown(record.account)))
-            if record.sent_model is not None:
-                lines.append(_line(b"x-fairlead-model", shown(record.sent_model)))
+            lines.extend(_served_by(record.backend, record.account, record.sent_model))
             lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
         return lines
 
@@ -69,6 +67,14 @@ class Ticket:
         if self.runtime.log.bodies:
             self.record.answer_body = bytes(body[:BODY_SHOWN])
         await self.connection.respond(status, Headers(lines), body, reason)
+
+
+@lru_cache(maxsize=256)
+def _served_by(backend: str, account: str, model: str | None) -> Lines:
+    lines = [_line(b"x-fairlead-backend", shown(backend)), _line(b"x-fairlead-account", shown(account))]
+    if model is not None:
+        lines.append(_line(b"x-fairlead-model", shown(model)))
+    return lines
 
 
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:

@@ -26,8 +26,10 @@ _walker = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_WINDOW = 96
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# A name without escapes, which nearly all are.
+_PLAIN_NAME = re.compile(rb'"[!#-\[\]-~]+"')
+_WINDOW = 160
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Top:
@@ -199,6 +201,9 @@ def model_name(top: Top) -> str | None:
     raw = top.raw("model")
     if raw is None:
         return None
+    text = bytes(raw)
+    if len(text) <= MODEL_LIMIT and _PLAIN_NAME.fullmatch(text):
+        return text[1:-1].decode("ascii")
     name = top.value("model")
     if name is None:
         return None
@@ -206,7 +211,7 @@ def model_name(top: Top) -> str | None:
         raise BadRequest('"model" must be a string.')
     if len(raw) > MODEL_LIMIT * 6 or len(name.encode("utf-8", "surrogatepass")) > MODEL_LIMIT:
         raise BadRequest(f'"model" is over {MODEL_LIMIT} bytes long.')
-    if not name.strip() or _CONTROL.search(name) or any("\ud800" <= char <= "\udfff" for char in name):
+    if not name.strip() or _CONTROL.search(name):
         raise BadRequest('"model" is empty or has control characters.')
     return name
 

@@ -7,6 +7,8 @@ stream costs a few searches a read.
 
 import json
 
+import msgspec
+
 from router.ir import Usage
 from router.wire import base, sse
 from router.wire.base import Dialect, Failure, Verdict
@@ -16,6 +18,13 @@ _USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
 _SEQUENCE = b'"sequence_number":'
 _NO_CHOICES = (b'"choices":[]', b'"choices": []')
+
+
+class _Plain(msgspec.Struct):
+    usage: dict[str, object] | None = None
+
+
+_plain = msgspec.json.Decoder(_Plain)
 _scanner = json.JSONDecoder(strict=False)
 
 
@@ -123,10 +132,12 @@ class Tap:
 def usage_of(dialect: Dialect, body: bytes | bytearray) -> Usage:
     """The token counts of a plain answer."""
     usage = Usage()
-    at = max(body.rfind(_USAGE[0]), body.rfind(_USAGE[1]))
-    if at >= 0:
-        data = base.decoded(bytes(body)) or {}
-        dialect.usage(base.object_at(data, "usage"), usage)
+    try:
+        found = _plain.decode(body).usage
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return usage
+    if found:
+        dialect.usage(found, usage)
     return usage
 
 
