@@ -112,6 +112,7 @@ class Connection:
         self._ahead = 0
         self._ended = False
         self._retired = False
+        self._announced = 0
         self._writing = False
         self._cycle_waits: trio.lowlevel.Task | None = None
         self._reader_waits: trio.lowlevel.Task | None = None
@@ -306,6 +307,7 @@ class Connection:
             raise BadRequest("The request head could not be read.")
         request = Request(event)
         _check_head(request)
+        self._announced = int(request.fields.get(b"content-length", b"0"))
         return request
 
     async def _collect_head(self) -> bytes | None:
@@ -334,6 +336,8 @@ class Connection:
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes | bytearray:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
         conn = self._h11
+        if self._announced > limit:
+            raise TooLarge(f"The request body is over {limit >> 20} MiB.")
         pieces: list[bytes] = []
         size = 0
         while True:

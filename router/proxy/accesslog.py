@@ -20,6 +20,8 @@ from router.settings import Secret
 
 RING = 10_000
 BODY_SHOWN = 8192
+FILE_BYTES = 20 << 20
+FILES = 5
 _BATCH_SECONDS = 0.05
 _SHORTEST_SECRET = 8
 
@@ -111,7 +113,8 @@ class AccessLog:
         self.dropped = 0
         self._verbose = verbose
         self._terminal = terminal if verbose else -1
-        self._file = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if log_file else -1
+        self._path = log_file
+        self._file = _opened(log_file) if log_file else -1
         self._secrets: frozenset[str] = frozenset()
         self._ring: deque[Record | str] = deque()
         self._wake = threading.Event()
@@ -166,6 +169,7 @@ class AccessLog:
                 shown += self._bodies(record)
         if logged:
             self._write(self._file, b"".join(logged), len(logged))
+            self._rotate()
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
@@ -183,12 +187,31 @@ class AccessLog:
             text = text.replace(secret, "[redacted]")
         return _plain(_KEYS.sub("[redacted]", text))
 
+    def _rotate(self) -> None:
+        """Keep FILES files of about FILE_BYTES: FILE, FILE.1, …; a failure leaves the one that is open."""
+        try:
+            if self._path is None or os.fstat(self._file).st_size < FILE_BYTES:
+                return
+            for number in range(FILES - 1, 0, -1):
+                older = f"{self._path}.{number - 1}" if number > 1 else self._path
+                if os.path.exists(older):
+                    os.replace(older, f"{self._path}.{number}")
+            fresh = _opened(self._path)
+        except OSError:
+            return
+        os.close(self._file)
+        self._file = fresh
+
     def _write(self, descriptor: int, data: bytes, lines: int) -> None:
         try:
             while data:
                 data = data[os.write(descriptor, data) :]
         except OSError:
             self.dropped += lines
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def _plain(text: str) -> str:

@@ -44,7 +44,7 @@ class Proxy:
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request; errors are in the caller's protocol, with a request id."""
         path = dialects.canonical(request.path)
-        if path is None:
+        if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
         call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
@@ -64,14 +64,21 @@ class Proxy:
             await self._exchanged(ticket, exchange, path)
         except RouterError as error:
             if connection.started:
-                raise
-            await refuse(ticket, error)
+                record.error = error.kind
+                connection.abort()
+            else:
+                await refuse(ticket, error)
+        except Exception:
+            record.error = "internal"
+            self._finished(ticket)
+            raise
         self._finished(ticket)
         connection.on_cut = None
 
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
         request = ticket.request
         self._gate.check_browser(request)
+        ticket.cors = self._gate.cors(request)
         ticket.key_header = self._gate.check_key(request)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(ticket.connection, request, path)

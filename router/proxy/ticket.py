@@ -20,7 +20,10 @@ _SECURITY = spelled(SECURITY)
 
 @dataclass(slots=True)
 class Ticket:
-    """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere."""
+    """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
+
+    cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
+    """
 
     runtime: Runtime
     snapshot: Snapshot
@@ -33,7 +36,8 @@ class Ticket:
     route: Route | None = None
     target: Target | None = None
     upstream: Upstream | None = None
-    held: int = field(default=0)
+    cors: Lines = field(default_factory=list[tuple[bytes, bytes, bytes]])
+    held: int = 0
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""
@@ -48,7 +52,7 @@ class Ticket:
     def own_headers(self) -> Lines:
         """What names the server of an answer, and what keeps a browser from using it."""
         record = self.record
-        lines = [*_SECURITY, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
+        lines = [*_SECURITY, *self.cors, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
         if record.backend:
             lines.extend(_served_by(record.backend, record.account, record.sent_model))
             lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
