@@ -80,7 +80,7 @@ class Exchange:
         """
         interim = 0
         while True:
-            event = self._next_event()
+            event = self._next_event() if self._sent_any else h11.NEED_DATA
             if event is h11.NEED_DATA:
                 if not await self._receive():
                     raise Broken("the connection was closed without an answer")

@@ -286,6 +286,10 @@ class Connection:
             await trio.lowlevel.wait_task_rescheduled(self._cycle_aborted)
         return bool(self._chunks)
 
+    def _feed(self) -> None:
+        while self._chunks:
+            self._h11.receive_data(self._take())
+
     def _take(self) -> bytes:
         data = self._chunks.popleft()
         self._ahead -= len(data)
@@ -333,13 +337,14 @@ class Connection:
             if first:
                 self.deadline(self.limits.head, Cut.HEAD)
 
-    async def body(self, limit: int, hold: Callable[[int], None]) -> bytes | bytearray:
+    async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
         conn = self._h11
         if self._announced > limit:
             raise TooLarge(f"The request body is over {limit >> 20} MiB.")
         pieces: list[bytes] = []
         size = 0
+        self._feed()
         while True:
             try:
                 event = conn.next_event()
@@ -359,10 +364,9 @@ class Connection:
                     if not await self._more():
                         await trio.lowlevel.checkpoint()  # the reader has cut this cycle
                         raise BadRequest("The request body ended early.")
-                while self._chunks:
-                    conn.receive_data(self._take())
+                self._feed()
             elif isinstance(event, h11.EndOfMessage):
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                return b"".join(pieces)  # bytes also from one bytearray: what reads a body reads bytes faster
             else:
                 raise BadRequest("The request body could not be read.")
 
@@ -415,11 +419,13 @@ class Connection:
         scope.deadline = before
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
-        """Send a whole answer; content-length is added here."""
+        """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
         self._skim()
         if self._h11.their_state is h11.SEND_BODY:
             headers = extended(headers, b"connection", b"close")  # a body nobody will read is still coming
-        parts = self.head(status, extended(headers, b"content-length", b"%d" % len(body)), reason)
+        if status not in (204, 304):
+            headers = extended(headers, b"content-length", b"%d" % len(body))
+        parts = self.head(status, headers, reason)
         if body and self.answers_with_body:
             parts += self.data(body)
         parts += self.end()

@@ -102,10 +102,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
             return
         ticket.record.usage = usage_of(ticket.call.dialect, readable)
     headers = relayed_headers(ticket, upstream)
-    if status in (204, 304):
-        await ticket.connection.write([*ticket.began(status, headers, upstream.reason), *ticket.connection.end()])
-    else:
-        await ticket.respond(status, headers, body, upstream.reason)
+    await ticket.respond(status, headers, body, upstream.reason)
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
@@ -174,7 +171,7 @@ def _readable(upstream: Upstream, body: bytes | bytearray) -> bytes | bytearray:
     if coding in (b"", b"identity"):
         return body
     try:
-        return bodies.inflated(body, coding, 8 * WHOLE_LIMIT)
+        return bodies.inflated(bytes(body), coding, 8 * WHOLE_LIMIT)
     except RouterError:
         return b""
 

@@ -65,7 +65,7 @@ async def _refuses_usage(upstream: Upstream) -> bool:
     return False
 
 
-async def _unprobed(ticket: Ticket, body: bytes | bytearray, top: Top) -> Upstream:
+async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     """Send again without the usage probe: it was what the upstream refused."""
     assert ticket.route is not None
     assert ticket.target is not None

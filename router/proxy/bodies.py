@@ -19,7 +19,7 @@ _thread = trio.CapacityLimiter(1)
 _CODINGS = {b"gzip": 47, b"x-gzip": 47, b"deflate": 47}
 
 
-async def read(ticket: Ticket) -> tuple[bytes | bytearray, Top | None]:
+async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     """The body without content coding, and its top level when it is JSON. Raises RouterError for what is not."""
     request = ticket.request
     if request.method in ("GET", "HEAD"):
@@ -40,7 +40,7 @@ async def read(ticket: Ticket) -> tuple[bytes | bytearray, Top | None]:
     return body, peek(body)
 
 
-def inflated(body: bytes | bytearray, coding: bytes, limit: int) -> bytes:
+def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
     """A body without its content coding. Raises TooLarge over `limit`, BadRequest and UnsupportedMedia."""
     if coding not in _CODINGS:
         raise UnsupportedMedia("Request bodies are read plain or with content-encoding gzip or deflate.")

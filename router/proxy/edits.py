@@ -22,9 +22,7 @@ class Edited(msgspec.Struct):
     probed: bool = False
 
 
-def edit(
-    body: bytes | bytearray, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]
-) -> Edited:
+def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
     """The body with the model's new name, the usage probe, and without a foreign billing line."""
     edits = Edits(body, top)
     edited = Edited(())

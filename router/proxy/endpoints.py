@@ -46,7 +46,7 @@ class Endpoints:
         """Answer when the path is one of ours; False when it is not. Raises RouterError."""
         if request.method == "OPTIONS":
             allow = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
-            await connection.respond(200, [*SECURITY, allow, *self._gate.preflight(request)])
+            await connection.respond(204, [*SECURITY, allow, *self._gate.preflight(request)])
             return True
         own = _OWN.get(request.path)
         if own is None:
