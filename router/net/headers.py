@@ -120,6 +120,8 @@ def upstream_request(
         elif name[:2] in _SUSPECT and name.startswith(_NEVER_SENT_PREFIXES):
             continue
         elif identity and name == b"accept-encoding":
+            if coded:
+                continue
             line = (line[0], name, b"identity")
             coded = True
         out.append(line)

@@ -317,13 +317,16 @@ class Connection:
     async def _collect_head(self) -> bytes | None:
         """The raw head up to and with its blank line; what follows stays for the body."""
         data = b""
+        begun = blank = False
         while True:
             if not await self._more():
                 return None
-            first = not data
             data += self._take()
+            if not blank and data.startswith(b"\r\n"):
+                blank = True  # one before a request is tolerated (RFC 9112, 2.2)
+                data = data[2:]
             if data.startswith(b"\r\n"):
-                data = data[2:]  # one blank line before a request is tolerated (RFC 9112, 2.2)
+                raise BadRequest("The request begins with blank lines.")
             end = data.find(b"\r\n\r\n") + 4
             head = data[:end] if end > 3 else data
             if len(head) > HEAD_LIMIT:
@@ -334,7 +337,8 @@ class Connection:
                     self._chunks.appendleft(data[end:])
                     self._ahead += len(data) - end
                 return head
-            if first:
+            if not begun:
+                begun = True
                 self.deadline(self.limits.head, Cut.HEAD)
 
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:

@@ -57,7 +57,7 @@ def _ask_usage(top: Top, edits: Edits) -> bool:
 def _strip_attribution(top: Top, edits: Edits) -> bool:
     """Take Claude Code's billing line out of the system prompt: it differs per conversation and spoils caches."""
     raw = top.raw("system")
-    if raw is None or _ATTRIBUTION.encode() not in bytes(raw):
+    if raw is None or _ATTRIBUTION.encode() not in raw:
         return False
     system = top.value("system")
     if isinstance(system, str):

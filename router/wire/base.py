@@ -166,7 +166,7 @@ def error_status(error: Json) -> int:
     """The HTTP status an error object inside a 200 stands for (translation.md 9); 502 when it does not say."""
     for name in ("code", "status", "status_code"):
         value = error.get(name)
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, str) and len(value) == 3 and value.isdecimal():
             value = int(value)
         if isinstance(value, int) and 400 <= value <= 599:
             return value

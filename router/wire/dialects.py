@@ -2,6 +2,7 @@
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from router.ir import Protocol
 from router.wire import sse
@@ -75,7 +76,8 @@ def canonical(path: str) -> str | None:
 
 
 def closed(path: str, method: str) -> bool:
-    """True for a canonical path that needs passthrough = all."""
+    """True for a canonical path that needs passthrough = all, however it is percent-encoded."""
+    path = re.sub("/+", "/", unquote(path))
     return _CLOSED.match(path) is not None or (method == "DELETE" and not path.startswith("/v1/responses/"))
 
 

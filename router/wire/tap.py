@@ -76,7 +76,8 @@ class Tap:
     def read(self, batch: bytes) -> bytes:
         """Take note of whole events; returns them, less a usage event the client did not ask for."""
         start = len(batch) - _REGION
-        start = min(start, sse.last_border(batch, 0, len(batch) - 1)) if start > 0 else 0
+        # Four bytes less: the border that ends the last event is not the one it begins at.
+        start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
         for needle in _USAGE:
             at = batch.rfind(needle, start)
             if at >= 0:
