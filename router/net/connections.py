@@ -52,6 +52,14 @@ class UpstreamConnection:
         self.reused = False
         self.expires = 0.0
 
+    def dirty(self) -> bool:
+        """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
+        if isinstance(self.stream, SocketStream):
+            return self.socket.dirty()
+        # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+        waiting = self.stream._incoming.pending  # pyright: ignore[reportPrivateUsage]
+        return bool(waiting) or self.stream.pending() > 0 or self.socket.dirty()
+
     def close(self) -> None:
         """Close at once, from any task."""
         self.socket.close()
@@ -70,7 +78,7 @@ class Connections:
         stack = self._idle.get(origin)
         while stack:
             connection = stack.pop()
-            if connection.expires > trio.current_time() and not connection.socket.dirty():
+            if connection.expires > trio.current_time() and not connection.dirty():
                 connection.reused = True
                 return connection
             self.drop(connection)
@@ -105,7 +113,7 @@ class Connections:
         for origin, stack in list(self._idle.items()):
             kept: list[UpstreamConnection] = []
             for connection in stack:
-                if connection.expires <= now or connection.socket.dirty():
+                if connection.expires <= now or connection.dirty():
                     self.drop(connection)
                 else:
                     kept.append(connection)

@@ -1,0 +1,165 @@
+"""Real `fairlead proxy` processes on a home of their own, and the same proxy inside the test's process."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import trio
+
+from router.proxy import serve
+from router.settings import load
+from router.store.home import open_home
+
+from .wire import ask
+
+PATIENCE = 20.0
+ALL = ("messages", "chat", "responses")
+
+
+def backend(name, root, *, protocols=ALL, vendor="", auth="none", key=""):
+    """A backend file's content."""
+    return {
+        "schema": 1,
+        "name": name,
+        "root": root,
+        "protocols": protocols,
+        "vendor": vendor,
+        "auth": auth,
+        "accounts": [{"alias": "main", "key": key}] if key else [],
+        "enabled": True,
+        "added": 0,
+    }
+
+
+def make_home(folder, backends=()):
+    """A fresh home as the CLI would have made it."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    for entry in backends:
+        add_backend(home, entry)
+    return home
+
+
+def add_backend(home, entry):
+    """One more backend file."""
+    (home / "backends").mkdir(mode=0o700, exist_ok=True)
+    path = home / "backends" / f"{entry['name']}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(entry))
+
+
+def until(condition, seconds=PATIENCE):
+    """Poll until the condition gives something true, and return it; the last value when time is up."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return value
+
+
+class Proxy:
+    """A running `fairlead proxy`. port: where it listens. home: its folder. log: its output, if it goes to a file."""
+
+    def __init__(self, folder, *arguments, backends=(), output=None, settings=None, **options):
+        self.home = make_home(folder, backends)
+        self.log = folder / "proxy.log"
+        keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        own = {"HOME": str(folder), "FAIRLEAD_HOME": str(self.home), "FAIRLEAD_REQUIRE_KEY": "off"}
+        with self.log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "router", "proxy", "--port", "0", *arguments],
+                cwd=folder,
+                env={**keep, **own, **(settings or {})},
+                **{"stdin": subprocess.DEVNULL, "stdout": output or file, "stderr": output or file, **options},
+            )
+        try:
+            runs = self.home / "run"
+            until(lambda: self.process.poll() is not None or list(runs.glob("*.json")))
+            assert self.process.poll() is None, self.said()
+            [found] = runs.glob("*.json")
+            self.port = json.loads(found.read_text())["port"]
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            code = self.stop()
+            assert code == 0, self.said()
+
+    def stop(self):
+        """Ask it to stop and wait; its exit code."""
+        try:
+            self.process.send_signal(signal.SIGTERM)
+            return self.process.wait(PATIENCE)
+        finally:
+            self.kill()
+
+    def kill(self):
+        """End it if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def settled(self, *names):
+        """Wait until the proxy has read the catalogs of these backends."""
+
+        def read():
+            status = ask(self.port, "/status", None, self.operator()).json()
+            return {entry["name"] for entry in status["backends"] if entry["models"]} >= {*names}
+
+        assert until(read), self.said()
+
+    def operator(self):
+        """The header that operator endpoints ask for."""
+        return b"Authorization", b"Bearer " + (self.home / "operator.token").read_bytes().strip()
+
+    def said(self):
+        """The end of its output, and whether it still runs."""
+        return f"exit code {self.process.poll()}\n{self.log.read_text(errors='replace')[-3000:]}"
+
+
+@contextlib.asynccontextmanager
+async def inside(folder, *, backends=(), demo=None, drain=1.0, **settings):
+    """A proxy in this trio run; gives the `Serving`."""
+    home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
+    environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
+    loaded = load({"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}, {})
+    async with serve.running(loaded, home, demo=demo, drain=drain) as serving:
+        yield serving
+
+
+class Threaded:
+    """A proxy in a thread of this process, for tests that look into it."""
+
+    def __init__(self, folder, **options):
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._serve, folder, options))
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+        self.port = self.serving.port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.call(self._done.set)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def call(self, function):
+        """Run a function between two steps of the proxy, and return what it returns."""
+        return trio.from_thread.run_sync(function, trio_token=self._token)
+
+    async def _serve(self, folder, options):
+        self._token, self._done = trio.lowlevel.current_trio_token(), trio.Event()
+        async with inside(folder, **options) as self.serving:
+            self._ready.set()
+            await self._done.wait()

@@ -1,0 +1,430 @@
+"""The idle pool and the dialler, against peers on loopback sockets."""
+
+import re
+import socket
+import ssl
+
+import pytest
+import trio
+import trustme
+
+from router.errors import BadGateway
+from router.net.client import Exchange
+from router.net.connections import IDLE_PER_ORIGIN, IDLE_SECONDS, Connections, Origin, UpstreamConnection
+from router.net.headers import spelled
+from router.net.stream import SocketStream
+
+ORIGIN = Origin("http", "127.0.0.1", 80)
+OTHER = Origin("http", "127.0.0.1", 81)
+LINES = spelled([(b"Host", b"127.0.0.1")])
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def lent(connections, origin=ORIGIN):
+    """A connection and its peer."""
+    ours, theirs = socket.socketpair()
+    stream = SocketStream(ours)
+    connections.open += 1
+    return UpstreamConnection(origin, stream, stream), SocketStream(theirs)
+
+
+async def used(connections, connection, peer, answer=OK):
+    """One exchange on it, and its release."""
+    exchange = Exchange(connections, connection)
+    await exchange.send(b"GET", b"/", LINES, ())
+    await peer.send_all(answer)
+    await exchange.head()
+    while await exchange.read():
+        pass
+    exchange.release()
+
+
+def pooled(net, use, answer=OK):
+    """Run `use(connections, connection, peer)` with one connection that has served; afterwards nothing is open."""
+
+    async def main():
+        connections = Connections()
+        connection, peer = lent(connections)
+        await used(connections, connection, peer, answer)
+        await use(connections, connection, peer)
+        connections.close()
+        peer.close()
+        assert connections.open == connections.idle == 0
+
+    net.run(main)
+
+
+def test_a_connection_serves_again(net):
+    """The same one, marked as reused, and only for its own origin."""
+
+    async def use(connections, connection, peer):
+        assert connections.take(OTHER) is None
+        assert connections.take(ORIGIN) is connection
+        assert connection.reused
+        assert connections.take(ORIGIN) is None
+        await used(connections, connection, peer)
+        assert connections.idle == 1
+
+    pooled(net, use)
+
+
+def test_the_last_used_is_lent_first(net):
+    """It is the likeliest to be alive."""
+
+    async def use(connections, connection, peer):
+        second, far = lent(connections)
+        await used(connections, second, far)
+        assert connections.take(ORIGIN) is second
+        assert connections.take(ORIGIN) is connection
+        connections.drop(second)
+        connections.drop(connection)
+        far.close()
+
+    pooled(net, use)
+
+
+@pytest.mark.parametrize("how", ["close", "abort", "half_close", "stray bytes"])
+def test_a_dead_connection_is_not_lent(net, how):
+    """Closed by its peer, or with bytes nobody asked for: it is closed here too."""
+
+    async def use(connections, connection, peer):
+        if how == "stray bytes":
+            await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        else:
+            getattr(peer, how)()
+        assert connections.take(ORIGIN) is None
+        assert connections.open == 0
+
+    pooled(net, use)
+
+
+@pytest.mark.parametrize(
+    ("announced", "seconds"),
+    [
+        (b"", IDLE_SECONDS),
+        (b"Keep-Alive: timeout=20\r\n", 15),
+        (b"Keep-Alive: max=7, Timeout = 30\r\n", 25),
+        (b"Keep-Alive: timeout=5\r\n", 0),
+        (b"Keep-Alive: timeout=0\r\n", 0),
+        (b"Keep-Alive: timeout=9999\r\n", IDLE_SECONDS),
+        (b"Keep-Alive: timeout=" + b"9" * 5000 + b"\r\n", IDLE_SECONDS),
+        (b"Keep-Alive: soon\r\n", IDLE_SECONDS),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_idle_connection_expires(net, announced, seconds):
+    """5 s before its peer's announced timeout, else after 55 s; it is closed, not lent."""
+    answer = b"HTTP/1.1 200 OK\r\n" + announced + b"Content-Length: 0\r\n\r\n"
+
+    async def use(connections, connection, peer):
+        assert connections.idle == bool(seconds)
+        if not seconds:
+            return
+        await trio.sleep(seconds - 0.5)
+        connections.sweep()
+        assert connections.idle == 1
+        await trio.sleep(1)
+        assert connections.take(ORIGIN) is None
+        assert connections.open == 0
+
+    pooled(net, use, answer)
+
+
+def test_a_sweep_closes_what_is_dead(net):
+    """Expired ones and those their peers closed; the others stay."""
+
+    async def use(connections, connection, peer):
+        second, far = lent(connections, OTHER)
+        await used(connections, second, far)
+        far.close()
+        connections.sweep()
+        assert (connections.idle, connections.open) == (1, 1)
+        await trio.sleep(IDLE_SECONDS + 1)
+        connections.sweep()
+        assert (connections.idle, connections.open) == (0, 0)
+
+    pooled(net, use)
+
+
+def test_the_pool_is_bounded(net):
+    """Over 128 a peer, what comes back is closed."""
+
+    async def main():
+        connections = Connections()
+        peers = []
+        for _ in range(IDLE_PER_ORIGIN + 2):
+            connection, peer = lent(connections)
+            peers.append(peer)
+            await used(connections, connection, peer)
+        assert connections.idle == connections.open == IDLE_PER_ORIGIN
+        connections.close()
+        assert connections.open == 0
+        for peer in peers:
+            peer.close()
+
+    net.run(main)
+
+
+async def dialled(origin, context=None):
+    """What dialling it says."""
+    connections = Connections(context)
+    with pytest.raises(BadGateway) as caught:
+        await connections.dial(origin)
+    assert connections.open == 0
+    return caught.value.message
+
+
+def test_a_refused_connection_is_named(net):
+    """With the origin that was dialled."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        origin = Origin("http", "127.0.0.1", unheard.getsockname()[1])
+
+        async def main():
+            return await dialled(origin)
+
+        said = net.run(main, threshold=0.01)
+    assert said == f"http://127.0.0.1:{origin.port} could not be reached: connection refused."
+
+
+class Names(trio.abc.HostnameResolver):
+    """Resolves as a test says."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    async def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):  # noqa: A002
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in self.outcome]
+
+    async def getnameinfo(self, sockaddr, flags):
+        raise NotImplementedError
+
+
+def test_a_name_that_does_not_resolve_is_named(net):
+    """And no address is tried."""
+
+    async def main():
+        trio.socket.set_custom_hostname_resolver(Names(socket.gaierror(socket.EAI_NONAME, "Name or service not known")))
+        return await dialled(Origin("https", "models.invalid", 443))
+
+    assert net.run(main) == "The name models.invalid could not be resolved: Name or service not known."
+
+
+def test_the_failures_of_several_addresses_are_one_error(net):
+    """Both addresses of a name refuse: it is one refusal."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+
+        async def main():
+            trio.socket.set_custom_hostname_resolver(Names(["127.0.0.1", "127.0.0.1"]))
+            return await dialled(Origin("http", "two.example", port))
+
+        assert net.run(main, threshold=0.01) == f"http://two.example:{port} could not be reached: connection refused."
+
+
+def test_origins_read_as_urls():
+    """Addresses of IPv6 in brackets."""
+    assert str(Origin("http", "::1", 8080)) == "http://[::1]:8080"
+    assert str(Origin("https", "a.example", 443)) == "https://a.example:443"
+
+
+def served(net, handle, use, *, tls=None):
+    """Run `use(port)` while each connection to that port is served by `handle(stream)`."""
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            port = listener.socket.getsockname()[1]
+            if tls is not None:
+                listener = trio.SSLListener(listener, tls, https_compatible=True)
+
+            async def one(stream):
+                try:
+                    await handle(stream)
+                except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+                    return
+                finally:
+                    await trio.aclose_forcefully(stream)
+
+            nursery.start_soon(trio.serve_listeners, one, [listener])
+            await use(port)
+            nursery.cancel_scope.cancel()
+
+    net.run(main, threshold=0.05)
+
+
+async def answers(stream):
+    """A server that answers every request on one connection."""
+    while await stream.receive_some(65536):
+        await stream.send_all(OK)
+
+
+def test_a_dialled_connection_serves_and_is_kept(net):
+    """Over plain TCP, twice on one connection."""
+
+    async def use(port):
+        connections = Connections()
+        origin = Origin("http", "127.0.0.1", port)
+        connection = await connections.dial(origin)
+        for _ in range(2):
+            exchange = Exchange(connections, connection)
+            await exchange.send(b"GET", b"/", LINES, ())
+            await exchange.head()
+            assert b"".join(await exchange.read()) == b"hi"
+            assert await exchange.read() == []
+            exchange.release()
+            assert (connections.open, connections.idle) == (1, 1)
+            assert connections.take(origin) is connection
+        connections.drop(connection)
+        assert connections.open == 0
+
+    served(net, answers, use)
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """A certificate authority of this test run."""
+    return trustme.CA()
+
+
+def contexts(authority, *names):
+    """A server's context for these names, and a client's that trusts it."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
+async def one_exchange(connections, connection):
+    """The body of one answer, released."""
+    exchange = Exchange(connections, connection)
+    await exchange.send(b"GET", b"/", LINES, ())
+    await exchange.head()
+    body = b""
+    while pieces := await exchange.read():
+        body += b"".join(pieces)
+    exchange.release()
+    return body
+
+
+def test_tls_serves_and_is_kept(net, authority):
+    """Verified against the trusted roots, and reused."""
+    server, client = contexts(authority, "127.0.0.1")
+
+    async def use(port):
+        connections = Connections(client)
+        origin = Origin("https", "127.0.0.1", port)
+        connection = await connections.dial(origin)
+        for _ in range(2):
+            assert await one_exchange(connections, connection) == b"hi"
+            assert connections.take(origin) is connection
+        connections.drop(connection)
+
+    served(net, answers, use, tls=server)
+
+
+def test_bytes_left_in_a_tls_stream_close_it(net, authority):
+    """A second record behind the answer was decrypted or buffered, not read: the next request must not get it."""
+    server, client = contexts(authority, "127.0.0.1")
+
+    async def extra(stream):
+        assert await stream.receive_some(65536)
+        plain, sent = stream.transport_stream, []
+
+        class Corked(trio.abc.SendStream):
+            async def send_all(self, data):
+                sent.append(bytes(data))
+
+            async def wait_send_all_might_not_block(self):
+                await trio.lowlevel.checkpoint()
+
+            async def aclose(self):
+                await trio.lowlevel.checkpoint()
+
+        stream.transport_stream = Corked()
+        await stream.send_all(OK)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        stream.transport_stream = plain
+        await plain.send_all(b"".join(sent))
+        await trio.sleep(1)
+
+    async def use(port):
+        connections = Connections(client)
+        origin = Origin("https", "127.0.0.1", port)
+        connection = await connections.dial(origin)
+        assert await one_exchange(connections, connection) == b"hi"
+        taken = connections.take(origin)
+        if taken is not None:
+            connections.drop(taken)
+        assert taken is None
+        connections.close()
+        assert connections.open == 0
+
+    served(net, extra, use, tls=server)
+
+
+@pytest.mark.parametrize(
+    ("names", "trusted", "said"),
+    [
+        (("127.0.0.1",), False, r"certificate was not accepted \(.*(self-signed|unable to get|unable to verify)"),
+        (("other.example",), True, r"certificate was not accepted \(.*(mismatch|not valid for)"),
+    ],
+    ids=["unknown authority", "other name"],
+)
+def test_a_certificate_that_is_not_accepted_is_named(net, authority, names, trusted, said):
+    """The host, and what was wrong with it; nothing was sent."""
+    server, client = contexts(authority, *names)
+    received = []
+
+    async def note(stream):
+        received.append(await stream.receive_some(65536))
+
+    async def use(port):
+        context = client if trusted else ssl.create_default_context()
+        message = await dialled(Origin("https", "127.0.0.1", port), context)
+        assert re.match(r"TLS with 127\.0\.0\.1 failed: its " + said, message, re.IGNORECASE)
+
+    served(net, note, use, tls=server)
+    assert received == []
+
+
+@pytest.mark.parametrize(
+    ("first", "said"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number"), (b"", "")], ids=["plain", "closed"]
+)
+def test_a_peer_without_tls_is_named(net, authority, first, said):
+    """http:// written as https://, or a peer that hangs up in the handshake."""
+    _, client = contexts(authority, "127.0.0.1")
+
+    async def plain(stream):
+        await stream.receive_some(65536)
+        if first:
+            await stream.send_all(first)
+
+    async def use(port):
+        message = await dialled(Origin("https", "127.0.0.1", port), client)
+        assert message.startswith("TLS with 127.0.0.1 failed: ")
+        assert said in message
+        assert len(message) > len("TLS with 127.0.0.1 failed: .")
+
+    served(net, plain, use)
+
+
+def test_a_cancelled_handshake_leaves_nothing_open(net, authority):
+    """A client that went away while the upstream said nothing."""
+    _, client = contexts(authority, "127.0.0.1")
+
+    async def silent(stream):
+        await trio.sleep_forever()
+
+    async def use(port):
+        connections = Connections(client)
+        with trio.move_on_after(3) as scope:
+            await connections.dial(Origin("https", "127.0.0.1", port))
+        assert scope.cancelled_caught
+        assert connections.open == 0
+
+    served(net, silent, use)

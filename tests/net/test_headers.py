@@ -1,0 +1,160 @@
+"""Which header fields travel, in both directions (product.md 1 and 10)."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.net.headers import client_response, first_values, named_in_connection, shown, spelled, upstream_request
+
+HOP_BY_HOP = [
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+    b"expect",
+    b"http2-settings",
+]
+NEVER_SENT = [
+    *HOP_BY_HOP,
+    b"host",
+    b"content-length",
+    b"cookie",
+    b"cookie2",
+    b"proxy-authorization",
+    b"forwarded",
+    b"via",
+    b"origin",
+    b"referer",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-anything",
+    b"x-real-ip",
+    b"x-fairlead-key",
+    b"x-fairlead-anything",
+    b"sec-fetch-site",
+]
+CREDENTIALS = [b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"]
+NEVER_RELAYED = [
+    *HOP_BY_HOP,
+    b"content-length",
+    b"set-cookie",
+    b"set-cookie2",
+    b"access-control-allow-origin",
+    b"access-control-anything",
+    b"alt-svc",
+    b"strict-transport-security",
+    b"clear-site-data",
+    b"refresh",
+    b"x-fairlead-backend",
+    b"content-security-policy",
+    b"x-content-type-options",
+    b"cross-origin-resource-policy",
+]
+PASSING = [
+    b"anthropic-version",
+    b"anthropic-beta",
+    b"user-agent",
+    b"x-stainless-lang",
+    b"content-type",
+    b"accept",
+    b"x-request-id",
+    b"x-forwarde",
+    b"xx-fairlead-a",
+    b"retry-after",
+    b"server",
+    b"traceparent",
+]
+
+
+def spelling(name):
+    """A name in some mixture of capitals."""
+    return st.lists(st.booleans(), min_size=len(name), max_size=len(name)).map(
+        lambda ups: bytes(byte - 32 if up and 97 <= byte <= 122 else byte for byte, up in zip(name, ups, strict=True))
+    )
+
+
+def fields(names):
+    """Fields as a head holds them."""
+    pair = st.tuples(st.sampled_from(names).flatmap(spelling), st.sampled_from([b"", b"a", b"gzip, br", b"x y"]))
+    return st.lists(pair, max_size=14).map(spelled)
+
+
+def sent(lines, *, drop=frozenset(), keep=frozenset(), identity=True):
+    return upstream_request(lines, host=b"up.example", drop=drop, keep=keep, identity=identity)
+
+
+@settings(max_examples=200, deadline=None)
+@given(fields([*PASSING, *NEVER_SENT, *CREDENTIALS, b"accept-encoding", b"dropped"]), st.booleans())
+def test_a_request_goes_upstream_in_order_and_as_spelled(lines, identity):
+    """Host comes first and is the upstream's; of the caller's own, nothing of the lists passes, all else as it came."""
+    out = sent(lines, drop=frozenset((b"dropped",)), identity=identity)
+    assert out[0] == (b"Host", b"host", b"up.example")
+    stopped = {*NEVER_SENT, *CREDENTIALS, b"dropped"}
+    kept = [line for line in lines if line[1] not in stopped]
+    coding = b"accept-encoding"
+    if identity:
+        assert [line for line in out[1:] if line[1] != coding] == [line for line in kept if line[1] != coding]
+    else:
+        assert out[1:] == kept
+
+
+@settings(max_examples=100, deadline=None)
+@given(fields([*PASSING, b"accept-encoding"]))
+def test_an_answer_without_coding_is_asked_for_once(lines):
+    """Exactly one accept-encoding, identity, where the caller had its first."""
+    out = sent(lines)
+    assert [line[2] for line in out if line[1] == b"accept-encoding"] == [b"identity"]
+    names = [line[1] for line in lines]
+    if b"accept-encoding" in names:
+        assert out[names.index(b"accept-encoding") + 1][1] == b"accept-encoding"
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_the_callers_credential_passes_only_when_kept(name):
+    """auth=client keeps it, as it was spelled; everything else stops it."""
+    lines = spelled([(name.title(), b"secret")])
+    assert name not in first_values(sent(lines))
+    assert sent(lines, keep=frozenset((name,)))[1] == lines[0]
+
+
+@pytest.mark.parametrize("name", [b"cookie", b"proxy-authorization", b"x-forwarded-for", b"x-fairlead-key"])
+def test_nothing_else_can_be_dropped_twice(name):
+    """A name in `drop` beside the lists changes nothing for what never passes."""
+    assert sent(spelled([(name, b"x")]), drop=frozenset((name,)), identity=False) == sent([], identity=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(fields([*PASSING, *NEVER_RELAYED]))
+def test_an_answer_is_relayed_in_order_and_as_spelled(lines):
+    """Nothing of the lists reaches the client, all else does."""
+    assert client_response(lines, drop=(b"server",)) == [
+        line for line in lines if line[1] not in {*NEVER_RELAYED, b"server"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Content-Type", "content-encoding", "authorization", "X-Api-Key", "api-key"]
+)
+def test_a_connection_field_cannot_remove_what_a_message_needs(name):
+    """Host, length, type and credentials stay, however they are listed; others go."""
+    assert named_in_connection(f"close, {name} ,x-own".encode()) == {b"close", b"x-own"}
+    assert named_in_connection(name.upper().encode()) == frozenset()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200) | st.text("aé中\U0001f600%\n\x7f", max_size=400), st.sampled_from([256, 1024]))
+def test_a_shown_value_is_short_plain_text(value, limit):
+    """It fits a header field whatever it was, and is itself where it was plain."""
+    text = shown(value, limit)
+    assert len(text) <= limit
+    assert all(0x20 <= byte < 0x7F for byte in text)
+    if value.isascii() and value.isprintable() and len(value) <= limit and not set(value) & set('"%\\'):
+        assert text == value.encode()
+
+
+def test_the_first_value_counts():
+    """Of two fields with one name."""
+    assert first_values(spelled([(b"A", b"1"), (b"a", b"2"), (b"B", b"3")])) == {b"a": b"1", b"b": b"3"}
