@@ -24,6 +24,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_broken",
         "_connection",
         "_connections",
         "_ended",
@@ -39,6 +40,7 @@ class Exchange:
         self._connections = connections
         self._connection: UpstreamConnection | None = connection
         self._unread = b""
+        self._broken: Broken | None = None
         self._ended = False
         self._sent_any = False
         self.status = 0
@@ -104,9 +106,18 @@ class Exchange:
         if self._unread:
             unread, self._unread = self._unread, b""
             return [unread]
+        if self._broken is not None:
+            raise self._broken
         pieces: list[bytes] = []
         while not self._ended:
-            event = self._next_event()
+            try:
+                event = self._next_event()
+            except Broken as broken:
+                if not pieces:
+                    raise
+                # What came whole before the fault is not lost with it.
+                self._broken = broken
+                return pieces
             if isinstance(event, h11.Data):
                 pieces.append(event.data)
             elif event is h11.NEED_DATA:

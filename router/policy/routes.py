@@ -77,7 +77,8 @@ def decide(facts: Facts, table: Table) -> Route:
 
 def _native(owners: Sequence[Backend], facts: Facts) -> Backend:
     """The first that speaks the caller's protocol, else the first."""
-    return next((backend for backend in owners if facts.protocol in backend.protocols), owners[0])
+    speaks = _speaker(facts)
+    return next((backend for backend in owners if speaks(backend)), owners[0])
 
 
 def _default(table: Table) -> Backend | None:

@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
-from router.net.headers import SECURITY, RawHeaders
+from router.net.headers import SECURITY, RawHeaders, spelled
 from router.net.http11 import Connection, Cut, Request
 from router.proxy import endpoints
 from router.proxy.accesslog import Record
@@ -48,7 +48,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
-        record = Record(f"req_{random.getrandbits(80):020x}", time.time(), request.method, path)
+        record = Record(_request_id(), time.time(), request.method, path)
         ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
         exchange = Exchange(ticket)
 
@@ -78,7 +78,7 @@ class Proxy:
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
         request = ticket.request
         self._gate.check_browser(request)
-        ticket.cors = self._gate.cors(request)
+        ticket.cors = spelled(self._gate.cors(request))
         ticket.key_header = self._gate.check_key(request)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(ticket.connection, request, path)
@@ -105,8 +105,7 @@ class Proxy:
             if not await self._own.serve(connection, request):
                 raise endpoints.unknown_path(request.path)
         except RouterError as error:
-            headers = [*SECURITY, (b"content-type", b"application/json")]
-            headers += [(name.encode(), value.encode()) for name, value in error.headers]
+            headers = [*_refusal_headers(error), *self._gate.cors(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
 
     def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
@@ -115,15 +114,22 @@ class Proxy:
             "type": "error",
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
-        headers = [*SECURITY, (b"content-type", b"application/json")]
-        headers += [(name.encode(), value.encode()) for name, value in error.headers]
-        return headers, msgspec.json.encode(body)
+        return _refusal_headers(error), msgspec.json.encode(body)
 
     def crashed(self, error: Exception) -> None:
         """A defect of ours: said on the terminal with the place it comes from, without values."""
         last = traceback.extract_tb(error.__traceback__)[-3:]
         places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))
         self._runtime.log.add(f"internal error: {type(error).__name__} at router{places} (please report it)")
+
+
+def _request_id() -> str:
+    return f"req_{random.getrandbits(80):020x}"
+
+
+def _refusal_headers(error: RouterError) -> RawHeaders:
+    headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", _request_id().encode())]
+    return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 
 
 def _check_verb(request: Request, path: str) -> None:

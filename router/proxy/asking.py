@@ -77,16 +77,14 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
 
 
 async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
-    runtime = ticket.runtime
-    try:
-        route = decide(facts, ticket.snapshot.table)
-    except UnknownModel:
-        if not runtime.loading:
-            raise
-        # A request of the first second must not be refused for a catalog that is still on its way.
+    route = _decided(ticket, facts)
+    if ticket.runtime.loading and (route is None or route.why == "default"):
+        # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
-        await runtime.settled()
-        ticket.snapshot = runtime.snapshot
+        await ticket.runtime.settled()
+        ticket.snapshot = ticket.runtime.snapshot
+        route = None
+    if route is None:
         route = decide(facts, ticket.snapshot.table)
     target = ticket.snapshot.targets[route.backend.name]
     record = ticket.record
@@ -96,6 +94,14 @@ async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
     target.check()
     ticket.route, ticket.target = route, target
     return route, target
+
+
+def _decided(ticket: Ticket, facts: Facts) -> Route | None:
+    """The route as far as it is known now; None for a model nobody is known to serve."""
+    try:
+        return decide(facts, ticket.snapshot.table)
+    except UnknownModel:
+        return None
 
 
 def _check_speaks(call: dialects.Call, route: Route) -> None:

@@ -78,13 +78,17 @@ class Endpoints:
             answer = _anthropic_page(listed, request.query)
         else:
             answer = {"object": "list", "data": [_entry(key, owner, anthropic=False) for key, owner in listed.items()]}
-        await _respond(connection, 200, answer)
+        await self._respond(connection, request, 200, answer)
+
+    async def _respond(self, connection: Connection, request: Request, status: int, answer: object) -> None:
+        headers = [*_JSON, *self._gate.cors(request)]
+        await connection.respond(status, headers, msgspec.json.encode(answer))
 
     async def _root(self, connection: Connection, request: Request) -> None:
-        await _respond(connection, 200, {"name": "fairlead", "status": "ok"})
+        await self._respond(connection, request, 200, {"name": "fairlead", "status": "ok"})
 
     async def _livez(self, connection: Connection, request: Request) -> None:
-        headers = list(_JSON)
+        headers = [*_JSON, *self._gate.cors(request)]
         nonce = request.fields.get(b"x-fairlead-nonce")
         if nonce is not None and len(nonce) <= 256:
             headers.append((b"x-fairlead-proof", self._gate.proof(nonce)))
@@ -93,7 +97,9 @@ class Endpoints:
     async def _health(self, connection: Connection, request: Request) -> None:
         snapshot = self._runtime.snapshot
         able = any(target.problem is None for target in snapshot.targets.values())
-        await _respond(connection, 200 if able else 503, {"status": "ok" if able else "nothing can serve"})
+        await self._respond(
+            connection, request, 200 if able else 503, {"status": "ok" if able else "nothing can serve"}
+        )
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, backends, models, problems, connections, dropped_log_lines."""
@@ -128,16 +134,16 @@ class Endpoints:
             "buffered_bytes": runtime.buffers.held,
             "dropped_log_lines": runtime.log.dropped,
         }
-        await _respond(connection, 200, answer)
+        await self._respond(connection, request, 200, answer)
 
     async def _reload(self, connection: Connection, request: Request) -> None:
         self._runtime.reload()
         snapshot = self._runtime.snapshot
         names = [backend.name for backend in snapshot.table.backends]
-        await _respond(connection, 200, {"backends": names, "problems": list(snapshot.problems)})
+        await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
 
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:
-        await _respond(connection, 202, {"status": "stopping"})
+        await self._respond(connection, request, 202, {"status": "stopping"})
         self._stop()
 
 
@@ -191,10 +197,6 @@ def _anthropic_page(listed: dict[str, str], query: str) -> dict[str, object]:
         "first_id": page[0] if page else None,
         "last_id": page[-1] if page else None,
     }
-
-
-async def _respond(connection: Connection, status: int, answer: object) -> None:
-    await connection.respond(status, _JSON, msgspec.json.encode(answer))
 
 
 def unknown_path(path: str) -> NotFound:

@@ -7,7 +7,7 @@ import hmac
 import re
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
-from router.net.headers import Lines, RawHeaders, spelled
+from router.net.headers import RawHeaders
 from router.net.http11 import Request
 from router.settings import Secret, Settings
 
@@ -42,16 +42,16 @@ class Gate:
         if site is not None and site not in (b"none", b"same-origin") and origin is None:
             raise Forbidden("Requests from other sites' pages are refused (Sec-Fetch-Site).")
 
-    def cors(self, request: Request) -> Lines:
+    def cors(self, request: Request) -> RawHeaders:
         """What lets a page of a listed origin read the answer; nothing without such an origin."""
         origin = request.fields.get(b"origin")
-        if origin is None:
+        if origin is None or origin.lower() not in self._origins:
             return []
-        return spelled([(b"access-control-allow-origin", origin), (b"vary", b"origin")])
+        return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
     def preflight(self, request: Request) -> RawHeaders:
         """The answer to a browser that asks what a listed origin may send."""
-        headers = [(name, value) for name, _, value in self.cors(request)]
+        headers = self.cors(request)
         if not headers:
             return []
         asked = request.fields.get(b"access-control-request-headers", b"content-type")

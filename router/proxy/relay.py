@@ -42,6 +42,7 @@ class Relay:
         "_decoder",
         "_dialect",
         "_held",
+        "_lazy",
         "_marked",
         "_pace",
         "_seen",
@@ -72,6 +73,7 @@ class Relay:
         self._held = b""
         self._seen = 0
         self._marked = 0.0
+        self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
         self.tap = tap
 
@@ -100,7 +102,7 @@ class Relay:
                     if rest:
                         break
                     now = trio.current_time()
-                    if now - self._marked > _LAZY_SECONDS or committed is not self.committed:
+                    if now - self._marked > self._lazy or committed is not self.committed:
                         self._mark(now)
                         nap.deadline = self._wake()
             if nap.cancelled_caught:

@@ -153,12 +153,20 @@ def test_other_names_may_stand_twice():
     assert model_name(peek(body)) == "m"
 
 
-DECOYS = {"none": "", "open": "[{" * 300, "closed": "}]" * 300, "quoted": '\\" [ \\\\' * 90}
+# Text with brackets: inside the nesting, and behind it.
+DECOYS = {
+    "none": ("", ""),
+    "open": ("[{" * 300, "[{" * 300),
+    "closed": ("}]" * 300, "}]" * 300),
+    "matched": ("]}" * 300, "[{" * 300),
+    "quoted": ('\\" [ \\\\' * 90, '\\" } \\\\' * 90),
+}
 
 
 def nested(depth, kind, decoy, pad, indent):
     """A body of exactly that many levels."""
     inner = 1
+    decoy, behind = decoy
     for level in range(depth - 1):
         # A third of the way in, text stands beside the nesting too.
         both = level == depth * 2 // 3
@@ -166,7 +174,7 @@ def nested(depth, kind, decoy, pad, indent):
             inner = {"d": decoy, "k": inner} if both else {"k": inner}
         else:
             inner = [decoy, inner] if both else [inner]
-    value = {"model": "m", "decoy": decoy, "pad": ["x" * 60] * pad, "deep": inner, "decoy2": decoy}
+    value = {"model": "m", "pad": ["x" * 60] * pad, "deep": inner, "behind": behind}
     return json.dumps(value, indent=indent, separators=None if indent else (",", ":")).encode()
 
 
