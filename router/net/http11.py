@@ -1,20 +1,17 @@
 """The server side of HTTP/1.1: one client connection, its read-ahead, and the cycle of request and answer.
 
 Rules of this file:
-- Two tasks a connection. The reader only reads (at most READ_AHEAD bytes ahead) and notices when the client leaves;
+- Two tasks a connection. The reader only reads, a bounded piece ahead, and notices when the client leaves;
   the cycle task parses, runs the application and writes.
 - One cancel scope a cycle. Every limit is a move of its deadline (`deadline`), and the reader cancels the same scope
   when the client is gone. What cut it is in `why`; the application hears of it through `on_cut`, outside the scope.
-- A head is collected whole and checked raw before h11 sees it: h11 accepts bare LF and Content-Length beside
-  Transfer-Encoding, and limits only heads that are incomplete.
+- A head is collected whole and checked raw before h11 sees it (`heads`).
 - Nothing but an error of the listening socket leaves a connection task.
 """
 
 import contextlib
 import enum
 import http
-import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,16 +19,11 @@ from typing import Protocol
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
-from router.net.headers import Headers, Lines, RawHeaders, extended, first_values, lines_of
-from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
-
-READ_AHEAD = 131072
-HEAD_LIMIT = 65536
-FIELD_LIMIT = 100
-
-# Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
-_AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
+from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge
+from router.net.ahead import ReadAhead
+from router.net.headers import Headers, RawHeaders, extended
+from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed
+from router.net.stream import Bytes, SocketStream
 
 
 class Cut(enum.Enum):
@@ -58,23 +50,6 @@ class Limits:
     body: float = 30.0
     stalled: float = 300.0
     linger: float = 1.0
-
-
-class Request:
-    """One request head. `fields` maps lower-case names to their first value; `lines` keeps all, as they came."""
-
-    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
-
-    def __init__(self, event: h11.Request):
-        self.method = event.method.decode("ascii")
-        self.target = event.target
-        path, _, query = event.target.partition(b"?")
-        self.path = path.decode("ascii")
-        self.query = query.decode("ascii")
-        self.lines: Lines = lines_of(event.headers)
-        self.fields = first_values(self.lines)
-        self.version = event.http_version
-        self.arrived = trio.current_time()
 
 
 class Application(Protocol):
@@ -108,14 +83,10 @@ class Connection:
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
-        self._chunks: deque[bytes] = deque()
-        self._ahead = 0
-        self._ended = False
+        self._ahead = ReadAhead(stream)
         self._retired = False
         self._announced = 0
         self._writing = False
-        self._cycle_waits: trio.lowlevel.Task | None = None
-        self._reader_waits: trio.lowlevel.Task | None = None
 
     # The life of the connection
 
@@ -123,7 +94,7 @@ class Connection:
         """Serve requests until either side ends the connection."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read_ahead)
+                nursery.start_soon(self._ahead.fill, self._client_left)
                 while await self._cycle():
                     pass
                 nursery.cancel_scope.cancel()
@@ -150,7 +121,7 @@ class Connection:
     @property
     def gone(self) -> bool:
         """True once the client closed its side."""
-        return self._ended
+        return self._ahead.ended
 
     async def _cycle(self) -> bool:
         """One request and its answer; False when the connection is to be closed."""
@@ -167,7 +138,7 @@ class Connection:
                 if request is None:
                     return False
                 self.busy = True
-                if self._ended:
+                if self._ahead.ended:
                     # It left before the reader had a running cycle to cut.
                     self.cut(Cut.GONE)
                 await self._application(self, request)
@@ -188,7 +159,7 @@ class Connection:
             self.stream.abort()
         if self.on_cut is not None:
             await self.on_cut(why)
-        elif why in (Cut.HEAD, Cut.BODY) and not self._ended:
+        elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
             error = BadRequest(f"{why.value}.")
             error.status = 408
             with trio.move_on_after(self.limits.linger):
@@ -200,7 +171,7 @@ class Connection:
         if conn.our_state not in (h11.DONE, h11.MUST_CLOSE):
             self.stream.abort()
             return False
-        if self._ended:
+        if self._ahead.ended:
             return False
         self._skim()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._retired:
@@ -209,8 +180,7 @@ class Connection:
         trailing = conn.trailing_data[0]
         if trailing:
             # The next head must be checked raw too, so h11 may not keep it.
-            self._chunks.appendleft(trailing)
-            self._ahead += len(trailing)
+            self._ahead.put_back(trailing)
             self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         else:
             conn.start_next_cycle()
@@ -222,16 +192,16 @@ class Connection:
         with contextlib.suppress(h11.RemoteProtocolError):  # it ends the connection, not this answer
             while conn.their_state is h11.SEND_BODY:
                 if conn.next_event() is h11.NEED_DATA:
-                    if not self._chunks:
+                    if not self._ahead:
                         return
-                    conn.receive_data(self._take())
+                    conn.receive_data(self._ahead.take())
 
     async def _linger(self) -> None:
         """End our side and read on for a moment: closing over unread bytes would reset the answer away."""
         self.stream.half_close()
         with trio.move_on_after(self.limits.linger):
-            while await self._more():
-                self._take()
+            while await self._ahead.more():
+                self._ahead.take()
 
     async def _refuse(self, error: RouterError) -> None:
         if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
@@ -243,60 +213,13 @@ class Connection:
 
     # Reading
 
-    async def _read_ahead(self) -> None:
-        while True:
-            if self._ahead >= READ_AHEAD:
-                self._reader_waits = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._reader_aborted)
-            await self._receive()
-            if self._ended and self.busy:
-                self.cut(Cut.GONE)
-            if self._cycle_waits is not None:
-                task, self._cycle_waits = self._cycle_waits, None
-                trio.lowlevel.reschedule(task)
-            if self._ended:
-                return
-
-    async def _receive(self) -> None:
-        """Read what is there: one wake-up for a whole body where the socket has it, READ_AHEAD at a time."""
-        try:
-            data: bytes | None = await self.stream.receive_some(RECEIVE_SIZE)
-            while data:
-                self._chunks.append(data)
-                self._ahead += len(data)
-                if len(data) < RECEIVE_SIZE or self._ahead >= READ_AHEAD:
-                    return
-                data = self.stream.receive_now(RECEIVE_SIZE)
-            self._ended = self._ended or data is not None
-        except (OSError, trio.ClosedResourceError):
-            self._ended = True
-
-    def _reader_aborted(self, _: object) -> trio.lowlevel.Abort:
-        self._reader_waits = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _cycle_aborted(self, _: object) -> trio.lowlevel.Abort:
-        self._cycle_waits = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    async def _more(self) -> bool:
-        """Wait until the reader has bytes for us; False at the end of the stream."""
-        if not self._chunks and not self._ended:
-            self._cycle_waits = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._cycle_aborted)
-        return bool(self._chunks)
+    def _client_left(self) -> None:
+        if self.busy:
+            self.cut(Cut.GONE)
 
     def _feed(self) -> None:
-        while self._chunks:
-            self._h11.receive_data(self._take())
-
-    def _take(self) -> bytes:
-        data = self._chunks.popleft()
-        self._ahead -= len(data)
-        if self._reader_waits is not None and self._ahead < READ_AHEAD:
-            task, self._reader_waits = self._reader_waits, None
-            trio.lowlevel.reschedule(task)
-        return data
+        while self._ahead:
+            self._h11.receive_data(self._ahead.take())
 
     async def _next_request(self) -> Request | None:
         head = await self._collect_head()
@@ -306,11 +229,11 @@ class Connection:
         try:
             event = self._h11.next_event()
         except h11.RemoteProtocolError as error:
-            raise _malformed(error) from None
+            raise malformed(error) from None
         if not isinstance(event, h11.Request):
             raise BadRequest("The request head could not be read.")
         request = Request(event)
-        _check_head(request)
+        check_head(request)
         self._announced = int(request.fields.get(b"content-length", b"0"))
         return request
 
@@ -319,9 +242,9 @@ class Connection:
         data = b""
         begun = blank = False
         while True:
-            if not await self._more():
+            if not await self._ahead.more():
                 return None
-            data += self._take()
+            data += self._ahead.take()
             if not blank and data.startswith(b"\r\n"):
                 blank = True  # one before a request is tolerated (RFC 9112, 2.2)
                 data = data[2:]
@@ -331,11 +254,10 @@ class Connection:
             head = data[:end] if end > 3 else data
             if len(head) > HEAD_LIMIT:
                 raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
-            _check_raw(head, whole=end > 3)
+            check_raw(head, whole=end > 3)
             if end > 3:
                 if len(data) > end:
-                    self._chunks.appendleft(data[end:])
-                    self._ahead += len(data) - end
+                    self._ahead.put_back(data[end:])
                 return head
             if not begun:
                 begun = True
@@ -353,7 +275,7 @@ class Connection:
             try:
                 event = conn.next_event()
             except h11.RemoteProtocolError as error:
-                raise _malformed(error) from None
+                raise malformed(error) from None
             if isinstance(event, h11.Data):
                 pieces.append(event.data)
                 size += len(event.data)
@@ -361,11 +283,11 @@ class Connection:
                     raise TooLarge(f"The request body is over {limit >> 20} MiB.")
                 hold(len(event.data))
             elif event is h11.NEED_DATA:
-                if not self._chunks:
+                if not self._ahead:
                     if conn.they_are_waiting_for_100_continue:
                         await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
                     self.deadline(self.limits.body, Cut.BODY)
-                    if not await self._more():
+                    if not await self._ahead.more():
                         await trio.lowlevel.checkpoint()  # the reader has cut this cycle
                         raise BadRequest("The request body ended early.")
                 self._feed()
@@ -449,45 +371,10 @@ class Connection:
         self.stream.abort()
 
     def _lost(self) -> None:
-        self._ended = True
+        self._ahead.ended = True
         self.cut(Cut.GONE)
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
 _END = h11.EndOfMessage()
 _REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}
-
-
-def _check_raw(head: bytes, *, whole: bool) -> None:
-    """Refuse what h11 lets pass: bare LF or CR, folded fields, too many fields."""
-    breaks = head.count(b"\r\n")
-    if head.count(b"\n") != breaks or head.count(b"\r") - breaks > (0 if whole else 1):
-        raise BadRequest("The request head has a line end other than CRLF.")
-    if breaks > FIELD_LIMIT + 2:
-        raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
-    if b"\r\n " in head or b"\r\n\t" in head:
-        raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
-
-
-def _check_head(request: Request) -> None:
-    """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
-    if request.version not in (b"1.1", b"1.0"):
-        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not spoken here; use HTTP/1.1.")
-    if b"transfer-encoding" in request.fields:
-        if b"content-length" in request.fields:
-            raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
-        if request.version == b"1.0":
-            raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
-    if request.method == "CONNECT":
-        raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
-    target = request.target
-    if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
-        raise BadRequest("The request target must be a path, such as /v1/messages.")
-    if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
-        raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
-
-
-def _malformed(error: h11.RemoteProtocolError) -> RouterError:
-    problem = BadRequest(f"The request is not valid HTTP: {error}.")
-    problem.status = error.error_status_hint
-    return problem

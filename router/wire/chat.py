@@ -90,15 +90,21 @@ class Chat:
 
     def usage(self, found: Json, into: Usage) -> None:
         """The last usage wins; prompt_tokens counts cached tokens too, Usage.input does not."""
-        prompt = base.count(found.get("prompt_tokens"))
-        if prompt is None and base.count(found.get("completion_tokens")) is None:
-            return
-        details = base.object_at(found, "prompt_tokens_details")
-        into.cache_read = base.count(details.get("cached_tokens"))
-        into.cache_write = base.count(details.get("cache_write_tokens"))
-        into.input = None if prompt is None else max(0, prompt - (into.cache_read or 0) - (into.cache_write or 0))
-        into.output = base.count(found.get("completion_tokens"))
-        into.reasoning = base.count(base.object_at(found, "completion_tokens_details").get("reasoning_tokens"))
+        read_usage(found, into, "prompt", "completion")
+
+
+def read_usage(found: Json, into: Usage, read: str, written: str) -> None:
+    """Counts of an OpenAI `usage`; `read` and `written` are its names for both directions."""
+    total = base.count(found.get(f"{read}_tokens"))
+    output = base.count(found.get(f"{written}_tokens"))
+    if total is None and output is None:
+        return
+    details = base.object_at(found, f"{read}_tokens_details")
+    into.cache_read = base.count(details.get("cached_tokens"))
+    into.cache_write = base.count(details.get("cache_write_tokens"))
+    into.input = None if total is None else max(0, total - (into.cache_read or 0) - (into.cache_write or 0))
+    into.output = output
+    into.reasoning = base.count(base.object_at(found, f"{written}_tokens_details").get("reasoning_tokens"))
 
 
 def _choices(data: Json) -> list[Json]:

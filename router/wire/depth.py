@@ -1,4 +1,8 @@
-"""How deep a JSON body nests, judged without parsing it."""
+"""How deep a JSON body nests, judged without parsing it.
+
+The limit guards whoever parses a body later against running out of stack; it is no border against the caller. So the
+quick judgement may be fooled by texts whose brackets are arranged to cancel real ones, and by nothing else.
+"""
 
 DEPTH_LIMIT = 200
 
@@ -10,12 +14,10 @@ def too_deep(body: bytes) -> bool:
     """True when valid JSON nests over DEPTH_LIMIT levels.
 
     Brackets are counted without regard to strings first (50 µs for 122 KB). That settles it unless they go too deep
-    or do not match up, which text with brackets in it can do; then strings are taken out (0.3 ms).
+    or do not match up, as brackets in texts make them; then strings are taken out (0.5 ms).
     """
     brackets = body.translate(None, _NOT_BRACKETS)
-    if len(brackets) <= DEPTH_LIMIT:
-        return False
-    if _balanced(brackets) and _shallow(brackets):
+    if len(brackets) <= DEPTH_LIMIT or (_balanced(brackets) and _shallow(brackets)):
         return False
     return _deep(_outside_strings(body).translate(None, _NOT_BRACKETS))
 

@@ -111,12 +111,4 @@ class Responses:
 
     def usage(self, found: Json, into: Usage) -> None:
         """input_tokens counts cached tokens too, Usage.input does not."""
-        total = base.count(found.get("input_tokens"))
-        if total is None and base.count(found.get("output_tokens")) is None:
-            return
-        details = base.object_at(found, "input_tokens_details")
-        into.cache_read = base.count(details.get("cached_tokens"))
-        into.cache_write = base.count(details.get("cache_write_tokens"))
-        into.input = None if total is None else max(0, total - (into.cache_read or 0) - (into.cache_write or 0))
-        into.output = base.count(found.get("output_tokens"))
-        into.reasoning = base.count(base.object_at(found, "output_tokens_details").get("reasoning_tokens"))
+        chat.read_usage(found, into, "input", "output")

@@ -5,7 +5,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.http11 import READ_AHEAD, Cut
+from router.net.ahead import READ_AHEAD
+from router.net.http11 import Cut
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /next HTTP/1.1\r\n" + HOST + b"\r\n"

@@ -4,7 +4,8 @@ import pytest
 import trio
 
 from router.errors import BadRequest, Unavailable
-from router.net.http11 import FIELD_LIMIT, HEAD_LIMIT, Cut, Limits
+from router.net.heads import FIELD_LIMIT, HEAD_LIMIT
+from router.net.http11 import Cut, Limits
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n"

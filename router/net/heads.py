@@ -1,0 +1,71 @@
+"""Request heads: what is refused before h11 sees them, and what a request is afterwards.
+
+Sources: RFC 9112 (2.2, 3.2, 5.2, 6.1), product.md 10. h11 accepts bare LF and Content-Length beside Transfer-Encoding,
+and limits only heads that are incomplete.
+"""
+
+import re
+
+import h11
+import trio
+
+from router.errors import BadRequest, HeadTooLarge, RouterError, WrongVerb
+from router.net.headers import Lines, first_values, lines_of
+
+HEAD_LIMIT = 65536
+FIELD_LIMIT = 100
+
+# Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
+_AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
+
+
+class Request:
+    """One request head. `fields` maps lower-case names to their first value; `lines` keeps all, as they came."""
+
+    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
+
+    def __init__(self, event: h11.Request):
+        self.method = event.method.decode("ascii")
+        self.target = event.target
+        path, _, query = event.target.partition(b"?")
+        self.path = path.decode("ascii")
+        self.query = query.decode("ascii")
+        self.lines: Lines = lines_of(event.headers)
+        self.fields = first_values(self.lines)
+        self.version = event.http_version
+        self.arrived = trio.current_time()
+
+
+def check_raw(head: bytes, *, whole: bool) -> None:
+    """Refuse what h11 lets pass: bare LF or CR, folded fields, too many fields."""
+    breaks = head.count(b"\r\n")
+    if head.count(b"\n") != breaks or head.count(b"\r") - breaks > (0 if whole else 1):
+        raise BadRequest("The request head has a line end other than CRLF.")
+    if breaks > FIELD_LIMIT + 2:
+        raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
+
+
+def check_head(request: Request) -> None:
+    """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
+    if request.version not in (b"1.1", b"1.0"):
+        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not spoken here; use HTTP/1.1.")
+    if b"transfer-encoding" in request.fields:
+        if b"content-length" in request.fields:
+            raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
+        if request.version == b"1.0":
+            raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
+    if request.method == "CONNECT":
+        raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
+    target = request.target
+    if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
+        raise BadRequest("The request target must be a path, such as /v1/messages.")
+    if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
+        raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
+
+
+def malformed(error: h11.RemoteProtocolError) -> RouterError:
+    problem = BadRequest(f"The request is not valid HTTP: {error}.")
+    problem.status = error.error_status_hint
+    return problem
