@@ -3,9 +3,12 @@
 import re
 from urllib.parse import urlsplit
 
+import trio
+
 from router.errors import BadGateway, RouterError
 from router.net.client import Exchange as Upstream
-from router.net.headers import Lines, client_response
+from router.net.headers import Lines, client_response, named_in_connection
+from router.net.http11 import Cut
 from router.net.stream import Bytes
 from router.proxy import bodies
 from router.proxy.asking import COMMIT_SECONDS
@@ -27,9 +30,8 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     """The relay for an event stream; None for any other answer. Raises BadGateway for a redirect."""
     status = upstream.status
     if 300 <= status < 400 and status != 304:
-        host = urlsplit(upstream.fields.get(b"location", b"").decode("latin-1")).hostname
         raise BadGateway(
-            f"The backend {_backend(ticket)} answered {status} and points to {host or 'another path'}; redirects are "
+            f"The backend {_backend(ticket)} answered {status} and points to {_pointed_to(upstream)}; redirects are "
             "not followed. Correct its base URL."
         )
     kind = upstream.fields.get(b"content-type", b"")
@@ -54,6 +56,14 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     return Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, coded=coded)
 
 
+def _pointed_to(upstream: Upstream) -> str:
+    try:
+        host = urlsplit(upstream.fields.get(b"location", b"").decode("latin-1")).hostname
+    except ValueError:
+        return "a malformed address"
+    return host or "another path"
+
+
 async def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> None:
     """An error inside a 200 becomes the status it should have had."""
     ticket.record.notes.append("error inside a 200")
@@ -64,7 +74,10 @@ async def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> None:
 
 
 async def plain(ticket: Ticket, upstream: Upstream) -> None:
-    """Relay an answer that is no event stream."""
+    """Relay an answer that is no event stream; it knows one limit, the total."""
+    if ticket.record.stream:
+        total = ticket.snapshot.settings.timeouts_total
+        ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), Cut.TOTAL)
     if ticket.request.method == "HEAD":
         await _head_only(ticket, upstream)
         return
@@ -108,9 +121,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
     """Send on what came, and the rest as it comes; the upstream's own length is kept."""
     headers = relayed_headers(ticket, upstream)
-    length = upstream.fields.get(b"content-length", b"")
-    if length:
-        headers.append((b"content-length", b"content-length", length))
+    headers += _length(upstream)
     connection = ticket.connection
     await connection.write(ticket.began(upstream.status, headers, upstream.reason))
     while pieces:
@@ -122,11 +133,17 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
     await connection.write(connection.end())
 
 
+def _length(upstream: Upstream) -> Lines:
+    """The upstream's content-length, unless chunks overrule it (RFC 9112, 6.3)."""
+    length = upstream.fields.get(b"content-length")
+    if length is None or b"transfer-encoding" in upstream.fields:
+        return []
+    return [(b"content-length", b"content-length", length)]
+
+
 async def _head_only(ticket: Ticket, upstream: Upstream) -> None:
     headers = relayed_headers(ticket, upstream)
-    length = upstream.fields.get(b"content-length", b"")
-    if length:
-        headers.append((b"content-length", b"content-length", length))
+    headers += _length(upstream)
     await ticket.connection.write([*ticket.began(upstream.status, headers, upstream.reason), *ticket.connection.end()])
 
 
@@ -178,6 +195,9 @@ def _readable(upstream: Upstream, body: bytes | bytearray) -> bytes | bytearray:
 
 def relayed_headers(ticket: Ticket, upstream: Upstream, *, drop: tuple[bytes, ...] = ()) -> Lines:
     """The upstream's headers with our own behind them."""
+    named = upstream.fields.get(b"connection", b"")
+    if named.lower() not in (b"", b"keep-alive", b"close"):
+        drop = (*drop, *named_in_connection(named))
     return client_response(upstream.lines, drop=drop) + ticket.own_headers()
 
 

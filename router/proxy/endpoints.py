@@ -3,7 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 import trio
@@ -67,7 +67,7 @@ class Endpoints:
             raise WrongVerb(f"{path} takes no {request.method}.", allow="GET, HEAD")
         table = self._runtime.snapshot.table
         anthropic = b"anthropic-version" in request.fields
-        name = path.removeprefix("/v1/models").strip("/")
+        name = unquote(path.removeprefix("/v1/models").strip("/"))
         listed = listing(table)
         if name:
             if name not in listed:

@@ -154,3 +154,11 @@ def stream_error_of(protocol, answer):
     assert failed["response"]["status"] == "failed"
     assert fault["error"]["message"] == fault["message"] == failed["response"]["error"]["message"]
     return fault["message"]
+
+
+def refused(protocol, answer, status, *words):
+    """Check an error answer of fairlead's own: status, shape, and words of its text."""
+    message = error_of(protocol, answer)
+    assert answer.status == status, message
+    for word in words:
+        assert word in message, message

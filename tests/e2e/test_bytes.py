@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from .samples import CHAT, EMBEDDINGS, MESSAGES, PROTOCOLS, RESPONSES
-from .upstream import close, pieces, plain, rechunked, stream
-from .wire import ask
+from .upstream import chunk, close, pieces, plain, rechunked, stream
+from .wire import Client, ask, request
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 # One of the recordings is no JSON; nothing is promised for it.
@@ -59,13 +59,11 @@ def protocol(request):
     return request.param
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "stream"])
-def streamed(request, protocol):
-    if request.param and not protocol.events:
-        pytest.skip("embeddings have no stream")
-    return request.param
-
-
+@pytest.mark.parametrize(
+    ("protocol", "streamed"),
+    [*((protocol, streamed) for protocol in PROTOCOLS for streamed in (False, True)), (EMBEDDINGS, False)],
+    ids=lambda value: "stream" if value is True else getattr(value, "name", "plain"),
+)
 def test_request_bytes(fairlead, upstream, protocol, streamed):
     """A request reaches the upstream as if it had been sent there: target, header order and spelling, body bytes."""
     upstream.default = (plain(protocol.whole),)
@@ -193,6 +191,40 @@ def test_multipart(fairlead, upstream):
     assert (upstream.seen[0].body, upstream.seen[0].field(b"content-type")) == (body, kind[1])
 
 
+def test_chunked_request(fairlead, upstream, protocol):
+    """A chunked request is forwarded with a length; its trailers stop here."""
+    upstream.script(plain(protocol.whole))
+    body = protocol.body()
+    framed = b"".join(map(chunk, (body[:5], body[5:]))) + b"0\r\nX-Trailer: 1\r\n\r\n"
+    lengthless = request(protocol.path, b"", method="POST").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with Client(fairlead.port) as client:
+        client.send(lengthless + framed)
+        assert client.answer().status == 200
+    [seen] = upstream.seen
+    assert (seen.body, seen.field(b"content-length")) == (body, b"%d" % len(body))
+    assert (seen.field(b"transfer-encoding"), seen.field(b"x-trailer")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/responses/resp_1?include[]=x", None),
+        ("DELETE", "/v1/responses/resp_1", None),
+        ("POST", "/v1/responses/resp_1/cancel", b""),
+        ("GET", "/v1/chat/completions/c1/messages?limit=2", None),
+        ("GET", "/v1/files?purpose=a%20b", None),
+        ("POST", "/v1/moderations", b'{"model":"model-a","input":"x"}'),
+    ],
+)
+def test_other_paths(fairlead, upstream, method, path, body):
+    """Other calls of the APIs, with a model or without, reach the backend with verb, path and query as they are."""
+    upstream.script(plain(b'{"x": 1.0}'))
+    answer = ask(fairlead.port, path, body, method=method)
+    assert (answer.status, answer.body) == (200, b'{"x": 1.0}')
+    [seen] = upstream.seen
+    assert (seen.line, seen.body) == (f"{method} {path} HTTP/1.1".encode(), body or b"")
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_coded_request(fairlead, upstream, coding):
     """A coded request body is forwarded decoded."""
@@ -231,6 +263,15 @@ def test_head_and_no_content(fairlead, upstream):
     upstream.script(b"HTTP/1.1 204 No Content\r\nX-Odd: 1\r\n\r\n")
     answer = ask(fairlead.port, "/v1/files/f-1")
     assert (answer.status, answer.field(b"x-odd")) == (204, b"1")
+
+
+def test_named_in_the_answers_connection(fairlead, upstream):
+    """What the upstream's Connection field names is for this hop alone."""
+    upstream.script(
+        plain(CHAT.whole, b"200 OK", (b"Connection", b"keep-alive, X-Hop"), (b"X-Hop", b"1"), (b"X-Odd", b"1"))
+    )
+    answer = ask(fairlead.port, CHAT.path, CHAT.body())
+    assert (answer.field(b"x-hop"), answer.field(b"x-odd")) == (None, b"1")
 
 
 def test_old_upstream(fairlead, upstream, protocol):

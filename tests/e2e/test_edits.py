@@ -61,6 +61,17 @@ def test_other_colons_belong_to_the_model(fairlead, upstream):
     assert upstream.seen[0].body == body
 
 
+def test_odd_model_in_the_header(fairlead, upstream):
+    """The header that names the model is plain text, whatever the name is, and not over 256 bytes."""
+    for name, shown in (
+        ("mod\u00e8le %", b"mod%C3%A8le %25"),
+        ("m" + "\u2028" * 80, b"m" + b"%E2%80%A8" * 28 + b"%E2"),
+    ):
+        upstream.script(plain(CHAT.whole))
+        answer = ask(fairlead.port, CHAT.path, CHAT.body(name))
+        assert answer.field(b"x-fairlead-model") == shown
+
+
 @pytest.mark.parametrize("protocol", [*PROTOCOLS, EMBEDDINGS], ids=[*NAMES, "embeddings"])
 def test_first_that_speaks_it(keyed, upstream, protocol):
     """Of several backends that list a model, the first that speaks the caller's protocol serves."""
@@ -204,8 +215,7 @@ def test_billing_line_in_a_text(fairlead, upstream):
 @pytest.mark.parametrize("protocol", [MESSAGES, EMBEDDINGS], ids=["messages", "embeddings"])
 def test_credentials(fairlead, upstream, name, auth, protocol):
     """Each backend gets its own credential and no other; with auth=client the caller's, unchanged."""
-    if name == "anth" and protocol is EMBEDDINGS:
-        pytest.skip("Anthropic has no embeddings")
+    protocol = MESSAGES if name == "anth" else protocol
     upstream.script(plain(protocol.whole))
     ask(fairlead.port, protocol.path, protocol.body(f"{name}:m"), *CREDENTIALS, *PRIVATE, *VENDOR)
     [seen] = upstream.seen

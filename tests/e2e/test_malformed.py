@@ -1,5 +1,7 @@
 """HTTP that two servers could read differently, and who may ask at all: product.md 10."""
 
+import socket
+
 import pytest
 
 from .conftest import CLIENT_KEY, ORIGIN
@@ -89,6 +91,15 @@ def test_old_client(fairlead, upstream):
         client.send(request(CHAT.path, CHAT.body()).replace(b"HTTP/1.1", b"HTTP/1.0"))
         assert client.answer().body == CHAT.whole
         assert client.ended()
+
+
+def test_both_loopback_families(fairlead):
+    """The proxy listens on both loopback addresses, on one port."""
+    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)} | {"127.0.0.1"}
+    for address in addresses & {"127.0.0.1", "::1"}:
+        with Client(fairlead.port, address) as client:
+            client.send(GET + b"\r\n")
+            assert client.answer().status == 200
 
 
 def check_security(answer):
@@ -194,8 +205,7 @@ def test_open_to_anyone(keyed, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "method"),
-    [("/v1/messages", "POST"), ("/v1/models", "GET"), ("/livez", "GET"), ("/v1/messages", "OPTIONS")],
+    ("path", "method"), [("/v1/messages", "POST"), ("/v1/models", "GET"), ("/v1/messages", "OPTIONS")]
 )
 def test_listed_origin(keyed, upstream, path, method):
     """A page of an origin in cors_origin is served and may read the answer, its errors too."""

@@ -6,6 +6,9 @@ import json
 import openai
 import pytest
 
+from .processes import Proxy, backend
+from .upstream import Upstream
+
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": PARAMETERS}}
 FUNCTION = {"type": "function", "name": "get_weather", "strict": True, "parameters": PARAMETERS}
@@ -153,6 +156,20 @@ def test_models(gpt):
     assert gpt.models.retrieve("demo-slow").id == "demo-slow"
     with pytest.raises(openai.NotFoundError, match="demo-slow"):
         gpt.models.retrieve("demo-slo")
+
+
+def test_odd_model_names(tmp_path):
+    """Names with colons and blanks can be looked up as they are listed, however the SDK spells them in the path."""
+    names = ["llama3:8b", "vendor@model+x", "a model"]
+    upstream = Upstream(models=names)
+    try:
+        with Proxy(tmp_path, "--demo", "off", backends=[backend("box", upstream.root)]) as proxy:
+            proxy.settled("box")
+            with openai.OpenAI(base_url=f"http://localhost:{proxy.port}/v1", **OPTIONS) as client:
+                assert [model.id for model in client.models.list()] == names
+                assert [client.models.retrieve(name).id for name in names] == names
+    finally:
+        upstream.stop()
 
 
 def create(gpt, path, model, text="hi", **options):

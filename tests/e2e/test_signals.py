@@ -13,7 +13,7 @@ import pytest
 
 from .processes import Proxy, add_backend, backend, until
 from .samples import PROTOCOLS, stream_error_of
-from .upstream import Upstream, chunk, hang, stream_head
+from .upstream import Upstream, begun, hang
 from .wire import Client, ask, request
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -79,7 +79,7 @@ def open_clients():
 
 def begin(proxy, upstream, protocol):
     """A client whose stream has shown its first content and then hangs."""
-    upstream.script(stream_head() + b"".join(map(chunk, protocol.events[: protocol.begun])), hang)
+    upstream.script(begun(protocol), hang)
     client = Client(proxy.port)
     client.send(request(protocol.path, protocol.body(stream=True)))
     client.read_until("H\u2028".encode())

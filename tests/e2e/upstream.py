@@ -8,13 +8,12 @@ import contextlib
 import json
 import random
 import socket
-import struct
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 
-from .wire import fields_of, recv_until
+from .wire import RESET_ON_CLOSE, fields_of, recv_until
 
 MODELS = ("model-a", "text-embedding-1")
 _PATIENCE = 20.0
@@ -194,7 +193,7 @@ def close(sock):
 def reset(sock):
     """Drop the connection with a reset; what was sent is given a moment to be read first."""
     time.sleep(0.02)  # a reset overtakes data that the peer has not read yet
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     sock.close()
     raise Gone
 
@@ -275,3 +274,8 @@ def rechunked(events, seed, *fields):
         out.append(chunk(data[at : at + size]))
         at += size
     return b"".join([*out, END])
+
+
+def begun(protocol, count=None):
+    """The head and the first events of a stream."""
+    return stream_head() + b"".join(map(chunk, protocol.events[: protocol.begun if count is None else count]))

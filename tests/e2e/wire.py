@@ -4,9 +4,12 @@ import contextlib
 import json
 import socket
 import struct
+import sys
 from typing import NamedTuple
 
 PATIENCE = 20.0
+# A lingering time of 0 seconds makes close a reset; Windows has 16-bit fields.
+RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 JSON = (b"Content-Type", b"application/json")
 
 
@@ -78,7 +81,7 @@ class Client:
 
     def abort(self):
         """Leave with a reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.sock.close()
 
     def _exactly(self, size):

@@ -1,0 +1,159 @@
+"""Every setting is declared once and read strictly: a bad value names where it stands and what was expected."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.errors import CommandError
+from router.settings import DECLARATIONS, Secret, Settings, default_text, duration, load, switch
+
+# key -> good text, value
+GOOD = {
+    "host": (" 0.0.0.0 ", "0.0.0.0"),
+    "port": ("0", 0),
+    "api_key": ("fl-secret", Secret("fl-secret")),
+    "require_key": ("ON", "on"),
+    "allowed_hosts": (" Box.Lan, ,b ", ("box.lan", "b")),
+    "cors_origin": ("https://A.example,https://b.example", ("https://a.example", "https://b.example")),
+    "default_backend": ("local", "local"),
+    "timeouts.connect": ("500ms", 0.5),
+    "timeouts.first_byte": ("2m", 120.0),
+    "timeouts.idle": ("1h", 3600.0),
+    "timeouts.total": ("90", 90.0),
+    "passthrough": ("All", "all"),
+    "log_file": ("~/a.log", "~/a.log"),
+    "verbose": ("2", 2),
+    "demo": ("off", False),
+}
+BAD = {
+    "host": ["", "  "],
+    "port": ["", "x", "-1", "65536", "1.5", "80x"],
+    "api_key": ["", "two words", "b\u00f6se", "tab\t", "line\n"],
+    "require_key": ["", "maybe"],
+    "default_backend": [""],
+    "timeouts.connect": ["", "0", "0s", "-1s", "5 days", "s", "1e3", "inf", "nan"],
+    "timeouts.first_byte": ["none", "0"],
+    "timeouts.idle": ["never"],
+    "timeouts.total": ["1:30"],
+    "passthrough": ["none"],
+    "log_file": [" "],
+    "verbose": ["3", "-1", "yes", ""],
+    "demo": ["", "maybe", "2"],
+}
+DECLARED = {entry.key: entry for entry in DECLARATIONS}
+
+
+def test_every_setting_is_declared_whole():
+    """Key, variable, flag and attribute are its own; help says what it does; the table here knows it."""
+    for names in (
+        [entry.key for entry in DECLARATIONS],
+        [entry.env for entry in DECLARATIONS],
+        [entry.attribute for entry in DECLARATIONS],
+        [entry.flag for entry in DECLARATIONS if not entry.secret],
+    ):
+        assert len(names) == len(set(names))
+        assert all(names)
+    for entry in DECLARATIONS:
+        assert entry.help
+        assert entry.metavar
+        assert entry.env.startswith("FAIRLEAD_")
+        assert entry.env.isupper()
+        assert hasattr(Settings(), entry.attribute)
+    assert set(GOOD) == set(DECLARED)
+
+
+def test_secrets_have_no_flag():
+    """Arguments are readable by other processes."""
+    assert {entry.key: entry.flag for entry in DECLARATIONS if entry.secret} == {"api_key": ""}
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("host", "localhost"), ("port", "3456"), ("timeouts.connect", "10s"), ("timeouts.total", "1800s"), ("demo", "on")]
+    + [("api_key", ""), ("allowed_hosts", ""), ("verbose", "0"), ("timeouts.idle", "")],
+)
+def test_defaults_are_shown_as_they_are_written(key, shown):
+    """Help shows what could be typed, and nothing where there is no default."""
+    assert default_text(DECLARED[key]) == shown
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_a_shown_default_means_itself(key):
+    """Typed in, it changes nothing."""
+    entry = DECLARED[key]
+    shown = default_text(entry)
+    if shown:
+        assert entry.parse(shown) == getattr(Settings(), entry.attribute)
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_setting_comes_from_its_variable_or_its_flag(key):
+    """A flag wins over a variable, a variable over the default."""
+    entry = DECLARED[key]
+    text, value = GOOD[key]
+    assert getattr(load({entry.env: text}, {}), entry.attribute) == value
+    assert getattr(load({}, {entry.attribute: text}), entry.attribute) == value
+    assert load({}, {}) == Settings()
+    if key in BAD:
+        with pytest.raises(CommandError):
+            load({entry.env: BAD[key][0]}, {entry.attribute: text})
+
+
+def test_a_flag_wins_over_a_variable():
+    """Both given, the flag counts."""
+    assert load({"FAIRLEAD_PORT": "1"}, {"port": "2"}).port == 2
+
+
+@pytest.mark.parametrize(("key", "text"), [(key, text) for key, texts in BAD.items() for text in texts])
+def test_a_bad_value_is_an_error_that_helps(key, text):
+    """It names the variable or the flag, what stands there, and what was expected; it never shows a secret."""
+    entry = DECLARED[key]
+    for where, sources in ((f"${entry.env}", ({entry.env: text}, {})), (entry.flag, ({}, {entry.attribute: text}))):
+        if not where:
+            continue
+        with pytest.raises(CommandError) as caught:
+            load(*sources)
+        said = str(caught.value)
+        assert said.startswith(where)
+        assert "; expected " in said
+        if entry.secret:
+            assert not text.strip() or text not in said
+            assert " set;" in said
+        else:
+            assert f'"{text}"' in said
+
+
+UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+@given(st.integers(1, 10**6), st.integers(0, 999), st.sampled_from(sorted(UNITS)), st.sampled_from(["", " "]))
+def test_a_duration_is_its_number_times_its_unit(whole, part, unit, space):
+    """With and without a fraction, with and without a space."""
+    text = f"{whole}.{part:03d}"
+    assert duration(f"{text}{space}{unit}") == pytest.approx(float(text) * UNITS[unit])
+    assert duration(f" {whole}{unit} ") == pytest.approx(whole * UNITS[unit])
+
+
+@given(st.text(max_size=12))
+def test_a_duration_is_positive_or_an_error(text):
+    """Whatever is written."""
+    try:
+        assert duration(text) > 0
+    except ValueError as error:
+        assert "120s" in str(error)
+
+
+@pytest.mark.parametrize("text", ["on", "TRUE", " yes ", "1"])
+def test_a_switch_is_on(text):
+    """In the words people use."""
+    assert switch(text) is True
+
+
+def test_a_secret_shows_itself_only_when_asked():
+    """Text, repr and format say `set`; equal secrets are equal."""
+    secret = Secret("hunter2")
+    assert [str(secret), repr(secret), f"{secret}", f"{[secret]}"] == ["set", "set", "set", "[set]"]
+    assert secret.reveal() == "hunter2"
+    assert secret == Secret("hunter2") != Secret("other")
+    assert hash(secret) == hash(Secret("hunter2"))
+    assert "hunter2" not in repr(load({"FAIRLEAD_API_KEY": "hunter2"}, {}))

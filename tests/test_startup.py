@@ -1,0 +1,91 @@
+"""Import cost is start-up cost: what each quick command loads."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from router import __version__
+
+HEAVY = {"trio", "h11", "httpx", "msgspec", "argparse", "ssl", "asyncio", "socket", "json", "logging", "importlib.metadata"}
+EXTRA_MODULES = 60
+
+# Runs a command line and prints what it loaded to a descriptor of its own.
+PROGRAM = """
+import sys
+before = set(sys.modules)
+sys.argv = ["fairlead", *{arguments!r}]
+from router.__main__ import main
+code = main()
+sys.stdout.flush()
+loaded = sorted(set(sys.modules) - before)
+import json, os
+with open(os.environ["LOADED"], "w") as file:
+    json.dump([code, loaded], file)
+"""
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Runs a command line: its output, its code, and the modules it loaded beyond a bare interpreter's."""
+
+    def run(*arguments):
+        loaded = tmp_path / "loaded.json"
+        keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        home = tmp_path / "home"
+        environ = {**keep, "LOADED": str(loaded), "HOME": str(tmp_path), "FAIRLEAD_HOME": str(home)}
+        program = PROGRAM.format(arguments=list(arguments))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program], env=environ, capture_output=True, check=True, timeout=30
+        )
+        code, modules = json.loads(loaded.read_text())
+        return done.stdout.decode(), code, set(modules)
+
+    return run
+
+
+def tops(modules):
+    return {name.split(".")[0] for name in modules} | {name for name in modules if name in HEAVY}
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version_loads_nothing(ran, flag):
+    """It prints and leaves: the package, its entry, and nothing of the rest."""
+    out, code, modules = ran(flag)
+    assert (out, code) == (f"fairlead {__version__}\n", 0)
+    assert not HEAVY & tops(modules)
+    assert {name for name in modules if name.startswith("router")} == {"router", "router.__main__"}
+    assert len(modules) < EXTRA_MODULES
+
+
+def test_the_module_is_the_command():
+    """`python -m router --version` is `fairlead --version`."""
+    done = subprocess.run([sys.executable, "-m", "router", "--version"], capture_output=True, check=True, timeout=30)
+    assert done.stdout.decode() == f"fairlead {__version__}\n"
+    assert done.stdout.decode().split()[1].count(".") == 2
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["--help"], []])
+def test_the_overview_loads_no_command(ran, arguments):
+    """Nor any network or parsing library."""
+    out, code, modules = ran(*arguments)
+    assert "proxy" in out
+    assert code == (0 if arguments else 2)
+    assert not {"trio", "h11", "httpx", "msgspec", "argparse", "ssl", "asyncio"} & tops(modules)
+
+
+def test_env_loads_no_network_module(ran):
+    """Shells run it at each start."""
+    out, code, modules = ran("env")
+    assert code == 0
+    assert "http://localhost:3456" in out
+    assert not {"trio", "h11", "httpx", "ssl", "asyncio", "anyio"} & tops(modules)
+
+
+def test_listing_backends_loads_no_network_module(ran):
+    """Reading a folder needs no sockets."""
+    _, code, modules = ran("backend", "list")
+    assert code == 0
+    assert not {"trio", "httpx", "asyncio"} & tops(modules)
