@@ -3,12 +3,14 @@
 import contextlib
 import re
 import socket
+import ssl
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from router.errors import RouterError
+from router.errors import BadGateway, RouterError
+from router.net.connections import Connections
 from router.net.http11 import Connection, Limits
 from router.net.stream import SocketStream
 
@@ -153,6 +155,40 @@ def fed(pieces, application=None, limits=None):
     return exchanged(application or Echo(), talk, limits)
 
 
+async def dialled(origin, context=None):
+    """What dialling it says."""
+    connections = Connections(context)
+    with pytest.raises(BadGateway) as caught:
+        await connections.dial(origin)
+    assert connections.open == 0
+    return caught.value.message
+
+
+def served(handle, use, *, tls=None):
+    """Run `use(port)` while each connection to that port is served by `handle(stream)`."""
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            port = listener.socket.getsockname()[1]
+            if tls is not None:
+                listener = trio.SSLListener(listener, tls, https_compatible=True)
+
+            async def one(stream):
+                try:
+                    await handle(stream)
+                except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+                    return
+                finally:
+                    await trio.aclose_forcefully(stream)
+
+            nursery.start_soon(trio.serve_listeners, one, [listener])
+            await use(port)
+            nursery.cancel_scope.cancel()
+
+    in_trio(main, threshold=0.05)
+
+
 class Net:
     """What tests of this folder share."""
 
@@ -161,6 +197,8 @@ class Net:
     run = staticmethod(in_trio)
     exchanged = staticmethod(exchanged)
     fed = staticmethod(fed)
+    dialled = staticmethod(dialled)
+    served = staticmethod(served)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,12 @@ def test_a_request_is_sent_as_given(net):
 
 ANSWERS = {
     "length": (OK, 200, b"hi", True),
-    "chunked": (b"HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1;x\r\ni\r\n0\r\n\r\n", 200, b"hi", True),
+    "chunked": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1;x\r\ni\r\n0\r\n\r\n",
+        200,
+        b"hi",
+        True,
+    ),
     "empty": (b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", 429, b"", True),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
     "interim": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, 200, b"hi", True),

@@ -1,14 +1,10 @@
 """The idle pool and the dialler, against peers on loopback sockets."""
 
-import re
 import socket
-import ssl
 
 import pytest
 import trio
-import trustme
 
-from router.errors import BadGateway
 from router.net.client import Exchange
 from router.net.connections import IDLE_PER_ORIGIN, IDLE_SECONDS, Connections, Origin, UpstreamConnection
 from router.net.headers import spelled
@@ -165,15 +161,6 @@ def test_the_pool_is_bounded(net):
     net.run(main)
 
 
-async def dialled(origin, context=None):
-    """What dialling it says."""
-    connections = Connections(context)
-    with pytest.raises(BadGateway) as caught:
-        await connections.dial(origin)
-    assert connections.open == 0
-    return caught.value.message
-
-
 def test_a_refused_connection_is_named(net):
     """With the origin that was dialled."""
     with socket.socket() as unheard:
@@ -181,7 +168,7 @@ def test_a_refused_connection_is_named(net):
         origin = Origin("http", "127.0.0.1", unheard.getsockname()[1])
 
         async def main():
-            return await dialled(origin)
+            return await net.dialled(origin)
 
         said = net.run(main, threshold=0.01)
     assert said == f"http://127.0.0.1:{origin.port} could not be reached: connection refused."
@@ -207,7 +194,7 @@ def test_a_name_that_does_not_resolve_is_named(net):
 
     async def main():
         trio.socket.set_custom_hostname_resolver(Names(socket.gaierror(socket.EAI_NONAME, "Name or service not known")))
-        return await dialled(Origin("https", "models.invalid", 443))
+        return await net.dialled(Origin("https", "models.invalid", 443))
 
     assert net.run(main) == "The name models.invalid could not be resolved: Name or service not known."
 
@@ -220,7 +207,7 @@ def test_the_failures_of_several_addresses_are_one_error(net):
 
         async def main():
             trio.socket.set_custom_hostname_resolver(Names(["127.0.0.1", "127.0.0.1"]))
-            return await dialled(Origin("http", "two.example", port))
+            return await net.dialled(Origin("http", "two.example", port))
 
         assert net.run(main, threshold=0.01) == f"http://two.example:{port} could not be reached: connection refused."
 
@@ -229,31 +216,6 @@ def test_origins_read_as_urls():
     """Addresses of IPv6 in brackets."""
     assert str(Origin("http", "::1", 8080)) == "http://[::1]:8080"
     assert str(Origin("https", "a.example", 443)) == "https://a.example:443"
-
-
-def served(net, handle, use, *, tls=None):
-    """Run `use(port)` while each connection to that port is served by `handle(stream)`."""
-
-    async def main():
-        async with trio.open_nursery() as nursery:
-            [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
-            port = listener.socket.getsockname()[1]
-            if tls is not None:
-                listener = trio.SSLListener(listener, tls, https_compatible=True)
-
-            async def one(stream):
-                try:
-                    await handle(stream)
-                except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
-                    return
-                finally:
-                    await trio.aclose_forcefully(stream)
-
-            nursery.start_soon(trio.serve_listeners, one, [listener])
-            await use(port)
-            nursery.cancel_scope.cancel()
-
-    net.run(main, threshold=0.05)
 
 
 async def answers(stream):
@@ -281,150 +243,4 @@ def test_a_dialled_connection_serves_and_is_kept(net):
         connections.drop(connection)
         assert connections.open == 0
 
-    served(net, answers, use)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    """A certificate authority of this test run."""
-    return trustme.CA()
-
-
-def contexts(authority, *names):
-    """A server's context for these names, and a client's that trusts it."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
-
-
-async def one_exchange(connections, connection):
-    """The body of one answer, released."""
-    exchange = Exchange(connections, connection)
-    await exchange.send(b"GET", b"/", LINES, ())
-    await exchange.head()
-    body = b""
-    while pieces := await exchange.read():
-        body += b"".join(pieces)
-    exchange.release()
-    return body
-
-
-def test_tls_serves_and_is_kept(net, authority):
-    """Verified against the trusted roots, and reused."""
-    server, client = contexts(authority, "127.0.0.1")
-
-    async def use(port):
-        connections = Connections(client)
-        origin = Origin("https", "127.0.0.1", port)
-        connection = await connections.dial(origin)
-        for _ in range(2):
-            assert await one_exchange(connections, connection) == b"hi"
-            assert connections.take(origin) is connection
-        connections.drop(connection)
-
-    served(net, answers, use, tls=server)
-
-
-def test_bytes_left_in_a_tls_stream_close_it(net, authority):
-    """A second record behind the answer was decrypted or buffered, not read: the next request must not get it."""
-    server, client = contexts(authority, "127.0.0.1")
-
-    async def extra(stream):
-        assert await stream.receive_some(65536)
-        plain, sent = stream.transport_stream, []
-
-        class Corked(trio.abc.SendStream):
-            async def send_all(self, data):
-                sent.append(bytes(data))
-
-            async def wait_send_all_might_not_block(self):
-                await trio.lowlevel.checkpoint()
-
-            async def aclose(self):
-                await trio.lowlevel.checkpoint()
-
-        stream.transport_stream = Corked()
-        await stream.send_all(OK)
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-        stream.transport_stream = plain
-        await plain.send_all(b"".join(sent))
-        await trio.sleep(1)
-
-    async def use(port):
-        connections = Connections(client)
-        origin = Origin("https", "127.0.0.1", port)
-        connection = await connections.dial(origin)
-        assert await one_exchange(connections, connection) == b"hi"
-        taken = connections.take(origin)
-        if taken is not None:
-            connections.drop(taken)
-        assert taken is None
-        connections.close()
-        assert connections.open == 0
-
-    served(net, extra, use, tls=server)
-
-
-@pytest.mark.parametrize(
-    ("names", "trusted", "said"),
-    [
-        (("127.0.0.1",), False, r"certificate was not accepted \(.*(self-signed|unable to get|unable to verify)"),
-        (("other.example",), True, r"certificate was not accepted \(.*(mismatch|not valid for)"),
-    ],
-    ids=["unknown authority", "other name"],
-)
-def test_a_certificate_that_is_not_accepted_is_named(net, authority, names, trusted, said):
-    """The host, and what was wrong with it; nothing was sent."""
-    server, client = contexts(authority, *names)
-    received = []
-
-    async def note(stream):
-        received.append(await stream.receive_some(65536))
-
-    async def use(port):
-        context = client if trusted else ssl.create_default_context()
-        message = await dialled(Origin("https", "127.0.0.1", port), context)
-        assert re.match(r"TLS with 127\.0\.0\.1 failed: its " + said, message, re.IGNORECASE)
-
-    served(net, note, use, tls=server)
-    assert received == []
-
-
-@pytest.mark.parametrize(
-    ("first", "said"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong version number"), (b"", "")], ids=["plain", "closed"]
-)
-def test_a_peer_without_tls_is_named(net, authority, first, said):
-    """http:// written as https://, or a peer that hangs up in the handshake."""
-    _, client = contexts(authority, "127.0.0.1")
-
-    async def plain(stream):
-        await stream.receive_some(65536)
-        if first:
-            await stream.send_all(first)
-
-    async def use(port):
-        message = await dialled(Origin("https", "127.0.0.1", port), client)
-        assert message.startswith("TLS with 127.0.0.1 failed: ")
-        assert said in message
-        assert len(message) > len("TLS with 127.0.0.1 failed: .")
-
-    served(net, plain, use)
-
-
-def test_a_cancelled_handshake_leaves_nothing_open(net, authority):
-    """A client that went away while the upstream said nothing."""
-    _, client = contexts(authority, "127.0.0.1")
-
-    async def silent(stream):
-        await trio.sleep_forever()
-
-    async def use(port):
-        connections = Connections(client)
-        with trio.move_on_after(3) as scope:
-            await connections.dial(Origin("https", "127.0.0.1", port))
-        assert scope.cancelled_caught
-        assert connections.open == 0
-
-    served(net, silent, use)
+    net.served(answers, use)

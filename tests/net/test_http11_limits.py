@@ -297,6 +297,23 @@ def test_a_cut_from_outside_is_told_once(net):
     assert application.cuts == [Cut.STOPPING]
 
 
+def test_a_defect_in_the_last_words_stays_in_its_connection(net):
+    """What an application raises while it is being cut is reported; nothing leaves the connection's task."""
+
+    class Clumsy(net.Echo):
+        async def answer(self, connection, request):
+            async def cut(why):
+                raise ZeroDivisionError
+
+            connection.on_cut = cut
+            connection.deadline(5, Cut.TOTAL)
+            await trio.sleep_forever()
+
+    application = Clumsy()
+    assert net.fed([GET], application).answers == []
+    assert [type(error) for error in application.crashes] == [ZeroDivisionError]
+
+
 @pytest.mark.parametrize("error", [BadRequest("no"), Unavailable("no")])
 def test_an_error_of_ours_is_answered_and_closes(net, error):
     """In the form the application gives errors."""

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.backends import Backend
-from router.errors import BadRequest, RouterError, UnknownModel
+from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
 from router.policy.routes import Table, decide, nearest_models
 
@@ -199,11 +199,10 @@ def test_only_a_backend_of_the_table_is_picked(given_table, protocol, model, pre
     name = model if model is None or protocol is None else f"{prefix}:{model}"
     try:
         found = decide(Facts(protocol, name, stream=False), given_table)
-    except RouterError as error:
-        assert error.status in (400, 404)
-    else:
-        assert found.backend in given_table.backends
-        assert (found.model is None) == (name is None)
+    except (BadRequest, UnknownModel):
+        return
+    assert found.backend in given_table.backends
+    assert (found.model is None) == (name is None)
 
 
 @settings(max_examples=300, deadline=None)

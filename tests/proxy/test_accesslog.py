@@ -31,7 +31,8 @@ def test_a_line_of_the_file_is_json(tmp_path):
     path = tmp_path / "access.log"
     log = AccessLog(0, str(path))
     usage = Usage(input=3, output=4, cache_read=2)
-    log.add(record(model="m\n\u202e", backend="up", account="main", status=200, first_byte=0.0123, total=1.5, usage=usage))
+    served = {"backend": "up", "account": "main", "status": 200, "first_byte": 0.0123, "total": 1.5, "usage": usage}
+    log.add(record(model="m\n\u202e", **served))
     log.add(record(id="req_2", notes=["model renamed"]))
     log.close()
     first, second = map(json.loads, path.read_text().splitlines())
@@ -131,8 +132,15 @@ def test_a_line_of_the_terminal_says_what_happened(terminal):
 
 @pytest.mark.parametrize(
     ("text", "escaped"),
-    [("a\x1b[31mb", "a\\x1b[31mb"), ("a\u202eb", "a\\u202eb"), ("a\nb\r", "a\\nb\\r"), ("a\u2066b\u200f", "a\\u2066b\\u200f")]
-    + [("a\x9bb", "a\\x9bb"), ("tab\t", "tab\\t"), ("gr\u00fc\u00df \u4e2d", "gr\u00fc\u00df \u4e2d")],
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\nb\r", "a\\nb\\r"),
+        ("a\u2066b\u200f", "a\\u2066b\\u200f"),
+        ("a\x9bb", "a\\x9bb"),
+        ("tab\t", "tab\\t"),
+        ("gr\u00fc\u00df \u4e2d", "gr\u00fc\u00df \u4e2d"),
+    ],
 )
 def test_text_of_the_network_is_a_literal(silent_log, text, escaped):
     """No control and no bidirectional character reaches a terminal; letters of any language do."""

@@ -23,7 +23,8 @@ def edited(home, silent_log):
     """Edits a body on its way to a backend of some vendor: the bytes, what was noted, whether usage is hidden."""
 
     def run(body, path, *, model="m", why="catalog", vendor="", probe=False):
-        backends.save(home, Backend(name="up", root="https://up.example/v1", protocols=("messages", "chat"), vendor=vendor))
+        stored = Backend(name="up", root="https://up.example/v1", protocols=("messages", "chat"), vendor=vendor)
+        backends.save(home, stored)
         target = Runtime(Settings(), home, silent_log).snapshot.targets["up"]
         notes = []
         done = edit(
@@ -52,7 +53,8 @@ def test_a_body_passes_as_it_is(edited, path, why):
 def test_a_prefix_is_taken_off(edited):
     """The model's new name in place of the old, JSON-encoded, and a note of it."""
     body = b'{"model":"up:m","messages":[]}'
-    assert edited(body, CHAT, model='a"b', why="prefix") == (b'{"model":"a\\"b","messages":[]}', ["model renamed"], False)
+    wanted = b'{"model":"a\\"b","messages":[]}'
+    assert edited(body, CHAT, model='a"b', why="prefix") == (wanted, ["model renamed"], False)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,14 @@ def test_usage_is_asked_for_on_chat_alone(edited, path):
     assert edited(body, path, probe=True) == (body, [], False)
 
 
+KEPT = {"type": "text", "text": "a", "cache_control": {}}
+LINE = {"type": "text", "text": BILLING}
 SYSTEMS = [
     (f"{BILLING}\nBe kind.", "Be kind."),
     (BILLING, ""),
-    ([{"type": "text", "text": BILLING}, {"type": "text", "text": "a", "cache_control": {}}], [{"type": "text", "text": "a", "cache_control": {}}]),
-    ([{"type": "text", "text": "a"}, {"type": "text", "text": BILLING + "x"}], [{"type": "text", "text": "a"}]),
+    ([LINE, KEPT], [KEPT]),
+    ([KEPT, LINE, {"type": "text", "text": BILLING + "x"}], [KEPT]),
+    ([LINE], []),
 ]
 
 
@@ -106,8 +111,17 @@ def test_a_foreign_billing_line_is_stripped(edited, system, wanted):
 
 @pytest.mark.parametrize(
     "system",
-    [None, 5, "Be kind.", f"Quote: {BILLING}", [], [{"type": "text", "text": f"It says {BILLING}"}], [[BILLING]], [BILLING]]
-    + [{"text": BILLING}],
+    [
+        None,
+        5,
+        "Be kind.",
+        f"Quote: {BILLING}",
+        [],
+        [{"type": "text", "text": f"It says {BILLING}"}],
+        [[BILLING]],
+        [BILLING],
+        {"text": BILLING},
+    ],
 )
 def test_text_that_only_mentions_the_line_stays(edited, system):
     """As does anything that is no system prompt."""

@@ -9,9 +9,11 @@ import pytest
 from router.errors import BadGateway
 from router.net.client import Broken
 from router.net.http11 import Cut
-from router.proxy.relay import PREAMBLE_LIMIT
+from router.proxy.relay import PREAMBLE_LIMIT, Pace, Relay
 from router.wire import sse
 from router.wire.base import Failure
+from router.wire.dialects import BY_NAME
+from router.wire.tap import Tap
 
 PROTOCOLS = ("messages", "chat", "responses")
 
@@ -310,6 +312,17 @@ def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
     """Garbage, and a read that inflates to more than an event may be."""
     seen = relayed("chat", broken, coded=True)
     assert isinstance(seen.outcome, Broken)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
+    """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
+    dialect = BY_NAME["chat"]
+    pace = Pace(commit_by=0, end_by=0, idle=1)
+    relay = Relay(None, None, Tap(dialect), dialect, pace, list, coded=coded)
+    endless = [b"x" * sse.EVENT_LIMIT, b"x"]
+    with pytest.raises(Broken):
+        relay.note([gzip.compress(b"".join(endless))] if coded else endless)
 
 
 def test_hidden_usage_is_not_sent(relayed):

@@ -18,7 +18,7 @@ KEY = "sk-very-secret-0123456789"
 
 
 def backend(name="up", *, key=KEY, **fields):
-    made = Backend(
+    return Backend(
         **{
             "name": name,
             "root": f"https://{name}.example/v1",
@@ -27,7 +27,6 @@ def backend(name="up", *, key=KEY, **fields):
             **fields,
         }
     )
-    return made
 
 
 @pytest.fixture
@@ -112,6 +111,12 @@ def test_a_key_may_come_from_the_environment(made):
     runtime = made(backend(key="env:UP_KEY"), environ={"UP_KEY": KEY})
     assert target(runtime).auth[2] == b"Bearer " + KEY.encode()
     assert KEY not in runtime.log.redacted(f'"{KEY}x"'.encode())
+
+
+def test_a_target_shows_no_key(made):
+    """Its repr may end up in an error; the header it adds is as secret as the key in it."""
+    runtime = made(backend())
+    assert KEY not in repr(target(runtime))
     assert KEY not in repr(runtime.snapshot)
 
 
@@ -256,7 +261,7 @@ def test_catalogs_are_read_at_start_and_hourly(made, monkeypatch):
         assert not runtime.loading
         assert [one.name for one in runtime.snapshot.table.owners["b"]] == ["up", "other"]
         catalogs.lists["up"] = ["c"]
-        await trio.sleep(REFRESH_SECONDS + 2)
+        await trio.sleep(REFRESH_SECONDS + RETRY_SECONDS + 2)
         assert "c" in runtime.snapshot.table.owners
         assert "a" not in runtime.snapshot.table.owners
 
@@ -272,7 +277,7 @@ def test_a_catalog_that_fails_keeps_its_last_state_and_is_tried_again(made, monk
     async def use():
         await runtime.settled()
         catalogs.lists["up"] = "it is down"
-        await trio.sleep(REFRESH_SECONDS + 2)
+        await trio.sleep(REFRESH_SECONDS + RETRY_SECONDS + 2)
         assert "a" in runtime.snapshot.table.owners
         assert runtime.catalogs["up"].problem == "it is down"
         catalogs.lists["up"] = ["b"]
@@ -297,6 +302,21 @@ def test_a_catalog_that_failed_at_start_is_tried_after_a_minute(made, monkeypatc
 
     refreshed(runtime, use)
     assert sorted(name for _, name in catalogs.read) == ["other", "up", "up"]
+
+
+def test_a_catalog_that_always_fails_does_not_keep_the_others_stale(made, monkeypatch):
+    """The hour of a good catalog passes whatever the others do."""
+    catalogs = Catalogs(monkeypatch, up="it is down", other=["b"])
+    runtime = made(backend(), backend("other"))
+
+    async def use():
+        await runtime.settled()
+        await trio.sleep(2 * RETRY_SECONDS)
+        catalogs.lists["other"] = ["c"]
+        await trio.sleep(REFRESH_SECONDS + 2 * RETRY_SECONDS)
+        assert set(runtime.snapshot.table.owners) == {"c"}
+
+    refreshed(runtime, use)
 
 
 def test_a_backend_without_its_key_is_not_asked_for_its_catalog(made, monkeypatch):

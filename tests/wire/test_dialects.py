@@ -130,9 +130,7 @@ def test_what_deletes_is_closed_but_for_responses(method, path, closed):
 )
 def test_a_responses_body_on_the_chat_path_is_a_responses_call(path, has_input, has_messages, wanted):
     """A body with input in place of messages is a Responses request."""
-    found = dialects.by_content(
-        dialects.call(path, anthropic=False), has_input=has_input, has_messages=has_messages
-    )
+    found = dialects.by_content(dialects.call(path, anthropic=False), has_input=has_input, has_messages=has_messages)
     assert found.path == wanted
     assert found.protocol == CALLS[wanted][1]
 
@@ -206,9 +204,7 @@ def test_a_chat_stream_ends_with_an_error_chunk():
     """One chunk with the error and nothing that looks like a good end."""
     [event] = sdk_events(dialects.CHAT, errors.BadGateway("no"), Tap(dialects.CHAT))
     assert event.name == ""
-    assert json.loads(event.data) == {
-        "error": {"message": "no", "type": "server_error", "param": None, "code": None}
-    }
+    assert json.loads(event.data) == {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +215,8 @@ def test_a_chat_stream_ends_with_an_error_chunk():
 def test_a_responses_stream_ends_with_error_and_failed(error, code):
     """Both events go on counting, the id is that of the stream, and OpenAI's own types accept them."""
     tap = Tap(dialects.RESPONSES)
-    created = {"type": "response.created", "sequence_number": 0, "response": {"id": "resp_7", "created_at": 5, "model": "m"}}
+    announced = {"id": "resp_7", "created_at": 5, "model": "m"}
+    created = {"type": "response.created", "sequence_number": 0, "response": announced}
     frame = sse.frame(json.dumps(created).encode(), "response.created")
     tap.judge(sse.parse(frame.strip()))
     tap.read(frame + sse.frame(b'{"type":"x","sequence_number":41}', "x"))

@@ -124,15 +124,14 @@ def test_an_error_inside_a_200_has_a_status(dialect, body, status, kind):
         assert answer["type"] == "error"
 
 
+KEYS = ["error", "type", "code", "message", "response", "choices", "delta", "finish_reason", "usage", "status"]
+KEYS += ["prompt_tokens_details", "cached_tokens", "prompt_tokens", "input_tokens", "output_tokens_details"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["error", "message_stop"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["error", "type", "code", "message", "response", "choices", "delta", "finish_reason", "usage", "status"]
-                + ["prompt_tokens_details", "cached_tokens", "prompt_tokens", "input_tokens", "output_tokens_details"]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )

@@ -13,7 +13,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
 )
-NAMES = st.text(max_size=6) | st.sampled_from(["stream", "system", "messages", "a", "b", "é", "ééé", "a/b", 'q"', "n\n"])
+NAMES = st.text(max_size=6) | st.sampled_from(["stream", "system", "a", "b", "é", "ééé", "a/b", 'q"', "n\n"])
 OBJECTS = st.tuples(st.dictionaries(NAMES, VALUES, max_size=6), VALUES, st.integers(0, 6)).map(
     lambda parts: with_model(*parts)
 )
@@ -243,8 +243,11 @@ def looked_at(body):
         try:
             look()
         except BadRequest as error:
-            assert error.message
-            assert error.message.isprintable()
+            said = error.message
+        else:
+            continue
+        assert said
+        assert said.isprintable()
 
 
 @pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))

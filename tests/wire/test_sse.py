@@ -1,5 +1,7 @@
 """Server-sent events are cut at their borders wherever the network cut them, and no byte changes."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,7 +84,9 @@ def test_a_stream_cut_anywhere_gives_the_same_events(name):
         assert b"".join(batches) + held == stream
 
 
-TOKENS = st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"data: x", b"data:", b":", b"event: e", b"\xe2\x80\xa8", b"\xff"])
+TOKENS = st.sampled_from(
+    [b"\n", b"\r", b"\r\n", b"\n\n", b"data: x", b"data:", b":", b"event: e", b"\xe2\x80\xa8", b"\xff"]
+)
 STREAMS = st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf"]), st.lists(TOKENS, max_size=24)).map(
     lambda parts: parts[0] + b"".join(parts[1])
 )
@@ -91,7 +95,7 @@ STREAMS = st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf"]), st.lists(TOKENS, ma
 def cut_at(data, places):
     """The data in pieces."""
     places = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
 @settings(max_examples=400, deadline=None)
