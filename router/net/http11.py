@@ -150,7 +150,11 @@ class Connection:
                 self._application.crashed(error)
                 self.stream.abort()
                 return False
-        await self._after_cut(self.why or self._meaning)
+        try:
+            await self._after_cut(self.why or self._meaning)
+        except Exception as error:
+            self._application.crashed(error)
+            self.stream.abort()
         return False
 
     async def _after_cut(self, why: Cut) -> None:

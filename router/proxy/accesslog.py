@@ -20,14 +20,20 @@ from router.settings import Secret
 
 RING = 10_000
 BODY_SHOWN = 8192
+# A little more is kept, so that a secret at the border is still known as one.
+BODY_KEPT = BODY_SHOWN + 512
 FILE_BYTES = 20 << 20
 FILES = 5
 _BATCH_SECONDS = 0.05
 _SHORTEST_SECRET = 8
 
-# What looks like a key, whoever issued it; values after key-like names in JSON are taken too.
+# What looks like a key, whoever issued it.
 _KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
+)
+# JSON strings under names that say what they are; the last one may be cut off by the bound.
+_NAMED_KEYS = re.compile(
+    r'("[^"]*(?:api_?key|token|secret|password|authorization)"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE
 )
 
 
@@ -185,7 +191,8 @@ class AccessLog:
         text = body.decode("utf-8", "replace")
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
-        return _plain(_KEYS.sub("[redacted]", text))
+        text = _NAMED_KEYS.sub(r"\1[redacted]", _KEYS.sub("[redacted]", text))
+        return _plain(text[:BODY_SHOWN])
 
     def _rotate(self) -> None:
         """Keep FILES files of about FILE_BYTES: FILE, FILE.1, …; a failure leaves the one that is open."""

@@ -10,7 +10,7 @@ from router.net.headers import Lines, named_in_connection, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.proxy import bodies
-from router.proxy.accesslog import BODY_SHOWN
+from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit
 from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
 from router.proxy.ticket import Ticket
@@ -34,7 +34,7 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     record = ticket.record
     record.protocol = call.protocol or ""
     if ticket.runtime.log.bodies:
-        record.request_body = bytes(body[:BODY_SHOWN])
+        record.request_body = bytes(body[:BODY_KEPT])
     facts = ticket.facts = bodies.facts_of(call, top)
     record.model, record.stream = facts.model, facts.stream
     route, target = await _routed(ticket, facts)

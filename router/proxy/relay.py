@@ -16,7 +16,7 @@ from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
 from router.wire import sse
-from router.wire.base import Dialect, Failure, Verdict, decoded
+from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -45,6 +45,7 @@ class Relay:
         "_lazy",
         "_marked",
         "_pace",
+        "_pinged",
         "_seen",
         "_splitter",
         "_upstream",
@@ -73,6 +74,7 @@ class Relay:
         self._held = b""
         self._seen = 0
         self._marked = 0.0
+        self._pinged = 0.0
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
         self.tap = tap
@@ -84,10 +86,11 @@ class Relay:
         """
         rest = b""
         ended = False
+        self._mark(trio.current_time())
         while not ended:
             if rest:
                 await self._connection.write((rest,))
-            self._mark(trio.current_time())
+                self._mark(trio.current_time())  # the client was slow, not the upstream
             with trio.CancelScope(deadline=self._wake()) as nap:
                 while True:
                     pieces = await self._upstream.read()
@@ -106,11 +109,12 @@ class Relay:
                         self._mark(now)
                         nap.deadline = self._wake()
             if nap.cancelled_caught:
+                self._pinged = trio.current_time()
                 rest = self._connection.write_now(self._woken())
         return await self._finish()
 
     def _wake(self) -> float:
-        return self._marked + PING_SECONDS if self.committed else self._pace.commit_by
+        return max(self._marked, self._pinged) + PING_SECONDS if self.committed else self._pace.commit_by
 
     def _mark(self, now: float) -> None:
         """Move the connection's deadline to the next moment of silence that is too long."""
@@ -123,24 +127,26 @@ class Relay:
 
     def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
-        data = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
-        if self._decoder is not None:
-            data = self._inflated(data)
-        try:
-            batch = self._splitter.feed(data)
-        except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+        batch = self._whole_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
             return self._connection.data(batch) if batch else None
         return self._preamble(batch)
 
-    def note(self, pieces: list[bytes]) -> None:
-        """Take note of what comes after the client left; nothing is sent."""
+    def _whole_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
             data = self._inflated(data)
-        self.tap.read(self._splitter.feed(data))
+        try:
+            return self._splitter.feed(data)
+        except sse.EventTooLarge:
+            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+
+    def note(self, pieces: list[bytes]) -> None:
+        """Take note of what comes after the client left; nothing is sent."""
+        batch = self._whole_events(pieces)
+        if batch:
+            self.tap.read(batch)
 
     def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         self._held += batch
@@ -149,11 +155,17 @@ class Relay:
             if verdict is Verdict.COMMIT:
                 return self._commit()
             if verdict is Verdict.ERROR:
-                return failure or Failure(502, b"{}")
+                return failure or self._unsaid(event)
         self._seen = len(self._held)
         if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
+
+    def _unsaid(self, event: sse.Event) -> Failure:
+        """An error event that does not say what it is, in the protocol's form."""
+        said = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
+        error = BadGateway(f"The upstream sent an error event: {said.strip() or 'without any text'}")
+        return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
         held, self._held = self._held, b""
@@ -200,7 +212,7 @@ class Relay:
         if not self.committed:
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
-                return failure or Failure(502, b"{}")
+                return failure or self._unsaid(event)
             self._held += tail
             parts = self._commit()
             self.tap.read(tail + b"\n\n")

@@ -1,6 +1,7 @@
 """What all requests of a proxy share: the immutable snapshot they route by, and what refreshes it."""
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from router.store.home import Home
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
+TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
@@ -44,7 +46,7 @@ class Target:
     host: bytes
     prefix: bytes
     account: str
-    auth: tuple[bytes, bytes, bytes] | None
+    auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
     problem: str | None
     drop: frozenset[bytes]
@@ -72,12 +74,13 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Catalog:
-    """The models of one backend as last read."""
+    """The models of one backend as last read. due: when to read them again, on trio's clock."""
 
     backend: Backend
     models: Sequence[str] = ()
     loaded: bool = False
     problem: str | None = None
+    due: float = 0.0
 
 
 @dataclass
@@ -88,7 +91,7 @@ class Runtime:
     home: Home
     log: AccessLog
     demo_root: str | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: Connections = field(default_factory=Connections)
     buffers: Buffers = field(default_factory=Buffers)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
@@ -142,11 +145,11 @@ class Runtime:
             self._load_missing(nursery)
             task_status.started()
             while True:
-                failed = any(entry.problem for entry in self.catalogs.values())
-                await trio.sleep(RETRY_SECONDS if failed else REFRESH_SECONDS)
-                for entry in list(self.catalogs.values()):
-                    if (entry.problem or not failed) and not _is_static(entry.backend):
-                        nursery.start_soon(self._load, entry)
+                await trio.sleep(TICK_SECONDS)
+                now = trio.current_time()
+                for entry in self.catalogs.values():
+                    if entry.due <= now and not _is_static(entry.backend):
+                        self._begin_load(entry, nursery)
 
     async def settled(self) -> None:
         """Wait, a moment at most, until every catalog was read or failed once."""
@@ -160,8 +163,12 @@ class Runtime:
 
     def _load_missing(self, nursery: trio.Nursery) -> None:
         for entry in self.catalogs.values():
-            if not entry.loaded and not entry.problem:
-                nursery.start_soon(self._load, entry)
+            if not entry.loaded and not entry.problem and entry.due == 0.0:
+                self._begin_load(entry, nursery)
+
+    def _begin_load(self, entry: Catalog, nursery: trio.Nursery) -> None:
+        entry.due = math.inf
+        nursery.start_soon(self._load, entry)
 
     async def _load(self, entry: Catalog) -> None:
         from router.net.control import ControlError, fetch_models
@@ -174,6 +181,7 @@ class Runtime:
             entry.loaded, entry.problem = True, None
         except ControlError as error:
             entry.problem = str(error)
+        entry.due = trio.current_time() + (RETRY_SECONDS if entry.problem else REFRESH_SECONDS)
         if self.catalogs.get(entry.backend.name) is entry:
             self._rebuild(self.snapshot.table.backends, self.snapshot.problems)
 

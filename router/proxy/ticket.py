@@ -11,7 +11,7 @@ from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.http11 import Connection, Request
 from router.net.stream import Bytes
 from router.policy.routes import Route
-from router.proxy.accesslog import BODY_SHOWN, Record
+from router.proxy.accesslog import BODY_KEPT, Record
 from router.proxy.runtime import Runtime, Snapshot, Target
 from router.wire.dialects import Call
 
@@ -69,7 +69,7 @@ class Ticket:
         self.record.status = status
         self.record.first_byte = trio.current_time() - self.request.arrived
         if self.runtime.log.bodies:
-            self.record.answer_body = bytes(body[:BODY_SHOWN])
+            self.record.answer_body = bytes(body[:BODY_KEPT])
         await self.connection.respond(status, Headers(lines), body, reason)
 
 

@@ -22,9 +22,10 @@ class Messages:
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{type: error, error: {type, message}, request_id}`."""
-        return msgspec.json.encode(
-            {"type": "error", "error": {"type": error.kind, "message": error.message}, "request_id": request_id}
-        )
+        body: Json = {"type": "error", "error": {"type": error.kind, "message": error.message}}
+        if request_id:
+            body["request_id"] = request_id
+        return msgspec.json.encode(body)
 
     def error_events(self, error: RouterError, request_id: str, stream: base.Stream) -> bytes:
         """One `error` event; open blocks stay open, no message_stop follows."""
