@@ -195,8 +195,8 @@ def test_texts_that_cancel_brackets_hide_no_more_than_a_parser_survives(kind):
     """The quick judgement can be fooled by texts made for it (wire/depth.py); no such body is then dangerous."""
     cancelling = ("]}" * 300, "[{" * 300)
     assert model_name(peek(nested(DEPTH_LIMIT, kind, cancelling, 0, None))) == "m"
+    deep = b"[" * 100_000 + b'"' + b"]" * 100_000 + b'"' + b"]" * 100_000
     with pytest.raises(BadRequest, match="200 levels"):
-        deep = b"[" * 100_000 + b'"' + b"]" * 100_000 + b'"' + b"]" * 100_000
         peek(b'{"model":"m","deep":' + deep + b',"behind":"' + b"[" * 100_000 + b'"}')
 
 
