@@ -132,11 +132,8 @@ def upstream_request(
 
 def client_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
     """An upstream's response fields as they are relayed: order and spelling kept, framing left to the caller."""
-    return [
-        line
-        for line in lines
-        if line[1] not in _NEVER_RELAYED and line[1] not in drop and not line[1].startswith(_NEVER_RELAYED_PREFIXES)
-    ]
+    never = _NEVER_RELAYED.union(drop) if drop else _NEVER_RELAYED
+    return [line for line in lines if line[1] not in never and not line[1].startswith(_NEVER_RELAYED_PREFIXES)]
 
 
 def shown(value: str, limit: int = 256) -> bytes:

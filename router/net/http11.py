@@ -3,8 +3,9 @@
 Rules of this file:
 - Two tasks a connection. The reader only reads, a bounded piece ahead, and notices when the client leaves;
   the cycle task parses, runs the application and writes.
-- One cancel scope a cycle. Every limit is a move of its deadline (`deadline`), and the reader cancels the same scope
-  when the client is gone. What cut it is in `why`; the application hears of it through `on_cut`, outside the scope.
+- One cancel scope a connection: what cuts a cycle ends the connection. Every limit is a move of its deadline
+  (`deadline`), and the reader cancels it when the client is gone. What cut it is in `why`; the application hears of
+  it through `on_cut`, outside the scope.
 - A head is collected whole and checked raw before h11 sees it (`heads`).
 - Nothing but an error of the listening socket leaves a connection task.
 """
@@ -95,8 +96,11 @@ class Connection:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._ahead.fill, self._client_left)
-                while await self._cycle():
-                    pass
+                with self._scope:
+                    while await self._cycle():
+                        pass
+                if self._scope.cancelled_caught:
+                    await self._after_cut(self.why or self._meaning)
                 nursery.cancel_scope.cancel()
         finally:
             self.stream.close()
@@ -108,13 +112,13 @@ class Connection:
             self.cut(Cut.STOPPING)
 
     def cut(self, why: Cut) -> None:
-        """Cut the running cycle, from any task."""
+        """Cut the running cycle, and with it the connection, from any task."""
         if self.why is None:
             self.why = why
         self._scope.cancel()
 
     def deadline(self, seconds: float, why: Cut) -> None:
-        """Move the cycle's one deadline; `why` is what it will mean."""
+        """Move the connection's one deadline; `why` is what it will mean."""
         self._meaning = why
         self._scope.deadline = trio.current_time() + seconds
 
@@ -126,32 +130,21 @@ class Connection:
     async def _cycle(self) -> bool:
         """One request and its answer; False when the connection is to be closed."""
         self.busy = False
-        self.why = None
-        self.on_cut = None
-        with trio.CancelScope() as scope:
-            self._scope = scope
-            self.deadline(self.limits.idle, Cut.IDLE)
-            if self._retired:
-                return False
-            try:
-                request = await self._next_request()
-                if request is None:
-                    return False
-                self.busy = True
-                if self._ahead.ended:
-                    # It left before the reader had a running cycle to cut.
-                    self.cut(Cut.GONE)
-                await self._application(self, request)
-                return await self._settled()
-            except RouterError as error:
-                await self._refuse(error)
-                return False
-            except Exception as error:
-                self._application.crashed(error)
-                self.stream.abort()
-                return False
+        self.deadline(self.limits.idle, Cut.IDLE)
+        if self._retired:
+            return False
         try:
-            await self._after_cut(self.why or self._meaning)
+            request = await self._next_request()
+            if request is None:
+                return False
+            self.busy = True
+            if self._ahead.ended:
+                # It left before there was a request to cut.
+                self.cut(Cut.GONE)
+            await self._application(self, request)
+            return await self._settled()
+        except RouterError as error:
+            await self._refuse(error)
         except Exception as error:
             self._application.crashed(error)
             self.stream.abort()
@@ -161,13 +154,17 @@ class Connection:
         if self._writing:
             # Part of an answer is out and how much is unknown: nothing sensible can follow it.
             self.stream.abort()
-        if self.on_cut is not None:
-            await self.on_cut(why)
-        elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
-            error = BadRequest(f"{why.value}.")
-            error.status = 408
-            with trio.move_on_after(self.limits.linger):
-                await self._refuse(error)
+        try:
+            if self.on_cut is not None:
+                await self.on_cut(why)
+            elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
+                error = BadRequest(f"{why.value}.")
+                error.status = 408
+                with trio.move_on_after(self.limits.linger):
+                    await self._refuse(error)
+        except Exception as error:
+            self._application.crashed(error)
+            self.stream.abort()
 
     async def _settled(self) -> bool:
         """True when the connection can take the next request."""
