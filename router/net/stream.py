@@ -17,7 +17,6 @@ RECEIVE_SIZE = 65536
 
 Bytes = bytes | bytearray | memoryview
 
-_HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
 # l_onoff=1, l_linger=0: close sends RST, which no client takes for a clean end. Windows has 16-bit fields.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -55,10 +54,10 @@ class SocketStream(trio.abc.Stream):
         try:
             if len(parts) == 1:
                 sent = self._sock.send(parts[0])
-            elif _HAS_SENDMSG:
-                sent = self._sock.sendmsg(parts)
-            else:
+            elif sys.platform == "win32":  # it has no sendmsg
                 sent = self._sock.send(b"".join(parts))
+            else:
+                sent = self._sock.sendmsg(parts)
         except BlockingIOError:
             sent = 0
         for at, part in enumerate(parts):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .samples import CHAT, EMBEDDINGS, MESSAGES, PROTOCOLS, RESPONSES
-from .upstream import chunk, close, pieces, plain, rechunked, stream
+from .upstream import END, chunk, close, head, pieces, plain, rechunked, stream
 from .wire import Client, ask, request
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
@@ -283,3 +283,13 @@ def test_old_upstream(fairlead, upstream, protocol):
         upstream.script(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", *protocol.events, close)
         answer = ask(fairlead.port, protocol.path, protocol.body(stream=True))
         assert (answer.body, answer.whole) == (b"".join(protocol.events), True)
+
+
+def test_an_answer_of_tiny_chunks(fairlead, upstream):
+    """A large answer passes whole, however small the upstream cuts it: one read then holds thousands of pieces."""
+    body = b'{"data":"' + bytes(range(97, 123)) * 50_000 + b'"}'
+    fields = ((b"Content-Type", b"application/json"), (b"Transfer-Encoding", b"chunked"))
+    cut = b"".join(chunk(body[at : at + 7]) for at in range(0, len(body), 7))
+    upstream.script(head(b"200 OK", *fields), cut, END)
+    answer = ask(fairlead.port, CHAT.path, CHAT.body())
+    assert (answer.status, answer.body == body, answer.whole) == (200, True, True)
