@@ -53,7 +53,10 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
         idle=ticket.target.idle,
     )
     tap = Tap(ticket.call.dialect, hide_usage=hide_usage)
-    return Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, coded=coded)
+    relay = Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, ticket.hold, coded=coded)
+    if ticket.runtime.log.bodies:
+        relay.shown = b""
+    return relay
 
 
 def _pointed_to(upstream: Upstream) -> str:
@@ -76,6 +79,7 @@ async def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> None:
 async def plain(ticket: Ticket, upstream: Upstream) -> None:
     """Relay an answer that is no event stream; it knows one limit, the total."""
     if ticket.record.stream:
+        ticket.record.stream = False
         total = ticket.snapshot.settings.timeouts_total
         ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), Cut.TOTAL)
     if ticket.request.method == "HEAD":
@@ -90,7 +94,9 @@ async def plain(ticket: Ticket, upstream: Upstream) -> None:
         if not got:
             break
         pieces += got
-        size += sum(map(len, got))
+        arrived = sum(map(len, got))
+        size += arrived
+        ticket.hold(arrived)
     if upstream.ended:
         await _whole(ticket, upstream, b"".join(pieces) if len(pieces) != 1 else pieces[0])
     else:
@@ -120,6 +126,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
     """Send on what came, and the rest as it comes; the upstream's own length is kept."""
+    ticket.release()
     headers = relayed_headers(ticket, upstream)
     headers += _length(upstream)
     connection = ticket.connection

@@ -70,10 +70,11 @@ class Proxy:
                 await refuse(ticket, error)
         except Exception:
             record.error = "internal"
+            connection.on_cut = None
             self._finished(ticket)
             raise
-        self._finished(ticket)
         connection.on_cut = None
+        self._finished(ticket)
 
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
         request = ticket.request

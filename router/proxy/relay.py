@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import trio
 
-from router.errors import BadGateway
+from router.errors import BadGateway, Unavailable
 from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
+from router.proxy.accesslog import BODY_KEPT
 from router.wire import sse
 from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
@@ -22,6 +23,7 @@ from router.wire.tap import Tap
 PREAMBLE_LIMIT = 1 << 20
 PING_SECONDS = 15.0
 _LAZY_SECONDS = 1.0
+_UNCOUNTED = 65536
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,9 +41,11 @@ class Relay:
     __slots__ = (
         "_begin",
         "_connection",
+        "_counted",
         "_decoder",
         "_dialect",
         "_held",
+        "_hold",
         "_lazy",
         "_marked",
         "_pace",
@@ -50,6 +54,7 @@ class Relay:
         "_splitter",
         "_upstream",
         "committed",
+        "shown",
         "tap",
     )
 
@@ -61,6 +66,7 @@ class Relay:
         dialect: Dialect,
         pace: Pace,
         begin: Callable[[], list[Bytes]],
+        hold: Callable[[int], None],
         *,
         coded: bool,
     ):
@@ -69,6 +75,8 @@ class Relay:
         self._dialect = dialect
         self._pace = pace
         self._begin = begin
+        self._hold = hold
+        self._counted = 0
         self._splitter = sse.Splitter()
         self._decoder = zlib.decompressobj(wbits=47) if coded else None
         self._held = b""
@@ -78,6 +86,8 @@ class Relay:
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
         self.tap = tap
+        # The beginning of the stream, kept for -vv; None when nobody asks for it.
+        self.shown: bytes | None = None
 
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
@@ -138,9 +148,23 @@ class Relay:
         if self._decoder is not None:
             data = self._inflated(data)
         try:
-            return self._splitter.feed(data)
+            batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+        waiting = len(self._splitter.tail) + len(self._held)
+        if waiting > _UNCOUNTED or self._counted:
+            self._count(waiting)
+        if self.shown is not None and len(self.shown) < BODY_KEPT:
+            self.shown += batch[: BODY_KEPT - len(self.shown)]
+        return batch
+
+    def _count(self, waiting: int) -> None:
+        """Count what is held of a stream against the bound of all buffers, once it is more than one read."""
+        try:
+            self._hold(waiting - self._counted)
+        except Unavailable as error:
+            raise Broken(error.message.rstrip(".")) from None
+        self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
         """Take note of what comes after the client left; nothing is sent."""

@@ -221,7 +221,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         problem=problem,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
-        stream_usage=vendor.stream_usage if vendor else False,
+        stream_usage=vendor.stream_usage if vendor else backend.name == DEMO,
         strip_attribution=backend.vendor != "anthropic",
         first_byte=settings.timeouts_first_byte or far,
         idle=settings.timeouts_idle or far,

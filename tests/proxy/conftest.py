@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from router.net.http11 import Connection, Limits, Request
 from router.net.stream import SocketStream
 from router.proxy.accesslog import AccessLog
+from router.proxy.buffers import Buffers
 from router.proxy.relay import Pace, Relay
 from router.store.home import open_home
 from router.wire.dialects import BY_NAME, PLAIN
@@ -73,7 +74,7 @@ class Seen(NamedTuple):
 class Application:
     """Runs one relay."""
 
-    def __init__(self, protocol, script, *, pace, coded, hide_usage):
+    def __init__(self, protocol, script, *, pace, coded, hide_usage, bound=1 << 30):
         self._dialect = BY_NAME.get(protocol, PLAIN)
         self._upstream = Upstream(*script)
         self._pace = pace
@@ -82,6 +83,7 @@ class Application:
         self.outcome = "cut"
         self.began = self.why = None
         self.committed = False
+        self.buffers = Buffers(bound)
 
     async def __call__(self, connection, request):
         def begin():
@@ -98,7 +100,7 @@ class Application:
         commit_by, end_by, idle = self._pace
         pace = Pace(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
         upstream = self._upstream
-        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, coded=self._coded)
+        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, coded=self._coded)
         try:
             self.outcome = await relay.run()
         except Exception as error:
@@ -140,9 +142,9 @@ async def received(stream):
     return got, False
 
 
-def relayed_stream(protocol, *script, pace=(240, 1800, 300), coded=False, hide_usage=False):
-    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds."""
-    application = Application(protocol, script, pace=pace, coded=coded, hide_usage=hide_usage)
+def relayed_stream(protocol, *script, pace=(240, 1800, 300), coded=False, hide_usage=False, bound=1 << 30):
+    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers."""
+    application = Application(protocol, script, pace=pace, coded=coded, hide_usage=hide_usage, bound=bound)
 
     async def main():
         ours, theirs = socket.socketpair()

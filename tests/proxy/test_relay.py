@@ -319,7 +319,7 @@ def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
     """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
     dialect = BY_NAME["chat"]
     pace = Pace(commit_by=0, end_by=0, idle=1)
-    relay = Relay(None, None, Tap(dialect), dialect, pace, list, coded=coded)
+    relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, coded=coded)
     endless = [b"x" * sse.EVENT_LIMIT, b"x"]
     with pytest.raises(Broken):
         relay.note([gzip.compress(b"".join(endless))] if coded else endless)
@@ -332,3 +332,15 @@ def test_hidden_usage_is_not_sent(relayed):
     seen = relayed("chat", stream, 1, usage, 1, b"data: [DONE]\n\n", hide_usage=True)
     assert seen.body == stream + b"data: [DONE]\n\n"
     assert seen.tap.usage().output == 4
+
+
+def test_what_a_stream_holds_counts_as_a_buffer(relayed):
+    """A long event on its way is within the bound of all buffers, or ends the stream; it is free again when it came."""
+    long = b"data: " + b"x" * 300_000
+    stream = CONTENT["chat"] + (long + b"\n\n") * 3 + END["chat"]
+    seen = relayed("chat", *[stream[at : at + 50_000] for at in range(0, len(stream), 50_000)], bound=400_000)
+    assert (seen.outcome, seen.body) == (None, stream)
+    seen = relayed("chat", CONTENT["chat"], 1, long[:150_000], 1, long[150_000:], bound=200_000)
+    assert isinstance(seen.outcome, Broken)
+    assert "bound" in str(seen.outcome)
+    assert seen.body == CONTENT["chat"]
