@@ -4,7 +4,7 @@ import ipaddress
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import trio
@@ -102,13 +102,20 @@ class Runtime:
     _nursery: trio.Nursery | None = None
 
     def __post_init__(self) -> None:
-        self.reload()
+        self._read()
 
     def reload(self) -> None:
         """Read the backends anew and take up what changed; requests under way keep what they began with.
 
-        A backend file that cannot be read keeps its last good state, and the problem is shown.
+        What cannot be read keeps its last good state, and the problem is shown.
         """
+        try:
+            self._read()
+        except CommandError as error:
+            self.snapshot = replace(self.snapshot, problems=(str(error),))
+            self.log.add(f"reload failed, the last good state stays: {error}")
+
+    def _read(self) -> None:
         found, problems = stored.load(self.home)
         broken = {problem.name for problem in problems}
         kept = [entry.backend for name, entry in self.catalogs.items() if name in broken]

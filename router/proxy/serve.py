@@ -23,13 +23,14 @@ from router.errors import CommandError
 from router.net.http11 import Connection, Cut, Limits
 from router.net.listen import accept, open_listeners
 from router.net.stream import SocketStream
+from router.policy.routes import DEMO
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
 from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
 from router.proxy.runtime import Runtime
 from router.settings import Secret, Settings
-from router.store import access, runs
+from router.store import access, backends, runs
 from router.store.home import Home
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ async def running(
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. Raises CommandError and PortTaken before serving."""
     access.check(settings)
+    _check_default(settings, home)
     key = access.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     listeners = _listening(settings)
@@ -122,6 +124,20 @@ async def running(
         for listener in listeners:
             listener.close()
         log.close()
+
+
+def _check_default(settings: Settings, home: Home) -> None:
+    """A default nobody serves would turn every unknown model into a 404 that names no reason."""
+    if settings.default_backend is None:
+        return
+    names = [backend.name for backend in backends.load(home)[0] if backend.enabled]
+    names += [DEMO] if settings.demo else []
+    if settings.default_backend not in names:
+        raise CommandError(
+            f"default_backend is {settings.default_backend}; expected one of the configured backends: "
+            f"{', '.join(names) or 'there are none'}.",
+            f"Add it:   fairlead backend add {settings.default_backend}",
+        )
 
 
 def _listening(settings: Settings) -> list[socket.socket]:

@@ -97,6 +97,14 @@ def test_bad_setting(fairlead, arguments, environ, text):
     assert err.startswith(text)
 
 
+def test_a_default_that_is_no_backend(fairlead):
+    """It would be a 404 for every unknown model: refused at the start, with what is there and how to add it."""
+    code, _, err = fairlead("proxy", "--port", "0", "--default-backend", "nope")
+    assert code == 1
+    assert "default_backend is nope; expected one of the configured backends: demo." in err
+    assert "fairlead backend add nope" in err
+
+
 def test_every_setting_is_in_the_help(fairlead):
     """The help lists each setting with its flag and its variable."""
     _, out, _ = fairlead("proxy", "--help", COLUMNS="200")

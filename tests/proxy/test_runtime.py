@@ -213,6 +213,19 @@ def test_a_broken_file_keeps_its_last_good_state(made, home):
     assert set(runtime.snapshot.targets) == {"up", "other"}
 
 
+def test_a_home_that_cannot_be_read_keeps_all_of_it(made, home):
+    """A reload that fails as a whole changes nothing, says so, and the next one that works clears it."""
+    runtime = made(backend(), backend("other"))
+    folder = home.at("backends")
+    folder.chmod(0o777)
+    runtime.reload()
+    assert set(runtime.snapshot.targets) >= {"up", "other"}
+    assert "backends" in runtime.snapshot.problems[0]
+    folder.chmod(0o700)
+    runtime.reload()
+    assert runtime.snapshot.problems == ()
+
+
 def test_a_file_that_was_never_good_is_only_a_problem(made, home):
     """The proxy starts without it."""
     home.write("backends/up.json", b"[]")
