@@ -1,11 +1,14 @@
 """Request bodies: read, decoded, and looked into."""
 
 import zlib
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import trio
 
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.ir import Facts
+from router.net.http11 import Cut
 from router.proxy.gate import check_json
 from router.proxy.ticket import Ticket
 from router.wire.dialects import Call
@@ -15,6 +18,9 @@ LIMIT = 64 << 20
 # Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
 _THREAD_BYTES = 1 << 20
 _thread = trio.CapacityLimiter(1)
+
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
 
 _CODINGS = {b"gzip": 47, b"x-gzip": 47, b"deflate": 47}
 
@@ -28,7 +34,7 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     body = await ticket.connection.body(LIMIT, ticket.hold)
     coding = request.fields.get(b"content-encoding", b"").strip().lower()
     if coding not in (b"", b"identity"):
-        plain = await trio.to_thread.run_sync(inflated, body, coding, LIMIT, limiter=_thread)
+        plain = await _in_thread(ticket, inflated, body, coding, LIMIT)
         ticket.hold(len(plain))
         body = plain
     if not is_json or (not body and not ticket.call.generates):
@@ -36,8 +42,16 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     if not body:
         raise BadRequest("The request has no body.")
     if len(body) > _THREAD_BYTES:
-        return body, await trio.to_thread.run_sync(peek, body, limiter=_thread)
+        return body, await _in_thread(ticket, peek, body)
     return body, peek(body)
+
+
+async def _in_thread(
+    ticket: Ticket, work: Callable[[Unpack[_Arguments]], _Result], *arguments: Unpack[_Arguments]
+) -> _Result:
+    """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
+    ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
+    return await trio.to_thread.run_sync(work, *arguments, limiter=_thread)
 
 
 def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
