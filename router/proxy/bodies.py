@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 import trio
 
@@ -46,9 +46,7 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     return body, peek(body)
 
 
-async def _in_thread(
-    ticket: Ticket, work: Callable[[Unpack[_Arguments]], _Result], *arguments: Unpack[_Arguments]
-) -> _Result:
+async def _in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
     ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=_thread)
