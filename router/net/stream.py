@@ -117,11 +117,3 @@ class SocketStream(trio.abc.Stream):
         """Close, as trio's streams do."""
         self.close()
         await trio.lowlevel.checkpoint()
-
-    @property
-    def peer(self) -> str:
-        """The peer's address, '' when unknown."""
-        try:
-            return str(self._sock.getpeername()[0])
-        except OSError:
-            return ""

@@ -117,7 +117,6 @@ class AccessLog:
 
     def __init__(self, verbose: int, log_file: str | None, *, terminal: int = 2):
         self.dropped = 0
-        self._verbose = verbose
         self._terminal = terminal if verbose else -1
         self._path = log_file
         self._file = _opened(log_file) if log_file else -1

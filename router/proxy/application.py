@@ -39,7 +39,6 @@ class Proxy:
         self._runtime = runtime
         self._gate = gate
         self._own = own
-        self.active = 0
 
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request; errors are in the caller's protocol, with a request id."""
@@ -59,7 +58,6 @@ class Proxy:
                 self._finished(ticket)
 
         connection.on_cut = cut
-        self.active += 1
         try:
             await self._exchanged(ticket, exchange, path)
         except RouterError as error:
@@ -94,7 +92,6 @@ class Proxy:
         await exchange.run()
 
     def _finished(self, ticket: Ticket) -> None:
-        self.active -= 1
         log = self._runtime.log
         if log.enabled:
             ticket.record.total = trio.current_time() - ticket.request.arrived

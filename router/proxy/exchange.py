@@ -67,6 +67,7 @@ class Exchange:
                 await self._end_with(_error(why, ticket))
         if self._relay is not None:
             self._note_stream(self._relay)
+        ticket.release()
         if ticket.upstream is not None:
             ticket.upstream.release()
 

@@ -94,8 +94,11 @@ async def running(
     listeners = _listening(settings)
     port: int = listeners[0].getsockname()[1]
     url = f"http://{_url_host(settings.host)}:{port}"
-    log = _log(settings, [key, token])
-    try:
+    with contextlib.ExitStack() as stack:
+        for listener in listeners:
+            stack.callback(listener.close)
+        log = _log(settings, [key, token])
+        stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(settings, home, log, demo_root)
@@ -120,10 +123,6 @@ async def running(
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
-    finally:
-        for listener in listeners:
-            listener.close()
-        log.close()
 
 
 def _check_default(settings: Settings, home: Home) -> None:

@@ -18,7 +18,6 @@ from router.settings import Secret
 from router.store.modes import FILE_LIMIT, check_folder, check_home, failed, make_folder, read_private, shown, word
 
 LOCK_PATIENCE = 10.0
-TOKENS = ("operator.token", "client.key")
 
 
 def open_home(environ: Mapping[str, str]) -> "Home":
@@ -99,7 +98,7 @@ class Home:
         )
 
     def token(self, name: str) -> Secret:
-        """The token of that name (one of TOKENS), made at the first use. Raises CommandError."""
+        """The token of that name (operator.token, client.key), made at the first use. Raises CommandError."""
         text = self.read(name)
         if text is None:
             with self.lock():

@@ -180,6 +180,20 @@ def test_rest_is_not_read_for_ever(proxy, upstream):
     assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 5)
 
 
+def test_what_is_held_of_the_rest_is_given_back(proxy, upstream):
+    """A long event that begins after the client left is counted while it is awaited, and no longer."""
+    gone = threading.Event()
+    upstream.script(begun(MESSAGES, len(MESSAGES.events)), wait_for(gone), chunk(b"data: " + b"x" * 200_000), hang)
+    with Client(proxy.port) as client:
+        client.send(request(MESSAGES.path, MESSAGES.body(stream=True)))
+        client.read_until(MESSAGES.events[-1])
+    assert until(lambda: proxy.call(lambda: all(each.gone for each in proxy.serving.connections)))
+    gone.set()
+    upstream.wait(lambda up: up.left == 1)
+    assert until(lambda: proxy.call(lambda: len(proxy.serving.connections)) == 0)
+    assert proxy.call(lambda: proxy.serving.runtime.buffers.held) == 0
+
+
 def test_next_request_of_a_pipeline_goes_too(proxy, upstream):
     """A client that leaves with a second request already sent has that one dropped: nothing of it goes upstream."""
     upstream.script(hang)
