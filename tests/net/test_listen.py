@@ -87,7 +87,7 @@ def test_each_connection_is_served_by_a_task(net):
     served = []
 
     async def serve(stream):
-        served.append(stream.peer)
+        served.append(stream)
         await stream.send_all(b"hi")
         stream.close()
 
@@ -102,7 +102,7 @@ def test_each_connection_is_served_by_a_task(net):
                 loop.cancel_scope.cancel()
 
     net.run(main, threshold=0.01)
-    assert served == ["127.0.0.1"] * 3
+    assert len(set(served)) == 3
 
 
 def test_over_the_limit_connections_wait(net):
