@@ -222,7 +222,7 @@ async def _exchange(method: str, url: str, headers: Mapping[str, str], body: byt
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
-                httpx.AsyncClient(trust_env=False, verify=_trust(url), timeout=limits) as client,
+                httpx.AsyncClient(trust_env=False, verify=await _trust(url), timeout=limits) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
                 data, first_byte = await _read(response, scope)
@@ -247,13 +247,15 @@ async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[
     return bytes(data), first or time.perf_counter()
 
 
-def _trust(url: str) -> ssl.SSLContext:
+async def _trust(url: str) -> ssl.SSLContext:
+    import trio
+
     if not url.startswith("https:"):
         # Never used; building one with the system's roots costs 20 ms.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     from router.net.tls import client_context
 
-    return client_context()
+    return await trio.to_thread.run_sync(client_context)
 
 
 def _unreached(error: Exception, host: str) -> ControlError:

@@ -102,7 +102,8 @@ class Endpoints:
         )
 
     async def _status(self, connection: Connection, request: Request) -> None:
-        """Fields: schema, version, pid, url, uptime_s, backends, models, problems, connections, dropped_log_lines."""
+        """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
+        buffered_bytes, dropped_log_lines. loaded: all code is in memory, the installation may be replaced."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
@@ -124,6 +125,7 @@ class Endpoints:
             "pid": os.getpid(),
             "url": self._url,
             "uptime_s": round(trio.current_time() - self._started, 1),
+            "loaded": runtime.loaded.is_set(),
             "backends": backends,
             "models": [
                 {"id": name, "backend": owner, "protocols": snapshot.table.named[owner].protocols}

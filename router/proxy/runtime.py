@@ -3,8 +3,10 @@
 import ipaddress
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from urllib.parse import urlsplit
 
 import trio
@@ -97,6 +99,8 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    #: Set once all code is in memory; the installation may then be replaced.
+    loaded: trio.Event = field(default_factory=trio.Event)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -178,6 +182,9 @@ class Runtime:
         nursery.start_soon(self._load, entry)
 
     async def _load(self, entry: Catalog) -> None:
+        if "router.net.control" not in sys.modules:
+            # In a thread: the import takes 25 ms, which requests of the first second would wait for.
+            await trio.to_thread.run_sync(import_module, "router.net.control")
         from router.net.control import ControlError, fetch_models
 
         target = self.snapshot.targets.get(entry.backend.name)

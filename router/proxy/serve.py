@@ -28,6 +28,7 @@ from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
 from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
+from router.proxy.preload import preload
 from router.proxy.runtime import Runtime
 from router.settings import Secret, Settings
 from router.store import access, backends, runs
@@ -59,6 +60,8 @@ class Serving:
         self.key = key
         self.runtime = runtime
         self.connections: set[Connection] = set()
+        #: Set once nothing more is read from the installation.
+        self.loaded = runtime.loaded
         self._stop = trio.Event()
         self._left = trio.Event()
 
@@ -111,6 +114,7 @@ async def running(
                 accepting = [trio.CancelScope() for _ in listeners]
                 for scope, listener in zip(accepting, listeners, strict=True):
                     background.start_soon(_accepting, scope, listener, clients, _server(proxy, serving))
+                background.start_soon(preload, log.add, runtime.loaded)
                 with _run_file(home, port, url):
                     try:
                         yield serving
@@ -249,11 +253,17 @@ async def _run(settings: Settings, home: Home, announce: Callable[[Serving], Non
             signals.attach(serving)
             if announce is not None:
                 announce(serving)
-            # What is loaded by now stays: a collection need not walk through it again and again.
-            gc.freeze()
             gc.enable()
+            outer.start_soon(_frozen, serving)
             await serving.forever()
         outer.cancel_scope.cancel()
+
+
+async def _frozen(serving: Serving) -> None:
+    """What is loaded stays: a collection need not walk through it again and again."""
+    gc.freeze()
+    await serving.loaded.wait()
+    gc.freeze()
 
 
 class Signals:

@@ -1,13 +1,19 @@
-"""Real `fairlead proxy` processes on a home of their own, and the same proxy inside the test's process."""
+"""Real `fairlead proxy` processes on a home of their own, and the same proxy inside the test's process.
+
+FAIRLEAD_BINARY names a built program to test in the place of the sources. Each proxy then runs from a copy of its own,
+which is deleted as soon as the proxy says that it has loaded everything.
+"""
 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import trio
 
@@ -18,6 +24,8 @@ from router.store.home import open_home
 from .wire import ask
 
 PATIENCE = 20.0
+BINARY = os.environ.get("FAIRLEAD_BINARY")
+SOURCES = (sys.executable, "-W", "error", "-m", "router")
 ALL = ("messages", "chat", "responses")
 
 
@@ -61,17 +69,31 @@ def until(condition, seconds=PATIENCE):
     return value
 
 
+def installed(folder):
+    """A copy of the built program in this folder: what to run."""
+    program = Path(BINARY)
+    if (program.parent / "_internal").is_dir():
+        shutil.copytree(program.parent, folder / "program", symlinks=True)
+    else:
+        (folder / "program").mkdir()
+        shutil.copy2(program, folder / "program")
+    return folder / "program" / program.name
+
+
 class Proxy:
     """A running `fairlead proxy`. port: where it listens. home: its folder. log: its output, if it goes to a file."""
 
-    def __init__(self, folder, *arguments, backends=(), output=None, settings=None, **options):
+    def __init__(self, folder, *arguments, backends=(), output=None, settings=None, command=SOURCES, **options):
         self.home = make_home(folder, backends)
+        frozen = BINARY is not None and command is SOURCES
+        if frozen:
+            command = (installed(folder),)
         self.log = folder / "proxy.log"
         keep = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
         own = {"HOME": str(folder), "FAIRLEAD_HOME": str(self.home), "FAIRLEAD_REQUIRE_KEY": "off"}
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "router", "proxy", "--port", "0", *arguments],
+                [*command, "proxy", "--port", "0", *arguments],
                 cwd=folder,
                 env={**keep, **own, **(settings or {})},
                 **{"stdin": subprocess.DEVNULL, "stdout": output or file, "stderr": output or file, **options},
@@ -82,6 +104,9 @@ class Proxy:
             assert self.process.poll() is None, self.said()
             [found] = runs.glob("*.json")
             self.port = json.loads(found.read_text())["port"]
+            if frozen:
+                self.loaded()
+                shutil.rmtree(folder / "program")
         except BaseException:
             self.kill()
             raise
@@ -112,10 +137,17 @@ class Proxy:
         """Wait until the proxy has read the catalogs of these backends."""
 
         def read():
-            status = ask(self.port, "/status", None, self.operator()).json()
-            return {entry["name"] for entry in status["backends"] if entry["models"]} >= {*names}
+            return {entry["name"] for entry in self.status()["backends"] if entry["models"]} >= {*names}
 
         assert until(read), self.said()
+
+    def loaded(self):
+        """Wait until the proxy needs nothing more of its installation."""
+        assert until(lambda: self.status()["loaded"]), self.said()
+
+    def status(self):
+        """What GET /status says."""
+        return ask(self.port, "/status", None, self.operator()).json()
 
     def operator(self):
         """The header that operator endpoints ask for."""

@@ -1,0 +1,83 @@
+"""A proxy needs nothing of its installation once it says so: an upgrade or a removal under it costs no request."""
+
+import gzip
+import json
+import sys
+
+import pytest
+
+from .processes import BINARY, Proxy, add_backend, until
+from .samples import PROTOCOLS
+from .upstream import plain
+from .wire import JSON, ask
+
+# Notes which modules are loaded when `loaded` is set, and writes those that came later to a file at the end.
+PROGRAM = """
+import json, sys
+from router.__main__ import main
+from router.proxy import preload
+known = set()
+async def watched(report, loaded, preload=preload.preload):
+    await preload(report, loaded)
+    known.update(sys.modules)
+from router.proxy import serve
+serve.preload = watched
+code = main()
+late = sorted(set(sys.modules) - known)
+with open({path!r}, "w") as file:
+    json.dump(late, file)
+sys.exit(code)
+"""
+
+
+def use(proxy, faulty):
+    """All that may make a proxy load something: every protocol, codings, refusals, catalogs, TLS, DNS, reloads."""
+    faulty.secure.clear()
+    faulty.secure.default = (plain(b'{"id":"1"}'),)
+    for protocol in PROTOCOLS:
+        for stream in (False, True):
+            assert ask(proxy.port, protocol.path, protocol.body("demo", stream=stream)).status in (200, 400)
+    body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    for coding in (b"gzip", b"br"):
+        packed = gzip.compress(body)
+        answer = ask(proxy.port, "/v1/chat/completions", packed, JSON, (b"Content-Encoding", coding))
+        assert answer.status == (200 if coding == b"gzip" else 415)
+    large = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "x" * (2 << 20)}]}).encode()
+    assert ask(proxy.port, "/v1/chat/completions", large, JSON).status == 200
+    for path in ("/nothing", "/v1/nothing", "/v1/models/nothing", "/health", "/livez"):
+        ask(proxy.port, path)
+    for broken in (b"x", b'{"model":"nobody-knows","messages":[]}', b'{"model":NaN,"a":1}', b""):
+        assert ask(proxy.port, "/v1/chat/completions", broken, JSON).status in (400, 404, 200)
+    for entry in faulty.backends():
+        add_backend(proxy.home, entry)
+    assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
+    proxy.settled("secure")
+    assert until(lambda: all(e["problem"] for e in proxy.status()["backends"] if e["name"] in ("refused", "nowhere")))
+    for name in ("secure", "untrusted", "misnamed", "refused", "nowhere"):
+        body = json.dumps({"model": f"{name}:m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+        answer = ask(proxy.port, "/v1/chat/completions", body, JSON)
+        assert answer.status == (200 if name == "secure" else 502), (name, answer.body)
+
+
+def start(folder, faulty, **options):
+    # No backend yet: reading its catalog would load by chance what the list is to name.
+    return Proxy(folder, settings={"SSL_CERT_FILE": str(faulty.roots)}, **options)
+
+
+def test_nothing_is_imported_after_loading(tmp_path, faulty):
+    """Once `loaded` is said, no use of the proxy imports a module: the list in preload.py is complete."""
+    path = tmp_path / "late.json"
+    command = (sys.executable, "-W", "error", "-c", PROGRAM.format(path=str(path)))
+    with start(tmp_path, faulty, command=command) as proxy:
+        proxy.loaded()
+        use(proxy, faulty)
+    assert json.loads(path.read_text()) == []
+
+
+@pytest.mark.skipif(BINARY is None, reason="FAIRLEAD_BINARY names no built program")
+def test_its_files_are_gone(tmp_path, faulty):
+    """A built proxy whose files were deleted serves, reloads, reads catalogs over TLS and stops in good order."""
+    with start(tmp_path, faulty) as proxy:
+        assert not (tmp_path / "program").exists()
+        use(proxy, faulty)
+        assert proxy.stop() == 0
