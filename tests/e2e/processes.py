@@ -165,6 +165,7 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, **settings):
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
     loaded = load({"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}, {})
     async with serve.running(loaded, home, demo=demo, drain=drain) as serving:
+        await serving.loaded.wait()
         yield serving
 
 
