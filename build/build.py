@@ -134,18 +134,14 @@ def collect_licenses(target: Path) -> None:
 
 def _bundled(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """A distribution and all it needs to run here, by name."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     seen |= {name}
-    for line in metadata.requires(name) or ():
-        requirement, _, marker = line.partition(";")
-        needed = re.match(r"[\w.-]+", requirement)
-        # Extras are not installed with the program; markers of other systems and versions name what is not there.
-        if needed is None or "extra ==" in marker or needed[0].lower() in seen:
-            continue
-        try:
-            metadata.version(needed[0])
-        except metadata.PackageNotFoundError:
-            continue
-        seen |= _bundled(needed[0].lower(), seen)
+    for needed in map(Requirement, metadata.requires(name) or ()):
+        other = canonicalize_name(needed.name)
+        if other not in seen and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
+            seen |= _bundled(other, seen)
     return seen
 
 

@@ -1,0 +1,73 @@
+"""Takes up changes of the configuration: at a command's word, at SIGHUP, or when a look at the files shows one.
+
+One task does it, one reload at a time; whoever asks meanwhile waits for the next. Files are looked at and read in a
+thread of their own: a home on a network may hang, and requests go on.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from router.store.home import Home
+
+LOOK_SECONDS = 2.0
+#: What is looked at: files, and folders with all their files.
+FILES = ("config.toml",)
+FOLDERS = ("backends",)
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class Watch:
+    """The task that reloads. reload: reads the configuration anew and takes it up; never raises CommandError."""
+
+    def __init__(self, home: Home, reload: Callable[[], Awaitable[None]]):
+        self._home = home
+        self._reload = reload
+        self._thread = trio.CapacityLimiter(1)
+        self._asked = trio.Event()
+        self._done = trio.Event()
+
+    def ask(self) -> trio.Event:
+        """Ask for a reload that begins after now; the event is set when it is done."""
+        self._asked.set()
+        return self._done
+
+    async def run(self) -> None:
+        """Reload when asked, and when the files have changed; until cancelled."""
+        seen = await self._look()
+        while True:
+            with trio.move_on_after(LOOK_SECONDS):
+                await self._asked.wait()
+            asked, done = self._asked.is_set(), self._done
+            if asked:
+                self._asked, self._done = trio.Event(), trio.Event()
+            # Before the reload: what changes while it reads is seen at the next look.
+            now = await self._look()
+            if asked or now != seen:
+                seen = now
+                await self._reload()
+            if asked:
+                done.set()
+
+    async def _look(self) -> Signature:
+        return await trio.to_thread.run_sync(signature, self._home, limiter=self._thread)
+
+
+def signature(home: Home) -> Signature:
+    """What changes when a file of the configuration does: name, inode, size and time of each."""
+    names = list(FILES)
+    for folder in FOLDERS:
+        try:
+            names += [f"{folder}/{name}" for name in sorted(os.listdir(home.at(folder)))]
+        except OSError:
+            continue
+    found: list[tuple[str, int, int, int]] = []
+    for name in names:
+        try:
+            state = os.lstat(home.at(name))
+        except OSError:
+            continue
+        found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
+    return tuple(found)
