@@ -169,6 +169,20 @@ _PROVIDERS = (
 )
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in _PROVIDERS}
+# What else users call them: vendor, product or model instead of the API's name.
+OTHER_NAMES = {
+    "chatgpt": "openai",
+    "claude": "anthropic",
+    "dashscope": "alibaba",
+    "glm": "zai",
+    "google": "gemini",
+    "grok": "xai",
+    "kimi": "moonshot",
+    "llama.cpp": "llamacpp",
+    "qwen": "alibaba",
+    "x.ai": "xai",
+    "z.ai": "zai",
+}
 _ROOTS = {entry.root: entry for entry in _PROVIDERS}
 
 _VERSION_SEGMENT = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?")
@@ -252,6 +266,11 @@ def api_root(url: str) -> str:
         raise ValueError(f"it ends in {endpoint[0]}, an endpoint; give the base URL without it")
     last = cleaned.rpartition("/")[2]
     return cleaned if _VERSION_SEGMENT.fullmatch(last) else f"{cleaned}/v1"
+
+
+def same_place(one: str, other: str) -> bool:
+    """True when two roots differ in a trailing /v1 at most: a key given for one may go to the other."""
+    return one.removesuffix("/v1") == other.removesuffix("/v1")
 
 
 def is_https(root: str) -> bool:

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import trio
@@ -16,6 +17,7 @@ from router.net.connections import Connections, Origin
 from router.policy.routes import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
+from router.proxy.credentials import Credentials
 from router.settings import Secret, Settings
 from router.store import backends as stored
 from router.store import secrets
@@ -23,6 +25,8 @@ from router.store.home import Home
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
+# A failed command or keyring may have asked its user for a password: not again every minute.
+FETCH_RETRY_SECONDS = 600.0
 TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
@@ -38,6 +42,7 @@ class Target:
     """A backend as the exchange uses it; all that can be worked out before a request is.
 
     prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
+    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     drop: headers meant for other vendors. keep: the caller's credentials that may pass. first_byte, idle: seconds.
     """
 
@@ -49,6 +54,7 @@ class Target:
     auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
     problem: str | None
+    reference: str | None = field(repr=False)
     drop: frozenset[bytes]
     keep: frozenset[bytes]
     stream_usage: bool
@@ -59,7 +65,7 @@ class Target:
     def check(self) -> None:
         """Raise Unauthenticated when the backend's key cannot be had."""
         if self.problem is not None:
-            raise Unauthenticated(f"The backend {self.backend.name} has no usable key: {self.problem}")
+            raise _unusable(self, self.problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,13 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    credentials: Credentials = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
 
     def __post_init__(self) -> None:
+        self.credentials = Credentials(self.environ, self.log.hide)
         self._read()
 
     def reload(self) -> None:
@@ -138,10 +146,38 @@ class Runtime:
         targets = {backend.name: _target(backend, self.settings, self.environ) for backend in backends}
         self.snapshot = Snapshot(self.settings, table, targets, problems)
         self.log.hide(target.secret for target in targets.values())
+        self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
         else:
             self._settled = trio.Event()
+
+    # Keys that are fetched
+
+    async def keyed(self, target: Target) -> Target:
+        """The target with its key; waits while that is fetched. Raises Unauthenticated."""
+        try:
+            target = await self._with_key(target)
+        except CommandError as error:
+            raise _unusable(target, str(error)) from None
+        catalog = self.catalogs.get(target.backend.name)
+        if catalog is not None and catalog.problem and trio.current_time() + RETRY_SECONDS < catalog.due < math.inf:
+            # What kept its list from being read has passed.
+            catalog.due = trio.current_time()
+        return target
+
+    def refused(self, target: Target) -> None:
+        """The upstream answered 401: a key that was fetched is fetched anew for the next request."""
+        if target.reference is not None and target.secret is not None:
+            self.credentials.drop(target.reference, target.secret)
+
+    async def _with_key(self, target: Target) -> Target:
+        if target.problem is not None:
+            raise CommandError(target.problem)
+        if target.reference is None:
+            return target
+        secret = await self.credentials.key(target.reference)
+        return replace(target, secret=secret, auth=_auth_header(target.backend, secret))
 
     # Catalogs
 
@@ -182,13 +218,16 @@ class Runtime:
 
         target = self.snapshot.targets.get(entry.backend.name)
         try:
-            if target is not None and target.problem is not None:
-                raise ControlError(target.problem)
+            target = await self._with_key(target) if target is not None else None
             entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
-            entry.loaded, entry.problem = True, None
-        except ControlError as error:
+            entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
+        except (ControlError, CommandError) as error:
             entry.problem = str(error)
-        entry.due = trio.current_time() + (RETRY_SECONDS if entry.problem else REFRESH_SECONDS)
+            if target is not None and isinstance(error, ControlError) and error.status == 401:
+                self.refused(target)
+            fetched = target is not None and target.reference is not None and isinstance(error, CommandError)
+            wait = FETCH_RETRY_SECONDS if fetched else RETRY_SECONDS
+        entry.due = trio.current_time() + wait
         if self.catalogs.get(entry.backend.name) is entry:
             self._rebuild(self.snapshot.table.backends, self.snapshot.problems)
 
@@ -214,7 +253,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
     port = url.port or (443 if scheme == "https" else 80)
     origin = Origin(scheme, url.hostname or "", port)
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
-    secret, problem, account = _credential(backend, environ)
+    secret, problem, account, reference = _credential(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     return Target(
@@ -226,6 +265,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         auth=_auth_header(backend, secret),
         secret=secret,
         problem=problem,
+        reference=reference,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=vendor.stream_usage if vendor else backend.name == DEMO,
@@ -235,16 +275,30 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
     )
 
 
-def _credential(backend: Backend, environ: Mapping[str, str]) -> tuple[Secret | None, str | None, str]:
+class _Credential(NamedTuple):
+    """What is known of a backend's key without fetching it; the fields are Target's."""
+
+    secret: Secret | None
+    problem: str | None
+    account: str
+    reference: str | None = None
+
+
+def _credential(backend: Backend, environ: Mapping[str, str]) -> _Credential:
     if backend.auth == "client":
-        return None, None, "client"
+        return _Credential(None, None, "client")
     if backend.auth == "none" or not backend.accounts:
-        return None, None if backend.auth == "none" else "no key is stored.", "none"
+        return _Credential(None, None if backend.auth == "none" else "no key is stored.", "none")
     account = backend.accounts[0]
     try:
-        return secrets.resolve(account.key, environ), None, account.alias
+        secret = secrets.at_hand(account.key, environ)
     except CommandError as error:
-        return None, str(error), account.alias
+        return _Credential(None, str(error), account.alias)
+    return _Credential(secret, None, account.alias, account.key if secret is None else None)
+
+
+def _unusable(target: Target, problem: str) -> Unauthenticated:
+    return Unauthenticated(f"The backend {target.backend.name} has no usable key: {problem}")
 
 
 def _auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
