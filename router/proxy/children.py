@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import trio
 
@@ -24,6 +24,8 @@ _PIECE = 16384
 # Ours, and those of the frozen binary's loader, which would make other frozen programs take it for themselves.
 _OWN = ("FAIRLEAD_", "_PYI_", "_MEIPASS", "PYINSTALLER_")
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
+# Without a terminal too: a program that would ask there fails at once.
+_SESSION: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
 
 
 class Ended(NamedTuple):
@@ -99,7 +101,7 @@ async def _started(words: Sequence[str], environ: Mapping[str, str]) -> trio.Pro
             stderr=subprocess.PIPE,
             cwd=_own_folder(),
             env=child_environment(environ),
-            start_new_session=sys.platform != "win32",
+            **_SESSION,
         )
     except FileNotFoundError:
         raise CommandError(f"the command {words[0]} {_missing(name)}.") from None

@@ -400,7 +400,7 @@ def test_a_key_that_must_be_fetched_is_fetched_when_needed(made, command):
     found.check()
 
     async def main():
-        with pytest.raises(Unauthenticated, match="The backend up has no usable key: .* exit code 1"):
+        with pytest.raises(Unauthenticated, match=r"The backend up has no usable key: .* exit code 1"):
             await runtime.keyed(found)
         printed.write_text(KEY)
         keyed = await runtime.keyed(found)
@@ -433,9 +433,7 @@ def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
             assert catalog.due - trio.current_time() > FETCH_RETRY_SECONDS - 60
             printed.write_text(KEY)
             await runtime.keyed(target(runtime))
-            with trio.fail_after(60):
-                while catalog.problem:
-                    await trio.sleep(0.5)
+            await trio.sleep(4)
             assert set(runtime.snapshot.table.owners) == {"a"}
             nursery.cancel_scope.cancel()
 

@@ -75,7 +75,10 @@ def test_unknown_keys_are_ignored(home):
         ({"accounts": [{"alias": "a", "key": ["pass"]}]}, r"accounts\[0\].key: expected str, got array"),
         ({"accounts": [{"alias": "a", "key": "cmd:pass show x | head"}]}, r"accounts\[0\]: .* no JSON list of words"),
         ({"accounts": [{"alias": "a", "key": "file:key.txt"}]}, r"accounts\[0\]: .* expected an absolute one"),
-        ({"accounts": [{"alias": "a", "key": "1"}, {"alias": "b", "key": "keyring:x"}]}, r"accounts\[1\]: .*SERVICE/USER"),
+        (
+            {"accounts": [{"alias": "a", "key": "1"}, {"alias": "b", "key": "keyring:x"}]},
+            r"accounts\[1\]: .*SERVICE/USER",
+        ),
         ({"accounts": {"a": "1"}}, "accounts: expected array, got object"),
         ({"enabled": "no"}, "enabled: expected bool, got str"),
         ({"schema": "one"}, "schema: expected int, got str"),

@@ -94,7 +94,9 @@ def key_file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("content", [b"sk-secret-1", b"sk-secret-1\n", b"\xef\xbb\xbfsk-secret-1\r\n", b"  sk-secret-1 \n\n"])
+@pytest.mark.parametrize(
+    "content", [b"sk-secret-1", b"sk-secret-1\n", b"\xef\xbb\xbfsk-secret-1\r\n", b"  sk-secret-1 \n\n"]
+)
 def test_key_in_a_file(key_file, content):
     """The one line of the file is the key, whatever an editor put around it."""
     assert from_file(str(key_file(content))).reveal() == "sk-secret-1"
