@@ -64,13 +64,15 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None) ->
     entry = known(vendor)
     # A key belongs to the place it was given for.
     kept = before if before is not None and same_place(before.root, root) else None
+    # Before the key, which may be put into a keyring.
+    protocols = _protocols(options.protocols, entry, kept)
     auth, accounts = _credentials(options, name, entry, kept)
     if before is not None and kept is None:
         note_dropped(before.accounts, "the base URL changed")
     return Backend(
         name=name,
         root=root,
-        protocols=_protocols(options.protocols, entry, kept),
+        protocols=protocols,
         vendor=vendor,
         auth=auth,
         accounts=accounts,

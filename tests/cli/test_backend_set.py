@@ -131,6 +131,22 @@ def test_bad_input(fairlead, provider, office, arguments, code, text):
     assert fairlead.backend("office") == before
 
 
+def test_change_by_another_command_is_not_undone(fairlead, provider, office):
+    """A backend that another command changed meanwhile is left as that one made it, and this one says so."""
+    path = fairlead.home / "backends" / "office.json"
+    usual = provider.answer
+
+    def meanwhile(*asked):
+        path.write_text(path.read_text().replace('"enabled": true', '"enabled": false'))
+        return usual(*asked)
+
+    provider.answer = meanwhile
+    code, _, err = fairlead("backend", "set", office, "--protocols", "messages")
+    assert code == 1
+    assert "another command changed office meanwhile" in err
+    assert (fairlead.backend(office)["enabled"], fairlead.backend(office)["protocols"]) == (False, ["chat"])
+
+
 def test_enable_and_disable(fairlead, provider, office):
     """A disabled backend keeps all it has and is listed so."""
     before = fairlead.backend(office)
