@@ -4,11 +4,19 @@ The library is an extra of the package: on Linux it brings cryptography with it,
 when an entry is needed, which takes 70 ms. Everything here blocks, for as long as a locked keyring asks its user.
 """
 
+import sys
 from types import ModuleType
 
 from router.errors import CommandError
 from router.settings import Secret
 from router.store.secrets import check_key
+
+
+# Commands of the systems themselves that print an entry.
+_ASKING = {
+    "darwin": "security find-generic-password -w -s SERVICE -a USER",
+    "linux": "secret-tool lookup service SERVICE username USER",
+}
 
 
 def look_up(service: str, user: str) -> Secret | None:
@@ -34,9 +42,11 @@ def _library() -> ModuleType:
     try:
         import keyring
     except ImportError:
+        # The binary comes without it, and nothing can be installed into one.
+        install = "" if getattr(sys, "frozen", False) else "Install it:   pip install 'fairlead[keyring]'\n"
         raise CommandError(
             "the keyring library is not installed here.",
-            "Install it:   pip install 'fairlead[keyring]'\nOr take the key from a command:   --key-cmd CMD",
+            f"{install}Or ask the keyring by a command:   --key-cmd '{_ASKING.get(sys.platform, 'CMD')}'",
         ) from None
     return keyring
 

@@ -93,9 +93,12 @@ def test_machine_without_a_keyring():
     assert "--key-file" in refused.value.hint
 
 
-def test_missing_library_is_named_with_its_install(monkeypatch):
-    """Without the extra, the error names it."""
+@pytest.mark.parametrize(("frozen", "install"), [(False, True), (True, False)])
+def test_missing_library_is_named_with_its_install(monkeypatch, frozen, install):
+    """Without the extra, the error names it, and a command in its place; into a binary nothing can be installed."""
     monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setattr(sys, "frozen", frozen, raising=False)
     with pytest.raises(CommandError, match="keyring library is not installed") as refused:
         keyrings.look_up("a", "b")
-    assert "fairlead[keyring]" in refused.value.hint
+    assert ("pip install 'fairlead[keyring]'" in refused.value.hint) is install
+    assert "--key-cmd '" in refused.value.hint
