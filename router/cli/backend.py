@@ -62,10 +62,9 @@ def credentials(backend: Backend) -> str:
     if len(backend.accounts) == 1:
         return describe(backend.accounts[0].key, os.environ)
     # Until there is a pool, the first one serves.
-    marks = ["serves", *("waits" for _ in backend.accounts[1:])]
     listed = [
-        f"{account.alias} ({mark}) {describe(account.key, os.environ)}"
-        for account, mark in zip(backend.accounts, marks, strict=False)
+        f"{account.alias} ({'waits' if place else 'serves'}) {describe(account.key, os.environ)}"
+        for place, account in enumerate(backend.accounts)
     ]
     return ", ".join(listed) or "no key stored"
 

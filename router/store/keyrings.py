@@ -11,7 +11,6 @@ from router.errors import CommandError
 from router.settings import Secret
 from router.store.secrets import check_key
 
-
 # Commands of the systems themselves that print an entry.
 _ASKING = {
     "darwin": "security find-generic-password -w -s SERVICE -a USER",
