@@ -7,9 +7,12 @@ keyring that waits for its user keeps no command from running. No message holds 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import trio
 
+from router.backends import Backend
+from router.backends.known import auth_form
 from router.errors import CommandError
 from router.proxy.children import Ended, TooMuch, TooSlow, output_of
 from router.settings import Secret
@@ -28,6 +31,42 @@ _QUOTED = 160
 _NAMED = re.compile(r"((?:key|token|secret|pass\w*|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
 _LONG = 24
+
+
+class Credential(NamedTuple):
+    """What is known of a backend's key without fetching it. problem: why it cannot be had. account: as answers name
+    it. reference: where the key is to be fetched, None when there is nothing to fetch."""
+
+    secret: Secret | None
+    problem: str | None
+    account: str
+    reference: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credential({self.account})"
+
+
+def credential_of(backend: Backend, environ: Mapping[str, str]) -> Credential:
+    """The credential of a backend's first account; its requests may need none."""
+    if backend.auth == "client":
+        return Credential(None, None, "client")
+    if backend.auth == "none" or not backend.accounts:
+        return Credential(None, None if backend.auth == "none" else "no key is stored.", "none")
+    account = backend.accounts[0]
+    try:
+        secret = secrets.at_hand(account.key, environ)
+    except CommandError as error:
+        return Credential(None, str(error), account.alias)
+    return Credential(secret, None, account.alias, account.key if secret is None else None)
+
+
+def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
+    """The header that carries a key, as its vendor wants it: spelled name, lower-case name, value."""
+    if secret is None:
+        return None
+    if auth_form(backend) == "x-api-key":
+        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
+    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
 
 
 class _Fetch:

@@ -5,22 +5,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.known import KNOWN, auth_form, host_of, known
+from router.backends.known import KNOWN, host_of, known
 from router.errors import CommandError, Unauthenticated
 from router.net.connections import Connections, Origin
 from router.policy.routes import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
-from router.proxy.credentials import Credentials
+from router.proxy.credentials import Credentials, auth_header, credential_of
 from router.settings import Secret, Settings
 from router.store import backends as stored
-from router.store import secrets
 from router.store.home import Home
 
 REFRESH_SECONDS = 3600.0
@@ -65,7 +63,11 @@ class Target:
     def check(self) -> None:
         """Raise Unauthenticated when the backend's key cannot be had."""
         if self.problem is not None:
-            raise _unusable(self, self.problem)
+            raise self.unusable(self.problem)
+
+    def unusable(self, problem: str) -> Unauthenticated:
+        """The error for a backend whose key cannot be had."""
+        return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,14 @@ class Runtime:
 
     async def keyed(self, target: Target) -> Target:
         """The target with its key; waits while that is fetched. Raises Unauthenticated."""
+        catalog = self.catalogs.get(target.backend.name)
         try:
             target = await self._with_key(target)
         except CommandError as error:
-            raise _unusable(target, str(error)) from None
-        catalog = self.catalogs.get(target.backend.name)
+            if catalog is not None:
+                # Where the status shows it.
+                catalog.problem = str(error)
+            raise target.unusable(str(error)) from None
         if catalog is not None and catalog.problem and trio.current_time() + RETRY_SECONDS < catalog.due < math.inf:
             # What kept its list from being read has passed.
             catalog.due = trio.current_time()
@@ -177,7 +182,7 @@ class Runtime:
         if target.reference is None:
             return target
         secret = await self.credentials.key(target.reference)
-        return replace(target, secret=secret, auth=_auth_header(target.backend, secret))
+        return replace(target, secret=secret, auth=auth_header(target.backend, secret))
 
     # Catalogs
 
@@ -253,7 +258,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
     port = url.port or (443 if scheme == "https" else 80)
     origin = Origin(scheme, url.hostname or "", port)
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
-    secret, problem, account, reference = _credential(backend, environ)
+    credential = credential_of(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     return Target(
@@ -261,11 +266,11 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         origin=origin,
         host=host,
         prefix=url.path.rstrip("/").encode("ascii"),
-        account=account,
-        auth=_auth_header(backend, secret),
-        secret=secret,
-        problem=problem,
-        reference=reference,
+        account=credential.account,
+        auth=auth_header(backend, credential.secret),
+        secret=credential.secret,
+        problem=credential.problem,
+        reference=credential.reference,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=vendor.stream_usage if vendor else backend.name == DEMO,
@@ -273,40 +278,6 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         first_byte=settings.timeouts_first_byte or far,
         idle=settings.timeouts_idle or far,
     )
-
-
-class _Credential(NamedTuple):
-    """What is known of a backend's key without fetching it; the fields are Target's."""
-
-    secret: Secret | None
-    problem: str | None
-    account: str
-    reference: str | None = None
-
-
-def _credential(backend: Backend, environ: Mapping[str, str]) -> _Credential:
-    if backend.auth == "client":
-        return _Credential(None, None, "client")
-    if backend.auth == "none" or not backend.accounts:
-        return _Credential(None, None if backend.auth == "none" else "no key is stored.", "none")
-    account = backend.accounts[0]
-    try:
-        secret = secrets.at_hand(account.key, environ)
-    except CommandError as error:
-        return _Credential(None, str(error), account.alias)
-    return _Credential(secret, None, account.alias, account.key if secret is None else None)
-
-
-def _unusable(target: Target, problem: str) -> Unauthenticated:
-    return Unauthenticated(f"The backend {target.backend.name} has no usable key: {problem}")
-
-
-def _auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
-    if secret is None:
-        return None
-    if auth_form(backend) == "x-api-key":
-        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
-    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
 
 
 def _is_near(host: str) -> bool:

@@ -435,6 +435,12 @@ def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
             await runtime.keyed(target(runtime))
             await trio.sleep(4)
             assert set(runtime.snapshot.table.owners) == {"a"}
+            assert catalog.problem is None
+            printed.unlink()
+            runtime.refused(await runtime.keyed(target(runtime)))
+            with pytest.raises(Unauthenticated):
+                await runtime.keyed(target(runtime))
+            assert "exit code 1" in catalog.problem
             nursery.cancel_scope.cancel()
 
     trio.run(main, clock=MockClock(autojump_threshold=0.3))
