@@ -11,6 +11,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A provider fairlead knows by name.
 
     root: URL that `/chat/completions` or `/messages` is appended to (it includes `/v1` where the provider has it).
+    other_roots: its roots in other regions, and former ones.
     auth: header form of the provider's key. families: regular expressions (whole match) of the model names that are
     this provider's. stream_usage: True when a Chat stream reports usage only if asked by `stream_options`.
     own_headers: lower-case prefixes of request headers that are meant for this provider and go to no other.
@@ -21,6 +22,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     root: str
     protocols: tuple[str, ...]
+    other_roots: tuple[str, ...] = ()
     auth: Literal["bearer", "x-api-key"] = "bearer"
     needs_key: bool = True
     families: tuple[str, ...] = ()

@@ -42,12 +42,12 @@ _PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         stream_usage=True,
     ),
-    # Groq, Mistral, Perplexity and Z.ai put usage into the last chunk without being asked.
     Known(
         name="groq",
         title="Groq",
         root="https://api.groq.com/openai/v1",
         protocols=("chat", "responses"),
+        stream_usage=True,
     ),
     Known(
         name="ollama",
@@ -65,6 +65,7 @@ _PROVIDERS = (
         families=(r"deepseek-.*",),
         stream_usage=True,
     ),
+    # Mistral and Z.ai put usage into the last chunk without being asked; Mistral refuses the question (422).
     Known(
         name="mistral",
         title="Mistral",
@@ -91,7 +92,8 @@ _PROVIDERS = (
     Known(
         name="together",
         title="Together AI",
-        root="https://api.together.xyz/v1",
+        root="https://api.together.ai/v1",
+        other_roots=("https://api.together.xyz/v1",),
         protocols=("chat",),
         stream_usage=True,
     ),
@@ -109,11 +111,12 @@ _PROVIDERS = (
         protocols=("chat",),
         stream_usage=True,
     ),
+    # Its Chat API (Sonar) ended on 2026-09-27.
     Known(
         name="perplexity",
         title="Perplexity",
-        root="https://api.perplexity.ai",
-        protocols=("chat",),
+        root="https://api.perplexity.ai/v1",
+        protocols=("responses",),
     ),
     Known(
         name="zai",
@@ -132,7 +135,11 @@ _PROVIDERS = (
         name="alibaba",
         title="Alibaba Model Studio",
         root="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        protocols=("chat",),
+        other_roots=(
+            "https://dashscope-us.aliyuncs.com/compatible-mode/v1",
+            "https://dashscope.aliyuncs.com/compatible-mode/v1",
+        ),
+        protocols=("chat", "responses"),
         stream_usage=True,
     ),
     Known(
@@ -169,7 +176,21 @@ _PROVIDERS = (
 )
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in _PROVIDERS}
-_ROOTS = {entry.root: entry for entry in _PROVIDERS}
+# What else users call them: vendor, product or model instead of the API's name.
+OTHER_NAMES = {
+    "chatgpt": "openai",
+    "claude": "anthropic",
+    "dashscope": "alibaba",
+    "glm": "zai",
+    "google": "gemini",
+    "grok": "xai",
+    "kimi": "moonshot",
+    "llama.cpp": "llamacpp",
+    "qwen": "alibaba",
+    "x.ai": "xai",
+    "z.ai": "zai",
+}
+_ROOTS = {root: entry for entry in _PROVIDERS for root in (entry.root, *entry.other_roots)}
 
 _VERSION_SEGMENT = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
@@ -252,6 +273,11 @@ def api_root(url: str) -> str:
         raise ValueError(f"it ends in {endpoint[0]}, an endpoint; give the base URL without it")
     last = cleaned.rpartition("/")[2]
     return cleaned if _VERSION_SEGMENT.fullmatch(last) else f"{cleaned}/v1"
+
+
+def same_place(one: str, other: str) -> bool:
+    """True when two roots differ in a trailing /v1 at most: a key given for one may go to the other."""
+    return one.removesuffix("/v1") == other.removesuffix("/v1")
 
 
 def is_https(root: str) -> bool:

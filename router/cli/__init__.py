@@ -17,7 +17,8 @@ COMMANDS = {
     "demo": ("router.cli.demo:run", "try it without a key: serve a built-in backend and send it requests"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
-    "backend": ("router.cli.backend:run", "add, list, remove and test backends"),
+    "backend": ("router.cli.backend:run", "add, list, change, remove and test backends"),
+    "accounts": ("router.cli.accounts:run", "store several keys of one backend"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

@@ -1,23 +1,27 @@
-"""`fairlead backend`: list, remove and test backends; adding one is `backend_add`."""
+"""`fairlead backend`: list, remove and test backends; `backend_add` and `backend_set` add and change them."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterable
 from importlib import import_module
 
 import msgspec
 
-from router.backends import Backend
-from router.backends.known import text_model
+from router.backends import Account, Backend
 from router.cli.parser import Parser, nearest
 from router.cli.text import note_problems, table
 from router.errors import CommandError, UsageError
 from router.store import backends
 from router.store.home import Home, open_home
-from router.store.secrets import describe
+from router.store.references import describe, source
 
 _COMMANDS = {
     "add": ("router.cli.backend_add:run", "add a backend, or change one"),
     "list": ("router.cli.backend:run_list", "show the backends"),
+    "set": ("router.cli.backend_set:run", "change one: its URL, protocols or key"),
+    "enable": ("router.cli.backend_set:run_enable", "have one serve again"),
+    "disable": ("router.cli.backend_set:run_disable", "have one take no new request"),
     "remove": ("router.cli.backend:run_remove", "remove a backend and its key"),
     "test": ("router.cli.backend:run_test", "send it a tiny request in each protocol"),
 }
@@ -55,7 +59,14 @@ def credentials(backend: Backend) -> str:
         return "each tool's own login"
     if backend.auth == "none":
         return "no key"
-    return ", ".join(describe(account.key, os.environ) for account in backend.accounts) or "no key stored"
+    if len(backend.accounts) == 1:
+        return describe(backend.accounts[0].key, os.environ)
+    # Until there is a pool, the first one serves.
+    listed = [
+        f"{account.alias} ({'waits' if place else 'serves'}) {describe(account.key, os.environ)}"
+        for place, account in enumerate(backend.accounts)
+    ]
+    return ", ".join(listed) or "no key stored"
 
 
 def run_list(argv: list[str]) -> int:
@@ -91,7 +102,21 @@ def _plain(backend: Backend) -> dict[str, object]:
         "auth": backend.auth,
         "credentials": credentials(backend),
         "enabled": backend.enabled,
+        "accounts": plain_accounts(backend),
     }
+
+
+def plain_accounts(backend: Backend) -> list[dict[str, object]]:
+    """The accounts of a backend for JSON; source: stored, env, file, cmd or keyring."""
+    return [
+        {
+            "alias": account.alias,
+            "source": source(account.key),
+            "credentials": describe(account.key, os.environ),
+            "serves": backend.enabled and account is backend.accounts[0],
+        }
+        for account in backend.accounts
+    ]
 
 
 def run_remove(argv: list[str]) -> int:
@@ -105,15 +130,27 @@ def run_remove(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     name = backends.check_name(options.name)
+    before = None
     with home.lock():
+        with contextlib.suppress(CommandError):
+            before = backends.find(home, name)
         removed = backends.remove(home, name)
     if not removed:
-        raise _unknown(home, name)
+        raise unknown(home, name)
     print(f"Removed {name}.")
+    if before is not None:
+        note_entries(before.accounts)
     from router.cli.running import tell_change
 
     tell_change(home)
     return 0
+
+
+def note_entries(accounts: Iterable[Account]) -> None:
+    """Say which keyring entries stay when accounts go: they are not fairlead's alone."""
+    for account in accounts:
+        if source(account.key) == "keyring":
+            print(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
 
 
 def run_test(argv: list[str]) -> int:
@@ -126,14 +163,30 @@ def run_test(argv: list[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME", help="the backend")
     parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
+    parser.add_argument("--account", metavar="ALIAS", help="the account whose key is used (default: the first)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     name = backends.check_name(options.name)
     backend = backends.find(home, name)
     if backend is None:
-        raise _unknown(home, name)
+        raise unknown(home, name)
+    if options.account is not None:
+        backend = _with_account(backend, backends.check_alias(options.account))
     return _test(backend, options.model, as_json=options.json)
+
+
+def _with_account(backend: Backend, alias: str) -> Backend:
+    found = tuple(account for account in backend.accounts if account.alias == alias)
+    if not found:
+        raise no_account(backend, alias)
+    return msgspec.structs.replace(backend, accounts=found)
+
+
+def no_account(backend: Backend, alias: str) -> CommandError:
+    """The error for an account that is not there."""
+    listed = ", ".join(account.alias for account in backend.accounts) or "none"
+    return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
 
 def _test(backend: Backend, model: str | None, *, as_json: bool) -> int:
@@ -141,11 +194,7 @@ def _test(backend: Backend, model: str | None, *, as_json: bool) -> int:
 
     from router.cli import reach
 
-    contact = trio.run(reach.reach, backend, os.environ)
-    model = model or text_model(backend, contact.models)
-    trials: list[reach.Trial] = []
-    if contact.ok and backend.auth != "client" and model:
-        trials = trio.run(reach.attempts, backend, reach.key_of(backend, os.environ), model)
+    contact, model, trials = trio.run(reach.tested, backend, model)
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {
@@ -159,7 +208,8 @@ def _test(backend: Backend, model: str | None, *, as_json: bool) -> int:
         print(json.dumps(result, indent=2))
         return 0 if passed else 1
     print("   ".join(summary(backend)))
-    print("  " + contact.text.partition("\n")[0])
+    for line in contact.text.splitlines()[: None if not contact.ok else 1]:
+        print(f"  {line}")
     rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
     if rows:
         print(f"  asked {model}:")
@@ -175,7 +225,8 @@ def _untested(backend: Backend) -> str:
     return f"not tested further, no model is known; name one:   fairlead backend test {backend.name} --model MODEL"
 
 
-def _unknown(home: Home, name: str) -> CommandError:
+def unknown(home: Home, name: str) -> CommandError:
+    """The error for a backend that is not there."""
     configured = home.names(backends.FOLDER, ".json")
     if not configured:
         return CommandError(f"no backend {name}; none is configured.", f"Add one:   fairlead backend add {name}")

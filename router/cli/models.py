@@ -14,6 +14,7 @@ from router.cli.running import proven
 from router.cli.text import note_problems, table
 from router.errors import CommandError
 from router.net.control import ControlError, fetch_models
+from router.proxy.credentials import Credentials
 from router.store import backends
 from router.store.home import Home, open_home
 
@@ -67,10 +68,11 @@ async def _ask_backends(home: Home) -> Lists:
     note_problems(problems)
     lists = Lists("", [], {problem.name: problem.message for problem in problems})
     answers: dict[str, list[str]] = {}
+    keys = Credentials(os.environ)
 
     async def ask(backend: Backend) -> None:
         try:
-            answers[backend.name] = await _catalog(backend)
+            answers[backend.name] = await _catalog(backend, keys)
         except (ControlError, CommandError) as error:
             lists.problems[backend.name] = str(error)
             note(f"error: {backend.name}: {error}")
@@ -84,12 +86,12 @@ async def _ask_backends(home: Home) -> Lists:
     return lists
 
 
-async def _catalog(backend: Backend) -> list[str]:
+async def _catalog(backend: Backend, keys: Credentials) -> list[str]:
     if backend.auth == "client":
         # Its catalog is the caller's to read; the package has a dated list.
         entry = known(backend.vendor)
         return list(entry.models) if entry else []
-    return await fetch_models(backend, key_of(backend, os.environ))
+    return await fetch_models(backend, await key_of(backend, keys))
 
 
 def _print(lists: Lists) -> None:

@@ -1,7 +1,7 @@
 """Asking a backend whether it works: its model list, and one tiny request per protocol."""
 
+import os
 import time
-from collections.abc import Mapping
 
 import msgspec
 import trio
@@ -11,8 +11,9 @@ from router.backends.known import known, text_model
 from router.cli.text import count
 from router.errors import CommandError
 from router.net.control import ControlError, fetch_models, probe, serves_strangers
+from router.proxy.credentials import Credentials
 from router.settings import Secret
-from router.store.secrets import resolve
+from router.store.references import source
 
 # Named when a list is missing: the provider's error then tells a refused key from an unknown model.
 STAND_IN = "fairlead-check"
@@ -20,7 +21,8 @@ STAND_IN = "fairlead-check"
 
 class Reach(msgspec.Struct, kw_only=True):
     """What the first contact showed. ok: requests can be expected to work. text: as it is printed. fix: `key` when
-    another key is needed, `variable` when its variable is not set, `again` when a later try may succeed, else ''."""
+    another key is needed, `variable` when its variable is not set, `source` when it cannot be fetched, `again` when a
+    later try may succeed, else ''."""
 
     ok: bool
     text: str
@@ -38,25 +40,23 @@ class Trial(msgspec.Struct, kw_only=True):
     status: int | None = None
 
 
-def key_of(backend: Backend, environ: Mapping[str, str]) -> Secret | None:
+async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
     """The key of the first account; None when the backend needs none. Raises CommandError."""
     if backend.auth != "key":
         return None
     if not backend.accounts:
         raise CommandError(
-            f"{backend.name} has no key.", f"Give one:   fairlead backend add {backend.name} --key-stdin"
+            f"{backend.name} has no key.", f"Give one:   fairlead backend set {backend.name} --key-stdin"
         )
-    return resolve(backend.accounts[0].key, environ)
+    return await keys.key(backend.accounts[0].key)
 
 
-async def reach(backend: Backend, environ: Mapping[str, str]) -> Reach:
+async def reach(backend: Backend, keys: Credentials) -> Reach:
     """Ask for the model list, and say what that shows."""
     try:
-        key = key_of(backend, environ)
+        key = await key_of(backend, keys)
     except CommandError as error:
-        return Reach(
-            ok=False, text=f"not tried: {str(error).rstrip('.')}", fix="variable" if backend.accounts else "key"
-        )
+        return _keyless(backend, error)
     started = time.perf_counter()
     try:
         models = await fetch_models(backend, key)
@@ -73,6 +73,14 @@ async def reach(backend: Backend, environ: Mapping[str, str]) -> Reach:
     if strangers:
         text += f"\nits list is open to anyone, so the key is untested:   fairlead backend test {backend.name}"
     return Reach(ok=True, text=text, models=models)
+
+
+def _keyless(backend: Backend, error: CommandError) -> Reach:
+    """What to say when the key cannot be had."""
+    kind = source(backend.accounts[0].key) if backend.accounts else "stored"
+    fix = {"stored": "key", "env": "variable"}.get(kind, "source")
+    hint = f"\n{error.hint}" if error.hint and backend.accounts else ""
+    return Reach(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
 
 
 async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> Reach:
@@ -123,9 +131,19 @@ async def attempts(backend: Backend, key: Secret | None, model: str) -> list[Tri
     return [await attempt(backend, key, model, protocol) for protocol in backend.protocols]
 
 
-async def detect(backend: Backend, environ: Mapping[str, str]) -> tuple[str, ...]:
+async def tested(backend: Backend, model: str | None) -> tuple[Reach, str | None, list[Trial]]:
+    """The first contact, and tiny requests where it went well; the model is found out when it is None."""
+    keys = Credentials(os.environ)
+    contact = await reach(backend, keys)
+    model = model or text_model(backend, contact.models)
+    if not contact.ok or backend.auth == "client" or not model:
+        return contact, model, []
+    return contact, model, await attempts(backend, await key_of(backend, keys), model)
+
+
+async def detect(backend: Backend, keys: Credentials) -> tuple[str, ...]:
     """The protocols that answer at a root nothing is known of. Raises CommandError when none does."""
-    key = key_of(backend, environ)
+    key = await key_of(backend, keys)
     advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
     try:
         model = text_model(backend, await fetch_models(backend, key)) or STAND_IN

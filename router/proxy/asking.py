@@ -92,6 +92,11 @@ async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
     record.sent_model = route.model
     _check_speaks(ticket.call, route)
     target.check()
+    if target.reference is not None:
+        # The wait for a command or a keyring has a limit of its own, and an error that names it.
+        remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
+        ticket.connection.deadline(remaining, Cut.TOTAL)
+        target = await ticket.runtime.keyed(target)
     ticket.route, ticket.target = route, target
     return route, target
 
@@ -130,6 +135,8 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
+            if upstream.status == 401:
+                ticket.runtime.refused(target)
             return upstream
         except Broken:
             if not upstream.reused or upstream.answered:

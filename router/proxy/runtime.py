@@ -12,19 +12,21 @@ from urllib.parse import urlsplit
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.known import KNOWN, auth_form, host_of, known
+from router.backends.known import KNOWN, host_of, known
 from router.errors import CommandError, Unauthenticated
 from router.net.connections import Connections, Origin
 from router.policy.routes import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
+from router.proxy.credentials import Credentials, auth_header, credential_of
 from router.settings import Secret, Settings
 from router.store import backends as stored
-from router.store import secrets
 from router.store.home import Home
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
+# A failed command or keyring may have asked its user for a password: not again every minute.
+FETCH_RETRY_SECONDS = 600.0
 TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
@@ -40,6 +42,7 @@ class Target:
     """A backend as the exchange uses it; all that can be worked out before a request is.
 
     prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
+    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     drop: headers meant for other vendors. keep: the caller's credentials that may pass. first_byte, idle: seconds.
     """
 
@@ -51,6 +54,7 @@ class Target:
     auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
     problem: str | None
+    reference: str | None = field(repr=False)
     drop: frozenset[bytes]
     keep: frozenset[bytes]
     stream_usage: bool
@@ -61,7 +65,11 @@ class Target:
     def check(self) -> None:
         """Raise Unauthenticated when the backend's key cannot be had."""
         if self.problem is not None:
-            raise Unauthenticated(f"The backend {self.backend.name} has no usable key: {self.problem}")
+            raise self.unusable(self.problem)
+
+    def unusable(self, problem: str) -> Unauthenticated:
+        """The error for a backend whose key cannot be had."""
+        return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,13 @@ class Runtime:
     refuses_usage: set[str] = field(default_factory=set[str])
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
+    credentials: Credentials = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
 
     def __post_init__(self) -> None:
+        self.credentials = Credentials(self.environ, self.log.hide)
         self._read()
 
     def reload(self) -> None:
@@ -142,10 +152,41 @@ class Runtime:
         targets = {backend.name: _target(backend, self.settings, self.environ) for backend in backends}
         self.snapshot = Snapshot(self.settings, table, targets, problems)
         self.log.hide(target.secret for target in targets.values())
+        self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
         else:
             self._settled = trio.Event()
+
+    # Keys that are fetched
+
+    async def keyed(self, target: Target) -> Target:
+        """The target with its key; waits while that is fetched. Raises Unauthenticated."""
+        catalog = self.catalogs.get(target.backend.name)
+        try:
+            target = await self._with_key(target)
+        except CommandError as error:
+            if catalog is not None:
+                # Where the status shows it.
+                catalog.problem = str(error)
+            raise target.unusable(str(error)) from None
+        if catalog is not None and catalog.problem and trio.current_time() + RETRY_SECONDS < catalog.due < math.inf:
+            # What kept its list from being read has passed.
+            catalog.due = trio.current_time()
+        return target
+
+    def refused(self, target: Target) -> None:
+        """The upstream answered 401: a key that was fetched is fetched anew for the next request."""
+        if target.reference is not None and target.secret is not None:
+            self.credentials.drop(target.reference, target.secret)
+
+    async def _with_key(self, target: Target) -> Target:
+        if target.problem is not None:
+            raise CommandError(target.problem)
+        if target.reference is None:
+            return target
+        secret = await self.credentials.key(target.reference)
+        return replace(target, secret=secret, auth=auth_header(target.backend, secret))
 
     # Catalogs
 
@@ -189,13 +230,16 @@ class Runtime:
 
         target = self.snapshot.targets.get(entry.backend.name)
         try:
-            if target is not None and target.problem is not None:
-                raise ControlError(target.problem)
+            target = await self._with_key(target) if target is not None else None
             entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
-            entry.loaded, entry.problem = True, None
-        except ControlError as error:
+            entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
+        except (ControlError, CommandError) as error:
             entry.problem = str(error)
-        entry.due = trio.current_time() + (RETRY_SECONDS if entry.problem else REFRESH_SECONDS)
+            if target is not None and isinstance(error, ControlError) and error.status == 401:
+                self.refused(target)
+            fetched = target is not None and target.reference is not None and isinstance(error, CommandError)
+            wait = FETCH_RETRY_SECONDS if fetched else RETRY_SECONDS
+        entry.due = trio.current_time() + wait
         if self.catalogs.get(entry.backend.name) is entry:
             self._rebuild(self.snapshot.table.backends, self.snapshot.problems)
 
@@ -221,7 +265,7 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
     port = url.port or (443 if scheme == "https" else 80)
     origin = Origin(scheme, url.hostname or "", port)
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
-    secret, problem, account = _credential(backend, environ)
+    credential = credential_of(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     return Target(
@@ -229,10 +273,11 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         origin=origin,
         host=host,
         prefix=url.path.rstrip("/").encode("ascii"),
-        account=account,
-        auth=_auth_header(backend, secret),
-        secret=secret,
-        problem=problem,
+        account=credential.account,
+        auth=auth_header(backend, credential.secret),
+        secret=credential.secret,
+        problem=credential.problem,
+        reference=credential.reference,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=vendor.stream_usage if vendor else backend.name == DEMO,
@@ -240,26 +285,6 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         first_byte=settings.timeouts_first_byte or far,
         idle=settings.timeouts_idle or far,
     )
-
-
-def _credential(backend: Backend, environ: Mapping[str, str]) -> tuple[Secret | None, str | None, str]:
-    if backend.auth == "client":
-        return None, None, "client"
-    if backend.auth == "none" or not backend.accounts:
-        return None, None if backend.auth == "none" else "no key is stored.", "none"
-    account = backend.accounts[0]
-    try:
-        return secrets.resolve(account.key, environ), None, account.alias
-    except CommandError as error:
-        return None, str(error), account.alias
-
-
-def _auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
-    if secret is None:
-        return None
-    if auth_form(backend) == "x-api-key":
-        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
-    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
 
 
 def _is_near(host: str) -> bool:

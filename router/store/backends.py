@@ -15,12 +15,16 @@ from router.backends.known import clean_url, host_of, is_https, plain_http_allow
 from router.errors import CommandError
 from router.store.home import Home
 from router.store.modes import shown, word
+from router.store.references import parse
 
 SCHEMA = 1
 FOLDER = "backends"
 RESERVED = "demo"
+# What answers say in place of an account.
+RESERVED_ALIASES = ("client", "none")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -52,6 +56,17 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(lowered):
         raise CommandError(
             f'"{name}" cannot be a backend\'s name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit first.'
+        )
+    return lowered
+
+
+def check_alias(alias: str) -> str:
+    """The account's name in lower case. Raises CommandError when no account can have it."""
+    lowered = alias.lower()
+    if lowered in RESERVED_ALIASES or not _ALIAS.fullmatch(lowered):
+        raise CommandError(
+            f'"{alias}" cannot be an account\'s name; expected 1 to 64 of a-z, 0-9, -, _ and ., a letter or digit '
+            f"first, and none of {', '.join(RESERVED_ALIASES)}."
         )
     return lowered
 
@@ -152,7 +167,18 @@ def _fault(backend: Backend, name: str) -> str:
         return "root is http:// to a public address, and insecure_http is not set"
     if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
         return f"protocols must be some of {', '.join(PROTOCOLS)}"
+    return _account_fault(backend)
+
+
+def _account_fault(backend: Backend) -> str:
     aliases = [account.alias for account in backend.accounts]
     if len(set(aliases)) != len(aliases):
         return "two accounts have the same alias"
+    for number, account in enumerate(backend.accounts):
+        try:
+            if check_alias(account.alias) != account.alias:
+                return f"accounts[{number}].alias is not in lower case"
+            parse(account.key)
+        except CommandError as error:
+            return f"accounts[{number}]: {str(error).rstrip('.')}"
     return ""

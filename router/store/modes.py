@@ -25,13 +25,12 @@ def shown(path: Path) -> str:
     return "~" + text[len(own) :] if own != "/" and text.startswith(own + os.sep) else text
 
 
-def failed(path: Path, what: str, error: OSError) -> CommandError:
-    """The error for a system call on `path` that failed; `what` completes "cannot be …"."""
+def failed(path: Path, what: str, error: OSError, *, home: bool = True) -> CommandError:
+    """The error for a system call on `path` that failed; `what` completes "cannot be …". home: it lies there."""
+    other = ", or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
     return CommandError(
         f"{shown(path)} cannot be {what}: {error.strerror or error}.",
-        "Give this user the right to it, or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …"
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        else "",
+        f"Give this user the right to it{other}" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "",
     )
 
 
@@ -75,11 +74,20 @@ def check_folder(path: Path) -> None:
 
 def read_private(path: Path) -> bytes | None:
     """The content of a private file, None when there is none. Raises CommandError when a rule is broken."""
+    return _read(path, FILE_LIMIT, home=True)
+
+
+def read_secret(path: Path, limit: int) -> bytes | None:
+    """The content of a secret's file outside the home, by the same rules. limit: in bytes. Raises CommandError."""
+    return _read(path, limit, home=False)
+
+
+def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
     flags = os.O_RDONLY
     if sys.platform == "win32":
         flags |= os.O_BINARY
         if path.is_symlink():
-            raise _link(path)
+            raise _link(path, home=home)
     else:
         # Non-blocking: a pipe in the file's place must not hang us.
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -89,21 +97,29 @@ def read_private(path: Path) -> bytes | None:
         return None
     except OSError as error:
         if path.is_symlink():
-            raise _link(path) from None
-        raise failed(path, "read", error) from None
+            raise _link(path, home=home) from None
+        raise failed(path, "read", error, home=home) from None
+    try:
+        _check_file(path, os.fstat(descriptor), limit, home=home)
+    except CommandError:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        _check_file(path, os.fstat(descriptor))
-        return file.read(FILE_LIMIT + 1)
+        return file.read(limit + 1)
 
 
-def _check_file(path: Path, entry: os.stat_result) -> None:
+def _check_file(path: Path, entry: os.stat_result, limit: int, *, home: bool) -> None:
     if not stat.S_ISREG(entry.st_mode):
-        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
-    if entry.st_size > FILE_LIMIT:
-        raise CommandError(f"{shown(path)} is larger than 1 MiB; fairlead writes no such file.")
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}" if home else "")
+    if entry.st_size > limit:
+        raise CommandError(
+            f"{shown(path)} is larger than 1 MiB; fairlead writes no such file."
+            if home
+            else f"{shown(path)} is larger than {limit // 1024} KiB; expected the key alone."
+        )
     if sys.platform == "win32":
         return
-    _check_owner(path, entry)
+    _check_owner(path, entry, home=home)
     if entry.st_mode & 0o077:
         mode = stat.S_IMODE(entry.st_mode)
         raise CommandError(
@@ -112,13 +128,13 @@ def _check_file(path: Path, entry: os.stat_result) -> None:
         )
 
 
-def _check_owner(path: Path, entry: os.stat_result) -> None:
+def _check_owner(path: Path, entry: os.stat_result, *, home: bool = True) -> None:
     if sys.platform == "win32" or entry.st_uid == os.getuid():
         return
+    takeover = f"Take it over:   sudo chown {'-R ' if home else ''}{_user(os.getuid())} {word(path)}"
     raise CommandError(
         f"{shown(path)} belongs to {_user(entry.st_uid)}, not to {_user(os.getuid())}.",
-        f"Take it over:   sudo chown -R {_user(os.getuid())} {word(path)}\n"
-        "Or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …",
+        f"{takeover}\nOr use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else takeover,
     )
 
 
@@ -130,10 +146,11 @@ def _check_writers(path: Path, entry: os.stat_result) -> None:
         )
 
 
-def _link(path: Path) -> CommandError:
+def _link(path: Path, *, home: bool = True) -> CommandError:
+    real = word(Path(os.path.realpath(path)))
     return CommandError(
         f"{shown(path)} is a link; what it points to could be changed from elsewhere.",
-        f"Put the real one in its place:   mv {word(Path(os.path.realpath(path)))} {word(path)}",
+        f"Put the real one in its place:   mv {real} {word(path)}" if home else f"Name the real one:   {real}",
     )
 
 

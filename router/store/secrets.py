@@ -1,27 +1,28 @@
-"""Keys: what may be one, and how a reference to one is resolved.
+"""Keys: what may be one, and those that are at hand or in a file. No message here shows a key."""
 
-A key is stored as itself or as `env:NAME`, read when it is needed. No message here shows a key.
-"""
-
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from router.errors import CommandError
 from router.settings import Secret
+from router.store.modes import read_secret, shown
+from router.store.references import looks_like_one, parse
 
 KEY_LIMIT = 16384
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Forms other tools use for references; taken as a literal they would be sent to a provider as a key.
-_FOREIGN = re.compile(r"(file|cmd|keyring):")
 
 
 def check_key(text: str, where: str = "the key") -> str:
     """The key without surrounding white space. Raises CommandError, naming `where`, when it cannot be one."""
-    key = text.strip().strip("\ufeff")
+    key = text.strip().strip("\ufeff").strip()
     if not key:
         raise CommandError(f"{where} is empty.")
-    _refuse_foreign(key, where)
+    if looks_like_one(key):
+        raise CommandError(
+            f"{where} is a reference to a key, not a key.",
+            "A reference has an option of its own: --key-env, --key-file, --key-cmd, --keyring.",
+        )
     if len(key) > KEY_LIMIT:
         raise CommandError(f"{where} is longer than {KEY_LIMIT} characters.")
     if "\n" in key or "\r" in key:
@@ -33,41 +34,24 @@ def check_key(text: str, where: str = "the key") -> str:
     return key
 
 
-def check_variable(name: str) -> str:
-    """The reference `env:NAME`. Raises CommandError when no variable can have that name."""
-    if not _VARIABLE.fullmatch(name):
-        raise CommandError(f'"{name}" is no name of an environment variable.', "Give the name alone, without $ or =.")
-    return f"env:{name}"
-
-
-def resolve(ref: str, environ: Mapping[str, str]) -> Secret:
-    """The key a reference stands for. Raises CommandError, naming the variable that is not set."""
-    variable = _variable(ref)
-    if variable is None:
-        return Secret(check_key(ref, "the stored key"))
+def at_hand(key: str, environ: Mapping[str, str]) -> Secret | None:
+    """The key when it is stored or in a variable; None when it must be fetched. Raises CommandError."""
+    reference = parse(key)
+    if reference is None:
+        return Secret(check_key(key, "the stored key"))
+    if reference.kind != "env":
+        return None
+    variable = reference.words[0]
     value = environ.get(variable)
     if not value:
         raise CommandError(f"${variable} is {'not set' if value is None else 'empty'}.")
     return Secret(check_key(value, f"${variable}"))
 
 
-def describe(ref: str, environ: Mapping[str, str]) -> str:
-    """How lists show a key: where it comes from, never what it is."""
-    variable = _variable(ref)
-    if variable is not None:
-        return f"key from ${variable} ({'set' if environ.get(variable) else 'not set'})"
-    foreign = _FOREIGN.match(ref)
-    return f"key by {foreign[0]} reference, which this version cannot read" if foreign else "key stored"
-
-
-def _variable(ref: str) -> str | None:
-    return ref[4:] if ref.startswith("env:") else None
-
-
-def _refuse_foreign(key: str, where: str) -> None:
-    foreign = _FOREIGN.match(key)
-    if foreign:
-        raise CommandError(
-            f"{where} is a {foreign[0]} reference, which this version cannot read.",
-            "Give the key itself, or the name of an environment variable (--key-env).",
-        )
+def from_file(named: str) -> Secret:
+    """The key in a private file; `~` is the user's own folder. Blocks. Raises CommandError."""
+    path = Path(os.path.expanduser(named))
+    data = read_secret(path, KEY_LIMIT)
+    if data is None:
+        raise CommandError(f"the key file {shown(path)} does not exist.")
+    return Secret(check_key(data.decode("utf-8", "replace"), f"the key in {shown(path)}"))

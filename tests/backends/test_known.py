@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from router.backends import PROTOCOLS, Backend
 from router.backends.known import (
     KNOWN,
+    OTHER_NAMES,
     api_root,
     auth_form,
     clean_url,
@@ -16,6 +17,7 @@ from router.backends.known import (
     is_https,
     known,
     plain_http_allowed,
+    same_place,
     text_model,
     vendor_of,
 )
@@ -29,7 +31,9 @@ def backend(root: str = "https://llm.example/v1", vendor: str = "", protocols: t
 def test_known_provider_is_whole(entry):
     """Each known provider has a root that is its own base URL, protocols that exist, and families that compile."""
     assert api_root(entry.root) == entry.root
-    assert vendor_of(entry.root) == entry.name
+    for root in (entry.root, *entry.other_roots):
+        assert vendor_of(root) == entry.name
+        assert api_root(root) == root
     assert entry.protocols == tuple(name for name in PROTOCOLS if name in entry.protocols) != ()
     assert all(re.compile(family) for family in entry.families)
     assert all(header == header.lower() for header in entry.own_headers)
@@ -67,7 +71,7 @@ def test_family_names_one_vendor(model, vendor):
         ("https://x.example/v1beta", "https://x.example/v1beta"),
         ("https://x.example/v1beta2//", "https://x.example/v1beta2"),
         ("https://x.example/v1beta/openai", "https://x.example/v1beta/openai/v1"),
-        ("https://api.perplexity.ai/", "https://api.perplexity.ai"),
+        ("https://api.deepseek.com/", "https://api.deepseek.com"),
         ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
         ("  https://x.example/Team  ", "https://x.example/Team/v1"),
@@ -158,6 +162,30 @@ def test_root_is_stable(url):
 def test_plain_http_stays_near(host, allowed):
     """http:// is for this machine and private addresses only."""
     assert plain_http_allowed(host) is allowed
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://x.example/v1", "https://x.example/v1", True),
+        ("https://x.example/v1", "https://x.example", True),
+        ("https://x.example", "https://x.example/v1", True),
+        ("https://x.example/v1", "https://x.example/v2", False),
+        ("https://x.example/v1", "https://x.example/a/v1", False),
+        ("https://x.example/v1", "http://x.example/v1", False),
+        ("https://x.example/v1", "https://x.example:8443/v1", False),
+        ("https://x.example/v1", "https://x.example.evil/v1", False),
+    ],
+)
+def test_a_key_stays_where_it_was_given(one, other, same):
+    """Roots that differ in a trailing /v1 at most are one place; all others are not."""
+    assert same_place(one, other) is same
+
+
+def test_other_names_lead_to_known_ones():
+    """What users call a provider leads to a preset, and is the name of none."""
+    assert set(OTHER_NAMES.values()) <= set(KNOWN)
+    assert not set(OTHER_NAMES) & set(KNOWN)
 
 
 def test_auth_form():

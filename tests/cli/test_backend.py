@@ -164,7 +164,20 @@ PUBLIC = ("--base-url", "http://api.example.com")
     ("arguments", "stdin", "code", "text"),
     [
         (["groqq"], "", 1, "Did you mean groq? Known: openai, anthropic"),
+        (["claude"], "", 1, "Did you mean anthropic?"),
+        (["z.ai"], "", 1, "Did you mean zai?"),
+        (["Kimi"], "", 1, "Did you mean moonshot?"),
+        (["qwen"], "", 1, "Did you mean alibaba?"),
+        (["google"], "", 1, "Did you mean gemini?"),
         (["groq"], "", 1, "error: groq needs a key."),
+        (["groq", "--key-file", "key.txt"], "", 1, "expected an absolute one"),
+        (["groq", "--key-cmd", "pass show groq | head -1"], "", 1, "has a | for a shell, and none runs"),
+        (["groq", "--key-cmd", ""], "", 1, "the command for the key is empty"),
+        (["groq", "--keyring", "groq"], "", 1, "expected SERVICE/USER"),
+        (["--keyring", "groq"], "", 2, "NAME"),
+        (["groq", "--key-stdin"], "op://vault/secret", 1, "is a reference to a key, not a key"),
+        (["groq", "--key-cmd", "a", "--key-stdin"], "", 2, "exclude each other"),
+        (["groq", "--profile", "x"], "", 2, "has no option --profile"),
         (["groq", "--key-stdin"], "", 1, "the key on standard input is empty"),
         (["groq", "--key-stdin"], "sk-secret\nsecond", 1, "the key on standard input has more than one line"),
         (["groq", "--key-stdin"], "sk-\x07secret", 1, "a control character"),
@@ -252,6 +265,12 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider):
     code, out, _ = fairlead("backend", "list", "--json")
     assert [problem["backend"] for problem in json.loads(out)["problems"]] == ["bad"]
     assert fairlead("backend", "remove", "bad") == (0, "Removed bad.\n", "")
+
+
+def test_names_of_vendors_can_be_taken(fairlead, provider):
+    """What is no preset may be the name of a backend of one's own."""
+    assert add(fairlead, provider, "--protocols", "chat", "--no-key", name="claude").code == 0
+    assert fairlead.backend("claude")["vendor"] == ""
 
 
 def test_remove(fairlead, provider):

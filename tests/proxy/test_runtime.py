@@ -1,5 +1,7 @@
 """What all requests share: backends as targets, their catalogs, and a reload that keeps what was good."""
 
+import sys
+
 import msgspec
 import pytest
 import trio
@@ -10,7 +12,7 @@ from router.demo import MODELS
 from router.errors import Unauthenticated
 from router.net import control
 from router.net.control import ControlError
-from router.proxy.runtime import REFRESH_SECONDS, RETRY_SECONDS, Runtime
+from router.proxy.runtime import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Runtime
 from router.settings import Settings, load
 from router.store import backends
 
@@ -377,6 +379,72 @@ def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
         assert trio.current_time() - began == pytest.approx(10)
 
     refreshed(runtime, use)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A reference to a command that prints what lies in `printed`, and fails without it."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nexec cat {tmp_path}/printed\n")
+    program.chmod(0o700)
+    return f'cmd:["{program}"]', tmp_path / "printed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
+def test_a_key_that_must_be_fetched_is_fetched_when_needed(made, command):
+    """Nothing runs at the start; a request that needs the key gets it, and a refused one is fetched anew."""
+    reference, printed = command
+    runtime = made(backend(key=reference, vendor="anthropic", protocols=("messages",)))
+    found = target(runtime)
+    assert (found.auth, found.secret, found.problem, found.account) == (None, None, None, "main")
+    found.check()
+
+    async def main():
+        with pytest.raises(Unauthenticated, match=r"The backend up has no usable key: .* exit code 1"):
+            await runtime.keyed(found)
+        printed.write_text(KEY)
+        keyed = await runtime.keyed(found)
+        assert keyed.auth == (b"X-Api-Key", b"x-api-key", KEY.encode())
+        assert KEY not in repr(keyed) + runtime.log.redacted(f'"{KEY}x"'.encode())
+        printed.write_text("sk-newer")
+        assert await runtime.keyed(found) == keyed
+        runtime.reload()
+        assert await runtime.keyed(target(runtime)) == keyed
+        runtime.refused(keyed)
+        assert (await runtime.keyed(found)).auth[2] == b"sk-newer"
+
+    trio.run(main)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
+def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
+    """A command that fails is not run again every minute, as it may ask its user; a request that gets the key has the
+    catalog read."""
+    reference, printed = command
+    catalogs = Catalogs(monkeypatch, up=["a"])
+    runtime = made(backend(key=reference))
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runtime.refresh_catalogs)
+            await runtime.settled()
+            catalog = runtime.catalogs["up"]
+            assert "exit code 1" in catalog.problem
+            assert catalog.due - trio.current_time() > FETCH_RETRY_SECONDS - 60
+            printed.write_text(KEY)
+            await runtime.keyed(target(runtime))
+            await trio.sleep(4)
+            assert set(runtime.snapshot.table.owners) == {"a"}
+            assert catalog.problem is None
+            printed.unlink()
+            runtime.refused(await runtime.keyed(target(runtime)))
+            with pytest.raises(Unauthenticated):
+                await runtime.keyed(target(runtime))
+            assert "exit code 1" in catalog.problem
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0.3))
+    assert len(catalogs.read) == 1
 
 
 def test_a_backend_s_account_shows_no_key():

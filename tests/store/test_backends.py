@@ -69,7 +69,20 @@ def test_unknown_keys_are_ignored(home):
         ({"protocols": ["smoke"]}, "protocols must be some of"),
         ({"name": "grok"}, 'name is "grok", unlike the file\'s'),
         ({"accounts": [{"alias": "a", "key": "1"}] * 2}, "two accounts have the same alias"),
+        ({"accounts": [{"alias": "No", "key": "1"}]}, r"accounts\[0\].alias is not in lower case"),
+        ({"accounts": [{"alias": "a b", "key": "1"}]}, r"accounts\[0\]: .* cannot be an account's name"),
+        ({"accounts": [{"alias": "client", "key": "1"}]}, r"accounts\[0\]: .* cannot be an account's name"),
+        ({"accounts": [{"alias": "a", "key": ["pass"]}]}, r"accounts\[0\].key: expected str, got array"),
+        ({"accounts": [{"alias": "a", "key": "cmd:pass show x | head"}]}, r"accounts\[0\]: .* no JSON list of words"),
+        ({"accounts": [{"alias": "a", "key": "file:key.txt"}]}, r"accounts\[0\]: .* expected an absolute one"),
+        (
+            {"accounts": [{"alias": "a", "key": "1"}, {"alias": "b", "key": "keyring:x"}]},
+            r"accounts\[1\]: .*SERVICE/USER",
+        ),
+        ({"accounts": {"a": "1"}}, "accounts: expected array, got object"),
+        ({"enabled": "no"}, "enabled: expected bool, got str"),
         ({"schema": "one"}, "schema: expected int, got str"),
+        ({"schema": None}, "schema: expected int, got null"),
     ],
 )
 def test_malformed_field_is_named(home, changes, fault):
@@ -129,6 +142,14 @@ def test_bad_name_is_refused(name):
     """A name that could not be a file, a prefix or a word of its own is refused."""
     with pytest.raises(CommandError):
         backends.check_name(name)
+
+
+@pytest.mark.parametrize("alias", ["", "-a", "a b", "a/b", "é", "x" * 65, "client", "NONE", "a\n"])
+def test_bad_alias_is_refused(alias):
+    """An account's name is a word, and none that answers use for something else."""
+    with pytest.raises(CommandError):
+        backends.check_alias(alias)
+    assert backends.check_alias("Work.eu-1_a") == "work.eu-1_a"
 
 
 def test_name_is_lower_case():

@@ -1,0 +1,197 @@
+"""`fairlead accounts`: several keys of one backend. Until there is a pool, the first one serves."""
+
+import json
+import os
+
+import msgspec
+
+from router.backends import Account, Backend
+from router.cli import backend_key
+from router.cli.backend import no_account, note_entries, plain_accounts, unknown
+from router.cli.parser import Parser, nearest, note
+from router.cli.text import note_problems, table
+from router.errors import CommandError, UsageError
+from router.store import backends
+from router.store.home import Home, open_home
+from router.store.references import describe
+
+_ABOUT = {
+    "add": "store a further key of a backend",
+    "list": "show the accounts, and which one serves",
+    "remove": "remove an account and its key",
+}
+
+
+def run(argv: list[str]) -> int:
+    """Run one of the account commands."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if argv else 2
+    commands = {"add": run_add, "list": run_list, "remove": run_remove}
+    name = argv[0]
+    if name not in commands:
+        near = nearest(name, commands)
+        hint = f"Did you mean:   fairlead accounts {near}" if near else "See:   fairlead accounts --help"
+        raise UsageError(f"unknown command: accounts {name}", hint)
+    return commands[name](argv[1:])
+
+
+def _overview() -> str:
+    lines = ["usage: fairlead accounts COMMAND …", ""]
+    lines += [f"  {name:<8} {about}" for name, about in _ABOUT.items()]
+    lines += ["", "examples:", "  fairlead accounts add groq work --key-env WORK_GROQ_KEY", "  fairlead accounts list"]
+    return "\n".join(lines)
+
+
+def run_add(argv: list[str]) -> int:
+    """Store a key as a further account of a backend; it is saved also when it is refused now."""
+    parser = Parser(
+        "accounts add",
+        "Store a further key of a backend, and ask the backend whether it takes it. The first account serves.",
+        examples=[
+            "fairlead accounts add groq work --key-env WORK_GROQ_KEY",
+            "fairlead accounts add anthropic home --key-cmd 'pass show anthropic/home'",
+        ],
+    )
+    parser.add_argument("backend", metavar="BACKEND", help="the backend")
+    parser.add_argument("alias", metavar="ALIAS", help="what to call the account")
+    backend_key.add_options(parser)
+    options = parser.read(argv)
+    backend_key.check_alone(backend_key.given(options))
+    home = open_home(os.environ)
+    before = _found(home, options.backend)
+    alias = backends.check_alias(options.alias)
+    _check_place(before, alias)
+    key = backend_key.chosen(options, f"{before.name}.{alias}") or _asked_key(before.name, alias)
+    return _add(home, before, Account(alias, key))
+
+
+def _check_place(backend: Backend, alias: str) -> None:
+    if backend.auth == "client":
+        raise CommandError(
+            f"{backend.name} passes on each tool's own login, so it has no accounts.",
+            f"Have it use a key:   fairlead backend set {backend.name} --key-stdin",
+        )
+    if any(account.alias == alias for account in backend.accounts):
+        raise CommandError(
+            f"{backend.name} has an account {alias} already.",
+            f"Remove it first:   fairlead accounts remove {backend.name} {alias}",
+        )
+
+
+def _asked_key(name: str, alias: str) -> str:
+    import sys
+
+    from router.store.secrets import check_key
+
+    if not sys.stdin.isatty():
+        raise CommandError(
+            f"the account {alias} needs a key.",
+            f"From a variable:   fairlead accounts add {name} {alias} --key-env VAR\n"
+            f"From a file:       fairlead accounts add {name} {alias} --key-stdin < key.txt",
+        )
+    return check_key(backend_key.ask(f"Key for {name}/{alias} (not shown): "))
+
+
+def _add(home: Home, before: Backend, account: Account) -> int:
+    import trio
+
+    from router.cli.backend_change import save
+    from router.cli.reach import reach
+    from router.cli.running import tell_change
+    from router.proxy.credentials import Credentials
+
+    print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
+    alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
+    contact = trio.run(reach, alone, Credentials(os.environ))
+    for line in contact.text.splitlines():
+        print(f"  {line}")
+    save(home, before, msgspec.structs.replace(before, auth="key", accounts=(*before.accounts, account)))
+    outcome = "Saved" if contact.ok else "Saved, but it does not work now"
+    print(f"{outcome}. The account that serves is {(before.accounts or (account,))[0].alias}.")
+    tell_change(home)
+    return 0
+
+
+def run_list(argv: list[str]) -> int:
+    """Show the accounts; exit code 1 when a backend could not be read."""
+    parser = Parser(
+        "accounts list",
+        "Show the accounts of all backends, or of one, and which one serves.",
+        examples=["fairlead accounts list", "fairlead accounts list groq --json"],
+    )
+    parser.add_argument("backend", metavar="BACKEND", nargs="?", help="the backend (default: all)")
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    found, problems = backends.load(home) if options.backend is None else ((_found(home, options.backend),), ())
+    if options.json:
+        listed = {
+            "accounts": [{"backend": backend.name, **entry} for backend in found for entry in plain_accounts(backend)],
+            "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
+        }
+        print(json.dumps(listed, indent=2))
+    else:
+        _print(found)
+    note_problems(problems)
+    return 1 if problems else 0
+
+
+def _print(found: tuple[Backend, ...]) -> None:
+    rows = [
+        (backend.name, account.alias, describe(account.key, os.environ), _state(backend, account))
+        for backend in found
+        for account in backend.accounts
+    ]
+    if not rows:
+        print("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
+        return
+    print("\n".join(table(rows)))
+    if any(len(backend.accounts) > 1 for backend in found):
+        note("note: this version uses the first account of a backend; the others are stored and wait.")
+
+
+def _state(backend: Backend, account: Account) -> str:
+    if not backend.enabled:
+        return "backend disabled"
+    return "serves" if account is backend.accounts[0] else "waits"
+
+
+def run_remove(argv: list[str]) -> int:
+    """Remove an account with its key."""
+    parser = Parser(
+        "accounts remove",
+        "Remove an account and its key. When it was the first, the next one serves.",
+        examples=["fairlead accounts remove groq work"],
+    )
+    parser.add_argument("backend", metavar="BACKEND", help="the backend")
+    parser.add_argument("alias", metavar="ALIAS", help="the account")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    before = _found(home, options.backend)
+    alias = options.alias.lower()
+    gone = [account for account in before.accounts if account.alias == alias]
+    if not gone:
+        raise no_account(before, alias)
+    left = tuple(account for account in before.accounts if account.alias != alias)
+
+    from router.cli.backend_change import save
+    from router.cli.running import tell_change
+
+    save(home, before, msgspec.structs.replace(before, accounts=left))
+    print(f"Removed {before.name}/{alias}.")
+    note_entries(gone)
+    if left:
+        print(f"The account that serves is {left[0].alias}.")
+    else:
+        print(f"{before.name} has no key left. Give one:   fairlead accounts add {before.name} ALIAS --key-stdin")
+    tell_change(home)
+    return 0
+
+
+def _found(home: Home, named: str) -> Backend:
+    name = backends.check_name(named)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise unknown(home, name)
+    return backend

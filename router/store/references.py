@@ -1,0 +1,195 @@
+"""References: where a key is taken from when it is needed.
+
+Forms, as they stand in `backends/NAME.json`:
+
+    env:VARIABLE           a variable of the process that needs the key
+    file:PATH              a private file: an absolute path, or one that begins with ~
+    cmd:["WORD", …]        what a command prints; a JSON list, since no shell takes it apart
+    keyring:SERVICE/USER   an entry of the system's keyring
+
+Any other text is the key itself. Messages here show a command by its first word only.
+"""
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+from router.errors import CommandError
+
+Kind = Literal["env", "file", "cmd", "keyring"]
+LENGTH = 4096
+WORDS = 256
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORM = re.compile(r"(env|file|cmd|keyring):(.*)", re.DOTALL)
+# What stands for a key elsewhere and is never one: misspelled forms, and URLs such as op://vault/item.
+_LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
+_SHELL = set("|&;<>()$`\n")
+
+
+class Reference(NamedTuple):
+    """A reference taken apart. words: the variable; the path; the command's words; service and user."""
+
+    kind: Kind
+    words: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        # A command's words may hold what is nobody's business.
+        return f"Reference({self.kind})"
+
+
+def parse(text: str) -> Reference | None:
+    """The reference that a stored key is, None for a literal. Raises CommandError when it is malformed."""
+    match = _FORM.match(text)
+    if match is None:
+        return None
+    kind, rest = cast("Kind", match[1]), match[2]
+    if len(rest) > LENGTH:
+        raise CommandError(f"the {kind}: reference is longer than {LENGTH} characters.")
+    return Reference(kind, _READERS[kind](rest))
+
+
+def looks_like_one(text: str) -> bool:
+    """True for a text that was meant as a reference, in our forms or another tool's; it is no key."""
+    return _LOOKALIKE.match(text) is not None
+
+
+def to_variable(name: str) -> str:
+    """`env:NAME`. Raises CommandError when no variable can have that name."""
+    return f"env:{_variable(name)[0]}"
+
+
+def to_file(path: str) -> str:
+    """`file:PATH`. Raises CommandError for a path that depends on the working directory."""
+    return f"file:{_path(path)[0]}"
+
+
+def to_command(line: str) -> str:
+    """`cmd:[…]` from a command line, or from a JSON list of words. Raises CommandError."""
+    words = _listed(line) if line.lstrip().startswith("[") else _checked_words(_split(line))
+    return f"cmd:{json.dumps(words, ensure_ascii=False)}"
+
+
+def to_entry(entry: str) -> str:
+    """`keyring:SERVICE/USER`. Raises CommandError."""
+    return f"keyring:{'/'.join(_entry(entry))}"
+
+
+def describe(text: str, environ: Mapping[str, str]) -> str:
+    """How lists show a key: where it comes from, never what it is."""
+    try:
+        found = parse(text)
+    except CommandError:
+        return f"key by {text.partition(':')[0]}: reference, malformed"
+    if found is None:
+        return "key stored"
+    if found.kind == "env":
+        return f"key from ${found.words[0]} ({'set' if environ.get(found.words[0]) else 'not set'})"
+    if found.kind == "file":
+        missing = "" if os.path.lexists(os.path.expanduser(found.words[0])) else " (missing)"
+        return f"key from file {found.words[0]}{missing}"
+    if found.kind == "cmd":
+        return f"key from command {found.words[0]}"
+    return f"key from keyring {'/'.join(found.words)}"
+
+
+def source(text: str) -> str:
+    """The kind of a key for JSON: `stored`, `env`, `file`, `cmd` or `keyring`."""
+    match = _FORM.match(text)
+    return match[1] if match else "stored"
+
+
+def _variable(name: str) -> tuple[str, ...]:
+    if not _VARIABLE.fullmatch(name) or len(name) > LENGTH:
+        raise CommandError(f"{_quoted(name)} is no name of an environment variable.", "Give the name alone, no $ or =.")
+    return (name,)
+
+
+def _path(path: str) -> tuple[str, ...]:
+    if not path or not path.isprintable() or len(path) > LENGTH:
+        raise CommandError("the key file's path is empty, too long, or has a control character.")
+    if not os.path.isabs(os.path.expanduser(path)):
+        raise CommandError(
+            f"the key file's path is {_quoted(path)}; expected an absolute one, or one that begins with ~/.",
+            f"Here that is:   {shlex.quote(os.path.abspath(path))}",
+        )
+    return (path,)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    try:
+        words: object = json.loads(text)
+    except (ValueError, RecursionError):
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in cast("list[Any]", words)):
+        raise CommandError('the cmd: reference is no JSON list of words; expected such as cmd:["pass", "show", "x"].')
+    return _checked_words(cast("list[str]", words))
+
+
+def _checked_words(words: list[str]) -> tuple[str, ...]:
+    if not words or not words[0].strip():
+        raise CommandError("the command for the key is empty.")
+    if len(words) > WORDS or sum(map(len, words)) > LENGTH:
+        raise CommandError(f"the command for the key is longer than {WORDS} words or {LENGTH} characters.")
+    if not words[0].isprintable() or any("\0" in word for word in words):
+        raise CommandError("the command for the key has a control character.")
+    named = os.path.expanduser(words[0])
+    if (os.sep in named or "/" in named) and not os.path.isabs(named):
+        raise CommandError(
+            f"the command for the key is {_quoted(words[0])}; expected a name on PATH or an absolute path.",
+            f"Here that is:   {shlex.quote(os.path.abspath(words[0]))}",
+        )
+    return tuple(words)
+
+
+def _split(line: str) -> list[str]:
+    sign = _shell_sign(line)
+    if sign:
+        raise CommandError(
+            f"the command for the key has a {sign} for a shell, and none runs.",
+            "Ask for one in so many words:   --key-cmd \"sh -c '…'\"",
+        )
+    try:
+        if sys.platform == "win32":
+            # Backslashes separate folders there.
+            return [word.strip('"') for word in shlex.split(line, posix=False)]
+        return shlex.split(line)
+    except ValueError as problem:
+        raise CommandError(f"the command for the key cannot be split into words: {problem}.") from None
+
+
+def _shell_sign(line: str) -> str:
+    """The first character that a shell would act on where it stands, '' when there is none."""
+    quote, skip = "", False
+    for char in line:
+        if skip:
+            skip = False
+        elif char == "\\" and quote != "'":
+            skip = True
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        elif char in _SHELL and (not quote or (quote == '"' and char in "$`")):
+            return "line end" if char == "\n" else char
+    return ""
+
+
+def _entry(text: str) -> tuple[str, ...]:
+    service, _, user = text.rpartition("/")
+    if not service or not user or not text.isprintable() or len(text) > LENGTH:
+        raise CommandError(f"{_quoted(text)} names no entry of a keyring; expected SERVICE/USER.")
+    return service, user
+
+
+def _quoted(text: str) -> str:
+    """A user's text as a message repeats it: one line, cut."""
+    cut = text if len(text) <= 80 else text[:79] + "…"
+    return '"' + "".join(char if char.isprintable() else "?" for char in cut) + '"'
+
+
+_READERS = {"env": _variable, "file": _path, "cmd": _listed, "keyring": _entry}
