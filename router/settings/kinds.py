@@ -74,9 +74,12 @@ class Wrong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How values of one kind are read. expected: completes "expected …". form: what TOML holds for it; `time` is a
-    text or a number, `switch` and `choice` a text, true or false. convert: from text; raises ValueError. Numbers of TOML go through their text form, so that both
-    ways meet the same checks."""
+    """How values of one kind are read.
+
+    expected: completes "expected …". form: what TOML holds for it; `time` is a text or a number, `switch` and `choice`
+    a text, true or false. convert: from text; raises ValueError. Numbers of TOML go through their text form, so that
+    both ways meet the same checks.
+    """
 
     expected: str
     form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]

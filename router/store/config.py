@@ -99,7 +99,10 @@ def _mark(data: bytes) -> str:
 
 def write(home: Home, text: str) -> Loaded:
     """Replace the file; call it under the home's lock. Raises CommandError for a text that could not be loaded."""
-    loaded = resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
+    try:
+        loaded = resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
+    except CommandError as error:
+        raise CommandError(f"nothing was saved: {error}", error.hint) from None
     home.write(NAME, text.encode())
     return loaded
 
