@@ -51,7 +51,7 @@ def _editor() -> list[str]:
 def _edited(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
     start = home.read(copy)
     while True:
-        _open(home, editor, copy)
+        _open(home, editor, copy, start)
         new = _read(home, copy)
         if new == start:
             home.remove(copy)
@@ -70,7 +70,7 @@ def _edited(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
         return 0
 
 
-def _open(home: Home, editor: list[str], copy: str) -> None:
+def _open(home: Home, editor: list[str], copy: str, start: bytes | None) -> None:
     try:
         code = subprocess.call([*editor, str(home.at(copy))])  # noqa: S603
     except OSError as error:
@@ -78,6 +78,9 @@ def _open(home: Home, editor: list[str], copy: str) -> None:
         raise CommandError(
             f"{editor[0]} cannot be started: {error.strerror}.", "Name another:   EDITOR=nano fairlead config edit"
         ) from None
+    if code and _read(home, copy) == start:
+        home.remove(copy)
+        raise CommandError(f"{editor[0]} ended with code {code}; nothing was changed.")
     if code:
         raise _kept(home, copy, f"{editor[0]} ended with code {code}, so nothing was saved.")
 

@@ -221,6 +221,10 @@ class _Reader:
                 found[entry.key] = self._value(entry, where, value, hidden=entry.key in (secret or ()))
             elif _leads(below, declared):
                 self.wrong(where, value, f"a table with keys such as {_first(below, known)}")
+            elif path[:1] == ("routes",) and below[0] == "when":
+                # A rule that ignores one of its conditions would take requests it was not meant for.
+                asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
+                self.fail(where, f"is no condition fairlead knows; expected some of {asked}.")
             else:
                 self._warn(where, ".".join(below), [*(entry.key for entry in known), *also])
         return found

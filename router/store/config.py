@@ -99,12 +99,17 @@ def _mark(data: bytes) -> str:
 
 def write(home: Home, text: str) -> Loaded:
     """Replace the file; call it under the home's lock. Raises CommandError for a text that could not be loaded."""
-    try:
-        loaded = resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
-    except CommandError as error:
-        raise CommandError(f"nothing was saved: {error}", error.hint) from None
+    loaded = check(home, text)
     home.write(NAME, text.encode())
     return loaded
+
+
+def check(home: Home, text: str) -> Loaded:
+    """The settings that a text for this file gives. Raises CommandError for one that could not be loaded."""
+    try:
+        return resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
+    except CommandError as error:
+        raise CommandError(f"nothing was saved: {error}", error.hint) from None
 
 
 def changed(text: str, changes: Sequence[Change], name: str) -> str:
@@ -194,9 +199,10 @@ def _put(document: "TOMLDocument", one: Change) -> None:
     value = one.value
     if isinstance(value, dict):
         value = _inline_value(cast("dict[str, Any]", value))
-    if one.path[-1] == "routes":
-        value = _rules(cast("list[dict[str, Any]]", one.value))
-    node[one.path[-1]] = value
+    if one.path == ("routes",):
+        _put_rules(document, cast("list[dict[str, Any]]", one.value))
+    else:
+        node[one.path[-1]] = value
 
 
 def _inline(node: Any) -> bool:
@@ -214,13 +220,21 @@ def _inline_value(value: Mapping[str, Any]) -> Any:
     return table
 
 
-def _rules(rules: Sequence[Mapping[str, Any]]) -> Any:
+def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rules; those that are there stay as they are when the new ones only come behind them."""
     import tomlkit
+    from tomlkit.items import AoT
 
-    listed = tomlkit.aot()
-    for rule in rules:
+    listed = cast("Any", document).get("routes")
+    held = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
+    count = len(held)
+    if not count or held != list(rules[:count]):
+        count, listed = 0, tomlkit.aot()
+        if "routes" not in document and len(document):
+            document.add(tomlkit.nl())
+        document["routes"] = listed
+    for rule in rules[count:]:
         table = tomlkit.table()
         for key, item in rule.items():
             table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
-        listed.append(table)  # pyright: ignore[reportUnknownMemberType]
-    return listed
+        cast("Any", listed).append(table)
