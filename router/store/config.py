@@ -132,6 +132,8 @@ def _edited(body: str, changes: Sequence[Change], name: str) -> str:
 
     try:
         document = tomlkit.parse(body)
+        if "".join(tomlkit.dumps(document).split()) != "".join(body.split()):
+            raise _by_hand(name)
         for one in changes:
             if one.value is None:
                 _remove(cast("dict[str, Any]", document), one.path)
