@@ -106,7 +106,7 @@ def field_path(text: str) -> str:
 
 def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tuple[str, ...]]:
     def convert(text: str) -> tuple[str, ...]:
-        names = [part.strip() for part in text.split(",") if part.strip()]
+        names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
         return tuple(dict.fromkeys(check(name.lower() if lower else name) for name in names))
 
     return convert

@@ -236,8 +236,8 @@ class _Reader:
             where = (*path, *wrong.below)
             if wrong.refused:
                 culprit = _inside(value, wrong.below)
-                named = f"names {display(culprit)}, which" if isinstance(wrong.below[-1], int) else ""
-                self.fail(where, f"{named} cannot be used: {wrong.text}.".strip())
+                named = "" if isinstance(where[-1], str) and wrong.below else f"names {display(culprit)}, which "
+                self.fail(where, f"{named}cannot be used: {wrong.text}.")
             self.wrong(where, _inside(value, wrong.below), wrong.text, hidden=hidden)
 
     def wrong(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:

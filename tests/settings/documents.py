@@ -6,8 +6,12 @@ from hypothesis import strategies as st
 
 _SPACE = st.sampled_from(["", " ", "  ", "\t"])
 _BARE = st.text("abcdefgh-_0123456789", min_size=1, max_size=4)
-_PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="'\"\\\x7f"), max_size=8)
-_TRICKY = st.sampled_from(["#", "=", "[", "]", "{", "}", ",", "a.b", "[x]", "# not", "'", '"', '\\"', "x = 1", "]]", "é\u2028"])
+_PLAIN = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="'\"\\\x7f"), max_size=8
+)
+_TRICKY = st.sampled_from(
+    ["#", "=", "[", "]", "{", "}", ",", "a.b", "[x]", "# not", "'", '"', '\\"', "x = 1", "]]", "é\u2028"]
+)
 _ANY = st.one_of(_PLAIN, _TRICKY, st.tuples(_TRICKY, _PLAIN).map("".join))
 
 
@@ -84,7 +88,11 @@ class Document:
         elif form == "literal":
             self.text += "'" + self.draw(_ANY).replace("'", "") + "'"
         elif form == "long":
-            self.text += '"""' + self.draw(st.sampled_from(["", "\n", "a\nb = 1\n", '\\"""', '"', '""', "[x]\n#", "\\\n  "])) + '"""'
+            self.text += (
+                '"""'
+                + self.draw(st.sampled_from(["", "\n", "a\nb = 1\n", '\\"""', '"', '""', "[x]\n#", "\\\n  "]))
+                + '"""'
+            )
         elif form == "raw":
             self.text += "'''" + self.draw(st.sampled_from(["", "\n", "a\nb = 1\n", "'", "''", "[x]\n#\\"])) + "'''"
         elif form == "array":

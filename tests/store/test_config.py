@@ -206,10 +206,13 @@ def test_everything_survives_a_save(document, change, windows):
     text = document.text.replace("\n", "\r\n") if windows else document.text
     try:
         result = changed(text, [change], "config.toml")
-    except CommandError as error:
-        assert "config edit" in error.hint
+    except CommandError as refused:
+        hint = refused.hint
+    else:
+        hint = ""
+    if hint:
+        assert "config edit" in hint
         assume(False)
-        return
     tree, node = tomllib.loads(document.text), tomllib.loads(result)
     for key in change.path[:-1]:
         node = node[key]

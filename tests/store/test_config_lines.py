@@ -45,7 +45,7 @@ def test_line_ends_of_windows_count_the_same(document):
         ('s = """\n[no]\nx = 1\n"""\ny=1', ("y",), 5),
         ("s = '''\n'''''\ny=1", ("y",), 3),
         ('s = "\\"" # x = [\ny=1', ("y",), 2),
-        ('"a.b" . \'c d\' = 1', ("a.b", "c d"), 1),
+        ("\"a.b\" . 'c d' = 1", ("a.b", "c d"), 1),
         ('"\\u0061" = 1', ("a",), 1),
         ("a = 1 # c\r\nb = 2\r\n", ("b",), 2),
         ("[a]\n[b]\n[a.c]\nd=1", ("a", "c", "d"), 4),
