@@ -62,12 +62,12 @@ def read(plan: Plan, tree: Mapping[str, Any]) -> None:
 def _table(node: object) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
-    return {str(key): value for key, value in cast("dict[object, Any]", node).items()}
+    return {key: value for key, value in cast("dict[object, Any]", node).items() if isinstance(key, str)}
 
 
 def _settings(plan: Plan, router: dict[str, Any], litellm: dict[str, Any], general: dict[str, Any]) -> None:
     time = litellm.get("request_timeout", router.get("timeout"))
-    if isinstance(time, int | float) and not isinstance(time, bool) and time > 0:
+    if isinstance(time, int | float) and not isinstance(time, bool) and 0 < time < 1e9:
         plan.setting("request_timeout", "timeouts.total", f"{time:f}".rstrip("0").rstrip(".") + "s")
     master = general.get("master_key")
     if isinstance(master, str) and master.strip():

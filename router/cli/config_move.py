@@ -175,7 +175,7 @@ def _tree(text: str, name: str) -> Mapping[str, Any]:
         raise CommandError(f"{name} holds a value that cannot be read.") from None
     if not isinstance(tree, dict):
         raise CommandError(f"{name} holds no settings.")
-    return {str(key): value for key, value in cast("dict[object, Any]", tree).items()}
+    return {key: value for key, value in cast("dict[object, Any]", tree).items() if isinstance(key, str)}
 
 
 _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)

@@ -102,7 +102,7 @@ class Kind:
         """What config.toml gets for a text that can be read."""
         if self.form == "number":
             return int(text)
-        if self.form == "switch":
+        if self.form in ("switch", "choice"):
             return self.convert(text)
         if self.form == "names":
             return [part.strip() for part in text.split(",") if part.strip()]
