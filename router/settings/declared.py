@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import msgspec
+
 from router.settings.fields import ALIASES
 from router.settings.kinds import (
     BACKEND,
@@ -23,8 +25,7 @@ from router.settings.kinds import (
 from router.settings.tables import BackendOptions, Entry, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(msgspec.Struct, frozen=True):
     """How one setting is named and read. key: as in configuration, dots are TOML tables; metavar: what stands for its
     value in help; restart: a running proxy does not take it up."""
 

@@ -1,10 +1,8 @@
 """What a rule or a backend's table may change in a request: which headers and body fields, and why others not."""
 
-import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from router.settings.kinds import MODEL, Frozen, Kind, Wrong, clean
@@ -45,8 +43,7 @@ _FIELD = "a dotted path of a body field, such as provider.order"
 _JSON = "a text, number, true, false, list or table, as JSON has them"
 
 
-@dataclass(frozen=True, slots=True)
-class Map(Kind):
+class Map(Kind, frozen=True):
     """A table whose keys are the user's. name: checks a key and gives it in its final form; items: of its values.
     Two keys that differ in case only are refused when `folds`."""
 
@@ -112,10 +109,8 @@ def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tupl
     return convert
 
 
-class _Names(Kind):
+class _Names(Kind, frozen=True):
     """A list of names each of which is checked; a refused one says why."""
-
-    __slots__ = ()
 
     def text(self, text: str) -> Any:
         """The names that a text lists. Raises Wrong."""
@@ -131,10 +126,8 @@ def _header_value(text: str) -> str:
     return text
 
 
-class _Json(Kind):
+class _Json(Kind, frozen=True):
     """Any JSON value; as text, what is not JSON is a text itself."""
-
-    __slots__ = ()
 
     def value(self, value: object) -> Any:
         """The value itself. Raises Wrong for what JSON lacks."""
@@ -163,6 +156,8 @@ def _check_json(value: object) -> None:
 
 
 def _json_text(text: str) -> Any:
+    import json
+
     try:
         value = json.loads(text)
         _check_json(value)

@@ -6,8 +6,9 @@ the value; a TOML value of another type than the kind's own is refused, not conv
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
+
+import msgspec
 
 V = TypeVar("V")
 
@@ -72,8 +73,7 @@ class Wrong(ValueError):
         self.refused = refused
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """How values of one kind are read.
 
     expected: completes "expected …". form: what TOML holds for it; `time` is a text or a number, `switch` and `choice`

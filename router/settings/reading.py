@@ -5,8 +5,9 @@ the file is kept and told as a warning.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, cast
+
+import msgspec
 
 from router.errors import CommandError
 from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
@@ -26,14 +27,17 @@ Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(msgspec.Struct, frozen=True):
     """config.toml as it was read. name: as messages show it; tree: what tomllib made of it; lines: where each key and
     each table stands, from 1."""
 
     name: str
-    tree: Node = field(repr=False)
-    lines: Mapping[Path, int] = field(default_factory=dict[Path, int], repr=False)
+    tree: Node
+    lines: Mapping[Path, int]
+
+    def __repr__(self) -> str:
+        # The tree may hold secrets.
+        return f"ConfigFile({self.name!r})"
 
     def line(self, path: Path) -> int:
         """The line of a key, or of the nearest table around it; 0 when none is known."""
@@ -47,16 +51,14 @@ class ConfigFile:
         return f"{self.name} line {line}" if line else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where a value comes from. text: as `config show` says it, such as `config.toml line 14` or `$FAIRLEAD_PORT`."""
 
     kind: Literal["default", "file", "environment", "flag"]
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """The settings, where each comes from (key -> source), what is unknown in the file (paths, with a warning each)."""
 
     settings: Settings

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+import msgspec
+
 from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import BACKEND, CAP, MODEL, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One key of a table. key: dotted, within the table. attribute: the field that holds the value."""
 
     key: str

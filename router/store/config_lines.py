@@ -5,8 +5,6 @@ of an array of tables or of an inline array stands under the index of its elemen
 is that table's.
 """
 
-import tomllib
-
 Path = tuple[str | int, ...]
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -155,4 +153,6 @@ class _Scan:
 
 
 def _unquoted(quoted: str) -> str:
+    import tomllib
+
     return next(iter(tomllib.loads(f"{quoted} = 0")))
