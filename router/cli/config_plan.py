@@ -22,7 +22,7 @@ from router.settings.kinds import clean
 from router.store import backends, config
 from router.store.config import Change
 from router.store.home import Home
-from router.store.secrets import check_key, check_variable
+from router.store.secrets import check_key
 
 _ENDPOINT = re.compile(r"/(?:chat/completions|messages|responses|completions|embeddings)/?$")
 _REFERENCE = re.compile(r"(?:env|file|cmd|keyring):")
@@ -169,7 +169,7 @@ def reference(text: str, variable: re.Pattern[str]) -> str:
     """The key as a backend stores it: `env:NAME` where `variable` matches, else the literal. Raises CommandError."""
     found = variable.fullmatch(text.strip())
     if found:
-        return check_variable(next(group for group in found.groups() if group))
+        return f"env:{next(group for group in found.groups() if group)}"
     if _REFERENCE.match(text.strip()):
         # In a foreign file this is a key, not a request to run or read something.
         raise CommandError("the key looks like a reference of fairlead's own")
