@@ -7,16 +7,36 @@ from pathlib import Path
 from router.backends.known import KNOWN
 from router.cli import COMMANDS
 from router.settings import DECLARATIONS, default_text
+from router.settings.declared import TABLES
+from router.settings.tables import BACKENDS, ROUTE, Edits, entries
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def settings() -> str:
     """The table of settings."""
-    rows = ["| flag | variable | default | what it does |", "|---|---|---|---|"]
+    rows = ["| config key | flag | variable | default | what it does |", "|---|---|---|---|---|"]
     for entry in DECLARATIONS:
         flag = f"`{entry.flag} {entry.metavar}`".replace("|", "\\|") if entry.flag else ""
-        rows.append(f"| {flag} | `{entry.env}` | {default_text(entry)} | {entry.help} |")
+        rows.append(f"| `{entry.key}` | {flag} | `{entry.env}` | {default_text(entry)} | {entry.help} |")
+    return "\n".join(rows)
+
+
+_FORMS = {"text": "text", "number": "number", "time": "time", "switch": "on or off", "names": "list", "table": "table"}
+
+
+def tables() -> str:
+    """The keys of the tables that only config.toml has."""
+    rows = ["| table | key | value | what it does |", "|---|---|---|---|"]
+    rows += [f"| `[{entry.key}]` | NAME | text | {entry.help} |" for entry in TABLES]
+    both = {entry.key for entry in entries(Edits)}
+    for title, keys in (("[[routes]]", ROUTE), ("[backends.NAME]", BACKENDS), ("", entries(Edits))):
+        for entry in keys:
+            if title and entry.key in both:
+                continue
+            form = entry.kind.expected if entry.kind.form == "choice" else _FORMS[entry.kind.form]
+            where = f"`{title}`" if title else "both"
+            rows.append(f"| {where} | `{entry.key}` | {form} | {entry.help} |")
     return "\n".join(rows)
 
 
@@ -35,7 +55,7 @@ def commands() -> str:
     return "\n".join(rows)
 
 
-BLOCKS = {"settings": settings, "providers": providers, "commands": commands}
+BLOCKS = {"settings": settings, "tables": tables, "providers": providers, "commands": commands}
 
 
 def filled(text: str) -> str:

@@ -19,6 +19,7 @@ COMMANDS = {
     "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
     "backend": ("router.cli.backend:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts:run", "store several keys of one backend"),
+    "config": ("router.cli.config:run", "show and change the settings"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

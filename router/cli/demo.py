@@ -10,8 +10,8 @@ from router import __version__
 from router.cli.demo_round import Outcome, rounds
 from router.cli.parser import Parser
 from router.cli.proxy import taken
-from router.cli.text import own_logins, point_lines, table
-from router.settings import Settings, load
+from router.cli.text import own_logins, point_lines, read_settings, table
+from router.settings import Settings
 from router.store import access, backends
 from router.store.home import Home, open_home
 
@@ -31,9 +31,9 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--once", action="store_true", help="end after the requests: exit code 0 when all were right")
     options = parser.read(argv)
     flags = {} if options.port is None else {"port": options.port}
-    settings = replace(load(os.environ, flags), demo=True)
-    access.check(settings)
     home = open_home(os.environ)
+    settings = replace(read_settings(home, flags), demo=True)
+    access.check(settings)
     return trio.run(_demo, settings, home, options.port is not None, options.once)
 
 

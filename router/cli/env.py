@@ -5,8 +5,7 @@ import shlex
 import sys
 
 from router.cli.parser import Parser, note
-from router.cli.text import NO_KEY, note_problems, own_logins, variables
-from router.settings import load
+from router.cli.text import NO_KEY, note_problems, own_logins, read_settings, variables
 from router.store import backends, runs
 from router.store.access import client_key
 from router.store.home import Home, open_home
@@ -39,7 +38,7 @@ def run(argv: list[str]) -> int:
 
 
 def _values(home: Home) -> dict[str, str]:
-    settings = load(os.environ, {})
+    settings = read_settings(home)
     found, problems = backends.load(home)
     note_problems(problems)
     own = own_logins(found)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli.parser import Parser
-from router.cli.text import note_problems, own_logins, point_lines
+from router.cli.text import note_problems, own_logins, point_lines, read_settings
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings, default_text, load
+from router.settings import DECLARATIONS, Settings, default_text
 from router.store import access, backends
 from router.store.home import Home, open_home
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when this home's proxy is already there."""
-    settings = load(os.environ, _flags(_parser().read(argv)))
-    access.check(settings)
+    flags = _flags(_parser().read(argv))
     home = open_home(os.environ)
+    settings = read_settings(home, flags)
+    access.check(settings)
     # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
     gc.disable()
     from router.proxy import serve
@@ -36,7 +37,7 @@ def _parser() -> Parser:
     parser = Parser(
         "proxy",
         "Serve every backend on one local URL until stopped.\n"
-        "Each option can also be set by the variable that stands with it.",
+        "Each option can also be set by the variable that stands with it, or for good by `fairlead config set`.",
         examples=["fairlead proxy", "fairlead proxy --port 3457 -v"],
     )
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
@@ -46,7 +47,7 @@ def _parser() -> Parser:
             about = f"{entry.help} ({f'default {default}; ' if default else ''}${entry.env})"
             parser.add_argument(entry.flag, dest=entry.attribute, metavar=entry.metavar, help=about.replace("%", "%%"))
     secret = ", ".join(f"${entry.env}: {entry.help}" for entry in DECLARATIONS if entry.secret)
-    parser.epilog = f"only as a variable:\n  {secret}\n\n{parser.epilog}"
+    parser.epilog = f"only as a variable, or by `fairlead config set`:\n  {secret}\n\n{parser.epilog}"
     return parser
 
 

@@ -1,11 +1,15 @@
 """What several commands print: tables, the lines that point a tool at the proxy, backends that could not be read."""
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import Backend
 from router.cli.parser import note
+from router.settings import Settings
+from router.store import config
 from router.store.backends import Problem
+from router.store.home import Home
 
 # Where a key is not asked for, tools still want one set.
 NO_KEY = "fairlead"
@@ -65,6 +69,15 @@ def _assignments(pairs: list[tuple[str, str]]) -> str:
     if sys.platform == "win32":
         return "; ".join(f'$env:{name}="{value}"' for name, value in pairs)
     return "export " + "    ".join(f"{name}={value}" for name, value in pairs)
+
+
+def read_settings(home: Home, flags: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this home, this environment and these flags; what is unknown in config.toml is said on stderr.
+    Raises CommandError."""
+    loaded = config.load(home, os.environ, flags)
+    for warning in loaded.warnings:
+        note(f"warning: {warning}")
+    return loaded.settings
 
 
 def note_problems(problems: Iterable[Problem]) -> None:

@@ -1,13 +1,41 @@
-"""The shapes of config.toml's tables: what a rule asks and does, and what is set for one backend."""
+"""The shapes of config.toml's tables: what a rule asks and does, and what is set for one backend.
+
+Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+import msgspec
+
+from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
+from router.settings.kinds import BACKEND, CAP, MODEL, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One key of a table. key: dotted, within the table. attribute: the field that holds the value."""
+
+    key: str
+    kind: Kind
+    help: str
+    attribute: str = ""
+
+
+def _entry(kind: Kind, default: Any, about: str, *, key: str = "") -> Any:
+    return field(default=default, metadata={"entry": Entry(key, kind, about)})
+
+
+def entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
+    """The declared keys of a shape, with `prefix` before each."""
+    found: list[Entry] = []
+    for one in fields(shape):
+        entry: Entry | None = one.metadata.get("entry")
+        if entry is not None:
+            found.append(Entry(prefix + (entry.key or one.name), entry.kind, entry.help, one.name))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +47,18 @@ class Edits:
     raised.
     """
 
-    set_headers: Mapping[str, str] = field(default=_NOTHING)
-    remove_headers: tuple[str, ...] = ()
-    set_fields: Mapping[str, Any] = field(default=_NOTHING)
-    remove_fields: tuple[str, ...] = ()
-    effort: Effort | None = None
-    max_tokens: int | None = None
+    set_headers: Mapping[str, str] = _entry(HEADERS, Frozen[str](), "header names and the values they are sent with")
+    remove_headers: tuple[str, ...] = _entry(HEADER_NAMES, (), "headers that are not sent on")
+    set_fields: Mapping[str, Any] = _entry(
+        FIELDS, Frozen[Any](), 'body fields by their dotted path in quotes, and the values they get: {"a.b" = 1}'
+    )
+    remove_fields: tuple[str, ...] = _entry(FIELD_PATHS, (), "body fields that are not sent on, by their dotted path")
+    effort: Effort | None = _entry(
+        choice("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        None,
+        "reasoning effort, put where the protocol has it",
+    )
+    max_tokens: int | None = _entry(CAP, None, "cap of the output limit; lowers it, never raises it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +70,20 @@ class Condition:
     whether the request has any.
     """
 
-    model: str = ""
-    protocol: Literal["", "messages", "chat", "responses"] = ""
-    client: str = ""
-    tokens_over: int | None = None
-    tokens_under: int | None = None
-    tools: bool | None = None
-    images: bool | None = None
-    thinking: bool | None = None
+    model: str = _entry(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
+    protocol: Literal["", "messages", "chat", "responses"] = _entry(
+        choice("messages", "chat", "responses"), "", "protocol of the request"
+    )
+    client: str = _entry(
+        Kind("a client's name, such as claude-code", "text", lambda text: TEXT.text(text).lower()),
+        "",
+        "tool that sent it, such as claude-code",
+    )
+    tokens_over: int | None = _entry(TOKENS, None, "estimated input tokens are more than this")
+    tokens_under: int | None = _entry(TOKENS, None, "estimated input tokens are fewer than this")
+    tools: bool | None = _entry(SWITCH, None, "whether the request declares tools")
+    images: bool | None = _entry(SWITCH, None, "whether it holds images")
+    thinking: bool | None = _entry(SWITCH, None, "whether it asks for thinking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +93,10 @@ class Rule:
     backend: where the request goes, '' to leave that to the later steps. model: the name to send, '' to keep it.
     """
 
-    name: str
+    name: str = _entry(TEXT, "", "what explain and the log call it")
     when: Condition = Condition()
-    backend: str = ""
-    model: str = ""
+    backend: str = _entry(BACKEND, "", "backend the request goes to")
+    model: str = _entry(MODEL, "", "model name to send instead")
     edits: Edits = Edits()
 
 
@@ -64,11 +104,15 @@ class Rule:
 class BackendOptions:
     """`[backends.NAME]`: what else is set for one backend. None: as for all. Times are seconds."""
 
-    connect: float | None = None
-    first_byte: float | None = None
-    idle: float | None = None
-    total: float | None = None
-    usage_probe: bool | None = None
-    ask_identity: bool | None = None
-    strip_attribution: bool | None = None
+    connect: float | None = _entry(TIME, None, "limit to reach it", key="timeouts.connect")
+    first_byte: float | None = _entry(TIME, None, "limit for its response head on streams", key="timeouts.first_byte")
+    idle: float | None = _entry(TIME, None, "limit between two reads of a stream", key="timeouts.idle")
+    total: float | None = _entry(TIME, None, "limit for a whole request", key="timeouts.total")
+    usage_probe: bool | None = _entry(SWITCH, None, "ask Chat streams for usage, as for all backends or not")
+    ask_identity: bool | None = _entry(SWITCH, None, "ask for answers that are not compressed")
+    strip_attribution: bool | None = _entry(SWITCH, None, "take Claude Code's billing line out of the system prompt")
     edits: Edits = Edits()
+
+
+ROUTE: tuple[Entry, ...] = (*entries(Rule), *entries(Condition, "when."), *entries(Edits))
+BACKENDS: tuple[Entry, ...] = (*entries(BackendOptions), *entries(Edits))

@@ -1,0 +1,179 @@
+"""Every setting, declared once: key, environment variable, flag, default, kind and help come from one line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import msgspec
+
+from router.settings.fields import ALIASES
+from router.settings.kinds import (
+    BACKEND,
+    LEVEL,
+    MODEL,
+    NAMES,
+    PORT,
+    SECRET,
+    SWITCH,
+    TEXT,
+    TIME,
+    Frozen,
+    Kind,
+    Secret,
+    choice,
+)
+from router.settings.tables import BackendOptions, Entry, Rule
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """How one setting is named and read. key: as in configuration, dots are TOML tables; metavar: what stands for its
+    value in help; restart: a running proxy does not take it up."""
+
+    key: str
+    kind: Kind
+    metavar: str
+    help: str
+    secret: bool = False
+    restart: bool = False
+
+    @property
+    def env(self) -> str:
+        """The environment variable of this setting."""
+        return "FAIRLEAD_" + self.key.replace(".", "_").upper()
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag; secrets have none, since arguments are readable by other processes."""
+        return "" if self.secret else "--" + self.key.replace(".", "-").replace("_", "-")
+
+    @property
+    def attribute(self) -> str:
+        """The field of Settings that holds the value."""
+        return self.key.replace(".", "_")
+
+    @property
+    def parse(self) -> Callable[[str], Any]:
+        """The value of a text. Raises ValueError, which says what was expected."""
+        return self.kind.text
+
+
+def _declare(
+    key: str, kind: Kind, default: Any, metavar: str, about: str, *, secret: bool = False, restart: bool = False
+) -> Any:
+    declaration = Declaration(key, kind, metavar, about, secret, restart)
+    return field(default=default, metadata={"declaration": declaration})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. backends: by name."""
+
+    host: str = _declare(
+        "host",
+        TEXT,
+        "localhost",
+        "HOST",
+        "address to listen on; localhost means both loopback families",
+        restart=True,
+    )
+    port: int = _declare("port", PORT, 3456, "PORT", "port to listen on; 0 takes a free one", restart=True)
+    api_key: Secret | None = _declare(
+        "api_key", SECRET, None, "KEY", "key that clients must send; needed off loopback", secret=True
+    )
+    require_key: str = _declare(
+        "require_key",
+        choice("auto", "on", "off"),
+        "auto",
+        "auto|on|off",
+        "ask clients for the key; auto: off loopback, in a container, or when the machine has another login user",
+    )
+    allowed_hosts: tuple[str, ...] = _declare(
+        "allowed_hosts", NAMES, (), "NAMES", "further Host names to accept, separated by commas"
+    )
+    cors_origin: tuple[str, ...] = _declare(
+        "cors_origin", NAMES, (), "ORIGINS", "browser origins to accept, separated by commas"
+    )
+    model: str | None = _declare("model", MODEL, None, "MODEL", "send every generation request to this model")
+    fast_model: str | None = _declare(
+        "fast_model", MODEL, None, "MODEL", "with a forced model: the one for requests of the haiku and mini tier"
+    )
+    default_backend: str | None = _declare(
+        "default_backend", BACKEND, None, "NAME", "backend that gets the models no backend is known to serve"
+    )
+    timeouts_connect: float = _declare("timeouts.connect", TIME, 10.0, "TIME", "limit to reach an upstream")
+    timeouts_first_byte: float | None = _declare(
+        "timeouts.first_byte",
+        TIME,
+        None,
+        "TIME",
+        "limit for an upstream's response head on streams (default 300s, 600s on private addresses)",
+    )
+    timeouts_idle: float | None = _declare(
+        "timeouts.idle",
+        TIME,
+        None,
+        "TIME",
+        "limit between two reads of a stream (default 300s, 600s on private addresses)",
+    )
+    timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "limit for a whole request")
+    usage_probe: bool = _declare(
+        "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
+    )
+    ask_identity: bool = _declare(
+        "ask_identity", SWITCH, True, "on|off", "ask upstreams for answers that are not compressed"
+    )
+    strip_attribution: bool = _declare(
+        "strip_attribution",
+        SWITCH,
+        True,
+        "on|off",
+        "take Claude Code's billing line out towards backends that are not Anthropic",
+    )
+    passthrough: str = _declare(
+        "passthrough",
+        choice("api", "all"),
+        "api",
+        "api|all",
+        "all also forwards organisation, admin, key and billing paths, and DELETE",
+    )
+    log_file: str | None = _declare("log_file", TEXT, None, "FILE", "append an access log (JSON, one line a request)")
+    verbose: int = _declare("verbose", LEVEL, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
+    demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
+    aliases: Mapping[str, str] = Frozen[str]()
+    routes: tuple[Rule, ...] = ()
+    backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
+
+
+DECLARATIONS: tuple[Declaration, ...] = tuple(
+    entry.metadata["declaration"] for entry in fields(Settings) if "declaration" in entry.metadata
+)
+
+#: The tables that only the file has.
+TABLES: tuple[Entry, ...] = (
+    Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
+)
+
+_DEFAULTS = {one.name: one.default for one in fields(Settings)}
+
+
+def default_of(entry: Declaration) -> Any:
+    """The value that holds when nothing is set."""
+    return _DEFAULTS[entry.attribute]
+
+
+def value_text(value: Any) -> str:
+    """A setting's value as it could be typed; '' when there is none, `set` for a secret."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}s" if value < 1e6 else f"{value:.0f}s"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value)
+
+
+def default_text(entry: Declaration) -> str:
+    """The default as help shows it; '' when there is none."""
+    return value_text(default_of(entry))

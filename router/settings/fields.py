@@ -1,0 +1,188 @@
+"""What a rule or a backend's table may change in a request: which headers and body fields, and why others not."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from router.settings.kinds import MODEL, Frozen, Kind, Wrong, clean
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_FRAMING = "fairlead writes it itself, for each connection"
+_CREDENTIAL = "credentials belong to the backend's account:   fairlead backend add NAME --key-stdin"
+_TRACE = "it would tell the backend who is behind fairlead"
+_CODING = "it must describe the body that is sent"
+_REFUSED_HEADERS = {
+    **dict.fromkeys(
+        (
+            *("host", "content-length", "connection", "keep-alive", "proxy-connection", "te", "trailer"),
+            *("transfer-encoding", "upgrade", "expect", "http2-settings"),
+        ),
+        _FRAMING,
+    ),
+    **dict.fromkeys(("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization"), _CREDENTIAL),
+    **dict.fromkeys(("cookie", "cookie2"), "cookies never go upstream"),
+    **dict.fromkeys(("forwarded", "via", "x-real-ip", "origin", "referer"), _TRACE),
+    **dict.fromkeys(("content-type", "content-encoding"), _CODING),
+    "accept-encoding": "ask_identity decides it",
+}
+_REFUSED_PREFIXES = {
+    "x-fairlead-": "these names are fairlead's own",
+    "x-forwarded-": _TRACE,
+    "sec-fetch-": _TRACE,
+}
+_REFUSED_FIELDS = {
+    "model": "a rule's or an alias's model decides it",
+    "stream": "the tool decides how it reads the answer",
+    "messages": "it is the conversation, which fairlead never rewrites",
+    "input": "it is the conversation, which fairlead never rewrites",
+    "prompt": "it is the conversation, which fairlead never rewrites",
+}
+_FIELD = "a dotted path of a body field, such as provider.order"
+_JSON = "a text, number, true, false, list or table, as JSON has them"
+
+
+class Map(Kind, frozen=True):
+    """A table whose keys are the user's. name: checks a key and gives it in its final form; items: of its values.
+    Two keys that differ in case only are refused when `folds`."""
+
+    name: Callable[[str], str]
+    items: Kind
+    folds: bool
+
+    def value(self, value: object) -> Frozen[Any]:
+        """The table's content. Raises Wrong."""
+        if not isinstance(value, dict):
+            raise Wrong(self.expected)
+        found: dict[str, Any] = {}
+        seen: set[str] = set()
+        for key, item in cast("dict[str, object]", value).items():
+            name = self.entry_name(key)
+            folded = name.lower() if self.folds else name
+            if folded in seen:
+                raise Wrong("it stands here twice", below=(key,), refused=True)
+            seen.add(folded)
+            try:
+                found[name] = self.items.value(item)
+            except Wrong as wrong:
+                raise Wrong(wrong.text, below=(key,), refused=wrong.refused) from None
+        return Frozen(found)
+
+    def entry_name(self, key: str) -> str:
+        """The key in its final form. Raises Wrong."""
+        try:
+            return self.name(key)
+        except Wrong as wrong:
+            raise Wrong(wrong.text, below=(key,), refused=True) from None
+
+
+def header_name(text: str) -> str:
+    """A header that may be set or removed, as written. Raises Wrong."""
+    if not _HEADER_NAME.fullmatch(text):
+        raise Wrong("it is no header name")
+    lowered = text.lower()
+    reason = _REFUSED_HEADERS.get(lowered)
+    for prefix, why in _REFUSED_PREFIXES.items():
+        reason = reason or (why if lowered.startswith(prefix) else None)
+    if reason:
+        raise Wrong(reason)
+    return text
+
+
+def field_path(text: str) -> str:
+    """A body field that may be set or removed. Raises Wrong."""
+    parts = text.split(".")
+    if len(text) > 256 or not all(part.strip() and part == clean(part) for part in parts):
+        raise Wrong(f"it is not {_FIELD}")
+    reason = _REFUSED_FIELDS.get(parts[0])
+    if reason:
+        raise Wrong(reason)
+    return text
+
+
+def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tuple[str, ...]]:
+    def convert(text: str) -> tuple[str, ...]:
+        names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
+        return tuple(dict.fromkeys(check(name.lower() if lower else name) for name in names))
+
+    return convert
+
+
+class _Names(Kind, frozen=True):
+    """A list of names each of which is checked; a refused one says why."""
+
+    def text(self, text: str) -> Any:
+        """The names that a text lists. Raises Wrong."""
+        try:
+            return self.convert(text)
+        except Wrong as wrong:
+            raise Wrong(wrong.text, refused=True) from None
+
+
+def _header_value(text: str) -> str:
+    if len(text) > 8192 or not _HEADER_VALUE.fullmatch(text):
+        raise ValueError
+    return text
+
+
+class _Json(Kind, frozen=True):
+    """Any JSON value; as text, what is not JSON is a text itself."""
+
+    def value(self, value: object) -> Any:
+        """The value itself. Raises Wrong for what JSON lacks."""
+        _check_json(value)
+        return value
+
+    def saved(self, text: str) -> Any:
+        """What config.toml gets."""
+        return self.convert(text)
+
+
+def _check_json(value: object) -> None:
+    if isinstance(value, dict):
+        for item in cast("dict[str, object]", value).values():
+            _check_json(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            _check_json(item)
+    elif isinstance(value, bool | str):
+        return
+    elif isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 64:
+            raise Wrong(_JSON)
+    elif not isinstance(value, float) or not math.isfinite(value):
+        raise Wrong(_JSON)
+
+
+def _json_text(text: str) -> Any:
+    import json
+
+    try:
+        value = json.loads(text)
+        _check_json(value)
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+def _no_text(_: str) -> Any:
+    raise ValueError
+
+
+def _alias(text: str) -> str:
+    if text != text.strip():
+        raise Wrong("it begins or ends with a space")
+    try:
+        return MODEL.text(text).lower()
+    except Wrong:
+        raise Wrong(f"it is not {MODEL.expected}") from None
+
+
+VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
+JSON = _Json(_JSON, "json", _json_text)
+HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
+HEADER_NAMES = _Names("header names, as a list of texts", "names", _listed(header_name, lower=True))
+FIELDS = Map("a table of body fields and their values", "table", _no_text, field_path, JSON, folds=False)
+FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names", _listed(field_path, lower=False))
+ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)

@@ -1,0 +1,124 @@
+"""Keys as commands name them: `timeouts.idle`, `aliases.gpt-4.1`, `backends.groq.set_headers.X-Title`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, cast
+
+from router.errors import CommandError
+from router.settings.declared import DECLARATIONS, TABLES, Declaration
+from router.settings.fields import Map
+from router.settings.kinds import BACKEND, Kind, Wrong, clean, display
+from router.settings.reading import Path
+from router.settings.tables import BACKENDS
+
+_DECLARED = {entry.key: entry for entry in DECLARATIONS}
+_MAPS = {entry.key: entry.kind for entry in TABLES}
+_OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
+
+# Names of headers, fields and unknown keys whose values are not shown, and values that look like a key anywhere.
+_SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key that can be set. path: in the file; declaration: None for keys of tables."""
+
+    path: tuple[str, ...]
+    kind: Kind
+    declaration: Declaration | None = None
+
+    def read(self, text: str) -> object:
+        """What config.toml gets for a text. Raises CommandError, which does not show a secret."""
+        try:
+            self.kind.text(text)
+        except Wrong as wrong:
+            name = ".".join(self.path)
+            if wrong.refused:
+                raise CommandError(f"{name} is {display(text)}, which cannot be used: {wrong.text}.") from None
+            hidden = (self.declaration and self.declaration.secret) or "set_headers" in self.path
+            raise CommandError(f"{name} is {'set' if hidden else display(text)}; expected {wrong.text}.") from None
+        return self.kind.saved(text)
+
+
+def find(name: str) -> Key:
+    """The key of that name. Raises CommandError with the nearest one."""
+    if name in _DECLARED:
+        return Key(tuple(name.split(".")), _DECLARED[name].kind, _DECLARED[name])
+    first, _, rest = name.partition(".")
+    if first == "routes":
+        raise CommandError("rules are not set one by one.", "Write them:   fairlead config edit")
+    if first in _MAPS and rest:
+        return _entry((first,), _MAPS[first], rest)
+    if first == "backends" and rest:
+        backend, _, option = rest.partition(".")
+        return _option(backend, option)
+    raise _unknown(name, [*_DECLARED, "aliases.NAME", "backends.NAME.KEY"])
+
+
+def _option(backend: str, option: str) -> Key:
+    try:
+        path = ("backends", BACKEND.text(backend))
+    except Wrong as wrong:
+        raise CommandError(f"{display(backend)} is no backend's name; expected {wrong.text}.") from None
+    if option in _OPTIONS and not isinstance(_OPTIONS[option], Map):
+        return Key((*path, *option.split(".")), _OPTIONS[option])
+    name, _, rest = option.partition(".")
+    if rest and isinstance(_OPTIONS.get(name), Map):
+        return _entry((*path, name), _OPTIONS[name], rest)
+    prefix = f"backends.{path[1]}."
+    raise _unknown(
+        prefix + option, [prefix + key + (".NAME" if isinstance(kind, Map) else "") for key, kind in _OPTIONS.items()]
+    )
+
+
+def _entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
+    assert isinstance(kind, Map)
+    try:
+        return Key((*path, kind.entry_name(name)), kind.items)
+    except Wrong as wrong:
+        raise CommandError(f"{'.'.join(path)}.{clean(name)} cannot be used: {wrong.text}.") from None
+
+
+def _unknown(name: str, known: list[str]) -> CommandError:
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"Did you mean {near[0]}?" if near else "All there are:   fairlead config show"
+    return CommandError(f"{clean(name)} is no setting.", hint)
+
+
+def spelled(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """The path with the user's names as the file spells them: case does not matter there."""
+    found: list[str] = []
+    node: object = tree
+    for depth, key in enumerate(path):
+        inside = _table(node)
+        if depth and key not in inside and "set_fields" not in path:
+            key = next((other for other in inside if other.lower() == key.lower()), key)
+        found.append(key)
+        node = inside.get(key)
+    return tuple(found)
+
+
+def _table(node: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", node) if isinstance(node, Mapping) else {}
+
+
+def redacted(path: Path, value: Any) -> Any:
+    """A value of the file as it may be shown: what could be a secret is `set`."""
+    if isinstance(value, dict):
+        return {key: redacted((*path, key), item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [redacted(path, item) for item in cast("list[Any]", value)]
+    if isinstance(value, bool) or value is None:
+        return value
+    names = [part for part in path if isinstance(part, str)]
+    # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
+    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "backends")
+    judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
+    if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
+        return "set"
+    if isinstance(value, str) and names[:1] != ["aliases"] and _SECRET_VALUE.search(value):
+        return "set"
+    return value if isinstance(value, int | float | str) else str(value)

@@ -1,0 +1,253 @@
+"""Kinds of values: each is read from text (environment, flag, `config set`) and from TOML, and refused alike.
+
+Rules of this file: a kind has one text that says what was expected; what is refused raises Wrong with it, never with
+the value; a TOML value of another type than the kind's own is refused, not converted, save for the forms named here.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Literal, TypeVar, cast
+
+import msgspec
+
+V = TypeVar("V")
+
+
+class Secret:
+    """A key or token. Its text form is `set`, so that it cannot reach a log or an error by accident."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str):
+        self._text = text
+
+    def reveal(self) -> str:
+        """The secret itself; call it only where it goes on the wire or to disk."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "set"
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class Frozen(Mapping[str, V], Generic[V]):
+    """A mapping that cannot be changed and can be hashed, so that settings can stand in a frozen dataclass."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, V] | None = None):
+        self._items = dict(items or {})
+
+    def __getitem__(self, name: str) -> V:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        # The values may be lists; equal mappings have equal names.
+        return hash(frozenset(self._items))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+class Wrong(ValueError):
+    """A value that is refused. text: what was expected, or with refused=True why the key itself cannot be used.
+    below: the keys from the setting's own down to the faulty entry of a table or list."""
+
+    def __init__(self, text: str, *, below: tuple[str | int, ...] = (), refused: bool = False):
+        super().__init__(text)
+        self.text = text
+        self.below = below
+        self.refused = refused
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How values of one kind are read.
+
+    expected: completes "expected …". form: what TOML holds for it; `time` is a text or a number, `switch` and `choice`
+    a text, true or false. convert: from text; raises ValueError. Numbers of TOML go through their text form, so that
+    both ways meet the same checks.
+    """
+
+    expected: str
+    form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]
+    convert: Callable[[str], Any]
+
+    def text(self, text: str) -> Any:
+        """The value that a text stands for. Raises Wrong."""
+        try:
+            return self.convert(text)
+        except ValueError:
+            raise Wrong(self.expected) from None
+
+    def value(self, value: object) -> Any:
+        """The value that a TOML value stands for. Raises Wrong."""
+        if self.form == "names" and isinstance(value, list):
+            return self._listed(cast("list[object]", value))
+        return self.text(self._as_text(value))
+
+    def saved(self, text: str) -> Any:
+        """What config.toml gets for a text that can be read."""
+        if self.form == "number":
+            return int(text)
+        if self.form in ("switch", "choice"):
+            return self.convert(text)
+        if self.form == "names":
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return text.strip()
+
+    def _as_text(self, value: object) -> str:
+        if isinstance(value, bool):
+            if self.form in ("switch", "choice"):
+                return "on" if value else "off"
+        elif isinstance(value, int | float):
+            # TOML numbers have 64 bits; a longer one could not even be shown.
+            whole_number = isinstance(value, int) and abs(value) < 1 << 63
+            if whole_number and self.form in ("number", "time"):
+                return str(value)
+            if isinstance(value, float) and self.form == "time":
+                return f"{value:.6f}"
+        elif isinstance(value, str) and self.form not in ("number", "json", "table"):
+            return value
+        raise Wrong(self.expected)
+
+    def _listed(self, parts: list[object]) -> Any:
+        found: list[Any] = []
+        for index, part in enumerate(parts):
+            if not isinstance(part, str) or "," in part:
+                raise Wrong(self.expected, below=(index,))
+            try:
+                one = self.text(part)
+            except Wrong as wrong:
+                raise Wrong(wrong.text, below=(index,), refused=wrong.refused) from None
+            if not one:
+                raise Wrong(self.expected, below=(index,))
+            found.extend(one)
+        return tuple(dict.fromkeys(found))
+
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_TIME = "a number with a unit, such as 120s or 2m"
+# Three hundred years; what is longer is a slip, and no clock counts it.
+_LONGEST = 1e10
+
+
+def duration(text: str) -> float:
+    """Seconds from a positive number with a unit (ms, s, m, h); a bare number is seconds. Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", text)
+    if match is None or not 0 < float(match[1]) < _LONGEST:
+        raise ValueError(_TIME)
+    return float(match[1]) * _UNITS[match[2] or ""]
+
+
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+def switch(text: str) -> bool:
+    """True or False from on/off, true/false, yes/no, 1/0. Raises ValueError."""
+    try:
+        return _SWITCH[text.strip().lower()]
+    except KeyError:
+        raise ValueError("on or off") from None
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    # The length first: the interpreter refuses to read very long numbers, in words of its own.
+    if not re.fullmatch(r"\s*[0-9]{1,15}\s*", text) or not least <= int(text) <= most:
+        raise ValueError
+    return int(text)
+
+
+def _plain_text(text: str) -> str:
+    if not text.strip() or _CONTROL.search(text):
+        raise ValueError
+    return text.strip()
+
+
+def _secret(text: str) -> Secret:
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ValueError
+    return Secret(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    if _CONTROL.search(text):
+        raise ValueError
+    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def _model(text: str) -> str:
+    if len(text.encode("utf-8", "surrogatepass")) > 256:
+        raise ValueError
+    return _plain_text(text)
+
+
+def _backend(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text.strip().lower()):
+        raise ValueError
+    return text.strip().lower()
+
+
+def choice(*names: str) -> Kind:
+    """One of some words; case does not matter. Where on and off are among them, TOML's true and false are too."""
+
+    def convert(text: str) -> str:
+        if text.strip().lower() not in names:
+            raise ValueError
+        return text.strip().lower()
+
+    return Kind(", ".join(names[:-1]) + f" or {names[-1]}", "choice", convert)
+
+
+def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
+    """A whole number between two bounds."""
+    return Kind(expected, "number", lambda text: _whole(text, least, most))
+
+
+# C0, DEL, C1, and what turns or hides text on a terminal.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+TEXT = Kind("a text that is not empty", "text", _plain_text)
+SECRET = Kind("printable characters without spaces", "text", _secret)
+TIME = Kind(_TIME, "time", duration)
+SWITCH = Kind("on or off", "switch", switch)
+NAMES = Kind("names, as a list of texts", "names", _names)
+PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
+LEVEL = whole("0, 1 or 2", most=2)
+TOKENS = whole("a whole number of tokens, 0 or more")
+CAP = whole("a whole number of tokens, 1 or more", least=1)
+MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _model)
+BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _backend)
+
+
+def display(value: object) -> str:
+    """A value as errors show it: a text in quotes, cut, without control characters; a table or list by its kind."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{clean(value)}"'
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return "a number of more than 64 bits"
+    return clean(str(value))
+
+
+def clean(text: str, limit: int = 120) -> str:
+    """Text of a file or an environment, safe for a terminal: control characters escaped, at most `limit` long."""
+    escaped = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escaped if len(escaped) <= limit else escaped[:limit] + "…"

@@ -1,0 +1,303 @@
+"""Settings from their four sources: default < config file < environment < flag.
+
+A bad value is an error that names where it stands and what was expected, never silently a default; an unknown key of
+the file is kept and told as a warning.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NoReturn, cast
+
+import msgspec
+
+from router.errors import CommandError
+from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
+from router.settings.kinds import BACKEND, Frozen, Wrong, clean, display
+from router.settings.tables import (
+    BACKENDS,
+    ROUTE,
+    BackendOptions,
+    Condition,
+    Edits,
+    Entry,
+    Rule,
+    entries,
+)
+
+Path = tuple[str | int, ...]
+Node = Mapping[str, Any]
+
+
+class ConfigFile(msgspec.Struct, frozen=True):
+    """config.toml as it was read. name: as messages show it; tree: what tomllib made of it; lines: where each key and
+    each table stands, from 1."""
+
+    name: str
+    tree: Node
+    lines: Mapping[Path, int]
+
+    def __repr__(self) -> str:
+        # The tree may hold secrets.
+        return f"ConfigFile({self.name!r})"
+
+    def line(self, path: Path) -> int:
+        """The line of a key, or of the nearest table around it; 0 when none is known."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 0)
+
+    def place(self, path: Path) -> str:
+        """`~/.fairlead/config.toml line 14`."""
+        line = self.line(path)
+        return f"{self.name} line {line}" if line else self.name
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a value comes from. text: as `config show` says it, such as `config.toml line 14` or `$FAIRLEAD_PORT`."""
+
+    kind: Literal["default", "file", "environment", "flag"]
+    text: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The settings, where each comes from (key -> source), what is unknown in the file (paths, with a warning each)."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+    unknown: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def load(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFile | None = None) -> Settings:
+    """The settings alone, for callers that show neither sources nor warnings. Raises CommandError."""
+    return resolve(environ, flags, file).settings
+
+
+def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFile | None = None) -> Loaded:
+    """Settings from the file, the environment and flags (attribute -> text). Raises CommandError for a bad value."""
+    values: dict[str, Any] = {}
+    sources = {entry.key: Source("default", "default") for entry in DECLARATIONS}
+    reader = _Reader(file) if file else None
+    if reader is not None:
+        _read_file(reader, values, sources)
+    for entry in DECLARATIONS:
+        named: tuple[tuple[Literal["environment", "flag"], str, str | None], ...] = (
+            ("environment", f"${entry.env}", environ.get(entry.env)),
+            ("flag", entry.flag, flags.get(entry.attribute)),
+        )
+        for kind, where, text in named:
+            if text is not None:
+                values[entry.attribute] = _parsed(entry, where, text)
+                sources[entry.key] = Source(kind, where)
+    unknown = tuple(reader.unknown) if reader else ()
+    warnings = tuple(reader.warnings) if reader else ()
+    return Loaded(Settings(**values), sources, unknown, warnings)
+
+
+def _parsed(entry: Declaration, where: str, text: str) -> Any:
+    try:
+        return entry.kind.text(text)
+    except Wrong as wrong:
+        shown = "set" if entry.secret else display(text)
+        raise CommandError(f"{where} is {shown}; expected {wrong.text}.") from None
+
+
+def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Source]) -> None:
+    declared = {entry.key: entry for entry in DECLARATIONS}
+    known = [Entry(entry.key, entry.kind, entry.help) for entry in DECLARATIONS]
+    rest = {key: value for key, value in reader.file.tree.items() if key not in ("routes", "backends")}
+    secret = {entry.key for entry in DECLARATIONS if entry.secret}
+    found = reader.table(rest, (), (*known, *TABLES), secret=secret, also=("routes", "backends"))
+    for key, value in found.items():
+        if key in declared:
+            values[declared[key].attribute] = value
+            sources[key] = Source("file", f"config.toml line {reader.file.line(tuple(key.split('.')))}")
+        else:
+            values[key] = value
+    _check_aliases(reader, values.get("aliases", {}))
+    values["routes"] = _routes(reader)
+    values["backends"] = _backends(reader)
+
+
+def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
+    for written in reader.file.tree.get("aliases", {}):
+        target = aliases[written.lower()]
+        if target.lower() == written.lower():
+            reader.fail(("aliases", written), "is its own target; an alias stands for another model.")
+        if target.lower() in aliases:
+            final = aliases[target.lower()]
+            reader.fail(
+                ("aliases", written),
+                f"leads to {display(target)}, itself an alias; an alias is one step, so name the model: "
+                f"{display(final)}.",
+            )
+
+
+def _routes(reader: "_Reader") -> tuple[Rule, ...]:
+    listed: object = reader.file.tree.get("routes", [])
+    if not isinstance(listed, list):
+        reader.wrong(("routes",), listed, "a list of rules, each under [[routes]]")
+    rules: list[Rule] = []
+    for index, node in enumerate(cast("list[object]", listed)):
+        rule = _rule(reader, ("routes", index), node)
+        if any(rule.name == other.name for other in rules):
+            reader.fail(("routes", index, "name"), f"is {display(rule.name)}, as an earlier rule's; expected its own.")
+        rules.append(rule)
+    return tuple(rules)
+
+
+def _rule(reader: "_Reader", path: Path, node: object) -> Rule:
+    if not isinstance(node, dict):
+        reader.wrong(path, node, "a table")
+    found = reader.table(cast("Node", node), path, ROUTE)
+    edits = _edits(reader, path, found)
+    when = Condition(**_picked(found, Condition, "when."))
+    rule = Rule(**{"name": f"route {int(path[-1]) + 1}", **_picked(found, Rule)}, when=when, edits=edits)
+    if not rule.backend and not rule.model and edits == Edits():
+        reader.fail(path, "does nothing; expected a backend, a model or an edit such as set_headers.")
+    if when.tokens_over is not None and when.tokens_under is not None and when.tokens_under <= when.tokens_over + 1:
+        reader.fail((*path, "when", "tokens_under"), f"is {when.tokens_under}; no number is that and over tokens_over.")
+    return rule
+
+
+def _backends(reader: "_Reader") -> Frozen[BackendOptions]:
+    tables: object = reader.file.tree.get("backends", {})
+    if not isinstance(tables, dict):
+        reader.wrong(("backends",), tables, "tables such as [backends.NAME]")
+    found: dict[str, BackendOptions] = {}
+    for written, node in cast("dict[str, object]", tables).items():
+        path = ("backends", written)
+        try:
+            name = BACKEND.text(written)
+        except Wrong as wrong:
+            reader.fail(path, f"cannot be used: expected {wrong.text}.")
+        if name in found:
+            reader.fail(path, "cannot be used: it stands here twice.")
+        if not isinstance(node, dict):
+            reader.wrong(path, node, f"a table, such as [backends.{name}]")
+        values = reader.table(cast("Node", node), path, BACKENDS)
+        found[name] = BackendOptions(**_picked(values, BackendOptions), edits=_edits(reader, path, values))
+    return Frozen(found)
+
+
+def _edits(reader: "_Reader", path: Path, values: Mapping[str, Any]) -> Edits:
+    edits = Edits(**_picked(values, Edits))
+    removed = {name.lower() for name in edits.remove_headers}
+    for name in edits.set_headers:
+        if name.lower() in removed:
+            reader.fail((*path, "remove_headers"), f"names {name}, which set_headers sets.")
+    for name in edits.remove_fields:
+        if name in edits.set_fields:
+            reader.fail((*path, "remove_fields"), f"names {name}, which set_fields sets.")
+    return edits
+
+
+def _picked(values: Mapping[str, Any], shape: type, prefix: str = "") -> dict[str, Any]:
+    return {entry.attribute: values[entry.key] for entry in entries(shape, prefix) if entry.key in values}
+
+
+class _Reader:
+    """Reads the tables of one file by declared keys, and words what is wrong with them."""
+
+    def __init__(self, file: ConfigFile):
+        self.file = file
+        self.unknown: list[Path] = []
+        self.warnings: list[str] = []
+
+    def table(
+        self,
+        node: Node,
+        path: Path,
+        known: Sequence[Entry],
+        *,
+        secret: set[str] | None = None,
+        also: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """The values of the declared keys that stand in a table: dotted key -> value. also: keys read elsewhere, which
+        an unknown one may be a slip for. Raises CommandError."""
+        declared = {tuple(entry.key.split(".")): entry for entry in known}
+        found: dict[str, Any] = {}
+        for below, value in _leaves(node, (), declared):
+            where = (*path, *below)
+            entry = declared.get(below)
+            if entry is not None:
+                found[entry.key] = self._value(entry, where, value, hidden=entry.key in (secret or ()))
+            elif _leads(below, declared):
+                self.wrong(where, value, f"a table with keys such as {_first(below, known)}")
+            elif path[:1] == ("routes",) and below[0] == "when":
+                # A rule that ignores one of its conditions would take requests it was not meant for.
+                asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
+                self.fail(where, f"is no condition fairlead knows; expected some of {asked}.")
+            else:
+                self._warn(where, ".".join(below), [*(entry.key for entry in known), *also])
+        return found
+
+    def _value(self, entry: Entry, path: Path, value: object, *, hidden: bool) -> Any:
+        try:
+            return entry.kind.value(value)
+        except Wrong as wrong:
+            where = (*path, *wrong.below)
+            if wrong.refused:
+                culprit = _inside(value, wrong.below)
+                named = "" if isinstance(where[-1], str) and wrong.below else f"names {display(culprit)}, which "
+                self.fail(where, f"{named}cannot be used: {wrong.text}.")
+            self.wrong(where, _inside(value, wrong.below), wrong.text, hidden=hidden)
+
+    def wrong(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
+        """Raise CommandError for a value that is not as expected."""
+        quiet = hidden or "set_headers" in path
+        self.fail(path, f"is {'set' if quiet else display(value)}; expected {expected}.")
+
+    def fail(self, path: Path, text: str) -> NoReturn:
+        """Raise CommandError: place, key, and what is wrong."""
+        raise CommandError(f"{self.file.place(path)}: {label(path)} {text}", "Change it:   fairlead config edit")
+
+    def _warn(self, path: Path, key: str, known: Sequence[str]) -> None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, known, n=1, cutoff=0.6)
+        meant = f"; did you mean {near[0]}?" if near else "."
+        self.unknown.append(path)
+        self.warnings.append(f"{self.file.place(path)}: {label(path)} is no key fairlead knows{meant}")
+
+
+def _leaves(node: Node, path: tuple[str, ...], known: Collection[tuple[str, ...]]) -> list[tuple[tuple[str, ...], Any]]:
+    """The entries below a table: tables that lead to a declared key are entered, all else is a leaf."""
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for key in node:
+        here: tuple[str, ...] = (*path, key)
+        table = _table(node[key])
+        if table is not None and _leads(here, known):
+            found += _leaves(table, here, known)
+        else:
+            found.append((here, node[key]))
+    return found
+
+
+def _table(value: object) -> Node | None:
+    return cast("Node", value) if isinstance(value, dict) else None
+
+
+def _leads(path: tuple[str, ...], known: Collection[tuple[str, ...]]) -> bool:
+    return any(len(name) > len(path) and name[: len(path)] == path for name in known)
+
+
+def _first(path: tuple[str, ...], known: Sequence[Entry]) -> str:
+    prefix = ".".join(path) + "."
+    return next(entry.key.removeprefix(prefix) for entry in known if entry.key.startswith(prefix))
+
+
+def _inside(value: Any, below: Path) -> object:
+    for key in below:
+        value = value[key]
+    return value
+
+
+def label(path: Path) -> str:
+    """A path as messages name it: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
+    text = ""
+    for before, part in zip((None, *path), path, strict=False):
+        if isinstance(part, int):
+            text += f" {part + 1}"
+        else:
+            text += ("" if before is None else " " if isinstance(before, int) else ".") + clean(part)
+    return text

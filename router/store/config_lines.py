@@ -1,0 +1,158 @@
+"""On which line of a TOML text each key stands: tomllib reads the values and forgets the places.
+
+Rules of this file: the text has been accepted by tomllib, so nothing is checked here and nothing is converted; a key
+of an array of tables or of an inline array stands under the index of its element; the first line that opens a table
+is that table's.
+"""
+
+Path = tuple[str | int, ...]
+
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_QUOTES = ('"', "'")
+
+
+def locate(text: str) -> dict[Path, int]:
+    """Path -> line, from 1. The text must be one that tomllib accepts."""
+    return _Scan(text.replace("\r\n", "\n")).document()
+
+
+class _Scan:
+    """One walk over a text. at: the place in it; table: the path of the header above."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.at = 0
+        self.line = 1
+        self.counted = 0
+        self.table: Path = ()
+        self.lines: dict[Path, int] = {}
+        self.arrays: dict[Path, int] = {}
+
+    def document(self) -> dict[Path, int]:
+        """Walk the whole text."""
+        while self._skip(" \t\n"):
+            if self.text[self.at] == "[":
+                self._header()
+            else:
+                self._pair(self.table)
+        return self.lines
+
+    def _header(self) -> None:
+        doubled = self.text.startswith("[[", self.at)
+        self.at += 2 if doubled else 1
+        keys = self._keys()
+        self.at += 2 if doubled else 1
+        path = self._resolved(keys[:-1])
+        last = (*path, keys[-1])
+        if doubled:
+            self._note(last)
+            self.arrays[last] = self.arrays.get(last, -1) + 1
+        # A plain header below an array of tables means its newest element.
+        self.table = (*last, self.arrays[last]) if last in self.arrays else last
+        self._note(self.table)
+
+    def _resolved(self, keys: list[str]) -> Path:
+        path: Path = ()
+        for key in keys:
+            path = (*path, key)
+            self._note(path)
+            if path in self.arrays:
+                path = (*path, self.arrays[path])
+        return path
+
+    def _pair(self, table: Path) -> None:
+        path = table
+        for key in self._keys():
+            path = (*path, key)
+            self._note(path)
+        self.at += 1  # the =
+        self._value(path)
+
+    def _value(self, path: Path) -> None:
+        self._skip(" \t")
+        first = self.text[self.at]
+        if first in _QUOTES:
+            self._string()
+        elif first == "[":
+            self._array(path)
+        elif first == "{":
+            self._inline(path)
+        else:
+            while self.at < len(self.text) and self.text[self.at] not in ",]}\n#":
+                self.at += 1
+
+    def _array(self, path: Path) -> None:
+        self.at += 1
+        index = 0
+        while self._skip(" \t\n,") and self.text[self.at] != "]":
+            self._note((*path, index))
+            self._value((*path, index))
+            index += 1
+        self.at += 1
+
+    def _inline(self, path: Path) -> None:
+        self.at += 1
+        while self._skip(" \t\n,") and self.text[self.at] != "}":
+            self._pair(path)
+        self.at += 1
+
+    def _keys(self) -> list[str]:
+        """The parts of a dotted key; stops at what follows it."""
+        found: list[str] = []
+        while True:
+            self._skip(" \t")
+            start = self.at
+            if self.text[start] in _QUOTES:
+                self._string()
+                found.append(_unquoted(self.text[start : self.at]))
+            else:
+                while self.text[self.at] in _BARE:
+                    self.at += 1
+                found.append(self.text[start : self.at])
+            self._skip(" \t")
+            if self.text[self.at] != ".":
+                return found
+            self.at += 1
+
+    def _string(self) -> None:
+        quote = self.text[self.at]
+        if self.text.startswith(quote * 3, self.at):
+            return self._long_string(quote)
+        self.at += 1
+        while self.text[self.at] != quote:
+            self.at += 2 if quote == '"' and self.text[self.at] == "\\" else 1
+        self.at += 1
+        return None
+
+    def _long_string(self, quote: str) -> None:
+        self.at += 3
+        while not self.text.startswith(quote * 3, self.at):
+            self.at += 2 if quote == '"' and self.text[self.at] == "\\" else 1
+        self.at += 3
+        # One or two quotes may stand right before the closing three.
+        while self.text.startswith(quote, self.at):
+            self.at += 1
+
+    def _skip(self, blanks: str) -> bool:
+        """Pass blanks and, where lines may end, comments; False at the end of the text."""
+        text = self.text
+        while self.at < len(text):
+            if text[self.at] in blanks:
+                self.at += 1
+            elif text[self.at] == "#" and "\n" in blanks:
+                end = text.find("\n", self.at)
+                self.at = len(text) if end < 0 else end
+            else:
+                return True
+        return False
+
+    def _note(self, path: Path) -> None:
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        self.lines.setdefault(path, self.line)
+
+
+def _unquoted(quoted: str) -> str:
+    import tomllib
+
+    return next(iter(tomllib.loads(f"{quoted} = 0")))

@@ -1,0 +1,134 @@
+"""Keys as commands name them, and what of a file is shown."""
+
+import pytest
+
+from router.errors import CommandError
+from router.settings import DECLARATIONS
+from router.settings.keys import find, redacted, spelled
+from router.settings.tables import BACKENDS
+
+
+def test_every_setting_has_its_key():
+    """And leads to the path that the file has for it."""
+    for entry in DECLARATIONS:
+        key = find(entry.key)
+        assert key.path == tuple(entry.key.split("."))
+        assert key.declaration is entry
+    for entry in BACKENDS:
+        if entry.kind.form != "table":
+            assert find(f"backends.Groq.{entry.key}").path == ("backends", "groq", *entry.key.split("."))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path", "value"),
+    [
+        ("aliases.gpt-4.1", "a:b", ("aliases", "gpt-4.1"), "a:b"),
+        ("aliases.FAST", "x", ("aliases", "fast"), "x"),
+        ("backends.groq.set_headers.X-Title", "a b", ("backends", "groq", "set_headers", "X-Title"), "a b"),
+        ("backends.groq.set_fields.a.b", "[1]", ("backends", "groq", "set_fields", "a.b"), [1]),
+        ("backends.groq.remove_headers", "a, b", ("backends", "groq", "remove_headers"), ["a", "b"]),
+        ("backends.groq.max_tokens", "5", ("backends", "groq", "max_tokens"), 5),
+        ("usage_probe", "off", ("usage_probe",), False),
+        ("timeouts.idle", " 2m ", ("timeouts", "idle"), "2m"),
+    ],
+)
+def test_keys_of_tables(name, text, path, value):
+    """Names may hold dots; the value is what the file gets."""
+    key = find(name)
+    assert (key.path, key.read(text)) == (path, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "hint"),
+    [
+        ("timouts.idle", "timouts.idle is no setting", "timeouts.idle"),
+        ("timeouts", "timeouts is no setting", "timeouts.idle"),
+        ("qwertz", "qwertz is no setting", "config show"),
+        ("", " is no setting", "config show"),
+        ("aliases", "aliases is no setting", "aliases.NAME"),
+        ("aliases.", "is no setting", ""),
+        ("backends", "backends is no setting", "backends.NAME.KEY"),
+        ("backends.groq", "backends.groq", ""),
+        ("backends.groq.idle", "is no setting", "backends.groq.timeouts.idle"),
+        ("backends.groq.set_headers", "is no setting", "set_headers.NAME"),
+        ("backends.a b.usage_probe", '"a b" is no backend\'s name', ""),
+        ("backends.groq.set_headers.Host", "cannot be used: fairlead writes it itself", ""),
+        ("backends.groq.set_fields.model", "cannot be used", ""),
+        ("routes.1.model", "rules are not set one by one", "config edit"),
+        ("a\x1b[0m", "a\\u001b[0m is no setting", ""),
+    ],
+)
+def test_what_is_no_key(name, said, hint):
+    """It is said, with the nearest one."""
+    with pytest.raises(CommandError) as caught:
+        find(name)
+    assert said in str(caught.value)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("port", "x", 'port is "x"; expected a port number'),
+        ("api_key", "hidden key", "api_key is set; expected"),
+        ("backends.g.set_headers.x-a", "hidden\n", "backends.g.set_headers.x-a is set; expected"),
+        ("backends.g.remove_headers", "Host", 'remove_headers is "Host", which cannot be used: fairlead writes'),
+        ("aliases.a", "", 'aliases.a is ""; expected'),
+    ],
+)
+def test_values_that_are_refused(name, text, said):
+    """As in the file; a secret is not shown."""
+    with pytest.raises(CommandError) as caught:
+        find(name).read(text)
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_names_are_found_as_they_are_spelled():
+    """The user's own names only: declared keys have one spelling."""
+    tree = {"aliases": {"Fast": "x"}, "backends": {"Groq": {"set_headers": {"X-A": "1"}}}, "Port": 1}
+    assert spelled(("aliases", "fast"), tree) == ("aliases", "Fast")
+    assert spelled(("backends", "groq", "set_headers", "x-a"), tree) == ("backends", "Groq", "set_headers", "X-A")
+    assert spelled(("backends", "new", "timeouts"), tree) == ("backends", "new", "timeouts")
+    assert spelled(("port",), tree) == ("port",)
+
+
+LONG = "Ab1" * 20
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("api_key",), "k"),
+        (("openai_api_key",), "k"),
+        (("future", "token"), "k"),
+        (("thing",), "sk-1234"),
+        (("thing",), LONG),
+        (("backends", "g", "set_headers", "X-Auth"), "k"),
+        (("backends", "g", "set_headers", "x-thing"), "Bearer k"),
+        (("routes", 0, "set_fields", "user.password"), "k"),
+        (("backends", "g", "secret_thing"), "gsk_1"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(path, value):
+    """By its key, its name or its form."""
+    assert redacted(path, value) == "set"
+    assert redacted(path, [value]) == ["set"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("aliases", "token"), "openrouter:some-vendor/" + "long-model-name" * 4),
+        (("backends", "g", "max_tokens"), 5),
+        (("routes", 0, "when", "tokens_over"), 5),
+        (("routes", 0, "name"), "the key rule"),
+        (("backends", "g", "set_headers", "X-Title"), "mine"),
+        (("require_key",), "on"),
+        (("future",), True),
+        (("future",), ["a", 1]),
+    ],
+)
+def test_what_is_no_secret_is_shown(path, value):
+    """Else nobody could read their own configuration."""
+    assert redacted(path, value) == value
