@@ -96,18 +96,38 @@ def read_private(path: Path) -> bytes | None:
         return file.read(FILE_LIMIT + 1)
 
 
+def make_private(path: Path) -> None:
+    """Create an empty file that only this user can read; check one that exists. Raises CommandError.
+
+    One that exists is never opened: closing it again would drop the locks this process holds on it (POSIX).
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        entry = path.lstat()
+        if stat.S_ISLNK(entry.st_mode):
+            raise _link(path) from None
+        _check_private(path, entry, "it holds a history")
+    except OSError as error:
+        raise failed(path, "created", error) from None
+
+
 def _check_file(path: Path, entry: os.stat_result) -> None:
-    if not stat.S_ISREG(entry.st_mode):
-        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
     if entry.st_size > FILE_LIMIT:
         raise CommandError(f"{shown(path)} is larger than 1 MiB; fairlead writes no such file.")
+    _check_private(path, entry, "it holds a secret")
+
+
+def _check_private(path: Path, entry: os.stat_result, holds: str) -> None:
+    if not stat.S_ISREG(entry.st_mode):
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}")
     if sys.platform == "win32":
         return
     _check_owner(path, entry)
     if entry.st_mode & 0o077:
         mode = stat.S_IMODE(entry.st_mode)
         raise CommandError(
-            f"{shown(path)} can be read by others (mode {mode:04o}); it holds a secret.",
+            f"{shown(path)} can be read by others (mode {mode:04o}); {holds}.",
             f"Close it:   chmod 600 {word(path)}",
         )
 
