@@ -9,12 +9,12 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import Lines, named_in_connection, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
-from router.proxy import bodies
+from router.proxy import affinity, bodies
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit
 from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
 from router.proxy.ticket import Ticket
-from router.wire import dialects
+from router.wire import dialects, ids
 from router.wire.peek import Top
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
@@ -35,7 +35,9 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     record.protocol = call.protocol or ""
     if ticket.runtime.log.bodies:
         record.request_body = bytes(body[:BODY_KEPT])
-    facts = ticket.facts = bodies.facts_of(call, top)
+    facts = bodies.facts_of(call, top)
+    facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
+    ticket.issues = ids.issues(call, ticket.request.method, top)
     record.model, record.stream = facts.model, facts.stream
     route, target = await _routed(ticket, facts)
     if top is None:

@@ -20,6 +20,8 @@ from router.settings import Secret, Settings
 from router.store import backends as stored
 from router.store import secrets
 from router.store.home import Home
+from router.store.ledger import Ledger
+from router.store.owners import Owners
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -97,11 +99,15 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    ledger: Ledger = field(init=False)
+    owners: Owners = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(self.home, self.log.add)
+        self.owners = Owners(self.ledger)
         self._read()
 
     def reload(self) -> None:

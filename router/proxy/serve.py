@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
+HISTORY_SECONDS = 0.5
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
@@ -102,6 +103,8 @@ async def running(
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(settings, home, log, demo_root)
+            stack.callback(runtime.ledger.close)
+            background.start_soon(_open_history, runtime)
             serving = Serving(url, port, key, runtime)
             gate = Gate(settings, key, token)
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop))
@@ -196,6 +199,12 @@ async def _accepting(
 ) -> None:
     with scope:
         await accept(listener, clients, serve)
+
+
+async def _open_history(runtime: Runtime) -> None:
+    """Off the start path: sqlite3 is loaded and the file opened once the first requests may have been answered."""
+    await trio.sleep(HISTORY_SECONDS)
+    runtime.ledger.start()
 
 
 async def _heartbeat(runtime: Runtime) -> None:
