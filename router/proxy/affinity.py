@@ -20,7 +20,11 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     owners = ticket.runtime.owners
     names = _named(ticket.call, top)
     if owners.attached and top is not None:
-        names += await bodies.in_thread(ticket, ids.in_depth, body) if len(body) > bodies.THREAD_BYTES else ids.in_depth(body)
+        names += (
+            await bodies.in_thread(ticket, ids.in_depth, body)
+            if len(body) > bodies.THREAD_BYTES
+            else ids.in_depth(body)
+        )
     if not names:
         return facts
     names = names[: ids.NAMED_LIMIT]
@@ -48,7 +52,7 @@ def holds_answer(ticket: Ticket, upstream: Upstream) -> bool:
     return ticket.issues and upstream.status < 300 and b"json" in upstream.fields.get(b"content-type", b"").lower()
 
 
-def note_answer(ticket: Ticket, upstream: Upstream, body: bytes, *, whole: bool = True) -> None:
+def note_answer(ticket: Ticket, upstream: Upstream, body: bytes | bytearray, *, whole: bool = True) -> None:
     """Remember what a plain answer issues; of one that is not whole, the id it begins with."""
     if not holds_answer(ticket, upstream):
         return
@@ -67,5 +71,3 @@ def _remember(ticket: Ticket, name: str, kind: str) -> None:
     record = ticket.record
     kind = kind or ids.collection(ticket.call.path)
     ticket.runtime.owners.remember(name, record.backend, record.account, kind)
-
-

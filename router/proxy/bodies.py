@@ -31,12 +31,7 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     if request.method in ("GET", "HEAD"):
         return await ticket.connection.body(LIMIT, ticket.hold), None
     is_json = request.method == "DELETE" or check_json(request, others=not ticket.call.generates)
-    body = await ticket.connection.body(LIMIT, ticket.hold)
-    coding = request.fields.get(b"content-encoding", b"").strip().lower()
-    if coding not in (b"", b"identity"):
-        plain = await in_thread(ticket, inflated, body, coding, LIMIT)
-        ticket.hold(len(plain))
-        body = plain
+    body = await plain(ticket)
     if not is_json or (not body and not ticket.call.generates):
         return body, None
     if not body:
@@ -44,6 +39,24 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     if len(body) > THREAD_BYTES:
         return body, await in_thread(ticket, peek, body)
     return body, peek(body)
+
+
+async def plain(ticket: Ticket) -> bytes:
+    """The whole body without content coding. Raises RouterError."""
+    body = await ticket.connection.body(LIMIT, ticket.hold)
+    if coded(ticket):
+        body = await in_thread(ticket, inflated, body, _coding(ticket), LIMIT)
+        ticket.hold(len(body))
+    return body
+
+
+def coded(ticket: Ticket) -> bool:
+    """True for a body with a content coding."""
+    return _coding(ticket) not in (b"", b"identity")
+
+
+def _coding(ticket: Ticket) -> bytes:
+    return ticket.request.fields.get(b"content-encoding", b"").strip().lower()
 
 
 async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:

@@ -7,6 +7,7 @@ quotes cannot occur inside a JSON string, where its quotes would be escaped.
 
 import re
 from collections.abc import Iterator
+from typing import cast
 from urllib.parse import unquote
 
 import msgspec
@@ -20,14 +21,14 @@ NAMED_LIMIT = 8
 ANSWER_LIMIT = 65_536
 
 # What stands first in a path below /v1 and can be created, and the words that stand where ids do.
-_COLLECTIONS = frozenset(
-    "assistants batches containers conversations evals files fine_tuning responses skills threads uploads "
-    "vector_stores videos".split()
+_COLLECTION = re.compile(
+    "assistants|batches|containers|conversations|evals|files|fine_tuning|responses|skills|threads|uploads"
+    "|vector_stores|videos"
 )
-_WORDS = frozenset(
-    "alpha batches cancel checkpoints compact complete completions content count_tokens events file_batches files "
-    "graders input_items input_tokens items jobs messages output_items parts pause permissions remix results resume "
-    "runs search steps submit_tool_outputs versions".split()
+_WORD = re.compile(
+    "alpha|batches|cancel|checkpoints|compact|complete|completions|content|count_tokens|events|file_batches|files"
+    "|graders|input_items|input_tokens|items|jobs|messages|output_items|parts|pause|permissions|remix|results|resume"
+    "|runs|search|steps|submit_tool_outputs|versions"
 )
 _SEGMENTS = 6
 
@@ -64,14 +65,14 @@ def collection(path: str) -> str:
         return "batches"
     if parts[2] == "chat" and len(parts) > 4:
         return "chat"
-    return parts[2] if parts[2] in _COLLECTIONS else ""
+    return parts[2] if _COLLECTION.fullmatch(parts[2]) else ""
 
 
 def in_path(path: str) -> list[str]:
     """The ids in a canonical path, percent-decoded."""
     if not collection(path):
         return []
-    found = [unquote(part) for part in path.split("/")[3:_SEGMENTS] if part not in _WORDS]
+    found = [unquote(part) for part in path.split("/")[3:_SEGMENTS] if not _WORD.fullmatch(part)]
     return [name for name in found if _is_id(name)]
 
 
@@ -104,20 +105,19 @@ def issues(call: Call, method: str, top: Top | None) -> bool:
     return method == "GET" and collection(call.path) == "batches" and not call.path.endswith("/results")
 
 
-def issued(body: bytes) -> list[tuple[str, str]]:
+def issued(body: bytes | bytearray) -> list[tuple[str, str]]:
     """The ids a plain answer issues, each with the collection it is of: "" for that of the call's path."""
     try:
         answer = _issued.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     found = [(answer.id, ""), (answer.output_file_id, "files"), (answer.error_file_id, "files")]
-    if isinstance(answer.file, dict):
-        # A completed upload has become a file.
-        found.append((answer.file.get("id"), "files"))  # pyright: ignore[reportUnknownMemberType]
+    # A completed upload has become a file.
+    found += [(name, "files") for name in _texts(answer.file)]
     return [(name, kind) for name, kind in found if isinstance(name, str) and _is_id(name)]
 
 
-def issued_first(beginning: bytes) -> list[tuple[str, str]]:
+def issued_first(beginning: bytes | bytearray) -> list[tuple[str, str]]:
     """The id at the very beginning of a JSON answer."""
     match = _FIRST.match(beginning)
     return [(match[1].decode("ascii"), "")] if match else []
@@ -132,8 +132,6 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from _texts(value.get("id"))  # pyright: ignore[reportUnknownMemberType]
+        yield from _texts(cast("dict[str, object]", value).get("id"))
     elif isinstance(value, list):
-        for entry in value[:NAMED_LIMIT]:  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(entry, str):
-                yield entry
+        yield from (entry for entry in cast("list[object]", value)[:NAMED_LIMIT] if isinstance(entry, str))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from .processes import Proxy, backend
-from .upstream import Upstream, plain, stream
+from .upstream import Upstream, plain
 from .wire import ask
 
 
