@@ -53,9 +53,15 @@ class Owners:
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
         self._added = 0
-        #: True when ids are known that stand deep in bodies; until then no body need be searched.
-        self.attached = False
+        self._attached_here = False
+        # None until the file was looked into. The writer's thread sets it, the one above is the event loop's.
+        self._attached_kept: bool | None = None
         ledger.every(self._keep_house)
+
+    @property
+    def attached(self) -> bool:
+        """False when no id is known that stands deep in bodies: then none need be searched."""
+        return self._attached_here or self._attached_kept is not False
 
     def remember(self, name: str, backend: str, account: str, kind: str) -> None:
         """Remember who issued an id; one that is longer than ID_LIMIT bytes is not."""
@@ -81,7 +87,7 @@ class Owners:
         while len(self._known) > ENTRIES or self._bytes > BYTES:
             self._bytes -= _size(*self._known.popitem(last=False))
         if owner.kind in ATTACHED:
-            self.attached = True
+            self._attached_here = True
 
     def known(self, names: Iterable[str]) -> tuple[str, Owner] | None:
         """The first of the ids that memory holds, with its owner."""
@@ -101,10 +107,10 @@ class Owners:
 
     def _keep_house(self, db: "sqlite3.Connection") -> None:
         """Hear of what other processes of this home remembered, and forget what is too much."""
-        if not self.attached:
+        if not self._attached_kept:
             marks = ", ".join("?" * len(ATTACHED))
             query = f"SELECT 1 FROM owners WHERE kind IN ({marks}) LIMIT 1"  # noqa: S608 - marks only
-            self.attached = db.execute(query, ATTACHED).fetchone() is not None
+            self._attached_kept = db.execute(query, ATTACHED).fetchone() is not None
         if self._added < _TRIM_ROWS and time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return
         self._trimmed, self._added = time.monotonic(), 0
