@@ -18,7 +18,8 @@ PADDING_LIMIT = 256
 PARTS_LIMIT = 10_000
 
 _PARAMETER = re.compile(rb";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s\"]*))", re.ASCII)
-_DISPOSITION = re.compile(rb"^content-disposition[ \t]*:(.*(?:\r\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_DISPOSITION = re.compile(rb"^content-disposition[ \t]*:(.*)", re.IGNORECASE | re.MULTILINE)
+_FOLDED = re.compile(rb"\r\n[ \t]+")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _AFTER = re.compile(rb"(--)|[ \t]*\r\n")
 _UNSURE = re.compile(rb"-|[ \t]*\r?")
@@ -147,7 +148,7 @@ class Reader:
 
 def _disposed(headers: bytes) -> tuple[bool, bool]:
     """Whether a part is the field `model`, and whether it is a file."""
-    found = _DISPOSITION.findall(headers)
+    found = _DISPOSITION.findall(_FOLDED.sub(b" ", headers))
     if len(found) != 1:
         raise BadRequest("A part of the multipart body needs one Content-Disposition header.")
     pairs = _parameters(found[0])

@@ -187,7 +187,7 @@ def _request(sock, rest, number):
 
 
 def _chunks(sock, rest):
-    body = b""
+    body = bytearray()
     while True:
         line, rest = recv_until(sock, rest, b"\r\n")
         if line is None:
@@ -198,9 +198,10 @@ def _chunks(sock, rest):
             if not data:
                 raise Gone
             rest += data
-        body, rest = body + rest[: size - 2], rest[size:]
+        body += rest[: size - 2]
+        rest = rest[size:]
         if size == 2:
-            return body, rest
+            return bytes(body), rest
 
 
 # Steps
