@@ -210,7 +210,7 @@ class Ledger:
             raise
 
     def _do_chores(self) -> None:
-        for chore in self._chores:
+        for chore in list(self._chores):
             if self._writer is None:
                 return
             try:
@@ -222,6 +222,10 @@ class Ledger:
                 self._damaged()
             except Unusable as error:
                 self._failed(str(error))
+            except Exception as error:
+                # A defect of ours must not end the writer of all the others.
+                self._chores.remove(chore)
+                self._say(f"{NAME}: {chore.__name__} failed and is not done again: {error}")
 
     def _end(self) -> None:
         """Close both connections."""
