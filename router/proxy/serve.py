@@ -104,7 +104,6 @@ async def running(
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(settings, home, log, demo_root)
             stack.callback(runtime.ledger.close)
-            background.start_soon(_open_history, runtime)
             serving = Serving(url, port, key, runtime)
             gate = Gate(settings, key, token)
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop))
@@ -201,13 +200,10 @@ async def _accepting(
         await accept(listener, clients, serve)
 
 
-async def _open_history(runtime: Runtime) -> None:
-    """Off the start path: sqlite3 is loaded and the file opened once the first requests may have been answered."""
+async def _heartbeat(runtime: Runtime) -> None:
+    # Off the start path: sqlite3 is loaded, and history.db opened, once the first requests may have been answered.
     await trio.sleep(HISTORY_SECONDS)
     runtime.ledger.start()
-
-
-async def _heartbeat(runtime: Runtime) -> None:
     while True:
         await trio.sleep(HEARTBEAT_SECONDS)
         runtime.connections.sweep()
