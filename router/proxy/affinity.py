@@ -5,6 +5,7 @@ import trio
 
 from router.ir import Facts
 from router.net.client import Exchange as Upstream
+from router.policy.routes import DEMO
 from router.proxy import bodies
 from router.proxy.ticket import Ticket
 from router.wire import ids
@@ -69,5 +70,7 @@ def note_stream(ticket: Ticket, response_id: str) -> None:
 
 def _remember(ticket: Ticket, name: str, kind: str) -> None:
     record = ticket.record
+    if record.backend == DEMO:  # it keeps nothing that could be asked for
+        return
     kind = kind or ids.collection(ticket.call.path)
     ticket.runtime.owners.remember(name, record.backend, record.account, kind)

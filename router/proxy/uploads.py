@@ -17,6 +17,7 @@ from router.proxy.ticket import Ticket
 from router.wire.ids import collection
 from router.wire.multipart import Reader, boundary_of
 
+_SHOWN_PIECES = 16
 _WITHOUT_MODEL = frozenset(("files", "uploads", "containers", "skills", "vector_stores"))
 
 
@@ -102,7 +103,7 @@ async def begin(ticket: Ticket) -> Upload:
     else:
         await upload.begin()
     if ticket.runtime.log.bodies:
-        ticket.record.request_body = b"".join(upload.parts)[:BODY_KEPT]
+        ticket.record.request_body = b"".join(upload.parts[:_SHOWN_PIECES])[:BODY_KEPT]
     return upload
 
 

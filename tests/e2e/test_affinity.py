@@ -1,7 +1,9 @@
 """Requests go where the ids they name were issued, also after the proxy was restarted."""
 
+import gzip
 import json
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -162,6 +164,50 @@ def test_attached_files_pin(pair, path):
     pair.restart()
     assert pair.served(path, body(model="model-a", **{field: [{"role": "user", "content": [part]}]})) == "b"
     assert pair.served(path, body(model="model-a", **{field: [{"role": "user", "content": [quoted]}]})) == "a"
+
+
+def test_a_large_body_is_searched(pair):
+    """Over 1 MiB in a thread, with the same result."""
+    pair.proxy.stop()
+    pair.start(FAIRLEAD_DEFAULT_BACKEND="b")
+    pair.ups["b"].script(made("file-1", object="file"))
+    assert pair.served("/v1/files", b"{}") == "b"
+    parts = [{"type": "text", "text": "x" * 3_000_000}, {"type": "file", "file": {"file_id": "file-1"}}]
+    assert pair.served("/v1/chat/completions", body(model="model-a", messages=[{"content": parts}])) == "b"
+
+
+def test_a_coded_answer(pair):
+    """An id in a gzip answer, which passes as it is, is read beside the relay."""
+    coded = gzip.compress(json.dumps({"id": "vs_1"}).encode())
+    pair.ups["b"].script(plain(coded, b"200 OK", (b"Content-Encoding", b"gzip")))
+    answer = pair.ask("/v1/vector_stores", body(model="b:x"))
+    assert answer.body == coded
+    assert pair.served("/v1/vector_stores/vs_1") == "b"
+
+
+def test_a_killed_proxy(pair):
+    """What was issued more than a second before a kill -9 is remembered by the next proxy."""
+    pair.issue("b", "/v1/responses", made("resp_1"), input="x")
+    time.sleep(1)
+    pair.proxy.kill()
+    for file in (pair.proxy.home / "run").iterdir():
+        file.unlink()
+    pair.start()
+    assert pair.served("/v1/responses/resp_1") == "b"
+
+
+def test_two_proxies_of_one_home(pair):
+    """What one issues the other knows, a second later."""
+    first = pair.proxy
+    pair.issue("b", "/v1/responses", made("resp_1"), input="x")
+    for file in (first.home / "run").iterdir():
+        file.unlink()  # the next one's is looked for
+    pair.start()
+    try:
+        assert until(lambda: pair.ask("/v1/responses/resp_1").status == 200)
+        assert pair.served("/v1/responses/resp_1") == "b"
+    finally:
+        first.stop()
 
 
 def test_an_owner_that_is_gone(pair):

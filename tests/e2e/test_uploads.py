@@ -1,5 +1,6 @@
 """Multipart bodies are read for their model and sent on as they come."""
 
+import gzip
 import io
 import json
 import socket
@@ -104,6 +105,14 @@ def test_chunked_stays_chunked(proxy, ups, sent):
     seen = ups["b"].seen[-1]
     assert seen.field(b"transfer-encoding") == b"chunked"
     assert seen.body == MODEL.replace(b"b:", b"") + part(b"file", b"x" * 200_000, b"f") + END
+
+
+def test_a_coded_body(sent):
+    """A gzip body is sent on decoded, renamed."""
+    answer, seen = sent(gzip.compress(MODEL + END), (b"Content-Encoding", b"gzip"))
+    assert answer.status == 200
+    assert seen.body == MODEL.replace(b"b:", b"") + END
+    assert seen.field(b"content-encoding") is None
 
 
 @pytest.mark.parametrize(
