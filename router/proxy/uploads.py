@@ -11,6 +11,7 @@ import trio
 
 from router.errors import BadRequest
 from router.net.http11 import Cut
+from router.net.stream import RECEIVE_SIZE
 from router.proxy import bodies
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.ticket import Ticket
@@ -58,15 +59,27 @@ class Upload:
             if piece:
                 self._ticket.hold(len(piece))
                 self._held.append(piece)
+        self._found()
+
+    async def take(self, body: bytes) -> None:
+        """All of the body at once, where it had to be decoded. Raises RouterError."""
+        if len(body) > bodies.THREAD_BYTES:
+            await bodies.in_thread(self._ticket, self._feed, body)
+        else:
+            self._feed(body)
+        self._held.append(body)
+        self.ended = True
+        self._found()
+
+    def _feed(self, body: bytes) -> None:
+        # In pieces, as from a socket: the reader copies what is left of one at every part.
+        for at in range(0, len(body), RECEIVE_SIZE):
+            self._reader.feed(body[at : at + RECEIVE_SIZE])
+
+    def _found(self) -> None:
         self.model = self._reader.model
         if self.ended and self.model is None and not self._reader.complete:
             raise BadRequest("The multipart body ends without its last boundary.")
-
-    def take(self, body: bytes) -> None:
-        """All of the body at once, where it had to be decoded."""
-        self._reader.feed(body)
-        self._held.append(body)
-        self.model, self.ended = self._reader.model, True
 
     def rename(self, model: str) -> None:
         """Put another name in the model's place; before anything was sent on."""
@@ -89,7 +102,7 @@ class Upload:
     async def _read(self) -> bytes:
         piece = await self._ticket.connection.more_body(bodies.LIMIT)
         if piece:
-            self._reader.feed(piece)
+            self._feed(piece)
         else:
             self.ended = True
         return piece
@@ -99,7 +112,7 @@ async def begin(ticket: Ticket) -> Upload:
     """Read a multipart body until its model is known. Raises RouterError."""
     upload = Upload(ticket, Reader(boundary_of(ticket.request.fields[b"content-type"])))
     if bodies.coded(ticket):
-        upload.take(await bodies.plain(ticket))
+        await upload.take(await bodies.plain(ticket))
     else:
         await upload.begin()
     if ticket.runtime.log.bodies:

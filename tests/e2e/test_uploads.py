@@ -107,12 +107,16 @@ def test_chunked_stays_chunked(proxy, ups, sent):
     assert seen.body == MODEL.replace(b"b:", b"") + part(b"file", b"x" * 200_000, b"f") + END
 
 
-def test_a_coded_body(sent):
-    """A gzip body is sent on decoded, renamed."""
-    answer, seen = sent(gzip.compress(MODEL + END), (b"Content-Encoding", b"gzip"))
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_a_coded_body(sent, size):
+    """A gzip body is sent on decoded, renamed; a broken one is refused."""
+    form = part(b"file", b"x" * size, b"f") + MODEL + END
+    answer, seen = sent(gzip.compress(form), (b"Content-Encoding", b"gzip"))
     assert answer.status == 200
-    assert seen.body == MODEL.replace(b"b:", b"") + END
+    assert seen.body == form.replace(b"b:", b"")
     assert seen.field(b"content-encoding") is None
+    answer, _ = sent(gzip.compress(form[:-60]), (b"Content-Encoding", b"gzip"))
+    assert answer.status == 400
 
 
 @pytest.mark.parametrize(
