@@ -27,6 +27,7 @@ COMMIT_SECONDS = 0.5
 CHORE_SECONDS = 10.0
 RETRY_SECONDS = 60.0
 _OPEN_PATIENCE = 5.0
+_TOLD_LIMIT = 20
 
 Row = tuple[Any, ...]
 #: Work the writer does now and then: bounds of a table, what other processes changed. It commits by itself.
@@ -44,6 +45,7 @@ class Ledger:
         self._path = home.at(NAME)
         self._say = say
         self._retry = retry
+        self._told: set[str] = set()
         self._pending: deque[tuple[str, Row]] = deque()
         self._chores: list[Chore] = []
         self._wake = threading.Event()
@@ -137,9 +139,6 @@ class Ledger:
             self._writer = writer
             if aside is not None:
                 self._say(f"{NAME} was damaged: it is now {aside.name}, and a new one was begun.")
-            if self.problem is not None:
-                self.problem = None
-                self._say(f"{NAME} is written again.")
         self._opened.set()
 
     def _failed(self, why: str, *, lasting: bool = False) -> None:
@@ -150,10 +149,15 @@ class Ledger:
         if lasting:
             self.dropped += len(self._pending)
             self._pending.clear()
-        if why != self.problem:
-            self.problem = why
-            again = "" if lasting else f"; it is tried again every {self._retry:g} s"
-            self._say(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
+        self.problem = why
+        again = "" if lasting else f"; it is tried again every {self._retry:g} s"
+        self._tell(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
+
+    def _tell(self, text: str) -> None:
+        """Say it once: a disk that is full now and again would be a line a minute."""
+        if text not in self._told and len(self._told) < _TOLD_LIMIT:
+            self._told.add(text)
+            self._say(text)
 
     def _write(self) -> None:
         """Write all that waits, or leave it waiting."""
@@ -185,6 +189,9 @@ class Ledger:
         except Exception:
             self.dropped += len(batch)
         self._suspect = False
+        if self.problem is not None:
+            self.problem = None
+            self._tell(f"{NAME} is written again.")
         return True
 
     def _damaged(self) -> None:

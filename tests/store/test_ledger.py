@@ -228,7 +228,7 @@ home, name, count, pause = sys.argv[1:]
 def put(text):
     sys.stdout.write(text + "\\n")  # one write: two threads do it
     sys.stdout.flush()
-ledger = Ledger(open_home({"FAIRLEAD_HOME": home}), lambda text: put("said " + text))
+ledger = Ledger(open_home({"FAIRLEAD_HOME": home}), lambda text: put("said " + text), retry=0.2)
 ledger.start()
 for number in range(int(count)):
     ledger.add("INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)", (f"{name}-{number}",))
@@ -279,8 +279,9 @@ def test_a_full_disk(home, path):
     process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert process.returncode == 0, process.stderr
     said = [line for line in process.stdout.splitlines() if line.startswith("said")]
-    assert len(said) == 1
     assert "in memory only" in said[0]
+    # The log of the file is emptied at each try, so that a little can be written again.
+    assert said[1:] in ([], ["said history.db is written again."])
     with closing(connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -299,7 +300,7 @@ def test_a_tiny_file_system(home):
         assert "full" in said[0]
         subprocess.run(["mount", "-o", "remount,ro", str(home.path)], check=True)
         process = started(home, "q", 10, 0.1)
-        lines = process.communicate(timeout=60)[0].splitlines()
+        lines = process.communicate(timeout=60)[0].splitlines()  # tried again and again meanwhile
         assert [line.startswith("said") for line in lines].count(True) == 1
         assert "in memory only" in "".join(lines)
     finally:
