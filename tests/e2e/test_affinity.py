@@ -185,6 +185,13 @@ def test_a_coded_answer(pair):
     assert pair.served("/v1/vector_stores/vs_1") == "b"
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/vector_stores"])
+def test_an_answer_that_is_not_held(pair, path):
+    """One too large to be held until it is whole gives the id it begins with."""
+    pair.issue("b", path, made("id-9", object="x", padding="y" * 3_000_000), input="x")
+    assert pair.served(f"{path}/id-9") == "b"
+
+
 def test_a_killed_proxy(pair):
     """What was issued more than a second before a kill -9 is remembered by the next proxy."""
     pair.issue("b", "/v1/responses", made("resp_1"), input="x")
