@@ -108,6 +108,11 @@ def make_private(path: Path) -> None:
         if stat.S_ISLNK(entry.st_mode):
             raise _link(path) from None
         _check_private(path, entry, "it holds a history")
+        if not entry.st_mode & stat.S_IWUSR:
+            mode = stat.S_IMODE(entry.st_mode)
+            raise CommandError(
+                f"{shown(path)} may not be written (mode {mode:04o}).", f"Allow it:   chmod 600 {word(path)}"
+            ) from None
     except OSError as error:
         raise failed(path, "created", error) from None
 

@@ -62,9 +62,9 @@ def test_settings(home):
 
 
 @POSIX
-@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604])
-def test_a_wide_mode(home, path, mode):
-    """A file others can read is refused with the command that closes it, and then used."""
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604, 0o400])
+def test_a_wrong_mode(home, path, mode):
+    """A file others can read, or this user cannot write, is refused with the command that mends it, and then used."""
     opened(home)
     path.chmod(mode)
     with pytest.raises(Unusable, match="chmod 600") as caught:
