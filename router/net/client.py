@@ -1,6 +1,6 @@
 """One HTTP/1.1 exchange with an upstream over a lent connection."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import h11
 import trio
@@ -11,6 +11,7 @@ from router.net.headers import Headers, Lines, first_values, lines_of
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 INTERIM_LIMIT = 10
+TLS_RECORD = 16_384
 
 
 class Broken(Exception):
@@ -74,6 +75,54 @@ class Exchange:
                 await stream.send_all(b"".join(parts))
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+    async def send_streamed(
+        self, method: bytes, target: bytes, lines: Lines, more: Callable[[], Awaitable[Bytes]]
+    ) -> None:
+        """Send a request whose body comes piece by piece, b"" at its end, and wait for the response head.
+
+        An answer that comes first ends the sending: nobody reads the rest. The connection is then not used again.
+        Raises what `more` raises, and what `head` does.
+        """
+        request = h11.Request(method=method, target=target, headers=Headers(lines))
+        problems: list[Exception] = []
+        async with trio.open_nursery() as nursery:
+
+            async def feed() -> None:
+                try:
+                    await self._send_event(request)
+                    while piece := await more():
+                        await self._send_event(h11.Data(data=piece))  # type: ignore[arg-type]
+                    await self._send_event(h11.EndOfMessage())
+                except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                    return  # what the upstream said before it closed shows in `head`
+                except Exception as error:
+                    problems.append(error)
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(feed)
+            try:
+                await self.head()
+            except Exception as error:
+                problems.append(error)
+            nursery.cancel_scope.cancel()
+        if problems:
+            raise problems[0]
+
+    async def _send_event(self, event: h11.Event) -> None:
+        connection = self._lent()
+        parts = connection.h11.send_with_data_passthrough(event) or ()
+        stream = connection.stream
+        if isinstance(stream, SocketStream):
+            rest = stream.try_send(parts) if parts else b""
+            if rest:
+                await stream.send_all(rest)
+            return
+        data = memoryview(b"".join(parts))
+        for at in range(0, len(data), TLS_RECORD):
+            # Waiting inside a send is no good: cut there, trio's TLS stream could not even be read any more.
+            await stream.wait_send_all_might_not_block()
+            await stream.send_all(data[at : at + TLS_RECORD])
 
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).

@@ -86,7 +86,7 @@ class Connection:
         self._scope = trio.CancelScope()
         self._ahead = ReadAhead(stream)
         self._retired = False
-        self._announced = 0
+        self._announced = self._received = 0
         self._writing = False
 
     # The life of the connection
@@ -235,6 +235,7 @@ class Connection:
             raise BadRequest("The request head could not be read.")
         request = Request(event)
         check_head(request)
+        self._received = 0
         self._announced = int(request.fields.get(b"content-length", b"0"))
         return request
 
@@ -266,11 +267,17 @@ class Connection:
 
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
+        pieces: list[bytes] = []
+        while piece := await self.more_body(limit):
+            pieces.append(piece)
+            hold(len(piece))
+        return b"".join(pieces)  # bytes also from one bytearray: what reads a body reads bytes faster
+
+    async def more_body(self, limit: int) -> bytes:
+        """The next piece of the request body, b"" at its end; raises TooLarge when all are over `limit` bytes."""
         conn = self._h11
         if self._announced > limit:
             raise TooLarge(f"The request body is over {limit >> 20} MiB.")
-        pieces: list[bytes] = []
-        size = 0
         self._feed()
         while True:
             try:
@@ -278,12 +285,11 @@ class Connection:
             except h11.RemoteProtocolError as error:
                 raise malformed(error) from None
             if isinstance(event, h11.Data):
-                pieces.append(event.data)
-                size += len(event.data)
-                if size > limit:
+                self._received += len(event.data)
+                if self._received > limit:
                     raise TooLarge(f"The request body is over {limit >> 20} MiB.")
-                hold(len(event.data))
-            elif event is h11.NEED_DATA:
+                return event.data
+            if event is h11.NEED_DATA:
                 if not self._ahead:
                     if conn.they_are_waiting_for_100_continue:
                         await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
@@ -293,7 +299,7 @@ class Connection:
                         raise BadRequest("The request body ended early.")
                 self._feed()
             elif isinstance(event, h11.EndOfMessage):
-                return b"".join(pieces)  # bytes also from one bytearray: what reads a body reads bytes faster
+                return b""
             else:
                 raise BadRequest("The request body could not be read.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
+from router.policy.owners import owner_of
 
 DEMO = "demo"
 _NEAREST = 3
@@ -55,6 +56,9 @@ class Table:
 
 def decide(facts: Facts, table: Table) -> Route:
     """The route of a request. Raises UnknownModel, or BadRequest when nothing says where it should go."""
+    owner = owner_of(facts, table.named)
+    if owner is not None:
+        return Route(owner, facts.model, "owner of an id")
     model = facts.model
     if model is None:
         return _without_model(facts, table)

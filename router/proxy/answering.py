@@ -10,11 +10,11 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
 from router.net.http11 import Cut
 from router.net.stream import Bytes
-from router.proxy import bodies
+from router.proxy import affinity, bodies
 from router.proxy.asking import COMMIT_SECONDS
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
-from router.wire import base, dialects
+from router.wire import base, dialects, ids
 from router.wire.base import Failure
 from router.wire.tap import Tap, failure_of, usage_of
 
@@ -41,6 +41,7 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     coded = coding not in (b"", b"identity")
 
     def begin() -> list[Bytes]:
+        affinity.note_stream(ticket, tap.response_id)
         headers = relayed_headers(ticket, upstream, drop=(b"content-encoding",) if coded else ())
         return ticket.began(status, headers, upstream.reason)
 
@@ -87,6 +88,8 @@ async def plain(ticket: Ticket, upstream: Upstream) -> None:
         return
     # Paths of no protocol carry audio, files and lines that are read as they come.
     limit = 0 if ticket.call.dialect is dialects.PLAIN and not ticket.call.generates else WHOLE_LIMIT
+    if affinity.holds_answer(ticket, upstream):
+        limit = limit or ids.ANSWER_LIMIT
     pieces: list[bytes] = []
     size = 0
     while size <= limit and (not upstream.ended or not size):
@@ -120,6 +123,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
             await failed(ticket, failure, upstream)
             return
         ticket.record.usage = usage_of(ticket.call.dialect, readable)
+    affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason)
 
@@ -127,6 +131,8 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
     """Send on what came, and the rest as it comes; the upstream's own length is kept."""
     ticket.release()
+    if ticket.issues:
+        affinity.note_answer(ticket, upstream, b"".join(pieces[:2]), whole=False)
     headers = relayed_headers(ticket, upstream)
     headers += _length(upstream)
     connection = ticket.connection

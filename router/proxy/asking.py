@@ -9,17 +9,18 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import Lines, named_in_connection, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
-from router.proxy import bodies
+from router.proxy import affinity, bodies, uploads
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit
 from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
 from router.proxy.ticket import Ticket
-from router.wire import dialects
+from router.wire import dialects, ids
 from router.wire.peek import Top
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
 _REFUSAL_LIMIT = 65536
+_CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
 async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
@@ -27,6 +28,8 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
 
     The last value is True when the client did not ask for the usage event that will come.
     """
+    if uploads.is_upload(ticket):
+        return await _uploaded(ticket), False
     body, top = await bodies.read(ticket)
     call = ticket.call
     if top is not None and call.path == "/v1/chat/completions":
@@ -35,7 +38,9 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     record.protocol = call.protocol or ""
     if ticket.runtime.log.bodies:
         record.request_body = bytes(body[:BODY_KEPT])
-    facts = ticket.facts = bodies.facts_of(call, top)
+    facts = bodies.facts_of(call, top)
+    facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
+    ticket.issues = ids.issues(call, ticket.request.method, top)
     record.model, record.stream = facts.model, facts.stream
     route, target = await _routed(ticket, facts)
     if top is None:
@@ -47,6 +52,28 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
         ticket.runtime.refuses_usage.add(target.backend.name)
         return await _unprobed(ticket, body, top), False
     return upstream, edited.hide_usage
+
+
+async def _uploaded(ticket: Ticket) -> Upstream:
+    """Send a multipart body on: at once when it is whole, else as it comes."""
+    upload = await uploads.begin(ticket)
+    facts = Facts(ticket.call.protocol, upload.model, stream=False)
+    facts = ticket.facts = await affinity.pinned(ticket, facts, b"", None)
+    ticket.issues = ids.issues(ticket.call, ticket.request.method, None)
+    ticket.record.model = upload.model
+    route, target = await _routed(ticket, facts)
+    if route.model is not None and route.model != upload.model:
+        upload.rename(route.model)
+        ticket.record.notes.append("model renamed")
+    if upload.ended:
+        return await _sent(ticket, target, facts, Edited(upload.parts))
+    # What was sent on cannot be sent again, so no connection that may be stale.
+    upstream = await _lent(ticket, target, facts, fresh=True)
+    ticket.record.attempts += 1
+    lines = _lines(ticket, target)
+    lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
+    await upstream.send_streamed(ticket.request.method.encode("ascii"), _path(ticket, target), lines, upload.more)
+    return upstream
 
 
 async def _refuses_usage(upstream: Upstream) -> bool:
@@ -124,9 +151,13 @@ def _check_speaks(call: dialects.Call, route: Route) -> None:
 
 async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) -> Upstream:
     """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
-    lines = _lines(ticket, target, edited)
-    _, mark, query = ticket.request.target.partition(b"?")
-    path = target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
+    lines = _lines(ticket, target)
+    size = 0
+    for part in edited.parts:
+        size += len(part)
+    if size or ticket.request.method not in ("GET", "HEAD", "DELETE"):
+        lines.append(_length(size))
+    path = _path(ticket, target)
     method = ticket.request.method.encode("ascii")
     fresh = False
     while True:
@@ -145,6 +176,15 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
             fresh = True
 
 
+def _path(ticket: Ticket, target: Target) -> bytes:
+    _, mark, query = ticket.request.target.partition(b"?")
+    return target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
+
+
+def _length(size: int) -> tuple[bytes, bytes, bytes]:
+    return b"Content-Length", b"content-length", b"%d" % size
+
+
 async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) -> Upstream:
     connections = ticket.runtime.connections
     connection = None if fresh else connections.take(target.origin)
@@ -161,7 +201,8 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
     return upstream
 
 
-def _lines(ticket: Ticket, target: Target, edited: Edited) -> Lines:
+def _lines(ticket: Ticket, target: Target) -> Lines:
+    """The fields that go upstream, without the length of the body."""
     request = ticket.request
     fields = request.fields
     drop, keep = target.drop, target.keep
@@ -175,9 +216,4 @@ def _lines(ticket: Ticket, target: Target, edited: Edited) -> Lines:
     lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=True)
     if target.auth is not None:
         lines.append(target.auth)
-    size = 0
-    for part in edited.parts:
-        size += len(part)
-    if size or request.method not in ("GET", "HEAD", "DELETE"):
-        lines.append((b"Content-Length", b"content-length", b"%d" % size))
     return lines

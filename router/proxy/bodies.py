@@ -16,7 +16,7 @@ from router.wire.peek import Top, model_name, peek, wants_stream
 
 LIMIT = 64 << 20
 # Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
-_THREAD_BYTES = 1 << 20
+THREAD_BYTES = 1 << 20
 _thread = trio.CapacityLimiter(1)
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -31,22 +31,35 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     if request.method in ("GET", "HEAD"):
         return await ticket.connection.body(LIMIT, ticket.hold), None
     is_json = request.method == "DELETE" or check_json(request, others=not ticket.call.generates)
-    body = await ticket.connection.body(LIMIT, ticket.hold)
-    coding = request.fields.get(b"content-encoding", b"").strip().lower()
-    if coding not in (b"", b"identity"):
-        plain = await _in_thread(ticket, inflated, body, coding, LIMIT)
-        ticket.hold(len(plain))
-        body = plain
+    body = await plain(ticket)
     if not is_json or (not body and not ticket.call.generates):
         return body, None
     if not body:
         raise BadRequest("The request has no body.")
-    if len(body) > _THREAD_BYTES:
-        return body, await _in_thread(ticket, peek, body)
+    if len(body) > THREAD_BYTES:
+        return body, await in_thread(ticket, peek, body)
     return body, peek(body)
 
 
-async def _in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+async def plain(ticket: Ticket) -> bytes:
+    """The whole body without content coding. Raises RouterError."""
+    body = await ticket.connection.body(LIMIT, ticket.hold)
+    if coded(ticket):
+        body = await in_thread(ticket, inflated, body, _coding(ticket), LIMIT)
+        ticket.hold(len(body))
+    return body
+
+
+def coded(ticket: Ticket) -> bool:
+    """True for a body with a content coding."""
+    return _coding(ticket) not in (b"", b"identity")
+
+
+def _coding(ticket: Ticket) -> bytes:
+    return ticket.request.fields.get(b"content-encoding", b"").strip().lower()
+
+
+async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
     ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=_thread)

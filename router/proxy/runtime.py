@@ -22,6 +22,8 @@ from router.proxy.credentials import Credentials, auth_header, credential_of
 from router.settings import Secret, Settings
 from router.store import backends as stored
 from router.store.home import Home
+from router.store.ledger import Ledger
+from router.store.owners import Owners
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -110,12 +112,16 @@ class Runtime:
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     credentials: Credentials = field(init=False)
+    ledger: Ledger = field(init=False)
+    owners: Owners = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
 
     def __post_init__(self) -> None:
         self.credentials = Credentials(self.environ, self.log.hide)
+        self.ledger = Ledger(self.home, self.log.add)
+        self.owners = Owners(self.ledger)
         self._read()
 
     def reload(self) -> None:

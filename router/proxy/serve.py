@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
+HISTORY_SECONDS = 0.5
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
@@ -105,6 +106,7 @@ async def running(
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(settings, home, log, demo_root)
+            stack.callback(runtime.ledger.close)
             serving = Serving(url, port, key, runtime)
             gate = Gate(settings, key, token)
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop))
@@ -203,6 +205,9 @@ async def _accepting(
 
 
 async def _heartbeat(runtime: Runtime) -> None:
+    # Off the start path: sqlite3 is loaded, and history.db opened, once the first requests may have been answered.
+    await trio.sleep(HISTORY_SECONDS)
+    runtime.ledger.start()
     while True:
         await trio.sleep(HEARTBEAT_SECONDS)
         runtime.connections.sweep()

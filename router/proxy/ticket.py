@@ -23,6 +23,7 @@ class Ticket:
     """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
 
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
+    issues: the answer may issue an id to remember.
     """
 
     runtime: Runtime
@@ -38,6 +39,7 @@ class Ticket:
     upstream: Upstream | None = None
     cors: Lines = field(default_factory=list[tuple[bytes, bytes, bytes]])
     held: int = 0
+    issues: bool = False
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""

@@ -108,22 +108,47 @@ def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
         return file.read(limit + 1)
 
 
+def make_private(path: Path) -> None:
+    """Create an empty file that only this user can read; check one that exists. Raises CommandError.
+
+    One that exists is never opened: closing it again would drop the locks this process holds on it (POSIX).
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        entry = path.lstat()
+        if stat.S_ISLNK(entry.st_mode):
+            raise _link(path) from None
+        _check_private(path, entry, "it holds a history")
+        if not entry.st_mode & stat.S_IWUSR:
+            mode = stat.S_IMODE(entry.st_mode)
+            raise CommandError(
+                f"{shown(path)} may not be written (mode {mode:04o}).", f"Allow it:   chmod 600 {word(path)}"
+            ) from None
+    except OSError as error:
+        raise failed(path, "created", error) from None
+
+
 def _check_file(path: Path, entry: os.stat_result, limit: int, *, home: bool) -> None:
-    if not stat.S_ISREG(entry.st_mode):
-        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}" if home else "")
-    if entry.st_size > limit:
+    if stat.S_ISREG(entry.st_mode) and entry.st_size > limit:
         raise CommandError(
             f"{shown(path)} is larger than 1 MiB; fairlead writes no such file."
             if home
             else f"{shown(path)} is larger than {limit // 1024} KiB; expected the key alone."
         )
+    _check_private(path, entry, "it holds a secret", home=home)
+
+
+def _check_private(path: Path, entry: os.stat_result, holds: str, *, home: bool = True) -> None:
+    if not stat.S_ISREG(entry.st_mode):
+        raise CommandError(f"{shown(path)} is not a plain file.", f"Remove it:   rm -r {word(path)}" if home else "")
     if sys.platform == "win32":
         return
     _check_owner(path, entry, home=home)
     if entry.st_mode & 0o077:
         mode = stat.S_IMODE(entry.st_mode)
         raise CommandError(
-            f"{shown(path)} can be read by others (mode {mode:04o}); it holds a secret.",
+            f"{shown(path)} can be read by others (mode {mode:04o}); {holds}.",
             f"Close it:   chmod 600 {word(path)}",
         )
 

@@ -45,9 +45,9 @@ def backend(name, root, *, protocols=ALL, vendor="", auth="none", key=""):
 
 
 def make_home(folder, backends=()):
-    """A fresh home as the CLI would have made it."""
+    """A home as the CLI would have made it; one that is there is used again."""
     home = folder / "home"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     for entry in backends:
         add_backend(home, entry)
     return home

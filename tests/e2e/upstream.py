@@ -172,13 +172,36 @@ def _request(sock, rest, number):
         raise Gone
     line, _, block = head[:-4].partition(b"\r\n")
     lines = fields_of(block)
-    length = int({name.lower(): value for name, value in lines}.get(b"content-length", 0))
-    while len(rest) < length:
+    fields = {name.lower(): value for name, value in lines}
+    if fields.get(b"transfer-encoding") == b"chunked":
+        body, rest = _chunks(sock, rest)
+        return Seen(line, lines, body, number), rest
+    length = int(fields.get(b"content-length", 0))
+    pieces = bytearray(rest)  # adding up bytes would copy a large body a thousand times
+    while len(pieces) < length:
         data = sock.recv(65536)
         if not data:
             raise Gone
-        rest += data
-    return Seen(line, lines, rest[:length], number), rest[length:]
+        pieces += data
+    return Seen(line, lines, bytes(pieces[:length]), number), bytes(pieces[length:])
+
+
+def _chunks(sock, rest):
+    body = bytearray()
+    while True:
+        line, rest = recv_until(sock, rest, b"\r\n")
+        if line is None:
+            raise Gone
+        size = int(line, 16) + 2
+        while len(rest) < size:
+            data = sock.recv(65536)
+            if not data:
+                raise Gone
+            rest += data
+        body += rest[: size - 2]
+        rest = rest[size:]
+        if size == 2:
+            return bytes(body), rest
 
 
 # Steps
