@@ -11,12 +11,13 @@ class Facts(msgspec.Struct, frozen=True):
     """What routing needs to know of a request; filled by `wire`, read by `policy`.
 
     protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the
-    request names none. stream: the caller asked for server-sent events.
+    request names none. stream: the caller asked for server-sent events. generates: a model is to write text.
     """
 
     protocol: Protocol | None
     model: str | None
     stream: bool
+    generates: bool = False
 
 
 class Usage(msgspec.Struct):

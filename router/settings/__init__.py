@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from router.errors import CommandError
+from router.settings.tables import BackendOptions, Rule
 
 
 class Secret:
@@ -152,6 +153,17 @@ class Settings:
     default_backend: str | None = _declare(
         "default_backend", _text, None, "NAME", "backend that gets the models no backend is known to serve"
     )
+    model: str | None = _declare("model", _text, None, "MODEL", "model that all generation requests get")
+    fast_model: str | None = _declare(
+        "fast_model", _text, None, "MODEL", "model that requests for a haiku- or mini-tier model get"
+    )
+    usage_probe: bool = _declare("usage_probe", switch, True, "on|off", "ask Chat streams for usage where they must be")
+    ask_identity: bool = _declare(
+        "ask_identity", switch, True, "on|off", "ask upstreams for answers that are not compressed"
+    )
+    strip_attribution: bool = _declare(
+        "strip_attribution", switch, True, "on|off", "keep Claude Code's billing line from other vendors"
+    )
     timeouts_connect: float = _declare("timeouts.connect", duration, 10.0, "TIME", "limit to reach an upstream")
     timeouts_first_byte: float | None = _declare(
         "timeouts.first_byte",
@@ -178,9 +190,14 @@ class Settings:
     log_file: str | None = _declare("log_file", _text, None, "FILE", "append an access log (JSON, one line a request)")
     verbose: int = _declare("verbose", _level, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
     demo: bool = _declare("demo", switch, True, "on|off", "offer the built-in demo models")
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    routes: tuple[Rule, ...] = ()
+    backends: Mapping[str, BackendOptions] = field(default_factory=dict[str, BackendOptions])
 
 
-DECLARATIONS: tuple[Declaration, ...] = tuple(entry.metadata["declaration"] for entry in fields(Settings))
+DECLARATIONS: tuple[Declaration, ...] = tuple(
+    entry.metadata["declaration"] for entry in fields(Settings) if "declaration" in entry.metadata
+)
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, str]) -> Settings:

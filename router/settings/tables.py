@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -19,9 +16,9 @@ class Edits:
     raised.
     """
 
-    set_headers: Mapping[str, str] = field(default=_NOTHING)
+    set_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     remove_headers: tuple[str, ...] = ()
-    set_fields: Mapping[str, Any] = field(default=_NOTHING)
+    set_fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     remove_fields: tuple[str, ...] = ()
     effort: Effort | None = None
     max_tokens: int | None = None
