@@ -3,7 +3,7 @@
 The steps in order; the one that finds the backend is the last:
 0 forced   `model` and `fast_model`, for requests that have a model write text
 1 alias    the user's names, one step, in any case; then family shortcuts such as `opus`, unless a catalog has a model
-           of that very name. A `[1m]` that no catalog lists is dropped from a name that is known without it
+           of that very name. Their `[1m]` stays until a backend is found that knows the name only without it
 2 prefix   `backend:model`; other colons belong to the model. A shortcut behind it is the newest of that backend
 3 rules    the first that applies; without a backend it renames and edits, and later steps find the backend. One that
            names a backend which is not there, or another model than a forced one, is passed over
@@ -21,7 +21,7 @@ from router.policy.nearest import configured, names_of, nearest_names, unknown_t
 from router.policy.rules import Ready
 from router.policy.shortcuts import LONG, asked
 from router.policy.table import DEMO, Route, Table
-from router.policy.trace import Step, StepName, Trace
+from router.policy.trace import Step, Trace
 from router.policy.traits import NO_TRAITS, Traits
 
 __all__ = ["DEMO", "Route", "Table", "decide", "nearest_models"]
@@ -66,11 +66,6 @@ def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace 
     return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats)
 
 
-def _say(trace: Trace | None, step: StepName, took: bool, text: str, rule: str = "") -> None:
-    if trace is not None:
-        trace.append(Step(step, took, text, rule))
-
-
 # Steps 0 and 1
 
 
@@ -78,21 +73,19 @@ def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name
     text, forced = model, False
     if facts.generates and (table.model or table.fast_model):
         wanted = _forced(model, table)
-        _say(trace, "forced", wanted is not None, f"{model} → {wanted}" if wanted else "no model is forced on this one")
         if wanted is not None:
             text, forced = wanted, True
+        if trace is not None:
+            trace.append(Step("forced", forced, f"{model} → {text}" if forced else "this tier is left alone"))
     target = table.targets.get(text.lower()) if table.targets else None
-    alias = ""
-    if target is not None:
-        _say(trace, "alias", True, f"{text} → {target}")
-        alias, text = text, target
+    alias = "" if target is None else text
+    if trace is not None:
+        trace.append(Step("alias", target is not None, "none" if target is None else f"{text} → {target}"))
+    text = text if target is None else target
     newest, floats = _shortcut(text, facts, table, None)
-    if newest != text:
-        _say(trace, "shortcut", True, f"{text} → {newest}")
-        alias, text = alias or (text if floats else ""), newest
-    elif target is None:
-        _say(trace, "alias", False, "none" if not floats else f"no catalog has a model for {text}")
-    return _Name(text, alias, forced, floats)
+    if trace is not None and floats:
+        trace.append(Step("shortcut", newest != text, f"{text} → {newest}" if newest != text else _no_newest(text)))
+    return _Name(newest, alias or (text if newest != text else ""), forced, floats)
 
 
 def _forced(model: str, table: Table) -> str | None:
@@ -103,26 +96,22 @@ def _forced(model: str, table: Table) -> str | None:
 
 
 def _shortcut(text: str, facts: Facts, table: Table, only: Backend | None) -> tuple[str, bool]:
-    """The listed model that a shortcut or a `[1m]` form stands for, else the name itself; whether it is a shortcut.
+    """The listed model that a shortcut stands for, with its `[1m]`, else the name itself; whether it is a shortcut.
 
     only: look at this backend's models alone.
     """
-    if table.lists(only, text):
+    if table.lists(only, text) or asked(text) is None:
         return text, False
-    is_long = text[-len(LONG) :].lower() == LONG
-    floats = asked(text) is not None
-    if floats:
-        newest = table.shortcuts.newest(text, facts.protocol, only)
-        if newest is None:
-            return text, True
-        long = newest + LONG
-        return (long if is_long and table.lists(only, long) else newest), True
-    if is_long:
-        bare = text[: -len(LONG)]
-        family = table.of_family(bare)
-        if table.lists(only, bare) or (family if only is None else any(one is only for one in family)):
-            return bare, False
-    return text, False
+    newest = table.shortcuts.newest(text, facts.protocol, only)
+    return (text if newest is None else newest + LONG if _is_long(text) else newest), True
+
+
+def _no_newest(text: str) -> str:
+    return f"no catalog has a model for {text}"
+
+
+def _is_long(text: str) -> bool:
+    return text[-4:].lower() == LONG
 
 
 # Step 2
@@ -132,18 +121,26 @@ def _prefixed(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Fo
     prefix, colon, rest = text.partition(":")
     backend = table.prefixes.get(prefix.lower()) if colon else None
     if backend is None:
-        _say(trace, "prefix", False, f"no backend is named {prefix}" if colon else "none")
+        if trace is not None:
+            trace.append(Step("prefix", False, f"no backend is named {prefix}" if colon else "none"))
         return None
     if not rest:
         raise BadRequest(f"The model '{text}' names a backend and no model; write {prefix}:MODEL.")
     sent, floats = _shortcut(rest, facts, table, backend)
-    _say(
-        trace,
-        "prefix",
-        True,
-        f"{prefix}: is the backend {backend.name}" + (f", {rest} → {sent}" if sent != rest else ""),
-    )
+    sent = _fitted(sent, table, backend)
+    if trace is not None:
+        changed = f", {rest} → {sent}" if sent != rest else ""
+        trace.append(Step("prefix", True, f"{prefix}: is the backend {backend.name}{changed}"))
     return _Found(backend, sent, "prefix", floats)
+
+
+def _fitted(text: str, table: Table, backend: Backend) -> str:
+    """The name without a `[1m]` that this backend does not list, if the rest is a name of its models."""
+    if not _is_long(text) or table.lists(backend, text):
+        return text
+    bare = text[: -len(LONG)]
+    known = table.lists(backend, bare) or any(one is backend for one in table.of_family(bare))
+    return bare if known else text
 
 
 # Step 3
@@ -157,7 +154,8 @@ def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Tr
             unmet = f"applies, but its backend {rule.backend} is not configured or disabled"
         elif unmet is None and name.forced and rule.model and rule.model != name.text:
             unmet = f"applies, but would send {rule.model}, and {name.text} is forced"
-        _say(trace, "rule", unmet is None, unmet or _effect(entry), rule.name)
+        if trace is not None:
+            trace.append(Step("rule", unmet is None, unmet or _effect(entry), rule.name))
         if unmet is None:
             if trace is not None:
                 trace.extend(
@@ -179,7 +177,7 @@ def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, tr
     if rule.backend:
         backend = table.prefixes[rule.backend.lower()]
         sent, floats = _shortcut(rule.model or name.text, facts, table, backend)
-        found = _Found(backend, sent, "rule", floats)
+        found = _Found(backend, _fitted(sent, table, backend), "rule", floats)
     else:
         text, floats = _shortcut(rule.model, facts, table, None) if rule.model else (name.text, False)
         found = (_prefixed(text, facts, table, None) if rule.model else None) or _owned(text, facts, table, trace)
@@ -192,22 +190,26 @@ def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, tr
 
 def _owned(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found:
     owners = table.owners.get(text)
+    bare = text[: -len(LONG)] if _is_long(text) and not owners else text
+    owners = owners or table.owners.get(bare)
     if owners:
-        backend = _native(owners, facts)
-        _say(trace, "catalog", True, f"listed by {names_of(owners)}")
-        return _Found(backend, text, "catalog")
-    _say(trace, "catalog", False, f"no catalog lists {text}")
-    owners = table.of_family(text)
+        if trace is not None:
+            trace.append(Step("catalog", True, f"{bare} is listed by {names_of(owners)}"))
+        return _Found(_native(owners, facts), bare, "catalog")
+    owners = table.of_family(bare)
+    if trace is not None:
+        trace.append(Step("catalog", False, f"no catalog lists {bare}"))
+        said = f"{names_of(owners)} names its models so" if owners else "no backend's vendor names its models so"
+        trace.append(Step("family", bool(owners), said))
     if owners:
-        _say(trace, "family", True, f"named as {names_of(owners)} names its models")
-        return _Found(_native(owners, facts), text, "family")
-    _say(trace, "family", False, "no vendor's names look so")
+        return _Found(_native(owners, facts), bare, "family")
     fallback = _default(table)
-    if fallback is not None:
-        _say(trace, "default", True, fallback.name)
-        return _Found(fallback, text, "default")
-    _say(trace, "default", False, f"{table.default} is not there" if table.default else "none is set")
-    raise UnknownModel(unknown_text(text, table.owners, table.backends))
+    if trace is not None:
+        said = fallback.name if fallback else f"{table.default} is not there" if table.default else "none is set"
+        trace.append(Step("default", fallback is not None, said))
+    if fallback is None:
+        raise UnknownModel(unknown_text(text, table.owners, table.backends))
+    return _Found(fallback, text, "default")
 
 
 def _native(owners: Sequence[Backend], facts: Facts) -> Backend:
@@ -231,22 +233,23 @@ def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
     speaks = _speaker(facts)
     able = [backend for backend in table.backends if speaks(backend)]
     real = [backend for backend in able if backend.name != DEMO] or able
-    if len(real) == 1:
-        why = "only backend that speaks the protocol"
-        _say(trace, "default", True, f"no model is named; {real[0].name} is the {why}")
-        return Route(real[0], None, why)
     fallback = _default(table)
-    if fallback is not None and fallback in able:
-        _say(trace, "default", True, f"no model is named; {fallback.name} is the default")
-        return Route(fallback, None, "default")
-    if not real:
+    if len(real) == 1:
+        route = Route(real[0], None, "only backend that speaks the protocol")
+    elif fallback is not None and fallback in able:
+        route = Route(fallback, None, "default")
+    elif real:
+        raise BadRequest(
+            f"The request names no model, and {len(real)} backends could serve it ({names_of(real)}). Start the proxy "
+            "with --default-backend NAME to choose one."
+        )
+    else:
         raise BadRequest(
             f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}.{configured(table.backends)}"
         )
-    raise BadRequest(
-        f"The request names no model, and {len(real)} backends could serve it ({names_of(real)}). Start the proxy with "
-        "--default-backend NAME to choose one."
-    )
+    if trace is not None:
+        trace.append(Step("default", True, f"the request names no model; {route.backend.name} is the {route.why}"))
+    return route
 
 
 def _speaker(facts: Facts) -> Callable[[Backend], bool]:

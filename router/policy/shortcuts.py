@@ -42,18 +42,20 @@ Version = tuple[int, ...]
 class Candidate(NamedTuple):
     """A model of a family at one backend. order: the backend's place among all. stamp: the higher the better."""
 
-    version: Version
     order: int
     stamp: int
     model: str
     backend: Backend
 
 
+Versions = dict[Version, list[Candidate]]
+
+
 @dataclass(frozen=True, slots=True)
 class Shortcuts:
-    """The models of each family, the newest first; of one version those of the backend added first."""
+    """The models of each family by version, the newest first; of one version those of the backend added first."""
 
-    families: Mapping[str, Sequence[Candidate]] = field(default_factory=dict[str, Sequence[Candidate]])
+    families: Mapping[str, Versions] = field(default_factory=dict[str, Versions])
 
     def newest(self, name: str, protocol: str | None, only: Backend | None = None) -> str | None:
         """The model a shortcut or a pin stands for; None when the catalogs have none. protocol: preferred among
@@ -61,10 +63,11 @@ class Shortcuts:
         wanted = asked(name)
         if wanted is None:
             return None
-        found = [one for one in self.families.get(wanted[0], ()) if only is None or one.backend is only]
-        versions = wanted[1] or [one.version for one in found[:1]]
-        for version in versions:
-            same = [one for one in found if one.version == version]
+        versions = self.families.get(wanted[0], {})
+        for version in wanted[1] or versions:
+            same = versions.get(version, ())
+            if only is not None:
+                same = [one for one in same if one.backend is only]
             if same:
                 return next((one for one in same if protocol in one.backend.protocols), same[0]).model
         return None
@@ -89,17 +92,20 @@ def asked(name: str) -> tuple[str, Sequence[Version]] | None:
 
 def shortcuts(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) -> Shortcuts:
     """All models of the known families in the catalogs."""
-    found: dict[str, list[Candidate]] = {}
+    found: dict[str, Versions] = {}
     for order, backend in enumerate(backends):
         for model in catalogs.get(backend.name, ()):
             parsed = version_of(model)
             if parsed is not None:
                 family, version, stamp = parsed
-                found.setdefault(family, []).append(Candidate(version, order, stamp, model, backend))
-    for candidates in found.values():
-        candidates.sort(key=lambda one: (one.order, -one.stamp, len(one.model)))
-        candidates.sort(key=lambda one: one.version, reverse=True)
-    return Shortcuts(found)
+                same = found.setdefault(family, {}).setdefault(version, [])
+                same.append(Candidate(order, stamp, model, backend))
+    return Shortcuts({family: _sorted(versions) for family, versions in found.items()})
+
+
+def _sorted(versions: Versions) -> Versions:
+    best = sorted(versions.items(), reverse=True, key=lambda item: item[0])
+    return {version: sorted(same, key=lambda one: (one.order, -one.stamp, len(one.model))) for version, same in best}
 
 
 def version_of(model: str) -> tuple[str, Version, int] | None:
