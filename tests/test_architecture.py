@@ -16,7 +16,7 @@ BASE = {"errors", "ir", "settings", "router"}
 ALLOWED = {
     "errors": set(),
     "ir": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "settings"},
     "router": set(),
     "wire": BASE | {"wire"},
     "backends": BASE | {"backends"},

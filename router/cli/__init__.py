@@ -18,6 +18,7 @@ COMMANDS = {
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
     "backend": ("router.cli.backend:run", "add, list, remove and test backends"),
+    "explain": ("router.cli.explain:run", "show where a request would go, and why; nothing is sent"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

@@ -182,7 +182,7 @@ def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, tr
         text, floats = _shortcut(rule.model, facts, table, None) if rule.model else (name.text, False)
         found = (_prefixed(text, facts, table, None) if rule.model else None) or _owned(text, facts, table, trace)
     floats = floats or found.floats or name.floats
-    return Route(found.backend, found.sent, found.why, found.sent != model, name.alias, rule.name, floats, rule.edits)
+    return Route(found.backend, found.sent, found.why, found.sent != model, name.alias, rule.name, floats, entry.edits)
 
 
 # Steps 4 to 7

@@ -11,18 +11,26 @@ from dataclasses import dataclass
 from router.ir import Facts
 from router.policy.clients import NAMES
 from router.policy.traits import Traits
-from router.settings.tables import Condition, Rule
+from router.settings.tables import Condition, Edits, Rule
 
 Test = Callable[[str, Facts, Traits], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs Traits."""
+    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs Traits.
+    edits: the rule's, None when it changes nothing."""
 
     rule: Rule
+    edits: Edits | None
     tests: Sequence[tuple[Test, str]]
     asks: bool
+
+    @property
+    def looks_inside(self) -> bool:
+        """True when it asks what is inside the body."""
+        when = self.rule.when
+        return any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
 
     def unmet(self, model: str, facts: Facts, traits: Traits) -> str | None:
         """What the request lacks, in words; None when the rule applies."""
@@ -36,7 +44,7 @@ def ready(rule: Rule) -> Ready:
     """The rule with its conditions as tests."""
     plain = _plain_tests(rule.when)
     costly = _costly_tests(rule.when)
-    return Ready(rule, (*plain, *costly), bool(costly))
+    return Ready(rule, None if rule.edits == Edits() else rule.edits, (*plain, *costly), bool(costly))
 
 
 def glob(pattern: str) -> re.Pattern[str]:

@@ -14,14 +14,13 @@ from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
 CLAUDE, ANTHROPIC = "claude", "anthropic"
-NO_EDITS = Edits()
 
 
 class Route(msgspec.Struct, frozen=True):
     """A decision. model: the name to send upstream, None when the request names none. why: the step that decided.
 
     renamed: that name is not the caller's. alias: the alias or shortcut that was used, rule: the rule that applied,
-    '' for none. floats: a shortcut was asked for, whose meaning hangs on the catalogs. edits: the rule's.
+    '' for none. floats: a shortcut was asked for, whose meaning hangs on the catalogs. edits: the rule's, if any.
     """
 
     backend: Backend
@@ -31,7 +30,7 @@ class Route(msgspec.Struct, frozen=True):
     alias: str = ""
     rule: str = ""
     floats: bool = False
-    edits: Edits = NO_EDITS
+    edits: Edits | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Table:
     catalogs: model names by backend name; a backend without an entry has not been read yet.
     families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
     model, fast_model: forced ones. targets: aliases by name in lower case. asks: a rule asks for Traits.
+    looks_inside: of what is inside a body.
     """
 
     backends: Sequence[Backend]
@@ -59,6 +59,7 @@ class Table:
     shortcuts: Shortcuts = field(init=False, repr=False)
     rules: Sequence[Ready] = field(init=False, repr=False)
     asks: bool = field(init=False, repr=False)
+    looks_inside: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         named = {backend.name: backend for backend in self.backends}
@@ -71,6 +72,7 @@ class Table:
         self._set("shortcuts", shortcuts.shortcuts(self.backends, self.catalogs))
         self._set("rules", rules)
         self._set("asks", any(rule.asks for rule in rules))
+        self._set("looks_inside", any(rule.looks_inside for rule in rules))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -41,5 +41,9 @@ class Traits:
         """Whether the model is asked to reason."""
         return self._top is not None and contents.asks_thinking(self._top, self._protocol)
 
+    def look_inside(self) -> None:
+        """Work out what takes time on a large body."""
+        _ = self.tools, self.thinking, self.images
+
 
 NO_TRAITS = Traits({}, None, 0, None)

@@ -16,8 +16,8 @@ from router.wire.peek import Top, model_name, peek, wants_stream
 
 LIMIT = 64 << 20
 # Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
-_THREAD_BYTES = 1 << 20
-_thread = trio.CapacityLimiter(1)
+THREAD_BYTES = 1 << 20
+THREAD = trio.CapacityLimiter(1)
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -34,22 +34,22 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     body = await ticket.connection.body(LIMIT, ticket.hold)
     coding = request.fields.get(b"content-encoding", b"").strip().lower()
     if coding not in (b"", b"identity"):
-        plain = await _in_thread(ticket, inflated, body, coding, LIMIT)
+        plain = await in_thread(ticket, inflated, body, coding, LIMIT)
         ticket.hold(len(plain))
         body = plain
     if not is_json or (not body and not ticket.call.generates):
         return body, None
     if not body:
         raise BadRequest("The request has no body.")
-    if len(body) > _THREAD_BYTES:
-        return body, await _in_thread(ticket, peek, body)
+    if len(body) > THREAD_BYTES:
+        return body, await in_thread(ticket, peek, body)
     return body, peek(body)
 
 
-async def _in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
     ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
-    return await trio.to_thread.run_sync(work, *arguments, limiter=_thread)
+    return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
 
 
 def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
@@ -75,4 +75,5 @@ def facts_of(call: Call, top: Top | None) -> Facts:
     model = model_name(top)
     if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
-    return Facts(call.protocol, model, stream=call.generates and wants_stream(top))
+    writes = call.generates and call.path != "/v1/embeddings"
+    return Facts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
