@@ -56,7 +56,7 @@ def header_changes(all_edits: Sequence[Edits], present: Mapping[bytes, bytes], n
 @lru_cache(maxsize=1024)
 def _line(name: str, value: str | None) -> Line | None:
     """The field on the wire; None for one that may not be changed or could not be sent."""
-    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value or "x"):
+    if not _NAME.fullmatch(name) or not _VALUE.fullmatch("x" if value is None else value):
         return None
     lowered = name.lower().encode()
     return (name.encode(), lowered, (value or "").encode()) if changeable(lowered) else None
