@@ -70,6 +70,10 @@ def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace 
 
 
 def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name:
+    if not table.renames and (model in table.owners or asked(model) is None):
+        if trace is not None:
+            trace.append(Step("alias", False, "none"))
+        return _Name(model)
     text, forced = model, False
     if facts.generates and (table.model or table.fast_model):
         wanted = _forced(model, table)

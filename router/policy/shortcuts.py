@@ -30,6 +30,7 @@ _NAMES: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
     "grok": (("grok", re.compile(rf"grok-(?P<v>{_VERSION}){_STAMP}")),),
 }
 FAMILIES = frozenset(family for families in _NAMES.values() for family, _ in families)
+_INITIALS = frozenset(letter for family in FAMILIES for letter in (family[0], family[0].upper()))
 _PIN = re.compile(r"(opus|sonnet|haiku)[-_.]?(?:(\d)[-_.]?(\d{1,2})|(\d{1,2}))")
 
 # `claude-opus-latest` names no version: it is the vendor's own pointer to the newest.
@@ -75,6 +76,8 @@ class Shortcuts:
 
 def asked(name: str) -> tuple[str, Sequence[Version]] | None:
     """The family a shortcut names, and for a pin the versions it may mean; None for any other name."""
+    if name[:1] not in _INITIALS:
+        return None
     plain = name.lower().removesuffix(LONG)
     if plain in FAMILIES:
         return plain, ()

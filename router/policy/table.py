@@ -39,8 +39,8 @@ class Table:
 
     catalogs: model names by backend name; a backend without an entry has not been read yet.
     families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
-    model, fast_model: forced ones. targets: aliases by name in lower case. asks: a rule asks for Traits.
-    looks_inside: of what is inside a body.
+    model, fast_model: forced ones. targets: aliases by name in lower case. renames: there are aliases or forced ones.
+    asks: a rule asks for Traits, looks_inside: for what is inside a body.
     """
 
     backends: Sequence[Backend]
@@ -58,6 +58,7 @@ class Table:
     targets: Mapping[str, str] = field(init=False, repr=False)
     shortcuts: Shortcuts = field(init=False, repr=False)
     rules: Sequence[Ready] = field(init=False, repr=False)
+    renames: bool = field(init=False, repr=False)
     asks: bool = field(init=False, repr=False)
     looks_inside: bool = field(init=False, repr=False)
 
@@ -71,6 +72,7 @@ class Table:
         self._set("targets", {name.lower(): target for name, target in self.aliases.items()})
         self._set("shortcuts", shortcuts.shortcuts(self.backends, self.catalogs))
         self._set("rules", rules)
+        self._set("renames", bool(self.aliases or self.model or self.fast_model))
         self._set("asks", any(rule.asks for rule in rules))
         self._set("looks_inside", any(rule.looks_inside for rule in rules))
 
@@ -84,7 +86,7 @@ class Table:
 
     def of_family(self, model: str) -> tuple[Backend, ...]:
         """The backends whose vendor names its models so."""
-        return tuple(backend for pattern, backend in self.patterns if pattern.fullmatch(model))
+        return tuple([backend for pattern, backend in self.patterns if pattern.fullmatch(model)])
 
 
 def _owners(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[Backend, ...]]:

@@ -78,14 +78,14 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
 
 
 async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> tuple[Route, Target]:
-    traits = await _traits(ticket, size, top)
+    traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
     if ticket.runtime.loading and (route is None or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
-        traits = await _traits(ticket, size, top)
+        traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
         route = None
     if route is None:
         route = decide(facts, ticket.snapshot.table, traits)
@@ -101,11 +101,8 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> t
 
 async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
     """What rules may ask of this request; of a large body it is worked out in a thread."""
-    table = ticket.snapshot.table
-    if not table.asks:
-        return NO_TRAITS
     traits = Traits(ticket.request.fields, ticket.call.protocol, size, top)
-    if size > bodies.THREAD_BYTES and table.looks_inside:
+    if size > bodies.THREAD_BYTES and ticket.snapshot.table.looks_inside:
         await bodies.in_thread(ticket, traits.look_inside)
     return traits
 
