@@ -20,7 +20,7 @@ from router.cli.running import proven
 from router.cli.text import count, note_problems
 from router.errors import CommandError, UsageError
 from router.net.control import ControlError, clean
-from router.policy.trace import Step
+from router.policy.trace import NOT_LOOKED_AT, Step
 from router.proxy.accesslog import AccessLog
 from router.proxy.bodies import LIMIT
 from router.proxy.explaining import Explanation, Question, explain
@@ -178,13 +178,13 @@ def _of(found: Explanation, name: str) -> list[Step]:
 
 
 def _rules(rules: list[Step]) -> str:
-    matched = sum(step.took for step in rules)
-    each = [
-        f'"{step.rule}" {step.text} → {"yes" if step.took else "no"}' for step in rules if step.text != "not looked at"
-    ]
-    later = len(rules) - len(each)
+    looked = [step for step in rules if step.text != NOT_LOOKED_AT]
+    if not looked:
+        return f"{count(len(rules), 'rule')} not looked at: a prefix comes first"
+    each = "; ".join(f'"{step.rule}" {step.text} → {"yes" if step.took else "no"}' for step in looked)
+    later = len(rules) - len(looked)
     left = f"; {count(later, 'rule')} after it not looked at" if later else ""
-    return f"{matched} of {len(rules)} matched: {'; '.join(each)}{left}"
+    return f"{sum(step.took for step in rules)} of {len(rules)} matched: {each}{left}"
 
 
 def _refusal(found: Explanation) -> tuple[str, str]:

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import Backend
 
-_NEAREST = 3
+NEAREST = 3
 
 
-def unknown_text(model: str, owners: Mapping[str, tuple[Backend, ...]], backends: Sequence[Backend]) -> str:
-    """Why a model is served by none."""
-    nearest = ", ".join(f"{name} ({owners[name][0].name})" for name in nearest_names(model, owners))
+def unknown_text(
+    asked: str, model: str, near: Iterable[str], owners: Mapping[str, tuple[Backend, ...]], backends: Sequence[Backend]
+) -> str:
+    """Why a model is served by none. asked: the caller's name for it. near: names that may have been meant."""
+    stands = f", which '{asked}' stands for" if asked != model else ""
+    nearest = ", ".join(f"{name} ({owners[name][0].name})" for name in near)
     hint = f" Nearest: {nearest}." if nearest else ""
-    return f"No backend serves the model '{model}'.{hint}{configured(backends)}"
+    return f"No backend serves the model '{model}'{stands}.{hint}{configured(backends)}"
 
 
 def nearest_names(model: str, names: Iterable[str]) -> list[str]:
@@ -20,7 +23,7 @@ def nearest_names(model: str, names: Iterable[str]) -> list[str]:
     lowered: dict[str, str] = {}
     for name in names:
         lowered.setdefault(name.lower(), name)
-    found = difflib.get_close_matches(model.lower(), lowered, n=_NEAREST, cutoff=0.6)
+    found = difflib.get_close_matches(model.lower(), lowered, n=NEAREST, cutoff=0.6)
     return [lowered[name] for name in found]
 
 

@@ -17,11 +17,11 @@ from typing import NamedTuple
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
-from router.policy.nearest import configured, names_of, nearest_names, unknown_text
+from router.policy.nearest import NEAREST, configured, names_of, nearest_names, unknown_text
 from router.policy.rules import Ready
 from router.policy.shortcuts import LONG, asked
 from router.policy.table import DEMO, Route, Table
-from router.policy.trace import Step, Trace
+from router.policy.trace import NOT_LOOKED_AT, Step, Trace
 from router.policy.traits import NO_TRAITS, Traits
 
 __all__ = ["DEMO", "Route", "Table", "decide", "nearest_models"]
@@ -58,6 +58,8 @@ def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace 
         return _without_model(facts, table, trace)
     name = _named(model, facts, table, trace)
     found = _prefixed(name.text, facts, table, trace)
+    if found is not None and trace is not None:
+        trace.extend(Step("rule", False, NOT_LOOKED_AT, entry.rule.name) for entry in table.rules)
     if found is None and table.rules:
         entry = _matching(name, facts, table, traits, trace)
         if entry is not None:
@@ -162,9 +164,7 @@ def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Tr
             trace.append(Step("rule", unmet is None, unmet or _effect(entry), rule.name))
         if unmet is None:
             if trace is not None:
-                trace.extend(
-                    Step("rule", False, "not looked at", later.rule.name) for later in table.rules[number + 1 :]
-                )
+                trace.extend(Step("rule", False, NOT_LOOKED_AT, later.rule.name) for later in table.rules[number + 1 :])
             return entry
     return None
 
@@ -212,8 +212,16 @@ def _owned(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found
         said = fallback.name if fallback else f"{table.default} is not there" if table.default else "none is set"
         trace.append(Step("default", fallback is not None, said))
     if fallback is None:
-        raise UnknownModel(unknown_text(text, table.owners, table.backends))
+        near = _family_names(text, table) or nearest_models(text, table)
+        raise UnknownModel(unknown_text(facts.model or text, text, near, table.owners, table.backends))
     return _Found(fallback, text, "default")
+
+
+def _family_names(text: str, table: Table) -> list[str]:
+    """The newest models of the family that a shortcut names in vain; a pin may have missed them by a number."""
+    wanted = asked(text)
+    versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
+    return [same[0].model for same in list(versions.values())[:NEAREST]]
 
 
 def _native(owners: Sequence[Backend], facts: Facts) -> Backend:

@@ -6,6 +6,9 @@ import msgspec
 
 StepName = Literal["forced", "alias", "shortcut", "prefix", "rule", "catalog", "family", "default", "none"]
 
+# The text of a rule behind the one that applied, or behind a prefix, which decides before rules.
+NOT_LOOKED_AT = "not looked at"
+
 
 class Step(msgspec.Struct, frozen=True):
     """One step of a decision. took: it had its say. text: what was found, or why it had none. rule: a rule's name."""

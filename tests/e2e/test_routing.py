@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from router.settings.tables import BackendOptions, Condition, Edits, Rule
 
-from .processes import Threaded, add_backend, backend, until
+from .processes import Proxy, Threaded, add_backend, backend, until
 from .samples import CHAT, EMBEDDINGS, MESSAGES, PROTOCOLS, RESPONSES
 from .upstream import Upstream, hang, plain
-from .wire import ask
+from .wire import Client, ask, request
 
 CATALOGS = {
     "alpha": ("m", "shared", "claude-opus-4-8", "gpt-5"),
@@ -407,3 +407,26 @@ def test_explain_refuses_as_the_proxy_does(site, body, status):
     answer = site.send(CHAT, body)
     assert (said["status"], said["error"]) == (answer.status, answer.json()["error"]["message"])
     assert answer.status == status
+
+
+def test_a_shortcut_waits_for_the_catalogs(tmp_path):
+    """A request of the first second is not given the second newest because the newest is still on its way."""
+    slow = Upstream(models=["claude-opus-5"])
+    quick = Upstream(models=["claude-opus-4-8"])
+    slow.listed.clear()
+    slow.script(plain(MESSAGES.whole))
+    try:
+        with Proxy(tmp_path, backends=[backend("quick", quick.root), backend("slow", slow.root)]) as proxy:
+            proxy.settled("quick")
+            with Client(proxy.port) as client:
+                client.send(request(MESSAGES.path, MESSAGES.body("opus")))
+                proxy.settled("quick")  # by then the request has been looked at
+                slow.listed.set()
+                answer = client.answer()
+            assert (answer.field(b"x-fairlead-backend"), answer.field(b"x-fairlead-model")) == (
+                b"slow",
+                b"claude-opus-5",
+            )
+    finally:
+        slow.stop()
+        quick.stop()

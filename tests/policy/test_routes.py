@@ -349,6 +349,26 @@ def test_the_trace_says_why():
     ]
 
 
+def test_a_prefix_comes_before_rules():
+    """The trace says so: rules were not looked at."""
+    trace = []
+    decide(Facts("messages", "local:m", stream=False), full_table(routes=[ANY_CLAUDE]), trace=trace)
+    assert [(step.step, step.took, step.text) for step in trace] == [
+        ("alias", False, "none"),
+        ("prefix", True, "local: is the backend local"),
+        ("rule", False, "not looked at"),
+    ]
+
+
+def test_a_name_that_stands_for_nothing():
+    """The 404 names both, and for a shortcut the family's newest models."""
+    facts = Facts("messages", "quick", stream=False)
+    with pytest.raises(UnknownModel, match="'zzz', which 'quick' stands for"):
+        decide(facts, full_table(aliases={"quick": "zzz"}))
+    with pytest.raises(UnknownModel, match=r"'opus47'\. Nearest: claude-opus-5 \(claude\), claude-opus-4-8 \(claude\)"):
+        decide(Facts("messages", "opus47", stream=False), full_table())
+
+
 @pytest.mark.parametrize("model", ["[1m]", ":", "::", ":x", "x:", "[1m]:[1m]", "\u2028", "a" * 256, " ", "*", "opus:"])
 def test_weird_names(model):
     """They are names like others: known to nobody, and nobody's fault."""
