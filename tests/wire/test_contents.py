@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.wire.contents import asks_thinking, has_images, has_tools
-from router.wire.guess import protocol_of
 from router.wire.peek import peek
 
 PROTOCOLS = ("messages", "chat", "responses")
@@ -167,24 +166,3 @@ def test_tools(text, wanted):
 def test_thinking(protocol, field, wanted):
     """By the field of the request's own protocol."""
     assert asks_thinking(peek(json.dumps({"model": "m", **field}).encode()), protocol) is wanted
-
-
-@pytest.mark.parametrize(
-    ("fields", "headers", "wanted"),
-    [
-        ({"input": "hi"}, {}, "responses"),
-        ({"messages": [], "system": "s"}, {}, "messages"),
-        ({"messages": []}, {b"anthropic-version": b"x"}, "messages"),
-        ({"messages": [], "stream_options": {}}, {}, "chat"),
-        ({"messages": [], "tools": [{"name": "t", "input_schema": {}}]}, {}, "messages"),
-        ({"messages": [], "tools": [{"type": "function"}, 5]}, {}, "chat"),
-        ({"messages": [], "max_tokens": 5, "model": "claude-x"}, {}, "messages"),
-        ({"messages": [], "max_tokens": 5, "model": "gpt"}, {}, "chat"),
-        ({"messages": [], "max_tokens": 5, "model": None}, {}, "chat"),
-        ({"input": "hi", "messages": []}, {}, "chat"),
-        ({}, {}, "chat"),
-    ],
-)
-def test_the_protocol_of_a_body(fields, headers, wanted):
-    """For explain: by fields that only one protocol has."""
-    assert protocol_of(peek(json.dumps({"model": "m", **fields}).encode()), headers) == wanted
