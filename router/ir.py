@@ -11,13 +11,14 @@ class Facts(msgspec.Struct, frozen=True):
     """What routing needs to know of a request; filled by `wire`, read by `policy`.
 
     protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the
-    request names none. stream: the caller asked for server-sent events. owner: the name of the backend that issued
-    an id the request names, None when there is none or nobody remembers it.
+    request names none. stream: the caller asked for server-sent events. generates: a model is to write text. owner:
+    the name of the backend that issued an id the request names, None when there is none or nobody remembers it.
     """
 
     protocol: Protocol | None
     model: str | None
     stream: bool
+    generates: bool = False
     owner: str | None = None
 
 

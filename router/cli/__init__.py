@@ -20,6 +20,7 @@ COMMANDS = {
     "backend": ("router.cli.backend:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts:run", "store several keys of one backend"),
     "config": ("router.cli.config:run", "show and change the settings"),
+    "explain": ("router.cli.explain:run", "show where a request would go, and why; nothing is sent"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

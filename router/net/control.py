@@ -179,13 +179,17 @@ class Running:
         """Have it read the home's files anew."""
         await self._call("POST", "/admin/reload")
 
+    async def explain(self, question: bytes) -> bytes:
+        """Ask what would happen to a request; question and answer are JSON (proxy/explaining.py)."""
+        return (await self._call("POST", "/admin/explain", question)).body
+
     async def stop(self) -> None:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")
 
-    async def _call(self, method: str, path: str) -> Answer:
+    async def _call(self, method: str, path: str, sent: bytes = b"{}") -> Answer:
         headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
-        body = b"{}" if method == "POST" else None
+        body = sent if method == "POST" else None
         answer = await _exchange(method, self.url + path, headers, body, 15.0)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, self.url, self._token)

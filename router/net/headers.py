@@ -1,6 +1,6 @@
 """Which header fields travel, in both directions. Sources: RFC 9110, 7.6.1; product.md 1 and 10."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from h11._headers import Headers
@@ -127,6 +127,26 @@ def upstream_request(
         out.append(line)
     if identity and not coded:
         out.append((b"Accept-Encoding", b"accept-encoding", b"identity"))
+    return out
+
+
+def changeable(name: bytes) -> bool:
+    """True for a lower-case name that a configured edit may set or remove: none that frames the message, describes
+    its body, carries a credential, tells of others or is fairlead's own."""
+    described = name in (b"content-type", b"content-encoding", b"accept-encoding")
+    return not (described or name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES))
+
+
+def changed(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:
+    """The fields with some replaced, each where its first stood or at the end, and some, those with None, removed."""
+    out: Lines = []
+    left = dict(changes)
+    for line in lines:
+        if line[1] not in changes:
+            out.append(line)
+        elif (new := left.pop(line[1], None)) is not None:
+            out.append(new)
+    out.extend(new for new in left.values() if new is not None)
     return out
 
 

@@ -8,6 +8,7 @@ from router.net.client import Exchange as Upstream
 from router.policy.routes import DEMO
 from router.proxy import bodies
 from router.proxy.ticket import Ticket
+from router.store.owners import Owners
 from router.wire import ids
 from router.wire.dialects import Call
 from router.wire.peek import Top
@@ -38,6 +39,14 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     owners.keep(name, owner)
     owners.remember(name, owner.backend, owner.account, owner.kind)
     return msgspec.structs.replace(facts, owner=owner.backend)
+
+
+def owner_in(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
+    """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
+    names = _named(call, top) + (ids.in_depth(body) if owners.attached else [])
+    names = names[: ids.NAMED_LIMIT]
+    found = owners.known(names) or owners.find(names) if names else None
+    return found[1].backend if found else None
 
 
 def _named(call: Call, top: Top | None) -> list[str]:

@@ -50,7 +50,7 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     arrived = ticket.request.arrived
     pace = Pace(
         commit_by=arrived + COMMIT_SECONDS,
-        end_by=arrived + ticket.snapshot.settings.timeouts_total,
+        end_by=arrived + ticket.target.total,
         idle=ticket.target.idle,
     )
     tap = Tap(ticket.call.dialect, hide_usage=hide_usage)
@@ -81,7 +81,8 @@ async def plain(ticket: Ticket, upstream: Upstream) -> None:
     """Relay an answer that is no event stream; it knows one limit, the total."""
     if ticket.record.stream:
         ticket.record.stream = False
-        total = ticket.snapshot.settings.timeouts_total
+        assert ticket.target is not None
+        total = ticket.target.total
         ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), Cut.TOTAL)
     if ticket.request.method == "HEAD":
         await _head_only(ticket, upstream)

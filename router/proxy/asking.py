@@ -6,12 +6,13 @@ from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
-from router.net.headers import Lines, named_in_connection, upstream_request
+from router.net.headers import Lines, changed, named_in_connection, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
+from router.policy.traits import NO_TRAITS, Traits
 from router.proxy import affinity, bodies, uploads
 from router.proxy.accesslog import BODY_KEPT
-from router.proxy.edits import Edited, edit
+from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
 from router.proxy.ticket import Ticket
 from router.wire import dialects, ids
@@ -42,7 +43,8 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
     ticket.issues = ids.issues(call, ticket.request.method, top)
     record.model, record.stream = facts.model, facts.stream
-    route, target = await _routed(ticket, facts)
+    route, target = await _routed(ticket, facts, len(body), top)
+    ticket.changes = edit_head(route, target, ticket.request.fields, record.notes)
     if top is None:
         return await _sent(ticket, target, facts, Edited((body,))), False
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
@@ -61,7 +63,8 @@ async def _uploaded(ticket: Ticket) -> Upstream:
     facts = ticket.facts = await affinity.pinned(ticket, facts, b"", None)
     ticket.issues = ids.issues(ticket.call, ticket.request.method, None)
     ticket.record.model = upload.model
-    route, target = await _routed(ticket, facts)
+    route, target = await _routed(ticket, facts, 0, None)
+    ticket.changes = edit_head(route, target, ticket.request.fields, ticket.record.notes)
     if route.model is not None and route.model != upload.model:
         upload.rename(route.model)
         ticket.record.notes.append("model renamed")
@@ -97,27 +100,28 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     assert ticket.route is not None
     assert ticket.target is not None
     assert ticket.facts is not None
-    notes = ticket.record.notes
-    notes.append("sent again without stream_options")
-    edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=notes)
+    ticket.record.notes.append("sent again without stream_options")
+    edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[])
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
 
-async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
-    route = _decided(ticket, facts)
-    if ticket.runtime.loading and (route is None or route.why == "default"):
+async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> tuple[Route, Target]:
+    traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
+    route = _decided(ticket, facts, traits)
+    if ticket.runtime.loading and (route is None or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
+        traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
         route = None
     if route is None:
-        route = decide(facts, ticket.snapshot.table)
+        route = decide(facts, ticket.snapshot.table, traits)
     target = ticket.snapshot.targets[route.backend.name]
     record = ticket.record
     record.backend, record.account, record.route = route.backend.name, target.account, route.why
     record.sent_model = route.model
-    _check_speaks(ticket.call, route)
+    check_speaks(ticket.call, route)
     target.check()
     if target.reference is not None:
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
@@ -128,16 +132,24 @@ async def _routed(ticket: Ticket, facts: Facts) -> tuple[Route, Target]:
     return route, target
 
 
-def _decided(ticket: Ticket, facts: Facts) -> Route | None:
+async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
+    """What rules may ask of this request; of a large body it is worked out in a thread."""
+    traits = Traits(ticket.request.fields, ticket.call.protocol, size, top)
+    if size > bodies.THREAD_BYTES and ticket.snapshot.table.looks_inside:
+        await bodies.in_thread(ticket, traits.look_inside)
+    return traits
+
+
+def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | None:
     """The route as far as it is known now; None for a model nobody is known to serve."""
     try:
-        return decide(facts, ticket.snapshot.table)
+        return decide(facts, ticket.snapshot.table, traits)
     except UnknownModel:
         return None
 
 
-def _check_speaks(call: dialects.Call, route: Route) -> None:
-    """Refuse a call in a protocol the backend does not speak."""
+def check_speaks(call: dialects.Call, route: Route) -> None:
+    """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
     spoken = route.backend.protocols
     if call.protocol in spoken or (call.protocol is None and ("chat" in spoken or "responses" in spoken)):
         return
@@ -188,16 +200,15 @@ def _length(size: int) -> tuple[bytes, bytes, bytes]:
 async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) -> Upstream:
     connections = ticket.runtime.connections
     connection = None if fresh else connections.take(target.origin)
-    settings = ticket.snapshot.settings
     if connection is None:
-        ticket.connection.deadline(settings.timeouts_connect, Cut.CONNECT)
+        ticket.connection.deadline(target.connect, Cut.CONNECT)
         connection = await connections.dial(target.origin)
     ticket.upstream = upstream = Upstream(connections, connection)
     elapsed = trio.current_time() - ticket.request.arrived
     if facts.stream:
         ticket.connection.deadline(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
     else:
-        ticket.connection.deadline(settings.timeouts_total - elapsed, Cut.TOTAL)
+        ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
     return upstream
 
 
@@ -213,7 +224,9 @@ def _lines(ticket: Ticket, target: Target) -> Lines:
         drop |= {b"content-encoding"}
     if ticket.key_header in keep:
         keep -= {ticket.key_header}
-    lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=True)
+    lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
+    if ticket.changes:
+        lines = changed(lines, ticket.changes)
     if target.auth is not None:
         lines.append(target.auth)
     return lines

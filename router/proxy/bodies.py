@@ -17,7 +17,7 @@ from router.wire.peek import Top, model_name, peek, wants_stream
 LIMIT = 64 << 20
 # Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
 THREAD_BYTES = 1 << 20
-_thread = trio.CapacityLimiter(1)
+THREAD = trio.CapacityLimiter(1)
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -62,7 +62,7 @@ def _coding(ticket: Ticket) -> bytes:
 async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
     ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
-    return await trio.to_thread.run_sync(work, *arguments, limiter=_thread)
+    return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
 
 
 def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
@@ -88,4 +88,5 @@ def facts_of(call: Call, top: Top | None) -> Facts:
     model = model_name(top)
     if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
-    return Facts(call.protocol, model, stream=call.generates and wants_stream(top))
+    writes = call.generates and call.path != "/v1/embeddings"
+    return Facts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)

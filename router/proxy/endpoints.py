@@ -1,5 +1,6 @@
 """fairlead's own endpoints: liveness, health, models, and the operator's (product.md 9)."""
 
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -10,26 +11,33 @@ import trio
 
 from router import __version__
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
+from router.ir import Facts
 from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Request
-from router.policy.routes import Table, nearest_models
+from router.policy.routes import Table, decide, nearest_models
+from router.proxy import bodies
+from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
 
 STATUS_SCHEMA = 1
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _BODY_LIMIT = 65536
+# A request of the largest size, in base64.
+_QUESTION_LIMIT = bodies.LIMIT * 3 // 2
 # Anthropic's list has dates; catalogs of other vendors do not say.
 _UNDATED = "1970-01-01T00:00:00Z"
 _PAGE, _PAGE_LIMIT = 20, 1000
 
 
 class Own(NamedTuple):
-    """One endpoint. operator: needs the operator token; post: POST only, else GET and HEAD."""
+    """One endpoint. operator: needs the operator token; post: POST only, else GET and HEAD. reads: it reads its
+    request's body itself."""
 
     serve: Callable[["Endpoints", Connection, Request], Awaitable[None]]
     operator: bool = False
     post: bool = False
+    reads: bool = False
 
 
 class Endpoints:
@@ -57,7 +65,8 @@ class Endpoints:
             self._gate.check_operator(request)
         if own.post:
             check_json(request, others=False)
-            await connection.body(_BODY_LIMIT, lambda _: None)
+            if not own.reads:
+                await connection.body(_BODY_LIMIT, lambda _: None)
         await own.serve(self, connection, request)
         return True
 
@@ -144,6 +153,28 @@ class Endpoints:
         names = [backend.name for backend in snapshot.table.backends]
         await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
 
+    async def _explain(self, connection: Connection, request: Request) -> None:
+        """A Question about a request; the answer is an Explanation (both in proxy/explaining.py)."""
+        runtime = self._runtime
+        held: list[int] = []
+
+        def hold(size: int) -> None:
+            runtime.buffers.take(size)
+            held.append(size)
+
+        try:
+            question = _question(await connection.body(_QUESTION_LIMIT, hold))
+            if runtime.loading:
+                await runtime.settled()
+            snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
+            # Not on the loop: it asks history.db who issued an id.
+            found = await trio.to_thread.run_sync(
+                explain, question, snapshot, refused, runtime.owners, limiter=bodies.THREAD
+            )
+        finally:
+            runtime.buffers.give(sum(held))
+        await self._respond(connection, request, 200, found)
+
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:
         await self._respond(connection, request, 202, {"status": "stopping"})
         self._stop()
@@ -156,21 +187,42 @@ _OWN: dict[str, Own] = {
     "/health": Own(Endpoints._health),  # pyright: ignore[reportPrivateUsage]
     "/status": Own(Endpoints._status, operator=True),  # pyright: ignore[reportPrivateUsage]
     "/admin/reload": Own(Endpoints._reload, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
+    "/admin/explain": Own(Endpoints._explain, operator=True, post=True, reads=True),  # pyright: ignore[reportPrivateUsage]
     "/admin/stop": Own(Endpoints._stop_proxy, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
 }
 
 
+def _question(body: bytes) -> Question:
+    try:
+        question = msgspec.json.decode(body, type=Question)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is no question: {error}.") from None
+    if not question.model and not question.body:
+        raise BadRequest('Ask about a "model" or a "body".')
+    return question
+
+
 def listing(table: Table) -> dict[str, str]:
-    """Every model that can be asked for, with the backend that serves it.
+    """Every model that can be asked for, with the backend that serves it; aliases first, unless nothing serves them.
 
     A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others.
     """
-    names: dict[str, str] = {}
+    aliases = _served_aliases(table)
+    names = dict(aliases)
     for model, owners in table.owners.items():
-        names[model] = owners[0].name
+        names.setdefault(model, owners[0].name)
         for other in owners[1:]:
             names[f"{other.name}:{model}"] = other.name
     return names
+
+
+def _served_aliases(table: Table) -> dict[str, str]:
+    """The aliases as the user wrote them, with the backend that gets them."""
+    served: dict[str, str] = {}
+    for name in table.aliases:
+        with contextlib.suppress(BadRequest, UnknownModel):
+            served[name] = decide(Facts("chat", name, stream=False), table).backend.name
+    return served
 
 
 def _entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:

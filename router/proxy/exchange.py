@@ -148,6 +148,8 @@ def _error(why: Cut, ticket: Ticket) -> RouterError:
     backend = ticket.record.backend
     settings = ticket.snapshot.settings
     target = ticket.target
+    connect = target.connect if target else settings.timeouts_connect
+    total = target.total if target else settings.timeouts_total
     if why is Cut.STOPPING:
         return Unavailable("fairlead is stopping; send the request again in a moment.", retry_after=2)
     if why is Cut.BODY:
@@ -155,9 +157,7 @@ def _error(why: Cut, ticket: Ticket) -> RouterError:
         error.status = 408
         return error
     if why is Cut.CONNECT:
-        return UpstreamTimeout(
-            f"The backend {backend} could not be reached within {settings.timeouts_connect:g} s (timeouts.connect)."
-        )
+        return UpstreamTimeout(f"The backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
     if why is Cut.FIRST_BYTE:
         seconds = min(answering.COMMIT_SECONDS, target.first_byte) if target else answering.COMMIT_SECONDS
         return UpstreamTimeout(f"The backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
@@ -165,6 +165,4 @@ def _error(why: Cut, ticket: Ticket) -> RouterError:
         return UpstreamTimeout(
             f"The backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
         )
-    return UpstreamTimeout(
-        f"The answer of backend {backend} was not whole within {settings.timeouts_total:g} s (timeouts.total)."
-    )
+    return UpstreamTimeout(f"The answer of backend {backend} was not whole within {total:g} s (timeouts.total).")

@@ -15,11 +15,12 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, host_of, known
 from router.errors import CommandError, Unauthenticated
 from router.net.connections import Connections, Origin
-from router.policy.routes import DEMO, Table
+from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.credentials import Credentials, auth_header, credential_of
 from router.settings import Secret, Settings
+from router.settings.tables import BackendOptions, Edits
 from router.store import backends as stored
 from router.store.home import Home
 from router.store.ledger import Ledger
@@ -45,7 +46,8 @@ class Target:
 
     prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
     reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
-    drop: headers meant for other vendors. keep: the caller's credentials that may pass. first_byte, idle: seconds.
+    drop: headers meant for other vendors. keep: the caller's credentials that may pass. stream_usage: Chat streams
+    are to be asked for usage. connect, first_byte, idle, total: seconds. edits: the backend's table's, if any.
     """
 
     backend: Backend
@@ -61,8 +63,12 @@ class Target:
     keep: frozenset[bytes]
     stream_usage: bool
     strip_attribution: bool
+    connect: float
     first_byte: float
     idle: float
+    total: float
+    ask_identity: bool = True
+    edits: Edits | None = None
 
     def check(self) -> None:
         """Raise Unauthenticated when the backend's key cannot be had."""
@@ -154,7 +160,17 @@ class Runtime:
 
     def _rebuild(self, backends: Sequence[Backend], problems: Sequence[str]) -> None:
         catalogs = {name: entry.models for name, entry in self.catalogs.items() if entry.loaded}
-        table = Table(backends, catalogs, _FAMILIES, self.settings.default_backend)
+        settings = self.settings
+        table = Table(
+            backends,
+            catalogs,
+            _FAMILIES,
+            settings.default_backend,
+            aliases=settings.aliases,
+            routes=settings.routes,
+            model=settings.model,
+            fast_model=settings.fast_model,
+        )
         targets = {backend.name: _target(backend, self.settings, self.environ) for backend in backends}
         self.snapshot = Snapshot(self.settings, table, targets, problems)
         self.log.hide(target.secret for target in targets.values())
@@ -274,6 +290,9 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
     credential = credential_of(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
+    options = settings.backends.get(backend.name, BackendOptions())
+    probes = _first(options.usage_probe, settings.usage_probe)
+    strips = _first(options.strip_attribution, settings.strip_attribution)
     return Target(
         backend=backend,
         origin=origin,
@@ -286,11 +305,20 @@ def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) ->
         reference=credential.reference,
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
-        stream_usage=vendor.stream_usage if vendor else backend.name == DEMO,
-        strip_attribution=backend.vendor != "anthropic",
-        first_byte=settings.timeouts_first_byte or far,
-        idle=settings.timeouts_idle or far,
+        stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
+        strip_attribution=strips and backend.vendor != "anthropic",
+        connect=options.connect or settings.timeouts_connect,
+        first_byte=options.first_byte or settings.timeouts_first_byte or far,
+        idle=options.idle or settings.timeouts_idle or far,
+        total=options.total or settings.timeouts_total,
+        ask_identity=_first(options.ask_identity, settings.ask_identity),
+        edits=None if options.edits == Edits() else options.edits,
     )
+
+
+def _first(own: bool | None, common: bool) -> bool:
+    """The backend's own switch where it is set."""
+    return common if own is None else own
 
 
 def _is_near(host: str) -> bool:

@@ -12,6 +12,7 @@ from router.net.http11 import Connection, Request
 from router.net.stream import Bytes
 from router.policy.routes import Route
 from router.proxy.accesslog import BODY_KEPT, Record
+from router.proxy.changes import Changes
 from router.proxy.runtime import Runtime, Snapshot, Target
 from router.wire.dialects import Call
 
@@ -23,7 +24,7 @@ class Ticket:
     """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
 
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
-    issues: the answer may issue an id to remember.
+    issues: the answer may issue an id to remember. changes: configured edits of the headers.
     """
 
     runtime: Runtime
@@ -40,6 +41,7 @@ class Ticket:
     cors: Lines = field(default_factory=list[tuple[bytes, bytes, bytes]])
     held: int = 0
     issues: bool = False
+    changes: Changes | None = None
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""

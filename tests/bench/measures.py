@@ -19,6 +19,7 @@ import bodies
 import load
 import programs
 from programs import Program, Running, Site
+from routing import decisions
 from table import Kind, Row
 
 Start = Callable[[Site], Running]
@@ -358,6 +359,22 @@ def version(bench: Bench) -> list[Row]:
     return [Row(name="`--version`", unit="s", fairlead=taken, kind=Kind.VALUE, note=note)]
 
 
+# Routing
+
+
+def routing(bench: Bench) -> list[Row]:
+    """A decision in a table of 2,000 models, and building that table."""
+    taken, built = decisions(bench.sizes.rounds) if bench.fairlead else ([], [])
+    return [
+        _row("routing decision, 2,000 models, 20 rules", "µs", _alone(taken, "µs"), kind=Kind.VALUE, gate=30),
+        _row("building that routing table", "ms", _alone(built, "ms"), kind=Kind.VALUE),
+    ]
+
+
+def _alone(seconds: list[float], unit: str) -> dict[str, list[float]]:
+    return {"fairlead": [SCALES[unit] * one for one in seconds]}
+
+
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "small": small,
     "agent": agent,
@@ -367,6 +384,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "paced": paced,
     "burst": burst,
     "memory": memory,
+    "routing": routing,
     "start": start,
     "first_second": first_second,
     "version": version,

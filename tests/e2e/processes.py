@@ -5,6 +5,7 @@ which is deleted as soon as the proxy says that it has loaded everything.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -159,11 +160,12 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def inside(folder, *, backends=(), demo=None, drain=1.0, **settings):
-    """A proxy in this trio run; gives the `Serving`."""
+async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **settings):
+    """A proxy in this trio run; gives the `Serving`. tables: settings that are no texts, by attribute."""
     home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
     loaded = load({"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}, {})
+    loaded = dataclasses.replace(loaded, **(tables or {}))
     async with serve.running(loaded, home, demo=demo, drain=drain) as serving:
         await serving.loaded.wait()
         yield serving

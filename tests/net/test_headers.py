@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.headers import client_response, first_values, named_in_connection, shown, spelled, upstream_request
+from router.net.headers import (
+    changeable,
+    changed,
+    client_response,
+    first_values,
+    named_in_connection,
+    shown,
+    spelled,
+    upstream_request,
+)
 
 HOP_BY_HOP = [
     b"connection",
@@ -158,3 +167,18 @@ def test_a_shown_value_is_short_plain_text(value, limit):
 def test_the_first_value_counts():
     """Of two fields with one name."""
     assert first_values(spelled([(b"A", b"1"), (b"a", b"2"), (b"B", b"3")])) == {b"a": b"1", b"b": b"3"}
+
+
+def test_changed_headers_keep_their_places():
+    """A set one stands where its first stood, else at the end; a removed one is gone wherever it stood."""
+    lines = spelled([(b"A", b"1"), (b"b", b"2"), (b"a", b"3"), (b"C", b"4")])
+    new = (b"X-A", b"a", b"9")
+    changes = {b"a": new, b"c": None, b"d": (b"D", b"d", b"5"), b"e": None}
+    assert changed(lines, changes) == [new, (b"b", b"b", b"2"), (b"D", b"d", b"5")]
+    assert changed(lines, {}) == lines
+
+
+@pytest.mark.parametrize("name", [b"anthropic-beta", b"user-agent", b"x-title", b"accept", b"openai-organization"])
+def test_headers_that_may_be_changed(name):
+    """What is the caller's to say."""
+    assert changeable(name)

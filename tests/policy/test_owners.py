@@ -5,7 +5,6 @@ import pytest
 from router.backends import Backend
 from router.errors import NotFound
 from router.ir import Facts
-from router.policy.owners import owner_of
 from router.policy.routes import Table, decide
 
 ALL = ("messages", "chat", "responses")
@@ -37,4 +36,4 @@ def test_the_owner_goes_first(model, owner, backend, sent):
 def test_an_owner_that_is_gone(model):
     """It is named; the id means nothing to any other backend."""
     with pytest.raises(NotFound, match="backend gone"):
-        owner_of(Facts("responses", model, stream=False, owner="gone"), NAMED)
+        decide(Facts("responses", model, stream=False, owner="gone"), TABLE)

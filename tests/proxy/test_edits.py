@@ -31,7 +31,7 @@ def edited(home, silent_log):
             body,
             peek(body),
             call=dialects.call(path, anthropic=False),
-            route=Route(target.backend, model, why),
+            route=Route(target.backend, model, why, renamed=why == "prefix"),
             target=target,
             probe=probe,
             notes=notes,

@@ -14,6 +14,7 @@ from router.net import control
 from router.net.control import ControlError
 from router.proxy.runtime import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Runtime
 from router.settings import Settings, load
+from router.settings.tables import BackendOptions, Condition, Edits, Rule
 from router.store import backends
 
 KEY = "sk-very-secret-0123456789"
@@ -154,6 +155,55 @@ def test_near_backends_have_more_time(made, root, seconds):
     settings = load({"FAIRLEAD_TIMEOUTS_IDLE": "7s", "FAIRLEAD_TIMEOUTS_FIRST_BYTE": "9s"}, {})
     found = target(made(backend(root=root), settings=settings))
     assert (found.first_byte, found.idle) == (9, 7)
+
+
+def test_a_backend_s_own_options(made):
+    """Times and switches of `[backends.NAME]` stand in for the common ones; what it leaves open stays common."""
+    own = BackendOptions(connect=1.0, first_byte=2.0, idle=3.0, total=4.0, edits=Edits(effort="low"))
+    off = BackendOptions(usage_probe=False, ask_identity=False, strip_attribution=False)
+    on = BackendOptions(usage_probe=True, ask_identity=True, strip_attribution=True)
+    names = ("times", "off", "on", "common")
+    for common in (True, False):
+        settings = Settings(
+            timeouts_connect=9.0,
+            timeouts_total=8.0,
+            usage_probe=common,
+            ask_identity=common,
+            strip_attribution=common,
+            backends={"times": own, "off": off, "on": on},
+        )
+        runtime = made(*(backend(name, vendor="openai") for name in names), settings=settings)
+        times = target(runtime, "times")
+        assert (times.connect, times.first_byte, times.idle, times.total) == (1.0, 2.0, 3.0, 4.0)
+        assert (times.edits, target(runtime, "off").edits) == (Edits(effort="low"), None)
+        plain = target(runtime, "common")
+        assert (plain.connect, plain.first_byte, plain.idle, plain.total) == (9.0, 300.0, 300.0, 8.0)
+        for name, wanted in (("off", False), ("on", True), ("common", common), ("times", common)):
+            found = target(runtime, name)
+            assert (found.stream_usage, found.ask_identity, found.strip_attribution) == (wanted,) * 3
+
+
+def test_a_switch_does_not_widen_what_it_guards(made):
+    """Usage is asked for only where it must be, and Anthropic keeps its own billing line."""
+    on = BackendOptions(usage_probe=True, strip_attribution=True)
+    settings = Settings(backends={"groq": on, "anthropic": on})
+    runtime = made(
+        backend("groq", vendor="groq"),
+        backend("anthropic", vendor="anthropic", protocols=("messages",)),
+        settings=settings,
+    )
+    assert not target(runtime, "groq").stream_usage
+    assert not target(runtime, "anthropic").strip_attribution
+
+
+def test_the_table_knows_the_settings(made):
+    """Aliases, rules and forced models reach routing."""
+    rule = Rule(name="r", when=Condition(images=True), backend="up")
+    settings = Settings(aliases={"A": "b"}, routes=(rule,), model="m", fast_model="f", default_backend="up")
+    table = made(backend(), settings=settings).snapshot.table
+    assert (table.targets, table.model, table.fast_model, table.default) == ({"a": "b"}, "m", "f", "up")
+    assert ([entry.rule for entry in table.rules], table.asks, table.looks_inside) == ([rule], True, True)
+    assert not made(backend()).snapshot.table.asks
 
 
 def test_disabled_backends_are_not_there(made):

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.peek import DEPTH_LIMIT, MODEL_LIMIT, Edits, model_name, peek, wants_stream
+from router.wire.peek import DEPTH_LIMIT, MODEL_LIMIT, model_name, peek, wants_stream
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(
@@ -69,63 +69,6 @@ def test_a_name_beyond_ascii_is_found(indent, ensure_ascii):
     assert (top.value("größe"), top.value("中")) == (1, 2)
     assert "absent" not in top
     assert top.raw("absent") is None
-
-
-@settings(max_examples=150, deadline=None)
-@given(OBJECTS, FORMS, MARGINS, MARGINS, st.text(max_size=20))
-@example({"model": "x", "b": 1}, {"separators": (",", ":")}, "", "\n\n\n", "y")
-def test_a_splice_replaces_the_model_and_nothing_else(value, form, before, after, name):
-    """The new body means the same but for its model; every byte in front of it and behind it is the same."""
-    body = written(value, form, before, after)
-    top = peek(body)
-    new = json.dumps(name).encode()
-    edits = Edits(body, top)
-    edits.replace("model", new)
-    spliced = b"".join(edits.parts())
-    assert json.loads(spliced) == {**value, "model": name}
-    assert list(json.loads(spliced)) == list(value)
-    start, end = top.span("model")
-    assert spliced[:start] == body[:start]
-    assert spliced[start : start + len(new)] == new
-    assert spliced[start + len(new) :] == body[end:]
-
-
-@settings(max_examples=150, deadline=None)
-@given(OBJECTS, FORMS, MARGINS, MARGINS)
-def test_an_insert_puts_its_member_first(value, form, before, after):
-    """The new member stands in front of all others, and the rest is the same."""
-    body = written(value, form, before, after)
-    edits = Edits(body, peek(body))
-    edits.insert("stream_options", b'{"include_usage":true}')
-    new = b"".join(edits.parts())
-    pairs = json.loads(new, object_pairs_hook=list)
-    assert pairs[0] == ("stream_options", [("include_usage", True)])
-    assert pairs[1:] == json.loads(body, object_pairs_hook=list)
-    assert new.replace(b'"stream_options":{"include_usage":true},', b"", 1) == body
-
-
-def test_an_insert_behind_a_long_margin():
-    """White space of any length may stand in front of the object."""
-    body = b" " * 200 + b'{"model":"m"}'
-    edits = Edits(body, peek(body))
-    edits.insert("a", b"1")
-    assert b"".join(edits.parts()) == b" " * 200 + b'{"a":1,"model":"m"}'
-
-
-def test_two_edits_at_once():
-    """Edits are applied in the order of their places, whatever order they were asked for in."""
-    body = b'{"a": 1, "model": "m", "z": [2]}'
-    edits = Edits(body, peek(body))
-    edits.replace("z", b"3")
-    edits.replace("model", b'"n"')
-    edits.insert("first", b"0")
-    assert b"".join(edits.parts()) == b'{"first":0,"a": 1, "model": "n", "z": 3}'
-
-
-def test_without_edits_the_body_is_not_copied():
-    """No edit, no copy."""
-    body = b'{"model":"m"}'
-    assert next(iter(Edits(body, peek(body)).parts())) is body
 
 
 @pytest.mark.parametrize(

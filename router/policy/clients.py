@@ -1,0 +1,39 @@
+"""Which tool sent a request: a table of header patterns (clients.md 1), never of User-Agent alone.
+
+User-Agent counts only beside a header of the tool's own: Qwen Code calls itself claude-cli there.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Pattern(NamedTuple):
+    """A tool and what its requests have: each header, its value beginning as given (in any case; b"" is any value)."""
+
+    client: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+# The first that fits names the tool, so that a tool stands before the SDK it is made with.
+PATTERNS = (
+    Pattern("claude-code", ((b"x-claude-code-session-id", b""), (b"x-app", b"cli"))),
+    Pattern("codex", ((b"originator", b"codex"), (b"session-id", b""))),
+    Pattern("codex", ((b"x-codex-turn-metadata", b""),)),
+    Pattern("opencode", ((b"x-session-affinity", b""), (b"user-agent", b"opencode/"))),
+    Pattern("anthropic-sdk", ((b"x-stainless-lang", b""), (b"anthropic-version", b""))),
+    Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"openai/"))),
+    Pattern("openai-sdk", ((b"x-stainless-lang", b""), (b"user-agent", b"asyncopenai/"))),
+)
+NAMES = tuple(dict.fromkeys(pattern.client for pattern in PATTERNS))
+
+
+def client_of(fields: Mapping[bytes, bytes]) -> str:
+    """The tool that sent these headers (lower-case name -> first value); '' for one the table does not know."""
+    for client, headers in PATTERNS:
+        for name, start in headers:
+            value = fields.get(name)
+            if value is None or (start and not value.lower().startswith(start)):
+                break
+        else:
+            return client
+    return ""

@@ -1,0 +1,135 @@
+"""What would happen to a request, found by the code that serves requests; nothing is sent."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from router.errors import BadRequest, RouterError
+from router.ir import Protocol
+from router.policy.routes import decide
+from router.policy.trace import Step
+from router.policy.traits import Traits
+from router.proxy.affinity import owner_in
+from router.proxy.asking import check_speaks
+from router.proxy.bodies import facts_of
+from router.proxy.edits import edit, edit_head
+from router.proxy.runtime import Snapshot
+from router.store.owners import Owners
+from router.wire import dialects
+from router.wire.guess import protocol_of
+from router.wire.peek import peek
+
+_PATHS: dict[Protocol, str] = {
+    "messages": "/v1/messages",
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+}
+
+
+class Question(msgspec.Struct, kw_only=True):
+    """What is asked: a model's name, or a request's body (base64 in JSON). protocol: None to tell it from the fields,
+    or for a name the first in which it would be served. headers: name and value."""
+
+    model: str = ""
+    body: bytes = b""
+    protocol: Protocol | None = None
+    headers: list[tuple[str, str]] = []
+
+
+class Explanation(msgspec.Struct, kw_only=True):
+    """The answer. assumed: the protocol was not given. steps: all that routing looked at, in order. why: the step that
+    found the backend. speaks: its protocols. edits: as the access log would note them. status, error: with what a
+    request would be refused, 0 and '' when it would be sent."""
+
+    model: str | None = None
+    protocol: str = ""
+    assumed: bool = False
+    steps: list[Step] = []
+    backend: str = ""
+    account: str = ""
+    speaks: tuple[str, ...] = ()
+    why: str = ""
+    sent_model: str | None = None
+    alias: str = ""
+    rule: str = ""
+    edits: list[str] = []
+    status: int = 0
+    error: str = ""
+
+
+def explain(
+    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: Owners | None = None
+) -> Explanation:
+    """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
+    who issued which id, None where nobody knows. Blocks on the disk."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in question.headers:
+        fields.setdefault(name.lower().encode(), value.strip().encode())
+    body = question.body or msgspec.json.encode({"model": question.model})
+    protocols: list[Protocol] = [question.protocol] if question.protocol else _assumed(question, fields)
+    found = [_explained(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
+    best = next((one for one in found if not one.status), found[0])
+    best.assumed = question.protocol is None
+    return best
+
+
+def _assumed(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
+    """The protocols to try, in order."""
+    if not question.body:
+        order: list[Protocol] = ["messages", "chat", "responses"]
+        first = "messages" if _is_claude(question.model) else "chat"
+        return sorted(order, key=lambda protocol: protocol != first)
+    try:
+        return [protocol_of(peek(question.body), fields)]
+    except BadRequest:
+        return ["chat"]
+
+
+def _is_claude(model: str) -> bool:
+    lowered = model.lower()
+    return any(word in lowered for word in ("claude", "opus", "sonnet", "haiku"))
+
+
+def _explained(
+    body: bytes,
+    protocol: Protocol,
+    fields: Mapping[bytes, bytes],
+    snapshot: Snapshot,
+    refuses_usage: Collection[str],
+    owners: Owners | None,
+) -> Explanation:
+    found = Explanation(protocol=protocol)
+    try:
+        _fill(found, body, protocol, fields, snapshot, refuses_usage, owners)
+    except RouterError as error:
+        found.status, found.error = error.status, error.message
+    return found
+
+
+def _fill(
+    found: Explanation,
+    body: bytes,
+    protocol: Protocol,
+    fields: Mapping[bytes, bytes],
+    snapshot: Snapshot,
+    refuses_usage: Collection[str],
+    owners: Owners | None,
+) -> None:
+    """The steps of `asking.ask`, up to the sending. Raises RouterError as it does."""
+    top = peek(body)
+    call = dialects.call(_PATHS[protocol], anthropic=False)
+    call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    found.protocol = call.protocol or ""
+    facts = facts_of(call, top)
+    if owners is not None:
+        facts = msgspec.structs.replace(facts, owner=owner_in(owners, call, body, top))
+    found.model = facts.model
+    route = decide(facts, snapshot.table, Traits(fields, call.protocol, len(body), top), found.steps)
+    target = snapshot.targets[route.backend.name]
+    found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
+    found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
+    check_speaks(call, route)
+    target.check()
+    edit_head(route, target, fields, found.edits)
+    probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
+    edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)

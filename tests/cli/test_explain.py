@@ -1,0 +1,155 @@
+"""`fairlead explain`: where a request would go, asked of the running proxy or found with the files."""
+
+import json
+
+import pytest
+
+REQUEST = {
+    "model": "model-a",
+    "messages": [{"role": "user", "content": "hi"}],
+    "stream": True,
+    "max_completion_tokens": 9,
+}
+
+
+@pytest.fixture
+def configured(fairlead, provider):
+    """A home with one backend."""
+    done = fairlead("backend", "add", "box", "--base-url", provider.url, "--key-stdin", "--protocols", "chat,messages",
+                    stdin="sk-good\n")  # fmt: skip
+    assert done.code == 0, done.err
+    provider.seen.clear()
+    return fairlead
+
+
+def rows(text):
+    """First line, and the named rows below it."""
+    first, *rest = text.splitlines()
+    return first, {line[2:11].strip(): line[13:] for line in rest}
+
+
+def test_a_model_with_the_files(configured, provider):
+    """Without a proxy the catalogs are read, and nothing is sent to a model."""
+    done = configured("explain", "model-a")
+    assert (done.code, done.err) == (0, "No proxy is running; this is what one would do with the files as they are.\n")
+    assert rows(done.out) == (
+        "model-a",
+        {
+            "protocol": "chat (assumed; --protocol names another)",
+            "alias": "none",
+            "prefix": "none",
+            "backend": "box (catalog), speaks messages, chat",
+            "account": "default",
+            "edits": "none",
+        },
+    )
+    assert {path for path, _ in provider.seen} == {"/v1/models"}
+
+
+def test_a_model_of_the_running_proxy(configured, provider):
+    """The proxy's own settings and catalogs decide."""
+    configured.start("proxy", "--port", "0", "--model", "box:forced", FAIRLEAD_FAST_MODEL="box:quick")
+    provider.seen.clear()
+    done = configured("explain", "model-a")
+    assert (done.code, done.err) == (0, "")
+    assert rows(done.out)[1] == {
+        "protocol": "chat (assumed; --protocol names another)",
+        "forced": "model-a → box:forced",
+        "alias": "none",
+        "prefix": "box: is the backend box",
+        "backend": "box (prefix), speaks messages, chat",
+        "account": "default",
+        "model": "sent as forced",
+        "edits": "model renamed",
+    }
+    small = configured("explain", "claude-haiku-4-5", "--protocol", "messages")
+    assert rows(small.out)[1]["model"] == "sent as quick"
+    assert json.loads(configured("explain", "model-a", "--json").out)["proxy"].startswith("http://localhost:")
+    assert {path for path, _ in provider.seen} <= {"/v1/models"}
+
+
+def test_a_request_from_a_file_and_from_stdin(configured, tmp_path):
+    """Its protocol is told from its fields, unless it is given; --json has every step."""
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(REQUEST))
+    by_file = json.loads(configured("explain", str(file), "--json").out)
+    by_stdin = json.loads(configured("explain", "-", "--json", stdin=json.dumps(REQUEST)).out)
+    assert by_file == by_stdin
+    assert (by_file["protocol"], by_file["assumed"], by_file["backend"], by_file["why"]) == (
+        "chat",
+        True,
+        "box",
+        "catalog",
+    )
+    assert [step["step"] for step in by_file["steps"]] == ["alias", "prefix", "catalog"]
+    given = json.loads(configured("explain", str(file), "--json", "--protocol", "messages").out)
+    assert (given["protocol"], given["assumed"]) == ("messages", False)
+    text = configured("explain", str(file)).out
+    assert rows(text)[0] == "model-a"
+
+
+def test_a_request_that_would_be_refused(configured):
+    """Exit code 1, the words of the 404, and what was looked at."""
+    done = configured("explain", "model-b")
+    assert done.code == 1
+    found = rows(done.out)[1]
+    assert found["refused"].startswith("404: No backend serves the model 'model-b'. Nearest: model-a (box).")
+    assert found["backend"] == (
+        "none: catalog: no catalog lists model-b; family: no backend's vendor names its models so; default: none is set"
+    )
+    answer = json.loads(configured("explain", "model-b", "--json").out)
+    assert (answer["status"], answer["backend"]) == (404, "")
+    spoken = configured("explain", "model-a", "--protocol", "responses")
+    assert (spoken.code, "does not translate" in spoken.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "said"),
+    [
+        ([], "", 2, "required: MODEL|FILE"),
+        (["missing.json"], "", 1, "missing.json cannot be read: No such file"),
+        (["-"], " \n", 1, "stdin is empty"),
+        (["m", "--header", "no colon"], "", 2, "expected NAME: VALUE"),
+        (["m", "--header", "x: \u2028"], "", 2, "expected NAME: VALUE"),
+        (["m", "--protocol", "smtp"], "", 2, "--protocol"),
+        (["  "], "", 2, "a model's name or a file"),
+    ],
+)
+def test_mistakes(fairlead, arguments, stdin, code, said):
+    """Each names what was expected."""
+    done = fairlead("explain", *arguments, stdin=stdin)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+
+
+@pytest.mark.parametrize("body", ["[]", "{", "nonsense", '{"model": "x\\u001b[31m"}', '{"messages": []}'])
+def test_a_body_that_is_none(configured, body):
+    """It is refused as the proxy would refuse it, and nothing in it steers the terminal."""
+    done = configured("explain", "-", stdin=body)
+    assert done.code == 1
+    assert "refused    400: " in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_model_s_name_does_not_steer_the_terminal(configured):
+    """It is shown as literal text."""
+    done = configured("explain", "a\x1b[31mb\u202ec")
+    assert "\x1b" not in done.out
+    assert "\u202e" not in done.out
+
+
+def test_a_backend_that_cannot_be_read(configured, provider):
+    """It is said beside the answer, which the other steps still give."""
+    provider.models = None
+    done = configured("explain", "box:model-a")
+    assert done.code == 0
+    assert "error: box:" in done.err
+    assert rows(done.out)[1]["model"] == "sent as model-a"
+
+
+def test_the_demo_is_known(fairlead):
+    """Also where nothing is configured and nothing runs."""
+    assert (
+        rows(fairlead("explain", "demo-tools").out)[1]["backend"] == "demo (catalog), speaks messages, chat, responses"
+    )
+    assert fairlead("explain", "demo-tools", FAIRLEAD_DEMO="off").code == 1
