@@ -11,7 +11,7 @@ from router.cli.demo_round import Outcome, rounds
 from router.cli.parser import Parser
 from router.cli.proxy import taken
 from router.cli.text import own_logins, point_lines, read_settings, table
-from router.settings import Settings
+from router.settings import Frozen, Settings
 from router.store import access, backends
 from router.store.home import Home, open_home
 
@@ -32,7 +32,10 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     flags = {} if options.port is None else {"port": options.port}
     home = open_home(os.environ)
-    settings = replace(read_settings(home, flags), demo=True)
+    # What the user's own routing says would lead the demo's requests elsewhere.
+    settings = replace(
+        read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
+    )
     access.check(settings)
     return trio.run(_demo, settings, home, options.port is not None, options.once)
 

@@ -191,6 +191,17 @@ def test_proxy_uses_the_file(fairlead):
     assert "http://localhost:3456" not in said
 
 
+def test_demo_is_answered_by_the_demo(fairlead):
+    """Whatever routing is configured: a forced model, an alias of that name, a rule for everything."""
+    write(
+        fairlead,
+        'model = "a:b"\ndemo = false\n[aliases]\ndemo = "a:b"\n[[routes]]\nbackend = "nowhere"\nmodel = "x"\n',
+    )
+    code, out, err = fairlead("demo", "--once", "--port", "0")
+    assert (code, err) == (0, "")
+    assert "Hello from fairlead" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
