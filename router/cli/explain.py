@@ -17,7 +17,7 @@ import trio
 from router.backends import PROTOCOLS
 from router.cli.parser import Parser, note
 from router.cli.running import proven
-from router.cli.text import count, note_problems
+from router.cli.text import count, note_problems, read_settings
 from router.errors import CommandError, UsageError
 from router.net.control import ControlError, clean
 from router.policy.trace import NOT_LOOKED_AT, Step
@@ -25,7 +25,7 @@ from router.proxy.accesslog import AccessLog
 from router.proxy.bodies import LIMIT
 from router.proxy.explaining import Explanation, Question, explain
 from router.proxy.runtime import Runtime
-from router.settings import Settings, load
+from router.settings import Settings
 from router.store import backends
 from router.store.home import Home, open_home
 

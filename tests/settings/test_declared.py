@@ -30,11 +30,6 @@ GOOD = {
     "log_file": ("~/a.log", "~/a.log"),
     "verbose": ("2", 2),
     "demo": ("off", False),
-    "model": (" gpt-5 ", "gpt-5"),
-    "fast_model": ("gpt-5-mini", "gpt-5-mini"),
-    "usage_probe": ("off", False),
-    "ask_identity": ("off", False),
-    "strip_attribution": ("no", False),
 }
 BAD = {
     "host": ["", "  "],
@@ -57,11 +52,6 @@ BAD = {
     "log_file": [" "],
     "verbose": ["3", "-1", "yes", ""],
     "demo": ["", "maybe", "2"],
-    "model": [" "],
-    "fast_model": [""],
-    "usage_probe": ["perhaps"],
-    "ask_identity": [""],
-    "strip_attribution": ["x"],
 }
 DECLARED = {entry.key: entry for entry in DECLARATIONS}
 
