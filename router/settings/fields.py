@@ -93,7 +93,7 @@ def header_name(text: str) -> str:
 def field_path(text: str) -> str:
     """A body field that may be set or removed. Raises Wrong."""
     parts = text.split(".")
-    if len(text) > 256 or not all(part.strip() and part == clean(part) for part in parts):
+    if len(text) > 256 or not all(part and part == part.strip() == clean(part) for part in parts):
         raise Wrong(f"it is not {_FIELD}")
     reason = _REFUSED_FIELDS.get(parts[0])
     if reason:

@@ -186,13 +186,13 @@ def test_a_backend_s_own_options(made):
 def test_a_switch_does_not_widen_what_it_guards(made):
     """Usage is asked for only where it must be, and Anthropic keeps its own billing line."""
     on = BackendOptions(usage_probe=True, strip_attribution=True)
-    settings = Settings(backends={"groq": on, "anthropic": on})
+    settings = Settings(backends={"mistral": on, "anthropic": on})
     runtime = made(
-        backend("groq", vendor="groq"),
+        backend("mistral", vendor="mistral"),
         backend("anthropic", vendor="anthropic", protocols=("messages",)),
         settings=settings,
     )
-    assert not target(runtime, "groq").stream_usage
+    assert not target(runtime, "mistral").stream_usage
     assert not target(runtime, "anthropic").strip_attribution
 
 
