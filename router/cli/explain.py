@@ -23,6 +23,7 @@ from router.net.control import ControlError, clean
 from router.policy.trace import NOT_LOOKED_AT, Step
 from router.proxy.accesslog import AccessLog
 from router.proxy.bodies import LIMIT
+from router.proxy.configuration import read
 from router.proxy.explaining import Explanation, Question, explain
 from router.proxy.runtime import Runtime
 from router.settings import Settings
@@ -124,7 +125,7 @@ async def _explain_here(home: Home, settings: Settings, question: Question) -> E
     note_problems(problems)
     log = AccessLog(0, None)
     try:
-        runtime = Runtime(settings, home, log, _DEMO_ROOT if settings.demo else None)
+        runtime = Runtime(read(home, settings), home, log, _DEMO_ROOT if settings.demo else None)
         async with trio.open_nursery() as nursery:
             await nursery.start(runtime.refresh_catalogs)
             await runtime.settled()

@@ -43,11 +43,14 @@ class Own(NamedTuple):
 class Endpoints:
     """The endpoints of one proxy."""
 
-    def __init__(self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None]):
+    def __init__(
+        self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None], reload: Callable[[], trio.Event]
+    ):
         self._runtime = runtime
         self._gate = gate
         self._url = url
         self._stop = stop
+        self._ask_reload = reload
         self._started = trio.current_time()
 
     async def serve(self, connection: Connection, request: Request) -> bool:
@@ -148,7 +151,7 @@ class Endpoints:
         await self._respond(connection, request, 200, answer)
 
     async def _reload(self, connection: Connection, request: Request) -> None:
-        self._runtime.reload()
+        await self._ask_reload().wait()
         snapshot = self._runtime.snapshot
         names = [backend.name for backend in snapshot.table.backends]
         await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
