@@ -65,9 +65,10 @@ def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = 
 
 def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     header, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not header.strip():
         # Not repeated: it may be the value alone.
-        raise UsageError("--header has no =; expected NAME=VALUE, such as X-Title=fairlead.")
+        missing = "name" if equals else "="
+        raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
     key = find(f"backends.{name}.set_headers.{header.strip()}")
     path = spelled(key.path, tree)
     value = cast("str", key.read(value))

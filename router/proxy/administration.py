@@ -2,7 +2,8 @@
 
 Rules of this file: its functions block on the disk and run in a thread; what changes, changes under the home's lock,
 by the code that the command line uses. A key is taken as a literal only. What could make fairlead run a command, read
-a file, or send keys in the clear changes on the machine only (product.md 9). No answer holds a key.
+a file, or send keys in the clear changes on the machine only (product.md 9). No answer holds a key; that of a change
+also has `problems`, what the proxy said of the configuration when it took the change up, as POST /admin/reload does.
 """
 
 import time

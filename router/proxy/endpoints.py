@@ -213,6 +213,7 @@ class Endpoints:
             answer = await trio.to_thread.run_sync(administration.answer, action, ask, limiter=_ADMIN_THREAD)
             if action.changes:
                 await self._take_up()
+                answer["problems"] = list(self._runtime.snapshot.problems)
         await self._respond(connection, request, action.status, answer)
 
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:

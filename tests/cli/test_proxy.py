@@ -154,13 +154,13 @@ def test_models_lists_aliases_alike(fairlead, provider):
     provider.closed = False
     for name in ("one", "two"):
         fairlead("backend", "add", name, "--base-url", provider.url, "--protocols", "chat", "--no-key")
-    for name, target in (("fast", "two:model-a"), ("nowhere", "three:x"), ("Loose", "model-a")):
+    for name, target in (("fast", "two:model-a"), ("nowhere", "three:x"), ("loose", "model-a")):
         (fairlead.home / "config.toml").touch(mode=0o600)
         fairlead("config", "set", f"aliases.{name}", target)
     without = json.loads(fairlead("models", "--json").out)
     assert [(entry["id"], entry["backend"]) for entry in without["models"]] == [
         ("fast", "two"),
-        ("Loose", "one"),
+        ("loose", "one"),
         ("text-embedding-1", "one"),
         ("two:text-embedding-1", "two"),
         ("model-a", "one"),
