@@ -209,7 +209,7 @@ class Endpoints:
         )
         answer: dict[str, object] = {}
         # A change that was begun is carried out and taken up, whether its caller waits or not.
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _ADMIN_SECONDS):
             answer = await trio.to_thread.run_sync(administration.answer, action, ask, limiter=_ADMIN_THREAD)
             if action.changes:
                 await self._take_up()
