@@ -218,7 +218,9 @@ def check_children(program: Program) -> None:
     with program.serving() as upstream:
         url = f"http://127.0.0.1:{upstream.port}/v1"
         program.said("backend", "add", "box", "--base-url", url, "--protocols", "chat", "--key-cmd", fetch)
-    variables = dict(line.partition("=")[::2] for line in seen.read_text("utf-8").splitlines())
+    variables = {
+        name: value for name, _, value in (line.partition("=") for line in seen.read_text("utf-8").splitlines())
+    }
     leaked = [name for name in variables if name.startswith(("_PYI", "_MEI", "FAIRLEAD", "LD_LIBRARY", "DYLD"))]
     expect(not leaked, f"its environment has {', '.join(leaked)}")
     expect(variables.get("HOME") == str(program.folder), "its environment lacks what the user has set")
