@@ -10,39 +10,30 @@ from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Unfit
 from router.cli import backend_key
 from router.cli.backend import no_account, note_entries, unknown
-from router.cli.parser import Parser, nearest, note
+from router.cli.group import run_group
+from router.cli.parser import Parser, note
 from router.cli.text import note_problems, table
-from router.errors import CommandError, UsageError
+from router.errors import CommandError
 from router.store import backends, outline
 from router.store.home import Home, open_home
 from router.store.references import describe
 
-_ABOUT = {
-    "add": "store a further key of a backend",
-    "list": "show the accounts, and which one serves",
-    "remove": "remove an account and its key",
+_COMMANDS = {
+    "add": ("router.cli.accounts:run_add", "store a further key of a backend"),
+    "list": ("router.cli.accounts:run_list", "show the accounts, and which one serves"),
+    "remove": ("router.cli.accounts:run_remove", "remove an account and its key"),
 }
+_EXAMPLES = ("fairlead accounts add groq work --key-env WORK_GROQ_KEY", "fairlead accounts list")
 
 
 def run(argv: list[str]) -> int:
     """Run one of the account commands."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0 if argv else 2
-    commands = {"add": run_add, "list": run_list, "remove": run_remove}
-    name = argv[0]
-    if name not in commands:
-        near = nearest(name, commands)
-        hint = f"Did you mean:   fairlead accounts {near}" if near else "See:   fairlead accounts --help"
-        raise UsageError(f"unknown command: accounts {name}", hint)
-    return commands[name](argv[1:])
-
-
-def _overview() -> str:
-    lines = ["usage: fairlead accounts COMMAND …", ""]
-    lines += [f"  {name:<8} {about}" for name, about in _ABOUT.items()]
-    lines += ["", "examples:", "  fairlead accounts add groq work --key-env WORK_GROQ_KEY", "  fairlead accounts list"]
-    return "\n".join(lines)
+    return run_group(
+        "accounts",
+        _COMMANDS,
+        argv,
+        examples=_EXAMPLES,
+    )
 
 
 def run_add(argv: list[str]) -> int:

@@ -4,15 +4,15 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import cast
 
 import msgspec
 
 from router.backends import Account, Backend
+from router.cli.group import run_group
 from router.cli.parser import Parser, nearest
 from router.cli.text import note_problems, table
-from router.errors import CommandError, UsageError
+from router.errors import CommandError
 from router.store import backends, config, outline
 from router.store.home import Home, open_home
 from router.store.references import source
@@ -26,27 +26,17 @@ _COMMANDS = {
     "remove": ("router.cli.backend:run_remove", "remove a backend and its key"),
     "test": ("router.cli.backend:run_test", "send it a tiny request in each protocol"),
 }
+_EXAMPLES = ("fairlead backend add groq --key-env GROQ_API_KEY", "fairlead backend test groq")
 
 
 def run(argv: list[str]) -> int:
     """Run one of the backend commands."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0 if argv else 2
-    name = argv[0]
-    if name not in _COMMANDS:
-        near = nearest(name, _COMMANDS)
-        hint = f"Did you mean:   fairlead backend {near}" if near else "See:   fairlead backend --help"
-        raise UsageError(f"unknown command: backend {name}", hint)
-    module, _, function = _COMMANDS[name][0].partition(":")
-    return getattr(import_module(module), function)(argv[1:])
-
-
-def _overview() -> str:
-    lines = ["usage: fairlead backend COMMAND …", ""]
-    lines += [f"  {name:<8} {about}" for name, (_, about) in _COMMANDS.items()]
-    lines += ["", "examples:", "  fairlead backend add groq --key-env GROQ_API_KEY", "  fairlead backend test groq"]
-    return "\n".join(lines)
+    return run_group(
+        "backend",
+        _COMMANDS,
+        argv,
+        examples=_EXAMPLES,
+    )
 
 
 def summary(backend: Backend) -> tuple[str, str, str, str]:

@@ -3,12 +3,11 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Any, cast
 
-from router.cli.parser import Parser, nearest, note
+from router.cli.group import run_group
+from router.cli.parser import Parser, note
 from router.cli.text import table
-from router.errors import UsageError
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, Secret, value_text
 from router.settings.keys import find, redacted, spelled
 from router.settings.kinds import clean
@@ -31,23 +30,9 @@ _TABLES = ("aliases", "routes", "backends")
 
 def run(argv: list[str]) -> int:
     """Run one of the config commands."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0 if argv else 2
-    name = argv[0]
-    if name not in _COMMANDS:
-        near = nearest(name, _COMMANDS)
-        hint = f"Did you mean:   fairlead config {near}" if near else "See:   fairlead config --help"
-        raise UsageError(f"unknown command: config {name}", hint)
-    module, _, function = _COMMANDS[name][0].partition(":")
-    return getattr(import_module(module), function)(argv[1:])
-
-
-def _overview() -> str:
-    lines = ["usage: fairlead config COMMAND …", ""]
-    lines += [f"  {name:<8} {about}" for name, (_, about) in _COMMANDS.items()]
-    lines += ["", "examples:", "  fairlead config set timeouts.idle 2m", "  fairlead config show"]
-    return "\n".join(lines)
+    return run_group(
+        "config", _COMMANDS, argv, examples=["fairlead config set timeouts.idle 2m", "fairlead config show"]
+    )
 
 
 def run_show(argv: list[str]) -> int:
