@@ -10,7 +10,7 @@ from router.backends import PROTOCOLS, Backend, changes
 from router.backends.changes import Outcome, PublicHttp, Wish
 from router.cli import backend_key
 from router.cli.backend import summary
-from router.cli.backend_headers import Headers
+from router.cli.backend_headers import Headers, note_moved
 from router.cli.parser import Parser, note
 from router.cli.reach import Reach, detect, reach
 from router.cli.running import tell_change
@@ -86,6 +86,8 @@ def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Header
     backend, contact = trio.run(_contacted, outcome.backend)
     backends.replace(home, before, backend)
     headers.save(home)
+    if before is not None and before.root != backend.root:
+        note_moved(home, backend.name)
     _print_outcome(backend, contact)
     tell_change(home)
     return 0

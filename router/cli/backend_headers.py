@@ -28,6 +28,16 @@ class Headers(NamedTuple):
             print(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
 
 
+def note_moved(home: Home, name: str) -> None:
+    """Say which headers a backend with another URL now gets: one of them may hold a secret. Raises CommandError."""
+    options = config.load(home, {}).settings.backends.get(name)
+    if options is not None and options.edits.set_headers:
+        names = ", ".join(options.edits.set_headers)
+        first = next(iter(options.edits.set_headers))
+        note(f"note: the new URL gets the headers that config.toml sets: {names}.")
+        note(f"      Take one out:   fairlead backend set {name} --remove-header {first}")
+
+
 def add_options(parser: Parser, *, removing: bool) -> None:
     """Give a command the options."""
     parser.add_argument(

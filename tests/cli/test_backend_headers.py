@@ -102,3 +102,12 @@ def test_remove_says_what_stays(fairlead, provider, office):
     )
     assert fairlead("config", "unset", "backends.office").code == 0
     assert held(fairlead) == {}
+
+
+def test_a_new_url_gets_the_headers_and_that_is_said(fairlead, office):
+    """A header may hold a secret that was meant for the old host; one that stays at its URL says nothing."""
+    moved = fairlead("backend", "set", office, "--base-url", "http://127.0.0.1:9/v1")
+    assert "the new URL gets the headers that config.toml sets: X-Title" in moved.err
+    assert "--remove-header X-Title" in moved.err
+    same = fairlead("backend", "set", office, "--base-url", "http://127.0.0.1:9")
+    assert "the new URL" not in same.err
