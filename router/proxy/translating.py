@@ -9,13 +9,14 @@ import random
 import secrets
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 import trio
 
 from router import __version__
 from router.errors import BadGateway
+from router.ir import Facts
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
 from router.net.headers import CREDENTIALS, Lines, changed
@@ -27,7 +28,7 @@ from router.proxy.edits import Edited, edit
 from router.proxy.runtime import Snapshot, Target
 from router.proxy.ticket import Ticket
 from router.settings import Secret
-from router.wire import dialects, sse, translate
+from router.wire import base, dialects, sse, translate
 from router.wire.carrier import Seal, signer
 from router.wire.context import Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
@@ -83,12 +84,7 @@ async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
     assert target is not None
     assert facts is not None
     plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=facts.stream)
-    backend = target.backend.name
-    if backend in ticket.runtime.refuses_usage or not target.stream_usage:
-        # A provider that is not known gets the question, unless the user forbade it.
-        asked = not target.backend.vendor and ticket.snapshot.settings.usage_probe
-        asked = asked and backend not in ticket.runtime.refuses_usage
-        plan.ctx.profile = msgspec.structs.replace(plan.ctx.profile, stream_usage=asked)
+    _choose_probe(plan, target, ticket.snapshot, ticket.runtime.refuses_usage)
     arguments = (body, plan, ticket.call, route, target)
     if len(body) > bodies.THREAD_BYTES:
         edited, usage, notes = await bodies.in_thread(ticket, rewritten, *arguments)
@@ -99,6 +95,35 @@ async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
     ticket.record.notes += notes
     edited.probed = plan.spoken == "chat" and facts.stream and plan.ctx.profile.stream_usage
     return edited, plan.caller == "chat" and facts.stream and not usage
+
+
+def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
+    """Whether the upstream is asked for usage: a provider that is not known is, unless the user forbade it."""
+    backend = target.backend
+    if backend.name in refuses_usage or not target.stream_usage:
+        asked = not backend.vendor and snapshot.settings.usage_probe and backend.name not in refuses_usage
+        plan.ctx.profile = msgspec.structs.replace(plan.ctx.profile, stream_usage=asked)
+
+
+def foretold(
+    body: bytes,
+    call: Call,
+    route: Route,
+    target: Target,
+    snapshot: Snapshot,
+    facts: Facts,
+    refuses_usage: Collection[str],
+) -> tuple[str, list[str], list[str]]:
+    """What `explain` says of a translation: its title, what is lost, and what the log would note.
+
+    Raises RouterError as the request would.
+    """
+    plan = planned(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
+    if call.path == COUNT_PATH:
+        return plan.title, ["input_tokens=weakened"], ["tokens estimated"]
+    _choose_probe(plan, target, snapshot, refuses_usage)
+    _, _, notes = rewritten(body, plan, call, route, target)
+    return plan.title, [f"{loss.path}={loss.how}" for loss in plan.ctx.losses], notes
 
 
 def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
@@ -182,6 +207,9 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         return upstream
     body = await _whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
+    if made is None and good and base.decoded(body) is not None:
+        title = dialects.BY_NAME[plan.spoken].title
+        raise BadGateway(f"The backend {ticket.record.backend} answered {status} with JSON that is no {title} answer.")
     ticket.upstream = found = Translated(upstream, [body if made is None else made])
     streamed = made is not None and plan.stream and status == 200
     found.take_head(upstream, (_EVENTS if streamed else _JSON) if made is not None else None)

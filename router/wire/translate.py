@@ -190,10 +190,21 @@ def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> tuple[int
 
 
 def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
-    """An upstream's error answer: status and body for the client; None when it is none of its protocol."""
+    """An upstream's error answer: status and body for the client; None when it is no JSON object."""
     data = base.decoded(body)
-    fault = CODECS[source].decode_fault(data, status) if data is not None else None
+    if data is None:
+        return None
+    fault = CODECS[source].decode_fault(data, status)
+    if fault is None:
+        # Some servers say what is wrong in a field of their own.
+        said = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
+        fault = CODECS[source].decode_fault({"type": "error", "error": {"message": _short(said)}}, status)
     return CODECS[target].encode_fault(fault) if fault is not None else None
+
+
+def _short(said: object) -> str:
+    text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    return "".join(char if char.isprintable() else " " for char in text[: base.QUOTE_LIMIT])
 
 
 class Stream:

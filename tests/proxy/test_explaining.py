@@ -44,7 +44,7 @@ def test_the_protocol_of_a_name(snapshot, spoken, model, wanted):
 
 def test_a_given_protocol_is_kept(snapshot):
     """Also where it is refused."""
-    found = explain(Question(model="gpt-5", protocol="messages"), snapshot({"up": ("chat",)}))
+    found = explain(Question(model="gpt-5", protocol="messages"), snapshot({"up": ("responses",)}))
     assert (found.protocol, found.assumed, found.status, found.backend) == ("messages", False, 400, "up")
 
 
@@ -77,3 +77,14 @@ def test_a_chat_body_that_is_a_responses_request(snapshot):
     state = snapshot({"up": ("chat", "responses")})
     found = explain(Question(body=b'{"model":"gpt-5","input":"hi"}', protocol="chat"), state)
     assert (found.protocol, found.status) == ("responses", 0)
+
+
+def test_a_translation_is_foretold(snapshot):
+    """Its direction and what it cannot carry over; and the refusal of what it must not leave out."""
+    state = snapshot({"up": ("chat",)}, default_backend="up")
+    asked = {"model": "gpt-5", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
+    found = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
+    assert (found.translation, found.losses, found.status) == ("messages->chat", ["top_k=dropped"], 0)
+    asked["inference_geo"] = "eu"
+    refused = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
+    assert (refused.status, refused.error.partition(":")[0]) == (400, "inference_geo")
