@@ -56,7 +56,7 @@ class MessagesDecoder:
         self._stopped_by = ""
         self._refusal = ""
         # Index of a block -> "text", "thinking", or the number of its call.
-        self._open: dict[object, str | int] = {}
+        self._open: dict[int, str | int] = {}
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
@@ -111,7 +111,7 @@ class MessagesDecoder:
 
     def _started(self, data: Json) -> list[Event]:
         block = base.object_at(data, "content_block")
-        index, kind = data.get("index"), block.get("type")
+        index, kind = _index(data), block.get("type")
         text = block.get("text")
         if kind == "text":
             self._open[index] = "text"
@@ -134,7 +134,7 @@ class MessagesDecoder:
         return []
 
     def _delta(self, data: Json) -> list[Event]:
-        held = self._open.get(data.get("index"))
+        held = self._open.get(_index(data))
         delta = data.get("delta")
         if held is None or not isinstance(delta, dict):
             return []
@@ -159,7 +159,7 @@ class MessagesDecoder:
         return []
 
     def _stopped(self, data: Json) -> list[Event]:
-        held = self._open.pop(data.get("index"), None)
+        held = self._open.pop(_index(data), None)
         if isinstance(held, int):
             given = self._inputs.get(held)
             if not self._fragments[held] and isinstance(given, dict) and given:
@@ -175,6 +175,11 @@ class MessagesDecoder:
         self._stopped_by = found if isinstance(found, str) else ""
         self._refusal = refusal_of(delta)
         self._usage = usages.of_messages(base.object_at(data, "usage"), self._usage)
+
+
+def _index(data: Json) -> int:
+    found = data.get("index")
+    return found if isinstance(found, int) else -1
 
 
 def refusal_of(holder: Json) -> str:
