@@ -41,7 +41,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     ctx.paths |= {
         "stop": "stop_sequences",
         "user": "metadata.user_id",
-        "shape": "output_config.format",
+        "shape": "output_config.format" if data.get("output_config") else "output_format",
         "reasoning": "thinking" if "thinking" in data else "output_config.effort",
         "parallel": "tool_choice.disable_parallel_tool_use",
         "tier": "service_tier",

@@ -217,9 +217,8 @@ def texts(answer):
 
 
 def calls(answer):
-    return [
-        (block.name, json.loads(block.arguments or "{}")) for block in answer.blocks if type(block).__name__ == "ToolCall"
-    ]
+    found = [block for block in answer.blocks if type(block).__name__ == "ToolCall"]
+    return [(block.name, json.loads(block.arguments or "{}")) for block in found]
 
 
 def test_samples_are_legal():

@@ -74,3 +74,81 @@ def call(index=None, call_id=None, name=None, arguments=None):
 
 
 DONE = b"data: [DONE]\n\n"
+
+PNG = "iVBORw0KGgo="
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}
+
+
+def claude(*messages, **fields):
+    return {"model": "x", "max_tokens": 50, "messages": list(messages), **fields}
+
+
+def gpt(*messages, **fields):
+    return {"model": "x", "messages": list(messages), **fields}
+
+
+def user(content):
+    return {"role": "user", "content": content}
+
+
+def assistant(content, **fields):
+    return {"role": "assistant", "content": content, **fields}
+
+
+def use(call_id="t1", name="look", **given):
+    return {"type": "tool_use", "id": call_id, "name": name, "input": given}
+
+
+def result(content, call_id="t1", **fields):
+    return {"type": "tool_result", "tool_use_id": call_id, "content": content, **fields}
+
+
+def calls(*entries, content=None):
+    tool_calls = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in entries]
+    return assistant(content, tool_calls=tool_calls)
+
+
+def tool(call_id, content="ok"):
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def chat_messages(*messages, vendor="", **fields):
+    made, losses = sent(claude(*messages, **fields), "messages", vendor)
+    return made["messages"], losses
+
+
+def claude_messages(*messages, model="m", **fields):
+    made, losses = sent(gpt(*messages, **fields), "chat", model=model)
+    return made["messages"], losses
+
+
+TOOL = {"name": "look", "input_schema": {"type": "object", "properties": {}}}
+
+
+def blocks(data):
+    """The content blocks of a Messages stream, put together."""
+    found = []
+    for one in events(data):
+        if one["type"] == "content_block_start":
+            found.append(one["content_block"] | {"json": ""})
+        elif one["type"] == "content_block_delta":
+            delta = one["delta"]
+            found[-1]["json"] += delta.get("partial_json", "")
+            for name in ("text", "thinking", "signature"):
+                if name in delta:
+                    found[-1][name] += delta[name]
+    return found
+
+
+def reason(data):
+    """The stop reason and what follows it."""
+    return next(one["delta"] for one in events(data) if one["type"] == "message_delta")
+
+
+def said_arguments(data):
+    found = {}
+    for one in events(data):
+        for part in one["choices"][0]["delta"].get("tool_calls", ()) if one["choices"] else ():
+            found[part["index"]] = found.get(part["index"], "") + part["function"]["arguments"]
+    return found
