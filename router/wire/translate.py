@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Event, Fault, Request
+from router.ir import Answer, Ended, Event, Fault, Request
 from router.ir import Protocol as Name
 from router.wire import (
     answers,
@@ -29,7 +29,7 @@ from router.wire import (
     sse,
 )
 from router.wire.base import Json
-from router.wire.context import Context
+from router.wire.context import Context, losses_text
 from router.wire.stops import StopWatch
 
 REQUEST_LIMIT = 8 << 20
@@ -214,6 +214,8 @@ class Stream:
         self._decoder = CODECS[source].decoder(ctx)
         self._encoder = CODECS[target].encoder(ctx)
         self._watch = StopWatch(ctx.stops) if ctx.stops else None
+        self._ctx = ctx
+        self._known = len(ctx.losses)
         # True when the last thing that was said is an error: nothing may follow.
         self.failed = False
 
@@ -233,6 +235,8 @@ class Stream:
         out: list[bytes] = []
         encode = self._encoder.encode
         for event in events:
+            if event.__class__ is Ended and len(self._ctx.losses) > self._known and self._ctx.policy != "silent":
+                out.append(self._late_losses())
             out.append(encode(event))
             if event.__class__ is Fault:
                 self.failed = True
@@ -247,6 +251,11 @@ class Stream:
         if self._watch is not None:
             events = self._watched(events)
         return self._encoded(events)
+
+    def _late_losses(self) -> bytes:
+        """A comment, since the head is sent and no client may take it for content."""
+        said = losses_text(self._ctx.losses[self._known :])
+        return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
 
     def all_events(self, body: bytes) -> Iterator[Event]:
         """The neutral events of a whole body."""
