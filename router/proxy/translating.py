@@ -66,7 +66,7 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     ctx = Context(
         now=int(time.time()),
         new_id=lambda: f"{random.getrandbits(96):024x}",
-        profile=profile_of(backend.vendor),
+        profile=profile_of(backend.vendor, model),
         upstream=backend.name,
         model=model,
         shown=shown,

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
+from router.wire import base
 from router.wire.base import Json
+from router.wire.chat_stream_in import BESIDE
 from router.wire.context import Context
 from router.wire.history import ordered
 from router.wire.names import chat_id
@@ -64,8 +66,27 @@ def _assistant(turn: Turn, ctx: Context) -> Json | None:
         message["content"] = empty[ctx.profile.empty_content]
     _put_reasoning(message, turn, ctx)
     if calls:
-        message["tool_calls"] = [_call(call, ctx) for call in calls]
+        message["tool_calls"] = _calls(turn.blocks, ctx)
     return message
+
+
+def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
+    """The calls, each with what its upstream had put beside it: that stands in the opaque block in front."""
+    calls: list[Json] = []
+    beside: Json = {}
+    for block in blocks:
+        if isinstance(block, ToolCall):
+            calls.append({**_call(block, ctx), **beside})
+            beside = {}
+        elif isinstance(block, Thinking) and block.redacted:
+            beside = _beside(block, ctx)
+    return calls
+
+
+def _beside(block: Thinking, ctx: Context) -> Json:
+    carried = ctx.seal.unpack(block.redacted, "") if block.redacted else None
+    found = base.decoded(carried.data) if carried is not None else None
+    return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
 
 def _text_behind_call(blocks: Sequence[Block]) -> bool:
@@ -88,7 +109,7 @@ def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
         calls = any(isinstance(block, ToolCall) for block in turn.blocks)
         if kept or (calls and ctx.profile.replay == "reasoning_content"):
             message[ctx.profile.replay] = "".join(kept)
-    elif any(isinstance(block, Thinking) for block in turn.blocks):
+    elif any(isinstance(block, Thinking) and not _beside(block, ctx) for block in turn.blocks):
         ctx.dropped(f"{turn.path}.thinking")
 
 

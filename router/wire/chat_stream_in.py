@@ -14,6 +14,7 @@ from router.ir import (
     Ended,
     Event,
     Fault,
+    Redacted,
     Stop,
     TextDelta,
     ThinkingDelta,
@@ -32,19 +33,21 @@ _STOPS: dict[str, Stop] = {
 }
 _CALLED = ("tool_calls", "function_call")
 _FAULTS = ("error", "insufficient_system_resource", "abort")
+BESIDE = "extra_content"
 NO_FINISH = "The upstream's stream ended without a finish_reason."
 
 
 class _Call:
     """One call on its way. index: among the calls that have begun, -1 before."""
 
-    __slots__ = ("held", "id", "index", "name")
+    __slots__ = ("beside", "held", "id", "index", "name")
 
     def __init__(self, call_id: str):
         self.id = call_id
         self.index = -1
         self.name = ""
         self.held: list[str] = []
+        self.beside: object = None
 
 
 class ChatDecoder:
@@ -182,6 +185,7 @@ class ChatDecoder:
             return
         if fragment:
             call.held.append(fragment)
+        call.beside = entry.get("extra_content") or call.beside
         if call.name and (call.held or call.id):
             self._begin_call(call, out)
 
@@ -212,6 +216,9 @@ class ChatDecoder:
         if any(one is not call and one.index >= 0 and one.id == call_id for one in self._calls):
             call_id = f"{call_id}_{call.index + 1}"
         call.id = call_id
+        if isinstance(call.beside, dict):
+            # Gemini's signature of the call: it comes back with the history, and goes with the call again.
+            out.append(Redacted(msgspec.json.encode({BESIDE: call.beside}).decode()))
         out.append(CallBegan(call.index, call_id, self._ctx.names.original(call.name)))
         if call.held:
             out.append(CallDelta(call.index, "".join(call.held)))

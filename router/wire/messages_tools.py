@@ -72,11 +72,11 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     if kind.startswith("tool_search_tool_"):
         ctx.dropped(path)
         return None
+    if kind != "custom":
+        return _built_in(kind, entry, path, ctx)
     name = fields.need(entry, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
-    if kind != "custom":
-        return _built_in(kind, name, path, ctx)
     for key in entry:
         if key not in _READ:
             ctx.dropped(f"{path}.{key}")
@@ -101,10 +101,10 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     )
 
 
-def _built_in(kind: str, name: str, path: str, ctx: Context) -> Tool:
+def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     for prefix, about, schema in BUILT_IN:
         if kind.startswith(prefix):
-            return Tool(name, schema, about)
+            return Tool(fields.need(entry, "name", path), schema, about)
     raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
 
 

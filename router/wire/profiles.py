@@ -23,7 +23,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens_field: where the output limit stands. system_role: role of the system prompt. single_system: only the
     first message may be a system message. tool_images: a tool's result may hold image parts. id_form: rule for ids of
     calls. name_limit: of tool names. strict_tools, parallel_tools, forced_choice, named_choice: fields it takes.
-    shapes: kinds of structured output it takes. reasoning: how effort is said. efforts: values it takes. replay: the
+    shapes: kinds of structured output it takes. reasoning: how effort is said; thinkers: expression for
+    the models that take it. fixed: for those that take neither sampling parameters nor stop sequences; each '' for
+    none said. efforts: values it takes. replay: the
     field in which it wants its reasoning back, '' for none. sampling: parameters it takes. stop_max: stop sequences
     it takes. prefill: how a last assistant message is continued, '' when it cannot be. stream_usage: it must be asked
     for usage. files, remote_images: content parts it takes. user_field: where the caller's user goes, '' for none.
@@ -45,6 +47,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: Literal[
         "reasoning_effort", "openrouter", "thinking_type", "enable_thinking", "chat_template", "none"
     ] = "reasoning_effort"
+    thinkers: str = ""
+    fixed: str = ""
     efforts: tuple[str, ...] = EFFORTS
     replay: Literal["", "reasoning_content", "reasoning"] = ""
     sampling: frozenset[str] = OPENAI_SAMPLING
@@ -60,7 +64,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
-_OLLAMA = Profile(sampling=OPENAI_SAMPLING, remote_images=False, efforts=("none", "low", "medium", "high"), stop_max=16)
+_OLLAMA = Profile(
+    remote_images=False,
+    efforts=("none", "low", "medium", "high"),
+    stop_max=16,
+    thinkers="gpt-oss|qwen3|deepseek-r1|magistral|think",
+)
 
 PROFILES: dict[str, Profile] = {
     "openai": Profile(
@@ -68,9 +77,14 @@ PROFILES: dict[str, Profile] = {
         system_role="developer",
         files=True,
         user_field="safety_identifier",
+        thinkers=r"^(o\d|gpt-([5-9]|oss)|codex)",
+        fixed=r"^(o\d|gpt-[5-9](?!.*chat)|codex)",
     ),
     "groq": Profile(
-        max_tokens_field="max_completion_tokens", efforts=("none", "low", "medium", "high"), user_field="user"
+        max_tokens_field="max_completion_tokens",
+        efforts=("none", "low", "medium", "high"),
+        user_field="user",
+        thinkers="gpt-oss|qwen3",
     ),
     "deepseek": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
     "mistral": Profile(
@@ -82,7 +96,7 @@ PROFILES: dict[str, Profile] = {
         prefill="prefix",
         stop_max=16,
     ),
-    "xai": Profile(efforts=("none", "low", "medium", "high"), user_field="user"),
+    "xai": Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
     "openrouter": Profile(
         reasoning="openrouter",
         sampling=LOCAL_SAMPLING,
@@ -105,10 +119,13 @@ PROFILES: dict[str, Profile] = {
     ),
     "lmstudio": Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     "litellm": Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
-    "together": Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high")),
+    "together": Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high"), thinkers="gpt-oss"),
     "fireworks": Profile(sampling=LOCAL_SAMPLING, user_field="user"),
     "cerebras": Profile(
-        max_tokens_field="max_completion_tokens", efforts=("low", "medium", "high"), remote_images=False
+        max_tokens_field="max_completion_tokens",
+        efforts=("low", "medium", "high"),
+        remote_images=False,
+        thinkers="gpt-oss",
     ),
     "zai": Profile(reasoning="thinking_type", stream_usage=False, stop_max=1, shapes=("json_object",)),
     "moonshot": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=5),
@@ -116,9 +133,14 @@ PROFILES: dict[str, Profile] = {
 }
 
 
-def profile_of(vendor: str) -> Profile:
-    """The habits of a known provider; of an unknown one those that most servers share."""
-    return PROFILES.get(vendor, GENERIC)
+def profile_of(vendor: str, model: str = "") -> Profile:
+    """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
+    found = PROFILES.get(vendor, GENERIC)
+    if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, reasoning="none")
+    if found.fixed and re.search(found.fixed, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, sampling=frozenset[str](), stop_max=0)
+    return found
 
 
 class Claude(msgspec.Struct, frozen=True, kw_only=True):

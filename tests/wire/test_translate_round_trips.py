@@ -84,8 +84,8 @@ def test_messages_to_chat_and_back():
     there, lost = sent(asked, "messages", "openai")
     assert sorted(lost) == [
         "messages[1].thinking=dropped",
-        "messages[2]=weakened",
         "messages[2].is_error=weakened",
+        "messages[2]=weakened",
         "top_k=dropped",
     ]
     back, _ = sent(there, "chat", model="claude-sonnet-4-6")

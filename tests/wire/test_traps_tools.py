@@ -217,9 +217,8 @@ def test_44_forced_tools_and_budgets_exclude_each_other():
 )
 def test_46_47_reasoning_is_turned_off_in_one_way(vendor, expected):
     """As the provider says it, and never beside an effort."""
-    made, _ = sent(
-        claude(user("x"), thinking={"type": "disabled"}, output_config={"effort": "high"}), "messages", vendor
-    )
+    body = claude(user("x"), thinking={"type": "disabled"}, output_config={"effort": "high"})
+    made, _ = sent(body, "messages", vendor, model="gpt-5")
     found = {name: made[name] for name in ("reasoning_effort", "thinking", "reasoning") if name in made}
     assert list(found.items()) == [expected]
 
@@ -238,3 +237,18 @@ def test_48_reasoning_that_must_come_back():
     assert made[1]["reasoning_content"] == "hm"
     made, _ = chat_messages(user("x"), assistant([use()]), user([result("r")]), vendor="deepseek")
     assert made[1]["reasoning_content"] == ""
+
+
+def test_49_a_signature_on_a_call_comes_back_with_it():
+    """Gemini refuses a call without it: it travels in an opaque block in front of the call."""
+    entry = call(0, "c1", "look", "{}")
+    entry["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    data = chunk(entry) + chunk(call(1, "c2", "look", "{}")) + chunk({}, "tool_calls") + DONE
+    found = [{name: one[name] for name in one if name != "json"} for one in blocks(streamed([data], "chat"))]
+    assert [one["type"] for one in found] == ["redacted_thinking", "tool_use", "tool_use"]
+    results = [result("r", "c1"), result("r", "c2")]
+    made, losses = chat_messages(user("x"), assistant(found), user(results), vendor="gemini")
+    first, second = made[1]["tool_calls"]
+    assert first["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+    assert "extra_content" not in second
+    assert losses == []

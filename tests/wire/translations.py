@@ -16,7 +16,7 @@ def context(vendor="", *, model="m", policy="warn", **fields):
     return Context(
         now=1,
         new_id=lambda: f"{next(numbers):024x}",
-        profile=profile_of(vendor),
+        profile=profile_of(vendor, model),
         upstream="up",
         model=model,
         shown="asked",
