@@ -330,7 +330,7 @@ class Translated(Upstream):
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
-        return self._counted(stream.feed(batch), len(data)) if batch else b""
+        return self._counted(stream, stream.feed(batch), len(data)) if batch else b""
 
     def _ending(self, stream: translate.Stream) -> bytes:
         """What the end of the upstream's body adds; nothing when the stream is not whole."""
@@ -339,15 +339,16 @@ class Translated(Upstream):
         out = stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
         return out + stream.end()
 
-    def _counted(self, out: bytes, read: int) -> bytes:
+    def _counted(self, stream: translate.Stream, out: bytes, read: int) -> bytes:
+        """What a read gives, within the bounds; nothing is read any more behind an error."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
             raise Broken(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
-        if not self._size:
+        if not stream.meaningful:
             self._idle += read
             if self._idle > PREAMBLE_LIMIT:
                 raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
-        if self._stream is not None and self._stream.failed:
+        if stream.failed:
             self._over = True
         return out
 

@@ -47,7 +47,7 @@ class _Call:
         self.index = -1
         self.name = ""
         self.held: list[str] = []
-        self.beside: object = None
+        self.beside: Json = {}
 
 
 class ChatDecoder:
@@ -185,7 +185,7 @@ class ChatDecoder:
             return
         if fragment:
             call.held.append(fragment)
-        call.beside = entry.get("extra_content") or call.beside
+        call.beside = base.object_at(entry, BESIDE) or call.beside
         if call.name and (call.held or call.id):
             self._begin_call(call, out)
 
@@ -216,7 +216,7 @@ class ChatDecoder:
         if any(one is not call and one.index >= 0 and one.id == call_id for one in self._calls):
             call_id = f"{call_id}_{call.index + 1}"
         call.id = call_id
-        if isinstance(call.beside, dict):
+        if call.beside:
             # Gemini's signature of the call: it comes back with the history, and goes with the call again.
             out.append(Redacted(msgspec.json.encode({BESIDE: call.beside}).decode()))
         out.append(CallBegan(call.index, call_id, self._ctx.names.original(call.name)))

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Ended, Event, Fault, Request
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request
 from router.ir import Protocol as Name
 from router.wire import (
     answers,
@@ -33,6 +33,7 @@ from router.wire.context import Context, losses_text
 from router.wire.stops import StopWatch
 
 REQUEST_LIMIT = 8 << 20
+_PREAMBLE = (Began, Pinged)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -216,6 +217,8 @@ class Stream:
         self._watch = StopWatch(ctx.stops) if ctx.stops else None
         self._ctx = ctx
         self._known = len(ctx.losses)
+        # True when something came that is more than a beginning or a sign of life.
+        self.meaningful = False
         # True when the last thing that was said is an error: nothing may follow.
         self.failed = False
 
@@ -238,6 +241,8 @@ class Stream:
             if event.__class__ is Ended and len(self._ctx.losses) > self._known and self._ctx.policy != "silent":
                 out.append(self._late_losses())
             out.append(encode(event))
+            if not self.meaningful and event.__class__ not in _PREAMBLE:
+                self.meaningful = True
             if event.__class__ is Fault:
                 self.failed = True
                 break

@@ -240,3 +240,28 @@ def test_responses_are_not_translated_yet(routed, upstream):
     assert answer.status == 400
     assert "Messages and Chat" in answer.json()["error"]["message"]
     assert not upstream.seen
+
+
+@pytest.mark.parametrize(("asked", "spoken"), PAIRS)
+def test_a_beginning_without_end(routed, upstream, asked, spoken):
+    """Over 1 MiB of events without content is a 502, as without a translation."""
+    empty = spoken.events[0] + b": " + b"x" * 65536 + b"\n\n"
+    upstream.script(stream([empty] * 20))
+    answer = ask(routed.port, asked.path, body(asked, spoken, streamed=True))
+    assert answer.status == 502
+    assert "without any content" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_over_the_bound(routed, upstream, streamed):
+    """64 MiB of a translated answer are read, not more."""
+    text = b'{"choices":[{"index":0,"delta":{"content":"%b"},"message":{"content":"%b"}}]}'
+    piece = b"x" * (4 << 20)
+    if streamed:
+        upstream.script(stream_head(), *[framed(b"data: " + text % (piece, b"") + b"\n\n") for _ in range(20)], close)
+    else:
+        upstream.script(plain(text % (b"", piece * 17)))
+    answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, streamed=streamed))
+    said = answer.json()["error"] if not streamed else json.loads(events(answer.body)[-1][1])["error"]
+    assert answer.status == (200 if streamed else 502)
+    assert "64 MiB" in said["message"]
