@@ -172,7 +172,7 @@ def _rows(found: Explanation) -> list[tuple[str, str]]:
         rows.append(("model", f"sent as {found.sent_model}"))
     if found.translation:
         lost = f"; lost: {', '.join(found.losses)}" if found.losses else ""
-        rows.append(("translated", found.translation.replace("->", " to ") + lost))
+        rows.append(("becomes", found.translation.partition("->")[2] + lost))
     return [*rows, ("edits", "; ".join(found.edits) or "none")]
 
 
