@@ -62,11 +62,13 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     spoken = translate.target_of(call.protocol, backend.protocols)
     assert spoken is not None
     model = route.model or shown
+    options = snapshot.settings.backends.get(backend.name)
+    vendor = (options.translate_as if options else "") or backend.vendor
     policy: LossPolicy = snapshot.settings.loss  # pyright: ignore[reportAssignmentType]
     ctx = Context(
         now=int(time.time()),
         new_id=lambda: f"{random.getrandbits(96):024x}",
-        profile=profile_of(backend.vendor, model),
+        profile=profile_of(vendor, model),
         upstream=backend.name,
         model=model,
         shown=shown,

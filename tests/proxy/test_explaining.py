@@ -8,7 +8,7 @@ from router.backends import Backend
 from router.proxy.explaining import Question, explain
 from router.proxy.runtime import Runtime
 from router.settings import Settings
-from router.settings.tables import Condition, Rule
+from router.settings.tables import BackendOptions, Condition, Rule
 from router.store import backends
 
 
@@ -88,3 +88,13 @@ def test_a_translation_is_foretold(snapshot):
     asked["inference_geo"] = "eu"
     refused = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
     assert (refused.status, refused.error.partition(":")[0]) == (400, "inference_geo")
+
+
+def test_a_backend_is_translated_as_another_providers(snapshot):
+    """What a self-hosted server takes is not known from its address: the user says whose habits it has."""
+    asked = {"model": "m", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
+    question = Question(body=json.dumps(asked).encode(), protocol="messages")
+    plain = explain(question, snapshot({"up": ("chat",)}, default_backend="up"))
+    table = {"up": BackendOptions(translate_as="vllm")}
+    told = explain(question, snapshot({"up": ("chat",)}, default_backend="up", backends=table))
+    assert (plain.losses, told.losses) == (["top_k=dropped"], [])

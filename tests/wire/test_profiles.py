@@ -3,6 +3,7 @@
 import pytest
 
 from router.backends.known import KNOWN
+from router.settings.tables import PROFILES as CHOICES
 from router.wire.profiles import PROFILES, claude_of, profile_of
 
 
@@ -10,6 +11,7 @@ def test_every_chat_provider_has_a_profile():
     """And no profile is for a provider that nobody knows."""
     speaking = {name for name, entry in KNOWN.items() if "chat" in entry.protocols}
     assert set(PROFILES) == speaking
+    assert set(CHOICES) == speaking
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
