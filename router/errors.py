@@ -11,13 +11,15 @@ class RouterError(Exception):
 
     status: HTTP status. kind: Anthropic error type. code: OpenAI `code`, or None. message: what went wrong and
     what to do next, free of secrets. retry_after: seconds for the `retry-after` header, or None.
-    retryable: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey.
+    retryable: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey. details: what the
+    Anthropic form holds beside the message, or None.
     """
 
     status = 500
     kind = "api_error"
     code: str | None = None
     retryable = True
+    details: dict[str, object] | None = None
 
     def __init__(self, message: str, *, retry_after: int | None = None, headers: tuple[tuple[str, str], ...] = ()):
         super().__init__(message)

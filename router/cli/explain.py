@@ -161,6 +161,9 @@ def _rows(found: Explanation) -> list[tuple[str, str]]:
         return [*rows, _refusal(found)]
     if found.sent_model != found.model:
         rows.append(("model", f"sent as {found.sent_model}"))
+    if found.translation:
+        lost = f"; lost: {', '.join(found.losses)}" if found.losses else ""
+        rows.append(("becomes", found.translation.partition("->")[2] + lost))
     return [*rows, ("edits", "; ".join(found.edits) or "none")]
 
 

@@ -10,7 +10,7 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_req
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
-from router.proxy import affinity, bodies, uploads
+from router.proxy import affinity, bodies, translating, uploads
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
@@ -48,6 +48,8 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     ticket.changes = edit_head(route, target, ticket.request.fields, record.notes)
     if top is None:
         return await _sent(ticket, target, facts, Edited((body,))), False
+    if translating.needed(call, route):
+        return await _translated(ticket, body, facts)
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
@@ -55,6 +57,21 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
         ticket.runtime.refuses_usage.add(target.backend.name)
         return await _unprobed(ticket, body, top), False
     return upstream, edited.hide_usage
+
+
+async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstream, bool]:
+    """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
+    assert ticket.target is not None
+    if ticket.call.path == translating.COUNT_PATH:
+        return await translating.counted(ticket, body), False
+    probed, hide_usage = await translating.prepared(ticket, body)
+    upstream = await _sent(ticket, ticket.target, facts, probed)
+    if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):
+        ticket.runtime.refuses_usage.add(ticket.target.backend.name)
+        ticket.record.notes.append("sent again without stream_options")
+        edited, hide_usage = await translating.prepared(ticket, body)
+        upstream = await _sent(ticket, ticket.target, facts, edited)
+    return await translating.answered(ticket, upstream), hide_usage
 
 
 async def _uploaded(ticket: Ticket) -> Upstream:
@@ -152,12 +169,16 @@ def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | None:
 def check_speaks(call: dialects.Call, route: Route) -> None:
     """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
     spoken = route.backend.protocols
-    if call.protocol in spoken or (call.protocol is None and ("chat" in spoken or "responses" in spoken)):
+    if (
+        translating.needed(call, route)
+        or call.protocol in spoken
+        or (call.protocol is None and ("chat" in spoken or "responses" in spoken))
+    ):
         return
     asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
     raise BadRequest(
-        f"The backend {route.backend.name} speaks {' and '.join(spoken)}, and this request is {asked}. This version "
-        "passes protocols through and does not translate: choose a model whose backend speaks it "
+        f"The backend {route.backend.name} speaks {' and '.join(spoken)}, and this request is {asked}. Only Messages "
+        "and Chat are translated into each other: choose a model whose backend speaks it "
         "(`fairlead models` shows which)."
     )
 
@@ -190,6 +211,8 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
 
 
 def _path(ticket: Ticket, target: Target) -> bytes:
+    if ticket.plan is not None:
+        return target.prefix + ticket.plan.path[3:].encode("ascii")
     _, mark, query = ticket.request.target.partition(b"?")
     return target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
 
@@ -215,6 +238,8 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
 
 def _lines(ticket: Ticket, target: Target) -> Lines:
     """The fields that go upstream, without the length of the body."""
+    if ticket.plan is not None:
+        return translating.lines(ticket, target)
     request = ticket.request
     fields = request.fields
     drop, keep = target.drop, target.keep

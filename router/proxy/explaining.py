@@ -5,15 +5,17 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from router.errors import BadRequest, RouterError
-from router.ir import Protocol
-from router.policy.routes import decide
+from router.ir import Facts, Protocol
+from router.policy.routes import Route, decide
 from router.policy.trace import Step
 from router.policy.traits import Traits
+from router.proxy import translating
 from router.proxy.affinity import owner_in
 from router.proxy.asking import check_speaks
 from router.proxy.bodies import facts_of
 from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
+from router.proxy.targets import Target
 from router.store.owners import Owners
 from router.wire import dialects
 from router.wire.guess import protocol_of
@@ -38,7 +40,8 @@ class Question(msgspec.Struct, kw_only=True):
 
 class Explanation(msgspec.Struct, kw_only=True):
     """The answer. assumed: the protocol was not given. steps: all that routing looked at, in order. why: the step that
-    found the backend. speaks: its protocols. edits: as the access log would note them. status, error: with what a
+    found the backend. speaks: its protocols. edits: as the access log would note them. translation: as
+    `messages->chat`, '' when the protocol stays; losses: what it cannot carry over. status, error: with what a
     request would be refused, 0 and '' when it would be sent."""
 
     model: str | None = None
@@ -53,6 +56,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     alias: str = ""
     rule: str = ""
     edits: list[str] = []
+    translation: str = ""
+    losses: list[str] = []
     status: int = 0
     error: str = ""
 
@@ -68,7 +73,9 @@ def explain(
     body = question.body or msgspec.json.encode({"model": question.model})
     protocols: list[Protocol] = [question.protocol] if question.protocol else _assumed(question, fields)
     found = [_explained(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
-    best = next((one for one in found if not one.status), found[0])
+    # A name alone is taken for a request that needs no translation, where there is one.
+    served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
+    best = served[0] if served else found[0]
     best.assumed = question.protocol is None
     return best
 
@@ -131,5 +138,28 @@ def _fill(
     check_speaks(call, route)
     target.check()
     edit_head(route, target, fields, found.edits)
+    if translating.needed(call, route):
+        _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
+        return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+
+
+def _fill_translation(
+    found: Explanation,
+    body: bytes,
+    call: dialects.Call,
+    route: Route,
+    target: Target,
+    snapshot: Snapshot,
+    facts: Facts,
+    refuses_usage: Collection[str],
+) -> None:
+    """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""
+    if "messages" not in peek(body):
+        plan = translating.planned(call, route, snapshot, shown=facts.model or "", stream=False)
+        found.translation = plan.title
+        return
+    told = translating.foretold(body, call, route, target, snapshot, facts, refuses_usage)
+    found.translation, found.losses, notes = told
+    found.edits += notes

@@ -15,7 +15,9 @@ from router.proxy.accesslog import BODY_KEPT, Record
 from router.proxy.changes import Changes
 from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
+from router.wire.context import HEADER_LIMIT, losses_text
 from router.wire.dialects import Call
+from router.wire.translate import Plan
 
 _SECURITY = spelled(SECURITY)
 
@@ -25,7 +27,8 @@ class Ticket:
     """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
 
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
-    issues: the answer may issue an id to remember. changes: configured edits of the headers.
+    issues: the answer may issue an id to remember. changes: configured edits of the headers. plan: how the exchange is
+    translated; None for one that is passed through.
     """
 
     runtime: Runtime
@@ -43,6 +46,7 @@ class Ticket:
     held: int = 0
     issues: bool = False
     changes: Changes | None = None
+    plan: Plan | None = None
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""
@@ -61,6 +65,8 @@ class Ticket:
         if record.backend:
             lines.extend(_served_by(record.backend, record.account, record.sent_model))
             lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+        if self.plan is not None:
+            lines += _translated(self.plan)
         return lines
 
     def began(self, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
@@ -83,6 +89,15 @@ def _served_by(backend: str, account: str, model: str | None) -> Lines:
     lines = [_line(b"x-fairlead-backend", shown(backend)), _line(b"x-fairlead-account", shown(account))]
     if model is not None:
         lines.append(_line(b"x-fairlead-model", shown(model)))
+    return lines
+
+
+def _translated(plan: Plan) -> Lines:
+    """What names a translation, and what it could not carry over."""
+    lines = [_line(b"x-fairlead-translation", shown(plan.title))]
+    ctx = plan.ctx
+    if ctx.losses and ctx.policy != "silent":
+        lines.append(_line(b"x-fairlead-loss", shown(losses_text(ctx.losses), HEADER_LIMIT)))
     return lines
 
 

@@ -129,6 +129,13 @@ class Settings:
         "on|off",
         "take Claude Code's billing line out towards backends that are not Anthropic",
     )
+    loss: str = _declare(
+        "loss",
+        choice("warn", "strict", "silent"),
+        "warn",
+        "warn|strict|silent",
+        "what a translated request cannot carry over: warn names it in x-fairlead-loss, strict refuses the request",
+    )
     passthrough: str = _declare(
         "passthrough",
         choice("api", "all"),

@@ -12,6 +12,11 @@ import msgspec
 from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import BACKEND, CAP, MODEL, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
 
+# Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
+PROFILES = (
+    *("alibaba", "cerebras", "deepseek", "fireworks", "gemini", "groq", "litellm", "llamacpp", "lmstudio", "mistral"),
+    *("moonshot", "ollama", "openai", "openrouter", "together", "vllm", "xai", "zai"),
+)
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -111,6 +116,7 @@ class BackendOptions:
     usage_probe: bool | None = _entry(SWITCH, None, "ask Chat streams for usage, as for all backends or not")
     ask_identity: bool | None = _entry(SWITCH, None, "ask for answers that are not compressed")
     strip_attribution: bool | None = _entry(SWITCH, None, "take Claude Code's billing line out of the system prompt")
+    translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
     edits: Edits = Edits()
 
 

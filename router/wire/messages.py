@@ -22,7 +22,10 @@ class Messages:
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{type: error, error: {type, message}, request_id}`."""
-        body: Json = {"type": "error", "error": {"type": error.kind, "message": error.message}}
+        said: Json = {"type": error.kind, "message": error.message}
+        if error.details is not None:
+            said["details"] = error.details
+        body: Json = {"type": "error", "error": said}
         if request_id:
             body["request_id"] = request_id
         return msgspec.json.encode(body)

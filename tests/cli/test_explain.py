@@ -100,7 +100,7 @@ def test_a_request_that_would_be_refused(configured):
     answer = json.loads(configured("explain", "model-b", "--json").out)
     assert (answer["status"], answer["backend"]) == (404, "")
     spoken = configured("explain", "model-a", "--protocol", "responses")
-    assert (spoken.code, "does not translate" in spoken.out) == (1, True)
+    assert (spoken.code, "translated into each other" in spoken.out) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,16 @@ def test_the_demo_is_known(fairlead):
         rows(fairlead("explain", "demo-tools").out)[1]["backend"] == "demo (catalog), speaks messages, chat, responses"
     )
     assert fairlead("explain", "demo-tools", FAIRLEAD_DEMO="off").code == 1
+
+
+def test_a_translation_is_shown(fairlead, provider, tmp_path):
+    """What the request becomes for its backend, and what is lost on the way."""
+    done = fairlead("backend", "add", "box", "--base-url", provider.url, "--key-stdin", "--protocols", "chat",
+                    stdin="sk-good\n")  # fmt: skip
+    assert done.code == 0, done.err
+    asked = {"model": "model-a", "max_tokens": 5, "top_p": 0.5, "metadata": {"user_id": "u"}}
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps({**asked, "messages": [{"role": "user", "content": "hi"}]}))
+    found = rows(fairlead("explain", str(file), "--protocol", "messages").out)[1]
+    assert found["becomes"] == "chat; lost: metadata.user_id=dropped"
+    assert found["edits"] == "translated messages->chat; lost metadata.user_id=dropped"

@@ -80,10 +80,10 @@ class Site:
         assert answer.status == 200, answer.body
         return answer.json()
 
-    def send(self, protocol, body, *headers):
-        """A real request, answered by whichever upstream gets it."""
+    def send(self, protocol, body, *headers, spoken=None):
+        """A real request, answered by whichever upstream gets it; spoken: in which protocol, if not in the same."""
         for up in self.upstreams.values():
-            up.default = (plain(protocol.whole),)
+            up.default = (plain((spoken or protocol).whole),)
         random.seed(os.urandom(8))  # hypothesis seeds it, which would make request ids repeat
         return ask(self.proxy.port, protocol.path, body, *headers)
 
@@ -232,7 +232,8 @@ def test_explain_is_what_happens(site, entries, tables, asked):
         body=body, protocol=protocol, headers=[(name.decode(), value.decode()) for name, value in headers]
     )
     assert not any(up.seen for up in site.upstreams.values()), "explain sends nothing"
-    answer = site.send(SAMPLES[protocol], body, *headers)
+    spoken = SAMPLES[said["translation"].partition("->")[2] or protocol]
+    answer = site.send(SAMPLES[protocol], body, *headers, spoken=spoken)
     seen = {name: up.seen for name, up in site.upstreams.items() if up.seen}
     hypothesis.event(f"{said['status'] or 'sent'}, {said['why']}, {len(said['edits'])} edits")
     if said["status"]:
@@ -245,6 +246,8 @@ def test_explain_is_what_happens(site, entries, tables, asked):
     assert json.loads(request.body)["model"] == said["sent_model"]
     noted = site.noted(answer)
     assert (noted["notes"], noted["route"], noted["sent_model"]) == (said["edits"], said["why"], said["sent_model"])
+    translated = answer.field(b"x-fairlead-translation")
+    assert (translated or b"").decode() == said["translation"]
     if not any(note for note in said["edits"] if "left alone" not in note):
         assert request.body == body
     for note in said["edits"]:

@@ -9,7 +9,7 @@ from router.proxy.configuration import read
 from router.proxy.explaining import Question, explain
 from router.proxy.runtime import Runtime
 from router.settings import Settings
-from router.settings.tables import Condition, Rule
+from router.settings.tables import BackendOptions, Condition, Rule
 from router.store import backends
 
 
@@ -45,7 +45,7 @@ def test_the_protocol_of_a_name(snapshot, spoken, model, wanted):
 
 def test_a_given_protocol_is_kept(snapshot):
     """Also where it is refused."""
-    found = explain(Question(model="gpt-5", protocol="messages"), snapshot({"up": ("chat",)}))
+    found = explain(Question(model="gpt-5", protocol="messages"), snapshot({"up": ("responses",)}))
     assert (found.protocol, found.assumed, found.status, found.backend) == ("messages", False, 400, "up")
 
 
@@ -78,3 +78,24 @@ def test_a_chat_body_that_is_a_responses_request(snapshot):
     state = snapshot({"up": ("chat", "responses")})
     found = explain(Question(body=b'{"model":"gpt-5","input":"hi"}', protocol="chat"), state)
     assert (found.protocol, found.status) == ("responses", 0)
+
+
+def test_a_translation_is_foretold(snapshot):
+    """Its direction and what it cannot carry over; and the refusal of what it must not leave out."""
+    state = snapshot({"up": ("chat",)}, default_backend="up")
+    asked = {"model": "gpt-5", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
+    found = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
+    assert (found.translation, found.losses, found.status) == ("messages->chat", ["top_k=dropped"], 0)
+    asked["inference_geo"] = "eu"
+    refused = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
+    assert (refused.status, refused.error.partition(":")[0]) == (400, "inference_geo")
+
+
+def test_a_backend_is_translated_as_another_providers(snapshot):
+    """What a self-hosted server takes is not known from its address: the user says whose habits it has."""
+    asked = {"model": "m", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
+    question = Question(body=json.dumps(asked).encode(), protocol="messages")
+    plain = explain(question, snapshot({"up": ("chat",)}, default_backend="up"))
+    table = {"up": BackendOptions(translate_as="vllm")}
+    told = explain(question, snapshot({"up": ("chat",)}, default_backend="up", backends=table))
+    assert (plain.losses, told.losses) == (["top_k=dropped"], [])

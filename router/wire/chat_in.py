@@ -1,0 +1,223 @@
+"""Decodes a Chat request (translation.md 2.2, 3.2, 3.5, 3.6)."""
+
+from typing import cast
+
+from router.errors import BadRequest
+from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
+from router.wire import chat_turns, fields
+from router.wire.base import Json
+from router.wire.context import Context
+from router.wire.profiles import EFFORTS
+
+_READ = frozenset(
+    (
+        *("model", "messages", "max_completion_tokens", "max_tokens", "stop", "temperature", "top_p", "top_k", "n"),
+        *("response_format", "reasoning_effort", "tools", "functions", "tool_choice", "function_call", "user"),
+        *("parallel_tool_calls", "safety_identifier", "stream", "stream_options", "service_tier", "modalities"),
+        *("audio", "web_search_options", "moderation", "prompt_cache_options", "prompt_cache_key"),
+    )
+)
+# Values that change nothing are not worth a word.
+_IDLE: dict[str, tuple[object, ...]] = {
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "store": (False,),
+    "metadata": ({},),
+    "verbosity": ("medium",),
+}
+_STRING_INPUT: Json = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+def decode_request(data: Json, ctx: Context) -> Request:
+    """The neutral request. Raises BadRequest with the path of a field that is wrong or cannot be carried over."""
+    _refuse_constraints(data, ctx)
+    limit = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
+    user = "user" if data.get("user") is not None else "safety_identifier"
+    ctx.paths |= {
+        "user": user,
+        "shape": "response_format",
+        "reasoning": "reasoning_effort",
+        "parallel": "parallel_tool_calls",
+        "tier": "service_tier",
+        "cache": "prompt_cache_options",
+    }
+    for name, value in data.items():
+        if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
+            ctx.dropped(name)
+    tools = _tools(data, ctx)
+    choice, tools = _choice(data, tools, ctx)
+    system, turns = _conversation(data, ctx)
+    tier = fields.text(data.get("service_tier"), "service_tier")
+    if tier not in ("", "auto", "default"):
+        ctx.dropped("service_tier")
+    options = fields.maybe(data.get("stream_options"), "stream_options")
+    return Request(
+        model=fields.text(data.get("model"), "model"),
+        system=system,
+        turns=turns,
+        tools=tools,
+        choice=choice if tools else None,
+        parallel=fields.flag(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
+        max_tokens=fields.whole(data.get(limit), limit, 1),
+        stop=_stop(data),
+        temperature=fields.number(data.get("temperature"), "temperature"),
+        top_p=fields.number(data.get("top_p"), "top_p"),
+        top_k=fields.whole(data.get("top_k"), "top_k"),
+        reasoning=_reasoning(data),
+        shape=_shape(data),
+        user=fields.text(data.get(user), user),
+        tier=tier if tier in ("auto", "default") else "",
+        stream=data.get("stream") is True,
+        usage=options.get("include_usage") is True,
+        # Chat callers set no marks: OpenAI caches by itself. Without this their caches are never hit.
+        cache=True,
+    )
+
+
+def _refuse_constraints(data: Json, ctx: Context) -> None:
+    """What would change the answer's meaning if it were left out."""
+    if (fields.whole(data.get("n"), "n", 1) or 1) > 1:
+        raise ctx.refuse("n", "only one choice can be made there")
+    if "audio" in fields.texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
+        raise ctx.refuse("audio" if data.get("audio") else "modalities", "the backend does not speak")
+    if data.get("web_search_options") is not None:
+        raise ctx.refuse("web_search_options", "the backend does not search the web for it")
+    moderation = data.get("moderation")
+    if isinstance(moderation, dict):
+        policy = cast("Json", moderation).get("policy")
+        if isinstance(policy, dict) and cast("Json", policy).get("mode") == "block":
+            raise ctx.refuse("moderation", "the backend does not moderate")
+        ctx.dropped("moderation")
+
+
+def _stop(data: Json) -> tuple[str, ...]:
+    found = data.get("stop")
+    return (found,) if isinstance(found, str) else fields.texts(found, "stop")
+
+
+def _reasoning(data: Json) -> Reasoning | None:
+    effort = fields.text(data.get("reasoning_effort"), "reasoning_effort")
+    if effort and effort not in EFFORTS:
+        raise BadRequest(f"reasoning_effort: expected one of {', '.join(EFFORTS)}.")
+    if not effort:
+        return None
+    return Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
+
+
+def _shape(data: Json) -> Shape | None:
+    found = fields.maybe(data.get("response_format"), "response_format")
+    kind = found.get("type", "text")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return Shape(None)
+    if kind != "json_schema":
+        raise BadRequest("response_format.type: expected text, json_object or json_schema.")
+    form = fields.obj(found.get("json_schema"), "response_format.json_schema")
+    path = "response_format.json_schema"
+    return Shape(
+        fields.obj(form.get("schema"), f"{path}.schema"),
+        fields.text(form.get("name"), f"{path}.name") or "output",
+        fields.flag(form.get("strict"), f"{path}.strict"),
+    )
+
+
+def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """The system prompt and the turns behind it."""
+    entries = fields.objects(data.get("messages"), "messages")
+    if not entries:
+        raise BadRequest("messages: at least one message is required.")
+    system: list[Text] = []
+    turns: list[Turn] = []
+    for at, entry in enumerate(entries):
+        turn = chat_turns.decode(entry, f"messages[{at}]", ctx)
+        if turn is None:
+            continue
+        if turn.role == "system" and not turns:
+            system += [block for block in turn.blocks if isinstance(block, Text)]
+        else:
+            turns.append(turn)
+    return tuple(system), tuple(turns)
+
+
+def _tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
+    tools: list[Tool] = []
+    for at, entry in enumerate(fields.objects(data.get("tools"), "tools")):
+        path = f"tools[{at}]"
+        kind = entry.get("type", "function")
+        if kind == "function":
+            tools.append(_function(fields.obj(entry.get("function"), f"{path}.function"), f"{path}.function"))
+        elif kind == "custom":
+            tools.append(_custom(fields.obj(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx))
+        else:
+            raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
+    for at, entry in enumerate(fields.objects(data.get("functions"), "functions")):
+        tools.append(_function(entry, f"functions[{at}]"))
+    return tuple(tools)
+
+
+def _function(form: Json, path: str) -> Tool:
+    name = fields.need(form, "name", path)
+    if not name.strip():
+        raise BadRequest(f"{path}.name: it is blank.")
+    schema = fields.maybe(form.get("parameters"), f"{path}.parameters")
+    return Tool(
+        name,
+        schema if "type" in schema else {"type": "object", "properties": {}, **schema},
+        fields.text(form.get("description"), f"{path}.description"),
+        fields.flag(form.get("strict"), f"{path}.strict"),
+    )
+
+
+def _custom(form: Json, path: str, ctx: Context) -> Tool:
+    """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
+    name = fields.need(form, "name", path)
+    description = fields.text(form.get("description"), f"{path}.description")
+    grammar = fields.maybe(form.get("format"), f"{path}.format").get("grammar")
+    if isinstance(grammar, dict):
+        ctx.weakened(f"{path}.format")
+        said = cast("Json", grammar).get("definition")
+        description = f"{description}\n\nThe input follows this grammar:\n{said}".strip()
+    ctx.custom.add(name)
+    return Tool(name, _STRING_INPUT, description)
+
+
+def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+    """The tool choice, and the tools that it leaves."""
+    path = "tool_choice" if data.get("tool_choice") is not None else "function_call"
+    found = data.get(path)
+    if found is None:
+        return None, tools
+    if isinstance(found, str):
+        mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
+        if mode is None:
+            raise BadRequest(f"{path}: expected none, auto, required or a tool.")
+        return Choice(mode), tools  # pyright: ignore[reportArgumentType]
+    form = fields.obj(found, path)
+    kind = form.get("type", "function")
+    if kind == "allowed_tools":
+        return _allowed(fields.obj(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx)
+    if kind not in ("function", "custom"):
+        raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
+    named = form if path == "function_call" else fields.obj(form.get(str(kind)), f"{path}.{kind}")
+    return Choice("tool", fields.need(named, "name", path)), tools
+
+
+def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
+    """Only the tools that are allowed are sent."""
+    path = "tool_choice.allowed_tools"
+    ctx.weakened(path)
+    names: set[object] = set()
+    for at, entry in enumerate(fields.objects(form.get("tools"), f"{path}.tools")):
+        inner = entry.get(str(entry.get("type", "function")))
+        names.add(fields.need(fields.obj(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"))
+    mode = "any" if form.get("mode") == "required" else "auto"
+    return Choice(mode), tuple(tool for tool in tools if tool.name in names)

@@ -1,0 +1,184 @@
+"""Encodes a Chat request (translation.md 3.1, 3.3, 3.5, 3.6, 7.1, 8)."""
+
+import hashlib
+from typing import cast
+
+from router.errors import BadRequest
+from router.ir import Request
+from router.wire import chat_messages, fields
+from router.wire.base import Json
+from router.wire.context import Context
+
+_BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
+
+
+def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
+    """The body and the headers that go with it. Raises BadRequest."""
+    profile = ctx.profile
+    body: Json = {"model": request.model, "messages": chat_messages.encode(request, ctx)}
+    if request.max_tokens is not None:
+        body[profile.max_tokens_field] = request.max_tokens
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
+        if value is not None and name in profile.sampling:
+            body[name] = value
+        elif value is not None:
+            ctx.dropped(name)
+    if len(request.stop) > profile.stop_max:
+        ctx.stops = request.stop
+    elif request.stop:
+        body["stop"] = list(request.stop)
+    _put_tools(body, request, ctx)
+    _put_reasoning(body, request, ctx)
+    _put_shape(body, request, ctx)
+    _put_prefill(body, request, ctx)
+    if request.user and profile.user_field:
+        # Claude Code puts account and session ids there.
+        body[profile.user_field] = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+        ctx.weakened(ctx.at("user"))
+    elif request.user:
+        ctx.dropped(ctx.at("user"))
+    if request.tier == "default":
+        ctx.dropped(ctx.at("tier"))
+    if request.stream:
+        body["stream"] = True
+        if profile.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    return body, {}
+
+
+def _put_tools(body: Json, request: Request, ctx: Context) -> None:
+    profile = ctx.profile
+    if not request.tools:
+        return
+    body["tools"] = [_tool(request, at, ctx) for at in range(len(request.tools))]
+    if request.parallel is False:
+        if profile.parallel_tools:
+            body["parallel_tool_calls"] = False
+        else:
+            ctx.weakened(ctx.at("parallel"))
+    choice = request.choice
+    if choice is None:
+        return
+    if choice.mode in ("any", "tool") and not profile.forced_choice:
+        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
+    if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
+        raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
+    if choice.mode == "tool" and profile.named_choice:
+        name = ctx.names.sent(choice.name, profile.name_limit)
+        body["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif choice.mode == "tool" and len(request.tools) > 1:
+        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
+    else:
+        body["tool_choice"] = {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
+
+
+def _tool(request: Request, at: int, ctx: Context) -> Json:
+    tool = request.tools[at]
+    function: Json = {"name": ctx.names.sent(tool.name, ctx.profile.name_limit)}
+    if tool.description:
+        function["description"] = tool.description
+    function["parameters"] = tool.schema
+    if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
+        function["strict"] = True
+    elif tool.strict:
+        ctx.weakened(f"tools[{at}].strict")
+    entry: Json = {"type": "function", "function": function}
+    if tool.cache and ctx.profile.cache == "cache_control":
+        entry["cache_control"] = {"type": "ephemeral"}
+    return entry
+
+
+def strict_schema(schema: object) -> bool:
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
+    if isinstance(schema, list):
+        return all(map(strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(schema, dict):
+        return True
+    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
+    properties = found.get("properties")
+    if found.get("type") == "object" or isinstance(properties, dict):
+        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        required = found.get("required")
+        wanted = cast("list[object]", required) if isinstance(required, list) else []
+        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
+            return False
+    return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+
+
+def _effort(request: Request) -> str:
+    """The effort that was asked for, '' when none was."""
+    wanted = request.reasoning
+    if wanted is None:
+        return ""
+    if wanted.off:
+        return "none"
+    if wanted.effort or not wanted.budget:
+        return wanted.effort
+    return next((effort for limit, effort in _BUDGETS if wanted.budget < limit), "xhigh")
+
+
+def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
+    effort = _effort(request)
+    if not effort:
+        return
+    path, profile = ctx.at("reasoning"), ctx.profile
+    on = effort != "none"
+    if profile.reasoning == "none":
+        ctx.dropped(path)
+        return
+    ctx.weakened(path)
+    if profile.reasoning == "reasoning_effort":
+        known = _nearest(effort, profile.efforts)
+        if known:
+            body["reasoning_effort"] = known
+    elif profile.reasoning == "openrouter":
+        body["reasoning"] = {"effort": effort} if on else {"enabled": False}
+    elif profile.reasoning == "thinking_type":
+        body["thinking"] = {"type": "enabled" if on else "disabled"}
+    elif profile.reasoning == "enable_thinking":
+        body["enable_thinking"] = on
+    else:
+        body["chat_template_kwargs"] = {"enable_thinking": on}
+
+
+def _nearest(effort: str, known: tuple[str, ...]) -> str:
+    """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
+    if effort in known or not known:
+        return effort if effort in known else ""
+    order = ("minimal", "low", "medium", "high", "xhigh", "max")
+    if effort not in order:
+        return ""
+    weaker = [name for name in order[: order.index(effort)] if name in known]
+    return weaker[-1] if weaker else next(name for name in order if name in known)
+
+
+def _put_shape(body: Json, request: Request, ctx: Context) -> None:
+    shape = request.shape
+    if shape is None:
+        return
+    path = ctx.at("shape")
+    kind = "json_schema" if shape.schema is not None else "json_object"
+    if kind not in ctx.profile.shapes:
+        raise ctx.refuse(path, "the backend does not take JSON schemas for answers")
+    if shape.schema is None:
+        body["response_format"] = {"type": "json_object"}
+        return
+    strict = strict_schema(shape.schema)
+    if not strict:
+        ctx.weakened(path)
+    form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}
+    body["response_format"] = {"type": "json_schema", "json_schema": form}
+
+
+def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
+    """A last assistant message is the beginning of the answer, where the upstream can continue one."""
+    messages = fields.objects(body["messages"], "messages")
+    if messages[-1]["role"] != "assistant":
+        return
+    if ctx.profile.prefill == "continue":
+        body["continue_final_message"] = True
+        body["add_generation_prompt"] = False
+    elif ctx.profile.prefill == "prefix":
+        messages[-1]["prefix"] = True
+    else:
+        raise ctx.refuse(request.turns[-1].path, "the answer's beginning cannot be given there (assistant prefill)")

@@ -1,0 +1,75 @@
+"""What a translation is given from outside, and where it notes what it could not carry over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from router.errors import BadRequest
+from router.ir import Loss
+from router.wire.carrier import Seal
+from router.wire.names import Names
+from router.wire.profiles import Profile
+
+LossPolicy = Literal["warn", "strict", "silent"]
+HEADER_LIMIT = 1000
+_LOSSES_KEPT = 200
+
+
+@dataclass(slots=True)
+class Context:
+    """One translation. now: seconds since 1970. new_id: 24 hex digits, another each time. upstream: the backend's
+    name. model: as the upstream gets it; shown: as the caller named it, which answers repeat. names: the tool names.
+    paths: where the caller wrote what the neutral request calls otherwise. stops: stop sequences that the upstream does
+    not take, to be watched for here. custom: tools that take free text and not arguments."""
+
+    now: int
+    new_id: Callable[[], str]
+    profile: Profile
+    upstream: str = ""
+    model: str = ""
+    shown: str = ""
+    policy: LossPolicy = "warn"
+    seal: Seal = field(default_factory=Seal)
+    names: Names = field(default_factory=Names)
+    losses: list[Loss] = field(default_factory=list[Loss])
+    stops: tuple[str, ...] = ()
+    custom: set[str] = field(default_factory=set[str])
+    paths: dict[str, str] = field(default_factory=dict[str, str])
+
+    def dropped(self, path: str) -> None:
+        """Note a hint that is left out. Raises BadRequest when losses are refused."""
+        self._lost(Loss(path, "dropped"))
+
+    def weakened(self, path: str) -> None:
+        """Note what survives in a weaker form. Raises BadRequest when losses are refused."""
+        self._lost(Loss(path, "weakened"))
+
+    def at(self, name: str) -> str:
+        """The caller's path of a field of the neutral request."""
+        return self.paths.get(name, name)
+
+    def refuse(self, path: str, why: str) -> BadRequest:
+        """The error for what cannot be carried over without changing its meaning."""
+        return BadRequest(f"{path}: {why} (the backend {self.upstream} is reached by translation).")
+
+    def _lost(self, loss: Loss) -> None:
+        if self.policy == "strict":
+            raise BadRequest(
+                f"{loss.path}: it would be {loss.how} on the way to the backend {self.upstream}, and loss = strict "
+                "refuses that. Leave the field out, or set loss = warn."
+            )
+        if len(self.losses) < _LOSSES_KEPT and loss not in self.losses:
+            self.losses.append(loss)
+
+
+def losses_text(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
+    """`top_k=dropped, tools[3].strict=weakened`, cut at whole entries: then `+N more`."""
+    parts: list[str] = []
+    size = 0
+    for at, loss in enumerate(losses):
+        part = f"{loss.path}={loss.how}"
+        size += len(part) + 2
+        if size > limit - 12:
+            return ", ".join([*parts, f"+{len(losses) - at} more"])
+        parts.append(part)
+    return ", ".join(parts)

@@ -1,0 +1,164 @@
+"""Tools of a Messages request, both ways (translation.md 3.5, 3.6)."""
+
+from typing import cast
+
+from router.errors import BadRequest
+from router.ir import Choice, Request, Tool
+from router.wire import fields
+from router.wire.base import Json
+from router.wire.context import Context
+
+NAME_LIMIT = 128
+EMPTY: Json = {"type": "object", "properties": {}}
+_READ = frozenset(
+    (
+        *("type", "name", "description", "input_schema", "strict", "cache_control"),
+        *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
+    )
+)
+_MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
+
+
+def _of(required: tuple[str, ...], **properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+_STRING: Json = {"type": "string"}
+_NUMBER: Json = {"type": "integer"}
+_BASH: Json = _of((), command=_STRING, restart={"type": "boolean"})
+_EDITOR: Json = _of(
+    ("command", "path"),
+    command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
+    path=_STRING,
+    file_text=_STRING,
+    old_str=_STRING,
+    new_str=_STRING,
+    insert_line=_NUMBER,
+    view_range={"type": "array", "items": _NUMBER},
+)
+_MEMORY: Json = _of(
+    ("command",),
+    command={"type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"]},
+    path=_STRING,
+    file_text=_STRING,
+    old_str=_STRING,
+    new_str=_STRING,
+    insert_line=_NUMBER,
+    insert_text=_STRING,
+    old_path=_STRING,
+    new_path=_STRING,
+    view_range={"type": "array", "items": _NUMBER},
+)
+# Tools the caller runs itself, whose schema the model was trained on: prefix of the type, description, schema.
+BUILT_IN: tuple[tuple[str, str, Json], ...] = (
+    ("bash_", "Run a command in a persistent bash session; restart starts a new one.", _BASH),
+    ("text_editor_", "View, create and edit files.", _EDITOR),
+    ("memory_", "Read and write files under /memories that outlive the conversation.", _MEMORY),
+)
+
+
+def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
+    """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
+    found: list[Tool] = []
+    for at, entry in enumerate(fields.objects(data.get("tools"), "tools")):
+        tool = _tool(entry, f"tools[{at}]", ctx)
+        if tool is not None:
+            found.append(tool)
+    return tuple(found)
+
+
+def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
+    kind = fields.text(entry.get("type"), f"{path}.type") or "custom"
+    if kind.startswith("tool_search_tool_"):
+        ctx.dropped(path)
+        return None
+    if kind != "custom":
+        return _built_in(kind, entry, path, ctx)
+    name = fields.need(entry, "name", path)
+    if not name.strip():
+        raise BadRequest(f"{path}.name: it is blank.")
+    for key in entry:
+        if key not in _READ:
+            ctx.dropped(f"{path}.{key}")
+    callers = fields.listed(entry.get("allowed_callers"), f"{path}.allowed_callers")
+    if callers and "direct" not in callers:
+        ctx.dropped(path)
+        return None
+    if entry.get("defer_loading") is True:
+        ctx.weakened(f"{path}.defer_loading")
+    schema = fields.maybe(entry.get("input_schema"), f"{path}.input_schema")
+    description = fields.text(entry.get("description"), f"{path}.description")
+    examples = fields.listed(entry.get("input_examples"), f"{path}.input_examples")
+    if examples:
+        ctx.weakened(f"{path}.input_examples")
+        description = f"{description}\n\nExamples: {fields.encoded(examples)}".strip()
+    return Tool(
+        name,
+        schema if "type" in schema else {**EMPTY, **schema},
+        description,
+        fields.flag(entry.get("strict"), f"{path}.strict"),
+        cache_of(entry),
+    )
+
+
+def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+    for prefix, about, schema in BUILT_IN:
+        if kind.startswith(prefix):
+            return Tool(fields.need(entry, "name", path), schema, about)
+    raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
+
+
+def cache_of(entry: Json) -> str:
+    """The lifetime of an entry's caching mark, '' without one."""
+    mark = entry.get("cache_control")
+    if not isinstance(mark, dict):
+        return ""
+    return "1h" if cast("Json", mark).get("ttl") == "1h" else "5m"
+
+
+def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
+    """The tool choice, and False when calls must come one at a time."""
+    found = fields.maybe(data.get("tool_choice"), "tool_choice")
+    if not found:
+        return None, None
+    mode = _MODES.get(fields.text(found.get("type"), "tool_choice.type"))
+    if mode is None:
+        raise BadRequest("tool_choice.type: expected auto, any, tool or none.")
+    name = fields.need(found, "name", "tool_choice") if mode == "tool" else ""
+    path = "tool_choice.disable_parallel_tool_use"
+    single = fields.flag(found.get("disable_parallel_tool_use"), path)
+    return Choice(mode, name), (False if single else None)  # pyright: ignore[reportArgumentType]
+
+
+def mark(lifetime: str) -> Json:
+    """A caching mark of a lifetime."""
+    return {"type": "ephemeral", "ttl": "1h"} if lifetime == "1h" else {"type": "ephemeral"}
+
+
+def encode_tools(request: Request, ctx: Context) -> list[Json]:
+    """The tools as Messages has them."""
+    tools: list[Json] = []
+    for tool in request.tools:
+        entry: Json = {"name": ctx.names.sent(tool.name, NAME_LIMIT)}
+        if tool.description:
+            entry["description"] = tool.description
+        entry["input_schema"] = tool.schema
+        if tool.strict:
+            entry["strict"] = True
+        if tool.cache:
+            entry["cache_control"] = mark(tool.cache)
+        tools.append(entry)
+    return tools
+
+
+def encode_choice(request: Request, ctx: Context) -> Json | None:
+    """The tool choice as Messages has it; None to leave it out."""
+    if not request.tools or (request.choice is None and request.parallel is not False):
+        return None
+    chosen = request.choice or Choice("auto")
+    found: Json = {"type": chosen.mode}
+    if chosen.mode == "tool":
+        found["name"] = ctx.names.sent(chosen.name, NAME_LIMIT)
+    if request.parallel is False and chosen.mode != "none":
+        found["disable_parallel_tool_use"] = True
+    return found

@@ -1,0 +1,64 @@
+"""Names of tools and ids of calls that a protocol's own rules would refuse (translation.md 3.5, 6).
+
+Every replacement is a pure function of the original, so that a history translates to the same bytes every time.
+"""
+
+import hashlib
+import re
+
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+CALL_ID_LIMIT = 64
+
+
+class Names:
+    """The tool names of one request, both ways."""
+
+    __slots__ = ("_original", "_sent")
+
+    def __init__(self) -> None:
+        self._sent: dict[str, str] = {}
+        self._original: dict[str, str] = {}
+
+    def sent(self, name: str, limit: int) -> str:
+        """The name as the upstream gets it: of legal characters, at most `limit` long, unique."""
+        known = self._sent.get(name)
+        if known is not None:
+            return known
+        legal = _ILLEGAL.sub("_", name)
+        digest = _hex(name)
+        size = 8
+        if legal != name or len(legal) > limit or legal in self._original:
+            legal = f"{legal[: limit - 1 - size]}_{digest[:size]}"
+        while legal in self._original and size < 32:
+            size += 8
+            legal = f"{legal[: limit - 1 - size]}_{digest[:size]}"
+        self._sent[name] = legal
+        self._original[legal] = name
+        return legal
+
+    def original(self, name: str) -> str:
+        """The caller's name for a name in an answer."""
+        return self._original.get(name, name)
+
+
+def messages_id(original: str) -> str:
+    """A call's id as Messages takes it: ^[A-Za-z0-9_-]+$."""
+    legal = _ILLEGAL.sub("_", original)
+    return legal if legal == original and legal else f"{legal or 'call'}_{_hex(original)[:6]}"
+
+
+def chat_id(original: str, form: str) -> str:
+    """A call's id as a Chat upstream takes it: at most 64 characters, or Mistral's nine."""
+    if form == "mistral9":
+        number = int(_hex(original), 16)
+        digits = ""
+        while len(digits) < 9:
+            number, rest = divmod(number, 62)
+            digits += _DIGITS[rest]
+        return digits
+    return original if len(original) <= CALL_ID_LIMIT else f"call_{_hex(original)[:24]}"
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,182 @@
+"""What providers do differently under the same protocol, as data (translation.md 1.6).
+
+Chat flags say what a Chat upstream takes; Messages flags depend on the model's name, since all providers of that
+protocol serve the same family. Flags marked (U) in translation.md are set to what fails loudly, not silently.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+OPENAI_SAMPLING = frozenset(("temperature", "top_p"))
+LOCAL_SAMPLING = OPENAI_SAMPLING | {"top_k"}
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+ReasoningForm = Literal["reasoning_effort", "openrouter", "thinking_type", "enable_thinking", "chat_template", "none"]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """One Chat upstream's habits.
+
+    max_tokens_field: where the output limit stands. system_role: role of the system prompt. single_system: only the
+    first message may be a system message. tool_images: a tool's result may hold image parts. id_form: rule for ids of
+    calls. name_limit: of tool names. strict_tools, parallel_tools, forced_choice, named_choice: fields it takes.
+    shapes: kinds of structured output it takes. reasoning: how effort is said; thinkers: expression for
+    the models that take it. fixed: for those that take neither sampling parameters nor stop sequences; each '' for
+    none said. efforts: values it takes. replay: the
+    field in which it wants its reasoning back, '' for none. sampling: parameters it takes. stop_max: stop sequences
+    it takes. prefill: how a last assistant message is continued, '' when it cannot be. stream_usage: it must be asked
+    for usage. files, remote_images: content parts it takes. user_field: where the caller's user goes, '' for none.
+    empty_content: of an assistant message with calls only. alternates: roles must alternate. cache: form of
+    caching marks on parts, '' where they are not taken.
+    """
+
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    system_role: Literal["system", "developer"] = "system"
+    single_system: bool = False
+    tool_images: bool = False
+    id_form: Literal["free", "mistral9"] = "free"
+    name_limit: int = 64
+    strict_tools: bool = True
+    parallel_tools: bool = True
+    forced_choice: bool = True
+    named_choice: bool = True
+    shapes: tuple[str, ...] = ("json_schema", "json_object")
+    reasoning: Literal[
+        "reasoning_effort", "openrouter", "thinking_type", "enable_thinking", "chat_template", "none"
+    ] = "reasoning_effort"
+    thinkers: str = ""
+    fixed: str = ""
+    efforts: tuple[str, ...] = EFFORTS
+    replay: Literal["", "reasoning_content", "reasoning"] = ""
+    sampling: frozenset[str] = OPENAI_SAMPLING
+    stop_max: int = 4
+    prefill: Literal["", "continue", "prefix"] = ""
+    stream_usage: bool = True
+    files: bool = False
+    remote_images: bool = True
+    user_field: Literal["", "user", "safety_identifier"] = ""
+    empty_content: Literal["null", "empty", "omit"] = "null"
+    alternates: bool = False
+    cache: Literal["", "cache_control"] = ""
+
+
+GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
+_OLLAMA = Profile(
+    remote_images=False,
+    efforts=("none", "low", "medium", "high"),
+    stop_max=16,
+    thinkers="gpt-oss|qwen3|deepseek-r1|magistral|think",
+)
+
+PROFILES: dict[str, Profile] = {
+    "openai": Profile(
+        max_tokens_field="max_completion_tokens",
+        system_role="developer",
+        files=True,
+        user_field="safety_identifier",
+        thinkers=r"^(o\d|gpt-([5-9]|oss)|codex)",
+        fixed=r"^(o\d|gpt-[5-9](?!.*chat)|codex)",
+    ),
+    "groq": Profile(
+        max_tokens_field="max_completion_tokens",
+        efforts=("none", "low", "medium", "high"),
+        user_field="user",
+        thinkers="gpt-oss|qwen3",
+    ),
+    "deepseek": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
+    "mistral": Profile(
+        id_form="mistral9",
+        empty_content="omit",
+        alternates=True,
+        stream_usage=False,
+        reasoning="none",
+        prefill="prefix",
+        stop_max=16,
+    ),
+    "xai": Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
+    "openrouter": Profile(
+        reasoning="openrouter",
+        sampling=LOCAL_SAMPLING,
+        cache="cache_control",
+        files=True,
+        replay="reasoning",
+        user_field="user",
+    ),
+    "gemini": Profile(efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False),
+    "ollama": _OLLAMA,
+    "vllm": Profile(
+        sampling=LOCAL_SAMPLING,
+        reasoning="chat_template",
+        prefill="continue",
+        stop_max=16,
+        tool_images=True,
+    ),
+    "llamacpp": Profile(
+        sampling=LOCAL_SAMPLING, reasoning="chat_template", single_system=True, stop_max=16, tool_images=True
+    ),
+    "lmstudio": Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
+    "litellm": Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
+    "together": Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high"), thinkers="gpt-oss"),
+    "fireworks": Profile(sampling=LOCAL_SAMPLING, user_field="user"),
+    "cerebras": Profile(
+        max_tokens_field="max_completion_tokens",
+        efforts=("low", "medium", "high"),
+        remote_images=False,
+        thinkers="gpt-oss",
+    ),
+    "zai": Profile(reasoning="thinking_type", stream_usage=False, stop_max=1, shapes=("json_object",)),
+    "moonshot": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=5),
+    "alibaba": Profile(reasoning="enable_thinking", sampling=LOCAL_SAMPLING, cache="cache_control", stop_max=16),
+}
+
+
+def profile_of(vendor: str, model: str = "") -> Profile:
+    """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
+    found = PROFILES.get(vendor, GENERIC)
+    if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, reasoning="none")
+    if found.fixed and re.search(found.fixed, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, sampling=frozenset[str](), stop_max=0)
+    return found
+
+
+class Claude(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Claude model takes. sampling: temperature and its like. adaptive: effort in place of a budget. efforts:
+    values of output_config.effort. inline_system: system messages within the conversation. prefill: a last assistant
+    message. max_output: tokens asked for when the caller set no limit."""
+
+    sampling: bool = True
+    adaptive: bool = False
+    efforts: tuple[str, ...] = ()
+    inline_system: bool = False
+    prefill: bool = True
+    max_output: int = 8192
+
+
+_VERSION = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)(?:-([a-z]+))?", re.IGNORECASE)
+_OLD = Claude()
+
+
+def claude_of(model: str) -> Claude:
+    """What a model takes by its name; a name that is no Claude's is taken for an old one: least is assumed."""
+    found = _VERSION.search(model)
+    if found is None:
+        return _OLD
+    family = (found[1] or found[4] or "").lower()
+    version = (int(found[2]), int(found[3] or 0))
+    if version < (4, 0):
+        return Claude(max_output=4096 if version < (3, 5) else 8192)
+    if version < (4, 6):
+        return Claude(max_output=32000)
+    inline = version >= (5, 5) or (family == "opus" and version >= (4, 8)) or family in ("fable", "mythos")
+    return Claude(
+        sampling=version < (4, 7),
+        adaptive=True,
+        efforts=("low", "medium", "high", "max") if version < (4, 7) else ("low", "medium", "high", "xhigh", "max"),
+        inline_system=inline or (family == "opus" and version >= (5, 0)),
+        prefill=False,
+        max_output=32000,
+    )

@@ -1,0 +1,320 @@
+"""Decode, neutral form, encode: what a request, an answer, a stream and an error become in the other protocol.
+
+A protocol is one entry of CODECS; nothing here or elsewhere knows a pair of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from router.errors import BadRequest, TooLarge
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request
+from router.ir import Protocol as Name
+from router.wire import (
+    answers,
+    base,
+    chat_answer,
+    chat_in,
+    chat_out,
+    chat_stream_in,
+    chat_stream_out,
+    faults,
+    messages_answer,
+    messages_in,
+    messages_out,
+    messages_stream_in,
+    messages_stream_out,
+    peek,
+    sse,
+)
+from router.wire.base import Json
+from router.wire.context import Context, losses_text
+from router.wire.stops import StopWatch
+
+REQUEST_LIMIT = 8 << 20
+_PREAMBLE = (Began, Pinged)
+_decode = msgspec.json.Decoder().decode
+
+
+class Decoder(Protocol):
+    """Reads one upstream's stream. finished: its end of body is a good end. ended: nothing comes any more."""
+
+    ended: bool
+
+    @property
+    def finished(self) -> bool: ...
+
+    def feed(self, name: str, data: Json) -> list[Event]: ...
+
+    def done(self) -> list[Event]: ...
+
+
+class Encoder(Protocol):
+    """Writes one client's stream."""
+
+    def encode(self, event: Event) -> bytes: ...
+
+
+class Codec(NamedTuple):
+    """One protocol, both directions. path: of its requests."""
+
+    path: str
+    decode_request: Callable[[Json, Context], Request]
+    encode_request: Callable[[Request, Context], tuple[Json, dict[str, str]]]
+    decode_answer: Callable[[Json, Context], Answer | Fault | None]
+    encode_answer: Callable[[Answer, Context], Json]
+    decoder: Callable[[Context], Decoder]
+    encoder: Callable[[Context], Encoder]
+    decode_fault: Callable[[Json, int], Fault | None]
+    encode_fault: Callable[[Fault], tuple[int, bytes]]
+
+
+CODECS: dict[Name, Codec] = {
+    "messages": Codec(
+        "/v1/messages",
+        messages_in.decode_request,
+        messages_out.encode_request,
+        messages_answer.decode_answer,
+        messages_answer.encode_answer,
+        messages_stream_in.MessagesDecoder,
+        messages_stream_out.MessagesEncoder,
+        faults.of_messages,
+        faults.as_messages,
+    ),
+    "chat": Codec(
+        "/v1/chat/completions",
+        chat_in.decode_request,
+        chat_out.encode_request,
+        chat_answer.decode_answer,
+        chat_answer.encode_answer,
+        chat_stream_in.ChatDecoder,
+        chat_stream_out.ChatEncoder,
+        faults.of_chat,
+        faults.as_chat,
+    ),
+}
+
+
+class Plan(msgspec.Struct):
+    """How one exchange is translated. caller, spoken: the protocols of the client and of the upstream. path, headers:
+    of the request that is sent; headers by lower-case name. stream: the client asked for events."""
+
+    caller: Name
+    spoken: Name
+    ctx: Context
+    path: str
+    headers: dict[str, str]
+    stream: bool
+
+    @property
+    def title(self) -> str:
+        """As the header says it."""
+        return f"{self.caller}->{self.spoken}"
+
+
+class Sent(NamedTuple):
+    """A translated request. headers: that go with it, lower-case. usage: the caller wants a usage event."""
+
+    body: bytes
+    headers: dict[str, str]
+    usage: bool
+
+
+def target_of(source: Name | None, spoken: tuple[str, ...]) -> Name | None:
+    """The protocol to translate to; None when there is none."""
+    if source not in CODECS:
+        return None
+    return next((name for name in CODECS if name in spoken and name != source), None)
+
+
+def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
+    """A request in the other protocol, its model renamed to `ctx.model`. Raises RouterError in the caller's terms."""
+    if len(body) > REQUEST_LIMIT:
+        raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
+    try:
+        data = peek.decoded(body)
+        if not isinstance(data, dict):
+            raise BadRequest("The body must be a JSON object.")
+        neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
+        neutral = msgspec.structs.replace(neutral, model=ctx.model)
+        written, headers = CODECS[target].encode_request(neutral, ctx)
+        return Sent(msgspec.json.encode(written), headers, neutral.usage)
+    except RecursionError:
+        raise BadRequest("The JSON body is nested too deep to be translated.") from None
+    except UnicodeEncodeError:
+        raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
+
+
+def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> tuple[int, bytes] | None:
+    """A whole answer of the upstream: status and body for the client; None when it is none of its protocol.
+
+    stream: the client asked for events, and gets them.
+    """
+    data = base.decoded(body)
+    if data is None:
+        return None
+    try:
+        fault = CODECS[source].decode_fault(data, 0)
+        found = fault or CODECS[source].decode_answer(data, ctx)
+        if found is None:
+            return None
+        if isinstance(found, Answer):
+            return 200, encoded(found, target, ctx, stream=stream)
+        return CODECS[target].encode_fault(found)
+    except (UnicodeEncodeError, RecursionError):
+        return None
+
+
+def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes:
+    """A whole answer for the client."""
+    events: Iterable[Event] = answers.events_of(found)
+    if ctx.stops:
+        watch = StopWatch(ctx.stops)
+        events = [passed for event in events for passed in watch.pass_on(event)]
+        watched = answers.answer_of(events)
+        found = watched if isinstance(watched, Answer) else found
+    if not stream:
+        return msgspec.json.encode(CODECS[target].encode_answer(found, ctx))
+    encoder = CODECS[target].encoder(ctx)
+    return b"".join(encoder.encode(event) for event in events)
+
+
+def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> tuple[int, bytes] | None:
+    """A stream that came for a plain request, as a whole answer; None when it does not end."""
+    found = answers.answer_of(Stream(source, target, ctx).all_events(body))
+    if found is None:
+        return None
+    if isinstance(found, Answer):
+        return 200, encoded(found, target, ctx, stream=False)
+    return CODECS[target].encode_fault(found)
+
+
+def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
+    """An upstream's error answer: status and body for the client; None when it is no JSON object."""
+    data = base.decoded(body)
+    if data is None:
+        return None
+    fault = CODECS[source].decode_fault(data, status)
+    if fault is None:
+        # Some servers say what is wrong in a field of their own.
+        said = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
+        fault = CODECS[source].decode_fault({"type": "error", "error": {"message": _short(said)}}, status)
+    return CODECS[target].encode_fault(fault) if fault is not None else None
+
+
+def _short(said: object) -> str:
+    text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    return "".join(char if char.isprintable() else " " for char in text[: base.QUOTE_LIMIT])
+
+
+class Stream:
+    """One stream on its way from one protocol to the other."""
+
+    def __init__(self, source: Name, target: Name, ctx: Context):
+        self._decoder = CODECS[source].decoder(ctx)
+        self._encoder = CODECS[target].encoder(ctx)
+        self._watch = StopWatch(ctx.stops) if ctx.stops else None
+        self._ctx = ctx
+        self._known = len(ctx.losses)
+        # True when something came that is more than a beginning or a sign of life.
+        self.meaningful = False
+        # True when the last thing that was said is an error: nothing may follow.
+        self.failed = False
+
+    @property
+    def finished(self) -> bool:
+        """True when the upstream may end its body now."""
+        return self._decoder.finished
+
+    def feed(self, batch: bytes) -> bytes:
+        """Whole events of the upstream, as the client gets them."""
+        events: Iterable[Event] = self.events(batch)
+        if self._watch is not None:
+            events = self._watched(events)
+        return self._encoded(events)
+
+    def _encoded(self, events: Iterable[Event]) -> bytes:
+        out: list[bytes] = []
+        encode = self._encoder.encode
+        for event in events:
+            if event.__class__ is Ended and len(self._ctx.losses) > self._known and self._ctx.policy != "silent":
+                out.append(self._late_losses())
+            out.append(encode(event))
+            if not self.meaningful and event.__class__ not in _PREAMBLE:
+                self.meaningful = True
+            if event.__class__ is Fault:
+                self.failed = True
+                break
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        """What the end of the upstream's body adds, after a good end."""
+        if self._decoder.ended or not self._decoder.finished:
+            return b""
+        events: Iterable[Event] = self._decoder.done()
+        if self._watch is not None:
+            events = self._watched(events)
+        return self._encoded(events)
+
+    def _late_losses(self) -> bytes:
+        """A comment, since the head is sent and no client may take it for content."""
+        said = losses_text(self._ctx.losses[self._known :])
+        return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
+
+    def all_events(self, body: bytes) -> Iterator[Event]:
+        """The neutral events of a whole body."""
+        yield from self.events(body if body.endswith((b"\n\n", b"\r\n\r\n")) else body + b"\n\n")
+        if not self._decoder.ended and self._decoder.finished:
+            yield from self._decoder.done()
+
+    def _watched(self, events: Iterable[Event]) -> Iterator[Event]:
+        assert self._watch is not None
+        for event in events:
+            yield from self._watch.pass_on(event)
+
+    def events(self, batch: bytes) -> Iterator[Event]:
+        """The neutral events of whole events of the upstream."""
+        decoder = self._decoder
+        for name, payload in payloads(batch):
+            if payload[:6] == b"[DONE]":
+                yield from decoder.done()
+                continue
+            data = _object(payload)
+            if data is not None:
+                yield from decoder.feed(name, data)
+            elif not decoder.ended and not payload.startswith(b":"):
+                decoder.ended = True
+                yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
+
+
+def _object(payload: bytes) -> Json | None:
+    try:
+        data = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return base.decoded(payload.decode("utf-8", "replace"))
+    return data if data.__class__ is dict else None
+
+
+def is_whole(tail: bytes) -> bool:
+    """True for an event that lacks nothing but the blank line behind it."""
+    event = sse.parse(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or base.decoded(event.data) is not None
+
+
+def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
+    """Name and data of each whole event that has any data."""
+    if b"\r" in batch:
+        for _, event in sse.events(batch):
+            if event.data.strip():
+                yield event.name, event.data.strip().encode("utf-8")
+        return
+    for block in batch.split(b"\n\n"):
+        if block[:6] == b"data: " and b"\n" not in block:
+            yield "", block[6:].strip()
+        elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
+            yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
+        elif block:
+            event = sse.parse(block)
+            if event.data.strip():
+                yield event.name, event.data.strip().encode("utf-8")

@@ -1,0 +1,101 @@
+"""What a translation costs: CPU per event of a burst and per agent request, without sockets.
+
+`python -m tests.bench.translating` prints the numbers; the gates are those of the issue that asked for translation.
+"""
+
+import itertools
+import json
+import time
+
+from router.wire import dialects, sse, translate
+from router.wire.context import Context
+from router.wire.profiles import profile_of
+from router.wire.tap import Tap
+
+EVENT_GATE, REQUEST_GATE = 12e-6, 1.5e-3
+_EVENTS = 5000
+_READ = 16384
+_OTHER = {"messages": "chat", "chat": "messages"}
+
+
+def _context():
+    numbers = itertools.count()
+    profile = profile_of("openai", "gpt-5")
+    return Context(now=1, new_id=lambda: f"{next(numbers):024x}", profile=profile, model="claude-opus-5", shown="m")
+
+
+def _stream(protocol):
+    """A burst of short text deltas, as providers write them."""
+    if protocol == "chat":
+        beside = {
+            "id": "c",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "system_fingerprint": "fp_1",
+        }
+        deltas = [{"role": "assistant"}, *({"content": f"word{at} "} for at in range(_EVENTS))]
+        chunks = [{**beside, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        return b"".join(sse.frame(json.dumps(one, separators=(",", ":")).encode()) for one in chunks)
+    start = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 1, "output_tokens": 1}}}
+    opened = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    text = [{"type": "text_delta", "text": f"word{at} "} for at in range(_EVENTS)]
+    deltas = [{"type": "content_block_delta", "index": 0, "delta": one} for one in text]
+    found = [start, opened, *deltas]
+    return b"".join(sse.frame(json.dumps(one, separators=(",", ":")).encode(), one["type"]) for one in found)
+
+
+def per_event(protocol):
+    """Seconds of CPU for one event, from the upstream's bytes to the client's, with the tap that reads beside."""
+    data, best = _stream(protocol), float("inf")
+    for _ in range(5):
+        stream = translate.Stream(protocol, _OTHER[protocol], _context())
+        tap = Tap(dialects.BY_NAME[_OTHER[protocol]], hide_usage=True)
+        before, after = sse.Splitter(), sse.Splitter()
+        begun = time.process_time()
+        for at in range(0, len(data), _READ):
+            tap.read(after.feed(stream.feed(before.feed(data[at : at + _READ]))))
+        best = min(best, time.process_time() - begun)
+    return best / _EVENTS
+
+
+def agent_request():
+    """A Messages request of 120 KB: 41 messages, 25 tools."""
+    fields = {f"p{at}": {"type": "string", "description": "x" * 40} for at in range(10)}
+    schema = {"type": "object", "properties": fields, "required": ["p0"]}
+    tools = [{"name": f"tool_{at}", "description": "d" * 1400, "input_schema": schema} for at in range(25)]
+    turns = []
+    for at in range(10):
+        use = {"type": "tool_use", "id": f"t{at}", "name": "tool_1", "input": {"p0": "v" * 300}}
+        result = {"type": "tool_result", "tool_use_id": f"t{at}", "content": [{"type": "text", "text": "r" * 3000}]}
+        turns += [{"role": "user", "content": "u" * 900}, {"role": "assistant", "content": [use]}]
+        turns += [{"role": "user", "content": [result]}, {"role": "assistant", "content": "a" * 500}]
+    turns.append({"role": "user", "content": "go"})
+    body = {"model": "m", "max_tokens": 1000, "system": "s" * 9000, "messages": turns, "tools": tools, "stream": True}
+    return json.dumps(body).encode()
+
+
+def per_request(protocol):
+    """Seconds of CPU for one agent request."""
+    body, best = agent_request(), float("inf")
+    if protocol == "chat":
+        body = translate.request(body, "messages", "chat", _context()).body
+    for _ in range(50):
+        ctx = _context()
+        begun = time.process_time()
+        translate.request(body, protocol, _OTHER[protocol], ctx)
+        best = min(best, time.process_time() - begun)
+    return best
+
+
+def main():
+    """Print all four."""
+    for protocol, other in _OTHER.items():
+        print(
+            f"request {protocol}->{other}: {per_request(protocol) * 1e3:.2f} ms of {len(agent_request()) / 1000:.0f} KB"
+        )
+        print(f"events of {protocol}: {per_event(protocol) * 1e6:.1f} us each")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The fidelity traps of translation.md 11 on streams, each test named after its numbers."""
+
+import json
+
+import pytest
+
+from router.wire import translate
+
+from .translations import (
+    DONE,
+    blocks,
+    call,
+    chunk,
+    context,
+    event,
+    events,
+    reason,
+    said_arguments,
+    streamed,
+    use,
+)
+
+
+def test_53_55_reasoning_is_read_once():
+    """Of two fields with the same text one counts; Mistral's parts of parts are read."""
+    twice = chunk({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}], "content": ""})
+    assert blocks(streamed([twice + chunk({}, "stop") + DONE], "chat"))[0]["thinking"] == "hm"
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "so"}]
+    found = blocks(streamed([chunk({"content": parts}) + chunk({}, "stop") + DONE], "chat"))
+    assert [one["type"] for one in found] == ["thinking", "text"]
+
+
+def test_54_reasoning_behind_text_is_a_block_of_its_own():
+    """Text, thinking, text: three blocks."""
+    data = chunk({"content": "a"}) + chunk({"reasoning": "b"}) + chunk({"content": "c"}) + chunk({}, "stop") + DONE
+    assert [one["type"] for one in blocks(streamed([data], "chat"))] == ["text", "thinking", "text"]
+
+
+FRAGMENTS = {
+    "57 no index": [call(None, "a", "f", '{"x"'), call(None, None, None, ":1}"), call(None, "b", "g", "{}")],
+    "58 from 1": [call(1, "a", "f", '{"x":'), call(1, None, None, "1}"), call(5, "b", "g", "{}")],
+    "59 same index": [call(0, "a", "f", '{"x":1}'), call(0, "b", "g", "{}")],
+    "60 repeated": [
+        call(0, "a", "f", '{"x"'),
+        call(0, "a", "f", ":1}"),
+        call(1, "b", "g", ""),
+        call(1, "b", "g", "{}"),
+    ],
+    "61 late name": [call(0, "a", None, '{"x"'), call(0, None, "f", ":1}"), call(1, "b", "g", "{}")],
+    "64 interleaved": [
+        call(0, "a", "f", '{"x"'),
+        call(1, "b", "g", "{"),
+        call(0, None, None, ":1}"),
+        call(1, None, None, "}"),
+    ],
+}
+
+
+@pytest.mark.parametrize("deltas", FRAGMENTS.values(), ids=FRAGMENTS)
+def test_57_58_59_60_61_64_calls_in_pieces(deltas):
+    """However a server numbers and repeats them, the two calls come out whole, once, and one after the other."""
+    data = b"".join(map(chunk, deltas)) + chunk({}, "tool_calls") + DONE
+    found = blocks(streamed([data], "chat"))
+    assert [(one["id"], one["name"], json.loads(one["json"])) for one in found] == [
+        ("a", "f", {"x": 1}),
+        ("b", "g", {}),
+    ]
+
+
+def test_62_63_everything_in_one_chunk():
+    """Content beside a finish reason counts, and the first chunk's too."""
+    delta = {"role": "assistant", "content": "Hi", **call(0, "a", "f", '{"x":1}')}
+    found = streamed([chunk(delta, "tool_calls") + DONE], "chat")
+    assert [one["type"] for one in blocks(found)] == ["text", "tool_use"]
+
+
+def test_65_arguments_end_when_the_stream_does():
+    """What parses early is not taken for whole; what never parses is an error, not a call."""
+    data = chunk(call(0, "a", "f", '{"x":1')) + chunk({}, "tool_calls") + DONE
+    made = streamed([data], "chat")
+    assert events(made)[-1]["type"] == "error"
+    assert b"message_stop" not in made
+    cut = streamed([chunk(call(0, "a", "f", '{"x":1')) + chunk({}, "length") + DONE], "chat")
+    assert reason(cut)["stop_reason"] == "max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("finish", "deltas", "expected"),
+    [
+        ("stop", [{"content": "x"}], "end_turn"),
+        ("stop", [call(0, "a", "f", "{}")], "tool_use"),
+        ("tool_calls", [{"content": "x"}], "end_turn"),
+        ("function_call", [{"function_call": {"name": "f", "arguments": "{}"}}], "tool_use"),
+        ("length", [call(0, "a", "f", "{}")], "max_tokens"),
+        ("model_length", [{"content": "x"}], "model_context_window_exceeded"),
+        ("content_filter", [{"content": "x"}], "refusal"),
+        ("stop", [{"refusal": "no"}], "refusal"),
+        ("eos", [{"content": "x"}], "end_turn"),
+    ],
+)
+def test_66_94_finish_reasons(finish, deltas, expected):
+    """Each has its stop reason; calls that were made count more than the word."""
+    made = streamed([b"".join(map(chunk, deltas)) + chunk({}, finish) + DONE], "chat")
+    assert reason(made)["stop_reason"] == expected
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ("pause_turn", "stop"),
+        ("future", "stop"),
+    ],
+)
+def test_87_stop_reasons(stop, expected):
+    """And the other way round; unknown ones end the answer and are noted."""
+    ctx = context()
+    data = {"id": "m", "content": [], "stop_reason": stop, "usage": {}}
+    _, made = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False)
+    assert json.loads(made)["choices"][0]["finish_reason"] == expected
+    assert bool(ctx.losses) is (stop in ("pause_turn", "future"))
+
+
+@pytest.mark.parametrize("end", [b"", DONE])
+def test_67_no_finish_reason(end):
+    """A stream without one is cut short, and never looks finished."""
+    assert b"message_stop" not in streamed([chunk({"content": "x"}) + end], "chat")
+
+
+def test_68_69_70_ends_and_usage():
+    """The first finish reason counts; usage is taken wherever it stands; without any it is 0."""
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}
+    behind = b'data: {"choices":[],"usage":' + json.dumps(usage).encode() + b"}\n\n"
+    for data in (
+        chunk({"content": "x"}) + chunk({}, "length") + chunk({}, "stop") + behind + DONE,
+        chunk({"content": "x"}, usage=None) + chunk({}, "length", usage=usage) + DONE,
+        chunk({"content": "x"}, usage=usage) + chunk({}, "length") + DONE,
+    ):
+        made = streamed([data], "chat")
+        assert reason(made)["stop_reason"] == "max_tokens"
+        found = next(one["usage"] for one in events(made) if one["type"] == "message_delta")
+        assert (found["input_tokens"], found["cache_read_input_tokens"], found["output_tokens"]) == (4, 3, 2)
+    made = streamed([chunk({"content": "x"}) + chunk({}, "stop") + DONE], "chat")
+    assert next(one["usage"] for one in events(made) if one["type"] == "message_delta")["input_tokens"] == 0
+
+
+def test_71_72_cached_tokens_count_once():
+    """Messages counts them beside the input, Chat within; what message_delta says overwrites."""
+    data = (
+        event("message_start", message={"id": "m", "usage": {"input_tokens": 100, "output_tokens": 1}})
+        + event(
+            "message_delta",
+            delta={"stop_reason": "end_turn"},
+            usage={
+                "input_tokens": 5,
+                "cache_read_input_tokens": 20,
+                "cache_creation_input_tokens": 3,
+                "output_tokens": 2,
+            },
+        )
+        + event("message_stop")
+    )
+    usage = events(streamed([data], "messages"))[-1]["usage"]
+    assert (usage["prompt_tokens"], usage["total_tokens"]) == (28, 30)
+    assert usage["prompt_tokens_details"] == {"cached_tokens": 20, "cache_write_tokens": 3}
+
+
+def test_73_reasoning_beside_the_output():
+    """Where the total shows that it was not counted, it is added."""
+    usage = {
+        "prompt_tokens": 291,
+        "completion_tokens": 26,
+        "total_tokens": 513,
+        "completion_tokens_details": {"reasoning_tokens": 196},
+    }
+    made = streamed([chunk({"content": "x"}) + chunk({}, "stop", usage=usage) + DONE], "chat")
+    assert next(one["usage"] for one in events(made) if one["type"] == "message_delta")["output_tokens"] == 222
+
+
+def test_79_92_chunks_that_say_nothing():
+    """Azure's first chunk, null deltas, obfuscation and unknown keys are passed over."""
+    data = (
+        b'data: {"id":"","choices":[],"prompt_filter_results":[]}\n\n'
+        b'data: {"id":"c","choices":[{"index":0,"delta":null}],"obfuscation":"xx"}\n\n'
+        b'data: {"id":"c","choices":null}\n\n'
+    )
+    made = streamed([data + chunk({"content": "x", "new": 1}) + chunk({}, "stop") + DONE], "chat")
+    assert [one["text"] for one in blocks(made)] == ["x"]
+
+
+def test_80_a_second_answer_in_the_stream():
+    """The same start again is passed over, another one is an error."""
+    start = event("message_start", message={"id": "m", "usage": {}})
+    text = event("content_block_start", index=0, content_block={"type": "text", "text": "x"})
+    end = event("message_delta", delta={"stop_reason": "end_turn"}, usage={}) + event("message_stop")
+    assert streamed([start + start + text + end], "messages").endswith(DONE)
+    made = streamed([start + text + event("message_start", message={"id": "n"}) + end], "messages")
+    assert "error" in events(made)[-1]
+
+
+def test_83_no_empty_blocks():
+    """An answer without content has none."""
+    made = streamed([chunk({"role": "assistant", "content": ""}) + chunk({}, "stop") + DONE], "chat")
+    assert blocks(made) == []
+    assert reason(made)["stop_reason"] == "end_turn"
+
+
+def test_86_tools_of_the_server_do_not_leak_into_calls():
+    """Their arguments belong to no call of the client."""
+    made = streamed(
+        [
+            event("message_start", message={"id": "m", "usage": {}})
+            + event("content_block_start", index=0, content_block={"type": "server_tool_use", "id": "s", "name": "w"})
+            + event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": '{"q":1}'})
+            + event("content_block_stop", index=0)
+            + event("content_block_start", index=1, content_block=use())
+            + event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": '{"a":2}'})
+            + event("content_block_stop", index=1)
+            + event("message_delta", delta={"stop_reason": "tool_use"}, usage={})
+            + event("message_stop")
+        ],
+        "messages",
+    )
+    assert said_arguments(made) == {0: '{"a":2}'}
+
+
+def test_93_the_stop_sequence_that_was_met():
+    """vLLM names it on the choice; a Chat caller gets it there too."""
+    data = {"choices": [{"delta": {}, "index": 0, "finish_reason": "stop", "stop_reason": "END"}]}
+    made = streamed([chunk({"content": "x"}) + b"data: " + json.dumps(data).encode() + b"\n\n" + DONE], "chat")
+    assert reason(made) == {"stop_reason": "stop_sequence", "stop_sequence": "END"}

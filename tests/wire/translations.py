@@ -1,0 +1,154 @@
+"""What the translation's tests share: a context that gives the same ids every time, and a few ways to run one."""
+
+import itertools
+import json
+
+from router.wire import translate
+from router.wire.carrier import Seal, signer
+from router.wire.context import Context
+from router.wire.profiles import profile_of
+
+OTHER = {"messages": "chat", "chat": "messages"}
+
+
+def context(vendor="", *, model="m", policy="warn", **fields):
+    numbers = itertools.count(1)
+    return Context(
+        now=1,
+        new_id=lambda: f"{next(numbers):024x}",
+        profile=profile_of(vendor, model),
+        upstream="up",
+        model=model,
+        shown="asked",
+        policy=policy,
+        seal=Seal(signer(b"key"), "up", model),
+        **fields,
+    )
+
+
+def sent(body, source, vendor="", **fields):
+    """The translated request as JSON, and its losses as texts."""
+    ctx = context(vendor, **fields)
+    made = translate.request(json.dumps(body).encode(), source, OTHER[source], ctx)
+    return json.loads(made.body), [f"{loss.path}={loss.how}" for loss in ctx.losses]
+
+
+def streamed(pieces, source, ctx=None):
+    """A stream's bytes in the other protocol; pieces: the upstream's bytes as they came in."""
+    from router.wire.sse import Splitter
+
+    stream = translate.Stream(source, OTHER[source], ctx or context())
+    splitter = Splitter()
+    out = []
+    for piece in pieces:
+        batch = splitter.feed(piece)
+        if batch:
+            out.append(stream.feed(batch))
+    tail = splitter.tail
+    if tail.strip() and translate.is_whole(tail):
+        out.append(stream.feed(tail + b"\n\n"))
+    return b"".join(out) + stream.end()
+
+
+def events(data):
+    """The data of each event, decoded."""
+    return [json.loads(payload) for _, payload in translate.payloads(data) if payload != b"[DONE]"]
+
+
+def chunk(delta, finish=None, **beside):
+    """One chunk of a Chat stream."""
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return b"data: " + json.dumps({"id": "c1", "model": "m", "choices": choices, **beside}).encode() + b"\n\n"
+
+
+def event(kind, **fields):
+    """One event of a Messages stream."""
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+def call(index=None, call_id=None, name=None, arguments=None):
+    """A Chat delta with one part of a tool call; None: the field is absent."""
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    entry = {"index": index, "id": call_id, "function": function}
+    return {"tool_calls": [{key: value for key, value in entry.items() if value is not None}]}
+
+
+DONE = b"data: [DONE]\n\n"
+
+PNG = "iVBORw0KGgo="
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}}
+
+
+def claude(*messages, **fields):
+    return {"model": "x", "max_tokens": 50, "messages": list(messages), **fields}
+
+
+def gpt(*messages, **fields):
+    return {"model": "x", "messages": list(messages), **fields}
+
+
+def user(content):
+    return {"role": "user", "content": content}
+
+
+def assistant(content, **fields):
+    return {"role": "assistant", "content": content, **fields}
+
+
+def use(call_id="t1", name="look", **given):
+    return {"type": "tool_use", "id": call_id, "name": name, "input": given}
+
+
+def result(content, call_id="t1", **fields):
+    return {"type": "tool_result", "tool_use_id": call_id, "content": content, **fields}
+
+
+def calls(*entries, content=None):
+    tool_calls = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in entries]
+    return assistant(content, tool_calls=tool_calls)
+
+
+def tool(call_id, content="ok"):
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def chat_messages(*messages, vendor="", **fields):
+    made, losses = sent(claude(*messages, **fields), "messages", vendor)
+    return made["messages"], losses
+
+
+def claude_messages(*messages, model="m", **fields):
+    made, losses = sent(gpt(*messages, **fields), "chat", model=model)
+    return made["messages"], losses
+
+
+TOOL = {"name": "look", "input_schema": {"type": "object", "properties": {}}}
+
+
+def blocks(data):
+    """The content blocks of a Messages stream, put together."""
+    found = []
+    for one in events(data):
+        if one["type"] == "content_block_start":
+            found.append(one["content_block"] | {"json": ""})
+        elif one["type"] == "content_block_delta":
+            delta = one["delta"]
+            found[-1]["json"] += delta.get("partial_json", "")
+            for name in ("text", "thinking", "signature"):
+                if name in delta:
+                    found[-1][name] += delta[name]
+    return found
+
+
+def reason(data):
+    """The stop reason and what follows it."""
+    return next(one["delta"] for one in events(data) if one["type"] == "message_delta")
+
+
+def said_arguments(data):
+    found = {}
+    for one in events(data):
+        for part in one["choices"][0]["delta"].get("tool_calls", ()) if one["choices"] else ():
+            found[part["index"]] = found.get(part["index"], "") + part["function"]["arguments"]
+    return found
