@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import bodies
 import load
 import programs
+import translating
 from programs import Program, Running, Site
 from routing import decisions
 from table import Kind, Row
@@ -371,6 +372,21 @@ def routing(bench: Bench) -> list[Row]:
     ]
 
 
+def translation(bench: Bench) -> list[Row]:
+    """What translating costs beside the relaying, without sockets: an event of a burst, a request of an agent."""
+    rows: list[Row] = []
+    for protocol, other in (("messages", "chat"), ("chat", "messages")) if bench.fairlead else ():
+        rounds = range(bench.sizes.rounds)
+        events = [translating.per_event(protocol) for _ in rounds]
+        requests = [translating.per_request(protocol) for _ in rounds]
+        way = f"{protocol} to {other}"
+        rows.append(_row(f"translated SSE event, {way}", "µs", _alone(events, "µs"), kind=Kind.VALUE, gate=12, goal=8))
+        rows.append(
+            _row(f"translated 120 KB request, {way}", "ms", _alone(requests, "ms"), kind=Kind.VALUE, gate=1.5, goal=1)
+        )
+    return rows
+
+
 def _alone(seconds: list[float], unit: str) -> dict[str, list[float]]:
     return {"fairlead": [SCALES[unit] * one for one in seconds]}
 
@@ -385,6 +401,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "burst": burst,
     "memory": memory,
     "routing": routing,
+    "translation": translation,
     "start": start,
     "first_second": first_second,
     "version": version,

@@ -1,7 +1,4 @@
-"""What a translation costs: CPU per event of a burst and per agent request, without sockets.
-
-`python -m tests.bench.translating` prints the numbers; the gates are those of the issue that asked for translation.
-"""
+"""What a translation costs: CPU per event of a burst and per agent request, without sockets."""
 
 import itertools
 import json
@@ -12,7 +9,6 @@ from router.wire.context import Context
 from router.wire.profiles import profile_of
 from router.wire.tap import Tap
 
-EVENT_GATE, REQUEST_GATE = 12e-6, 1.5e-3
 _EVENTS = 5000
 _READ = 16384
 _OTHER = {"messages": "chat", "chat": "messages"}
@@ -86,16 +82,3 @@ def per_request(protocol):
         translate.request(body, protocol, _OTHER[protocol], ctx)
         best = min(best, time.process_time() - begun)
     return best
-
-
-def main():
-    """Print all four."""
-    for protocol, other in _OTHER.items():
-        print(
-            f"request {protocol}->{other}: {per_request(protocol) * 1e3:.2f} ms of {len(agent_request()) / 1000:.0f} KB"
-        )
-        print(f"events of {protocol}: {per_event(protocol) * 1e6:.1f} us each")
-
-
-if __name__ == "__main__":
-    main()
