@@ -1,0 +1,221 @@
+"""What happened: a row a request, and hourly sums, in history.db.
+
+Rules of this file: `add` costs the request one append to a bounded queue; names, prices and sums are worked out by
+the ledger's thread, rows and their sums in one transaction, so that they never disagree. No text of a request or an
+answer gets here: what is stored are names, numbers and notes of fairlead's own.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.store import history_buckets as buckets
+from router.store.history_names import ROLES, Names, clean
+from router.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    import sqlite3
+
+HOUR_MS = 3_600_000
+#: How long sums are kept; rows are kept as history.retention says.
+SUMS_DAYS = 400
+_TRIM_SECONDS, _TRIM_ROWS = 600.0, 5000
+_NOTES_LIMIT = 512
+# SQLite's integers have 64 bits; sums of hours must fit too.
+_MOST = 10**13
+
+_COLUMNS = (
+    "id, time, method, client, protocol, path, model, served, backend, account, status, error, attempts, queue_ms, "
+    "first_byte_us, total_us, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost, price, losses, stream, "
+    "billing, utilisation, tag, estimated, notes"
+)
+_INSERT = f"INSERT INTO requests ({_COLUMNS}) VALUES ({', '.join('?' * 30)})"  # noqa: S608 - no values in it
+SUMS = (
+    *("requests", "errors", "estimated", "unpriced", "tokens_in", "tokens_out", "cache_read", "cache_write"),
+    *("reasoning", "cost"),
+)
+_HELD = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
+_ADD_UP = (
+    f"INSERT INTO rollups (hour, role, name, {', '.join(SUMS)}, first, total) "  # noqa: S608 - no values in it
+    f"VALUES ({', '.join('?' * (5 + len(SUMS)))}) ON CONFLICT (hour, role, name) DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+    + ", first = excluded.first, total = excluded.total"
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One finished request. started: seconds since 1970; queued, first_byte, total: seconds. root: the backend's URL,
+    by which its prices are found. Token counts are None where nobody knows them."""
+
+    id: str
+    started: float
+    method: str
+    path: str
+    client: str = ""
+    protocol: str = ""
+    model: str = ""
+    served: str = ""
+    backend: str = ""
+    root: str = ""
+    account: str = ""
+    status: int = 0
+    error: str = ""
+    attempts: int = 0
+    queued: float = 0.0
+    first_byte: float | None = None
+    total: float = 0.0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+    losses: str = ""
+    stream: bool = False
+    billing: str = ""
+    utilisation: float | None = None
+    tag: str = ""
+    estimated: bool = False
+    notes: str = ""
+
+
+#: Cost in billionths of a US dollar (None: the price is unknown), and where the price is from.
+Priced = tuple[int | None, str]
+
+
+class Tally:
+    """Sums of some requests; `sums` in the order of SUMS, `first` and `total` as histograms."""
+
+    __slots__ = ("first", "sums", "total")
+
+    def __init__(self) -> None:
+        self.sums = [0] * len(SUMS)
+        self.first = 0
+        self.total = 0
+
+    def count(self, row: "tuple[object, ...] | list[object]", first: int | None, total: int) -> None:
+        """Add one request. row: errors, estimated, unpriced, …, cost as in SUMS; None counts as nothing."""
+        sums = self.sums
+        sums[0] += 1
+        for index, value in enumerate(row, 1):
+            if value:
+                sums[index] += value  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportArgumentType, reportCallIssue]
+        if first is not None:
+            self.first += buckets.one(first)
+        self.total += buckets.one(total)
+
+    def add(self, other: "Tally") -> None:
+        """Add the sums of other requests."""
+        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
+        self.first += other.first
+        self.total += other.total
+
+
+class History:
+    """The history of one home. price: what a request cost; it is asked by the ledger's thread. days: how long rows
+    are kept."""
+
+    def __init__(self, ledger: Ledger, price: Callable[[Entry], Priced], days: Callable[[], int]):
+        self._ledger = ledger
+        self._price = price
+        self._days = days
+        self._names = Names()
+        self._trimmed = -_TRIM_SECONDS
+        ledger.every(self._trim)
+
+    def add(self, entry: Entry) -> None:
+        """Hand over one request. Never waits."""
+        self._ledger.add(self._write, entry)
+
+    def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
+        names = self._names
+        names.begin(db)
+        rows: list[tuple[object, ...]] = []
+        tallies: dict[tuple[int, ...], Tally] = {}
+        for entry in entries:
+            self._put(entry, rows, tallies)
+        db.executemany(_INSERT, rows)
+        sums: dict[tuple[int, int, int], Tally] = {}
+        nothing = names.number("")
+        for (hour, *held), tally in tallies.items():
+            for role, name in enumerate((nothing, *held)):
+                sums.setdefault((hour, role, name), Tally()).add(tally)
+        _add_up(db, sums.items())
+
+    def _put(self, entry: Entry, rows: list[tuple[object, ...]], tallies: dict[tuple[int, ...], Tally]) -> None:
+        number = self._names.number
+        ms = int(entry.started * 1000)
+        model = number(clean(entry.model), chosen=True)
+        served = number(clean(entry.served), chosen=True) if entry.served else model
+        backend = number(entry.backend)
+        account = number(f"{entry.backend}/{entry.account}" if entry.backend else "")
+        client, tag = number(entry.client), number(clean(entry.tag), chosen=True)
+        billing = number(clean(entry.billing, 64), chosen=True)
+        error = number(entry.error)
+        cost, source = self._price(entry)
+        first = None if entry.first_byte is None else max(0, int(entry.first_byte * 1e6))
+        total = max(0, int(entry.total * 1e6))
+        tokens = tuple(
+            None if count is None else min(count, _MOST)
+            for count in (entry.tokens_in, entry.tokens_out, entry.cache_read, entry.cache_write, entry.reasoning)
+        )
+        cost = None if cost is None else min(cost, 100 * _MOST)
+        rows.append(
+            (
+                *(entry.id, ms, number(entry.method), client, number(entry.protocol), clean(entry.path)),
+                *(model, served, backend, account, entry.status, error, entry.attempts, int(entry.queued * 1000)),
+                *(first, total, *tokens, cost, number(source), clean(entry.losses, 1024), entry.stream, billing),
+                *(entry.utilisation, tag, entry.estimated, clean(entry.notes, _NOTES_LIMIT)),
+            )
+        )
+        unpriced = cost is None and (tokens[0] is not None or tokens[1] is not None)
+        failed = bool(entry.error) or entry.status >= 400
+        key = (ms // HOUR_MS, served, backend, account, client, tag, billing, error)
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = Tally()
+        tally.count((failed, entry.estimated, unpriced, *tokens, cost), first, total)
+
+    def _trim(self, db: "sqlite3.Connection") -> None:
+        """Forget what is too old, a bounded piece at a time."""
+        if time.monotonic() - self._trimmed < _TRIM_SECONDS:
+            return
+        now = time.time()
+        oldest = int((now - self._days() * 86400) * 1000)
+        query = f"DELETE FROM requests WHERE seq IN (SELECT seq FROM requests WHERE time < ? LIMIT {_TRIM_ROWS})"  # noqa: S608
+        if db.execute(query, (oldest,)).rowcount >= _TRIM_ROWS:
+            return
+        self._trimmed = time.monotonic()
+        db.execute("DELETE FROM rollups WHERE hour < ?", (int(now / 3600) - SUMS_DAYS * 24,))
+        self._names.forget_unused(db)
+
+
+def _add_up(db: "sqlite3.Connection", sums: "Iterable[tuple[tuple[int, int, int], Tally]]") -> None:
+    rows: list[tuple[object, ...]] = []
+    for key, tally in sums:
+        held = db.execute(_HELD, key).fetchone() or (b"", b"")
+        first = buckets.packed(tally.first + buckets.unpacked(held[0]))
+        rows.append((*key, *tally.sums, first, buckets.packed(tally.total + buckets.unpacked(held[1]))))
+    db.executemany(_ADD_UP, rows)
+
+
+def clear(db: "sqlite3.Connection") -> int:
+    """Erase all of it, and give the space back; the number of requests that were erased."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
+        for table in ("requests", "rollups", "names"):
+            db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    # What was deleted may still stand in free pages and in the log.
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
+assert len(ROLES) == 8  # noqa: PLR2004 - the positions are numbers in files
