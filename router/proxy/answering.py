@@ -22,6 +22,8 @@ from router.wire.tap import Tap, failure_of, usage_of
 WHOLE_LIMIT = 1 << 20
 JSON = (b"content-type", b"content-type", b"application/json")
 
+# Of a plain answer: names and punctuation of JSON beside the text.
+_BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _READ_CODINGS = (b"", b"identity", b"gzip", b"x-gzip", b"deflate")
 
@@ -124,6 +126,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
             await failed(ticket, failure, upstream)
             return
         ticket.record.usage = usage_of(ticket.call.dialect, readable)
+        ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason)

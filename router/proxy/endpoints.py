@@ -15,7 +15,7 @@ from router.ir import Facts
 from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Request
 from router.policy.routes import Table, decide, nearest_models
-from router.proxy import bodies
+from router.proxy import bodies, observing
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
@@ -56,7 +56,7 @@ class Endpoints:
             allow = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
             await connection.respond(204, [*SECURITY, allow, *self._gate.preflight(request)])
             return True
-        own = _OWN.get(request.path)
+        own = _OWN.get(request.path) or (_OBSERVED if observing.serves(request.path) else None)
         if own is None:
             return False
         if request.method not in (("POST",) if own.post else ("GET", "HEAD")):
@@ -175,6 +175,9 @@ class Endpoints:
             runtime.buffers.give(sum(held))
         await self._respond(connection, request, 200, found)
 
+    async def _observe(self, connection: Connection, request: Request) -> None:
+        await observing.answer(self._runtime, connection, request, [*SECURITY, *self._gate.cors(request)])
+
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:
         await self._respond(connection, request, 202, {"status": "stopping"})
         self._stop()
@@ -190,6 +193,8 @@ _OWN: dict[str, Own] = {
     "/admin/explain": Own(Endpoints._explain, operator=True, post=True, reads=True),  # pyright: ignore[reportPrivateUsage]
     "/admin/stop": Own(Endpoints._stop_proxy, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
 }
+
+_OBSERVED = Own(Endpoints._observe, operator=True)  # pyright: ignore[reportPrivateUsage]
 
 
 def _question(body: bytes) -> Question:

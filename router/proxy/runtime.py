@@ -19,6 +19,7 @@ from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.credentials import Credentials, auth_header, credential_of
+from router.proxy.recording import Recorder
 from router.settings import Secret, Settings
 from router.settings.tables import BackendOptions, Edits
 from router.store import backends as stored
@@ -120,6 +121,7 @@ class Runtime:
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
+    recorder: Recorder = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -128,6 +130,7 @@ class Runtime:
         self.credentials = Credentials(self.environ, self.log.hide)
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
+        self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self._read()
 
     def reload(self) -> None:

@@ -221,6 +221,25 @@ def summary(db: sqlite3.Connection, since: float, until: float) -> Summary:
     )
 
 
+def empty(since: float, until: float) -> Summary:
+    """The sums of a window in which nothing was ever recorded."""
+    nobody: list[Sums] = []
+    return Summary(
+        since=since,
+        until=until,
+        total=_sums("", Tally(), 0),
+        models=nobody,
+        backends=nobody,
+        accounts=nobody,
+        clients=nobody,
+        tags=nobody,
+        billing_classes=nobody,
+        errors=nobody,
+        rate=_rated(0, 0, 0),
+        limits=[],
+    )
+
+
 def _nothing(db: sqlite3.Connection) -> int:
     row = db.execute("SELECT id FROM names WHERE text = ''").fetchone()
     return row[0] if row else 0
@@ -265,7 +284,10 @@ def _rate(db: sqlite3.Connection, until: float) -> Rate:
         "SELECT count(*), total(tokens_in) + total(tokens_out) + total(cache_read) + total(cache_write), total(cost) "
         "FROM requests WHERE time >= ?"
     )
-    requests, tokens, cost = db.execute(query, (int((until - BURN_SECONDS) * 1000),)).fetchone()
+    return _rated(*db.execute(query, (int((until - BURN_SECONDS) * 1000),)).fetchone())
+
+
+def _rated(requests: int, tokens: float, cost: float) -> Rate:
     hourly = cost / 1e9 * 3600 / BURN_SECONDS
     minutes = BURN_SECONDS / 60
     return Rate(

@@ -29,7 +29,8 @@ _scanner = json.JSONDecoder(strict=False)
 
 
 class Tap:
-    """What is known of one stream. ended: True after a good end, False after a failed one, None before either."""
+    """What is known of one stream. ended: True after a good end, False after a failed one, None before either.
+    pieces: events that were read, which is about a token each."""
 
     __slots__ = (
         "_dialect",
@@ -41,6 +42,7 @@ class Tap:
         "created",
         "ended",
         "model",
+        "pieces",
         "response_id",
     )
 
@@ -50,6 +52,7 @@ class Tap:
         self._usage = Usage()
         self._usage_hit = b""
         self._sequence = b""
+        self.pieces = 0
         self.begun = False
         self.ended: bool | None = None
         self.response_id = ""
@@ -75,6 +78,7 @@ class Tap:
 
     def read(self, batch: bytes) -> bytes:
         """Take note of whole events; returns them, less a usage event the client did not ask for."""
+        self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
         start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
