@@ -13,7 +13,7 @@ _OPERATIONS = {
     "/v1/completions": "text_completion",
     "/v1/embeddings": "embeddings",
 }
-#: Sizes of a request, in tokens, that the metrics' buckets end at (OpenTelemetry's advice for gen_ai.client.token.usage).
+#: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
 SIZES = tuple(4**power for power in range(14))
 
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from router.ir import Usage
 from router.policy.clients import client_of
 from router.policy.prices import Prices, Tokens
 from router.proxy.accesslog import Record
@@ -70,7 +69,7 @@ class Recorder:
 
 def estimate(record: Record, *, writes: bool) -> None:
     """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
-    if record.error == "upstream_error" or (400 <= record.status and not record.estimated and record.guess == 0):
+    if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
         return  # refused: nobody pays for it
     usage = record.usage
     if usage.input is None:
@@ -84,7 +83,7 @@ def estimate(record: Record, *, writes: bool) -> None:
 
 
 def _entry(record: Record, root: str) -> Entry:
-    usage: Usage = record.usage
+    usage = record.usage
     return Entry(
         id=record.id,
         started=record.started,

@@ -5,10 +5,9 @@ Whole hours come from the sums of each hour, the part of an hour a window begins
 read from histograms (history_buckets), within 9 %.
 """
 
-import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +19,9 @@ from router.store.history_names import ROLES
 from router.store.home import Home
 from router.store.migrations import MIGRATIONS
 from router.store.modes import shown, word
+
+if TYPE_CHECKING:
+    import sqlite3
 
 #: The version of the file that has requests.
 _SINCE = 2
@@ -142,9 +144,11 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 @contextmanager
-def reading(home: Home) -> Generator[sqlite3.Connection | None]:
+def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
     """A connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that cannot
     be read: a damaged one, or one of a newer version."""
+    import sqlite3
+
     path = home.at(NAME)
     if not path.exists():
         yield None
@@ -172,7 +176,7 @@ def reading(home: Home) -> Generator[sqlite3.Connection | None]:
             db.close()
 
 
-def _unreadable(path: Any, error: sqlite3.DatabaseError) -> CommandError:
+def _unreadable(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (11, 26):
         return CommandError(
@@ -182,7 +186,7 @@ def _unreadable(path: Any, error: sqlite3.DatabaseError) -> CommandError:
     return CommandError(f"{shown(path)} cannot be read: {error}.")
 
 
-def summary(db: sqlite3.Connection, since: float, until: float) -> Summary:
+def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
     """The sums of a window; `until` is meant to be now: the last hour counts as a whole."""
     tallies: dict[tuple[int, int], Tally] = {}
     begin = int(since * 1000)
@@ -240,12 +244,12 @@ def empty(since: float, until: float) -> Summary:
     )
 
 
-def _nothing(db: sqlite3.Connection) -> int:
+def _nothing(db: "sqlite3.Connection") -> int:
     row = db.execute("SELECT id FROM names WHERE text = ''").fetchone()
     return row[0] if row else 0
 
 
-def _named(db: sqlite3.Connection, tallies: dict[tuple[int, int], Tally]) -> dict[str, list[Sums]]:
+def _named(db: "sqlite3.Connection", tallies: dict[tuple[int, int], Tally]) -> dict[str, list[Sums]]:
     """The sums by role; what has no name (no tag, no error) is in the total only."""
     whole = sum(tally.sums[0] for (role, _), tally in tallies.items() if role == 0)
     groups: dict[str, list[Sums]] = {role: [] for role in ROLES}
@@ -279,7 +283,7 @@ def _percentiles(histogram: int) -> dict[str, float | None]:
     return {name: None if value is None else round(value / 1000, 3) for name, value in found.items()}
 
 
-def _rate(db: sqlite3.Connection, until: float) -> Rate:
+def _rate(db: "sqlite3.Connection", until: float) -> Rate:
     query = (
         "SELECT count(*), total(tokens_in) + total(tokens_out) + total(cache_read) + total(cache_write), total(cost) "
         "FROM requests WHERE time >= ?"
@@ -299,7 +303,7 @@ def _rated(requests: int, tokens: float, cost: float) -> Rate:
     )
 
 
-def _limits(db: sqlite3.Connection, until: float) -> Iterator[Limit]:
+def _limits(db: "sqlite3.Connection", until: float) -> Iterator[Limit]:
     """A line through each account's readings by least squares; times count from the window's start."""
     start = int((until - BURN_SECONDS) * 1000)
     query = (
@@ -331,21 +335,21 @@ def _slope(points: list[tuple[float, float]]) -> float | None:
     return sum((at - middle) * (used - level) for at, used in points) / spread
 
 
-def request(db: sqlite3.Connection, name: str) -> Request | None:
+def request(db: "sqlite3.Connection", name: str) -> Request | None:
     """The request of that id, None when there is none; without its `req_` too."""
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
         return _request(row)
     return None
 
 
-def beginning(db: sqlite3.Connection, start: str, limit: int = 3) -> list[str]:
+def beginning(db: "sqlite3.Connection", start: str, limit: int = 3) -> list[str]:
     """The newest ids that begin so."""
     text = start if start.startswith("req_") else f"req_{start}"
     query = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY time DESC LIMIT ?"
     return [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
 
 
-def latest(db: sqlite3.Connection, limit: int, before: str = "") -> list[Request]:
+def latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[Request]:
     """The newest requests first, at most `limit`; before: those that were written before this one."""
     query, values = f"{_SELECT} ORDER BY r.seq DESC LIMIT ?", [min(limit, _ROWS_LIMIT)]
     if before:
@@ -356,7 +360,7 @@ def latest(db: sqlite3.Connection, limit: int, before: str = "") -> list[Request
     return [_request(row) for row in db.execute(query, values)]
 
 
-def every(db: sqlite3.Connection) -> Iterable[Request]:
+def every(db: "sqlite3.Connection") -> Iterable[Request]:
     """All requests, oldest first; they are read as they are taken."""
     return (_request(row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
 

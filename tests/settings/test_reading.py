@@ -138,6 +138,8 @@ def test_each_source_wins_over_those_below(entry):
     elif entry.kind.form == "choice":
         words = entry.metavar.split("|")
         texts[entry.key] = (words[-1], words[0], words[-1])
+    elif entry.key == "history.retention":
+        texts[entry.key] = ("1d", "2d", "3d")
     elif entry.kind.form == "time":
         texts[entry.key] = ("1s", "2s", "3s")
     one, two, three = texts.get(entry.key, ("a", "b", "c"))
