@@ -20,6 +20,8 @@ SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
 #: Rates that are remembered; model names are the callers', so there may be any number.
 KNOWN_LIMIT = 1000
+#: What runs on this machine or network has no price list; the library need not be loaded for it.
+PRICED = "https://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +83,7 @@ class Prices:
         own = overrides.get(model.lower())
         if own is not None:
             return _own(own).cost(tokens), CONFIGURED
-        if not root.startswith("https://"):
-            # What runs on this machine or network has no price list; the library need not be loaded for it.
+        if not root.startswith(PRICED):
             return None, ""
         key = (root, model, int(at // 3600))
         if key not in self._known:

@@ -58,6 +58,13 @@ class Counts:
         self.durations: dict[str, Times] = {}
         self.first = Times()
 
+    def add(self, kind: str, tokens: int) -> None:
+        """Count the tokens of one type."""
+        sizes = self.tokens.get(kind)
+        if sizes is None:
+            sizes = self.tokens[kind] = Sizes()
+        sizes.add(tokens)
+
 
 class Counters:
     """All label sets since the proxy was started."""
@@ -68,26 +75,18 @@ class Counters:
     def count(self, entry: Entry) -> None:
         """Count one request."""
         key = (_OPERATIONS.get(entry.path, "other"), entry.backend, entry.served or entry.model)
-        counts = self.sets.get(key)
-        if counts is None:
-            counts = self._new(key)
-        times = counts.durations.get(entry.error)
-        if times is None:
-            times = counts.durations[entry.error] = Times()
-        times.add(entry.total)
+        counts = self.sets.get(key) or self._new(key)
+        (counts.durations.get(entry.error) or counts.durations.setdefault(entry.error, Times())).add(entry.total)
         if entry.first_byte is not None:
             counts.first.add(entry.first_byte)
-        for kind, tokens in (
-            ("input", entry.tokens_in),
-            ("output", entry.tokens_out),
-            ("cache_read", entry.cache_read),
-            ("cache_write", entry.cache_write),
-        ):
-            if tokens is not None:
-                sizes = counts.tokens.get(kind)
-                if sizes is None:
-                    sizes = counts.tokens[kind] = Sizes()
-                sizes.add(tokens)
+        if entry.tokens_in is not None:
+            counts.add("input", entry.tokens_in)
+        if entry.tokens_out is not None:
+            counts.add("output", entry.tokens_out)
+        if entry.cache_read is not None:
+            counts.add("cache_read", entry.cache_read)
+        if entry.cache_write is not None:
+            counts.add("cache_write", entry.cache_write)
 
     def _new(self, key: tuple[str, str, str]) -> Counts:
         if len(self.sets) >= LIMIT or not key[1]:

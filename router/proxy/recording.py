@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from router.policy.clients import client_of
-from router.policy.prices import Prices, Tokens
+from router.policy.prices import PRICED, Prices, Tokens
 from router.proxy.accesslog import Record
 from router.proxy.counters import Counters
 from router.settings import Settings
@@ -55,7 +55,8 @@ class Recorder:
 
     def _price(self, entry: Entry) -> Priced:
         """What a request cost; for the ledger's thread."""
-        if entry.tokens_in is None and entry.tokens_out is None:
+        own = self._settings().prices
+        if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
         tokens = Tokens(
             input=entry.tokens_in or 0,
@@ -64,7 +65,7 @@ class Recorder:
             cache_write=entry.cache_write or 0,
         )
         model = entry.served or entry.model
-        return self._prices.cost(entry.root, model, tokens, entry.started, self._settings().prices)
+        return self._prices.cost(entry.root, model, tokens, entry.started, own)
 
 
 def estimate(record: Record, *, writes: bool) -> None:

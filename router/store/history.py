@@ -112,6 +112,36 @@ class Tally:
         self.total += other.total
 
 
+class _Group:
+    """Requests of one batch that share all their names: the names' numbers, and what they add up to."""
+
+    __slots__ = ("billing", "client", "error", "hour", "method", "model", "path", "protocol", "roles", "tag", "tally")
+
+    def __init__(
+        self,
+        *,
+        hour: int,
+        model: int,
+        served: int,
+        backend: int,
+        account: int,
+        client: int,
+        tag: int,
+        billing: int,
+        error: int,
+        method: int,
+        protocol: int,
+        path: str,
+    ):
+        self.hour = hour
+        self.model = model
+        self.client, self.tag, self.billing, self.error = client, tag, billing, error
+        self.method, self.protocol, self.path = method, protocol, path
+        # In the order of ROLES, without `all`.
+        self.roles = (served, backend, account, client, tag, billing, error)
+        self.tally = Tally()
+
+
 class History:
     """The history of one home. price: what a request cost; it is asked by the ledger's thread. days: how long rows
     are kept."""
@@ -131,51 +161,59 @@ class History:
     def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
         names = self._names
         names.begin(db)
-        rows: list[tuple[object, ...]] = []
-        tallies: dict[tuple[int, ...], Tally] = {}
-        for entry in entries:
-            self._put(entry, rows, tallies)
-        db.executemany(_INSERT, rows)
+        groups: dict[tuple[object, ...], _Group] = {}
+        # Row by row: SQLite lets go of the interpreter at each, so that requests need not wait for a whole batch.
+        db.executemany(_INSERT, (self._row(entry, groups) for entry in entries))
         sums: dict[tuple[int, int, int], Tally] = {}
         nothing = names.number("")
-        for (hour, *held), tally in tallies.items():
-            for role, name in enumerate((nothing, *held)):
-                sums.setdefault((hour, role, name), Tally()).add(tally)
+        for group in groups.values():
+            for role, name in enumerate((nothing, *group.roles)):
+                sums.setdefault((group.hour, role, name), Tally()).add(group.tally)
         _add_up(db, sums.items())
 
-    def _put(self, entry: Entry, rows: list[tuple[object, ...]], tallies: dict[tuple[int, ...], Tally]) -> None:
-        number = self._names.number
+    def _row(self, entry: Entry, groups: dict[tuple[object, ...], "_Group"]) -> tuple[object, ...]:
         ms = int(entry.started * 1000)
-        model = number(clean(entry.model), chosen=True)
-        served = number(clean(entry.served), chosen=True) if entry.served else model
-        backend = number(entry.backend)
-        account = number(f"{entry.backend}/{entry.account}" if entry.backend else "")
-        client, tag = number(entry.client), number(clean(entry.tag), chosen=True)
-        billing = number(clean(entry.billing, 64), chosen=True)
-        error = number(entry.error)
+        key = (
+            *(ms // HOUR_MS, entry.model, entry.served, entry.backend, entry.account, entry.client, entry.tag),
+            *(entry.billing, entry.error, entry.method, entry.protocol, entry.path),
+        )
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = self._group(entry, ms // HOUR_MS)
         cost, source = self._price(entry)
         first = None if entry.first_byte is None else max(0, int(entry.first_byte * 1e6))
         total = max(0, int(entry.total * 1e6))
-        tokens = tuple(
-            None if count is None else min(count, _MOST)
-            for count in (entry.tokens_in, entry.tokens_out, entry.cache_read, entry.cache_write, entry.reasoning)
-        )
-        cost = None if cost is None else min(cost, 100 * _MOST)
-        rows.append(
-            (
-                *(entry.id, ms, number(entry.method), client, number(entry.protocol), clean(entry.path)),
-                *(model, served, backend, account, entry.status, error, entry.attempts, int(entry.queued * 1000)),
-                *(first, total, *tokens, cost, number(source), clean(entry.losses, 1024), entry.stream, billing),
-                *(entry.utilisation, tag, entry.estimated, clean(entry.notes, _NOTES_LIMIT)),
-            )
-        )
+        tokens = (entry.tokens_in, entry.tokens_out, entry.cache_read, entry.cache_write, entry.reasoning)
+        if sum(filter(None, tokens)) > _MOST:
+            tokens = tuple(None if count is None else min(count, _MOST) for count in tokens)
+            cost = None if cost is None else min(cost, _MOST)
         unpriced = cost is None and (tokens[0] is not None or tokens[1] is not None)
         failed = bool(entry.error) or entry.status >= 400
-        key = (ms // HOUR_MS, served, backend, account, client, tag, billing, error)
-        tally = tallies.get(key)
-        if tally is None:
-            tally = tallies[key] = Tally()
-        tally.count((failed, entry.estimated, unpriced, *tokens, cost), first, total)
+        group.tally.count((failed, entry.estimated, unpriced, *tokens, cost), first, total)
+        return (
+            *(entry.id, ms, group.method, group.client, group.protocol, group.path, group.model, *group.roles[:3]),
+            *(entry.status, group.error, entry.attempts, int(entry.queued * 1000), first, total, *tokens, cost),
+            *(self._names.number(source), clean(entry.losses, 1024), entry.stream, group.billing, entry.utilisation),
+            *(group.tag, entry.estimated, clean(entry.notes, _NOTES_LIMIT)),
+        )
+
+    def _group(self, entry: Entry, hour: int) -> "_Group":
+        number = self._names.number
+        model = number(clean(entry.model), chosen=True)
+        return _Group(
+            hour=hour,
+            model=model,
+            served=number(clean(entry.served), chosen=True) if entry.served else model,
+            backend=number(entry.backend),
+            account=number(f"{entry.backend}/{entry.account}" if entry.backend else ""),
+            client=number(entry.client),
+            tag=number(clean(entry.tag), chosen=True),
+            billing=number(clean(entry.billing, 64), chosen=True),
+            error=number(entry.error),
+            method=number(entry.method),
+            protocol=number(entry.protocol),
+            path=clean(entry.path),
+        )
 
     def _trim(self, db: "sqlite3.Connection") -> None:
         """Forget what is too old, a bounded piece at a time."""
