@@ -5,6 +5,7 @@ something else elsewhere, and nothing on this machine. The library's own sum tak
 model without tiers are asked for once an hour and multiplied here; tests hold both ways against each other.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +83,8 @@ class Prices:
         """
         own = overrides.get(model.lower())
         if own is not None:
-            return _own(own).cost(tokens), CONFIGURED
+            cost = _own(own, tokens)
+            return (None, "") if cost is None else (cost, CONFIGURED)
         if not root.startswith(PRICED):
             return None, ""
         key = (root, model, int(at // 3600))
@@ -106,16 +108,30 @@ class Prices:
             provider, found = snapshot.find_provider_model(model, None, None, root)
         except LookupError:
             return None
+        match = re.match(provider.api_pattern, root)
+        if match is None or re.match(r"[\w.-]", root[match.end() :]):
+            return None  # the pattern fits the beginning of another host's name
         price = found.get_prices(at)
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
         return _rates(price) or _Tiered(provider, found, at)
 
 
-def _own(price: Price) -> _Rates:
+def _own(price: Price, tokens: Tokens) -> int | None:
+    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
-    return _Rates(*(Decimal(str(rate)) * 1000 for rate in (price.input, price.output, read, write)))
+    cost = Decimal(0)
+    for count, rate in (
+        (tokens.input, price.input),
+        (tokens.output, price.output),
+        (tokens.cache_read, read),
+        (tokens.cache_write, write),
+    ):
+        if count and rate is None:
+            return None
+        cost += count * Decimal(str(rate or 0)) * 1000
+    return round(cost)
 
 
 def _rates(price: Any) -> _Rates | None:

@@ -201,9 +201,6 @@ def _prices(reader: "_Reader") -> Frozen[Price]:
         if not isinstance(node, dict):
             reader.wrong(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
         values = reader.table(cast("Node", node), path, PRICE)
-        for key in ("input", "output"):
-            if key not in values:
-                reader.fail(path, f"has no {key}; expected US dollars per million {key} tokens.")
         found[name] = Price(**_picked(values, Price))
     return Frozen(found)
 

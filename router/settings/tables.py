@@ -116,10 +116,10 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """`[prices."MODEL"]`: US dollars per million tokens. None for the cache: as other input."""
+    """`[prices."MODEL"]`: US dollars per million tokens. None: not known, and for the cache as other input."""
 
-    input: float = _entry(MONEY, 0.0, "US dollars per million input tokens")
-    output: float = _entry(MONEY, 0.0, "US dollars per million output tokens")
+    input: float | None = _entry(MONEY, None, "US dollars per million input tokens")
+    output: float | None = _entry(MONEY, None, "US dollars per million output tokens")
     cache_read: float | None = _entry(MONEY, None, "US dollars per million tokens read from the cache")
     cache_write: float | None = _entry(MONEY, None, "US dollars per million tokens written to the cache")
 

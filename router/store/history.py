@@ -186,7 +186,8 @@ class History:
         tokens = (entry.tokens_in, entry.tokens_out, entry.cache_read, entry.cache_write, entry.reasoning)
         if sum(filter(None, tokens)) > _MOST:
             tokens = tuple(None if count is None else min(count, _MOST) for count in tokens)
-            cost = None if cost is None else min(cost, _MOST)
+        if cost is not None:
+            cost = min(cost, _MOST)
         unpriced = cost is None and (tokens[0] is not None or tokens[1] is not None)
         failed = bool(entry.error) or entry.status >= 400
         group.tally.count((failed, entry.estimated, unpriced, *tokens, cost), first, total)

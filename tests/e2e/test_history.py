@@ -164,7 +164,9 @@ class Mixed:
             error="not_found_error" if known else "invalid_request_error",
             model="nobody:knows-this" if known else "",
             protocol=protocol.name if known else "",
-            **{"backend": "", "account": "", "attempts": 0},
+            backend="",
+            account="",
+            attempts=0,
         )
 
     def left(self, protocol):
@@ -187,8 +189,14 @@ class Mixed:
 
     def _cut_off(self, protocol, client, name, *, error):
         self.expected[name] = {
-            **{"client": client, "protocol": protocol.name, "status": 200, "stream": True, "estimated": True},
-            **{"error": error, "tokens_in": 3 if protocol.name == "messages" else Known, "tokens_out": Known},
+            "client": client,
+            "protocol": protocol.name,
+            "status": 200,
+            "stream": True,
+            "estimated": True,
+            "error": error,
+            "tokens_in": 3 if protocol.name == "messages" else Known,
+            "tokens_out": Known,
         }
 
 
