@@ -16,7 +16,7 @@ from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
 from router.wire import base, dialects, ids
 from router.wire.base import Failure
-from router.wire.tap import Tap, failure_of, usage_of
+from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is held until it is whole: then an error in it can still change the status.
 WHOLE_LIMIT = 1 << 20
@@ -141,11 +141,25 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
     headers += _length(upstream)
     connection = ticket.connection
     await connection.write(ticket.began(upstream.status, headers, upstream.reason))
+    tail = _tail(ticket, upstream)
     while pieces:
         # One chunk for all of a read: thousands of pieces are more than one system call takes.
-        await connection.write(connection.data(b"".join(pieces)))
+        data = b"".join(pieces)
+        await connection.write(connection.data(data))
+        if tail is not None:
+            tail.read(data)
+            ticket.record.guess = tail.size // _BYTES_PER_TOKEN
         pieces = await upstream.read()
+    if tail is not None:
+        ticket.record.usage = tail.usage()
     await connection.write(connection.end())
+
+
+def _tail(ticket: Ticket, upstream: Upstream) -> Tail | None:
+    """What reads the usage of a large answer of a model beside its relay."""
+    if not ticket.call.generates or upstream.status >= 300:
+        return None
+    return Tail(ticket.call.dialect, upstream.fields.get(b"content-encoding", b"").strip().lower())
 
 
 def _length(upstream: Upstream) -> Lines:

@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -344,3 +345,44 @@ def test_a_million_requests(home, capsys):
     assert found.total.requests == 1_000_000
     assert max(times.values()) <= 300
     assert size <= 350 << 20
+
+
+# Adds requests as fast as it is told, and says when each was added.
+PROGRAM = """
+import sys, time
+from router.store.history import Entry, History
+from router.store.home import open_home
+from router.store.ledger import Ledger
+ledger = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print)
+history = History(ledger, lambda entry: (1000, "list"), lambda: 30)
+ledger.start()
+for number in range(1_000_000):
+    history.add(Entry(id=f"r{number}", started=time.time(), method="POST", path="/", model=f"m{number % 50}",
+                      backend="b", tokens_in=1, total=0.1))
+    sys.stdout.write(f"r{number} {time.monotonic()}\\n")
+    sys.stdout.flush()
+    time.sleep(0.001)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 50))])
+def test_kill_9(home, seed):
+    """Killed at any moment, the file is whole, all but the last second is in it, and sums are those of the rows."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(home.path)], stdout=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    time.sleep(random.Random(seed).uniform(0.1, 2.5))
+    killed = time.monotonic()
+    process.kill()
+    lines = [line.split() for line in process.communicate()[0].splitlines()]
+    due = {name for name, added in (line for line in lines if len(line) == 2) if float(added) < killed - 1}
+    with closing(connect(home.at("history.db"))) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = dict(db.execute("SELECT text, count(*) FROM requests JOIN names ON names.id = served GROUP BY text"))
+        assert due <= {row[0] for row in db.execute("SELECT id FROM requests")}
+    # Two hours back, so that all of it comes from the sums.
+    found = summed(home, 7200.0)
+    assert {one.name: one.requests for one in found.models} == rows
+    assert found.total.tokens_in == sum(rows.values())
