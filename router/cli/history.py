@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ABOUT = "Export every recorded request, or erase the history."
-_EXAMPLES = ["fairlead history export > history.json", "fairlead history export --format csv", "fairlead history clear"]
+_EXAMPLES = ["fairlead history export > history.json", "fairlead history clear"]
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -41,7 +41,11 @@ def run(argv: list[str]) -> int:
 
 
 def _export(argv: list[str]) -> int:
-    parser = Parser("history export", "Print every recorded request, oldest first.", examples=_EXAMPLES[:2])
+    parser = Parser(
+        "history export",
+        "Print every recorded request, oldest first.",
+        examples=["fairlead history export > history.json", "fairlead history export --format csv"],
+    )
     parser.add_argument(
         "--format", choices=("json", "csv"), default="json", help="json: a line a request; csv: with a head line"
     )

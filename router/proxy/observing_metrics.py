@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from router import __version__
@@ -15,6 +15,8 @@ from router.proxy.counters import SIZES, Counts, Times
 from router.proxy.runtime import Runtime
 from router.store import history_buckets as buckets
 
+# The form that every version of Prometheus reads.
+_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
 # Every fourth bucket ends at 10 ms times a power of two: from 10 ms to 82 s and beyond, as the conventions advise.
 _EDGES = tuple(range(40, 100, 4))
@@ -25,7 +27,7 @@ def exposition(runtime: Runtime) -> tuple[bytes, bytes]:
     """The content type and the body."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected(runtime))
-    return CONTENT_TYPE_PLAIN_0_0_4.encode(), generate_latest(registry)
+    return _TYPE, generate_latest(registry)
 
 
 class _Collected(Collector):
