@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # As for routing rules: product.md 4.
 BYTES_PER_TOKEN = 3.6
 RECENT = 50
+#: Of a path that is kept: a head may hold one of 64 KiB, and thousands of entries may wait.
+PATH_LIMIT = 200
 #: Who is told of each finished request; it must not wait.
 Listener = Callable[[Entry], None]
 
@@ -65,7 +67,11 @@ class Recorder:
             cache_write=entry.cache_write or 0,
         )
         model = entry.served or entry.model
-        return self._prices.cost(entry.root, model, tokens, entry.started, own)
+        try:
+            return self._prices.cost(entry.root, model, tokens, entry.started, own)
+        except Exception:
+            # A defect of the price data, or an installation without them, must not lose the row.
+            return None, ""
 
 
 def estimate(record: Record, *, writes: bool) -> None:
@@ -89,7 +95,7 @@ def _entry(record: Record, root: str) -> Entry:
         id=record.id,
         started=record.started,
         method=record.method,
-        path=record.path,
+        path=record.path[:PATH_LIMIT],
         client=record.client,
         protocol=record.protocol,
         model=record.model or "",

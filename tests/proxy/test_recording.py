@@ -1,5 +1,6 @@
 """What a request leaves behind where the upstream did not say, and what the metrics count."""
 
+import sys
 import time
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from router.ir import Usage
 from router.proxy.accesslog import Record
 from router.proxy.counters import LIMIT, OTHER, SIZES, Counters, Sizes
-from router.proxy.recording import estimate
+from router.proxy.recording import Recorder, estimate
+from router.settings import Settings
 from router.store.history import Entry
 
 
@@ -43,6 +45,23 @@ def test_estimates(found, writes, counts, estimated):
     estimate(found, writes=writes)
     assert (found.usage.input, found.usage.output) == counts
     assert found.estimated is estimated
+
+
+def test_a_price_that_cannot_be_had(monkeypatch):
+    """A defect in the price data leaves a request unpriced; it is not lost."""
+
+    class Held:
+        def add(self, write, entry):
+            """Nothing."""
+
+        def every(self, chore):
+            """Nothing."""
+
+    recorder = Recorder(Held(), Settings)
+    one = entry(model="m", backend="b", root="https://api.openai.com/v1", tokens_in=1)
+    assert recorder._price(one) == (None, "")
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert recorder._price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
 
 
 def entry(**fields):
