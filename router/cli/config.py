@@ -157,8 +157,9 @@ def run_get(argv: list[str]) -> int:
         print(json.dumps(None if value == "" else value))
     else:
         # The only numbers with a fraction that are no times.
-        timed = isinstance(value, bool | int | float | tuple) and not options.key.startswith("prices.")
-        print(clean(value_text(value) if timed else _plain(value), 1 << 20))
+        amount = options.key.startswith("prices.")
+        timed = not amount and isinstance(value, bool | int | float | tuple)
+        print(clean(value_text(cast("object", value)) if timed else _plain(cast("object", value)), 1 << 20))
     return 0
 
 
