@@ -209,7 +209,47 @@ def check_backend(program: Program) -> None:
             expect(proxy.stop() == 0, "it did not end in order")
 
 
-CHECKS = (check_version, check_commands, check_demo, check_elsewhere, check_usage, check_proxy, check_backend)
+def check_children(program: Program) -> None:
+    """a program that it starts sees nothing of the loader's variables"""
+    if WINDOWS:
+        return
+    seen = program.folder / "seen"
+    fetch = f"sh -c 'env > {seen}; echo a-key-of-some-length'"
+    with program.serving() as upstream:
+        url = f"http://127.0.0.1:{upstream.port}/v1"
+        program.said("backend", "add", "box", "--base-url", url, "--protocols", "chat", "--key-cmd", fetch)
+    variables = {
+        name: value for name, _, value in (line.partition("=") for line in seen.read_text("utf-8").splitlines())
+    }
+    leaked = [name for name in variables if name.startswith(("_PYI", "_MEI", "FAIRLEAD", "LD_LIBRARY", "DYLD"))]
+    expect(not leaked, f"its environment has {', '.join(leaked)}")
+    expect(variables.get("HOME") == str(program.folder), "its environment lacks what the user has set")
+
+
+def check_settings(program: Program) -> None:
+    """settings are changed, shown and taken up; explain says where a request would go"""
+    with program.serving() as proxy:
+        program.said("config", "set", "aliases.quick", "demo")
+        expect("demo" in program.said("config", "get", "aliases.quick"), "config get shows another value")
+        text = program.said("explain", "quick")
+        expect("quick" in text and "demo" in text, text)
+        turn = {"model": "quick", "messages": [{"role": "user", "content": "by alias"}]}
+        status, text = proxy.ask("POST", "/v1/chat/completions", turn)
+        expect(status == 200 and '"by alias"' in text, f"{status}: {text[-300:]}")
+        expect(proxy.stop() == 0, "it did not end in order")
+
+
+CHECKS = (
+    check_version,
+    check_commands,
+    check_demo,
+    check_elsewhere,
+    check_usage,
+    check_proxy,
+    check_backend,
+    check_children,
+    check_settings,
+)
 
 
 # Figures

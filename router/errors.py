@@ -77,6 +77,15 @@ class WrongVerb(RouterError):
         super().__init__(message, headers=(("allow", allow),))
 
 
+class Conflict(RouterError):
+    """409: the change does not fit what is there."""
+
+    status = 409
+    kind = "invalid_request_error"
+    code = "conflict"
+    retryable = False
+
+
 class TooLarge(RouterError):
     """413: the request body is over its bound."""
 

@@ -2,16 +2,18 @@
 
 import json
 import os
+from collections.abc import Callable
 
 import msgspec
 
-from router.backends import Account, Backend
+from router.backends import Account, Backend, changes
+from router.backends.changes import Outcome, Unfit
 from router.cli import backend_key
-from router.cli.backend import no_account, note_entries, plain_accounts, unknown
+from router.cli.backend import no_account, note_entries, unknown
 from router.cli.parser import Parser, nearest, note
 from router.cli.text import note_problems, table
 from router.errors import CommandError, UsageError
-from router.store import backends
+from router.store import backends, outline
 from router.store.home import Home, open_home
 from router.store.references import describe
 
@@ -67,16 +69,35 @@ def run_add(argv: list[str]) -> int:
 
 
 def _check_place(backend: Backend, alias: str) -> None:
-    if backend.auth == "client":
-        raise CommandError(
-            f"{backend.name} passes on each tool's own login, so it has no accounts.",
-            f"Have it use a key:   fairlead backend set {backend.name} --key-stdin",
-        )
-    if any(account.alias == alias for account in backend.accounts):
-        raise CommandError(
-            f"{backend.name} has an account {alias} already.",
-            f"Remove it first:   fairlead accounts remove {backend.name} {alias}",
-        )
+    try:
+        changes.check_place(backend, alias)
+    except Unfit as problem:
+        raise _unfit(problem, backend, alias) from None
+
+
+def _unfit(problem: Unfit, backend: Backend, alias: str) -> CommandError:
+    if problem.kind == "login":
+        return CommandError(str(problem), f"Have it use a key:   fairlead backend set {backend.name} --key-stdin")
+    if problem.kind == "taken":
+        return CommandError(str(problem), f"Remove it first:   fairlead accounts remove {backend.name} {alias}")
+    return no_account(backend, alias)
+
+
+def _change(home: Home, name: str, alias: str, make: Callable[[Backend], Outcome]) -> Outcome:
+    """Change the accounts of a backend, whatever others changed of it meanwhile. Raises CommandError."""
+    outcomes: list[Outcome] = []
+
+    def made(before: Backend | None) -> Backend:
+        if before is None:
+            raise unknown(home, name)
+        try:
+            outcomes.append(make(before))
+        except Unfit as problem:
+            raise _unfit(problem, before, alias) from None
+        return outcomes[0].backend
+
+    backends.change(home, name, made)
+    return outcomes[0]
 
 
 def _asked_key(name: str, alias: str) -> str:
@@ -96,7 +117,6 @@ def _asked_key(name: str, alias: str) -> str:
 def _add(home: Home, before: Backend, account: Account) -> int:
     import trio
 
-    from router.cli.backend_change import save
     from router.cli.reach import reach
     from router.cli.running import tell_change
     from router.proxy.credentials import Credentials
@@ -106,9 +126,9 @@ def _add(home: Home, before: Backend, account: Account) -> int:
     contact = trio.run(reach, alone, Credentials(os.environ))
     for line in contact.text.splitlines():
         print(f"  {line}")
-    save(home, before, msgspec.structs.replace(before, auth="key", accounts=(*before.accounts, account)))
-    outcome = "Saved" if contact.ok else "Saved, but it does not work now"
-    print(f"{outcome}. The account that serves is {(before.accounts or (account,))[0].alias}.")
+    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))
+    said = "Saved" if contact.ok else "Saved, but it does not work now"
+    print(f"{said}. The account that serves is {saved.backend.accounts[0].alias}.")
     tell_change(home)
     return 0
 
@@ -127,7 +147,11 @@ def run_list(argv: list[str]) -> int:
     found, problems = backends.load(home) if options.backend is None else ((_found(home, options.backend),), ())
     if options.json:
         listed = {
-            "accounts": [{"backend": backend.name, **entry} for backend in found for entry in plain_accounts(backend)],
+            "accounts": [
+                {"backend": backend.name, **entry}
+                for backend in found
+                for entry in outline.plain_accounts(backend, os.environ)
+            ],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
         print(json.dumps(listed, indent=2))
@@ -168,23 +192,17 @@ def run_remove(argv: list[str]) -> int:
     parser.add_argument("alias", metavar="ALIAS", help="the account")
     options = parser.read(argv)
     home = open_home(os.environ)
-    before = _found(home, options.backend)
-    alias = options.alias.lower()
-    gone = [account for account in before.accounts if account.alias == alias]
-    if not gone:
-        raise no_account(before, alias)
-    left = tuple(account for account in before.accounts if account.alias != alias)
+    name, alias = backends.check_name(options.backend), options.alias.lower()
+    outcome = _change(home, name, alias, lambda before: changes.without_account(before, alias))
 
-    from router.cli.backend_change import save
     from router.cli.running import tell_change
 
-    save(home, before, msgspec.structs.replace(before, accounts=left))
-    print(f"Removed {before.name}/{alias}.")
-    note_entries(gone)
-    if left:
-        print(f"The account that serves is {left[0].alias}.")
+    print(f"Removed {name}/{alias}.")
+    note_entries(outcome.dropped)
+    if outcome.backend.accounts:
+        print(f"The account that serves is {outcome.backend.accounts[0].alias}.")
     else:
-        print(f"{before.name} has no key left. Give one:   fairlead accounts add {before.name} ALIAS --key-stdin")
+        print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
     tell_change(home)
     return 0
 

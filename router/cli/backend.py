@@ -3,8 +3,9 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from typing import cast
 
 import msgspec
 
@@ -12,9 +13,9 @@ from router.backends import Account, Backend
 from router.cli.parser import Parser, nearest
 from router.cli.text import note_problems, table
 from router.errors import CommandError, UsageError
-from router.store import backends
+from router.store import backends, config, outline
 from router.store.home import Home, open_home
-from router.store.references import describe, source
+from router.store.references import source
 
 _COMMANDS = {
     "add": ("router.cli.backend_add:run", "add a backend, or change one"),
@@ -50,23 +51,7 @@ def _overview() -> str:
 
 def summary(backend: Backend) -> tuple[str, str, str, str]:
     """What the lists say of a backend: name, root, protocols, key."""
-    return backend.name, backend.root, ", ".join(backend.protocols), credentials(backend)
-
-
-def credentials(backend: Backend) -> str:
-    """How its requests are authenticated, in words; never a key."""
-    if backend.auth == "client":
-        return "each tool's own login"
-    if backend.auth == "none":
-        return "no key"
-    if len(backend.accounts) == 1:
-        return describe(backend.accounts[0].key, os.environ)
-    # Until there is a pool, the first one serves.
-    listed = [
-        f"{account.alias} ({'waits' if place else 'serves'}) {describe(account.key, os.environ)}"
-        for place, account in enumerate(backend.accounts)
-    ]
-    return ", ".join(listed) or "no key stored"
+    return backend.name, backend.root, ", ".join(backend.protocols), outline.credentials(backend, os.environ)
 
 
 def run_list(argv: list[str]) -> int:
@@ -78,45 +63,37 @@ def run_list(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     options = parser.read(argv)
-    found, problems = backends.load(open_home(os.environ))
+    home = open_home(os.environ)
+    found, problems = backends.load(home)
+    headers, unread = _headers(home)
+    problems = (*problems, *unread)
     if options.json:
         listed = {
-            "backends": [_plain(backend) for backend in found],
+            "backends": [outline.plain(entry, os.environ, headers.get(entry.name, ())) for entry in found],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
         print(json.dumps(listed, indent=2))
     elif found:
-        off = [("", "disabled")[not backend.enabled] for backend in found]
-        print("\n".join(table([(*summary(entry), state) for entry, state in zip(found, off, strict=True)])))
+        print("\n".join(table([(*summary(entry), _more(entry, headers.get(entry.name, ()))) for entry in found])))
     elif not problems:
         print("No backends. Add one:   fairlead backend add anthropic --key-stdin")
     note_problems(problems)
     return 1 if problems else 0
 
 
-def _plain(backend: Backend) -> dict[str, object]:
-    return {
-        "name": backend.name,
-        "base_url": backend.root,
-        "protocols": backend.protocols,
-        "auth": backend.auth,
-        "credentials": credentials(backend),
-        "enabled": backend.enabled,
-        "accounts": plain_accounts(backend),
-    }
+def _more(backend: Backend, headers: Sequence[str]) -> str:
+    """What else a line of the list says."""
+    said = [] if backend.enabled else ["disabled"]
+    return "   ".join([*said, *([f"sets {', '.join(headers)}"] if headers else [])])
 
 
-def plain_accounts(backend: Backend) -> list[dict[str, object]]:
-    """The accounts of a backend for JSON; source: stored, env, file, cmd or keyring."""
-    return [
-        {
-            "alias": account.alias,
-            "source": source(account.key),
-            "credentials": describe(account.key, os.environ),
-            "serves": backend.enabled and account is backend.accounts[0],
-        }
-        for account in backend.accounts
-    ]
+def _headers(home: Home) -> tuple[Mapping[str, tuple[str, ...]], tuple[backends.Problem, ...]]:
+    """The names of the headers that config.toml sets, by backend; a file that cannot be read is a problem."""
+    try:
+        options = config.load(home, os.environ).settings.backends
+    except CommandError as error:
+        return {}, (backends.Problem("", str(error), error.hint),)
+    return {name: tuple(entry.edits.set_headers) for name, entry in options.items()}, ()
 
 
 def run_remove(argv: list[str]) -> int:
@@ -130,20 +107,27 @@ def run_remove(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     name = backends.check_name(options.name)
-    before = None
-    with home.lock():
-        with contextlib.suppress(CommandError):
-            before = backends.find(home, name)
-        removed = backends.remove(home, name)
+    removed, before = backends.discard(home, name)
     if not removed:
         raise unknown(home, name)
     print(f"Removed {name}.")
     if before is not None:
         note_entries(before.accounts)
+    _note_table(home, name)
     from router.cli.running import tell_change
 
     tell_change(home)
     return 0
+
+
+def _note_table(home: Home, name: str) -> None:
+    """Say when config.toml still has a table for a backend that is gone: one of the same name would get it."""
+    with contextlib.suppress(CommandError):
+        file = config.read(home)
+        held = file.tree.get("backends") if file else None
+        for key in cast("dict[str, object]", held) if isinstance(held, dict) else ():
+            if key.lower() == name:
+                print(f"[backends.{key}] stays in config.toml. Remove it:   fairlead config unset backends.{key}")
 
 
 def note_entries(accounts: Iterable[Account]) -> None:
@@ -198,7 +182,7 @@ def _test(backend: Backend, model: str | None, *, as_json: bool) -> int:
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {
-            "backend": _plain(backend),
+            "backend": outline.plain(backend, os.environ),
             "ok": passed,
             "reached": contact.ok,
             "text": contact.text,

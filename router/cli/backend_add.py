@@ -5,22 +5,14 @@ import os
 import sys
 import textwrap
 import time
-from typing import Literal
 
-from router.backends import Account, Backend, Known
-from router.backends.known import KNOWN, OTHER_NAMES, known, same_place
-from router.cli import backend_key
-from router.cli.backend_change import (
-    add_options,
-    check_auth,
-    note_dropped,
-    present,
-    protocols_of,
-    rekeyed,
-    root_of,
-    settle,
-    vendor_for,
-)
+import msgspec
+
+from router.backends import Backend, changes
+from router.backends.changes import Outcome, Wish
+from router.backends.known import KNOWN, OTHER_NAMES, known
+from router.cli import backend_headers, backend_key
+from router.cli.backend_change import add_options, check_flags, settle, wish_of
 from router.cli.parser import Parser, nearest
 from router.errors import CommandError
 from router.store import backends
@@ -35,8 +27,9 @@ def run(argv: list[str]) -> int:
         raise _unknown(options.name)
     home = open_home(os.environ)
     name = backends.check_name(options.name)
-    before = present(home, name)
-    return settle(home, before, _assemble(options, name, before))
+    headers = backend_headers.asked(home, name, options.header)
+    before = backends.present(home, name)
+    return settle(home, before, _assemble(options, name, before), headers)
 
 
 def _parser() -> Parser:
@@ -50,47 +43,25 @@ def _parser() -> Parser:
             "fairlead backend add openai --key-cmd 'pass show openai'",
             "fairlead backend add ollama",
             "fairlead backend add office --base-url http://10.0.0.7:8000 --protocols chat --no-key",
+            "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
         ],
     )
     parser.add_argument("name", metavar="NAME", help="a known name, or one of your own with --base-url")
     backend_key.add_options(parser)
     add_options(parser)
+    backend_headers.add_options(parser, removing=False)
     return parser
 
 
-def _assemble(options: argparse.Namespace, name: str, before: Backend | None) -> Backend:
-    root = _root(options, name, before)
-    vendor = vendor_for(name, root)
-    entry = known(vendor)
-    # A key belongs to the place it was given for.
-    kept = before if before is not None and same_place(before.root, root) else None
-    # Before the key, which may be put into a keyring.
-    protocols = _protocols(options.protocols, entry, kept)
-    auth, accounts = _credentials(options, name, entry, kept)
-    if before is not None and kept is None:
-        note_dropped(before.accounts, "the base URL changed")
-    return Backend(
-        name=name,
-        root=root,
-        protocols=protocols,
-        vendor=vendor,
-        auth=auth,
-        accounts=accounts,
-        enabled=kept.enabled if kept else True,
-        added=before.added if before else time.time(),
-        insecure_http=options.insecure_http or (kept.insecure_http if kept else False),
-    )
-
-
-def _root(options: argparse.Namespace, name: str, before: Backend | None) -> str:
-    if options.base_url is not None:
-        return root_of(options.base_url, f"fairlead backend add {name}", insecure=options.insecure_http)
-    if before is not None:
-        return before.root
-    entry = known(name)
-    if entry is None:
+def _assemble(options: argparse.Namespace, name: str, before: Backend | None) -> Outcome:
+    check_flags(options)
+    wish = wish_of(options, f"fairlead backend add {name}", insecure=options.insecure_http)
+    root = changes.root_for(name, wish, before)
+    if root is None:
         raise _unknown(name)
-    return entry.root
+    # Last, as it may be put into a keyring.
+    wish = msgspec.structs.replace(wish, key=_key(options, name, wish, root, before))
+    return changes.added(name, wish, root, before, now=time.time())
 
 
 def _unknown(name: str) -> CommandError:
@@ -103,33 +74,15 @@ def _unknown(name: str) -> CommandError:
     )
 
 
-def _protocols(named: str | None, entry: Known | None, kept: Backend | None) -> tuple[str, ...]:
-    """The protocols named, else those known; () when they must be found out."""
-    if named is not None:
-        return protocols_of(named)
-    return kept.protocols if kept else entry.protocols if entry else ()
-
-
-def _credentials(
-    options: argparse.Namespace, name: str, entry: Known | None, kept: Backend | None
-) -> tuple[Literal["key", "client", "none"], tuple[Account, ...]]:
-    """How requests are authenticated: the form and the accounts."""
-    flags = backend_key.given(options)
-    flags += ["--no-key"] if options.no_key else []
-    flags += ["--auth client"] if options.auth is not None else []
-    backend_key.check_alone(flags)
-    check_auth(options.auth)
-    if options.auth is not None:
-        return "client", ()
-    if options.no_key:
-        return "none", ()
+def _key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
+    """The key that the options or the user give, None where none is needed. Raises CommandError."""
+    if wish.auth is not None:
+        return None
     key = backend_key.chosen(options, name)
-    if key is None and kept is not None:
-        return kept.auth, kept.accounts
-    if key is None and entry is not None and not entry.needs_key:
-        return "none", ()
-    key = key or _asked_key(name, optional=entry is None)
-    return ("key", rekeyed(kept.accounts if kept else (), key)) if key else ("none", ())
+    entry = changes.known_at(name, root)
+    if key is not None or changes.kept(before, root) is not None or (entry is not None and not entry.needs_key):
+        return key
+    return _asked_key(name, optional=entry is None) or None
 
 
 def _asked_key(name: str, *, optional: bool) -> str:

@@ -1,13 +1,16 @@
 """What adding and changing a backend have in common: its URL, its protocols, its keys, the contact, and the save."""
 
+import argparse
 import os
 
 import msgspec
 import trio
 
-from router.backends import PROTOCOLS, Account, Backend
-from router.backends.known import api_root, host_of, is_https, known, plain_http_allowed, vendor_of
+from router.backends import PROTOCOLS, Backend, changes
+from router.backends.changes import Outcome, PublicHttp, Wish
+from router.cli import backend_key
 from router.cli.backend import summary
+from router.cli.backend_headers import Headers
 from router.cli.parser import Parser, note
 from router.cli.reach import Reach, detect, reach
 from router.cli.running import tell_change
@@ -16,8 +19,6 @@ from router.errors import CommandError, UsageError
 from router.proxy.credentials import Credentials
 from router.store import backends
 from router.store.home import Home
-
-FIRST_ALIAS = "default"
 
 
 def add_options(parser: Parser) -> None:
@@ -31,33 +32,46 @@ def add_options(parser: Parser) -> None:
     )
 
 
+def wish_of(options: argparse.Namespace, command: str, *, insecure: bool) -> Wish:
+    """What the options ask for, beside a key. command: what was called, for the fix. insecure: http:// may go to a
+    public address. Raises CommandError."""
+    check_auth(options.auth)
+    return Wish(
+        root=None if options.base_url is None else root_of(options.base_url, command, insecure=insecure),
+        protocols=None if options.protocols is None else protocols_of(options.protocols),
+        auth="client" if options.auth is not None else "none" if options.no_key else None,
+        insecure_http=options.insecure_http,
+    )
+
+
 def root_of(url: str, command: str, *, insecure: bool) -> str:
     """The root that --base-url names. command: what was called, for the fix. Raises CommandError."""
     try:
-        root = api_root(url)
+        return changes.root_of(url, insecure=insecure)
+    except PublicHttp as problem:
+        raise CommandError(
+            f"{problem}.", f"Use https://, or allow it:   {command} --base-url {problem.root} --insecure-http"
+        ) from None
     except ValueError as problem:
         # The URL is not repeated: it may hold a key.
         raise CommandError(f"--base-url cannot be used: {problem}.") from None
-    if not (is_https(root) or insecure or plain_http_allowed(host_of(root))):
-        raise CommandError(
-            f"{host_of(root)} is a public address, and http:// would show keys and texts to everyone on the way.",
-            f"Use https://, or allow it:   {command} --base-url {root} --insecure-http",
-        )
-    return root
-
-
-def vendor_for(name: str, root: str) -> str:
-    """The known provider that a backend is an instance of, '' for none."""
-    return name if known(name) else vendor_of(root)
 
 
 def protocols_of(named: str) -> tuple[str, ...]:
     """The protocols that --protocols names. Raises UsageError."""
-    asked = {part.strip().lower() for part in named.split(",") if part.strip()}
-    wrong = sorted(asked - set(PROTOCOLS))
-    if wrong or not asked:
-        raise UsageError(f'--protocols is "{named}"; expected some of {",".join(PROTOCOLS)}.')
-    return tuple(protocol for protocol in PROTOCOLS if protocol in asked)
+    try:
+        return changes.protocols_of(named.split(","))
+    except ValueError as problem:
+        raise UsageError(f'--protocols is "{named}"; expected {problem}.') from None
+
+
+def check_flags(options: argparse.Namespace) -> list[str]:
+    """The options that say how requests are authenticated. Raises UsageError for more than one."""
+    flags = backend_key.given(options)
+    flags += ["--no-key"] if options.no_key else []
+    flags += ["--auth client"] if options.auth is not None else []
+    backend_key.check_alone(flags)
+    return flags
 
 
 def check_auth(form: str | None) -> None:
@@ -66,27 +80,23 @@ def check_auth(form: str | None) -> None:
         raise UsageError(f'--auth is "{form}"; expected client.')
 
 
-def rekeyed(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:
-    """The accounts with another key for the first, which serves; the others stay."""
-    if not accounts:
-        return (Account(FIRST_ALIAS, key),)
-    return (Account(accounts[0].alias, key), *accounts[1:])
-
-
-def note_dropped(accounts: tuple[Account, ...], why: str) -> None:
-    """Say that stored keys were dropped, if there were any."""
-    if accounts:
-        keys = "the stored key was" if len(accounts) == 1 else f"{count(len(accounts), 'stored key')} were"
-        note(f"note: {why}, so {keys} dropped.")
-
-
-def settle(home: Home, before: Backend | None, backend: Backend) -> int:
+def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
     """Ask a backend whether it works, say so, save it in place of `before`, and tell the running proxies."""
-    backend, contact = trio.run(_contacted, backend)
-    save(home, before, backend)
+    note_dropped(outcome)
+    backend, contact = trio.run(_contacted, outcome.backend)
+    backends.replace(home, before, backend)
+    headers.save(home)
     _print_outcome(backend, contact)
     tell_change(home)
     return 0
+
+
+def note_dropped(outcome: Outcome) -> None:
+    """Say that stored keys were dropped, if there were any."""
+    if outcome.dropped:
+        number = len(outcome.dropped)
+        keys = "the stored key was" if number == 1 else f"{count(number, 'stored key')} were"
+        note(f"note: {outcome.why}, so {keys} dropped.")
 
 
 async def _contacted(backend: Backend) -> tuple[Backend, Reach]:
@@ -98,23 +108,6 @@ async def _contacted(backend: Backend) -> tuple[Backend, Reach]:
     for line in contact.text.splitlines():
         print(f"  {line}")
     return backend, contact
-
-
-def save(home: Home, before: Backend | None, backend: Backend) -> None:
-    """Save a backend that was made from `before`. Raises CommandError when another command changed it meanwhile."""
-    with home.lock():
-        if present(home, backend.name) != before:
-            raise CommandError(f"another command changed {backend.name} meanwhile.", "Give this one again.")
-        backends.save(home, backend)
-
-
-def present(home: Home, name: str) -> Backend | None:
-    """The backend as stored, None when there is none or it cannot be read: what was wrong with it no longer matters
-    when it is being replaced."""
-    try:
-        return backends.find(home, name)
-    except CommandError:
-        return None
 
 
 def _print_outcome(backend: Backend, contact: Reach) -> None:

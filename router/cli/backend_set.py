@@ -2,25 +2,15 @@
 
 import argparse
 import os
-from typing import Any
 
 import msgspec
 
-from router.backends import Backend
-from router.backends.known import same_place
-from router.cli import backend_key
+from router.backends import Backend, changes
+from router.backends.changes import Outcome, Wish
+from router.cli import backend_headers, backend_key
 from router.cli.backend import unknown
-from router.cli.backend_change import (
-    add_options,
-    check_auth,
-    note_dropped,
-    protocols_of,
-    rekeyed,
-    root_of,
-    save,
-    settle,
-    vendor_for,
-)
+from router.cli.backend_change import add_options, check_flags, settle, wish_of
+from router.cli.backend_headers import given
 from router.cli.parser import Parser
 from router.cli.running import tell_change
 from router.errors import UsageError
@@ -33,7 +23,8 @@ def run(argv: list[str]) -> int:
     options = _parser().read(argv)
     home = open_home(os.environ)
     before = _found(home, options.name)
-    return settle(home, before, _changed(options, before))
+    headers = backend_headers.asked(home, before.name, options.header, options.remove_header)
+    return settle(home, before, _changed(options, before), headers)
 
 
 def _parser() -> Parser:
@@ -44,47 +35,26 @@ def _parser() -> Parser:
         examples=[
             "fairlead backend set groq --key-env GROQ_API_KEY",
             "fairlead backend set office --base-url http://10.0.0.8:8000 --protocols chat,responses",
+            "fairlead backend set office --header X-Team=tools --remove-header X-Title",
         ],
     )
     parser.add_argument("name", metavar="NAME", help="the backend")
     backend_key.add_options(parser)
     add_options(parser)
+    backend_headers.add_options(parser, removing=True)
     return parser
 
 
-def _changed(options: argparse.Namespace, before: Backend) -> Backend:
-    flags = backend_key.given(options)
-    flags += ["--no-key"] if options.no_key else []
-    flags += ["--auth client"] if options.auth is not None else []
-    backend_key.check_alone(flags)
-    check_auth(options.auth)
-    if not (flags or options.base_url is not None or options.protocols is not None or options.insecure_http):
+def _changed(options: argparse.Namespace, before: Backend) -> Outcome:
+    named = (options.base_url, options.protocols)
+    if not (check_flags(options) or any(one is not None for one in named) or options.insecure_http or given(options)):
         raise UsageError("nothing to set was named.", "See:   fairlead backend set --help")
-    changes: dict[str, Any] = {"insecure_http": True} if options.insecure_http else {}
-    if options.protocols is not None:
-        changes["protocols"] = protocols_of(options.protocols)
-    root = _root(options, before)
-    changes |= {"root": root, "vendor": vendor_for(before.name, root)}
-    key = backend_key.chosen(options, before.name)
-    accounts = before.accounts
-    if not same_place(before.root, root):
-        note_dropped(accounts, "the base URL changed")
-        accounts = ()
-    if options.no_key or options.auth is not None:
-        note_dropped(accounts, "no key is needed now")
-        changes["auth"] = "none" if options.no_key else "client"
-        accounts = ()
-    elif key is not None:
-        changes["auth"] = "key"
-        accounts = rekeyed(accounts, key)
-    return msgspec.structs.replace(before, accounts=accounts, **changes)
-
-
-def _root(options: argparse.Namespace, before: Backend) -> str:
-    if options.base_url is None:
-        return before.root
     insecure = options.insecure_http or before.insecure_http
-    return root_of(options.base_url, f"fairlead backend set {before.name}", insecure=insecure)
+    wish = wish_of(options, f"fairlead backend set {before.name}", insecure=insecure)
+    if wish.auth is None:
+        # Last, as it may be put into a keyring.
+        wish = msgspec.structs.replace(wish, key=backend_key.chosen(options, before.name))
+    return changes.changed(before, wish)
 
 
 def run_enable(argv: list[str]) -> int:
@@ -102,12 +72,18 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     parser = Parser(f"backend {verb}", about, examples=[f"fairlead backend {verb} groq"])
     parser.add_argument("name", metavar="NAME", help="the backend")
     home = open_home(os.environ)
-    before = _found(home, parser.read(argv).name)
-    if before.enabled == on:
-        print(f"{before.name} is {verb}d already.")
+    found = _found(home, parser.read(argv).name)
+    if found.enabled == on:
+        print(f"{found.name} is {verb}d already.")
         return 0
-    save(home, before, msgspec.structs.replace(before, enabled=on))
-    print(f"{verb.capitalize()}d {before.name}.")
+
+    def make(before: Backend | None) -> Backend:
+        if before is None:
+            raise unknown(home, found.name)
+        return changes.changed(before, Wish(enabled=on)).backend
+
+    backends.change(home, found.name, make)
+    print(f"{verb.capitalize()}d {found.name}.")
     tell_change(home)
     return 0
 

@@ -15,16 +15,15 @@ import msgspec
 import trio
 
 from router.backends import PROTOCOLS
+from router.cli import offline
 from router.cli.parser import Parser, note
 from router.cli.running import proven
 from router.cli.text import count, note_problems, read_settings
 from router.errors import CommandError, UsageError
 from router.net.control import ControlError, clean
 from router.policy.trace import NOT_LOOKED_AT, Step
-from router.proxy.accesslog import AccessLog
 from router.proxy.bodies import LIMIT
 from router.proxy.explaining import Explanation, Question, explain
-from router.proxy.runtime import Runtime
 from router.settings import Settings
 from router.store import backends
 from router.store.home import Home, open_home
@@ -122,19 +121,11 @@ async def _explain_here(home: Home, settings: Settings, question: Question) -> E
     """Decide as a proxy with these files would, once it has read the catalogs."""
     _, problems = backends.load(home)
     note_problems(problems)
-    log = AccessLog(0, None)
-    try:
-        runtime = Runtime(settings, home, log, _DEMO_ROOT if settings.demo else None)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(runtime.refresh_catalogs)
-            await runtime.settled()
-            nursery.cancel_scope.cancel()
+    async with offline.runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:
         for entry in runtime.catalogs.values():
             if entry.problem:
                 note(f"error: {entry.backend.name}: {clean(entry.problem)}")
         return explain(question, runtime.snapshot)
-    finally:
-        log.close()
 
 
 # Printing

@@ -1,4 +1,5 @@
-"""`fairlead models`: every model that can be reached now, as the running proxy knows it, else asked of the backends."""
+"""`fairlead models`: every model that can be reached now, as the running proxy lists them, or as one would that is
+started with the files of this home."""
 
 import json
 import os
@@ -6,15 +7,13 @@ from typing import NamedTuple
 
 import trio
 
-from router.backends import Backend
-from router.backends.known import known
+from router.cli import offline
 from router.cli.parser import Parser, note
-from router.cli.reach import key_of
 from router.cli.running import proven
-from router.cli.text import note_problems, table
+from router.cli.text import note_problems, read_settings, table
 from router.errors import CommandError
-from router.net.control import ControlError, fetch_models
-from router.proxy.credentials import Credentials
+from router.net.control import ControlError, clean
+from router.policy.listing import listing
 from router.store import backends
 from router.store.home import Home, open_home
 
@@ -64,34 +63,22 @@ async def _ask(home: Home) -> Lists:
 
 
 async def _ask_backends(home: Home) -> Lists:
+    """The list as a proxy with these files would give it. The demo is left out: nothing serves it now."""
+    settings = read_settings(home)
     found, problems = backends.load(home)
     note_problems(problems)
     lists = Lists("", [], {problem.name: problem.message for problem in problems})
-    answers: dict[str, list[str]] = {}
-    keys = Credentials(os.environ)
-
-    async def ask(backend: Backend) -> None:
-        try:
-            answers[backend.name] = await _catalog(backend, keys)
-        except (ControlError, CommandError) as error:
-            lists.problems[backend.name] = str(error)
-            note(f"error: {backend.name}: {error}")
-
-    enabled = [backend for backend in found if backend.enabled]
-    async with trio.open_nursery() as nursery:
-        for backend in enabled:
-            nursery.start_soon(ask, backend)
-    for backend in enabled:
-        lists.models.extend(Listed(model, backend.name, backend.protocols) for model in answers.get(backend.name, ()))
+    async with offline.runtime(home, settings) as runtime:
+        table = runtime.snapshot.table
+        named = listing(table).items()
+        lists.models.extend(Listed(model, owner, table.named[owner].protocols) for model, owner in named)
+        for backend in found:
+            entry = runtime.catalogs.get(backend.name)
+            if entry is not None and not entry.loaded:
+                problem = clean(entry.problem or "its model list did not come in time")
+                lists.problems[backend.name] = problem
+                note(f"error: {backend.name}: {problem}")
     return lists
-
-
-async def _catalog(backend: Backend, keys: Credentials) -> list[str]:
-    if backend.auth == "client":
-        # Its catalog is the caller's to read; the package has a dated list.
-        entry = known(backend.vendor)
-        return list(entry.models) if entry else []
-    return await fetch_models(backend, await key_of(backend, keys))
 
 
 def _print(lists: Lists) -> None:
@@ -99,7 +86,7 @@ def _print(lists: Lists) -> None:
         for name, message in lists.problems.items():
             note(f"error: {name}: {message}")
     else:
-        note("No proxy is running; these are the backends' own lists.")
+        note("No proxy is running; this is what the backends and config.toml list.")
     if lists.models:
         print("\n".join(table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models])))
     elif not lists.problems:

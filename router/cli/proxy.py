@@ -10,7 +10,7 @@ from router.cli.parser import Parser
 from router.cli.text import note_problems, own_logins, point_lines, read_settings
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
-from router.store import access, backends
+from router.store import access, backends, config
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ def run(argv: list[str]) -> int:
     from router.proxy import serve
 
     try:
-        return serve.run(settings, home, announce=lambda serving: _announce(home, settings, serving))
+        return serve.run(
+            settings,
+            home,
+            again=lambda: config.load(home, os.environ, flags),
+            announce=lambda serving: _announce(home, settings, serving),
+        )
     except serve.PortTaken as taken:
         return _already(home, settings, taken.port)
 

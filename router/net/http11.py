@@ -282,7 +282,7 @@ class Connection:
         """The next piece of the request body, b"" at its end; raises TooLarge when all are over `limit` bytes."""
         conn = self._h11
         if self._announced > limit:
-            raise TooLarge(f"The request body is over {limit >> 20} MiB.")
+            raise _too_large(limit)
         self._feed()
         while True:
             try:
@@ -292,7 +292,7 @@ class Connection:
             if isinstance(event, h11.Data):
                 self._received += len(event.data)
                 if self._received > limit:
-                    raise TooLarge(f"The request body is over {limit >> 20} MiB.")
+                    raise _too_large(limit)
                 return event.data
             if event is h11.NEED_DATA:
                 if not self._ahead:
@@ -385,6 +385,10 @@ class Connection:
     def _lost(self) -> None:
         self._ahead.ended = True
         self.cut(Cut.GONE)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")

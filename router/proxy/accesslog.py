@@ -24,6 +24,7 @@ BODY_SHOWN = 8192
 BODY_KEPT = BODY_SHOWN + 512
 FILE_BYTES = 20 << 20
 FILES = 5
+SECRETS = 1024
 _BATCH_SECONDS = 0.05
 _SHORTEST_SECRET = 8
 
@@ -129,22 +130,45 @@ class AccessLog:
 
     def __init__(self, verbose: int, log_file: str | None, *, terminal: int = 2):
         self.dropped = 0
-        self._terminal = terminal if verbose else -1
-        self._path = log_file
-        self._file = _opened(log_file) if log_file else -1
-        self._secrets: frozenset[str] = frozenset()
+        self._output = terminal
+        self._path: str | None = None
+        self._file = -1
+        self._always: frozenset[str] = frozenset()
+        self._secrets: dict[str, None] = {}
         self._ring: deque[Record | str] = deque()
         self._wake = threading.Event()
+        # Held while the file is written or changed for another.
+        self._files = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
-        self.enabled = self._file >= 0 or verbose > 0
-        self.bodies = verbose > 1
+        self.write_to(verbose, log_file)
         self._thread.start()
 
-    def hide(self, secrets: Iterable[Secret | None]) -> None:
-        """Blot these out of bodies from now on; very short ones would blot out ordinary words."""
-        texts = {secret.reveal() for secret in secrets if secret is not None}
-        self._secrets |= {text for text in texts if len(text) >= _SHORTEST_SECRET}
+    def write_to(self, verbose: int, log_file: str | None) -> None:
+        """Write what these settings ask for from now on. Raises OSError for a file that cannot be opened."""
+        if log_file != self._path:
+            fresh = _opened(log_file) if log_file else -1
+            with self._files:
+                old, self._file, self._path = self._file, fresh, log_file
+            if old >= 0:
+                os.close(old)
+        self._terminal = self._output if verbose else -1
+        self.enabled = self._file >= 0 or verbose > 0
+        self.bodies = verbose > 1
+
+    def hide(self, secrets: Iterable[Secret | None], *, always: bool = False) -> None:
+        """Blot these out of bodies from now on; very short ones would blot out ordinary words.
+
+        Of those that are not hidden for always the latest SECRETS are: some keys are new every few minutes.
+        """
+        texts = [secret.reveal() for secret in secrets if secret is not None]
+        texts = [text for text in texts if len(text) >= _SHORTEST_SECRET]
+        if always:
+            self._always |= {*texts}
+            return
+        # A new one each time: the writing thread may be walking through the old one.
+        kept = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
+        self._secrets = dict.fromkeys([*kept][-SECRETS:])
 
     def add(self, record: "Record | str") -> None:
         """Hand over a record, or a line for the terminal. Never waits."""
@@ -185,8 +209,9 @@ class AccessLog:
                 shown.append(record.line())
                 shown += self._bodies(record)
         if logged:
-            self._write(self._file, b"".join(logged), len(logged))
-            self._rotate()
+            with self._files:
+                self._write(self._file, b"".join(logged), len(logged))
+                self._rotate()
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
@@ -200,7 +225,7 @@ class AccessLog:
     def redacted(self, body: bytes) -> str:
         """A body as it may be shown: secrets out, by value and by pattern, control characters escaped."""
         text = body.decode("utf-8", "replace")
-        for secret in self._secrets:
+        for secret in (*self._always, *self._secrets):
             text = text.replace(secret, "[redacted]")
         text = _NAMED_KEYS.sub(r"\1[redacted]", _KEYS.sub("[redacted]", text))
         return _plain(text[:BODY_SHOWN])

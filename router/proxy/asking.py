@@ -13,7 +13,8 @@ from router.policy.traits import NO_TRAITS, Traits
 from router.proxy import affinity, bodies, uploads
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
-from router.proxy.runtime import FIRST_LOAD_SECONDS, Target
+from router.proxy.runtime import FIRST_LOAD_SECONDS
+from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
 from router.wire import dialects, ids
 from router.wire.peek import Top

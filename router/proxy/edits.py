@@ -7,7 +7,7 @@ import msgspec
 from router.net.stream import Bytes
 from router.policy.routes import Route
 from router.proxy.changes import Changes, change_body, header_changes, touches
-from router.proxy.runtime import Target
+from router.proxy.targets import Target
 from router.settings import tables
 from router.wire.dialects import Call
 from router.wire.draft import Draft

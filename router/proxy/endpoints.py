@@ -1,8 +1,7 @@
 """fairlead's own endpoints: liveness, health, models, and the operator's (product.md 9)."""
 
-import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -11,11 +10,12 @@ import trio
 
 from router import __version__
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
-from router.ir import Facts
 from router.net.headers import SECURITY, RawHeaders
-from router.net.http11 import Connection, Request
-from router.policy.routes import Table, decide, nearest_models
-from router.proxy import bodies, observing
+from router.net.http11 import Connection, Cut, Request
+from router.policy.listing import listing
+from router.policy.routes import nearest_models
+from router.proxy import administration, bodies, observing
+from router.proxy.administration import Action, Ask
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
@@ -23,6 +23,9 @@ from router.proxy.runtime import Runtime
 STATUS_SCHEMA = 1
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _BODY_LIMIT = 65536
+_ADMIN_SECONDS = 60.0
+# One: they wait for the same lock, and none of them keeps a thread from those who serve.
+_ADMIN_THREAD = trio.CapacityLimiter(1)
 # A request of the largest size, in base64.
 _QUESTION_LIMIT = bodies.LIMIT * 3 // 2
 # Anthropic's list has dates; catalogs of other vendors do not say.
@@ -31,23 +34,24 @@ _PAGE, _PAGE_LIMIT = 20, 1000
 
 
 class Own(NamedTuple):
-    """One endpoint. operator: needs the operator token; post: POST only, else GET and HEAD. reads: it reads its
-    request's body itself."""
+    """One verb of an endpoint. operator: needs the operator token. reads: it reads its request's body itself."""
 
     serve: Callable[["Endpoints", Connection, Request], Awaitable[None]]
     operator: bool = False
-    post: bool = False
     reads: bool = False
 
 
 class Endpoints:
     """The endpoints of one proxy."""
 
-    def __init__(self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None]):
+    def __init__(
+        self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None], reload: Callable[[], trio.Event]
+    ):
         self._runtime = runtime
         self._gate = gate
         self._url = url
         self._stop = stop
+        self._ask_reload = reload
         self._started = trio.current_time()
 
     async def serve(self, connection: Connection, request: Request) -> bool:
@@ -56,14 +60,16 @@ class Endpoints:
             allow = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
             await connection.respond(204, [*SECURITY, allow, *self._gate.preflight(request)])
             return True
-        own = _OWN.get(request.path) or (_OBSERVED if observing.serves(request.path) else None)
-        if own is None:
+        verbs = _found(request.path)
+        if verbs is None:
             return False
-        if request.method not in (("POST",) if own.post else ("GET", "HEAD")):
-            raise WrongVerb(f"{request.path} takes no {request.method}.", allow="POST" if own.post else "GET, HEAD")
+        own = verbs.get("GET" if request.method == "HEAD" else request.method)
+        if own is None:
+            allow = ", ".join([*verbs, *(["HEAD"] if "GET" in verbs else [])])
+            raise WrongVerb(f"{request.path} takes no {request.method}.", allow=allow)
         if own.operator:
             self._gate.check_operator(request)
-        if own.post:
+        if request.method == "POST":
             check_json(request, others=False)
             if not own.reads:
                 await connection.body(_BODY_LIMIT, lambda _: None)
@@ -112,20 +118,22 @@ class Endpoints:
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
-        buffered_bytes, dropped_log_lines. loaded: all code is in memory, the installation may be replaced."""
+        buffered_bytes, dropped_log_lines, history. schema: 1 until a field goes or changes its meaning; new ones may
+        come. loaded: all code is in memory, the installation may be replaced. history: problem (why nothing is kept on
+        disk, or null) and dropped (rows that were lost since the start)."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
+        problems = self._problems()
         for backend in snapshot.table.backends:
             catalog = runtime.catalogs.get(backend.name)
-            problem = snapshot.targets[backend.name].problem or (catalog.problem if catalog else None)
             backends.append(
                 {
                     "name": backend.name,
                     "protocols": backend.protocols,
                     "enabled": backend.enabled,
                     "models": len(catalog.models) if catalog else 0,
-                    "problem": problem,
+                    "problem": problems.get(backend.name),
                 }
             )
         answer = {
@@ -144,11 +152,24 @@ class Endpoints:
             "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
             "buffered_bytes": runtime.buffers.held,
             "dropped_log_lines": runtime.log.dropped,
+            "history": {"problem": runtime.ledger.problem, "dropped": runtime.ledger.dropped},
         }
         await self._respond(connection, request, 200, answer)
 
+    def _problems(self) -> dict[str, str]:
+        """Of each backend that cannot serve now, why."""
+        found = {name: entry.problem for name, entry in self._runtime.catalogs.items() if entry.problem}
+        for name, target in self._runtime.snapshot.targets.items():
+            if target.problem:
+                found[name] = target.problem
+        return found
+
+    async def _take_up(self) -> None:
+        """Have the proxy use what lies in the home now."""
+        await self._ask_reload().wait()
+
     async def _reload(self, connection: Connection, request: Request) -> None:
-        self._runtime.reload()
+        await self._take_up()
         snapshot = self._runtime.snapshot
         names = [backend.name for backend in snapshot.table.backends]
         await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
@@ -178,23 +199,73 @@ class Endpoints:
     async def _observe(self, connection: Connection, request: Request) -> None:
         await observing.answer(self._runtime, connection, request, [*SECURITY, *self._gate.cors(request)])
 
+    async def _administer(self, connection: Connection, request: Request, action: Action) -> None:
+        """One call of the operator's API (proxy/administration.py)."""
+        body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
+        # The home's lock may be waited for, and other calls with it.
+        connection.deadline(_ADMIN_SECONDS, Cut.TOTAL)
+        options = self._runtime.snapshot.settings.backends
+        ask = Ask(
+            home=self._runtime.home,
+            environ=self._runtime.environ,
+            headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
+            problems=self._problems(),
+            names=_names(request.path),
+            body=body,
+        )
+        answer: dict[str, object] = {}
+        # A change that was begun is carried out and taken up, whether its caller waits or not.
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _ADMIN_SECONDS):
+            answer = await trio.to_thread.run_sync(administration.answer, action, ask, limiter=_ADMIN_THREAD)
+            if action.changes:
+                await self._take_up()
+                answer["problems"] = list(self._runtime.snapshot.problems)
+        await self._respond(connection, request, action.status, answer)
+
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:
         await self._respond(connection, request, 202, {"status": "stopping"})
         self._stop()
 
 
-_OWN: dict[str, Own] = {
-    "/": Own(Endpoints._root),  # pyright: ignore[reportPrivateUsage]
-    "/api/hello": Own(Endpoints._root),  # pyright: ignore[reportPrivateUsage]
-    "/livez": Own(Endpoints._livez),  # pyright: ignore[reportPrivateUsage]
-    "/health": Own(Endpoints._health),  # pyright: ignore[reportPrivateUsage]
-    "/status": Own(Endpoints._status, operator=True),  # pyright: ignore[reportPrivateUsage]
-    "/admin/reload": Own(Endpoints._reload, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
-    "/admin/explain": Own(Endpoints._explain, operator=True, post=True, reads=True),  # pyright: ignore[reportPrivateUsage]
-    "/admin/stop": Own(Endpoints._stop_proxy, operator=True, post=True),  # pyright: ignore[reportPrivateUsage]
-}
+def _administered(action: Action) -> Own:
+    async def serve(own: Endpoints, connection: Connection, request: Request) -> None:
+        await own._administer(connection, request, action)  # pyright: ignore[reportPrivateUsage]
 
-_OBSERVED = Own(Endpoints._observe, operator=True)  # pyright: ignore[reportPrivateUsage]
+    return Own(serve, operator=True, reads=True)
+
+
+def _table() -> Mapping[str, Mapping[str, Own]]:
+    own: dict[str, dict[str, Own]] = {
+        "/": {"GET": Own(Endpoints._root)},  # pyright: ignore[reportPrivateUsage]
+        "/api/hello": {"GET": Own(Endpoints._root)},  # pyright: ignore[reportPrivateUsage]
+        "/livez": {"GET": Own(Endpoints._livez)},  # pyright: ignore[reportPrivateUsage]
+        "/health": {"GET": Own(Endpoints._health)},  # pyright: ignore[reportPrivateUsage]
+        "/status": {"GET": Own(Endpoints._status, operator=True)},  # pyright: ignore[reportPrivateUsage]
+        "/admin/reload": {"POST": Own(Endpoints._reload, operator=True)},  # pyright: ignore[reportPrivateUsage]
+        "/admin/explain": {"POST": Own(Endpoints._explain, operator=True, reads=True)},  # pyright: ignore[reportPrivateUsage]
+        "/admin/stop": {"POST": Own(Endpoints._stop_proxy, operator=True)},  # pyright: ignore[reportPrivateUsage]
+    }
+    for (path, verb), action in administration.ACTIONS.items():
+        own.setdefault(path, {})[verb] = _administered(action)
+    for path in observing.PATHS:
+        own[path] = {"GET": Own(Endpoints._observe, operator=True)}  # pyright: ignore[reportPrivateUsage]
+    return own
+
+
+#: Path -> verb -> what serves it (HEAD: as GET). A star in a path stands for a name.
+ENDPOINTS = _table()
+
+
+def _found(path: str) -> Mapping[str, Own] | None:
+    """The verbs of a path, None when it is none of ours."""
+    names = _names(path)
+    pattern = "/".join([*path.split("/")[:3], *("*" for _ in names)])
+    return ENDPOINTS.get(pattern) if all(names) else None
+
+
+def _names(path: str) -> Sequence[str]:
+    """What stands in a path behind its first two parts."""
+    return [unquote(part) for part in path.split("/")[3:]]
 
 
 def _question(body: bytes) -> Question:
@@ -205,29 +276,6 @@ def _question(body: bytes) -> Question:
     if not question.model and not question.body:
         raise BadRequest('Ask about a "model" or a "body".')
     return question
-
-
-def listing(table: Table) -> dict[str, str]:
-    """Every model that can be asked for, with the backend that serves it; aliases first, unless nothing serves them.
-
-    A name that several backends have is listed plainly for the one that routing prefers, with a prefix for the others.
-    """
-    aliases = _served_aliases(table)
-    names = dict(aliases)
-    for model, owners in table.owners.items():
-        names.setdefault(model, owners[0].name)
-        for other in owners[1:]:
-            names[f"{other.name}:{model}"] = other.name
-    return names
-
-
-def _served_aliases(table: Table) -> dict[str, str]:
-    """The aliases as the user wrote them, with the backend that gets them."""
-    served: dict[str, str] = {}
-    for name in table.aliases:
-        with contextlib.suppress(BadRequest, UnknownModel):
-            served[name] = decide(Facts("chat", name, stream=False), table).backend.name
-    return served
 
 
 def _entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:

@@ -22,11 +22,15 @@ class Gate:
     """The checks of one proxy. key: what clients must send, None when nothing is asked."""
 
     def __init__(self, settings: Settings, key: Secret | None, operator_token: Secret):
+        self._token = operator_token.reveal().encode()
+        self.take(settings, key)
+
+    def take(self, settings: Settings, key: Secret | None) -> None:
+        """Check by these settings from now on."""
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
         self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
         self._key = key.reveal().encode() if key else None
-        self._token = operator_token.reveal().encode()
         self._good: set[bytes] = set()
 
     def check_browser(self, request: Request) -> None:

@@ -23,17 +23,14 @@ ANALYTICS_SCHEMA = 1
 HISTORY_SCHEMA = 1
 QUERY_SECONDS = 60.0
 _ROWS, _ROWS_LIMIT = 100, 1000
+#: The star stands for an id.
+PATHS = ("/analytics", "/analytics/stream", "/metrics", "/admin/history", "/admin/history/*")
 _ONE = "/admin/history/"
 _JSON = (b"content-type", b"application/json")
 _FRESH = (b"cache-control", b"no-store")
 
 _threads = trio.CapacityLimiter(2)
 _Result = TypeVar("_Result")
-
-
-def serves(path: str) -> bool:
-    """True for the paths of this file."""
-    return path in _PATHS or (path.startswith(_ONE) and len(path) > len(_ONE))
 
 
 async def answer(runtime: Runtime, connection: Connection, request: Request, headers: RawHeaders) -> None:
@@ -112,6 +109,3 @@ def _metrics(runtime: Runtime) -> tuple[bytes, bytes]:
     from router.proxy.observing_metrics import exposition
 
     return exposition(runtime)
-
-
-_PATHS = frozenset(("/analytics", "/analytics/stream", "/metrics", "/admin/history"))

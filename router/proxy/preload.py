@@ -26,6 +26,8 @@ MODULES = (
     "http.cookiejar",
     "urllib.request",
     "certifi",
+    "sqlite3",
+    "tomllib",
     "httpcore",
     "httpx",
     "router.net.control",

@@ -1,28 +1,26 @@
 """What all requests of a proxy share: the immutable snapshot they route by, and what refreshes it."""
 
-import ipaddress
 import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from importlib import import_module
-from urllib.parse import urlsplit
 
 import trio
 
 from router.backends import PROTOCOLS, Backend
-from router.backends.known import KNOWN, host_of, known
-from router.errors import CommandError, Unauthenticated
-from router.net.connections import Connections, Origin
+from router.backends.known import KNOWN, known
+from router.errors import CommandError
+from router.net.connections import Connections
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
-from router.proxy.credentials import Credentials, auth_header, credential_of
+from router.proxy.configuration import Configuration, kept_for_restart
+from router.proxy.credentials import Credentials, auth_header
 from router.proxy.recording import Recorder
-from router.settings import Secret, Settings
-from router.settings.tables import BackendOptions, Edits
-from router.store import backends as stored
+from router.proxy.targets import Target, target_of
+from router.settings import Settings
 from router.store.home import Home
 from router.store.ledger import Ledger
 from router.store.owners import Owners
@@ -33,52 +31,8 @@ RETRY_SECONDS = 60.0
 FETCH_RETRY_SECONDS = 600.0
 TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
-FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
 _FAMILIES = {entry.name: entry.families for entry in KNOWN.values()}
-_OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
-_ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
-_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A backend as the exchange uses it; all that can be worked out before a request is.
-
-    prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
-    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
-    drop: headers meant for other vendors. keep: the caller's credentials that may pass. stream_usage: Chat streams
-    are to be asked for usage. connect, first_byte, idle, total: seconds. edits: the backend's table's, if any.
-    """
-
-    backend: Backend
-    origin: Origin
-    host: bytes
-    prefix: bytes
-    account: str
-    auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
-    secret: Secret | None
-    problem: str | None
-    reference: str | None = field(repr=False)
-    drop: frozenset[bytes]
-    keep: frozenset[bytes]
-    stream_usage: bool
-    strip_attribution: bool
-    connect: float
-    first_byte: float
-    idle: float
-    total: float
-    ask_identity: bool = True
-    edits: Edits | None = None
-
-    def check(self) -> None:
-        """Raise Unauthenticated when the backend's key cannot be had."""
-        if self.problem is not None:
-            raise self.unusable(self.problem)
-
-    def unusable(self, problem: str) -> Unauthenticated:
-        """The error for a backend whose key cannot be had."""
-        return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +58,9 @@ class Catalog:
 
 @dataclass
 class Runtime:
-    """Everything a running proxy holds."""
+    """Everything a running proxy holds. configuration: what it starts with. demo_root: where the demo listens."""
 
-    settings: Settings
+    configuration: InitVar[Configuration]
     home: Home
     log: AccessLog
     demo_root: str | None = None
@@ -118,6 +72,7 @@ class Runtime:
     refuses_usage: set[str] = field(default_factory=set[str])
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
+    settings: Settings = field(init=False)
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
@@ -126,40 +81,38 @@ class Runtime:
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, configuration: Configuration) -> None:
         self.credentials = Credentials(self.environ, self.log.hide)
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
-        self._read()
+        self.settings = configuration.settings
+        self.take(configuration)
 
-    def reload(self) -> None:
-        """Read the backends anew and take up what changed; requests under way keep what they began with.
+    def take(self, configuration: Configuration) -> None:
+        """Take up what a reading gave; requests under way keep what they began with.
 
-        What cannot be read keeps its last good state, and the problem is shown.
+        A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
-        try:
-            self._read()
-        except CommandError as error:
-            self.snapshot = replace(self.snapshot, problems=(str(error),))
-            self.log.add(f"reload failed, the last good state stays: {error}")
-
-    def _read(self) -> None:
-        found, problems = stored.load(self.home)
-        broken = {problem.name for problem in problems}
-        kept = [entry.backend for name, entry in self.catalogs.items() if name in broken]
-        backends = sorted([*found, *kept], key=lambda backend: backend.added)
+        self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
+        backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
-        if self.demo_root is not None:
+        if self.settings.demo and self.demo_root is not None:
             enabled.append(Backend(name=DEMO, root=self.demo_root, protocols=PROTOCOLS, auth="none"))
         old = self.catalogs
         self.catalogs = {}
         for backend in enabled:
             entry = old.get(backend.name)
             self.catalogs[backend.name] = entry if entry and entry.backend == backend else _fresh(backend)
-        self._rebuild(tuple(enabled), tuple(f"{problem.message} {problem.hint}".strip() for problem in problems))
+        self._rebuild(tuple(enabled), (*waiting, *configuration.problems))
         if self._nursery is not None:
             self._load_missing(self._nursery)
+
+    def keep(self, error: CommandError) -> None:
+        """Stay with the last good state, since the configuration could not be read, and show why."""
+        self.snapshot = replace(self.snapshot, problems=(f"{error} {error.hint}".strip(),))
+        self.log.add(f"reload failed, the last good state stays: {error}")
 
     def _rebuild(self, backends: Sequence[Backend], problems: Sequence[str]) -> None:
         catalogs = {name: entry.models for name, entry in self.catalogs.items() if entry.loaded}
@@ -174,8 +127,8 @@ class Runtime:
             model=settings.model,
             fast_model=settings.fast_model,
         )
-        targets = {backend.name: _target(backend, self.settings, self.environ) for backend in backends}
-        self.snapshot = Snapshot(self.settings, table, targets, problems)
+        targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
+        self.snapshot = Snapshot(settings, table, targets, problems)
         self.log.hide(target.secret for target in targets.values())
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
@@ -282,53 +235,3 @@ def _fresh(backend: Backend) -> Catalog:
 
 def _is_static(backend: Backend) -> bool:
     return backend.name == DEMO or backend.auth == "client"
-
-
-def _target(backend: Backend, settings: Settings, environ: Mapping[str, str]) -> Target:
-    url = urlsplit(backend.root)
-    scheme = url.scheme
-    port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port)
-    host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
-    credential = credential_of(backend, environ)
-    far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
-    vendor = known(backend.vendor)
-    options = settings.backends.get(backend.name, BackendOptions())
-    probes = _first(options.usage_probe, settings.usage_probe)
-    strips = _first(options.strip_attribution, settings.strip_attribution)
-    return Target(
-        backend=backend,
-        origin=origin,
-        host=host,
-        prefix=url.path.rstrip("/").encode("ascii"),
-        account=credential.account,
-        auth=auth_header(backend, credential.secret),
-        secret=credential.secret,
-        problem=credential.problem,
-        reference=credential.reference,
-        drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
-        keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
-        stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
-        strip_attribution=strips and backend.vendor != "anthropic",
-        connect=options.connect or settings.timeouts_connect,
-        first_byte=options.first_byte or settings.timeouts_first_byte or far,
-        idle=options.idle or settings.timeouts_idle or far,
-        total=options.total or settings.timeouts_total,
-        ask_identity=_first(options.ask_identity, settings.ask_identity),
-        edits=None if options.edits == Edits() else options.edits,
-    )
-
-
-def _first(own: bool | None, common: bool) -> bool:
-    """The backend's own switch where it is set."""
-    return common if own is None else own
-
-
-def _is_near(host: str) -> bool:
-    """True for loopback and private addresses: models there may take minutes to read a prompt."""
-    if host == "localhost" or host.endswith((".local", ".internal")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False

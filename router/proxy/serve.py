@@ -8,7 +8,6 @@ import contextlib
 import errno
 import gc
 import os
-import signal
 import socket
 import sys
 import time
@@ -23,15 +22,17 @@ from router.errors import CommandError
 from router.net.http11 import Connection, Cut, Limits
 from router.net.listen import accept, open_listeners
 from router.net.stream import SocketStream
-from router.policy.routes import DEMO
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
+from router.proxy.configuration import read
 from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
 from router.proxy.preload import preload
+from router.proxy.reloading import Reloading, write_log
 from router.proxy.runtime import Runtime
-from router.settings import Secret, Settings
-from router.store import access, backends, runs
+from router.proxy.signals import Signals
+from router.settings import Loaded, Secret, Settings
+from router.store import access, runs
 from router.store.home import Home
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-HISTORY_SECONDS = 0.5
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
@@ -53,9 +53,12 @@ class PortTaken(CommandError):
 
 
 class Serving:
-    """A proxy that accepts requests. url: for clients on this machine. key: what they must send, None for nothing."""
+    """A proxy that accepts requests. url: for clients on this machine. key: what they must send, None for nothing.
 
-    def __init__(self, url: str, port: int, key: Secret | None, runtime: Runtime):
+    reload: asks for a reload, and gives the event that is set when it is done.
+    """
+
+    def __init__(self, url: str, port: int, key: Secret | None, runtime: Runtime, reload: Callable[[], trio.Event]):
         self.url = url
         self.port = port
         self.key = key
@@ -63,6 +66,7 @@ class Serving:
         self.connections: set[Connection] = set()
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
+        self.reload = reload
         self._stop = trio.Event()
         self._left = trio.Event()
 
@@ -88,11 +92,17 @@ class Serving:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, home: Home, *, demo: "Demo | None" = None, drain: float = DRAIN_SECONDS
+    settings: Settings,
+    home: Home,
+    *,
+    again: Callable[[], Loaded] | None = None,
+    demo: "Demo | None" = None,
+    drain: float = DRAIN_SECONDS,
 ) -> AsyncGenerator[Serving]:
-    """Serve while the body runs; leaving it drains and stops. Raises CommandError and PortTaken before serving."""
+    """Serve while the body runs; leaving it drains and stops. again: reads the settings anew for a reload, None to
+    stay with these. Raises CommandError and PortTaken before serving."""
     access.check(settings)
-    _check_default(settings, home)
+    configuration = read(home, settings)
     key = access.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     listeners = _listening(settings)
@@ -105,12 +115,19 @@ async def running(
         stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
-            runtime = Runtime(settings, home, log, demo_root)
+            runtime = Runtime(configuration, home, log, demo_root)
             stack.callback(runtime.ledger.close)
-            serving = Serving(url, port, key, runtime)
             gate = Gate(settings, key, token)
-            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop))
+            reloading = Reloading(
+                runtime,
+                gate,
+                again=again or (lambda: Loaded(runtime.settings, {})),
+                start_demo=lambda: _demo_root(background, None),
+            )
+            serving = Serving(url, port, key, runtime, reloading.watch.ask)
+            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop, serving.reload))
             background.start_soon(_heartbeat, runtime)
+            background.start_soon(reloading.watch.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 accepting = [trio.CancelScope() for _ in listeners]
@@ -129,20 +146,6 @@ async def running(
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
-
-
-def _check_default(settings: Settings, home: Home) -> None:
-    """A default nobody serves would turn every unknown model into a 404 that names no reason."""
-    if settings.default_backend is None:
-        return
-    names = [backend.name for backend in backends.load(home)[0] if backend.enabled]
-    names += [DEMO] if settings.demo else []
-    if settings.default_backend not in names:
-        raise CommandError(
-            f"default_backend is {settings.default_backend}; expected one of the configured backends: "
-            f"{', '.join(names) or 'there are none'}.",
-            f"Add it:   fairlead backend add {settings.default_backend}",
-        )
 
 
 def _listening(settings: Settings) -> list[socket.socket]:
@@ -165,12 +168,13 @@ def _url_host(host: str) -> str:
 
 
 def _log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
-    path = os.path.expanduser(settings.log_file) if settings.log_file else None
+    log = AccessLog(0, None)
+    log.hide(hidden, always=True)
     try:
-        log = AccessLog(settings.verbose, path)
-    except OSError as error:
-        raise CommandError(f"the log file {settings.log_file} cannot be written: {error.strerror}.") from None
-    log.hide(hidden)
+        write_log(log, settings)
+    except CommandError:
+        log.close()
+        raise
     return log
 
 
@@ -205,8 +209,8 @@ async def _accepting(
 
 
 async def _heartbeat(runtime: Runtime) -> None:
-    # Off the start path: sqlite3 is loaded, and history.db opened, once the first requests may have been answered.
-    await trio.sleep(HISTORY_SECONDS)
+    # Off the start path; sqlite3 is loaded by then.
+    await runtime.loaded.wait()
     runtime.ledger.start()
     while True:
         await trio.sleep(HEARTBEAT_SECONDS)
@@ -233,12 +237,19 @@ def _run_file(home: Home, port: int, url: str) -> Generator[None]:
         runs.remove(home, port)
 
 
-def run(settings: Settings, home: Home, *, announce: Callable[[Serving], None] | None = None) -> int:
-    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Raises CommandError."""
+def run(
+    settings: Settings,
+    home: Home,
+    *,
+    again: Callable[[], Loaded] | None = None,
+    announce: Callable[[Serving], None] | None = None,
+) -> int:
+    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. again: as for `running`. Raises
+    CommandError."""
     _raise_limits()
     _keep_freed_memory()
     try:
-        trio.run(_run, settings, home, announce)
+        trio.run(_run, settings, home, again, announce)
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)
         if errors is not None and others is None:
@@ -250,11 +261,16 @@ def run(settings: Settings, home: Home, *, announce: Callable[[Serving], None] |
     return 0
 
 
-async def _run(settings: Settings, home: Home, announce: Callable[[Serving], None] | None) -> None:
+async def _run(
+    settings: Settings,
+    home: Home,
+    again: Callable[[], Loaded] | None,
+    announce: Callable[[Serving], None] | None,
+) -> None:
     async with trio.open_nursery() as outer:
         signals = Signals()
         await outer.start(signals.listen)
-        async with running(settings, home) as serving:
+        async with running(settings, home, again=again) as serving:
             signals.attach(serving)
             if announce is not None:
                 announce(serving)
@@ -269,46 +285,6 @@ async def _frozen(serving: Serving) -> None:
     gc.freeze()
     await serving.loaded.wait()
     gc.freeze()
-
-
-class Signals:
-    """Signals of a serving process: the first stops it, a second one ends it at once; SIGHUP may mean reload."""
-
-    def __init__(self) -> None:
-        # A closed terminal sends SIGHUP too; without one it is the customary request to reload.
-        self._has_terminal = os.isatty(0) or os.isatty(2)
-        self._serving: Serving | None = None
-        self._stopping = False
-
-    def attach(self, serving: Serving) -> None:
-        """What the signals act on; a stop that came before is carried out now."""
-        self._serving = serving
-        if self._stopping:
-            serving.stop()
-
-    async def listen(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Handle signals until cancelled."""
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if sys.platform == "win32":
-            numbers.append(signal.SIGBREAK)
-        else:
-            numbers.append(signal.SIGHUP)
-        with trio.open_signal_receiver(*numbers) as received:
-            task_status.started()
-            async for number in received:
-                self._handle(number)
-
-    def _handle(self, number: int) -> None:
-        reloads = sys.platform != "win32" and number == signal.SIGHUP and not self._has_terminal
-        if reloads:
-            if self._serving is not None and not self._stopping:
-                self._serving.runtime.reload()
-        elif self._stopping:
-            os._exit(128 + number)
-        else:
-            self._stopping = True
-            if self._serving is not None:
-                self._serving.stop()
 
 
 def _raise_limits() -> None:

@@ -13,7 +13,8 @@ from router.net.stream import Bytes
 from router.policy.routes import Route
 from router.proxy.accesslog import BODY_KEPT, Record
 from router.proxy.changes import Changes
-from router.proxy.runtime import Runtime, Snapshot, Target
+from router.proxy.runtime import Runtime, Snapshot
+from router.proxy.targets import Target
 from router.wire.dialects import Call
 
 _SECURITY = spelled(SECURITY)

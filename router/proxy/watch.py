@@ -36,7 +36,8 @@ class Watch:
 
     async def run(self) -> None:
         """Reload when asked, and when the files have changed; until cancelled."""
-        seen = await self._look()
+        # The first look finds a change in any case: files may have changed since the proxy read them at its start.
+        seen: Signature | None = None
         while True:
             with trio.move_on_after(LOOK_SECONDS):
                 await self._asked.wait()

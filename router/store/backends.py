@@ -5,6 +5,7 @@ and what was expected. Unknown keys are ignored; a file of a newer schema is ref
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from router import __version__
 from router.backends import PROTOCOLS, Backend
 from router.backends.known import clean_url, host_of, is_https, plain_http_allowed
 from router.errors import CommandError
+from router.settings.kinds import display
 from router.store.home import Home
 from router.store.modes import shown, word
 from router.store.references import parse
@@ -55,7 +57,8 @@ def check_name(name: str) -> str:
         raise CommandError(f'"{RESERVED}" is the name of the built-in demo backend.', "Choose another name.")
     if not _NAME.fullmatch(lowered):
         raise CommandError(
-            f'"{name}" cannot be a backend\'s name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit first.'
+            f"{display(name)} cannot be a backend's name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit "
+            "first."
         )
     return lowered
 
@@ -65,8 +68,8 @@ def check_alias(alias: str) -> str:
     lowered = alias.lower()
     if lowered in RESERVED_ALIASES or not _ALIAS.fullmatch(lowered):
         raise CommandError(
-            f'"{alias}" cannot be an account\'s name; expected 1 to 64 of a-z, 0-9, -, _ and ., a letter or digit '
-            f"first, and none of {', '.join(RESERVED_ALIASES)}."
+            f"{display(alias)} cannot be an account's name; expected 1 to 64 of a-z, 0-9, -, _ and ., a letter or "
+            f"digit first, and none of {', '.join(RESERVED_ALIASES)}."
         )
     return lowered
 
@@ -115,6 +118,43 @@ def remove(home: Home, name: str) -> bool:
     return home.remove(f"{FOLDER}/{name}.json")
 
 
+def present(home: Home, name: str) -> Backend | None:
+    """The backend as stored, None when there is none or it cannot be read: what was wrong with it no longer matters
+    when it is being replaced or removed."""
+    try:
+        return find(home, name)
+    except CommandError:
+        return None
+
+
+def change(home: Home, name: str, make: Callable[[Backend | None], Backend]) -> Backend:
+    """Read, change and write back one backend under the home's lock, and return it. make: gets it as it is then, None
+    when there is none; what it raises leaves all as it is. Raises CommandError."""
+    with home.lock():
+        before = find(home, name)
+        after = make(before)
+        if after != before:
+            save(home, after)
+    return after
+
+
+def replace(home: Home, before: Backend | None, backend: Backend) -> None:
+    """Save a backend that was made from `before`, which was read earlier. Raises CommandError when somebody changed it
+    meanwhile."""
+    with home.lock():
+        if present(home, backend.name) != before:
+            raise CommandError(f"another command changed {backend.name} meanwhile.", "Give this one again.")
+        save(home, backend)
+
+
+def discard(home: Home, name: str) -> tuple[bool, Backend | None]:
+    """Remove a backend under the home's lock: whether there was one, and what it was if it could be read. Raises
+    CommandError."""
+    with home.lock():
+        before = present(home, name)
+        return remove(home, name), before
+
+
 def _decode(path: Path, data: bytes) -> _Stored:
     try:
         head = msgspec.json.decode(data, type=_Head)
@@ -126,7 +166,7 @@ def _decode(path: Path, data: bytes) -> _Stored:
             )
         return msgspec.json.decode(data, type=_Stored)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{shown(path)}: {_field_text(error)}.", _rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)}: {field_text(error)}.", _rewrite_hint(path.stem)) from None
     except msgspec.DecodeError as error:
         raise CommandError(f"{shown(path)}{_place(error, data)} is not JSON.", _rewrite_hint(path.stem)) from None
     except (RecursionError, UnicodeDecodeError):
@@ -146,7 +186,7 @@ def _place(error: msgspec.DecodeError, data: bytes) -> str:
     return f" line {before.count(10) + 1} column {len(before) - line_start + 1}"
 
 
-def _field_text(error: msgspec.ValidationError) -> str:
+def field_text(error: msgspec.ValidationError) -> str:
     """`root: expected str, got int` from msgspec's "Expected `str`, got `int` - at `$.root`"."""
     what, _, where = str(error).replace("`", "").partition(" - at $")
     what = what[:1].lower() + what[1:]

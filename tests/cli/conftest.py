@@ -103,6 +103,7 @@ class Provider(ThreadingHTTPServer):
         self.needs_key = True
         self.serves = set(ANSWERS)
         self.seen = []
+        self.fields = {}
 
     def answer(self, path, key):
         known = not self.needs_key or key == "sk-good"
@@ -125,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         key = (self.headers.get("authorization") or "").removeprefix("Bearer ") or self.headers.get("x-api-key")
         path = self.path.partition("?")[0]
         self.server.seen.append((path, key))
+        self.server.fields[path] = {name.lower(): value for name, value in self.headers.items()}
         status, answer = self.server.answer(path, key)
         body = json.dumps(answer).encode()
         self.send_response(status)

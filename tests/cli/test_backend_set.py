@@ -117,7 +117,16 @@ def test_plain_http_stays_allowed(fairlead, provider):
         (["office", "--key-cmd", "./pass"], 1, "a name on PATH or an absolute path"),
         (["office", "--keyring", "office"], 1, "expected SERVICE/USER"),
         (["office", "--key", "op://vault/x"], 1, "is a reference to a key, not a key"),
-        (["office", "--header", "a=b"], 2, "has no option --header"),
+        (["office", "--header", "a"], 2, "--header has no =; expected NAME=VALUE"),
+        (["office", "--header", "=b"], 2, "--header has no name; expected NAME=VALUE"),
+        (["office", "--header", "a b=c"], 1, "a b"),
+        (["office", "--header", "a="], 1, "backends.office.set_headers.a is set; expected"),
+        (["office", "--header", "a=b\x07secret"], 1, "backends.office.set_headers.a is set; expected"),
+        (["office", "--header", "Authorization=Bearer secret"], 1, "credentials belong to the backend's account"),
+        (["office", "--header", "Host=x"], 1, "fairlead writes it itself"),
+        (["office", "--header", "a=b", "--header", "A=c"], 2, "the header a is named twice"),
+        (["office", "--header", "a=b", "--remove-header", "a"], 1, 'sets no header "a" for office'),
+        (["office", "--remove-header", "X-Title"], 1, "It sets: none."),
     ],
 )
 def test_bad_input(fairlead, provider, office, arguments, code, text):

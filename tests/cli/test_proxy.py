@@ -149,6 +149,29 @@ def test_models_without_a_proxy(fairlead, provider):
     assert [problem["backend"] for problem in result["problems"]] == ["two"]
 
 
+def test_models_lists_aliases_alike(fairlead, provider):
+    """With a proxy and without one the list is that of GET /v1/models: aliases, and prefixes for names met twice."""
+    provider.closed = False
+    for name in ("one", "two"):
+        fairlead("backend", "add", name, "--base-url", provider.url, "--protocols", "chat", "--no-key")
+    for name, target in (("fast", "two:model-a"), ("nowhere", "three:x"), ("loose", "model-a")):
+        (fairlead.home / "config.toml").touch(mode=0o600)
+        fairlead("config", "set", f"aliases.{name}", target)
+    without = json.loads(fairlead("models", "--json").out)
+    assert [(entry["id"], entry["backend"]) for entry in without["models"]] == [
+        ("fast", "two"),
+        ("loose", "one"),
+        ("text-embedding-1", "one"),
+        ("two:text-embedding-1", "two"),
+        ("model-a", "one"),
+        ("two:model-a", "two"),
+    ]
+    fairlead.start("proxy", "--port", "0", "--demo", "off")
+    beside = json.loads(fairlead("models", "--json").out)
+    assert beside["proxy"] is not None
+    assert beside["models"] == without["models"]
+
+
 def test_no_models_yet(fairlead):
     """With nothing configured, the list says what to do."""
     code, out, _ = fairlead("models")

@@ -19,7 +19,8 @@ from pathlib import Path
 import trio
 
 from router.proxy import serve
-from router.settings import load
+from router.settings import Loaded
+from router.store import config
 from router.store.home import open_home
 
 from .wire import ask
@@ -161,12 +162,19 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **settings):
-    """A proxy in this trio run; gives the `Serving`. tables: settings that are no texts, by attribute."""
+    """A proxy in this trio run; gives the `Serving`.
+
+    tables: settings that are no texts, by attribute; a reload reads them again.
+    """
     home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
-    loaded = load({"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}, {})
-    loaded = dataclasses.replace(loaded, **(tables or {}))
-    async with serve.running(loaded, home, demo=demo, drain=drain) as serving:
+    environ = {"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}
+
+    def read():
+        found = config.load(home, environ)
+        return Loaded(dataclasses.replace(found.settings, **(tables or {})), found.sources)
+
+    async with serve.running(read().settings, home, again=read, demo=demo, drain=drain) as serving:
         await serving.loaded.wait()
         yield serving
 

@@ -51,12 +51,27 @@ def use(proxy, faulty):
     for entry in faulty.backends():
         add_backend(proxy.home, entry)
     assert ask(proxy.port, "/admin/reload", b"{}", JSON, proxy.operator()).status == 200
+    administer(proxy)
     proxy.settled("secure")
     assert until(lambda: all(e["problem"] for e in proxy.status()["backends"] if e["name"] in ("refused", "nowhere")))
     for name in ("secure", "untrusted", "misnamed", "refused", "nowhere"):
         body = json.dumps({"model": f"{name}:m", "messages": [{"role": "user", "content": "hi"}]}).encode()
         answer = ask(proxy.port, "/v1/chat/completions", body, JSON)
         assert answer.status == (200 if name == "secure" else 502), (name, answer.body)
+
+
+def administer(proxy):
+    """Each call of the operator's API, good and bad."""
+    path, new = "/admin/backends", b'{"name":"new","base_url":"http://127.0.0.1:9","protocols":["chat"],"key":"sk-x"}'
+    assert ask(proxy.port, path, new, proxy.operator()).status == 201
+    assert ask(proxy.port, path, new, proxy.operator()).status == 409
+    assert ask(proxy.port, path, b"{", proxy.operator()).status == 400
+    account = b'{"backend":"new","alias":"x","key":"sk-x"}'
+    assert ask(proxy.port, "/admin/accounts", account, proxy.operator()).status == 201
+    assert ask(proxy.port, "/accounts", None, proxy.operator()).status == 200
+    assert ask(proxy.port, "/admin/accounts/new/x", None, proxy.operator(), method="DELETE").status == 200
+    assert ask(proxy.port, f"{path}/new", b'{"enabled":false}', proxy.operator()).status == 200
+    assert ask(proxy.port, f"{path}/new", None, proxy.operator(), method="DELETE").status == 200
 
 
 def start(folder, faulty, **options):

@@ -1,7 +1,6 @@
 """Routing as a whole: what `explain` says is what a real request then meets; edits arrive, all else is untouched."""
 
 import base64
-import dataclasses
 import json
 import os
 import random
@@ -40,8 +39,8 @@ class Site:
         self.upstreams = {name: Upstream(models=models) for name, models in CATALOGS.items()}
         self._log = folder / "access.log"
         self.folder = folder
-        self.proxy = Threaded(folder, log_file=str(self._log), tables={"demo": False})
-        self._base = self.proxy.serving.runtime.settings
+        self._tables = {"demo": False}
+        self.proxy = Threaded(folder, log_file=str(self._log), tables=self._tables)
 
     def stop(self):
         self.proxy.__exit__()
@@ -58,12 +57,13 @@ class Site:
         for up in self.upstreams.values():
             up.seen.clear()
 
-        def reload():
-            runtime.settings = dataclasses.replace(self._base, **tables)
-            runtime.refuses_usage.clear()
-            runtime.reload()
-
-        self.proxy.call(reload)
+        if tables.get("default_backend") not in [entry["name"] for entry in entries if entry["enabled"]]:
+            tables["default_backend"] = None  # a default nobody serves is refused as a whole
+        self._tables.clear()
+        self._tables.update({"demo": False}, **tables)
+        self.proxy.call(runtime.refuses_usage.clear)
+        done = self.proxy.call(self.proxy.serving.reload)
+        assert until(done.is_set)
         assert until(lambda: not runtime.loading)
         assert not runtime.snapshot.problems
 

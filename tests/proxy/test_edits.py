@@ -6,6 +6,7 @@ import pytest
 
 from router.backends import Backend
 from router.policy.routes import Route
+from router.proxy.configuration import read
 from router.proxy.edits import edit
 from router.proxy.runtime import Runtime
 from router.settings import Settings
@@ -25,7 +26,7 @@ def edited(home, silent_log):
     def run(body, path, *, model="m", why="catalog", vendor="", probe=False):
         stored = Backend(name="up", root="https://up.example/v1", protocols=("messages", "chat"), vendor=vendor)
         backends.save(home, stored)
-        target = Runtime(Settings(), home, silent_log).snapshot.targets["up"]
+        target = Runtime(read(home, Settings()), home, silent_log).snapshot.targets["up"]
         notes = []
         done = edit(
             body,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from router.backends import Backend
+from router.proxy.configuration import read
 from router.proxy.explaining import Question, explain
 from router.proxy.runtime import Runtime
 from router.settings import Settings
@@ -20,7 +21,7 @@ def snapshot(home, silent_log):
         for name, spoken in protocols.items():
             one = Backend(name=name, root="https://up.example/v1", protocols=spoken, vendor="openai", auth="none")
             backends.save(home, one)
-        return Runtime(Settings(**settings), home, silent_log).snapshot
+        return Runtime(read(home, Settings(**settings)), home, silent_log).snapshot
 
     return make
 

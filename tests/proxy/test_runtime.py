@@ -9,9 +9,10 @@ from trio.testing import MockClock
 
 from router.backends import Account, Backend
 from router.demo import MODELS
-from router.errors import Unauthenticated
+from router.errors import CommandError, Unauthenticated
 from router.net import control
 from router.net.control import ControlError
+from router.proxy.configuration import read
 from router.proxy.runtime import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, Runtime
 from router.settings import Settings, load
 from router.settings.tables import BackendOptions, Condition, Edits, Rule
@@ -39,9 +40,18 @@ def made(home, silent_log):
     def make(*stored, environ=None, demo_root=None, settings=None):
         for one in stored:
             backends.save(home, one)
-        return Runtime(settings or Settings(), home, silent_log, demo_root, environ=environ or {})
+        configuration = read(home, settings or Settings())
+        return Runtime(configuration, home, silent_log, demo_root, environ=environ or {})
 
     return make
+
+
+def reload(runtime):
+    """What a reload does, without its thread."""
+    try:
+        runtime.take(read(runtime.home, runtime.settings))
+    except CommandError as error:
+        runtime.keep(error)
 
 
 def target(runtime, name="up"):
@@ -239,7 +249,7 @@ def test_a_reload_takes_up_what_changed(made, home):
     backends.remove(home, "goes")
     backends.save(home, backend("comes"))
     backends.save(home, backend("changes", root="https://moved.example/v1"))
-    runtime.reload()
+    reload(runtime)
     assert set(runtime.snapshot.targets) == {"stays", "changes", "comes"}
     assert target(runtime, "changes").origin.host == "moved.example"
     assert set(before.targets) == {"stays", "goes", "changes"}
@@ -253,14 +263,14 @@ def test_a_broken_file_keeps_its_last_good_state(made, home):
     good = path.read_bytes()
     for _ in range(2):
         home.write("backends/up.json", b"{ no json")
-        runtime.reload()
+        reload(runtime)
         assert set(runtime.snapshot.targets) == {"up", "other"}
         assert runtime.snapshot.table.owners["m"][0].name == "up"
         [problem] = runtime.snapshot.problems
         assert "up.json" in problem
         assert KEY not in problem
     home.write("backends/up.json", good)
-    runtime.reload()
+    reload(runtime)
     assert runtime.snapshot.problems == ()
     assert set(runtime.snapshot.targets) == {"up", "other"}
 
@@ -270,11 +280,11 @@ def test_a_home_that_cannot_be_read_keeps_all_of_it(made, home):
     runtime = made(backend(), backend("other"))
     folder = home.at("backends")
     folder.chmod(0o777)
-    runtime.reload()
+    reload(runtime)
     assert set(runtime.snapshot.targets) >= {"up", "other"}
     assert "backends" in runtime.snapshot.problems[0]
     folder.chmod(0o700)
-    runtime.reload()
+    reload(runtime)
     assert runtime.snapshot.problems == ()
 
 
@@ -405,7 +415,7 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
     async def use():
         await runtime.settled()
         backends.save(home, backend("other"))
-        runtime.reload()
+        reload(runtime)
         assert runtime.loading
         await runtime.settled()
         assert set(runtime.snapshot.table.owners) == {"a", "b"}
@@ -458,7 +468,7 @@ def test_a_key_that_must_be_fetched_is_fetched_when_needed(made, command):
         assert KEY not in repr(keyed) + runtime.log.redacted(f'"{KEY}x"'.encode())
         printed.write_text("sk-newer")
         assert await runtime.keyed(found) == keyed
-        runtime.reload()
+        reload(runtime)
         assert await runtime.keyed(target(runtime)) == keyed
         runtime.refused(keyed)
         assert (await runtime.keyed(found)).auth[2] == b"sk-newer"

@@ -163,3 +163,51 @@ def test_malformed_file_can_be_removed(home):
     assert backends.remove(home, "groq")
     assert not backends.remove(home, "groq")
     assert backends.load(home) == ((), ())
+
+
+def test_change_is_made_on_what_is_there(home):
+    """`change` gives the backend as it is under the lock; what refuses a change leaves all as it is."""
+    assert backends.change(home, "groq", lambda before: GROQ if before is None else None) == GROQ
+    changed = backends.change(home, "groq", lambda before: msgspec.structs.replace(before, enabled=False))
+    assert changed == backends.find(home, "groq") == msgspec.structs.replace(GROQ, enabled=False)
+
+    def refuse(before):
+        assert before == changed
+        raise CommandError("no")
+
+    with pytest.raises(CommandError, match="no"):
+        backends.change(home, "groq", refuse)
+    assert backends.find(home, "groq") == changed
+    # The lock is free again.
+    assert backends.change(home, "groq", lambda before: before) == changed
+
+
+def test_replace_undoes_nobody(home):
+    """A backend that was changed after it was read is not replaced; one that cannot be read is."""
+    backends.save(home, GROQ)
+    with pytest.raises(CommandError, match="another command changed groq meanwhile"):
+        backends.replace(home, None, GROQ)
+    backends.replace(home, GROQ, msgspec.structs.replace(GROQ, enabled=False))
+    assert backends.find(home, "groq").enabled is False
+    home.write("backends/groq.json", b"{")
+    backends.replace(home, backends.present(home, "groq"), GROQ)
+    assert backends.find(home, "groq") == GROQ
+
+
+def test_discard_gives_what_it_was(home):
+    """Whether it was there, and what it was when it could be read."""
+    backends.save(home, GROQ)
+    assert backends.discard(home, "groq") == (True, GROQ)
+    assert backends.discard(home, "groq") == (False, None)
+    home.write("backends/groq.json", b"{")
+    assert backends.discard(home, "groq") == (True, None)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "\u202e", "x" * 5000])
+def test_bad_names_are_shown_safely(text):
+    """A message that repeats a name has no control character and stays short."""
+    for check in (backends.check_name, backends.check_alias):
+        with pytest.raises(CommandError) as caught:
+            check(text)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 400

@@ -1,0 +1,175 @@
+"""What a backend becomes when it is added or changed, for the command line and the operator API alike.
+
+Pure: the caller reads and writes the files, checks names and keys, and turns these errors into its own.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from router.backends import PROTOCOLS, Account, Backend, Known
+from router.backends.known import api_root, host_of, is_https, known, plain_http_allowed, same_place, vendor_of
+
+FIRST_ALIAS = "default"
+
+Auth = Literal["key", "client", "none"]
+
+
+class PublicHttp(ValueError):
+    """An http:// URL of a public address. root: what the URL came to."""
+
+    def __init__(self, root: str):
+        super().__init__(
+            f"{host_of(root)} is a public address, and http:// would show keys and texts to everyone on the way"
+        )
+        self.root = root
+
+
+class Unfit(ValueError):
+    """A change that does not fit the backend as it is: it takes no accounts (`login`), has that one already (`taken`)
+    or has it not (`absent`)."""
+
+    def __init__(self, kind: Literal["login", "taken", "absent"], message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a backend; None leaves it as it is, or as it is known. root: as `root_of` gives it. protocols:
+    as `protocols_of` gives them. key: a literal or a reference, checked; it makes auth `key`."""
+
+    root: str | None = None
+    protocols: tuple[str, ...] | None = None
+    auth: Literal["client", "none"] | None = None
+    key: str | None = None
+    enabled: bool | None = None
+    insecure_http: bool = False
+
+    def __repr__(self) -> str:
+        return "Wish(…)"
+
+
+class Outcome(NamedTuple):
+    """A backend as it becomes. dropped: accounts that it loses by that; why: the reason, '' when it loses none."""
+
+    backend: Backend
+    dropped: tuple[Account, ...] = ()
+    why: str = ""
+
+
+def root_of(url: str, *, insecure: bool) -> str:
+    """The root that a base URL names. Raises ValueError saying what is wrong with it, PublicHttp unless `insecure`."""
+    root = api_root(url)
+    if not (is_https(root) or insecure or plain_http_allowed(host_of(root))):
+        raise PublicHttp(root)
+    return root
+
+
+def protocols_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The protocols of these names, each once, in their usual order. Raises ValueError with what was expected."""
+    asked = {part.strip().lower() for part in names if part.strip()}
+    if not asked or asked - set(PROTOCOLS):
+        raise ValueError(f"some of {','.join(PROTOCOLS)}")
+    return tuple(protocol for protocol in PROTOCOLS if protocol in asked)
+
+
+def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
+    """Where a backend of that name is: as asked, as before, as known; None when nobody says."""
+    entry = known(name)
+    return wish.root or (before.root if before else entry.root if entry else None)
+
+
+def known_at(name: str, root: str) -> Known | None:
+    """The provider that a backend is an instance of, None when fairlead does not know it."""
+    return known(_vendor(name, root))
+
+
+def kept(before: Backend | None, root: str) -> Backend | None:
+    """The backend whose keys stay, None at another place: a key belongs to the place it was given for."""
+    return before if before is not None and same_place(before.root, root) else None
+
+
+def added(name: str, wish: Wish, root: str, before: Backend | None, *, now: float) -> Outcome:
+    """A backend that is added, or written anew. Without a key it gets the one it had, else none. protocols: () when
+    they must be found out. now: seconds since 1970."""
+    entry, same = known_at(name, root), kept(before, root)
+    auth, accounts = _credentials(wish, same)
+    backend = Backend(
+        name=name,
+        root=root,
+        protocols=wish.protocols or (same.protocols if same else entry.protocols if entry else ()),
+        vendor=_vendor(name, root),
+        auth=auth,
+        accounts=accounts,
+        enabled=same.enabled if same else True,
+        added=before.added if before else now,
+        insecure_http=wish.insecure_http or (same.insecure_http if same else False),
+    )
+    if before is not None and same is None and before.accounts:
+        return Outcome(backend, before.accounts, "the base URL changed")
+    return Outcome(backend)
+
+
+def _credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account, ...]]:
+    if wish.auth is not None:
+        return wish.auth, ()
+    if wish.key is not None:
+        return "key", rekeyed(same.accounts if same else (), wish.key)
+    return (same.auth, same.accounts) if same else ("none", ())
+
+
+def changed(before: Backend, wish: Wish) -> Outcome:
+    """A backend with what is asked changed; another place drops the keys."""
+    root = wish.root or before.root
+    changes: dict[str, Any] = {"root": root, "vendor": _vendor(before.name, root)}
+    if wish.insecure_http:
+        changes["insecure_http"] = True
+    if wish.protocols is not None:
+        changes["protocols"] = wish.protocols
+    if wish.enabled is not None:
+        changes["enabled"] = wish.enabled
+    accounts, dropped, why = before.accounts, (), ""
+    if accounts and not same_place(before.root, root):
+        accounts, dropped, why = (), accounts, "the base URL changed"
+    if wish.auth is not None:
+        if accounts:
+            accounts, dropped, why = (), accounts, "no key is needed now"
+        changes["auth"] = wish.auth
+    elif wish.key is not None:
+        changes["auth"], accounts = "key", rekeyed(accounts, wish.key)
+    return Outcome(msgspec.structs.replace(before, accounts=accounts, **changes), dropped, why)
+
+
+def rekeyed(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:
+    """The accounts with another key for the first, which serves; the others stay."""
+    if not accounts:
+        return (Account(FIRST_ALIAS, key),)
+    return (Account(accounts[0].alias, key), *accounts[1:])
+
+
+def check_place(backend: Backend, alias: str) -> None:
+    """Raise Unfit when the backend cannot get an account of that name."""
+    if backend.auth == "client":
+        raise Unfit("login", f"{backend.name} passes on each tool's own login, so it has no accounts.")
+    if any(account.alias == alias for account in backend.accounts):
+        raise Unfit("taken", f"{backend.name} has an account {alias} already.")
+
+
+def with_account(backend: Backend, account: Account) -> Backend:
+    """The backend with a further account. Raises Unfit."""
+    check_place(backend, account.alias)
+    return msgspec.structs.replace(backend, auth="key", accounts=(*backend.accounts, account))
+
+
+def without_account(backend: Backend, alias: str) -> Outcome:
+    """The backend without one of its accounts. Raises Unfit."""
+    gone = tuple(account for account in backend.accounts if account.alias == alias)
+    if not gone:
+        raise Unfit("absent", f"{backend.name} has no account {alias}.")
+    left = tuple(account for account in backend.accounts if account.alias != alias)
+    return Outcome(msgspec.structs.replace(backend, accounts=left), gone, "it was removed")
+
+
+def _vendor(name: str, root: str) -> str:
+    return name if known(name) else vendor_of(root)

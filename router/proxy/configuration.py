@@ -1,0 +1,59 @@
+"""The configuration as one reading of the home gives it: what a proxy starts with, and what a reload takes up."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from router.backends import Backend
+from router.errors import CommandError
+from router.policy.table import DEMO
+from router.settings import DECLARATIONS, Settings
+from router.store import backends as stored
+from router.store.home import Home
+
+
+class Configuration(NamedTuple):
+    """Settings and backends that were read together. backends: those that could be read, in the order added.
+
+    broken: the names of those that could not. problems: what the user should know, each with its fix.
+    """
+
+    settings: Settings
+    backends: tuple[Backend, ...]
+    broken: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+def read(home: Home, settings: Settings, warnings: tuple[str, ...] = ()) -> Configuration:
+    """Read the backends that go with these settings; warnings: what was said of the settings. Blocks on the disk.
+
+    Raises CommandError when the folder is refused, and for a default that nobody serves: it would turn every unknown
+    model into a 404 that names no reason.
+    """
+    found, problems = stored.load(home)
+    names = [backend.name for backend in found if backend.enabled]
+    names += [DEMO] if settings.demo else []
+    broken = frozenset(problem.name for problem in problems)
+    if settings.default_backend not in (None, *names, *broken):
+        raise CommandError(
+            f"default_backend is {settings.default_backend}; expected one of the configured backends: "
+            f"{', '.join(names) or 'there are none'}.",
+            f"Add it:   fairlead backend add {settings.default_backend}",
+        )
+    texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
+    return Configuration(settings, found, broken, (*warnings, *texts))
+
+
+def kept_for_restart(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """The wanted settings as a running proxy can take them up, and what has to wait for a restart, in words."""
+    waiting = [
+        entry
+        for entry in DECLARATIONS
+        if entry.restart and getattr(running, entry.attribute) != getattr(wanted, entry.attribute)
+    ]
+    said = tuple(
+        f"{entry.key} is {getattr(wanted, entry.attribute)} now, and {getattr(running, entry.attribute)} until the "
+        "proxy is restarted."
+        for entry in waiting
+    )
+    kept = {entry.attribute: getattr(running, entry.attribute) for entry in waiting}
+    return replace(wanted, **kept), said

@@ -1,0 +1,60 @@
+"""Signals of a serving process."""
+
+import os
+import signal
+import sys
+from typing import Protocol
+
+import trio
+
+
+class Stoppable(Protocol):
+    """What signals act on."""
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    def reload(self) -> object:
+        """Ask for a reload."""
+        ...
+
+
+class Signals:
+    """Signals of a serving process: the first stops it, a second one ends it at once; SIGHUP may mean reload."""
+
+    def __init__(self) -> None:
+        # A closed terminal sends SIGHUP too; without one it is the customary request to reload.
+        self._has_terminal = os.isatty(0) or os.isatty(2)
+        self._serving: Stoppable | None = None
+        self._stopping = False
+
+    def attach(self, serving: Stoppable) -> None:
+        """What the signals act on; a stop that came before is carried out now."""
+        self._serving = serving
+        if self._stopping:
+            serving.stop()
+
+    async def listen(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Handle signals until cancelled."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform == "win32":
+            numbers.append(signal.SIGBREAK)
+        else:
+            numbers.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*numbers) as received:
+            task_status.started()
+            async for number in received:
+                self._handle(number)
+
+    def _handle(self, number: int) -> None:
+        reloads = sys.platform != "win32" and number == signal.SIGHUP and not self._has_terminal
+        if reloads:
+            if self._serving is not None and not self._stopping:
+                self._serving.reload()
+        elif self._stopping:
+            os._exit(128 + number)
+        else:
+            self._stopping = True
+            if self._serving is not None:
+                self._serving.stop()

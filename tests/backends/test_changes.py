@@ -1,0 +1,121 @@
+"""What a backend becomes: places and their keys, accounts, and what a change leaves alone."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.backends import PROTOCOLS, Account, Backend, changes
+from router.backends.changes import PublicHttp, Unfit, Wish
+
+BOX = Backend(
+    name="box",
+    root="https://box.example/v1",
+    protocols=("chat",),
+    accounts=(Account("default", "sk-1"), Account("work", "env:WORK")),
+    added=5.0,
+)
+KEYS = st.sampled_from(["sk-2", "env:OTHER", "file:~/key"])
+ROOTS = st.sampled_from([BOX.root, "https://box.example", "https://other.example/v1", "http://127.0.0.1:8000/v1"])
+WISHES = st.builds(
+    Wish,
+    root=st.none() | ROOTS,
+    protocols=st.none() | st.just(("messages", "responses")),
+    auth=st.none() | st.sampled_from(["client", "none"]),
+    key=st.none() | KEYS,
+    enabled=st.none() | st.booleans(),
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "insecure", "root"),
+    [
+        ("https://box.example", False, "https://box.example/v1"),
+        ("http://10.0.0.7:8000/v1/", False, "http://10.0.0.7:8000/v1"),
+        ("http://box.example", True, "http://box.example/v1"),
+        ("http://box.example", False, PublicHttp),
+        ("http://8.8.8.8", False, PublicHttp),
+        ("ftp://box.example", True, ValueError),
+        ("https://u:p@box.example", True, ValueError),
+    ],
+)
+def test_root(url, insecure, root):
+    """http:// to a public address needs to be allowed; other faults are faults anyway."""
+    if isinstance(root, str):
+        assert changes.root_of(url, insecure=insecure) == root
+        return
+    with pytest.raises(root):
+        changes.root_of(url, insecure=insecure)
+
+
+def test_protocols_come_in_order():
+    """Each once, in any case; an unknown one or none at all is refused with what was expected."""
+    assert changes.protocols_of([" Responses", "messages", "messages"]) == ("messages", "responses")
+    for names in ([], [" "], ["chat", "smoke"]):
+        with pytest.raises(ValueError, match=f"some of {','.join(PROTOCOLS)}"):
+            changes.protocols_of(names)
+
+
+@given(WISHES, st.none() | st.just(BOX))
+def test_keys_stay_at_their_place(wish, before):
+    """No account reaches another place but by a key given in the same wish; what is dropped is named."""
+    root = changes.root_for("box", wish, before) or BOX.root
+    outcomes = [changes.added("box", wish, root, before, now=9.0)]
+    if before is not None:
+        outcomes.append(changes.changed(before, wish))
+    for backend, dropped, why in outcomes:
+        old = {account.key for account in BOX.accounts}
+        kept = {account.key for account in backend.accounts} & old
+        moved = changes.kept(before, backend.root) is None
+        assert not (moved and kept)
+        assert bool(dropped) == bool(why)
+        assert not (kept and dropped)
+        assert (backend.auth == "key") or not backend.accounts
+        if wish.key is not None and wish.auth is None:
+            assert (backend.auth, backend.accounts[0].key) == ("key", wish.key)
+
+
+@given(WISHES)
+def test_only_what_is_asked_changes(wish):
+    """A change leaves alone what it does not name, and the order in which backends were added."""
+    after = changes.changed(BOX, wish).backend
+    assert (after.name, after.added, after.insecure_http) == (BOX.name, BOX.added, False)
+    assert after.protocols == (wish.protocols or BOX.protocols)
+    assert after.enabled is (True if wish.enabled is None else wish.enabled)
+    assert after.root == (wish.root or BOX.root)
+
+
+def test_empty_wish():
+    """It changes nothing, and shows no key."""
+    assert changes.changed(BOX, Wish()) == (BOX, (), "")
+    assert "sk-" not in repr(Wish(key="sk-2"))
+
+
+def test_known_place():
+    """A known name brings root, protocols and vendor; a provider's URL under another name its vendor."""
+    root = changes.root_for("groq", Wish(), None)
+    backend = changes.added("groq", Wish(key="sk-1"), root, None, now=1.0).backend
+    assert (backend.vendor, backend.protocols, backend.added) == ("groq", ("chat", "responses"), 1.0)
+    assert changes.added("mine", Wish(key="sk-1"), root, None, now=1.0).backend.vendor == "groq"
+    assert changes.root_for("mine", Wish(), None) is None
+    assert changes.added("mine", Wish(), "https://x.example/v1", None, now=1.0).backend.protocols == ()
+
+
+def test_accounts():
+    """One more, one less; none twice, none that is not there, none where each tool has its own login."""
+    more = changes.with_account(BOX, Account("home", "sk-3"))
+    assert [account.alias for account in more.accounts] == ["default", "work", "home"]
+    less = changes.without_account(more, "default")
+    assert [account.alias for account in less.backend.accounts] == ["work", "home"]
+    assert less.dropped == BOX.accounts[:1]
+    keyless = msgspec.structs.replace(BOX, auth="none", accounts=())
+    assert changes.with_account(keyless, Account("a", "sk-3")).auth == "key"
+    own = msgspec.structs.replace(keyless, auth="client")
+    for kind, refused in {
+        "taken": lambda: changes.with_account(BOX, Account("work", "sk-3")),
+        "login": lambda: changes.with_account(own, Account("a", "sk-3")),
+        "absent": lambda: changes.without_account(BOX, "home"),
+    }.items():
+        with pytest.raises(Unfit) as caught:
+            refused()
+        assert caught.value.kind == kind

@@ -1,0 +1,115 @@
+"""Who gets in where: every endpoint and verb with every credential, on a proxy that asks for a key and one that does
+not. The lists come from the tables that serve, so that a new endpoint cannot be forgotten here."""
+
+import itertools
+
+import pytest
+
+from router.proxy.endpoints import ENDPOINTS
+from router.wire import dialects
+
+from .conftest import CLIENT_KEY
+from .upstream import plain
+from .wire import ask
+
+VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
+OPEN = {"/", "/api/hello", "/livez", "/health"}
+#: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.
+API = (
+    *dialects._CALLS,
+    *(
+        "/v1/models",
+        "/v1/models/demo",
+        "/v1/files",
+        "/v1/responses/resp_1",
+        "/v1/organization",
+        "/models",
+        "/v1/v1/files",
+    ),
+)
+CREDENTIALS = {
+    "none": lambda proxy: (),
+    "wrong": lambda proxy: ((b"Authorization", b"Bearer fl-" + b"0" * 40),),
+    "client": lambda proxy: ((b"Authorization", b"Bearer " + CLIENT_KEY.encode()),),
+    "client as x-api-key": lambda proxy: ((b"x-api-key", CLIENT_KEY.encode()),),
+    "client as x-fairlead-key": lambda proxy: ((b"x-fairlead-key", CLIENT_KEY.encode()),),
+    "operator": lambda proxy: (proxy.operator(),),
+    "operator as x-api-key": lambda proxy: ((b"x-api-key", token(proxy)),),
+    "operator as x-fairlead-key": lambda proxy: ((b"x-fairlead-key", token(proxy)),),
+    "operator cut": lambda proxy: ((b"Authorization", b"Bearer " + token(proxy)[:-1]),),
+    "operator without Bearer": lambda proxy: ((b"Authorization", token(proxy)),),
+}
+OPERATORS = {"operator", "operator without Bearer"}
+CLIENTS = {"client", "client as x-api-key", "client as x-fairlead-key"}
+# Refused before anything is done, and only to those who got in: no call of this file changes or stops anything.
+TEXT = (b"Content-Type", b"text/plain")
+
+
+def token(proxy):
+    return proxy.operator()[1].removeprefix(b"Bearer ")
+
+
+def status_of(proxy, path, verb, credential):
+    body = b"no JSON" if verb in ("POST", "PUT", "PATCH") else None
+    path = path.replace("*", "nobody")
+    return ask(proxy.port, path, body, *CREDENTIALS[credential](proxy), method=verb, kind=TEXT).status
+
+
+@pytest.fixture(params=["keyed", "demo"])
+def proxy(request):
+    """One that asks for a client key, and one that does not."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_own_endpoints(proxy, path):
+    """Those for anyone answer anyone; all others the operator token alone, as a bearer. Another verb is 405."""
+    served = {*ENDPOINTS[path], *(["HEAD"] if "GET" in ENDPOINTS[path] else [])}
+    for verb, credential in itertools.product(VERBS, CREDENTIALS):
+        status = status_of(proxy, path, verb, credential)
+        where = f"{verb} {path} with {credential}: {status}"
+        if verb not in served:
+            assert status == 405, where
+        elif path in OPEN or credential in OPERATORS:
+            assert status in ((415,) if verb == "POST" else (200, 404, 503)), where
+        else:
+            assert status == 401, where
+
+
+def test_only_what_is_named_is_open():
+    """An endpoint that anyone may call is a decision, made here too."""
+    assert {path for path, verbs in ENDPOINTS.items() if not all(own.operator for own in verbs.values())} == OPEN
+    assert {verb for path in OPEN for verb in ENDPOINTS[path]} == {"GET"}
+
+
+@pytest.mark.parametrize("path", API)
+def test_api(proxy, path, request, upstream):
+    """With a client key asked for, its holders alone get in, on every verb; the operator token is no client key."""
+    upstream.default = (plain(b"{}"),)
+    asks = "keyed" in request.node.callspec.params.values()
+    for verb, credential in itertools.product(VERBS, CREDENTIALS):
+        status = status_of(proxy, path, verb, credential)
+        where = f"{verb} {path} with {credential}: {status}"
+        assert (status == 401) is (asks and credential not in CLIENTS), where
+        assert status != 500, where
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin",
+        "/admin/",
+        "/admin/backends/",
+        "/admin/backends/a/b",
+        "/admin/accounts/a",
+        "/admin/accounts//x",
+        "/admin/config",
+        "/accounts/x",
+        "/status/",
+        "/ADMIN/backends",
+    ],
+)
+def test_neighbours_of_endpoints(proxy, path):
+    """Nothing is served beside the table, whoever asks."""
+    for verb, credential in itertools.product(VERBS, ("none", "operator")):
+        assert status_of(proxy, path, verb, credential) == 404

@@ -1,0 +1,49 @@
+"""What lists say of backends: words and JSON, and no key."""
+
+import json
+
+import pytest
+
+from router.backends import Account, Backend
+from router.store import outline
+
+STORED, FROM_ENV = Account("default", "sk-secret"), Account("work", "env:WORK_KEY")
+BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(STORED, FROM_ENV))
+
+
+@pytest.mark.parametrize(
+    ("auth", "accounts", "text"),
+    [
+        ("client", (), "each tool's own login"),
+        ("none", (), "no key"),
+        ("key", (), "no key stored"),
+        ("key", (STORED,), "key stored"),
+        ("key", (FROM_ENV,), "key from $WORK_KEY (set)"),
+        ("key", (STORED, FROM_ENV), "default (serves) key stored, work (waits) key from $WORK_KEY (set)"),
+    ],
+)
+def test_credentials_in_words(auth, accounts, text):
+    """Where a key comes from, and which one serves."""
+    backend = Backend(name="x", root="https://x.example/v1", protocols=("chat",), auth=auth, accounts=accounts)
+    assert outline.credentials(backend, {"WORK_KEY": "sk-other"}) == text
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_plain(enabled):
+    """The JSON of a backend; the first account serves, unless it is disabled."""
+    backend = Backend(**{name: getattr(BOX, name) for name in BOX.__struct_fields__} | {"enabled": enabled})
+    plain = outline.plain(backend, {"WORK_KEY": "sk-other"}, ("X-Title",))
+    assert plain["enabled"] is enabled
+    assert plain["headers"] == ["X-Title"]
+    assert [account["serves"] for account in plain["accounts"]] == [enabled, False]
+    assert [account["source"] for account in plain["accounts"]] == ["stored", "env"]
+    assert "sk-" not in json.dumps(plain)
+
+
+def test_problem_of():
+    """A variable that is not set, a reference that is none; what must be fetched is not fetched for a list."""
+    assert outline.problem_of(FROM_ENV, {}) == "$WORK_KEY is not set."
+    assert "is not ASCII" in outline.problem_of(FROM_ENV, {"WORK_KEY": "sk secret"})
+    assert "is no JSON list" in outline.problem_of(Account("a", "cmd:x"), {})
+    for account in (STORED, Account("a", 'cmd:["false"]'), Account("a", "file:/not/there")):
+        assert outline.problem_of(account, {}) is None
