@@ -8,7 +8,7 @@ from router.backends.known import KNOWN
 from router.cli import COMMANDS
 from router.settings import DECLARATIONS, default_text
 from router.settings.declared import TABLES
-from router.settings.tables import BACKENDS, ROUTE, Edits, entries
+from router.settings.tables import BACKENDS, PRICE, ROUTE, Edits, entries
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -30,7 +30,12 @@ def tables() -> str:
     rows = ["| table | key | value | what it does |", "|---|---|---|---|"]
     rows += [f"| `[{entry.key}]` | NAME | text | {entry.help} |" for entry in TABLES]
     both = {entry.key for entry in entries(Edits)}
-    for title, keys in (("[[routes]]", ROUTE), ("[backends.NAME]", BACKENDS), ("", entries(Edits))):
+    for title, keys in (
+        ("[[routes]]", ROUTE),
+        ("[backends.NAME]", BACKENDS),
+        ('[prices."MODEL"]', PRICE),
+        ("", entries(Edits)),
+    ):
         for entry in keys:
             if title and entry.key in both:
                 continue

@@ -21,6 +21,9 @@ COMMANDS = {
     "accounts": ("router.cli.accounts:run", "store several keys of one backend"),
     "config": ("router.cli.config:run", "show and change the settings"),
     "explain": ("router.cli.explain:run", "show where a request would go, and why; nothing is sent"),
+    "usage": ("router.cli.usage:run", "show requests, tokens, cost, latency and errors of a time"),
+    "why": ("router.cli.why:run", "show what happened to one request"),
+    "history": ("router.cli.history:run", "export the history, or clear it"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

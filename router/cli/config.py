@@ -25,7 +25,7 @@ _COMMANDS = {
     "export": ("router.cli.config_move:run_export", "write the settings to share them, without secrets"),
     "import": ("router.cli.config_move:run_import", "read such a file, or claude-code-router's or LiteLLM's"),
 }
-_TABLES = ("aliases", "routes", "backends")
+_TABLES = ("aliases", "routes", "backends", "prices")
 
 
 def run(argv: list[str]) -> int:
@@ -99,7 +99,7 @@ def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any
         return
     tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
     listed = set(loaded.unknown)
-    yield from ((path, redacted(path, value)) for path, value in _flat(tables, ()) if path not in listed)
+    yield from ((path, redacted(path, value)) for path, value in _flat(tables, ()) if path and path not in listed)
     for path in loaded.unknown:
         node: Any = file.tree
         for key in path:
@@ -141,7 +141,10 @@ def run_get(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(None if value == "" else value))
     else:
-        print(clean(value_text(value) if isinstance(value, bool | int | float | tuple) else _plain(value), 1 << 20))
+        # The only numbers with a fraction that are no times.
+        amount = options.key.startswith("prices.")
+        timed = not amount and isinstance(value, bool | int | float | tuple)
+        print(clean(value_text(cast("object", value)) if timed else _plain(cast("object", value)), 1 << 20))
     return 0
 
 

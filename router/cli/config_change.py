@@ -104,8 +104,8 @@ def run_unset(argv: list[str]) -> int:
 
 
 def _is_table(name: str) -> bool:
-    prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | {"aliases", "routes", "backends"}
-    return name in prefixes or (name.startswith("backends.") and name.count(".") <= 2)
+    prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | {"aliases", "routes", "backends", "prices"}
+    return name in prefixes or name.startswith("prices.") or (name.startswith("backends.") and name.count(".") <= 2)
 
 
 def _present(tree: Any, name: str) -> tuple[str, ...] | None:

@@ -123,6 +123,11 @@ class Connection:
         self._scope.deadline = trio.current_time() + seconds
 
     @property
+    def retired(self) -> bool:
+        """True once the connection is to close after the answer that is under way."""
+        return self._retired
+
+    @property
     def gone(self) -> bool:
         """True once the client closed its side."""
         return self._ahead.ended

@@ -40,7 +40,11 @@ _NAMED_KEYS = re.compile(
 
 @dataclass(slots=True)
 class Record:
-    """One request, as it is logged. Times are seconds; started is since 1970."""
+    """One request, as it is logged. Times are seconds; started is since 1970.
+
+    billing, utilisation: what the answer's headers said of the account's limits. request_bytes: of the body.
+    guess: output tokens, by what came of an answer.
+    """
 
     id: str
     started: float
@@ -60,6 +64,11 @@ class Record:
     total: float = 0.0
     usage: Usage = field(default_factory=Usage)
     estimated: bool = False
+    client: str = ""
+    billing: str = ""
+    utilisation: float | None = None
+    request_bytes: int = 0
+    guess: int = 0
     notes: list[str] = field(default_factory=list[str])
     request_body: bytes = b""
     answer_body: bytes = b""
@@ -91,6 +100,9 @@ class Record:
             "tokens_cache_write": usage.cache_write,
             "tokens_reasoning": usage.reasoning,
             "estimated": self.estimated,
+            "client": self.client,
+            "billing": self.billing,
+            "utilisation": self.utilisation,
             "notes": self.notes,
         }
 

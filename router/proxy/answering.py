@@ -16,12 +16,14 @@ from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
 from router.wire import base, dialects, ids
 from router.wire.base import Failure
-from router.wire.tap import Tap, failure_of, usage_of
+from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is held until it is whole: then an error in it can still change the status.
 WHOLE_LIMIT = 1 << 20
 JSON = (b"content-type", b"content-type", b"application/json")
 
+# Of a plain answer: names and punctuation of JSON beside the text.
+_BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _READ_CODINGS = (b"", b"identity", b"gzip", b"x-gzip", b"deflate")
 
@@ -124,6 +126,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
             await failed(ticket, failure, upstream)
             return
         ticket.record.usage = usage_of(ticket.call.dialect, readable)
+        ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason)
@@ -138,11 +141,25 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
     headers += _length(upstream)
     connection = ticket.connection
     await connection.write(ticket.began(upstream.status, headers, upstream.reason))
+    tail = _tail(ticket, upstream)
     while pieces:
         # One chunk for all of a read: thousands of pieces are more than one system call takes.
-        await connection.write(connection.data(b"".join(pieces)))
+        data = b"".join(pieces)
+        await connection.write(connection.data(data))
+        if tail is not None:
+            tail.read(data)
+            ticket.record.guess = tail.size // _BYTES_PER_TOKEN
         pieces = await upstream.read()
+    if tail is not None:
+        ticket.record.usage = tail.usage()
     await connection.write(connection.end())
+
+
+def _tail(ticket: Ticket, upstream: Upstream) -> Tail | None:
+    """What reads the usage of a large answer of a model beside its relay."""
+    if not ticket.call.generates or upstream.status >= 300:
+        return None
+    return Tail(ticket.call.dialect, upstream.fields.get(b"content-encoding", b"").strip().lower())
 
 
 def _length(upstream: Upstream) -> Lines:

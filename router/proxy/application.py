@@ -92,10 +92,11 @@ class Proxy:
         await exchange.run()
 
     def _finished(self, ticket: Ticket) -> None:
-        log = self._runtime.log
-        if log.enabled:
-            ticket.record.total = trio.current_time() - ticket.request.arrived
-            log.add(ticket.record)
+        runtime = self._runtime
+        ticket.record.total = trio.current_time() - ticket.request.arrived
+        runtime.recorder.finished(ticket)
+        if runtime.log.enabled:
+            runtime.log.add(ticket.record)
 
     async def _serve_own(self, connection: Connection, request: Request) -> None:
         try:

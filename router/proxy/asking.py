@@ -37,7 +37,7 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     if top is not None and call.path == "/v1/chat/completions":
         call = ticket.call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
     record = ticket.record
-    record.protocol = call.protocol or ""
+    record.protocol, record.request_bytes = call.protocol or "", len(body)
     if ticket.runtime.log.bodies:
         record.request_body = bytes(body[:BODY_KEPT])
     facts = bodies.facts_of(call, top)

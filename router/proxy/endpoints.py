@@ -14,7 +14,7 @@ from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Cut, Request
 from router.policy.listing import listing
 from router.policy.routes import nearest_models
-from router.proxy import administration, bodies
+from router.proxy import administration, bodies, observing
 from router.proxy.administration import Action, Ask
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
@@ -196,6 +196,9 @@ class Endpoints:
             runtime.buffers.give(sum(held))
         await self._respond(connection, request, 200, found)
 
+    async def _observe(self, connection: Connection, request: Request) -> None:
+        await observing.answer(self._runtime, connection, request, [*SECURITY, *self._gate.cors(request)])
+
     async def _administer(self, connection: Connection, request: Request, action: Action) -> None:
         """One call of the operator's API (proxy/administration.py)."""
         body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
@@ -244,6 +247,8 @@ def _table() -> Mapping[str, Mapping[str, Own]]:
     }
     for (path, verb), action in administration.ACTIONS.items():
         own.setdefault(path, {})[verb] = _administered(action)
+    for path in observing.PATHS:
+        own[path] = {"GET": Own(Endpoints._observe, operator=True)}  # pyright: ignore[reportPrivateUsage]
     return own
 
 

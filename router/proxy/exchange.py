@@ -124,6 +124,7 @@ class Exchange:
     def _note_stream(self, relay: Relay) -> None:
         record = self._ticket.record
         record.usage = relay.tap.usage()
+        record.guess = relay.tap.pieces
         record.answer_body = relay.shown or record.answer_body
         if relay.tap.ended is False and not record.error:
             record.error = "upstream_error_event"

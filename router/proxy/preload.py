@@ -31,6 +31,12 @@ MODULES = (
     "httpcore",
     "httpx",
     "router.net.control",
+    "sqlite3",
+    "router.proxy.observing_metrics",
+    "genai_prices.data",
+    "genai_prices.units",
+    "genai_prices.validation",
+    "genai_prices.decompose",
 )
 
 

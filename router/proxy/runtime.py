@@ -18,6 +18,7 @@ from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
+from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
 from router.settings import Settings
 from router.store.home import Home
@@ -75,6 +76,7 @@ class Runtime:
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
+    recorder: Recorder = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -83,6 +85,7 @@ class Runtime:
         self.credentials = Credentials(self.environ, self.log.hide)
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
+        self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.settings = configuration.settings
         self.take(configuration)
 

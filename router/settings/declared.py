@@ -9,6 +9,7 @@ import msgspec
 from router.settings.fields import ALIASES
 from router.settings.kinds import (
     BACKEND,
+    DAYS,
     LEVEL,
     MODEL,
     NAMES,
@@ -22,7 +23,7 @@ from router.settings.kinds import (
     Secret,
     choice,
 )
-from router.settings.tables import BackendOptions, Entry, Rule
+from router.settings.tables import BackendOptions, Entry, Price, Rule
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -66,7 +67,8 @@ def _declare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. backends: by name."""
+    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. backends: by name.
+    prices: by lower-case model."""
 
     host: str = _declare(
         "host",
@@ -145,10 +147,14 @@ class Settings:
     )
     log_file: str | None = _declare("log_file", TEXT, None, "FILE", "append an access log (JSON, one line a request)")
     verbose: int = _declare("verbose", LEVEL, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
+    history_retention: int = _declare(
+        "history.retention", DAYS, 30, "DAYS", "how long a request's row is kept in history.db, such as 30d"
+    )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
+    prices: Mapping[str, Price] = Frozen[Price]()
 
 
 DECLARATIONS: tuple[Declaration, ...] = tuple(

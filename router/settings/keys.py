@@ -11,11 +11,12 @@ from router.settings.declared import DECLARATIONS, TABLES, Declaration
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, Kind, Wrong, clean, display
 from router.settings.reading import Path
-from router.settings.tables import BACKENDS
+from router.settings.tables import BACKENDS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES}
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
+_PRICES = {entry.key: entry.kind for entry in PRICE}
 
 # Names of headers, fields and unknown keys whose values are not shown, and values that look like a key anywhere.
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
@@ -55,7 +56,17 @@ def find(name: str) -> Key:
     if first == "backends" and rest:
         backend, _, option = rest.partition(".")
         return _option(backend, option)
-    raise _unknown(name, [*_DECLARED, "aliases.NAME", "backends.NAME.KEY"])
+    if first == "prices" and rest:
+        return _price(rest)
+    raise _unknown(name, [*_DECLARED, "aliases.NAME", "backends.NAME.KEY", "prices.MODEL.input"])
+
+
+def _price(rest: str) -> Key:
+    # A model's name may hold dots, the keys of a price do not.
+    model, _, key = rest.rpartition(".")
+    if model and key in _PRICES:
+        return Key(("prices", model, key), _PRICES[key])
+    raise _unknown(f"prices.{rest}", [f"prices.{model or rest}.{known}" for known in _PRICES])
 
 
 def _option(backend: str, option: str) -> Key:
@@ -115,7 +126,7 @@ def redacted(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
-    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "backends")
+    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
         return "set"

@@ -216,6 +216,34 @@ def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     return Kind(expected, "number", lambda text: _whole(text, least, most))
 
 
+def _days(text: str) -> int:
+    match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:d|days?)?\s*", text)
+    if match is None or not 1 <= int(match[1]) <= 3650:
+        raise ValueError
+    return int(match[1])
+
+
+def _money(text: str) -> float:
+    match = re.fullmatch(r"\s*[0-9]{1,6}(?:\.[0-9]{1,12})?\s*", text)
+    if match is None:
+        raise ValueError
+    return float(text)
+
+
+class _Money(Kind, frozen=True):
+    """An amount: a number of TOML with or without a fraction."""
+
+    def value(self, value: object) -> Any:
+        """The amount. Raises Wrong."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+            raise Wrong(self.expected)
+        return float(value)
+
+    def saved(self, text: str) -> Any:
+        """What config.toml gets."""
+        return float(text)
+
+
 # C0, DEL, C1, and what turns or hides text on a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -224,6 +252,8 @@ SECRET = Kind("printable characters without spaces", "text", _secret)
 TIME = Kind(_TIME, "time", duration)
 SWITCH = Kind("on or off", "switch", switch)
 NAMES = Kind("names, as a list of texts", "names", _names)
+DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _days)
+MONEY = _Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
 PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")

@@ -11,20 +11,25 @@ import msgspec
 
 from router.errors import CommandError
 from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
-from router.settings.kinds import BACKEND, Frozen, Wrong, clean, display
+from router.settings.kinds import BACKEND, MODEL, Frozen, Wrong, clean, display
 from router.settings.tables import (
     BACKENDS,
+    PRICE,
     ROUTE,
     BackendOptions,
     Condition,
     Edits,
     Entry,
+    Price,
     Rule,
     entries,
 )
 
 Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
+
+#: Tables of the file that hold the user's own names.
+_TABLES = ("routes", "backends", "prices")
 
 
 class ConfigFile(msgspec.Struct, frozen=True):
@@ -104,9 +109,9 @@ def _parsed(entry: Declaration, where: str, text: str) -> Any:
 def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Source]) -> None:
     declared = {entry.key: entry for entry in DECLARATIONS}
     known = [Entry(entry.key, entry.kind, entry.help) for entry in DECLARATIONS]
-    rest = {key: value for key, value in reader.file.tree.items() if key not in ("routes", "backends")}
+    rest = {key: value for key, value in reader.file.tree.items() if key not in _TABLES}
     secret = {entry.key for entry in DECLARATIONS if entry.secret}
-    found = reader.table(rest, (), (*known, *TABLES), secret=secret, also=("routes", "backends"))
+    found = reader.table(rest, (), (*known, *TABLES), secret=secret, also=_TABLES)
     for key, value in found.items():
         if key in declared:
             values[declared[key].attribute] = value
@@ -116,6 +121,7 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
     _check_aliases(reader, values.get("aliases", {}))
     values["routes"] = _routes(reader)
     values["backends"] = _backends(reader)
+    values["prices"] = _prices(reader)
 
 
 def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
@@ -176,6 +182,26 @@ def _backends(reader: "_Reader") -> Frozen[BackendOptions]:
             reader.wrong(path, node, f"a table, such as [backends.{name}]")
         values = reader.table(cast("Node", node), path, BACKENDS)
         found[name] = BackendOptions(**_picked(values, BackendOptions), edits=_edits(reader, path, values))
+    return Frozen(found)
+
+
+def _prices(reader: "_Reader") -> Frozen[Price]:
+    tables: object = reader.file.tree.get("prices", {})
+    if not isinstance(tables, dict):
+        reader.wrong(("prices",), tables, 'tables such as [prices."MODEL"]')
+    found: dict[str, Price] = {}
+    for written, node in cast("dict[str, object]", tables).items():
+        path = ("prices", written)
+        try:
+            name = MODEL.text(written).lower()
+        except Wrong as wrong:
+            reader.fail(path, f"cannot be used: expected {wrong.text}.")
+        if name in found:
+            reader.fail(path, "cannot be used: it stands here twice.")
+        if not isinstance(node, dict):
+            reader.wrong(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
+        values = reader.table(cast("Node", node), path, PRICE)
+        found[name] = Price(**_picked(values, Price))
     return Frozen(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
-from router.settings.kinds import BACKEND, CAP, MODEL, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
+from router.settings.kinds import BACKEND, CAP, MODEL, MONEY, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
 
 # Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
 PROFILES = (
@@ -120,5 +120,16 @@ class BackendOptions:
     edits: Edits = Edits()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """`[prices."MODEL"]`: US dollars per million tokens. None: not known, and for the cache as other input."""
+
+    input: float | None = _entry(MONEY, None, "US dollars per million input tokens")
+    output: float | None = _entry(MONEY, None, "US dollars per million output tokens")
+    cache_read: float | None = _entry(MONEY, None, "US dollars per million tokens read from the cache")
+    cache_write: float | None = _entry(MONEY, None, "US dollars per million tokens written to the cache")
+
+
+PRICE: tuple[Entry, ...] = entries(Price)
 ROUTE: tuple[Entry, ...] = (*entries(Rule), *entries(Condition, "when."), *entries(Edits))
 BACKENDS: tuple[Entry, ...] = (*entries(BackendOptions), *entries(Edits))

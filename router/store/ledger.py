@@ -30,6 +30,8 @@ _OPEN_PATIENCE = 5.0
 _TOLD_LIMIT = 20
 
 Row = tuple[Any, ...]
+#: Writes rows of one kind within the batch's transaction. A batch that fails is rolled back and handed over again.
+Writing = Callable[["sqlite3.Connection", "list[Any]"], None]
 #: Work the writer does now and then: bounds of a table, what other processes changed. It commits by itself.
 Chore = Callable[["sqlite3.Connection"], None]
 
@@ -46,7 +48,7 @@ class Ledger:
         self._say = say
         self._retry = retry
         self._told: set[str] = set()
-        self._pending: deque[tuple[str, Row]] = deque()
+        self._pending: deque[tuple[str | Writing, Any]] = deque()
         self._chores: list[Chore] = []
         self._wake = threading.Event()
         self._enough = threading.Event()
@@ -70,8 +72,9 @@ class Ledger:
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
 
-    def add(self, statement: str, row: Row) -> None:
-        """Hand over one row for a statement. Rows that follow each other with one statement are written together."""
+    def add(self, statement: str | Writing, row: Any) -> None:
+        """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
+        each other with one statement are written together."""
         if self._hopeless or len(self._pending) >= PENDING:
             self.dropped += 1
             return
@@ -98,6 +101,11 @@ class Ledger:
             except sqlite3.Error:
                 self._end_reader()
                 return []
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._pending)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what is left, waiting at most `seconds`."""
@@ -173,7 +181,7 @@ class Ledger:
             self._open()
         return self._writer is not None
 
-    def _written(self, batch: list[tuple[str, Row]]) -> bool:
+    def _written(self, batch: list[tuple[str | Writing, Any]]) -> bool:
         """Commit a batch; False to keep it for later. One that no file would take is dropped."""
         try:
             with translated(self._path):
@@ -203,13 +211,17 @@ class Ledger:
         self._suspect = True
         self._due = 0.0
 
-    def _commit(self, batch: list[tuple[str, Row]]) -> None:
+    def _commit(self, batch: list[tuple[str | Writing, Any]]) -> None:
         db = self._writer
         assert db is not None
         db.execute("BEGIN IMMEDIATE")
         try:
             for statement, rows in groupby(batch, key=itemgetter(0)):
-                db.executemany(statement, [row for _, row in rows])
+                together = [row for _, row in rows]
+                if isinstance(statement, str):
+                    db.executemany(statement, together)
+                else:
+                    statement(db, together)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:

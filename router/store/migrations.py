@@ -19,6 +19,33 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX owners_by_use ON owners (used)",
         "CREATE INDEX owners_by_kind ON owners (kind)",
     ),
+    (
+        # Texts that stand in many rows, once each; a row holds the number.
+        "CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
+        # time: ms since 1970. queue_ms, first_byte_us, total_us: durations. cost: billionths of a US dollar, null for
+        # an unknown price. tokens_in: without those from the cache. utilisation: used share of the tightest limit.
+        """CREATE TABLE requests (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, method INTEGER NOT NULL,
+            client INTEGER NOT NULL, protocol INTEGER NOT NULL, path TEXT NOT NULL, model INTEGER NOT NULL,
+            served INTEGER NOT NULL, backend INTEGER NOT NULL, account INTEGER NOT NULL, status INTEGER NOT NULL,
+            error INTEGER NOT NULL, attempts INTEGER NOT NULL, queue_ms INTEGER NOT NULL, first_byte_us INTEGER,
+            total_us INTEGER NOT NULL, tokens_in INTEGER, tokens_out INTEGER, cache_read INTEGER, cache_write INTEGER,
+            reasoning INTEGER, cost INTEGER, price INTEGER NOT NULL, losses TEXT NOT NULL, stream INTEGER NOT NULL,
+            billing INTEGER NOT NULL, utilisation REAL, tag INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            notes TEXT NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX requests_by_id ON requests (id)",
+        "CREATE INDEX requests_by_time ON requests (time)",
+        # Sums of one hour (since 1970) for one name in one role (history_names.ROLES). first, total: histograms
+        # (history_buckets).
+        """CREATE TABLE rollups (
+            hour INTEGER NOT NULL, role INTEGER NOT NULL, name INTEGER NOT NULL, requests INTEGER NOT NULL,
+            errors INTEGER NOT NULL, estimated INTEGER NOT NULL, unpriced INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
+            tokens_out INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
+            reasoning INTEGER NOT NULL, cost INTEGER NOT NULL, first BLOB NOT NULL, total BLOB NOT NULL,
+            PRIMARY KEY (hour, role, name)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ stream costs a few searches a read.
 """
 
 import json
+import zlib
 
 import msgspec
 
@@ -16,6 +17,10 @@ from router.wire.base import Dialect, Failure, Verdict
 _REGION = 16384
 _USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
+_ZLIB = (b"gzip", b"x-gzip", b"deflate")
+_TAIL_LIMIT = 32768
+# Of one read: 64 KiB of the best packed data are 64 MiB.
+_INFLATED_LIMIT = 8 << 20
 _SEQUENCE = b'"sequence_number":'
 _NO_CHOICES = (b'"choices":[]', b'"choices": []')
 
@@ -29,7 +34,8 @@ _scanner = json.JSONDecoder(strict=False)
 
 
 class Tap:
-    """What is known of one stream. ended: True after a good end, False after a failed one, None before either."""
+    """What is known of one stream. ended: True after a good end, False after a failed one, None before either.
+    pieces: events that were read, which is about a token each."""
 
     __slots__ = (
         "_dialect",
@@ -41,6 +47,7 @@ class Tap:
         "created",
         "ended",
         "model",
+        "pieces",
         "response_id",
     )
 
@@ -50,6 +57,7 @@ class Tap:
         self._usage = Usage()
         self._usage_hit = b""
         self._sequence = b""
+        self.pieces = 0
         self.begun = False
         self.ended: bool | None = None
         self.response_id = ""
@@ -75,6 +83,7 @@ class Tap:
 
     def read(self, batch: bytes) -> bytes:
         """Take note of whole events; returns them, less a usage event the client did not ask for."""
+        self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
         start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
@@ -128,6 +137,48 @@ class Tap:
                 self._usage_hit = b""
             self._usage_hit = b""
         return self._usage
+
+
+class Tail:
+    """Reads the usage of a plain answer that is too large to hold: it stands behind the text, so the end is kept.
+
+    coding: the answer's content coding. What is decoded is bounded; past the bound nothing is known.
+    """
+
+    __slots__ = ("_decoder", "_dialect", "_end", "_known", "size")
+
+    def __init__(self, dialect: Dialect, coding: bytes):
+        self._dialect = dialect
+        self._decoder = zlib.decompressobj(wbits=47) if coding in _ZLIB else None
+        self._known = self._decoder is not None or coding in (b"", b"identity")
+        self._end = b""
+        self.size = 0
+
+    def read(self, data: bytes) -> None:
+        """Take note of the next bytes of the answer."""
+        if self._decoder is not None and self._known:
+            try:
+                data = self._decoder.decompress(data, _INFLATED_LIMIT)
+            except zlib.error:
+                self._known = False
+            if self._decoder.unconsumed_tail:
+                self._known = False
+        self.size += len(data)
+        if self._known:
+            self._end = (self._end + data)[-_TAIL_LIMIT:]
+
+    def usage(self) -> Usage:
+        """The token counts; none where they cannot be read."""
+        usage = Usage()
+        at = max(self._end.rfind(needle) for needle in _USAGE) if self._known else -1
+        if at >= 0:
+            start = self._end.index(b"{", at)
+            try:
+                found: base.Json = _scanner.raw_decode(self._end[start:].decode("utf-8", "replace"))[0]
+                self._dialect.usage(found, usage)
+            except (ValueError, RecursionError):
+                return Usage()
+        return usage
 
 
 def usage_of(dialect: Dialect, body: bytes | bytearray) -> Usage:

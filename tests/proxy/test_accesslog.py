@@ -59,6 +59,9 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "tokens_cache_write": None,
         "tokens_reasoning": None,
         "estimated": False,
+        "client": "",
+        "billing": "",
+        "utilisation": None,
         "notes": [],
     }
     assert second["notes"] == ["model renamed"]

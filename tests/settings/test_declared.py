@@ -31,6 +31,7 @@ GOOD = {
     "log_file": ("~/a.log", "~/a.log"),
     "verbose": ("2", 2),
     "demo": ("off", False),
+    "history.retention": ("7d", 7),
 }
 BAD = {
     "host": ["", "  "],
@@ -54,6 +55,7 @@ BAD = {
     "log_file": [" "],
     "verbose": ["3", "-1", "yes", ""],
     "demo": ["", "maybe", "2"],
+    "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
 }
 DECLARED = {entry.key: entry for entry in DECLARATIONS}
 

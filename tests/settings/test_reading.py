@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Secret, Settings, load, resolve
 from router.settings.reading import label
-from router.settings.tables import BackendOptions, Condition, Edits, Rule
+from router.settings.tables import BackendOptions, Condition, Edits, Price, Rule
 from router.store import config
 
 
@@ -57,6 +57,12 @@ set_headers = {X-Title = "mine"}
 set_fields."a.b" = true
 [backends.Local.timeouts]
 idle = "1h"
+[prices."GPT-4.1"]
+input = 2
+output = 8.5
+[prices.tiny]
+input = 0
+cache_read = 0.05
 """
 
 
@@ -100,6 +106,7 @@ def test_a_whole_file():
             ),
             "local": BackendOptions(idle=3600.0),
         },
+        prices={"gpt-4.1": Price(input=2.0, output=8.5), "tiny": Price(input=0.0, cache_read=0.05)},
     )
     assert resolve({}, {}, read(WHOLE)).warnings == ()
 
@@ -138,6 +145,8 @@ def test_each_source_wins_over_those_below(entry):
     elif entry.kind.form == "choice":
         words = entry.metavar.split("|")
         texts[entry.key] = (words[-1], words[0], words[-1])
+    elif entry.key == "history.retention":
+        texts[entry.key] = ("1d", "2d", "3d")
     elif entry.kind.form == "time":
         texts[entry.key] = ("1s", "2s", "3s")
     one, two, three = texts.get(entry.key, ("a", "b", "c"))
@@ -177,6 +186,15 @@ BAD = [
     ('[aliases]\na = "b"\nB = "x:y"', 2, 'aliases.a leads to "b", itself an alias; an alias is one step'),
     ('[aliases]\na = "b"\nb = "a"', 2, 'aliases.a leads to "b", itself an alias'),
     ('[aliases]\na = "x"\nA = "y"', 3, "aliases.A cannot be used: it stands here twice"),
+    ("prices = 1", 1, "prices is 1; expected tables such as"),
+    ("[prices]\nx = 2", 2, 'prices.x is 2; expected a table, such as [prices."x"] with input and output'),
+    ("[prices.x]\ninput = -1", 2, "prices.x.input is -1; expected US dollars per million tokens"),
+    ("[prices.x]\ninput = true", 2, "prices.x.input is true; expected US dollars"),
+    ("[prices.x]\noutput = inf", 2, "prices.x.output is inf; expected US dollars"),
+    ("[prices.x]\noutput = nan", 2, "prices.x.output is nan; expected US dollars"),
+    ('[prices.x]\noutput = "3"', 2, 'prices.x.output is "3"; expected US dollars'),
+    ("[prices.x]\n[prices.X]", 2, "prices.X cannot be used: it stands here twice"),
+    ('[prices.""]', 1, "cannot be used: expected a model's name"),
     ("routes = 1", 1, "routes is 1; expected a list of rules"),
     ("[routes]\nmodel = 'x'", 1, "routes is a table; expected a list of rules"),
     ("routes = [1]", 1, "routes 1 is 1; expected a table"),

@@ -1,13 +1,15 @@
 """A tap finds usage, end and numbers beside the relay, wherever the stream is cut, and decodes no text."""
 
+import gzip
 import json
+import zlib
 
 import pytest
 
 from router.ir import Usage
 from router.wire import sse
-from router.wire.dialects import BY_NAME, PLAIN
-from router.wire.tap import Tap, failure_of, usage_of
+from router.wire.dialects import BY_NAME, CHAT, PLAIN
+from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 PROTOCOLS = ("messages", "chat", "responses")
 CUTS = ("whole", "events", "sevens")
@@ -273,3 +275,37 @@ def test_an_error_in_a_plain_answer():
     assert failure_of(BY_NAME["chat"], b'{"choices":[],"error":null}') is None
     assert failure_of(BY_NAME["messages"], b'{"content":[{"text":"\\"error\\""}]}') is None
     assert failure_of(BY_NAME["chat"], b'{"error":') is None
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "deflate"])
+@pytest.mark.parametrize("size", [1, 1000, 65536])
+def test_usage_of_a_large_answer(coding, size):
+    """Packed or not, in pieces of any size, the counts at the end of an answer that is not held are read."""
+    body = b'{"object":"list","data":["%b"],"usage":{"prompt_tokens":7,"completion_tokens":2}}' % (b"x" * 100_000)
+    packed = {"": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}[coding]
+    tail = Tail(CHAT, coding.encode())
+    for at in range(0, len(packed), size):
+        tail.read(packed[at : at + size])
+    assert (tail.usage().input, tail.usage().output) == (7, 2)
+    assert tail.size == len(body)
+
+
+@pytest.mark.parametrize(
+    ("coding", "pieces"),
+    [
+        ("br", [b'"usage":{"prompt_tokens":7}']),
+        ("gzip", [b"not packed at all"]),
+        ("gzip", [gzip.compress(b'{"usage":{"prompt_tokens":7}}')[:-20]]),
+        ("deflate", [zlib.compress(b"\0" * (9 << 20) + b'"usage":{"prompt_tokens":7}')]),
+        ("", [b'{"usage":{"prompt_tokens":'] * 2),
+        ("", [b'{"usage":{'] * 5000),
+        ("", [b'{"usage":null}']),
+        ("", []),
+    ],
+)
+def test_usage_that_cannot_be_read(coding, pieces):
+    """Nothing is known then, and nothing fails."""
+    tail = Tail(CHAT, coding.encode())
+    for piece in pieces:
+        tail.read(piece)
+    assert tail.usage() == Usage()

@@ -1,0 +1,45 @@
+"""Numbers as people read them: tokens, money, times, shares."""
+
+NONE = "\N{EN DASH}"
+
+
+def tokens(count: int | None) -> str:
+    """`950`, `142k`, `3.1M`; a dash for none known."""
+    if count is None:
+        return NONE
+    if count < 10_000:
+        return f"{count:,}"
+    for size, unit in ((10**3, "k"), (10**6, "M"), (10**9, "G")):
+        if count < 999.5 * size or unit == "G":
+            return f"{count / size:.0f}{unit}" if count >= 10 * size else f"{count / size:.1f}{unit}"
+    raise AssertionError
+
+
+def money(dollars: float | None) -> str:
+    """`$3.41`, `$0.0023`; a dash for none known."""
+    if dollars is None:
+        return NONE
+    if dollars >= 0.995 or dollars == 0:
+        return f"${dollars:,.2f}"
+    digits = 2
+    while digits < 9 and dollars * 10**digits < 10:
+        digits += 1
+    return f"${dollars:.{digits}f}"
+
+
+def seconds(ms: float | None) -> str:
+    """`4 ms`, `0.9 s`, `12 min` from milliseconds; a dash for none known."""
+    if ms is None:
+        return NONE
+    if ms < 99.5:
+        return f"{ms:.0f} ms"
+    if ms < 100_000:
+        return f"{ms / 1000:.1f} s"
+    if ms < 7_200_000:
+        return f"{ms / 60_000:.0f} min"
+    return f"{ms / 3_600_000:.1f} h"
+
+
+def share(part: float | None) -> str:
+    """`91 %`; a dash for none known."""
+    return NONE if part is None else f"{part * 100:.0f} %"

@@ -1,0 +1,115 @@
+"""`fairlead history export` and `clear`: the whole history out, or gone; no proxy need run."""
+
+import csv
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.cli.parser import Parser, nearest, note
+from router.cli.text import count
+from router.errors import CommandError, UsageError
+from router.store import queries
+from router.store.database import NAME, Busy, Corrupt, Unusable, open_history, translated
+from router.store.history import clear
+from router.store.home import Home, open_home
+from router.store.queries import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ABOUT = "Export every recorded request, or erase the history."
+_EXAMPLES = ["fairlead history export > history.json", "fairlead history clear"]
+_FORMULA = ("=", "+", "-", "@")
+
+
+def run(argv: list[str]) -> int:
+    """Hand over to the subcommand."""
+    commands: dict[str, Callable[[list[str]], int]] = {"export": _export, "clear": _clear}
+    if not argv or argv[0] in ("--help", "-h"):
+        parser = Parser("history", _ABOUT, examples=_EXAMPLES)
+        parser.add_argument("command", metavar="export|clear", help="what to do; each has its own --help")
+        parser.print_help()
+        return 0 if argv else 2
+    if argv[0] not in commands:
+        near = nearest(argv[0], commands)
+        hint = f"Did you mean:   fairlead history {near}" if near else "See:   fairlead history --help"
+        raise UsageError(f"unknown subcommand: {argv[0]}", hint)
+    return commands[argv[0]](argv[1:])
+
+
+def _export(argv: list[str]) -> int:
+    parser = Parser(
+        "history export",
+        "Print every recorded request, oldest first.",
+        examples=["fairlead history export > history.json", "fairlead history export --format csv"],
+    )
+    parser.add_argument(
+        "--format", choices=("json", "csv"), default="json", help="json: a line a request; csv: with a head line"
+    )
+    options = parser.read(argv)
+    with queries.reading(open_home(os.environ)) as db:
+        rows = queries.every(db) if db is not None else ()
+        if options.format == "csv":
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(Request.__struct_fields__)
+            for row in rows:
+                writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
+        else:
+            for row in rows:
+                print(json.dumps(msgspec.to_builtins(row)))
+    return 0
+
+
+def _cell(value: object) -> object:
+    """A value as spreadsheets take it: a text is never a formula."""
+    if isinstance(value, list):
+        value = "; ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _clear(argv: list[str]) -> int:
+    parser = Parser(
+        "history clear",
+        "Erase every recorded request and all sums, also while a proxy runs. What it needs to route (which account "
+        "issued an id) stays.",
+        examples=["fairlead history clear"],
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    if not home.at(NAME).exists():
+        print("There is no history.")
+        return 0
+    if not options.yes:
+        _confirm()
+    print(f"Erased {count(_cleared(home), 'request')}.")
+    return 0
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was erased: it cannot be undone, so it wants to be confirmed.", "Say:   --yes")
+    note("Erase the whole history? It cannot be undone. y or n:")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError("nothing was erased.")
+
+
+def _cleared(home: Home) -> int:
+    try:
+        db, _ = open_history(home)
+    except Unusable as error:
+        raise CommandError(f"the history cannot be erased: {error}.") from None
+    except Busy:
+        raise CommandError(f"{NAME} is held by another process.", "Try again in a moment.") from None
+    try:
+        with translated(home.at(NAME)):
+            return clear(db)
+    except (Busy, Corrupt, Unusable) as error:
+        raise CommandError(f"the history was not erased: {str(error) or 'another process holds it'}.") from None
+    finally:
+        db.close()

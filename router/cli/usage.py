@@ -1,0 +1,138 @@
+"""`fairlead usage`: what was asked, what it cost and how long it took, from history.db; no proxy need run."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from router.cli import amounts
+from router.cli.parser import Parser
+from router.cli.text import count
+from router.errors import UsageError
+from router.settings.kinds import clean
+from router.store import queries
+from router.store.home import open_home
+from router.store.queries import Summary, Sums
+from router.store.queries_window import since
+
+USAGE_SCHEMA = 1
+_ROWS = 15
+_HEAD = ("requests", "in", "cached", "out", "first byte p50 / p95", "cost")
+
+
+def run(argv: list[str]) -> int:
+    """Print the sums of a time."""
+    parser = Parser(
+        "usage",
+        "Show requests, tokens, cost, latency and errors per model, account and client, and the share of each billing "
+        "class. Percentiles are exact to 9 %.",
+        examples=["fairlead usage", "fairlead usage --since 7d", "fairlead usage --since 2026-11-01 --json"],
+    )
+    parser.add_argument(
+        "--since", metavar="WHEN", default="60m", help="60m, 24h, 7d, today, or a date such as 2026-11-01 (default 60m)"
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON, with the fields of GET /analytics")
+    options = parser.read(argv)
+    now = time.time()
+    try:
+        begin = since(options.since, now)
+    except ValueError as error:
+        raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
+    with queries.reading(open_home(os.environ)) as db:
+        found = queries.summary(db, begin, now) if db is not None else queries.empty(begin, now)
+    if options.json:
+        print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
+    else:
+        print("\n".join(_lines(found, options.since)))
+    return 0
+
+
+def _lines(found: Summary, asked: str) -> list[str]:
+    total = found.total
+    if not total.requests:
+        return [f"{_span(asked)}   no requests. Point a tool at the proxy:   fairlead env"]
+    minutes = max(1.0, (found.until - found.since) / 60)
+    lines = [
+        "   ".join(
+            (
+                _span(asked),
+                f"{count(total.requests, 'request')} ({total.requests / minutes:.3g}/min)",
+                count(total.errors, "error"),
+                _cost(total),
+            )
+        )
+    ]
+    for title, group in (("model", found.models), ("account", found.accounts), ("client", found.clients)):
+        if group:
+            lines += _table(title, group)
+    lines += _shares("billing", found.billing_classes)
+    lines += [f"errors   {'   '.join(f'{clean(one.name)} {one.requests:,}' for one in found.errors[:_ROWS])}"] * bool(
+        found.errors
+    )
+    lines += _limits(found)
+    if total.estimated:
+        lines.append(f"note     the tokens of {count(total.estimated, 'request')} are estimates")
+    return lines
+
+
+def _span(asked: str) -> str:
+    names = {"60m": "last 60 min", "1h": "last 60 min", "24h": "last 24 h", "today": "today"}
+    return names.get(asked, f"since {asked}" if "-" in asked else f"last {asked}")
+
+
+def _cost(sums: Sums) -> str:
+    """What is known of the cost; what has no price is said, never guessed."""
+    if not sums.unpriced:
+        return amounts.money(sums.cost_usd)
+    if not sums.cost_usd and sums.unpriced:
+        return "unpriced"
+    return f"{amounts.money(sums.cost_usd)} + {sums.unpriced:,} unpriced"
+
+
+def _table(title: str, group: Sequence[Sums]) -> list[str]:
+    shown, rest = group[:_ROWS], len(group) - _ROWS
+    rows: list[tuple[str, ...]] = [(title, *_HEAD)]
+    for sums in shown:
+        first = sums.first_byte_ms
+        rows.append(
+            (
+                clean(sums.name, 60),
+                f"{sums.requests:,}",
+                amounts.tokens(sums.tokens_in),
+                amounts.share(sums.cached_share) if sums.cache_read else amounts.NONE,
+                amounts.tokens(sums.tokens_out),
+                f"{amounts.seconds(first['p50'])} / {amounts.seconds(first['p95'])}" if first["p50"] else amounts.NONE,
+                _cost(sums),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  "
+        + "   ".join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return lines + ([f"  and {rest:,} more:   fairlead usage --json"] if rest > 0 else [])
+
+
+def _shares(title: str, group: Sequence[Sums]) -> list[str]:
+    if not group:
+        return []
+    told = sum(one.requests for one in group)
+    return [
+        f"{title}  " + "   ".join(f"{clean(one.name)} {amounts.share(one.requests / told)}" for one in group[:_ROWS])
+    ]
+
+
+def _limits(found: Summary) -> list[str]:
+    parts: list[str] = []
+    for limit in found.limits[:_ROWS]:
+        text = f"{clean(limit.account)} {amounts.share(limit.utilisation)} in use"
+        if limit.full_in_s is not None and limit.full_in_s < 86400:
+            text += f", full in about {amounts.seconds(limit.full_in_s * 1000)} at this rate"
+        parts.append(text)
+    return [f"limits   {'   '.join(parts)}"] if parts else []

@@ -1,0 +1,122 @@
+"""`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
+
+import json
+import os
+import sqlite3
+import time
+
+import msgspec
+
+from router.cli import amounts
+from router.cli.parser import Parser
+from router.cli.text import count
+from router.errors import CommandError
+from router.settings.kinds import clean
+from router.store import queries
+from router.store.home import Home, open_home
+from router.store.queries import Request
+
+WHY_SCHEMA = 1
+
+
+def run(argv: list[str]) -> int:
+    """Print what is known of one request."""
+    parser = Parser(
+        "why",
+        "Show what happened to one request: who served it, how long it took, its tokens and its cost. Every answer "
+        "names its id in the header x-fairlead-request-id.",
+        examples=["fairlead why req_0f3a9c1d2e4b5a6c7d8e", "fairlead why 0f3a --json"],
+    )
+    parser.add_argument("id", metavar="REQUEST_ID", help="its id, or the beginning of it; - is the latest")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    options = parser.read(argv)
+    found = _found(open_home(os.environ), options.id)
+    if options.json:
+        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found)}, indent=2))
+    else:
+        print("\n".join(_lines(found)))
+    return 0
+
+
+def _found(home: Home, name: str) -> Request:
+    with queries.reading(home) as db:
+        if db is None:
+            raise CommandError(
+                "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
+            )
+        request = _latest(db) if name == "-" else queries.request(db, name) or _begun(db, name)
+    if request is None:
+        raise CommandError(
+            f"the history holds no request {clean(name)}.",
+            "An id is in the header x-fairlead-request-id of each answer, and in the access log. Rows are kept "
+            "as long as history.retention says.",
+        )
+    return request
+
+
+def _latest(db: sqlite3.Connection) -> Request | None:
+    return next(iter(queries.latest(db, 1)), None)
+
+
+def _begun(db: sqlite3.Connection, name: str) -> Request | None:
+    """The one request whose id begins so. Raises CommandError when there are several."""
+    ids = queries.beginning(db, name) if name.removeprefix("req_") else []
+    if len(ids) > 1:
+        raise CommandError(f"several requests begin with {clean(name)}: {', '.join(ids)}.", "Give more of the id.")
+    return queries.request(db, ids[0]) if ids else None
+
+
+def _lines(found: Request) -> list[str]:
+    head = (
+        found.id,
+        clean(found.model) or f"{found.method} {clean(found.path)}",
+        found.client,
+        found.protocol,
+        str(found.status or "no answer"),
+        "streamed" if found.stream else "",
+        amounts.seconds(found.total_ms),
+    )
+    lines = ["   ".join(part for part in head if part)]
+    lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
+    lines.append(_row("served by", _served(found)))
+    if found.error:
+        lines.append(_row("error", clean(found.error)))
+    if found.tokens_in is not None or found.tokens_out is not None:
+        lines.append(_row("tokens", _tokens(found)))
+    if found.billing or found.utilisation is not None:
+        used = "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), used) if part)))
+    lines += [_row("loss", clean(loss)) for loss in found.losses]
+    lines += [_row("note", clean(text)) for text in found.notes]
+    if found.estimated:
+        lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
+    return lines
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<10} {text}"
+
+
+def _served(found: Request) -> str:
+    if not found.backend:
+        return "nobody: it was refused before a backend was asked" if found.status else "nobody"
+    parts = [f"{clean(found.backend)}/{clean(found.account)}"]
+    if found.served_model != found.model:
+        parts.append(f"as {clean(found.served_model)}")
+    parts.append(count(found.attempts, "attempt"))
+    if found.queue_ms:
+        parts.append(f"queued {amounts.seconds(found.queue_ms)}")
+    parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+    return "   ".join(parts)
+
+
+def _tokens(found: Request) -> str:
+    parts = [f"in {found.tokens_in or 0:,}"]
+    for name, tokens in (("cache read", found.cache_read), ("cache write", found.cache_write)):
+        if tokens:
+            parts.append(f"{name} {tokens:,}")
+    parts.append(f"out {found.tokens_out or 0:,}")
+    if found.reasoning:
+        parts.append(f"(reasoning {found.reasoning:,})")
+    cost = "unpriced" if found.cost_usd is None else f"{amounts.money(found.cost_usd)} (prices of {found.price})"
+    return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])

@@ -1,0 +1,160 @@
+"""What a request cost: the user's prices first, then the dated ones of genai-prices, else nothing is said.
+
+A model's price is looked up by the URL of the backend that served it, never by its name alone: the same model costs
+something else elsewhere, and nothing on this machine. The library's own sum takes 30 to 100 us, so the rates of a
+model without tiers are asked for once an hour and multiplied here; tests hold both ways against each other.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from router.settings.tables import Price
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+SOURCE = "genai-prices"
+CONFIGURED = "config.toml"
+#: Rates that are remembered; model names are the callers', so there may be any number.
+KNOWN_LIMIT = 1000
+#: What runs on this machine or network has no price list; the library need not be loaded for it.
+PRICED = "https://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Token counts of one answer. input: without cache_read and cache_write."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+
+    def cost(self, tokens: Tokens) -> int:
+        """Billionths of a US dollar."""
+        return round(
+            tokens.input * self.input
+            + tokens.output * self.output
+            + tokens.cache_read * self.cache_read
+            + tokens.cache_write * self.cache_write
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiered:
+    """A model whose rates hang on the size of the request: the library adds up."""
+
+    provider: "Provider"
+    model: "ModelInfo"
+    at: datetime
+
+    def cost(self, tokens: Tokens) -> int | None:
+        """Billionths of a US dollar; None when the library has no price for one of the counts."""
+        return _summed(self.provider, self.model, tokens, self.at)
+
+
+class Prices:
+    """The prices of a process, for one thread. overrides: of config.toml, by lower-case model."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, int], _Rates | _Tiered | None] = {}
+        self._source = ""
+
+    def cost(
+        self, root: str, model: str, tokens: Tokens, at: float, overrides: Mapping[str, Price]
+    ) -> tuple[int | None, str]:
+        """Billionths of a US dollar and where the price is from; (None, "") when it is unknown.
+
+        root: the backend's URL. at: seconds since 1970, since prices change with time.
+        """
+        own = overrides.get(model.lower())
+        if own is not None:
+            cost = _own(own, tokens)
+            return (None, "") if cost is None else (cost, CONFIGURED)
+        if not root.startswith(PRICED):
+            return None, ""
+        key = (root, model, int(at // 3600))
+        if key not in self._known:
+            if len(self._known) >= KNOWN_LIMIT:
+                self._known.clear()
+            self._known[key] = self._found(root, model, datetime.fromtimestamp(at, UTC))
+        rates = self._known[key]
+        cost = rates.cost(tokens) if rates is not None else None
+        return (None, "") if cost is None else (cost, self._source)
+
+    def _found(self, root: str, model: str, at: datetime) -> _Rates | _Tiered | None:
+        from genai_prices import __version__
+        from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+
+        self._source = f"{SOURCE} {__version__}"
+        whole = get_snapshot()
+        # A snapshot of its own each time: the library's remembers every name it was ever asked for.
+        snapshot = DataSnapshot(whole.providers, from_auto_update=False)
+        try:
+            provider, found = snapshot.find_provider_model(model, None, None, root)
+        except LookupError:
+            return None
+        match = re.match(provider.api_pattern, root)
+        if match is None or re.match(r"[\w.-]", root[match.end() :]):
+            return None  # the pattern fits the beginning of another host's name
+        price = found.get_prices(at)
+        if price.input_mtok is None and price.output_mtok is None:
+            return None  # sold by the image or the minute
+        return _rates(price) or _Tiered(provider, found, at)
+
+
+def _own(price: Price, tokens: Tokens) -> int | None:
+    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
+    read = price.input if price.cache_read is None else price.cache_read
+    write = price.input if price.cache_write is None else price.cache_write
+    cost = Decimal(0)
+    for count, rate in (
+        (tokens.input, price.input),
+        (tokens.output, price.output),
+        (tokens.cache_read, read),
+        (tokens.cache_write, write),
+    ):
+        if count and rate is None:
+            return None
+        cost += count * Decimal(str(rate or 0)) * 1000
+    return round(cost)
+
+
+def _rates(price: Any) -> _Rates | None:
+    """The rates of a library's price; None when they have tiers, or when one is missing."""
+    read, written = price.input_mtok, price.output_mtok
+    cached = [read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)]
+    rates = [read, written, *cached]
+    if not all(isinstance(rate, Decimal) for rate in rates) or price.requests_kcount is not None:
+        return None
+    return _Rates(*(rate * 1000 for rate in rates))
+
+
+def _summed(provider: "Provider", model: "ModelInfo", tokens: Tokens, at: datetime) -> int | None:
+    from genai_prices import Usage
+
+    usage = Usage(
+        input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
+        output_tokens=tokens.output,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_tokens=tokens.cache_write,
+    )
+    try:
+        total = model.calc_price(usage, provider, genai_request_timestamp=at).total_price
+    except (LookupError, ValueError):
+        return None
+    return round(total * 10**9)

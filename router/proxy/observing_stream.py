@@ -1,0 +1,76 @@
+"""GET /analytics/stream: the last requests, then each as it ends, as server-sent events.
+
+A reader that stops reading holds up nobody: what waits for it is bounded, and then its connection is cut.
+"""
+
+import math
+
+import msgspec
+import trio
+
+from router.errors import Unavailable
+from router.net.headers import RawHeaders
+from router.net.http11 import Connection, Cut, Request
+from router.proxy.recording import Recorder
+from router.store.history import Entry
+from router.wire import sse
+
+STREAM_SCHEMA = 1
+READERS = 32
+WAITING = 256
+HEARTBEAT_SECONDS = 15.0
+# How long a stop waits for a stream to notice it.
+_TICK_SECONDS = 1.0
+_BEAT = b": heartbeat\n\n"
+
+
+async def stream(recorder: Recorder, connection: Connection, request: Request, headers: RawHeaders) -> None:
+    """Serve the stream until the reader leaves or the proxy stops.
+
+    Events: `request`, whose data are the fields of history.Entry without `root`, and schema (1). Times are seconds,
+    started since 1970. Costs are not known yet when a request ends: /admin/history/ID has them.
+    """
+    head = [*headers, (b"content-type", b"text/event-stream")]
+    if request.method == "HEAD":
+        await connection.respond(200, head)
+        return
+    if len(recorder.listeners) >= READERS:
+        raise Unavailable(f"{READERS} readers of this stream are connected already.", retry_after=10)
+    send, receive = trio.open_memory_channel[Entry](WAITING)
+
+    def listen(entry: Entry) -> None:
+        try:
+            send.send_nowait(entry)
+        except trio.WouldBlock:
+            connection.cut(Cut.STALLED)
+
+    recent = list(recorder.recent)
+    recorder.listeners.add(listen)
+    try:
+        connection.deadline(math.inf, Cut.TOTAL)
+        await connection.write([*connection.head(200, head), *connection.data(b"".join(map(_event, recent)) or _BEAT)])
+        await _pump(connection, receive)
+    finally:
+        recorder.listeners.discard(listen)
+    await connection.write(connection.end())
+
+
+async def _pump(connection: Connection, receive: "trio.MemoryReceiveChannel[Entry]") -> None:
+    beat = trio.current_time() + HEARTBEAT_SECONDS
+    while not connection.retired:
+        entry = None
+        with trio.move_on_after(_TICK_SECONDS):
+            entry = await receive.receive()
+        if entry is not None:
+            await connection.write(connection.data(_event(entry)))
+        elif trio.current_time() < beat:
+            continue
+        else:
+            await connection.write(connection.data(_BEAT))
+        beat = trio.current_time() + HEARTBEAT_SECONDS
+
+
+def _event(entry: Entry) -> bytes:
+    fields = msgspec.structs.asdict(entry)
+    del fields["root"]
+    return sse.frame(msgspec.json.encode({"schema": STREAM_SCHEMA, **fields}), "request")

@@ -1,0 +1,77 @@
+"""Names in history.db are stored once; rows hold their numbers.
+
+Rules of this file: what was written in a transaction that may still be rolled back is not remembered beyond it, and
+what another process may have changed is looked up anew. Names that callers choose are bounded in number: the ones
+that are too many stand together as OTHER.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+#: What sums are kept by. The position is the number in the table `rollups`; `all` has the name ''.
+ROLES = ("all", "model", "backend", "account", "client", "tag", "billing", "error")
+OTHER = "(other)"
+TEXT_LIMIT = 256
+#: Distinct names in one file; 256 bytes each at most.
+LIMIT = 20_000
+
+_UNUSED = """DELETE FROM names WHERE id NOT IN (
+    SELECT client FROM requests UNION SELECT protocol FROM requests UNION SELECT model FROM requests
+    UNION SELECT served FROM requests UNION SELECT backend FROM requests UNION SELECT account FROM requests
+    UNION SELECT error FROM requests UNION SELECT price FROM requests UNION SELECT billing FROM requests
+    UNION SELECT tag FROM requests UNION SELECT method FROM requests UNION SELECT name FROM rollups)"""
+
+
+def clean(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Text of the network as it may be stored: no control characters or half code points, at most `limit` long."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
+    return text[:limit]
+
+
+class Names:
+    """The numbers of names, for one thread. begin: at the start of each transaction."""
+
+    def __init__(self, limit: int = LIMIT):
+        self._limit = limit
+        self._known: dict[str, int] = {}
+        self._fresh: dict[str, int] = {}
+        self._db: sqlite3.Connection | None = None
+        self._version = -1
+        self._count = 0
+
+    def begin(self, db: "sqlite3.Connection") -> None:
+        """Forget what may no longer be so: names of a rolled-back transaction, and all when others changed the file."""
+        self._fresh = {}
+        version = db.execute("PRAGMA data_version").fetchone()[0]
+        if db is not self._db or version != self._version:
+            self._db, self._version = db, version
+            self._known = {}
+            self._count = db.execute("SELECT count(*) FROM names").fetchone()[0]
+
+    def number(self, text: str, *, chosen: bool = False) -> int:
+        """The number of a name. chosen: by a caller, so that there may be any number of them."""
+        found = self._known.get(text) or self._fresh.get(text)
+        if found is not None:
+            return found
+        assert self._db is not None
+        row = self._db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
+        if row is not None:
+            if len(self._known) < self._limit:
+                self._known[text] = row[0]
+            return row[0]
+        if chosen and self._count >= self._limit:
+            return self.number(OTHER)
+        self._count += 1
+        number = self._db.execute("INSERT INTO names (text) VALUES (?)", (text,)).lastrowid
+        assert number is not None
+        self._fresh[text] = number
+        return number
+
+    def forget_unused(self, db: "sqlite3.Connection") -> None:
+        """Once half of the names there may be are taken, delete those no row holds any more."""
+        if self._count * 2 > self._limit:
+            db.execute(_UNUSED)
+            self._db = None

@@ -1,0 +1,152 @@
+"""What operators may look at, of a running proxy: analytics, history, metrics, and the live stream."""
+
+import json
+import time
+
+import pytest
+
+from .processes import Proxy, Threaded, until
+from .samples import PROTOCOLS
+from .wire import Client, ask, request
+
+PATHS = ("/analytics", "/analytics/stream", "/metrics", "/admin/history", "/admin/history/req_x")
+[MESSAGES] = [protocol for protocol in PROTOCOLS if protocol.name == "messages"]
+BODY = MESSAGES.body("demo")
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    with Proxy(tmp_path) as running:
+        yield running
+
+
+def sent(proxy, count=1):
+    """Some requests; their ids once the history has them."""
+    ids = [ask(proxy.port, MESSAGES.path, BODY).field(b"x-fairlead-request-id").decode() for _ in range(count)]
+    assert until(lambda: ask(proxy.port, f"/admin/history/{ids[-1]}", None, proxy.operator()).status == 200)
+    return ids
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_operators_only(proxy, path):
+    """Without the token, and with another verb, nothing is told."""
+    assert ask(proxy.port, path).status == 401
+    assert ask(proxy.port, path, None, (b"Authorization", b"Bearer x")).status == 401
+    assert ask(proxy.port, path, b"{}", proxy.operator()).status == 405
+
+
+def test_before_anything_happened(proxy):
+    """Empty answers of the same form, not errors."""
+    found = ask(proxy.port, "/analytics", None, proxy.operator()).json()
+    assert (found["schema"], found["total"]["requests"], found["models"]) == (1, 0, [])
+    assert ask(proxy.port, "/admin/history", None, proxy.operator()).json() == {"schema": 1, "requests": []}
+    assert ask(proxy.port, "/admin/history/req_x", None, proxy.operator()).status == 404
+    metrics = ask(proxy.port, "/metrics", None, proxy.operator())
+    assert metrics.field(b"content-type").startswith(b"text/plain; version=0.0.4")
+    assert b"fairlead_build_info" in metrics.body
+
+
+@pytest.mark.parametrize("query", ["since=x", "since=", "since=-1h", "since=2099-01-01"])
+def test_a_time_that_is_none(proxy, query):
+    """It is refused with what was expected."""
+    answer = ask(proxy.port, f"/analytics?{query}", None, proxy.operator())
+    if query == "since=":  # as if not given
+        assert answer.status == 200
+        return
+    assert answer.status == 400
+    assert "24h" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "-1", "9" * 5000, "\u0661"])
+def test_a_limit_that_is_none(proxy, limit):
+    """So is a page of no size, or of too large a one."""
+    path = f"/admin/history?limit={limit}".encode("ascii", "backslashreplace").decode()
+    assert ask(proxy.port, path, None, proxy.operator()).status == 400
+
+
+def test_pages(proxy):
+    """The newest first, page by page, until none is left."""
+    ids = sent(proxy, 5)
+    found, before = [], ""
+    while page := ask(proxy.port, f"/admin/history?limit=2{before}", None, proxy.operator()).json()["requests"]:
+        found += [row["id"] for row in page]
+        before = f"&before={found[-1]}"
+    assert found == ids[::-1]
+    assert ask(proxy.port, "/admin/history?before=req_nobody", None, proxy.operator()).json()["requests"] == []
+
+
+def test_a_damaged_history(proxy):
+    """Looked at while it is damaged it is 503, with what mends it; requests go on."""
+    sent(proxy)
+    for path in proxy.home.glob("history.db*"):
+        path.write_bytes(b"no database" * 4000)
+    answer = ask(proxy.port, "/analytics", None, proxy.operator())
+    assert answer.status in (200, 503)
+    if answer.status == 503:
+        assert "damaged" in answer.json()["error"]["message"]
+    assert ask(proxy.port, MESSAGES.path, BODY).status == 200
+
+
+def test_the_stream(proxy):
+    """It begins with the last 50, then tells each request as it ends; a stop does not wait for it."""
+    ids = [ask(proxy.port, MESSAGES.path, BODY).field(b"x-fairlead-request-id").decode() for _ in range(60)]
+    with Client(proxy.port) as reader:
+        reader.send(request("/analytics/stream", None, proxy.operator()))
+        seen = reader.read_until(ids[-1].encode())
+        assert b"text/event-stream" in seen
+        assert ids[9].encode() not in seen
+        assert ids[10].encode() in seen
+        last = ask(proxy.port, MESSAGES.path, BODY).field(b"x-fairlead-request-id")
+        seen = reader.read_until(last)
+        reader.read_until(b"\n\n")
+        data = json.loads(seen[seen.rindex(b"data: ") + 6 :].split(b"\n")[0])
+        assert (data["schema"], data["model"], data["status"], data["backend"]) == (1, "demo", 200, "demo")
+        assert "root" not in data
+        began = time.monotonic()
+        assert proxy.stop() == 0
+        assert time.monotonic() - began < 6
+
+
+def test_a_reader_that_stops(tmp_path, monkeypatch):
+    """What waits for it is bounded: it is cut off, and requests never wait."""
+    monkeypatch.setattr("router.proxy.observing_stream.WAITING", 4)
+    with Threaded(tmp_path) as proxy:
+        token = (tmp_path / "home" / "operator.token").read_bytes().strip()
+        recorder = proxy.serving.runtime.recorder
+        with Client(proxy.port) as reader:
+            reader.send(request("/analytics/stream", None, (b"Authorization", b"Bearer " + token)))
+            assert until(lambda: len(recorder.listeners) == 1)
+            [listen] = recorder.listeners
+            ask(proxy.port, MESSAGES.path, BODY)
+            assert until(lambda: recorder.recent)
+            entry = recorder.recent[-1]
+            # Many end between two steps of the loop, so that the reader's task takes none of them.
+            proxy.call(lambda: [listen(entry) for _ in range(50)])
+            assert until(lambda: not recorder.listeners)
+        assert ask(proxy.port, MESSAGES.path, BODY).status == 200
+
+
+def test_too_many_readers(tmp_path, monkeypatch):
+    """One more than there may be is told to come again."""
+    monkeypatch.setattr("router.proxy.observing_stream.READERS", 1)
+    with Threaded(tmp_path) as proxy:
+        token = (tmp_path / "home" / "operator.token").read_bytes().strip()
+        field = (b"Authorization", b"Bearer " + token)
+        with Client(proxy.port) as reader:
+            reader.send(request("/analytics/stream", None, field))
+            assert until(lambda: proxy.serving.runtime.recorder.listeners)
+            assert ask(proxy.port, "/analytics/stream", None, field).status == 503
+
+
+def test_heartbeats(tmp_path, monkeypatch):
+    """A stream on which nothing happens shows that it lives."""
+    monkeypatch.setattr("router.proxy.observing_stream.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("router.proxy.observing_stream._TICK_SECONDS", 0.05)
+    with Threaded(tmp_path) as proxy:
+        token = (tmp_path / "home" / "operator.token").read_bytes().strip()
+        with Client(proxy.port) as reader:
+            reader.send(request("/analytics/stream", None, (b"Authorization", b"Bearer " + token)))
+            end = time.monotonic() + 10
+            while reader._rest.count(b": heartbeat") < 3 and time.monotonic() < end:
+                reader._rest += reader.sock.recv(4096)
+            assert reader._rest.count(b": heartbeat") >= 3

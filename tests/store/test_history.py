@@ -1,0 +1,388 @@
+"""Requests and their hourly sums in history.db: exact, bounded, kept as long as asked, and never of harm."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+import tracemalloc
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.errors import CommandError
+from router.store import history as module
+from router.store import queries
+from router.store.database import connect, open_history
+from router.store.history import Entry, History, clear
+from router.store.history_names import LIMIT, OTHER, Names, clean
+from router.store.home import open_home
+from router.store.ledger import PENDING, Ledger
+from router.store.migrations import MIGRATIONS, migrate
+
+
+@pytest.fixture
+def home(tmp_path):
+    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def ledger(home):
+    made = Ledger(home, print)
+    yield made
+    made.close(30)
+
+
+def begun(ledger, *, days=30, price=lambda entry: (1000, "list")):
+    return History(ledger, price, lambda: days)
+
+
+def entry(number, **fields):
+    """A request like many."""
+    return Entry(
+        **{
+            "id": f"req_{number:020x}",
+            "started": time.time(),
+            "method": "POST",
+            "path": "/v1/messages",
+            "model": "m",
+            "backend": "b",
+            "account": "main",
+            "status": 200,
+            "attempts": 1,
+            "first_byte": 0.1,
+            "total": 0.5,
+            "tokens_in": 10,
+            "tokens_out": 5,
+            **fields,
+        }
+    )
+
+
+def summed(home, seconds=3600.0):
+    """The summary of the last while."""
+    now = time.time()
+    with queries.reading(home) as db:
+        return queries.summary(db, now - seconds, now)
+
+
+def test_rows_and_sums_agree(home, ledger):
+    """In a window that begins within an hour too, sums are those of its rows."""
+    history, chance, now = begun(ledger), random.Random(1), time.time()
+    entries = [
+        entry(number, started=now - chance.random() * 5 * 3600, model=f"m{number % 7}", tag="t" * (number % 2))
+        for number in range(3000)
+    ]
+    for one in entries:
+        history.add(one)
+    ledger.close(30)
+    for seconds in (600.0, 3600.0, 2.5 * 3600, 6 * 3600.0):
+        inside = [one for one in entries if int(one.started * 1000) >= int((now - seconds) * 1000)]
+        with queries.reading(home) as db:
+            found = queries.summary(db, now - seconds, now)
+        assert found.total.requests == len(inside)
+        assert found.total.tokens_in == 10 * len(inside)
+        assert found.total.cost_usd == pytest.approx(len(inside) * 1e-6)
+        assert {one.name: one.requests for one in found.models} == {
+            name: sum(one.model == name for one in inside) for name in {one.model for one in inside}
+        }
+        assert [(one.name, one.requests) for one in found.tags] == [("t", sum(one.tag == "t" for one in inside))]
+
+
+def test_two_processes_share_it(home, ledger):
+    """Sums of both are one, names too, whoever wrote them first."""
+    other = Ledger(home, print)
+    histories = [begun(ledger), begun(other)]
+    ledger.start()
+    other.start()
+    for number in range(2000):
+        histories[number % 2].add(entry(number, model=f"m{number % 13}"))
+        if number % 500 == 0:
+            time.sleep(0.3)
+    ledger.close(30)
+    other.close(30)
+    found = summed(home)
+    assert found.total.requests == 2000
+    assert [one.requests for one in found.models] == sorted(2000 // 13 + (n < 2000 % 13) for n in range(13))[::-1]
+
+
+def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
+    """Rolled back and written again, its names and sums are right."""
+    history, failures = begun(ledger), iter((True, True, False))
+    usual = module._add_up
+
+    def busy(db, sums):
+        usual(db, sums)
+        if next(failures, False):
+            error = sqlite3.OperationalError("locked")
+            error.sqlite_errorcode = 5
+            raise error
+
+    monkeypatch.setattr(module, "_add_up", busy)
+    history.add(entry(1, model="new"))
+    ledger.start()
+    time.sleep(0.2)
+    history.add(entry(2, model="newer"))
+    for _ in range(8):
+        time.sleep(0.3)
+        history._ledger._wake.set()
+    ledger.close(10)
+    found = summed(home)
+    assert {one.name: one.requests for one in found.models} == {"new": 1, "newer": 1}
+    assert ledger.dropped == 0
+
+
+@given(
+    st.builds(
+        Entry,
+        id=st.text(max_size=30),
+        started=st.floats(0, 4e9),
+        method=st.text(max_size=10),
+        path=st.text(max_size=300),
+        model=st.text(st.characters(), max_size=300),
+        served=st.text(max_size=300),
+        billing=st.text(max_size=100),
+        tokens_in=st.none() | st.integers(0, 1 << 80),
+        tokens_out=st.none() | st.integers(0, 1 << 80),
+        notes=st.text(max_size=900),
+        first_byte=st.none() | st.floats(-1, 1e9),
+        total=st.floats(-1, 1e9),
+        utilisation=st.none() | st.floats(0, 10),
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_nothing_costs_a_batch(home, one):
+    """Whatever callers and upstreams put in a request, it can be stored: else 255 others would be lost with it."""
+    db, _ = open_history(home)
+    history = begun(Ledger(home, print), price=lambda entry: (1 << 90, "x"))
+    with closing(db):
+        db.execute("BEGIN IMMEDIATE")
+        history._write(db, [one])
+        db.execute("ROLLBACK")
+
+
+def test_half_a_code_point():
+    """It is written as an escape; so is what would move a terminal's cursor."""
+    assert clean("a\ud800b\x1b[2J") == "a\\ud800b\\x1b[2J"
+    assert len(clean("\x00" * 5000)) == 256
+
+
+def many(count, home):
+    """Requests with names that are never the same, and how much memory that took."""
+    ledger = Ledger(home, print)
+    history = begun(ledger)
+    ledger.start()
+    tracemalloc.start()
+    for number in range(count):
+        history.add(entry(number, model=f"model-{number}-{'x' * 60}", tag=f"tag-{number}", billing=f"class-{number}"))
+        while ledger.waiting > PENDING // 2:
+            time.sleep(0.005)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    ledger.close(60)
+    assert ledger.dropped == 0
+    return peak
+
+
+@pytest.mark.parametrize("count", [30_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_names_are_bounded(home, count):
+    """However many models, tags and classes callers think up, memory and the table of names stay bounded."""
+    assert many(count, home) < 20 << 20
+    with closing(connect(home.at("history.db"))) as db:
+        assert db.execute("SELECT count(*) FROM names").fetchone()[0] < LIMIT + 20
+        assert db.execute("SELECT count(*) FROM requests").fetchone()[0] == count
+    found = summed(home)
+    assert found.total.requests == count
+    assert found.models[0].name == OTHER
+
+
+def test_unused_names_go(home):
+    """Once their rows are gone, names make room for others."""
+    db, _ = open_history(home)
+    with closing(db):
+        names = Names(limit=4)
+        names.begin(db)
+        assert [names.number(text, chosen=True) for text in "abcdef"] == [1, 2, 3, 4, 5, 5]
+        names.forget_unused(db)
+        names.begin(db)
+        assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
+        assert names.number("g", chosen=True) == 1
+
+
+def test_retention(home, ledger):
+    """Rows older than asked for go, their hours' sums stay."""
+    history = begun(ledger, days=7)
+    old = time.time() - 8 * 86400
+    for number in range(10):
+        history.add(entry(number, started=old if number < 6 else time.time()))
+    ledger.start()
+    time.sleep(1.0)
+    ledger.close(10)
+    again = Ledger(home, print)
+    begun(again, days=7)
+    again.start()
+    time.sleep(0.5)
+    again.close(10)
+    with closing(connect(home.at("history.db"))) as db:
+        assert db.execute("SELECT count(*) FROM requests").fetchone() == (4,)
+    assert summed(home, 30 * 86400.0).total.requests == 10
+
+
+def test_clear_under_a_writer(home, ledger):
+    """All is gone from the file, and what comes after is counted right although names were known before."""
+    history = begun(ledger)
+    history.add(entry(1, model="secret-model"))
+    ledger.start()
+    time.sleep(1.0)
+    db, _ = open_history(home)
+    with closing(db):
+        assert clear(db) == 1
+    assert b"secret-model" not in home.at("history.db").read_bytes()
+    history.add(entry(2, model="secret-model"))
+    ledger.close(10)
+    found = summed(home)
+    assert (found.total.requests, found.models[0].name) == (1, "secret-model")
+
+
+@pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
+def test_from_every_older_schema(home, version):
+    """A file of any version is read as it is, and taken to the newest by the next writer, with its rows."""
+    path = home.at("history.db")
+    with closing(connect(path)) as db:
+        if version:
+            migrate(db, MIGRATIONS[:version])
+            db.execute("INSERT INTO owners VALUES ('x', 'a', 'main', 'responses', 1)")
+    path.chmod(0o600)
+    with queries.reading(home) as db:
+        assert (db is not None) == (version >= 2)
+    db, aside = open_history(home)
+    with closing(db):
+        assert aside is None
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert db.execute("SELECT count(*) FROM owners").fetchone() == (int(version > 0),)
+        assert db.execute("SELECT count(*) FROM requests").fetchone() == (0,)
+
+
+def test_files_that_cannot_be_read(home):
+    """No file is no history; a damaged or newer one is an error with a way out."""
+    path = home.at("history.db")
+    with queries.reading(home) as db:
+        assert db is None
+    open_history(home)[0].close()
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(CommandError, match="newer fairlead"), queries.reading(home):
+        pass
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(CommandError, match="damaged") as caught, queries.reading(home):
+        pass
+    assert "mv " in caught.value.hint
+
+
+def test_the_queue_is_bounded(home):
+    """A full queue drops and counts; nobody waits."""
+    ledger = Ledger(home, print)
+    history = begun(ledger)
+    for number in range(PENDING + 3):
+        history.add(entry(number))
+    assert ledger.dropped == 3
+    ledger.close(30)
+    assert summed(home).total.requests == PENDING
+
+
+def test_rates_and_forecasts(home, ledger):
+    """The burn is that of the last 15 minutes; a limit that fills up is full when its line says."""
+    history, now = begun(ledger), time.time()
+    for minute in range(10):
+        history.add(entry(minute, started=now - 600 + minute * 60, utilisation=0.5 + minute * 0.02))
+    history.add(entry(100, started=now - 3000, utilisation=0.1))
+    history.add(entry(101, backend="quiet", utilisation=0.3))
+    ledger.close(10)
+    found = summed(home)
+    assert found.rate.requests_per_min == pytest.approx(11 / 15, abs=0.001)
+    assert found.rate.cost_usd_per_hour == pytest.approx(11e-6 * 4)
+    busy, quiet = found.limits
+    assert (busy.account, busy.utilisation) == ("b/main", pytest.approx(0.68))
+    assert busy.per_hour == pytest.approx(1.2, rel=0.01)
+    assert busy.full_in_s == pytest.approx(0.32 / 1.2 * 3600, rel=0.01)
+    assert (quiet.per_hour, quiet.full_in_s) == (None, None)
+
+
+@pytest.mark.slow
+def test_a_million_requests(home, capsys):
+    """A month of them: sums of any window come within 300 ms, and the file is below 350 MB."""
+    ledger, chance, now = Ledger(home, print), random.Random(1), time.time()
+    history = begun(ledger)
+    ledger.start()
+    for number in range(1_000_000):
+        one = entry(
+            number,
+            id=f"req_{chance.getrandbits(80):020x}",
+            started=now - (1_000_000 - number) * 2.5,
+            model=f"claude-opus-{number % 10}",
+            backend=f"backend-{number % 4}",
+            client=("claude-code", "codex", "")[number % 3],
+            billing=("five_hour", "")[number % 2],
+            first_byte=chance.expovariate(1),
+            total=chance.expovariate(0.1),
+            cache_read=90_000,
+            utilisation=chance.random(),
+        )
+        history.add(one)
+        while ledger.waiting > PENDING // 2:
+            time.sleep(0.005)
+    ledger.close(120)
+    times = {}
+    for hours in (1, 24, 168, 720):
+        before = time.perf_counter()
+        found = summed(home, hours * 3600.0)
+        times[hours] = round((time.perf_counter() - before) * 1000)
+    size = sum(path.stat().st_size for path in home.path.glob("history.db*"))
+    with capsys.disabled():
+        print(f"\n{times} ms, {size >> 20} MB", file=sys.stderr)
+    assert found.total.requests == 1_000_000
+    assert max(times.values()) <= 300
+    assert size <= 350 << 20
+
+
+# Adds requests as fast as it is told, and says when each was added.
+PROGRAM = """
+import sys, time
+from router.store.history import Entry, History
+from router.store.home import open_home
+from router.store.ledger import Ledger
+ledger = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print)
+history = History(ledger, lambda entry: (1000, "list"), lambda: 30)
+ledger.start()
+for number in range(1_000_000):
+    history.add(Entry(id=f"r{number}", started=time.time(), method="POST", path="/", model=f"m{number % 50}",
+                      backend="b", tokens_in=1, total=0.1))
+    sys.stdout.write(f"r{number} {time.monotonic()}\\n")
+    sys.stdout.flush()
+    time.sleep(0.001)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 50))])
+def test_kill_9(home, seed):
+    """Killed at any moment, the file is whole, all but the last second is in it, and sums are those of the rows."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(home.path)], stdout=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    time.sleep(random.Random(seed).uniform(0.1, 2.5))
+    killed = time.monotonic()
+    process.kill()
+    lines = [line.split() for line in process.communicate()[0].splitlines()]
+    due = {name for name, added in (line for line in lines if len(line) == 2) if float(added) < killed - 1}
+    with closing(connect(home.at("history.db"))) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = dict(db.execute("SELECT text, count(*) FROM requests JOIN names ON names.id = served GROUP BY text"))
+        assert due <= {row[0] for row in db.execute("SELECT id FROM requests")}
+    # Two hours back, so that all of it comes from the sums.
+    found = summed(home, 7200.0)
+    assert {one.name: one.requests for one in found.models} == rows
+    assert found.total.tokens_in == sum(rows.values())

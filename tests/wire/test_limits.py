@@ -1,0 +1,39 @@
+"""What answers' headers say of an account's limits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.wire.limits import reading
+
+UNIFIED = b"anthropic-ratelimit-unified-"
+
+
+@pytest.mark.parametrize(
+    ("fields", "billing", "used"),
+    [
+        ({}, "", None),
+        ({b"content-type": b"0.9"}, "", None),
+        ({UNIFIED + b"representative-claim": b"overage"}, "overage", None),
+        ({UNIFIED + b"5h-utilization": b"0.42", UNIFIED + b"7d-utilization": b"0.1"}, "", 0.42),
+        ({b"anthropic-ratelimit-tokens-limit": b"80000", b"anthropic-ratelimit-tokens-remaining": b"20000"}, "", 0.75),
+        ({b"x-ratelimit-limit-requests": b"100", b"x-ratelimit-remaining-requests": b"100"}, "", 0.0),
+        ({b"x-ratelimit-limit-requests": b"0", b"x-ratelimit-remaining-requests": b"0"}, "", None),
+        ({b"x-ratelimit-remaining-requests": b"5"}, "", None),
+        ({b"x-ratelimit-limit-tokens": b"10", b"x-ratelimit-remaining-tokens": b"90"}, "", 0.0),
+        ({UNIFIED + b"5h-utilization": b"nan", UNIFIED + b"7d-utilization": b"-1"}, "", None),
+        ({UNIFIED + b"5h-utilization": b"inf"}, "", None),
+        ({UNIFIED + b"5h-utilization": b"9" * 400}, "", None),
+    ],
+)
+def test_readings(fields, billing, used):
+    """The class it was billed to, and the tightest limit; what is no number says nothing."""
+    assert reading(fields) == (billing, used)
+
+
+@given(st.dictionaries(st.binary(max_size=8).map(lambda end: UNIFIED + end), st.binary(max_size=30)))
+def test_anything_can_be_read(fields):
+    """No header is an error."""
+    billing, used = reading(fields)
+    assert len(billing) <= 64
+    assert used is None or used >= 0
