@@ -48,7 +48,7 @@ class Recorder:
             record.billing, record.utilisation = reading(ticket.upstream.fields)
         if ticket.call.generates and record.attempts:
             estimate(record, writes=ticket.call.path != "/v1/embeddings")
-        entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "")
+        entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "", _losses(ticket))
         self._history.add(entry)
         self.counters.count(entry)
         self.recent.append(entry)
@@ -89,7 +89,14 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def _entry(record: Record, root: str) -> Entry:
+def _losses(ticket: "Ticket") -> str:
+    """What a translation could not carry over, as `path=how; …`."""
+    if ticket.plan is None:
+        return ""
+    return "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
+
+
+def _entry(record: Record, root: str, losses: str) -> Entry:
     usage = record.usage
     return Entry(
         id=record.id,
@@ -113,6 +120,7 @@ def _entry(record: Record, root: str) -> Entry:
         cache_read=usage.cache_read,
         cache_write=usage.cache_write,
         reasoning=usage.reasoning,
+        losses=losses,
         stream=record.stream,
         billing=record.billing,
         utilisation=record.utilisation,

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from .processes import Proxy, backend
+from .processes import Proxy, backend, until
 from .samples import CHAT, MESSAGES
 from .upstream import chunk as framed
 from .upstream import close, plain, rechunked, stream, stream_head
@@ -265,3 +265,20 @@ def test_an_answer_over_the_bound(routed, upstream, streamed):
     said = answer.json()["error"] if not streamed else json.loads(events(answer.body)[-1][1])["error"]
     assert answer.status == (200 if streamed else 502)
     assert "64 MiB" in said["message"]
+
+
+def test_the_history_keeps_what_was_lost(routed, upstream):
+    """What the header names stands in the request's row too."""
+    upstream.script(plain(CHAT.whole))
+    answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, metadata={"user_id": "someone"}, top_k=3))
+    assert answer.status == 200
+    said = answer.field(b"x-fairlead-loss").decode()
+    path = f"/admin/history/{answer.field(b'x-fairlead-request-id').decode()}"
+
+    def row():
+        found = ask(routed.port, path, None, routed.operator())
+        return found.json() if found.status == 200 else None
+
+    losses = until(row)["losses"]
+    assert losses
+    assert all(loss in said for loss in losses)
