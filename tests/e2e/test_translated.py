@@ -279,6 +279,6 @@ def test_the_history_keeps_what_was_lost(routed, upstream):
         found = ask(routed.port, path, None, routed.operator())
         return found.json() if found.status == 200 else None
 
-    losses = until(row)["losses"]
+    losses = until(row)["request"]["losses"]
     assert losses
     assert all(loss in said for loss in losses)
