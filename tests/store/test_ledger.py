@@ -313,9 +313,9 @@ def test_the_bound_of_a_batch(begun, path, monkeypatch):
     commit = Ledger._commit
     monkeypatch.setattr(module.Ledger, "_commit", lambda self, batch: (sizes.append(len(batch)), commit(self, batch)))
     ledger = begun()
-    for number in range(1000):
+    for number in range(2 * module.BATCH + 232):
         ledger.add(INSERT, (f"r{number}",))
     ledger.start()
     ledger.close()
-    assert sizes == [256, 256, 256, 232]
-    assert len(ids(path)) == 1000
+    assert sizes == [module.BATCH, module.BATCH, 232]
+    assert len(ids(path)) == 2 * module.BATCH + 232
