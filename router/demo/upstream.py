@@ -63,10 +63,9 @@ class Demo:
         Reports the base URL, such as http://127.0.0.1:50123. Raises OSError when no port can be bound.
         """
         [listener] = open_listeners("127.0.0.1", 0)
-        with listener:
-            async with trio.open_nursery() as nursery:
-                task_status.started(f"http://127.0.0.1:{listener.getsockname()[1]}")
-                await accept(listener, nursery, self._serve_stream)
+        async with trio.open_nursery() as nursery:
+            task_status.started(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            await accept(listener, nursery, self._serve_stream)
 
     async def _serve_stream(self, stream: SocketStream) -> None:
         await Connection(stream, self, self._limits).serve()

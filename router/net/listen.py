@@ -12,8 +12,9 @@ from router.net.stream import SocketStream
 BACKLOG = 1024
 CONNECTION_LIMIT = 2048
 
-# A full descriptor table or a lack of buffers passes; the loop waits instead of spinning (as trio.serve_listeners).
-_TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+# Whatever else accept(2) reports concerns one connection, or passes: a full descriptor table, a lack of buffers, a
+# network that is down, a firewall's rule.
+_BROKEN = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 def open_listeners(host: str, port: int) -> list[socket.socket]:
@@ -70,24 +71,47 @@ def _bound(host: str, port: int, family: int) -> socket.socket:
 
 
 async def accept(
-    listener: socket.socket, nursery: trio.Nursery, serve: Callable[[SocketStream], Awaitable[None]]
+    listener: socket.socket,
+    nursery: trio.Nursery,
+    serve: Callable[[SocketStream], Awaitable[None]],
+    slots: trio.Semaphore | None = None,
 ) -> None:
-    """Accept for ever, each connection served by a task in `nursery`; ends when cancelled.
+    """Accept for ever, each connection served by a task in `nursery`; when it is cancelled, the listener is closed.
 
-    Over CONNECTION_LIMIT tasks the loop waits, and the kernel's backlog holds the callers.
+    slots: how many connections are served at a time, CONNECTION_LIMIT unless shared with other listeners; over that
+    the kernel's backlog holds the callers. Nobody else may close the listener: a connection that came in the same
+    moment would find it closed.
     """
+    slots = slots or trio.Semaphore(CONNECTION_LIMIT)
+    with listener:
+        while True:
+            await slots.acquire()
+            stream = await _next(listener)
+            nursery.start_soon(_serve, stream, serve, slots)
+
+
+async def _serve(stream: SocketStream, serve: Callable[[SocketStream], Awaitable[None]], slots: trio.Semaphore) -> None:
+    try:
+        await serve(stream)
+    finally:
+        slots.release()
+
+
+async def _next(listener: socket.socket) -> SocketStream:
     while True:
         await trio.lowlevel.wait_readable(listener)
-        if len(nursery.child_tasks) >= CONNECTION_LIMIT:
-            await trio.sleep(0.05)
-            continue
         try:
             sock, _ = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             continue
         except OSError as error:
-            if error.errno not in _TRANSIENT:
+            if error.errno in _BROKEN:
                 raise
+            # Waiting, not spinning, as trio.serve_listeners does.
             await trio.sleep(0.1)
             continue
-        nursery.start_soon(serve, SocketStream(sock))
+        try:
+            return SocketStream(sock)
+        except OSError:
+            # macOS: the options of a connection that its peer has reset already cannot be set.
+            sock.close()

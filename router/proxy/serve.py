@@ -20,7 +20,7 @@ import trio
 from router import __version__
 from router.errors import CommandError
 from router.net.http11 import Connection, Cut, Limits
-from router.net.listen import accept, open_listeners
+from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
@@ -67,6 +67,8 @@ class Serving:
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
         self.reload = reload
+        #: True once every connection is to close after the answer that is under way.
+        self.draining = False
         self._stop = trio.Event()
         self._left = trio.Event()
 
@@ -110,7 +112,7 @@ async def running(
     url = f"http://{_url_host(settings.host)}:{port}"
     with contextlib.ExitStack() as stack:
         for listener in listeners:
-            stack.callback(listener.close)
+            stack.enter_context(listener)
         log = _log(settings, [key, token])
         stack.callback(log.close)
         async with trio.open_nursery() as background:
@@ -130,18 +132,15 @@ async def running(
             background.start_soon(reloading.watch.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
-                accepting = [trio.CancelScope() for _ in listeners]
-                for scope, listener in zip(accepting, listeners, strict=True):
-                    background.start_soon(_accepting, scope, listener, clients, _server(proxy, serving))
+                accepting = _Accepting(listeners)
+                background.start_soon(accepting.run, clients, _server(proxy, serving))
                 background.start_soon(preload, log.add, runtime.loaded)
                 with _run_file(home, port, url):
                     try:
                         yield serving
                     finally:
-                        for scope, listener in zip(accepting, listeners, strict=True):
-                            scope.cancel()
-                            listener.close()
                         with trio.CancelScope(shield=True):
+                            await accepting.stop()
                             await _drained(serving, drain)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
@@ -190,6 +189,8 @@ def _server(proxy: Proxy, serving: Serving) -> Callable[[SocketStream], Awaitabl
     async def serve(stream: SocketStream) -> None:
         connection = Connection(stream, proxy, limits)
         serving.connections.add(connection)
+        if serving.draining:
+            connection.retire()
         try:
             await connection.serve()
         finally:
@@ -198,14 +199,26 @@ def _server(proxy: Proxy, serving: Serving) -> Callable[[SocketStream], Awaitabl
     return serve
 
 
-async def _accepting(
-    scope: trio.CancelScope,
-    listener: socket.socket,
-    clients: trio.Nursery,
-    serve: Callable[[SocketStream], Awaitable[None]],
-) -> None:
-    with scope:
-        await accept(listener, clients, serve)
+class _Accepting:
+    def __init__(self, listeners: list[socket.socket]):
+        self._listeners = listeners
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+
+    async def run(self, clients: trio.Nursery, serve: Callable[[SocketStream], Awaitable[None]]) -> None:
+        slots = trio.Semaphore(CONNECTION_LIMIT)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    for listener in self._listeners:
+                        nursery.start_soon(accept, listener, clients, serve, slots)
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Returns once the port is free."""
+        self._scope.cancel()
+        await self._ended.wait()
 
 
 async def _heartbeat(runtime: Runtime) -> None:
@@ -218,6 +231,7 @@ async def _heartbeat(runtime: Runtime) -> None:
 
 
 async def _drained(serving: Serving, seconds: float) -> None:
+    serving.draining = True
     for connection in list(serving.connections):
         connection.retire()
     with trio.move_on_after(seconds):

@@ -229,7 +229,6 @@ def test_hang_ends_with_its_client() -> None:
     request = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
     async def main() -> None:
-        [listener] = open_listeners("127.0.0.1", 0)
         ended = trio.Event()
         demo = Demo()
 
@@ -237,8 +236,9 @@ def test_hang_ends_with_its_client() -> None:
             await demo._serve_stream(stream)
             ended.set()
 
-        with listener, trio.fail_after(5):
+        with trio.fail_after(5):
             for early in (True, False):
+                [listener] = open_listeners("127.0.0.1", 0)
                 ended = trio.Event()
                 async with trio.open_nursery() as nursery:
                     client = await trio.open_tcp_stream(*listener.getsockname())

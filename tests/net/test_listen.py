@@ -6,8 +6,9 @@ import socket
 
 import pytest
 import trio
+import trio.testing
 
-from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
+from router.net.listen import accept, open_listeners
 
 
 @contextlib.contextmanager
@@ -110,7 +111,6 @@ def test_over_the_limit_connections_wait(net):
 
     async def main():
         served = []
-        release = trio.Event()
 
         async def serve(stream):
             served.append(trio.current_time())
@@ -118,15 +118,62 @@ def test_over_the_limit_connections_wait(net):
 
         with listening("127.0.0.1") as [listener]:
             async with trio.open_nursery() as loop, trio.open_nursery() as clients:
-                for _ in range(CONNECTION_LIMIT):
-                    clients.start_soon(release.wait)
-                loop.start_soon(accept, listener, clients, serve)
+                slots = trio.Semaphore(1)
+                slots.acquire_nowait()
+                loop.start_soon(accept, listener, clients, serve, slots)
                 async with await trio.open_tcp_stream(*listener.getsockname()) as stream:
                     await trio.sleep(5)
                     assert served == []
-                    release.set()
+                    slots.release()
                     assert await stream.receive_some() == b""
                 loop.cancel_scope.cancel()
         assert len(served) == 1
 
     net.run(main, threshold=0.001)
+
+
+def test_a_slot_is_free_again_after_each_connection(net):
+    """Also when the connection broke: a hundred callers pass through one slot."""
+
+    async def serve(stream):
+        await stream.send_all(b"hi")
+        stream.abort()
+
+    async def main():
+        with listening("127.0.0.1") as [listener]:
+            async with trio.open_nursery() as loop, trio.open_nursery() as clients:
+                loop.start_soon(accept, listener, clients, serve, trio.Semaphore(1))
+                for _ in range(100):
+                    async with await trio.open_tcp_stream(*listener.getsockname()) as stream:
+                        with contextlib.suppress(trio.BrokenResourceError):
+                            assert await stream.receive_some() == b"hi"
+                loop.cancel_scope.cancel()
+
+    net.run(main, threshold=0.01)
+
+
+def test_a_stop_in_the_moment_a_connection_comes(net):
+    """Ends the loop in order, and nobody listens any more."""
+
+    async def serve(stream):
+        stream.close()
+
+    async def stop_while_connecting():
+        with listening("127.0.0.1") as [listener], socket.socket() as client:
+            address = listener.getsockname()
+            async with trio.open_nursery() as clients:
+                async with trio.open_nursery() as loop:
+                    loop.start_soon(accept, listener, clients, serve)
+                    await trio.testing.wait_all_tasks_blocked()
+                    client.connect(address)
+                    # One turn of trio's loop: now the accept loop is about to run, and so is this task, in any order.
+                    await trio.lowlevel.checkpoint()
+                    loop.cancel_scope.cancel()
+                with socket.socket() as late:
+                    assert late.connect_ex(address) != 0
+
+    async def main():
+        for _ in range(30):
+            await stop_while_connecting()
+
+    net.run(main, threshold=0.01)
