@@ -60,16 +60,17 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     """The plan for a call that needs one. shown: the model as the caller named it."""
     backend = route.backend
     assert call.protocol is not None
-    spoken = translate.target_of(call.protocol, backend.protocols)
-    assert spoken is not None
     model = route.model or shown
     options = snapshot.settings.backends.get(backend.name)
     vendor = (options.translate_as if options else "") or backend.vendor
+    profile = profile_of(vendor, model)
+    spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
+    assert spoken is not None
     policy: LossPolicy = snapshot.settings.loss  # pyright: ignore[reportAssignmentType]
     ctx = Context(
         now=int(time.time()),
         new_id=lambda: f"{random.getrandbits(96):024x}",
-        profile=profile_of(vendor, model),
+        profile=profile,
         upstream=backend.name,
         model=model,
         shown=shown,

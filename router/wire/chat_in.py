@@ -4,17 +4,19 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
-from router.wire import chat_turns, fields
+from router.wire import chat_turns, fields, freeform
 from router.wire.base import Json
 from router.wire.context import Context
 from router.wire.profiles import EFFORTS
 
+#: Fields that Responses has too, with the same meaning.
+SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs", "verbosity")
 _READ = frozenset(
     (
         *("model", "messages", "max_completion_tokens", "max_tokens", "stop", "temperature", "top_p", "top_k", "n"),
         *("response_format", "reasoning_effort", "tools", "functions", "tool_choice", "function_call", "user"),
         *("parallel_tool_calls", "safety_identifier", "stream", "stream_options", "service_tier", "modalities"),
-        *("audio", "web_search_options", "moderation", "prompt_cache_options", "prompt_cache_key"),
+        *("audio", "web_search_options", "moderation", "prompt_cache_options", *SHARED),
     )
 )
 # Values that change nothing are not worth a word.
@@ -27,12 +29,6 @@ _IDLE: dict[str, tuple[object, ...]] = {
     "store": (False,),
     "metadata": ({},),
     "verbosity": ("medium",),
-}
-_STRING_INPUT: Json = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
 }
 
 
@@ -79,6 +75,8 @@ def decode_request(data: Json, ctx: Context) -> Request:
         usage=options.get("include_usage") is True,
         # Chat callers set no marks: OpenAI caches by itself. Without this their caches are never hit.
         cache=True,
+        inline=True,
+        shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
     )
 
 
@@ -180,14 +178,11 @@ def _function(form: Json, path: str) -> Tool:
 def _custom(form: Json, path: str, ctx: Context) -> Tool:
     """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
     name = fields.need(form, "name", path)
-    description = fields.text(form.get("description"), f"{path}.description")
-    grammar = fields.maybe(form.get("format"), f"{path}.format").get("grammar")
-    if isinstance(grammar, dict):
-        ctx.weakened(f"{path}.format")
-        said = cast("Json", grammar).get("definition")
-        description = f"{description}\n\nThe input follows this grammar:\n{said}".strip()
+    said = fields.maybe(form.get("format"), f"{path}.format") or {"type": "text"}
+    if said.get("type") == "grammar":
+        said = {"type": "grammar", **fields.obj(said.get("grammar"), f"{path}.format.grammar")}
     ctx.custom.add(name)
-    return Tool(name, _STRING_INPUT, description)
+    return Tool(name, freeform.SCHEMA, fields.text(form.get("description"), f"{path}.description"), format=said)
 
 
 def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:

@@ -168,7 +168,8 @@ def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"
-        return {"type": "image_url", "image_url": {"url": url}}
+        image: Json = {"url": url, "detail": block.detail} if block.detail else {"url": url}
+        return {"type": "image_url", "image_url": image}
     if block.url:
         raise ctx.refuse(path, "documents by URL have no counterpart, and they are not fetched here")
     if not ctx.profile.files:

@@ -1,11 +1,12 @@
 """What a translation is given from outside, and where it notes what it could not carry over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from router.errors import BadRequest
 from router.ir import Loss
+from router.wire.base import Json
 from router.wire.carrier import Seal
 from router.wire.names import Names
 from router.wire.profiles import Profile
@@ -15,12 +16,25 @@ HEADER_LIMIT = 1000
 _LOSSES_KEPT = 200
 
 
+class Form(NamedTuple):
+    """How calls of a tool are written in a Responses answer. item: the type of the output item. name, namespace: as
+    the caller declared the tool."""
+
+    item: str
+    name: str
+    namespace: str = ""
+
+
 @dataclass(slots=True)
 class Context:
     """One translation. now: seconds since 1970. new_id: 24 hex digits, another each time. upstream: the backend's
     name. model: as the upstream gets it; shown: as the caller named it, which answers repeat. names: the tool names.
     paths: where the caller wrote what the neutral request calls otherwise. stops: stop sequences that the upstream does
-    not take, to be watched for here. custom: tools that take free text and not arguments."""
+    not take, to be watched for here. custom: tools that take free text and not arguments.
+
+    For a Responses caller: asked, its request, of which answers repeat much; forms: its tools that are no plain
+    functions, by their neutral names; kept: answers and items that its request names, by id; keeps: its answer is to
+    be kept, and stands in `made` once it is whole: its id, the id before it, and the items of both directions."""
 
     now: int
     new_id: Callable[[], str]
@@ -35,6 +49,11 @@ class Context:
     stops: tuple[str, ...] = ()
     custom: set[str] = field(default_factory=set[str])
     paths: dict[str, str] = field(default_factory=dict[str, str])
+    asked: Json = field(default_factory=dict[str, object])
+    forms: dict[str, Form] = field(default_factory=dict[str, Form])
+    kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    keeps: bool = False
+    made: Json | None = None
 
     def dropped(self, path: str) -> None:
         """Note a hint that is left out. Raises BadRequest when losses are refused."""

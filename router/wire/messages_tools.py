@@ -4,7 +4,7 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
-from router.wire import fields
+from router.wire import fields, freeform
 from router.wire.base import Json
 from router.wire.context import Context
 
@@ -138,10 +138,12 @@ def mark(lifetime: str) -> Json:
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
     """The tools as Messages has them."""
     tools: list[Json] = []
-    for tool in request.tools:
+    for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.sent(tool.name, NAME_LIMIT)}
-        if tool.description:
-            entry["description"] = tool.description
+        if freeform.has_grammar(tool):
+            ctx.weakened(f"tools[{at}].format")
+        if description := freeform.described(tool):
+            entry["description"] = description
         entry["input_schema"] = tool.schema
         if tool.strict:
             entry["strict"] = True

@@ -30,7 +30,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     it takes. prefill: how a last assistant message is continued, '' when it cannot be. stream_usage: it must be asked
     for usage. files, remote_images: content parts it takes. user_field: where the caller's user goes, '' for none.
     empty_content: of an assistant message with calls only. alternates: roles must alternate. cache: form of
-    caching marks on parts, '' where they are not taken.
+    caching marks on parts, '' where they are not taken. prefers: the protocol that says more than Chat, where the
+    backend has both. shared: it takes the fields that only OpenAI's two protocols have.
     """
 
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
@@ -61,6 +62,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     empty_content: Literal["null", "empty", "omit"] = "null"
     alternates: bool = False
     cache: Literal["", "cache_control"] = ""
+    prefers: Literal["", "responses"] = ""
+    shared: bool = False
 
 
 GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
@@ -73,6 +76,8 @@ _OLLAMA = Profile(
 
 PROFILES: dict[str, Profile] = {
     "openai": Profile(
+        prefers="responses",
+        shared=True,
         max_tokens_field="max_completion_tokens",
         system_role="developer",
         files=True,
