@@ -141,9 +141,11 @@ def target_of(source: Name | None, spoken: tuple[str, ...], prefers: str = "") -
     """The protocol to translate to; None when there is none. prefers: the one to take where it is among several."""
     if source not in CODECS:
         return None
-    known = [name for name in CODECS if name in spoken and name != source]
-    # False sorts first; the order of CODECS is kept otherwise.
-    return min(known, key=lambda name: name != prefers, default=None)
+    found: Name | None = None
+    for name in CODECS:
+        if name in spoken and name != source and (found is None or name == prefers):
+            found = name
+    return found
 
 
 def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
