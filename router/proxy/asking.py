@@ -10,7 +10,7 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_req
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
-from router.proxy import affinity, bodies, translating, uploads
+from router.proxy import affinity, bodies, counting, translating, uploads
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
@@ -62,8 +62,8 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
 async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstream, bool]:
     """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
     assert ticket.target is not None
-    if ticket.call.path == translating.COUNT_PATH:
-        return await translating.counted(ticket, body), False
+    if ticket.call.path in translating.COUNT_PATHS:
+        return await counting.counted(ticket, body, _sent), False
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
     if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):

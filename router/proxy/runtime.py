@@ -22,6 +22,7 @@ from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
 from router.settings import Settings
 from router.store.home import Home
+from router.store.kept import Kept
 from router.store.ledger import Ledger
 from router.store.owners import Owners
 
@@ -76,6 +77,7 @@ class Runtime:
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
+    kept: Kept = field(init=False)
     recorder: Recorder = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
@@ -85,6 +87,7 @@ class Runtime:
         self.credentials = Credentials(self.environ, self.log.hide)
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
+        self.kept = Kept(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.settings = configuration.settings
         self.take(configuration)

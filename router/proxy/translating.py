@@ -4,7 +4,6 @@ The request is rewritten before it is sent; the answer is rewritten as it is rea
 (relay, commit point, pings, deadlines, usage, errors) sees the caller's protocol and knows nothing of a translation.
 """
 
-import math
 import random
 import secrets
 import time
@@ -16,7 +15,7 @@ import trio
 
 from router import __version__
 from router.errors import BadGateway
-from router.ir import Facts, Loss
+from router.ir import Facts
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
 from router.net.headers import CREDENTIALS, Lines, changed
@@ -29,7 +28,7 @@ from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
 from router.settings import Secret
-from router.wire import base, dialects, sse, translate
+from router.wire import base, dialects, responses_in, sse, translate
 from router.wire.carrier import Seal, signer
 from router.wire.context import Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
@@ -38,14 +37,14 @@ from router.wire.peek import peek
 from router.wire.profiles import profile_of
 from router.wire.translate import CODECS, Plan
 
-COUNT_PATH = "/v1/messages/count_tokens"
+COUNT_PATHS = frozenset(path for path, _ in translate.COUNTS.values())
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
-BYTES_PER_TOKEN = 3.6
 
+_THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 _SEAL = signer(secrets.token_bytes(32))
-_PATHS = (*(codec.path for codec in CODECS.values()), COUNT_PATH)
+_PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
 
 
 def needed(call: Call, route: Route) -> bool:
@@ -89,6 +88,8 @@ async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
     assert facts is not None
     plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=facts.stream)
     _choose_probe(plan, target, ticket.snapshot, ticket.runtime.refuses_usage)
+    if plan.caller == "responses":
+        await _recall(ticket, plan.ctx, body)
     arguments = (body, plan, ticket.call, route, target)
     if len(body) > bodies.THREAD_BYTES:
         edited, usage, notes = await bodies.in_thread(ticket, rewritten, *arguments)
@@ -99,6 +100,15 @@ async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
     ticket.record.notes += notes
     edited.probed = plan.spoken == "chat" and facts.stream and plan.ctx.profile.stream_usage
     return edited, plan.caller == "chat" and facts.stream and not usage
+
+
+async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
+    """Have the answers at hand that the request names, and keep the one that comes."""
+    kept = ticket.runtime.kept
+    ctx.keep = kept.keep
+    names = responses_in.named(body)
+    if names:
+        ctx.kept = await trio.to_thread.run_sync(kept.find, names, limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
@@ -123,8 +133,9 @@ def foretold(
     Raises RouterError as the request would.
     """
     plan = planned(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
-    if call.path == COUNT_PATH:
-        return plan.title, ["input_tokens=weakened"], ["tokens estimated"]
+    if call.path in COUNT_PATHS:
+        counted = plan.spoken in translate.COUNTS
+        return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]
     _choose_probe(plan, target, snapshot, refuses_usage)
     _, _, notes = rewritten(body, plan, call, route, target)
     return plan.title, [f"{loss.path}={loss.how}" for loss in plan.ctx.losses], notes
@@ -132,7 +143,8 @@ def foretold(
 
 def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
-    sent = translate.request(body, plan.caller, plan.spoken, plan.ctx)
+    made = translate.count_request if call.path in COUNT_PATHS else translate.request
+    sent = made(body, plan.caller, plan.spoken, plan.ctx)
     plan.headers = sent.headers
     if plan.ctx.policy == "strict":
         # What is found out once the answer comes can be named, not refused.
@@ -147,25 +159,7 @@ def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target)
     return edited, sent.usage, notes
 
 
-async def counted(ticket: Ticket, body: bytes) -> Upstream:
-    """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
-    route, facts = ticket.route, ticket.facts
-    assert route is not None
-    assert facts is not None
-    ticket.plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=False)
-    ticket.plan.ctx.losses.append(Loss("input_tokens", "weakened"))
-    ticket.record.estimated = True
-    ticket.record.notes.append("tokens estimated")
-    tokens = math.ceil(len(body) / BYTES_PER_TOKEN)
-    answer = Translated(None, [msgspec.json.encode({"input_tokens": tokens})])
-    answer.status, answer.reason = 200, b"OK"
-    answer.lines = [_JSON]
-    answer.fields = {b"content-type": _JSON[2]}
-    ticket.upstream = answer
-    return answer
-
-
-_JSON = (b"Content-Type", b"content-type", b"application/json")
+JSON = (b"Content-Type", b"content-type", b"application/json")
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
@@ -179,7 +173,7 @@ def lines(ticket: Ticket, target: Target) -> Lines:
         (b"User-Agent", b"user-agent", _AGENT),
         (b"Accept", b"accept", accept),
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
-        _JSON,
+        JSON,
     ]
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if ticket.changes:
@@ -211,19 +205,19 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         return found
     if 300 <= upstream.status < 400:
         return upstream
-    body = await _whole(ticket, upstream)
+    body = await whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
     if made is None and good and base.decoded(body) is not None:
         title = dialects.BY_NAME[plan.spoken].title
         raise BadGateway(f"The backend {ticket.record.backend} answered {status} with JSON that is no {title} answer.")
     ticket.upstream = found = Translated(upstream, [body if made is None else made])
     streamed = made is not None and plan.stream and status == 200
-    found.take_head(upstream, (_EVENTS if streamed else _JSON) if made is not None else None)
+    found.take_head(upstream, (_EVENTS if streamed else JSON) if made is not None else None)
     found.status = status
     return found
 
 
-async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
+async def whole(ticket: Ticket, upstream: Upstream) -> bytes:
     """All of an answer, without its content coding. Raises BadGateway over the bound, Broken."""
     target = ticket.target
     assert target is not None

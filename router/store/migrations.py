@@ -46,6 +46,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (hour, role, name)
         ) WITHOUT ROWID""",
     ),
+    (
+        # body: JSON, an answer or the id of the answer that holds the item (store/kept). used: seconds since 1970.
+        "CREATE TABLE kept (id TEXT PRIMARY KEY, body BLOB NOT NULL, used INTEGER NOT NULL)",
+        "CREATE INDEX kept_by_use ON kept (used)",
+    ),
 )
 
 

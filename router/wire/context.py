@@ -32,9 +32,10 @@ class Context:
     paths: where the caller wrote what the neutral request calls otherwise. stops: stop sequences that the upstream does
     not take, to be watched for here. custom: tools that take free text and not arguments.
 
-    For a Responses caller: asked, its request, of which answers repeat much; forms: its tools that are no plain
-    functions, by their neutral names; kept: answers and items that its request names, by id; keeps: its answer is to
-    be kept, and stands in `made` once it is whole: its id, the id before it, and the items of both directions."""
+    For a Responses caller: asked, its request, of which answers repeat much; said, the items it holds; forms, its tools
+    that are no plain functions, by their neutral names; kept, answers and items that its request names, by id; keep,
+    what takes a whole answer: its id, the id of the answer it continues, and the items of both directions; None where
+    nothing is kept."""
 
     now: int
     new_id: Callable[[], str]
@@ -52,8 +53,8 @@ class Context:
     asked: Json = field(default_factory=dict[str, object])
     forms: dict[str, Form] = field(default_factory=dict[str, Form])
     kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    keeps: bool = False
-    made: Json | None = None
+    keep: Callable[[str, str, list[Json]], None] | None = None
+    said: list[Json] = field(default_factory=list[Json])
 
     def dropped(self, path: str) -> None:
         """Note a hint that is left out. Raises BadRequest when losses are refused."""

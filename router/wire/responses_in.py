@@ -4,7 +4,7 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Tool
-from router.wire import fields, responses_tools
+from router.wire import base, fields, responses_tools
 from router.wire.base import Json
 from router.wire.context import Context
 from router.wire.profiles import EFFORTS
@@ -28,6 +28,21 @@ _IDLE: dict[str, tuple[object, ...]] = {
     "context_management": ([],),
 }
 _INCLUDED = "reasoning.encrypted_content"
+
+
+def named(body: bytes | bytearray) -> list[str]:
+    """The ids of answers and items that a request refers to."""
+    if b"previous_response_id" not in body and b"item_reference" not in body:
+        return []
+    data = base.decoded(bytes(body)) or {}
+    items = data.get("input")
+    entries = cast("list[object]", items) if isinstance(items, list) else []
+    refers = [cast("Json", one) for one in entries if isinstance(one, dict)]
+    names = [
+        data.get("previous_response_id"),
+        *(one.get("id") for one in refers if one.get("type") == "item_reference"),
+    ]
+    return [name for name in names if isinstance(name, str) and name]
 
 
 class NotKept(BadRequest):
@@ -116,15 +131,18 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
 def _items(data: Json, ctx: Context) -> list[Json]:
     """The conversation: what is kept of it, and what the request adds."""
     found = data.get("input")
-    items: list[Json] = _before(data, ctx)
-    if isinstance(found, str):
-        return [*items, {"type": "message", "role": "user", "content": found}] if found else items
-    for at, item in enumerate(fields.objects(found, "input")):
+    items: list[Json] = []
+    if isinstance(found, str) and found:
+        items.append({"type": "message", "role": "user", "content": found})
+    for at, item in enumerate(fields.objects(found, "input") if not isinstance(found, str) else ()):
         if item.get("type") == "item_reference":
             items += _referred(fields.need(item, "id", f"input[{at}]"), ctx)
         else:
             items.append(item)
-    return items
+    if data.get("store") is False:
+        ctx.keep = None
+    ctx.said = items
+    return [*_before(data, ctx), *items]
 
 
 def _before(data: Json, ctx: Context) -> list[Json]:

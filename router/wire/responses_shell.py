@@ -39,7 +39,7 @@ class Shell:
         self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
         asked = ctx.asked
         repeated = {name: asked[name] if asked.get(name) is not None else _REPEATED[name] for name in _REPEATED}
-        repeated["store"] = ctx.keeps
+        repeated["store"] = ctx.keep is not None
         head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown}
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]

@@ -207,8 +207,9 @@ class ResponsesEncoder:
         out += [self._end_call(call, status=cut if call is last else "completed") for call in calls]
         usage = usages.as_responses(event.usage)
         self.response = self._shell.encoded(cut, self._output, usage, reason=reason)
-        if self._ctx.keeps:
-            self._ctx.made = {"id": self._shell.id, "items": self._output}
+        if self._ctx.keep is not None:
+            before = str(self._ctx.asked.get("previous_response_id") or "")
+            self._ctx.keep(self._shell.id, before, self._ctx.said + self._output)
         out.append(self._event(f"response.{cut}", response=msgspec.Raw(self.response)))
         return b"".join(out)
 

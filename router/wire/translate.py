@@ -38,6 +38,7 @@ from router.wire.context import Context, losses_text
 from router.wire.stops import StopWatch
 
 REQUEST_LIMIT = 8 << 20
+_ANY_LIMIT = 32_000
 _PREAMBLE = (Began, Pinged)
 _decode = msgspec.json.Decoder().decode
 
@@ -164,6 +165,37 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
         raise BadRequest("The JSON body is nested too deep to be translated.") from None
     except UnicodeEncodeError:
         raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
+
+
+#: Where each protocol counts tokens, and the fields that are counted there; Chat does not count.
+COUNTS: dict[Name, tuple[str, frozenset[str]]] = {
+    "messages": (
+        "/v1/messages/count_tokens",
+        frozenset(("model", "messages", "system", "tools", "tool_choice", "thinking")),
+    ),
+    "responses": (
+        "/v1/responses/input_tokens",
+        frozenset(("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")),
+    ),
+}
+
+
+def count_request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
+    """A request to count tokens in the other protocol. Raises RouterError."""
+    data = base.decoded(body)
+    if data is not None and source == "messages":
+        # Nothing is written, and the field is none of the call's; requests for text need it.
+        body = msgspec.json.encode({"max_tokens": _ANY_LIMIT, **data})
+    sent = request(body, source, target, ctx)
+    counted = base.decoded(sent.body) or {}
+    kept = {name: value for name, value in counted.items() if name in COUNTS[target][1]}
+    return sent._replace(body=msgspec.json.encode(kept))
+
+
+def count_answer(tokens: int, caller: Name) -> bytes:
+    """The answer to a request to count tokens."""
+    said: Json = {"object": "response.input_tokens"} if caller == "responses" else {}
+    return msgspec.json.encode({**said, "input_tokens": tokens})
 
 
 def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> tuple[int, bytes] | None:
