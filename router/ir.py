@@ -148,9 +148,9 @@ class Shape(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request for generated text. parallel: False when at most one call may be made at a time; None: not said.
 
-    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks.
-    continues: a last assistant turn is the beginning of the answer, and not history. inline: the system prompt was
-    written as messages. shared: fields that both of OpenAI's protocols have under the same name, and nobody else.
+    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks; None:
+    not said. continues: a last assistant turn is the beginning of the answer, and not history. inline: the system
+    prompt was written as messages. shared: fields that both of OpenAI's protocols have, and nobody else.
     """
 
     model: str
@@ -170,7 +170,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tier: str = ""
     stream: bool = False
     usage: bool = True
-    cache: bool = False
+    cache: bool | None = None
     continues: bool = False
     inline: bool = False
     shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])

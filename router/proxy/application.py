@@ -94,6 +94,7 @@ class Proxy:
     def _finished(self, ticket: Ticket) -> None:
         runtime = self._runtime
         ticket.record.total = trio.current_time() - ticket.request.arrived
+        ticket.conclude()
         runtime.recorder.finished(ticket)
         if runtime.log.enabled:
             runtime.log.add(ticket.record)

@@ -1,5 +1,7 @@
 """The first half of an exchange: from the request's bytes to the upstream's response head."""
 
+import re
+
 import trio
 
 from router.errors import BadRequest, UnknownModel
@@ -16,12 +18,13 @@ from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
-from router.wire import dialects, ids
-from router.wire.peek import Top
+from router.wire import dialects, ids, messages_replay
+from router.wire.peek import Top, peek
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
 _REFUSAL_LIMIT = 65536
+_USAGE = re.compile(rb"stream_options")
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
@@ -49,27 +52,63 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     if top is None:
         return await _sent(ticket, target, facts, Edited((body,))), False
     if translating.needed(call, route):
-        return await _translated(ticket, body, facts)
+        return await _translated(ticket, body, top, facts)
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
-    if edited.probed and upstream.status == 400 and await _refuses_usage(upstream):
+    if edited.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
+        upstream.release()
         ticket.runtime.refuses_usage.add(target.backend.name)
         return await _unprobed(ticket, body, top), False
+    if upstream.status == 400 and call.path == "/v1/messages" and await _complains(upstream, messages_replay.REFUSED):
+        return await _without_foreign(ticket, body, upstream), False
     return upstream, edited.hide_usage
 
 
-async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstream, bool]:
+async def _counted(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> Upstream:
+    """The backend's own count where it has one, else an estimate."""
+    assert ticket.target is not None
+    question = counting.question(ticket, body, top)
+    if question is not None:
+        found = await counting.answer(ticket, await _sent(ticket, ticket.target, facts, question))
+        if found is not None:
+            return found
+    return counting.estimated(ticket, body)
+
+
+async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Upstream:
+    """Send again without the reasoning that the upstream does not take for its own; its refusal when there is none."""
+    assert ticket.route is not None
+    assert ticket.target is not None
+    assert ticket.facts is not None
+    stripped = messages_replay.without_foreign(body)
+    if stripped is None:
+        return refusal
+    refusal.release()
+    ticket.record.notes.append("sent again without earlier thinking")
+    edited = edit(
+        stripped, peek(stripped), call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[]
+    )
+    return await _sent(ticket, ticket.target, ticket.facts, edited)
+
+
+async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tuple[Upstream, bool]:
     """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
     assert ticket.target is not None
     if ticket.call.path in translating.COUNT_PATHS:
-        return await counting.counted(ticket, body, _sent), False
+        return await _counted(ticket, body, top, facts), False
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
-    if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):
+    if probed.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
+        upstream.release()
         ticket.runtime.refuses_usage.add(ticket.target.backend.name)
         ticket.record.notes.append("sent again without stream_options")
         edited, hide_usage = await translating.prepared(ticket, body)
+        upstream = await _sent(ticket, ticket.target, facts, edited)
+    if upstream.status == 400 and await _complains(upstream, messages_replay.REFUSED):
+        upstream.release()
+        ticket.record.notes.append("sent again without earlier thinking")
+        edited, hide_usage = await translating.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     return await translating.answered(ticket, upstream), hide_usage
 
@@ -97,8 +136,8 @@ async def _uploaded(ticket: Ticket) -> Upstream:
     return upstream
 
 
-async def _refuses_usage(upstream: Upstream) -> bool:
-    """True when a 400 names the field we added; its body stays readable."""
+async def _complains(upstream: Upstream, pattern: re.Pattern[bytes]) -> bool:
+    """True when an error answer says something; its body stays readable."""
     pieces: list[bytes] = []
     while sum(map(len, pieces)) < _REFUSAL_LIMIT:
         got = await upstream.read()
@@ -106,11 +145,9 @@ async def _refuses_usage(upstream: Upstream) -> bool:
             break
         pieces += got
     answer = b"".join(pieces)
-    if b"stream_options" in answer:
-        upstream.release()
-        return True
-    upstream.put_back(answer)
-    return False
+    if answer:
+        upstream.put_back(answer)
+    return pattern.search(answer) is not None
 
 
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:

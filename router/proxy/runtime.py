@@ -16,6 +16,7 @@ from router.net.connections import Connections
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
+from router.proxy.carriers import Carriers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
 from router.proxy.recording import Recorder
@@ -44,6 +45,7 @@ class Snapshot:
     table: Table
     targets: Mapping[str, Target]
     problems: Sequence[str] = ()
+    carriers: Carriers = field(default_factory=Carriers)
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    carriers: Carriers = field(default_factory=Carriers)
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
@@ -131,7 +134,7 @@ class Runtime:
             fast_model=settings.fast_model,
         )
         targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
-        self.snapshot = Snapshot(settings, table, targets, problems)
+        self.snapshot = Snapshot(settings, table, targets, problems, self.carriers)
         self.log.hide(target.secret for target in targets.values())
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):

@@ -22,8 +22,10 @@ from router.errors import CommandError
 from router.net.http11 import Connection, Cut, Limits
 from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
+from router.proxy import carriers
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
+from router.proxy.carriers import Carriers
 from router.proxy.configuration import read
 from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
@@ -117,7 +119,7 @@ async def running(
         stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
-            runtime = Runtime(configuration, home, log, demo_root)
+            runtime = Runtime(configuration, home, log, demo_root, carriers=Carriers(home.token(carriers.KEY)))
             stack.callback(runtime.ledger.close)
             gate = Gate(settings, key, token)
             reloading = Reloading(

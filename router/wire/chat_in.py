@@ -4,10 +4,10 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
+from router.settings.profile import EFFORTS
 from router.wire import chat_turns, fields, freeform
 from router.wire.base import Json
 from router.wire.context import Context
-from router.wire.profiles import EFFORTS
 
 #: Fields that Responses has too, with the same meaning.
 SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs", "verbosity")
@@ -73,8 +73,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
-        # Chat callers set no marks: OpenAI caches by itself. Without this their caches are never hit.
-        cache=True,
+        cache=openai_cache(data),
         inline=True,
         shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
     )
@@ -94,6 +93,12 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         if isinstance(policy, dict) and cast("Json", policy).get("mode") == "block":
             raise ctx.refuse("moderation", "the backend does not moderate")
         ctx.dropped("moderation")
+
+
+def openai_cache(data: Json) -> bool | None:
+    """What is said of caching without marks; None for nothing."""
+    options = fields.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(fields.text(options.get("mode"), "prompt_cache_options.mode"))
 
 
 def _stop(data: Json) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire import fields
 from router.wire.base import Json
+from router.wire.caching import lifetime_of_part, moved
 from router.wire.context import Context
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
@@ -58,7 +59,7 @@ def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
             said = fields.text(part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here)
             if part.get("type") == "refusal":
                 ctx.weakened(here)
-            blocks += [Text(said, _mark(part))] if said else []
+            blocks += [Text(said, lifetime_of_part(part))] if said else []
     elif fields.text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
     refusal = fields.text(entry.get("refusal"), f"{path}.refusal")
@@ -109,14 +110,6 @@ def _reasoning(entry: Json, path: str) -> list[Block]:
     return blocks
 
 
-def _mark(part: Json) -> str:
-    """The lifetime of a caching mark on a part."""
-    mark = part.get("prompt_cache_breakpoint")
-    if isinstance(mark, dict):
-        return "1h" if mark.get("ttl") else "5m"  # pyright: ignore[reportUnknownMemberType]
-    return "5m" if isinstance(part.get("cache_control"), dict) else ""
-
-
 def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
@@ -126,7 +119,10 @@ def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Doc
         kind = part.get("type")
         if kind == "text":
             text = fields.text(part.get("text"), f"{here}.text")
-            parts += [Text(text, _mark(part))] if text else []
+            if text:
+                parts.append(Text(text, lifetime_of_part(part)))
+            elif parts:
+                parts[-1] = moved(parts[-1], lifetime_of_part(part))
         elif kind == "image_url":
             parts.append(_image(part, here, ctx))
         elif kind == "file":
@@ -143,9 +139,9 @@ def _image(part: Json, path: str, ctx: Context) -> Image:
     detail = fields.text(form.get("detail"), f"{path}.image_url.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=_mark(part), detail=detail)
+        return Image(url=url, cache=lifetime_of_part(part), detail=detail)
     media, data = data_url(url, f"{path}.image_url.url")
-    return Image(media, data, cache=_mark(part), detail=detail)
+    return Image(media, data, cache=lifetime_of_part(part), detail=detail)
 
 
 def _file(part: Json, path: str, ctx: Context) -> Text | Document:
@@ -154,7 +150,7 @@ def _file(part: Json, path: str, ctx: Context) -> Text | Document:
         raise ctx.refuse(f"{path}.file.file_id", "a file's id is known to the account it was uploaded with only")
     title = fields.text(form.get("filename"), f"{path}.file.filename")
     found = document_of(fields.need(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx)
-    return msgspec.structs.replace(found, cache=_mark(part))
+    return msgspec.structs.replace(found, cache=lifetime_of_part(part))
 
 
 def document_of(url: str, title: str, path: str, ctx: Context) -> Text | Document:

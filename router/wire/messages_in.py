@@ -74,7 +74,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         user=fields.text(fields.maybe(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"),
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
-        cache=data.get("cache_control") is not None,
+        cache=True if data.get("cache_control") is not None else None,
         continues=True,
     )
 

@@ -7,6 +7,7 @@ from typing import cast
 from router.ir import Request, Text, ToolCall, Turn
 from router.wire import messages_blocks
 from router.wire.base import Json
+from router.wire.caching import is_marked
 from router.wire.context import Context
 from router.wire.history import ordered
 from router.wire.messages_tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
@@ -51,7 +52,8 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
             ctx.weakened(ctx.at("user"))
     if request.tier in ("auto", "default"):
         body["service_tier"] = "auto" if request.tier == "auto" else "standard_only"
-    if request.cache:
+    if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
+        # OpenAI caches by itself: what its callers send would never meet a cache here.
         body["cache_control"] = {"type": "ephemeral"}
     if request.stream:
         body["stream"] = True

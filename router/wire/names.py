@@ -37,10 +37,6 @@ class Names:
         self._original[legal] = name
         return legal
 
-    def declared(self, name: str) -> bool:
-        """True for a name in an answer that the request holds."""
-        return name in self._original
-
     def original(self, name: str) -> str:
         """The caller's name for a name in an answer."""
         return self._original.get(name, name)

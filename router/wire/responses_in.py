@@ -4,10 +4,11 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Tool
+from router.settings.profile import EFFORTS
 from router.wire import base, fields, responses_tools
 from router.wire.base import Json
+from router.wire.chat_in import openai_cache
 from router.wire.context import Context
-from router.wire.profiles import EFFORTS
 from router.wire.responses_items import BRINGS_TOOLS, Turns
 
 #: Fields that Chat has under the same name and with the same meaning.
@@ -103,8 +104,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         user=fields.text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
-        # Responses callers set few marks: OpenAI caches by itself. Without this their caches are never hit.
-        cache=True,
+        cache=openai_cache(data),
         shared=_shared(data, text),
     )
 

@@ -12,6 +12,7 @@ from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolResult, Turn
 from router.wire import fields, responses_calls
 from router.wire.base import Json
+from router.wire.caching import lifetime_of_part
 from router.wire.chat_turns import data_url, document_of
 from router.wire.context import Context
 
@@ -163,7 +164,7 @@ def parts_of(content: object, path: str, ctx: Context) -> tuple[Text | Image | D
 
 def _part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     kind = part.get("type")
-    cache = _mark(part)
+    cache = lifetime_of_part(part)
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
             ctx.dropped(f"{path}.annotations")
@@ -193,11 +194,3 @@ def _image(part: Json, path: str, cache: str) -> Image:
         return Image(url=url, cache=cache, detail=detail)
     media, data = data_url(url, f"{path}.image_url")
     return Image(media, data, cache=cache, detail=detail)
-
-
-def _mark(part: Json) -> str:
-    """The lifetime of a caching mark on a part."""
-    mark = part.get("prompt_cache_breakpoint")
-    if not isinstance(mark, dict):
-        return ""
-    return "1h" if mark.get("ttl") else "5m"  # pyright: ignore[reportUnknownMemberType]

@@ -14,7 +14,7 @@ _OWN_USER = ("user", "safety_identifier")
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     body: Json = {"model": request.model}
-    if request.system and responses_turns.plain(request):
+    if request.system and responses_turns.plain(request, ctx):
         body["instructions"] = "\n\n".join(block.text for block in request.system)
     body["input"] = responses_turns.encode(request, ctx)
     if request.continues and request.turns[-1].role == "assistant":

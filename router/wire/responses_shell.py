@@ -31,16 +31,16 @@ _REPEATED: Json = {
 
 
 class Shell:
-    """The response objects of one answer: the same id, time and repeated fields in each."""
+    """The response objects of one answer: the same id, time and repeated fields in each. model: that answered."""
 
     __slots__ = ("_head", "_repeated", "id")
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, model: str):
         self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
         asked = ctx.asked
         repeated = {name: asked[name] if asked.get(name) is not None else _REPEATED[name] for name in _REPEATED}
         repeated["store"] = ctx.keep is not None
-        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown}
+        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown or model}
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]
 

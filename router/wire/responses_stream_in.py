@@ -25,10 +25,10 @@ from router.ir import (
 from router.wire import base, faults, freeform, usages
 from router.wire.base import Json
 from router.wire.context import Context
+from router.wire.names import CALL_ID_LIMIT
 from router.wire.responses_calls import CUSTOM, FUNCTION, neutral_name
+from router.wire.wrapped import WRAPPERS, unwrapped
 
-_WRAPPERS = ("parallel", "multi_tool_use.parallel")
-_PREFIX = "functions."
 _INCOMPLETE: dict[object, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
 _FAILED = ("failed", "cancelled")
 _STARTS = ("response.created", "response.in_progress", "response.queued")
@@ -150,7 +150,7 @@ class ResponsesDecoder:
 
     def _call_began(self, item: _Item, found: Json) -> list[Event]:
         name = str(found.get("name") or "")
-        if name in _WRAPPERS and not self._ctx.names.declared(name):
+        if name in WRAPPERS and name not in self._ctx.declared:
             item.wrapper = []
             return []
         item.call = self._calls
@@ -207,16 +207,10 @@ class ResponsesDecoder:
     def _unwrapped(self, item: _Item, found: Json, arguments: str) -> list[Event]:
         """The calls inside a wrapper; the wrapper itself when it holds anything else than calls of declared tools."""
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
-        held = base.object_at({"held": base.decoded(arguments)}, "held").get("tool_uses")
-        uses = [cast("Json", one) for one in cast("list[object]", held)] if isinstance(held, list) else []
-        names = [str(one.get("recipient_name") or "").removeprefix(_PREFIX) for one in uses]
-        if not uses or not all(map(self._ctx.names.declared, names)):
-            pairs = [(call_id, str(found.get("name")), arguments)]
-        else:
-            pairs = [
-                (f"{call_id}_{at}", self._ctx.names.original(name), _encoded(use.get("parameters")))
-                for at, (name, use) in enumerate(zip(names, uses, strict=True))
-            ]
+        names = self._ctx.names
+        inner = unwrapped(arguments, {names.sent(name, CALL_ID_LIMIT) for name in self._ctx.declared})
+        pairs = [(f"{call_id}_{at}", names.original(name), said) for at, (name, said) in enumerate(inner)]
+        pairs = pairs or [(call_id, str(found.get("name")), arguments)]
         out: list[Event] = []
         for one in pairs:
             out += (CallBegan(self._calls, one[0], one[1]), CallDelta(self._calls, one[2]))
@@ -280,10 +274,6 @@ class ResponsesDecoder:
         if refusal:
             return "refusal"
         return "tool" if self._calls else "end"
-
-
-def _encoded(value: object) -> str:
-    return msgspec.json.encode(value if isinstance(value, dict) else {}).decode()
 
 
 def _texts(parts: object) -> list[str]:

@@ -60,9 +60,10 @@ class _Call:
 class ResponsesEncoder:
     """The state of one stream. response: the JSON of the last response object."""
 
+    _shell: Shell
+
     def __init__(self, ctx: Context):
         self._ctx = ctx
-        self._shell = Shell(ctx)
         self._begun = False
         self._sequence = 0
         self._output: list[Json] = []
@@ -97,6 +98,7 @@ class ResponsesEncoder:
         if self._begun:
             return b""
         self._begun = True
+        self._shell = Shell(self._ctx, event.model)
         begun = msgspec.Raw(self._shell.encoded("in_progress", [], None))
         return self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
 
@@ -228,10 +230,11 @@ class ResponsesEncoder:
 
     def _fault(self, event: Fault) -> bytes:
         """`error`, flat and nested, then `response.failed`."""
+        begun = self._begin()
         error = faults.responses_error(event)
         said = {name: error[name] for name in ("code", "message", "param")}
         failed = self._shell.encoded("failed", self._output, None, error=faults.responses_failure(event))
-        out = self._begin() + self._event("error", **said, error=error)
+        out = begun + self._event("error", **said, error=error)
         return out + self._event("response.failed", response=msgspec.Raw(failed))
 
     def _begin(self) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire import freeform
 from router.wire.base import Json
+from router.wire.caching import has_marks, keep_last, marked
 from router.wire.context import Context
 from router.wire.history import ordered
 from router.wire.names import CALL_ID_LIMIT, chat_id
@@ -17,33 +18,34 @@ def encode(request: Request, ctx: Context) -> list[Json]:
     """All items. Raises BadRequest."""
     custom = {tool.name for tool in request.tools if tool.format is not None}
     items: list[Json] = []
-    if request.system and not plain(request):
-        items.append(_message(ctx.profile.system_role, [_text(block, "input_text") for block in request.system]))
+    if request.system and not plain(request, ctx):
+        items.append(_message(ctx.profile.system_role, _texts(request.system, ctx, "system")))
     for turn in ordered(request.turns, ctx):
         if turn.role == "system":
-            said = [_text(block, "input_text") for block in turn.blocks if isinstance(block, Text)]
-            items.append(_message(ctx.profile.system_role, said))
+            items.append(_message(ctx.profile.system_role, _texts(turn.blocks, ctx, turn.path)))
         elif turn.role == "assistant":
             items += _assistant(turn, custom, ctx)
         else:
             items += _user(turn, custom, request, ctx)
+    keep_last(items)
     return items
 
 
-def plain(request: Request) -> bool:
+def plain(request: Request, ctx: Context) -> bool:
     """True when the system prompt may be the instructions, which have no parts and no marks."""
-    return not request.inline and not any(block.cache for block in request.system)
+    return not request.inline and not has_marks(request.system, ctx)
 
 
 def _message(role: str, content: list[Json]) -> Json:
     return {"type": "message", "role": role, "content": content}
 
 
-def _text(block: Text, kind: str) -> Json:
-    part: Json = {"type": kind, "text": block.text}
-    if block.cache and kind == "input_text":
-        part["prompt_cache_breakpoint"] = {"mode": "explicit", **({"ttl": "30m"} if block.cache == "1h" else {})}
-    return part
+def _texts(blocks: Sequence[Block], ctx: Context, path: str) -> list[Json]:
+    return [_text(block, ctx, path) for block in blocks if isinstance(block, Text)]
+
+
+def _text(block: Text, ctx: Context, path: str) -> Json:
+    return marked({"type": "input_text", "text": block.text}, block.cache, ctx, path)
 
 
 def _assistant(turn: Turn, custom: set[str], ctx: Context) -> list[Json]:
@@ -74,7 +76,7 @@ def _adjacent(turn: Turn, ctx: Context) -> Sequence[Block]:
 
 
 def _say(items: list[Json], block: Text) -> None:
-    part = _text(block, "output_text")
+    part: Json = {"type": "output_text", "text": block.text}
     if items and items[-1].get("role") == "assistant":
         cast("list[Json]", items[-1]["content"]).append(part)
     else:
@@ -149,11 +151,12 @@ def _result(block: ToolResult, path: str, custom: bool, ctx: Context) -> Json:
 
 def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
     if isinstance(block, Text):
-        return _text(block, "input_text")
-    if isinstance(block, Image):
-        url = block.url or f"data:{block.media_type};base64,{block.data}"
-        return {"type": "input_image", "image_url": url, "detail": block.detail or "auto"}
-    if block.url:
-        return {"type": "input_file", "file_url": block.url}
+        return _text(block, ctx, path)
     data = f"data:{block.media_type};base64,{block.data}"
-    return {"type": "input_file", "filename": block.title or "document.pdf", "file_data": data}
+    if isinstance(block, Image):
+        part: Json = {"type": "input_image", "image_url": block.url or data, "detail": block.detail or "auto"}
+    elif block.url:
+        part = {"type": "input_file", "file_url": block.url}
+    else:
+        part = {"type": "input_file", "filename": block.title or "document.pdf", "file_data": data}
+    return marked(part, block.cache, ctx, path)
