@@ -38,6 +38,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     limit = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
+        "max_tokens": limit,
         "user": user,
         "shape": "response_format",
         "reasoning": "reasoning_effort",

@@ -80,7 +80,8 @@ def decode(item: Json, path: str) -> ToolCall:
     found = _BY_ITEM[str(kind)]
     said = {name: value for name, value in _said(item.get(found.holder), path).items() if value is not None}
     if kind == "local_shell_call":
-        said.pop("type", None)
+        # What the item must have, and a model seldom says.
+        said = {name: value for name, value in said.items() if name != "type" and value != {}}
     return ToolCall(call_id, found.tool.name, fields.encoded(said))
 
 

@@ -62,6 +62,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     ctx.asked = data
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
+        "max_tokens": "max_output_tokens",
         "user": user,
         "shape": "text.format",
         "reasoning": "reasoning",

@@ -233,9 +233,36 @@ class ResponsesEncoder:
         begun = self._begin()
         error = faults.responses_error(event)
         said = {name: error[name] for name in ("code", "message", "param")}
-        failed = self._shell.encoded("failed", self._output, None, error=faults.responses_failure(event))
+        failed = self._shell.encoded("failed", self._so_far(), None, error=faults.responses_failure(event))
         out = begun + self._event("error", **said, error=error)
         return out + self._event("response.failed", response=msgspec.Raw(failed))
+
+    def _so_far(self) -> list[Json]:
+        """The output with what has come of the items that are still open."""
+        output = list(self._output)
+        for call in self._calls.values():
+            if call.index >= 0:
+                said = "".join(call.text) if call.form.item == CUSTOM else call.arguments
+                name = "input" if call.form.item == CUSTOM else "arguments"
+                output[call.index] = {**output[call.index], "status": "incomplete", name: said}
+        if self._kind:
+            output[self._index] = self._item_with([*self._parts, *self._part()], "incomplete")
+        return output
+
+    def _part(self) -> list[Json]:
+        """The part that is open, with its text."""
+        if not self._part_open:
+            return []
+        text = "".join(self._said)
+        if self._kind == "text":
+            return [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+        return [{"type": "summary_text", "text": text}]
+
+    def _item_with(self, parts: list[Json], status: str) -> Json:
+        """The open item; reasoning with its carrier."""
+        if self._kind == "text":
+            return {**self._item, "status": status, "content": parts}
+        return {"encrypted_content": self._carrier(parts), **self._item, "summary": parts}
 
     def _begin(self) -> bytes:
         return b"" if self._begun else self._began(Began("", "", Usage()))
@@ -257,16 +284,15 @@ class ResponsesEncoder:
         """End the open part of a message, or of reasoning."""
         if not self._part_open:
             return b""
+        [part] = self._part()
+        text = part["text"]
         self._part_open = False
-        text = "".join(self._said)
         self._said = []
         if self._kind == "text":
             where = {"content_index": len(self._parts)}
-            part: Json = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
             out = self._of_item("response.output_text.done", **where, text=text, logprobs=[])
             out += self._of_item("response.content_part.done", **where, part=part)
         else:
-            part = {"type": "summary_text", "text": text}
             out = self._of_item("response.reasoning_summary_text.done", summary_index=0, text=text)
             out += self._of_item("response.reasoning_summary_part.done", summary_index=0, part=part)
         self._parts.append(part)
@@ -277,17 +303,14 @@ class ResponsesEncoder:
         if not self._kind:
             return b""
         out = self._close_part()
-        if self._kind == "text":
-            item: Json = {**self._item, "status": status, "content": self._parts}
-        else:
-            item = {"encrypted_content": self._carrier(), **self._item, "summary": self._parts}
+        item = self._item_with(self._parts, status)
         self._output[self._index] = item
         self._kind, self._proof = "", ""
         return out + self._event("response.output_item.done", output_index=self._index, item=item)
 
-    def _carrier(self) -> str:
+    def _carrier(self, parts: list[Json]) -> str:
         """What brings the reasoning back: its proof, or its text, which some callers leave out."""
-        text = str(self._parts[0]["text"]) if self._parts else ""
+        text = str(parts[0]["text"]) if parts else ""
         seal = self._ctx.seal
         return seal.pack("signature", self._proof, text) if self._proof else seal.pack("text", text, "")
 
