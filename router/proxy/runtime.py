@@ -17,7 +17,7 @@ from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
-from router.proxy.credentials import Credentials, auth_header
+from router.proxy.credentials import Credentials, auth_header, keys_of
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
 from router.proxy.vitals import Vitals
@@ -131,7 +131,7 @@ class Runtime:
         )
         targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
         self.snapshot = Snapshot(settings, table, targets, problems)
-        self.log.hide(target.secret for target in targets.values())
+        self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
