@@ -18,9 +18,10 @@ from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
-from router.proxy.credentials import Credentials, auth_header
+from router.proxy.credentials import Credentials, auth_header, keys_of
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
+from router.proxy.vitals import Vitals
 from router.settings import Settings
 from router.store.home import Home
 from router.store.ledger import Ledger
@@ -68,6 +69,7 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: Connections = field(default_factory=Connections)
     buffers: Buffers = field(default_factory=Buffers)
+    vitals: Vitals = field(default_factory=Vitals)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
@@ -133,7 +135,7 @@ class Runtime:
         targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
         self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
         self.snapshot = Snapshot(settings, table, targets, problems)
-        self.log.hide(target.secret for target in targets.values())
+        self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
