@@ -24,6 +24,7 @@ from router.wire.peek import Top, peek
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
 _REFUSAL_LIMIT = 65536
+_THINKING = "earlier thinking"
 _USAGE = re.compile(rb"stream_options")
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
@@ -57,8 +58,7 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
     if edited.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
-        upstream.release()
-        ticket.runtime.refuses_usage.add(target.backend.name)
+        _note_refused_usage(ticket, upstream)
         return await _unprobed(ticket, body, top), False
     if upstream.status == 400 and call.path == "/v1/messages" and await _complains(upstream, messages_replay.REFUSED):
         return await _without_foreign(ticket, body, upstream), False
@@ -84,8 +84,7 @@ async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Up
     stripped = messages_replay.without_foreign(body)
     if stripped is None:
         return refusal
-    refusal.release()
-    ticket.record.notes.append("sent again without earlier thinking")
+    _note_refused(ticket, refusal, _THINKING)
     edited = edit(
         stripped, peek(stripped), call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[]
     )
@@ -100,14 +99,11 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
     if probed.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
-        upstream.release()
-        ticket.runtime.refuses_usage.add(ticket.target.backend.name)
-        ticket.record.notes.append("sent again without stream_options")
+        _note_refused_usage(ticket, upstream)
         edited, hide_usage = await translating.prepared(ticket, body)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     if upstream.status == 400 and await _complains(upstream, messages_replay.REFUSED):
-        upstream.release()
-        ticket.record.notes.append("sent again without earlier thinking")
+        _note_refused(ticket, upstream, _THINKING)
         edited, hide_usage = await translating.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     return await translating.answered(ticket, upstream), hide_usage
@@ -129,7 +125,7 @@ async def _uploaded(ticket: Ticket) -> Upstream:
         return await _sent(ticket, target, facts, Edited(upload.parts))
     # What was sent on cannot be sent again, so no connection that may be stale.
     upstream = await _lent(ticket, target, facts, fresh=True)
-    ticket.record.attempts += 1
+    ticket.attempt()
     lines = _lines(ticket, target)
     lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
     await upstream.send_streamed(ticket.request.method.encode("ascii"), _path(ticket, target), lines, upload.more)
@@ -150,12 +146,26 @@ async def _complains(upstream: Upstream, pattern: re.Pattern[bytes]) -> bool:
     return pattern.search(answer) is not None
 
 
+def _note_refused_usage(ticket: Ticket, refusal: Upstream) -> None:
+    """The backend is not asked for usage again, and this request is sent once more."""
+    ticket.runtime.refuses_usage.add(ticket.record.backend)
+    _note_refused(ticket, refusal, "stream_options")
+
+
+def _note_refused(ticket: Ticket, refusal: Upstream, what: str) -> None:
+    """The request is sent once more without something."""
+    refusal.release()
+    record = ticket.record
+    last = record.tries[-1]
+    last.status, last.error, last.done = 400, "upstream_error", "retried"
+    record.notes.append(f"sent again without {what}")
+
+
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     """Send again without the usage probe: it was what the upstream refused."""
     assert ticket.route is not None
     assert ticket.target is not None
     assert ticket.facts is not None
-    ticket.record.notes.append("sent again without stream_options")
     edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[])
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
@@ -163,15 +173,16 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
 async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> tuple[Route, Target]:
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
-    if ticket.runtime.loading and (route is None or route.floats or route.why == "default"):
+    unknown = isinstance(route, UnknownModel)
+    if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
-        route = None
-    if route is None:
-        route = decide(facts, ticket.snapshot.table, traits)
+        route = _decided(ticket, facts, traits)
+    if isinstance(route, UnknownModel):
+        raise route
     target = ticket.snapshot.targets[route.backend.name]
     record = ticket.record
     record.backend, record.account, record.route = route.backend.name, target.account, route.why
@@ -195,12 +206,12 @@ async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
     return traits
 
 
-def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | None:
-    """The route as far as it is known now; None for a model nobody is known to serve."""
+def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownModel:
+    """The route as far as it is known now; the error for a model nobody is known to serve."""
     try:
         return decide(facts, ticket.snapshot.table, traits)
-    except UnknownModel:
-        return None
+    except UnknownModel as error:
+        return error
 
 
 def check_speaks(call: dialects.Call, route: Route) -> None:
@@ -232,7 +243,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
     fresh = False
     while True:
         upstream = await _lent(ticket, target, facts, fresh=fresh)
-        ticket.record.attempts += 1
+        attempt = ticket.attempt()
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
@@ -243,6 +254,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
             if not upstream.reused or upstream.answered:
                 raise
             upstream.drop()
+            attempt.error, attempt.done = "stale_connection", "retried"
             fresh = True
 
 

@@ -28,7 +28,7 @@ from router.proxy.translated import ANSWER_LIMIT, Translated, inflater
 from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
-from router.wire import base, dialects, limits, responses_in, translate
+from router.wire import base, dialects, limit_names, responses_in, translate
 from router.wire.context import NOTED, Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
 from router.wire.dialects import Call
@@ -224,7 +224,7 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
 
 def _rename_limits(found: Translated, plan: Plan) -> None:
     """Have the caller find the account's limits under the names that its protocol has for them."""
-    found.lines = limits.renamed(found.lines, plan.caller, plan.ctx.now)
+    found.lines = limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
 
 
 async def whole(ticket: Ticket, upstream: Upstream) -> bytes:

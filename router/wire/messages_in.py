@@ -138,6 +138,9 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
             blocks = messages_blocks.decode(entry.get("content"), role, path, ctx)
         except RecursionError:
             raise BadRequest(f"{path}.content: it is nested too deep.") from None
+        if not blocks and role == "user":
+            # Left out, what the assistant said before would become the beginning of its answer.
+            raise BadRequest(f"{path}.content: a user message must have some content.")
         if blocks:
             turns.append(Turn(role, blocks, path))
     if not turns:
