@@ -194,7 +194,7 @@ class ResponsesEncoder:
         return out + self._event("response.output_item.done", output_index=call.index, item=item)
 
     def _pinged(self, event: Pinged) -> bytes:
-        return _ping(begun=self._begun)
+        return self._event("keepalive") if self._begun else _ping(begun=False)
 
     def _ended(self, event: Ended) -> bytes:
         reason = _INCOMPLETE.get(event.stop, "")
