@@ -211,9 +211,12 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         return upstream
     body = await whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
-    if made is None and good and base.decoded(body) is not None:
+    if made is None and good and body.strip() and kind[:9] != b"text/html":
+        what = "broken JSON" if base.decoded(body) is None else "JSON"
         title = dialects.BY_NAME[plan.spoken].title
-        raise BadGateway(f"The backend {ticket.record.backend} answered {status} with JSON that is no {title} answer.")
+        raise BadGateway(
+            f"The backend {ticket.record.backend} answered {status} with {what} that is no {title} answer."
+        )
     ticket.upstream = found = Translated(upstream, [body if made is None else made])
     streamed = made is not None and plan.stream and status == 200
     found.take_head(upstream, (_EVENTS if streamed else JSON) if made is not None else None)
