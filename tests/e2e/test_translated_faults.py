@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from .processes import Proxy, backend, until
-from .samples import CHAT, MESSAGES, PROTOCOLS, RESPONSES
+from .samples import MESSAGES, PROTOCOLS, RESPONSES
 from .wire import ask
 
 MOCK = Path(os.environ.get("FAIRLEAD_CLIENTS") or Path(__file__).parents[3] / "shared" / "clients") / "mock_upstream.py"
