@@ -15,7 +15,7 @@ from router.errors import RouterError
 from router.wire import translate
 from router.wire.carrier import PREFIX, Seal, signer
 
-from .translations import IMAGE, OTHER, PDF, context, gpt
+from .translations import IMAGE, PDF, context, gpt
 
 MODEL = "claude-opus-5"
 GENUINE, FOREIGN = "Z2VudWluZQ==", "Zm9yZWlnbg=="
