@@ -57,8 +57,7 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     )
     tap = Tap(ticket.call.dialect, hide_usage=hide_usage)
     relay = Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, ticket.hold, coded=coded)
-    if ticket.runtime.log.bodies:
-        relay.shown = b""
+    relay.kept = ticket.kept
     return relay
 
 
@@ -129,7 +128,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
         ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
-    await ticket.respond(status, headers, body, upstream.reason)
+    await ticket.respond(status, headers, body, upstream.reason, shown=readable)
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
@@ -147,8 +146,9 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
         data = b"".join(pieces)
         await connection.write(connection.data(data))
         if tail is not None:
-            tail.read(data)
+            readable = tail.read(data)
             ticket.record.guess = tail.size // _BYTES_PER_TOKEN
+            ticket.record.answer_body += readable[: max(0, ticket.kept - len(ticket.record.answer_body))]
         pieces = await upstream.read()
     if tail is not None:
         ticket.record.usage = tail.usage()

@@ -125,7 +125,7 @@ class Exchange:
         record = self._ticket.record
         record.usage = relay.tap.usage()
         record.guess = relay.tap.pieces
-        record.answer_body = relay.shown or record.answer_body
+        record.answer_body = bytes(relay.shown) or record.answer_body
         if relay.tap.ended is False and not record.error:
             record.error = "upstream_error_event"
 

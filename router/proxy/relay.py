@@ -15,7 +15,6 @@ from router.errors import BadGateway, Unavailable
 from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
-from router.proxy.accesslog import BODY_KEPT
 from router.wire import sse
 from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
@@ -54,6 +53,7 @@ class Relay:
         "_splitter",
         "_upstream",
         "committed",
+        "kept",
         "shown",
         "tap",
     )
@@ -86,8 +86,9 @@ class Relay:
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
         self.tap = tap
-        # The beginning of the stream, kept for -vv; None when nobody asks for it.
-        self.shown: bytes | None = None
+        # The beginning of the stream, up to so many bytes, for those who want to see it later.
+        self.kept = 0
+        self.shown = bytearray()
 
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
@@ -154,8 +155,8 @@ class Relay:
         waiting = len(self._splitter.tail) + len(self._held)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
-        if self.shown is not None and len(self.shown) < BODY_KEPT:
-            self.shown += batch[: BODY_KEPT - len(self.shown)]
+        if len(self.shown) < self.kept:
+            self.shown += batch[: self.kept - len(self.shown)]
         return batch
 
     def _count(self, waiting: int) -> None:

@@ -119,6 +119,7 @@ async def running(
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(configuration, home, log, demo_root)
             stack.callback(runtime.ledger.close)
+            stack.callback(runtime.captures.close)
             gate = Gate(settings, key, token)
             reloading = Reloading(
                 runtime,
@@ -225,6 +226,7 @@ async def _heartbeat(runtime: Runtime) -> None:
     # Off the start path; sqlite3 is loaded by then.
     await runtime.loaded.wait()
     runtime.ledger.start()
+    runtime.captures.start()
     while True:
         await trio.sleep(HEARTBEAT_SECONDS)
         runtime.connections.sweep()

@@ -150,6 +150,13 @@ class Settings:
     history_retention: int = _declare(
         "history.retention", DAYS, 30, "DAYS", "how long a request's row is kept in history.db, such as 30d"
     )
+    history_capture: bool = _declare(
+        "history.capture",
+        SWITCH,
+        False,
+        "on|off",
+        "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are taken out",
+    )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
     routes: tuple[Rule, ...] = ()

@@ -154,8 +154,8 @@ class Tail:
         self._end = b""
         self.size = 0
 
-    def read(self, data: bytes) -> None:
-        """Take note of the next bytes of the answer."""
+    def read(self, data: bytes) -> bytes:
+        """Take note of the next bytes of the answer; returns what they are without the coding, b"" if that is lost."""
         if self._decoder is not None and self._known:
             try:
                 data = self._decoder.decompress(data, _INFLATED_LIMIT)
@@ -164,8 +164,10 @@ class Tail:
             if self._decoder.unconsumed_tail:
                 self._known = False
         self.size += len(data)
-        if self._known:
-            self._end = (self._end + data)[-_TAIL_LIMIT:]
+        if not self._known:
+            return b""
+        self._end = (self._end + data)[-_TAIL_LIMIT:]
+        return data
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
