@@ -94,7 +94,8 @@ class Proxy:
 
     def _finished(self, ticket: Ticket) -> None:
         runtime = self._runtime
-        ticket.record.total = trio.current_time() - ticket.request.arrived
+        now = runtime.vitals.answered = trio.current_time()
+        ticket.record.total = now - ticket.request.arrived
         runtime.recorder.finished(ticket)
         if ticket.kept:
             runtime.captured(ticket.record, ticket.kept)

@@ -5,7 +5,6 @@ client inside it, since a send that is cut leaves half an event; what the socket
 the scope is left. Deadlines move at most once a second.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from router.errors import BadGateway, Unavailable
 from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
-from router.wire import sse
+from router.wire import codings, sse
 from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
 
@@ -68,7 +67,7 @@ class Relay:
         begin: Callable[[], list[Bytes]],
         hold: Callable[[int], None],
         *,
-        coded: bool,
+        decoder: codings.Decoder | None,
     ):
         self._connection = connection
         self._upstream = upstream
@@ -78,7 +77,7 @@ class Relay:
         self._hold = hold
         self._counted = 0
         self._splitter = sse.Splitter()
-        self._decoder = zlib.decompressobj(wbits=47) if coded else None
+        self._decoder = decoder
         self._held = b""
         self._seen = 0
         self._marked = 0.0
@@ -96,7 +95,7 @@ class Relay:
         Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
         """
         rest = b""
-        ended = False
+        ended = ending = False
         self._mark(trio.current_time())
         while not ended:
             if rest:
@@ -116,9 +115,16 @@ class Relay:
                     if rest:
                         break
                     now = trio.current_time()
-                    if now - self._marked > self._lazy or committed is not self.committed:
+                    if ending:
+                        continue
+                    ending = self.tap.ended is not None
+                    if ending or committed is not self.committed or now - self._marked > self._lazy:
                         self._mark(now)
                         nap.deadline = self._wake()
+            if nap.cancelled_caught and self.tap.ended is not None:
+                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                self._upstream.drop()
+                break
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 rest = self._connection.write_now(self._woken())
@@ -206,12 +212,11 @@ class Relay:
     def _inflated(self, data: bytes) -> bytes:
         assert self._decoder is not None
         try:
-            out = self._decoder.decompress(data, sse.EVENT_LIMIT)
-        except zlib.error:
+            return self._decoder.decode(data, sse.EVENT_LIMIT)
+        except codings.Malformed:
             raise Broken("its content coding is broken") from None
-        if self._decoder.unconsumed_tail:
-            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB")
-        return out
+        except codings.OverLimit:
+            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB") from None
 
     async def _finish(self) -> Failure | None:
         """The upstream ended its body: pass the end on if the protocol's own end was seen."""

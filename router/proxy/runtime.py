@@ -13,13 +13,15 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.errors import CommandError
 from router.net.connections import Connections
+from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
-from router.proxy.credentials import Credentials, auth_header
+from router.proxy.credentials import Credentials, auth_header, keys_of
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
+from router.proxy.vitals import Vitals
 from router.settings import Settings
 from router.store.captures import BODY_KEPT as CAPTURED
 from router.store.captures import Capture, Captures, told
@@ -69,12 +71,14 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: Connections = field(default_factory=Connections)
     buffers: Buffers = field(default_factory=Buffers)
+    vitals: Vitals = field(default_factory=Vitals)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
+    outbound: Outbound = field(init=False)
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
@@ -100,6 +104,7 @@ class Runtime:
         """
         captured = self.settings.history_capture
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.outbound = configuration.outbound
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
@@ -148,9 +153,10 @@ class Runtime:
             model=settings.model,
             fast_model=settings.fast_model,
         )
-        targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
+        targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
+        self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
         self.snapshot = Snapshot(settings, table, targets, problems)
-        self.log.hide(target.secret for target in targets.values())
+        self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
@@ -230,7 +236,8 @@ class Runtime:
         target = self.snapshot.targets.get(entry.backend.name)
         try:
             target = await self._with_key(target) if target is not None else None
-            entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
+            key = target.secret if target else None
+            entry.models = tuple(await fetch_models(entry.backend, key, way=self.outbound))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

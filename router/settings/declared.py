@@ -23,6 +23,7 @@ from router.settings.kinds import (
     Secret,
     choice,
 )
+from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.tables import BackendOptions, Entry, Price, Rule
 
 
@@ -156,6 +157,16 @@ class Settings:
         False,
         "on|off",
         "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are taken out",
+    )
+    upstream_proxy: ProxyAddress | None = _declare(
+        "upstream_proxy",
+        PROXY,
+        None,
+        "URL",
+        "HTTP or SOCKS5 proxy on the way to upstreams, past which NO_PROXY and loopback go; off: not even HTTPS_PROXY",
+    )
+    tls_ca_file: str | None = _declare(
+        "tls.ca_file", TEXT, None, "FILE", "PEM file of roots to trust beside the system's, such as a company's own"
     )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
