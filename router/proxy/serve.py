@@ -134,7 +134,7 @@ async def running(
             async with trio.open_nursery() as clients:
                 accepting = _Accepting(listeners)
                 background.start_soon(accepting.run, clients, _server(proxy, serving))
-                background.start_soon(preload, log.add, runtime.loaded)
+                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.trust)
                 with _run_file(home, port, url):
                     try:
                         yield serving

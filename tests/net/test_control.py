@@ -17,7 +17,6 @@ import trustme
 from router import __version__
 from router.backends import Backend
 from router.net.control import (
-    BODY_LIMIT,
     ControlError,
     Running,
     clean,
@@ -27,6 +26,7 @@ from router.net.control import (
     serves_strangers,
     stream,
 )
+from router.net.operation import BODY_LIMIT
 from router.settings import Secret
 
 KEY = Secret("sk-very-secret")
@@ -307,7 +307,7 @@ def authority(monkeypatch):
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr("router.net.tls.client_context", lambda: trusting)
+    monkeypatch.setattr("router.net.operation.client_context", lambda roots: trusting)
     return authority
 
 
