@@ -136,7 +136,8 @@ class Script:
         self.steps.insert(0, self._chance.choice((250.0, 700.0, 2000.0)))
 
     def _garbage(self):
-        self._anywhere(self._chance.choice((b"\0\xff not http\r\n\r\n", b"zz\r\n", b"HTTP/1.1 200 OK\r\n\r\n")))
+        # Without a blank line: inside a chunk it would be an event.
+        self._anywhere(self._chance.choice((b"\0\xff not http\r\n", b"zz\r\n", b"HTTP/1.1 200 OK\r\n")))
         self.steps.append("close")
 
     def _ends_early(self):

@@ -101,10 +101,7 @@ class History:
         asks = b'"stream":true,' if script.stream else b""
         pad = b"x" * self._chance.choice((0, 100, 70_000))
         body = b'{"model":"box:m",%b"tag":"%b","messages":[],"pad":"%b"}' % (asks, script.tag, pad)
-        head = (
-            b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            % PATHS[script.protocol].encode()
-        )
+        head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" % PATHS[script.protocol]
         if self._chance.random() < 0.1:
             return b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (head, len(body), body)
         return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
