@@ -104,7 +104,7 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
 
 async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
     """Have the answers at hand that the request names, and keep the one that comes."""
-    kept = ticket.runtime.kept
+    kept = ticket.runtime.answers
     ctx.keep = kept.keep
     names = responses_in.named(body)
     if names:

@@ -88,16 +88,19 @@ class Memory:
             self._room += old.size
 
 
-def recalled(request: Request, memory: Memory) -> Request:
-    """The request with its calls as their upstream wrote them, and their reasoning in front where it is missing."""
+def recalled(request: Request, memory: Memory, seal: Seal, *, replays: bool) -> Request:
+    """The request with its calls as their upstream wrote them, and their reasoning in front where it is missing.
+
+    seal: of the upstream that gets it; reasoning of another stays out. replays: it takes its reasoning back as text.
+    """
     if not len(memory):
         return request
     ids: dict[str, str] = {}
-    turns = [_recalled(turn, memory, ids) for turn in request.turns]
+    turns = [_recalled(turn, memory, seal, ids, replays=replays) for turn in request.turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recalled(turn: Turn, memory: Memory, ids: dict[str, str]) -> Turn:
+def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, replays: bool) -> Turn:
     """ids: gets the id each call had; results follow their call in it."""
     blocks: list[Block] = []
     known = False
@@ -107,7 +110,7 @@ def _recalled(turn: Turn, memory: Memory, ids: dict[str, str]) -> Turn:
         if found is not None and isinstance(block, ToolCall):
             # What stood in front of the first call stood in front of the text before it, too.
             at = len(blocks) if known else 0
-            blocks[at:at] = () if thinks else found.thoughts
+            blocks[at:at] = () if thinks else _wanted(found.thoughts, seal, replays=replays)
             known = True
             ids[block.id] = found.id
             block = ToolCall(found.id, block.name, _original(block.arguments, found.arguments))
@@ -116,6 +119,16 @@ def _recalled(turn: Turn, memory: Memory, ids: dict[str, str]) -> Turn:
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
         blocks.append(block)
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
+
+
+def _wanted(thoughts: tuple[Thinking, ...], seal: Seal, *, replays: bool) -> list[Thinking]:
+    """The reasoning that the upstream takes: what it does not is no loss, since its caller never sent it."""
+    kept: list[Thinking] = []
+    for one in thoughts:
+        carried = seal.unpack(one.signature or one.redacted, one.text)
+        if carried is not None and (replays or carried.kind != "text"):
+            kept.append(one)
+    return kept
 
 
 def _original(arguments: str, kept: str) -> str:

@@ -74,9 +74,9 @@ def _system(request: Request, ctx: Context) -> list[Json]:
 
 def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
-    last = "user"
+    last = ""
     for turn in ordered(request.turns, ctx):
-        turn = _placed(turn, last, claude, ctx)
+        turn = _calls_last(_placed(turn, last, claude, ctx))
         content = [found for block in turn.blocks if (found := messages_blocks.encode(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
@@ -101,6 +101,16 @@ def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     ctx.weakened(turn.path)
     said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
+
+
+def _calls_last(turn: Turn) -> Turn:
+    """The turn with no text behind its calls: Chat has a message's text before them, and so it is meant."""
+    first = next((at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)), len(turn.blocks))
+    late = [block for block in turn.blocks[first:] if isinstance(block, Text)]
+    if not late:
+        return turn
+    rest = [block for block in turn.blocks[first:] if not isinstance(block, Text)]
+    return Turn(turn.role, (*turn.blocks[:first], *late, *rest), turn.path)
 
 
 def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:

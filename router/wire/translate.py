@@ -164,7 +164,7 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
         neutral = msgspec.structs.replace(neutral, model=ctx.model)
         ctx.declared = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            neutral = recalled(neutral, ctx.memory)
+            neutral = recalled(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
         if ctx.forgets:
             neutral = _thoughtless(neutral, ctx)
         written, headers = CODECS[target].encode_request(neutral, ctx)

@@ -124,11 +124,24 @@ def test_reasoning_that_the_client_dropped_goes_back(stream):
 
 
 def test_reasoning_of_another_model_stays_out():
-    """It is sealed for the upstream and model that wrote it."""
+    """It is sealed for the upstream and model that wrote it; and it is no loss to a client that never sent it."""
     memory = Memory()
     answered(memory, THOUGHT, stream=False)
-    made, _ = sent(PLAIN, "chat", model="claude-sonnet-5", memory=memory)
+    made, losses = sent(PLAIN, "chat", model="claude-sonnet-5", memory=memory)
     assert [part["type"] for part in made["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
+    assert losses == []
+
+
+@pytest.mark.parametrize(("vendor", "expected"), [("deepseek", "hm"), ("", None)])
+def test_reasoning_text_goes_back_where_it_is_taken(vendor, expected):
+    """DeepSeek gets its own text though the client dropped it; a server that does not ask for it gets none."""
+    memory = Memory()
+    data = chunk({"reasoning_content": "hm"}) + chunk(call(0, "t1", "look", "{}")) + chunk({}, "tool_calls") + DONE
+    streamed([data], "chat", context(vendor, memory=memory))
+    asked = claude(user("x"), assistant([use()]), user([result("r")]), tools=[TOOL])
+    made, losses = sent(asked, "messages", vendor, memory=memory, policy="strict")
+    assert made["messages"][1].get("reasoning_content") == expected
+    assert losses == []
 
 
 def test_nothing_depends_on_it():

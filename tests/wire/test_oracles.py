@@ -70,11 +70,11 @@ def expected(source, target, data):
     return json.loads(translate.encoded(whole(data, source), target, context(), stream=False))
 
 
-def by_python(protocol, data):
-    """What Python's SDK makes of a stream."""
-    kind = {"content-type": "text/event-stream"}
+def by_python(protocol, data, *, status=200):
+    """What Python's SDK makes of a stream, or of an error."""
+    kind = {"content-type": "text/event-stream" if status == 200 else "application/json"}
     library = httpx2 if protocol == "messages" else httpx
-    transport = library.MockTransport(lambda _: library.Response(200, headers=kind, content=data))
+    transport = library.MockTransport(lambda _: library.Response(status, headers=kind, content=data))
     options = {"api_key": "x", "base_url": "http://localhost", "max_retries": 0}
     with library.Client(transport=transport) as http:
         if protocol == "messages":
@@ -169,3 +169,36 @@ def test_nodes_sdks():
         assert found.get("error") is None, found
         assert essence(target, found) == essence(target, expected(source, target, data))
     assert all("too busy" in found["message"] for found in answers[good:])
+
+
+#: Status of the upstream -> Python's exceptions in a Messages client and in those of OpenAI's protocols.
+ERRORS = {
+    400: ("BadRequestError", "BadRequestError"),
+    401: ("AuthenticationError", "AuthenticationError"),
+    402: ("PaymentRequiredError", "APIStatusError"),
+    403: ("PermissionDeniedError", "PermissionDeniedError"),
+    404: ("NotFoundError", "NotFoundError"),
+    409: ("ConflictError", "ConflictError"),
+    413: ("RequestTooLargeError", "APIStatusError"),
+    422: ("BadRequestError", "BadRequestError"),
+    429: ("RateLimitError", "RateLimitError"),
+    500: ("InternalServerError", "InternalServerError"),
+    502: ("InternalServerError", "InternalServerError"),
+    503: ("OverloadedError", "InternalServerError"),
+    504: ("DeadlineExceededError", "InternalServerError"),
+    529: ("OverloadedError", "InternalServerError"),
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+@pytest.mark.parametrize(("source", "target"), FAILURES)
+def test_errors_are_the_callers_exceptions(source, target, status):
+    """Each error of an upstream is what a client of another protocol would raise for its own vendor's."""
+    error = {"message": "out of order", "type": "some_error"}
+    body = json.dumps({"type": "error", "error": error} if source == "messages" else {"error": error}).encode()
+    told, made = translate.failure(body, status, source, target)
+    library, named = (anthropic, ERRORS[status][0]) if target == "messages" else (openai, ERRORS[status][1])
+    kind = getattr(library, named, None) or getattr(library._exceptions, named)
+    with pytest.raises(kind, match="out of order") as caught:
+        by_python(target, made, status=told)
+    assert type(caught.value) is kind
