@@ -8,6 +8,7 @@ from router.ir import Loss
 from router.net.client import Exchange as Upstream
 from router.proxy import translating
 from router.proxy.edits import Edited, edit
+from router.proxy.refusals import said
 from router.proxy.ticket import Ticket
 from router.proxy.translated import Translated
 from router.wire import base
@@ -15,7 +16,6 @@ from router.wire.peek import Top
 from router.wire.translate import Plan
 
 BYTES_PER_TOKEN = 3.6
-_ANSWER_LIMIT = 4096
 
 
 def planned(ticket: Ticket) -> Plan:
@@ -37,16 +37,8 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
 
 async def is_count(upstream: Upstream) -> bool:
     """True for an answer with a count, which stays readable; any other is given back."""
-    pieces: list[bytes] = []
-    while sum(map(len, pieces)) < _ANSWER_LIMIT:
-        got = await upstream.read()
-        if not got:
-            break
-        pieces += got
-    answer = b"".join(pieces)
-    found = base.decoded(answer)
-    if upstream.status == 200 and found is not None and base.count(found.get("input_tokens")) is not None:
-        upstream.put_back(answer)
+    found = base.decoded(await said(upstream)) if upstream.status == 200 else None
+    if found is not None and base.count(found.get("input_tokens")) is not None:
         return True
     upstream.release()
     return False
