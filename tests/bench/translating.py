@@ -11,18 +11,30 @@ import programs
 
 from router.wire import dialects, sse, translate
 from router.wire.context import Context
+from router.wire.memory import Call, Memory
 from router.wire.profiles import profile_of
 from router.wire.tap import Tap
 
 _EVENTS = 5000
 _READ = 16384
+# As full of calls as that of a proxy that ran for a while, those of the request among them.
+_MEMORY = Memory()
+for number in range(4096):
+    _MEMORY.put(Call(f"t{number}", '{"p0": "x"}'))
 _OTHER = {"messages": "chat", "chat": "messages"}
 
 
 def _context():
     numbers = itertools.count()
     profile = profile_of("openai", "gpt-5")
-    return Context(now=1, new_id=lambda: f"{next(numbers):024x}", profile=profile, model="claude-opus-5", shown="m")
+    return Context(
+        now=1,
+        new_id=lambda: f"{next(numbers):024x}",
+        profile=profile,
+        model="claude-opus-5",
+        shown="m",
+        memory=_MEMORY,
+    )
 
 
 def _stream(protocol):
