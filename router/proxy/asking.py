@@ -1,7 +1,5 @@
 """The first half of an exchange: from the request's bytes to the upstream's response head."""
 
-import re
-
 import trio
 
 from router.errors import BadRequest, UnknownModel
@@ -14,6 +12,7 @@ from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
 from router.proxy import affinity, bodies, counting, translating, uploads
 from router.proxy.edits import Edited, edit, edit_head
+from router.proxy.refusals import USAGE, complains
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
@@ -22,9 +21,7 @@ from router.wire.peek import Top, peek
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
-_REFUSAL_LIMIT = 65536
 _THINKING = "earlier thinking"
-_USAGE = re.compile(rb"stream_options")
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
@@ -56,10 +53,10 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
-    if edited.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
+    if edited.probed and await complains(upstream, USAGE):
         _note_refused_usage(ticket, upstream)
         return await _unprobed(ticket, body, top), False
-    if upstream.status == 400 and call.path == "/v1/messages" and await _complains(upstream, messages_replay.REFUSED):
+    if upstream.status == 400 and call.path == "/v1/messages" and await complains(upstream, messages_replay.REFUSED):
         return await _without_foreign(ticket, body, upstream), False
     return upstream, edited.hide_usage
 
@@ -97,11 +94,11 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
         return await _counted(ticket, body, top, facts), False
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
-    if probed.probed and upstream.status == 400 and await _complains(upstream, _USAGE):
+    if probed.probed and await complains(upstream, USAGE):
         _note_refused_usage(ticket, upstream)
         edited, hide_usage = await translating.prepared(ticket, body)
         upstream = await _sent(ticket, ticket.target, facts, edited)
-    if upstream.status == 400 and await _complains(upstream, messages_replay.REFUSED):
+    if await complains(upstream, messages_replay.REFUSED):
         _note_refused(ticket, upstream, _THINKING)
         edited, hide_usage = await translating.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
@@ -129,20 +126,6 @@ async def _uploaded(ticket: Ticket) -> Upstream:
     lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
     await upstream.send_streamed(ticket.request.method.encode("ascii"), _path(ticket, target), lines, upload.more)
     return upstream
-
-
-async def _complains(upstream: Upstream, pattern: re.Pattern[bytes]) -> bool:
-    """True when an error answer says something; its body stays readable."""
-    pieces: list[bytes] = []
-    while sum(map(len, pieces)) < _REFUSAL_LIMIT:
-        got = await upstream.read()
-        if not got:
-            break
-        pieces += got
-    answer = b"".join(pieces)
-    if answer:
-        upstream.put_back(answer)
-    return pattern.search(answer) is not None
 
 
 def _note_refused_usage(ticket: Ticket, refusal: Upstream) -> None:

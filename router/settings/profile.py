@@ -21,19 +21,18 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens_field: where the output limit stands. system_role: role of the system prompt. single_system: only the
     first message may be a system message. tool_images: a tool's result may hold image parts. id_form: rule for ids of
     calls. name_limit: of tool names. strict_tools, parallel_tools, forced_choice, named_choice: fields it takes.
-    shapes: kinds of structured output it takes. reasoning: how effort is said; thinkers: expression for
-    the models that take it. fixed: for those that take neither sampling parameters nor stop sequences; each '' for
-    none said. efforts: values it takes. replay: the
-    field in which it wants its reasoning back, '' for none. sampling: parameters it takes. stop_max: stop sequences
-    it takes. prefill: how a last assistant message is continued, '' when it cannot be. stream_usage: it must be asked
-    for usage. files, remote_images: content parts it takes. user_field: where the caller's user goes, '' for none.
-    empty_content: of an assistant message with calls only; empty_result: of a tool's result. alternates: roles must
-    alternate. cache: form of caching marks on parts, '' where they are not taken; cachers: expression for the models
-    that take them, '' for all; cache_key: it takes a key for its cache. counts: the protocol in which it counts tokens
-    beside its own. max_output_cap: the most tokens it writes, 0 when not known. think_tags: its text begins with
-    reasoning between <think> and </think>. buffer_tool_args: calls are passed on when they are whole, since their
-    arguments may be no JSON. finish_optional: answers may end without a finish reason. usage_excludes_reasoning,
-    usage_excludes_cache: its counts of output and input are without these. prefers: the protocol that says more than
+    shapes: kinds of structured output it takes. reasoning: how effort is said; thinkers: expression for the models that
+    take it. fixed: for those that take neither sampling parameters nor stop sequences; each '' for none said. efforts:
+    values it takes. replay: the field in which it wants its reasoning back, '' for none. sampling: parameters it takes.
+    stop_max: stop sequences it takes. prefill: how a last assistant message is continued, '' when it cannot be.
+    stream_usage: it must be asked for usage. files, remote_images: content parts it takes. user_field: where the
+    caller's user goes, '' for none. empty_content: of an assistant message with calls only; empty_result: of a tool's
+    result. alternates: roles must alternate. cache: form of caching marks on parts, '' where they are not taken;
+    cachers: expression for the models that take them, '' for all; cache_key: it takes a key for its cache. counts: the
+    protocol in which it counts tokens beside its own. max_output_cap: the most tokens it writes, 0 when not known.
+    think_tags: its text begins with reasoning between <think> and </think>. buffer_tool_args: calls are passed on when
+    they are whole, since their arguments may be no JSON. finish_optional: answers may end without a finish reason.
+    usage_excludes_reasoning, usage_excludes_cache: its counts of output and input are without these. prefers: the protocol that says more than
     Chat, where the backend has both. shared: it takes the fields that only OpenAI's two protocols have.
     """
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import cast
 
-from router.ir import Request, Text, ToolCall, Turn
+from router.ir import Request, Text, Thinking, ToolCall, Turn
 from router.wire import messages_blocks
 from router.wire.base import Json
 from router.wire.caching import is_marked
@@ -76,7 +76,7 @@ def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
     for turn in ordered(request.turns, ctx):
-        turn = _calls_last(_placed(turn, last, claude, ctx))
+        turn = _calls_last(_placed(turn, last, claude, ctx), ctx)
         content = [found for block in turn.blocks if (found := messages_blocks.encode(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
@@ -103,14 +103,20 @@ def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
 
 
-def _calls_last(turn: Turn) -> Turn:
-    """The turn with no text behind its calls: Chat has a message's text before them, and so it is meant."""
-    first = next((at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)), len(turn.blocks))
-    late = [block for block in turn.blocks[first:] if isinstance(block, Text)]
-    if not late:
+def _calls_last(turn: Turn, ctx: Context) -> Turn:
+    """The turn with nothing behind its calls: Chat has a message's text before them, and so it is meant.
+
+    Reasoning that leads to no call any more is left out.
+    """
+    calls = [at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
+    if not calls or not any(isinstance(block, Text | Thinking) for block in turn.blocks[calls[0] :]):
         return turn
-    rest = [block for block in turn.blocks[first:] if not isinstance(block, Text)]
-    return Turn(turn.role, (*turn.blocks[:first], *late, *rest), turn.path)
+    front, between, behind = (turn.blocks[: calls[0]], turn.blocks[calls[0] : calls[-1] + 1], turn.blocks[calls[-1] :])
+    if any(isinstance(block, Thinking) for block in behind):
+        ctx.dropped(f"{turn.path}.reasoning")
+    late = [block for block in turn.blocks[calls[0] :] if isinstance(block, Text)]
+    rest = [block for block in between if not isinstance(block, Text)]
+    return Turn(turn.role, (*front, *late, *rest), turn.path)
 
 
 def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:

@@ -11,11 +11,16 @@ import programs
 
 from router.wire import dialects, sse, translate
 from router.wire.context import Context
+from router.wire.memory import Call, Memory
 from router.wire.profiles import profile_of
 from router.wire.tap import Tap
 
 _EVENTS = 5000
 _READ = 16384
+# As full of calls as that of a proxy that ran for a while, those of the request among them.
+_MEMORY = Memory()
+for number in range(4096):
+    _MEMORY.put(Call(f"t{number}", '{"p0": "x"}'))
 #: From one protocol to another, all ways.
 WAYS = tuple(itertools.permutations(("messages", "chat", "responses"), 2))
 
@@ -23,7 +28,14 @@ WAYS = tuple(itertools.permutations(("messages", "chat", "responses"), 2))
 def _context():
     numbers = itertools.count()
     profile = profile_of("openai", "gpt-5")
-    return Context(now=1, new_id=lambda: f"{next(numbers):024x}", profile=profile, model="claude-opus-5", shown="m")
+    return Context(
+        now=1,
+        new_id=lambda: f"{next(numbers):024x}",
+        profile=profile,
+        model="claude-opus-5",
+        shown="m",
+        memory=_MEMORY,
+    )
 
 
 def _stream(protocol):
