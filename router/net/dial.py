@@ -3,7 +3,6 @@
 A look-up that hangs keeps its thread: each name has a few of its own, so that one name's trouble is no other's.
 """
 
-import errno
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from router.errors import Unavailable, Unreachable
+from router.errors import Unreachable
+from router.net.descriptors import any_left, exhausted, is_out
 from router.net.outbound import is_loopback
 from router.net.stream import SocketStream
 
@@ -20,7 +20,6 @@ LOOKUPS_PER_NAME = 4
 # A peer that acknowledges nothing for so long is gone: it was cut off, or this machine changed its network.
 SILENCE_SECONDS = 20
 _PROBE_AFTER, _PROBE_EVERY = 15, 5
-_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
 class _Names(trio.abc.HostnameResolver):
@@ -68,13 +67,15 @@ async def connected(host: str, port: int, what: str) -> SocketStream:
     try:
         stream = await trio.open_tcp_stream(host, port)
     except socket.gaierror as error:
+        if not any_left():
+            raise exhausted() from None
         raise Unreachable(f"The name {host} could not be resolved: {error.strerror}.") from None
     except UnicodeError:
         raise Unreachable(f"The name {host} could not be resolved: it is no host's name.") from None
     except OSError as error:
         seen = list(_failures(error))
-        if any(one.errno in _NO_DESCRIPTOR for one in seen):
-            raise Unavailable("fairlead has no file descriptor left for a connection.", retry_after=1) from None
+        if any(is_out(one) for one in seen):
+            raise exhausted() from None
         # The first address speaks for all of them.
         raise Unreachable(f"{what} could not be reached: {_problem(seen[0])}.") from None
     # The file descriptor moves to a plain socket; trio's wrapper is left without one.

@@ -19,6 +19,7 @@ from router.errors import CommandError
 from router.net.outbound import DIRECT, Outbound
 from router.net.tls import client_context, tls_problem
 from router.settings import ProxyAddress
+from router.wire.codings import Decoder, Malformed, OverLimit, UnknownCoding
 
 if TYPE_CHECKING:
     import httpx
@@ -80,6 +81,7 @@ async def exchange(
             ):
                 data, first_byte = await _read(response, scope)
                 if not scope.cancel_called:
+                    data = _decoded(data, response.headers.get("content-encoding", ""), host)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreached(error, host, proxy) from None
@@ -91,13 +93,23 @@ async def exchange(
 async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
     first = 0.0
     data = bytearray()
-    async for part in response.aiter_bytes():
+    async for part in response.aiter_raw():
         first = first or time.perf_counter()
         data += part
         if len(data) > BODY_LIMIT:
             # Not by leaving the loop: that does not close the generators httpx nests.
             scope.cancel()
     return bytes(data), first or time.perf_counter()
+
+
+def _decoded(data: bytes, coding: str, host: str) -> bytes:
+    """A body without its content coding, which nobody asked for. httpx would inflate all of it, be it gigabytes."""
+    try:
+        return Decoder(coding.encode()).decode(data, BODY_LIMIT)
+    except OverLimit:
+        raise ControlError(f"{host} sent more than 8 MiB") from None
+    except (UnknownCoding, Malformed) as error:
+        raise ControlError(f"{host} sent a body in a content coding that cannot be read: {clean(str(error))}") from None
 
 
 async def _trust(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLContext:

@@ -26,6 +26,8 @@ MODULES = (
     "http.cookiejar",
     "urllib.request",
     "certifi",
+    "brotli",
+    "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
     "sqlite3",
     "tomllib",
     "socksio",
