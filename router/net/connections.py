@@ -12,7 +12,7 @@ Rules of this file:
 import re
 import ssl
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import h11
 import trio
@@ -81,6 +81,16 @@ def _age(stack: "list[UpstreamConnection]") -> float:
     return stack[0].expires
 
 
+def _unread(layer: trio.abc.Stream) -> bool:
+    """True when bytes wait in TLS, or in the TLS below it."""
+    if not isinstance(layer, trio.SSLStream):
+        return False
+    tls = cast("trio.SSLStream[trio.abc.Stream]", layer)
+    # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+    waiting = tls._incoming.pending  # pyright: ignore[reportPrivateUsage]
+    return bool(waiting) or tls.pending() > 0 or _unread(tls.transport_stream)
+
+
 class UpstreamConnection:
     """One connection to an origin, with its h11 state."""
 
@@ -96,13 +106,7 @@ class UpstreamConnection:
 
     def dirty(self) -> bool:
         """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
-        layer: trio.abc.Stream = self.stream
-        while isinstance(layer, trio.SSLStream):
-            # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
-            if layer.pending() > 0 or layer._incoming.pending:  # pyright: ignore[reportPrivateUsage]
-                return True
-            layer = layer.transport_stream
-        return self.socket.dirty()
+        return _unread(self.stream) or self.socket.dirty()
 
     def close(self) -> None:
         """Close at once, from any task."""
