@@ -19,6 +19,8 @@ _READ = frozenset(
         *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
     )
 )
+# Claude Code declares it while tools are deferred; nobody can call it.
+_PLACEHOLDER = "DeferredToolPlaceholder"
 _MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
 
 
@@ -109,6 +111,9 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     if kind != "custom":
         return _built_in(kind, entry, path, ctx)
     name = fields.need(entry, "name", path)
+    if name == _PLACEHOLDER and entry.get("defer_loading") is True:
+        ctx.dropped(path)
+        return None
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     for key in entry:
