@@ -342,11 +342,12 @@ class Connection:
 
     async def write(self, parts: Sequence[Bytes]) -> None:
         """Send all, waiting for the client at most `limits.stalled`."""
-        if not parts:
-            return
-        rest = self.write_now(parts)
-        if not rest:
-            return
+        rest = self.write_now(parts) if parts else b""
+        if rest:
+            await self.flush(rest)
+
+    async def flush(self, rest: bytes) -> None:
+        """Send what `write_now` left, as `write` does. It is not copied again: a slow reader holds it for long."""
         scope = self._scope
         before, meaning = scope.deadline, self._meaning
         self.deadline(self.limits.stalled, Cut.STALLED)
@@ -357,8 +358,7 @@ class Connection:
             self._lost()
             await trio.lowlevel.checkpoint()
         self._writing = False
-        self._meaning = meaning
-        scope.deadline = before
+        self._meaning, scope.deadline = meaning, before
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""

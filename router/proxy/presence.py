@@ -13,7 +13,7 @@ from router.proxy.accesslog import AccessLog
 from router.store import runs
 from router.store.home import Home
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 
 
 class Presence:

@@ -215,14 +215,6 @@ def test_the_home_is_removed(tmp_path, held):
     assert "was removed" in proxy.said()
 
 
-def test_a_lost_run_file_is_written_again(tmp_path):
-    """Commands find the proxy after somebody tidied up."""
-    with Proxy(tmp_path) as proxy:
-        [file] = (proxy.home / "run").iterdir()
-        file.unlink()
-        assert until(file.exists, 10)
-
-
 def test_two_proxies_on_one_home(tmp_path):
     """Both serve, both write the history, and one `stop` ends both."""
     with Proxy(tmp_path) as first:
