@@ -13,6 +13,7 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.errors import CommandError
 from router.net.connections import Connections
+from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
@@ -75,6 +76,7 @@ class Runtime:
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
+    outbound: Outbound = field(init=False)
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
@@ -97,6 +99,7 @@ class Runtime:
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.outbound = configuration.outbound
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
@@ -129,7 +132,8 @@ class Runtime:
             model=settings.model,
             fast_model=settings.fast_model,
         )
-        targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
+        targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
+        self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
         self.snapshot = Snapshot(settings, table, targets, problems)
         self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
@@ -211,7 +215,8 @@ class Runtime:
         target = self.snapshot.targets.get(entry.backend.name)
         try:
             target = await self._with_key(target) if target is not None else None
-            entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
+            key = target.secret if target else None
+            entry.models = tuple(await fetch_models(entry.backend, key, way=self.outbound))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)
