@@ -10,7 +10,7 @@ from router.cli.parser import Parser
 from router.cli.text import load_settings, own_logins, point_lines, problem_lines, say_aside
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
-from router.store import access, backends, config
+from router.store import access, backends, captures, config
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     lines += point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))
     if not enabled:
         lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
+    if serving.runtime.ledger.elsewhere:
+        lines.append(f"{serving.runtime.ledger.elsewhere}.")
+    if settings.history_capture:
+        lines.append(captures.told(home))
     say_aside([*lines, "\nServing. Ctrl-C stops."])
 
 

@@ -20,10 +20,10 @@ from typing import Protocol
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge
+from router.errors import BadRequest, HeadTooLarge, RouterError
 from router.net.ahead import ReadAhead
 from router.net.headers import Headers, RawHeaders, extended
-from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed
+from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed, too_large
 from router.net.stream import Bytes, SocketStream
 
 
@@ -166,6 +166,8 @@ class Connection:
         try:
             if self.on_cut is not None:
                 await self.on_cut(why)
+                if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
+                    await self._linger()
             elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
                 error = BadRequest(f"{why.value}.")
                 error.status = 408
@@ -286,7 +288,7 @@ class Connection:
         """The next piece of the request body, b"" at its end; raises TooLarge when all are over `limit` bytes."""
         conn = self._h11
         if self._announced > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         self._feed()
         while True:
             try:
@@ -296,7 +298,7 @@ class Connection:
             if isinstance(event, h11.Data):
                 self._received += len(event.data)
                 if self._received > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 return event.data
             if event is h11.NEED_DATA:
                 if not self._ahead:
@@ -321,6 +323,8 @@ class Connection:
 
     def head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        if self._retired or self._scope.cancel_called:
+            headers = extended(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
 
@@ -389,10 +393,6 @@ class Connection:
     def _lost(self) -> None:
         self._ahead.ended = True
         self.cut(Cut.GONE)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")

@@ -212,6 +212,11 @@ def _found(path: str) -> Mapping[str, Own] | None:
     return ENDPOINTS.get(pattern) if all(names) else None
 
 
+def is_own(path: str) -> bool:
+    """True for a path that serves something of fairlead's own, whatever the verb."""
+    return _found(path) is not None
+
+
 def _names(path: str) -> Sequence[str]:
     """What stands in a path behind its first two parts."""
     return [unquote(part) for part in path.split("/")[3:]]

@@ -9,6 +9,7 @@ from router import __version__
 from router.policy.listing import listing
 from router.proxy.bounds import report
 from router.proxy.runtime import Runtime
+from router.store import captures
 
 STATUS_SCHEMA = 1
 
@@ -35,11 +36,13 @@ class Operated(Protocol):
 
 def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
     """Fields: schema, version, pid, url, uptime_s, loaded, backends (backends_of), models, problems,
-    upstream_connections, buffered_bytes, dropped_log_lines, history, vitals (bounds.report).
+    upstream_connections, buffered_bytes, dropped_log_lines, history, capture, vitals (bounds.report).
 
     schema: 1 until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the
-    installation may be replaced. history: problem (why nothing is kept on disk, or null) and dropped (rows that were
-    lost since the start).
+    installation may be replaced. history: problem (why nothing is kept on disk, or null), dropped (rows that were lost
+    since the start), path (of the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies
+    are captured), folder (where they lie), dropped (requests that were not captured since the start), problem (why
+    not, or null).
     """
     table = runtime.snapshot.table
     return {
@@ -58,7 +61,18 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
         "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
         "buffered_bytes": runtime.buffers.held,
         "dropped_log_lines": runtime.log.dropped,
-        "history": {"problem": runtime.ledger.problem, "dropped": runtime.ledger.dropped},
+        "history": {
+            "problem": runtime.ledger.problem,
+            "dropped": runtime.ledger.dropped,
+            "path": str(runtime.ledger.path),
+            "elsewhere": runtime.ledger.elsewhere,
+        },
+        "capture": {
+            "on": runtime.settings.history_capture,
+            "folder": str(runtime.home.at(captures.FOLDER)),
+            "dropped": runtime.captures.dropped,
+            "problem": runtime.captures.problem,
+        },
         "vitals": report(runtime),
     }
 
