@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .processes import SOURCES, Proxy, backend, until
+from .processes import SOURCES, Proxy, backend, make_home, until
 from .samples import MESSAGES
 from .upstream import Upstream, begun, hang, plain
 from .wire import Client, ask, request
@@ -240,3 +240,43 @@ def test_two_proxies_on_one_home(tmp_path):
         finally:
             second.kill()
             second.wait()
+
+
+# What is told of it
+
+
+def test_vitals_and_metrics(tmp_path):
+    """/status and /metrics tell of lag, waiting requests and every bound, by the same names; /health says no more."""
+    with Proxy(tmp_path) as proxy:
+        proxy.loaded()
+        vitals = proxy.status()["vitals"]
+        assert (vitals["stalled_s"], vitals["waiting"], vitals["clock_jumps"]) == (None, 0, 0)
+        assert vitals["bounds"]["client_connections"] == {"used": 1, "limit": 2048}
+        assert vitals["bounds"]["buffered_bytes"] == {"used": 0, "limit": 256 << 20}
+        text = ask(proxy.port, "/metrics", None, proxy.operator()).body.decode()
+        for name, bound in vitals["bounds"].items():
+            assert f'fairlead_in_use{{of="{name}"}}' in text
+            assert (f'fairlead_bound{{of="{name}"}}' in text) is (bound["limit"] is not None)
+        for name in ("loop_lag_seconds", "stalled_seconds", "clock_jumps_total", "network_changes_total"):
+            assert f"\nfairlead_{name} " in text
+        assert ask(proxy.port, "/health").json() == {"status": "ok"}
+
+
+def test_warnings_of_the_start_are_in_the_status(tmp_path):
+    """What is unknown in config.toml is told from the first moment, not only after a reload."""
+    make_home(tmp_path)
+    config = tmp_path / "home" / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text("no_such_setting = 1\n")
+    with Proxy(tmp_path) as proxy:
+        assert any("no_such_setting" in problem for problem in proxy.status()["problems"])
+
+
+def test_keys_of_waiting_accounts_are_hidden(tmp_path):
+    """A key that no request uses yet is blotted out of what -vv shows all the same."""
+    entry = backend("box", "http://127.0.0.1:9/v1", auth="key", key="first-account-key")
+    entry["accounts"].append({"alias": "spare", "key": "second-account-key"})
+    with Proxy(tmp_path, "--verbose", "2", backends=[entry]) as proxy:
+        ask(proxy.port, MESSAGES.path, BODY.replace(b'{"model"', b'{"x":"second-account-key","model"', 1))
+    assert "second-account-key" not in proxy.log.read_text()
+    assert "[redacted]" in proxy.log.read_text()
