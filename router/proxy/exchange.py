@@ -4,6 +4,8 @@ The client's connection has one cancel scope. Whatever cuts it (a deadline, a cl
 arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
 """
 
+import sys
+
 import trio
 
 from router.errors import BadGateway, BadRequest, RouterError, Unavailable, UpstreamTimeout
@@ -47,7 +49,9 @@ class Exchange:
             await self._broke_off(broken)
         finally:
             ticket.release()
-            if ticket.upstream is not None and not self._worth_draining:
+            # `cut` follows a cancellation and may read the rest of a good stream first; nothing follows anything else.
+            cut_follows = isinstance(sys.exception(), trio.Cancelled) and self._worth_draining
+            if ticket.upstream is not None and not cut_follows:
                 ticket.upstream.release()
 
     async def cut(self, why: Cut) -> None:

@@ -127,7 +127,8 @@ class Relay:
                 break
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
-                rest = self._connection.write_now(self._woken())
+                out = self._woken()
+                rest = self._connection.write_now(out) if out else b""
         return await self._finish()
 
     def _wake(self) -> float:
@@ -207,6 +208,8 @@ class Relay:
     def _woken(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
+        if self.tap.ended is not None:
+            return []  # nothing may stand behind the last event
         return self._connection.data(self._dialect.ping(self.tap.begun))
 
     def _inflated(self, data: bytes) -> bytes:
