@@ -105,10 +105,10 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
 async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
     """Have the answers at hand that the request names, and keep the one that comes."""
     kept = ticket.runtime.answers
-    ctx.keep = kept.keep
-    names = responses_in.named(body)
-    if names:
-        ctx.kept = await trio.to_thread.run_sync(kept.find, names, limiter=_THREADS)
+    size = len(body)
+    ctx.keep = lambda name, previous, items, more: kept.keep(name, previous, items, size + more)
+    if responses_in.refers(body):
+        ctx.kept = await trio.to_thread.run_sync(lambda: kept.find(responses_in.named(body)), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:

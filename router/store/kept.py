@@ -3,12 +3,13 @@
 At OpenAI an answer is stored unless the caller says otherwise, and the next request may name it in place of repeating
 the conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol
 stores nothing, so it is done here: in the table `kept`, and the latest in memory. Bounded in both places by count, by
-bytes and by age; an answer over ENTRY_LIMIT is not kept.
+bytes and by age; an answer over ENTRY_LIMIT is not kept. What is kept is encoded by the thread that writes it.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -22,7 +23,7 @@ KEPT_SECONDS = 30 * 86_400
 KEPT_BYTES = 64 << 20
 KEPT_ROWS = 20_000
 MEMORY_BYTES = 8 << 20
-ENTRY_LIMIT = 4 << 20
+ENTRY_LIMIT = 1 << 20
 CHAIN_LIMIT = 1000
 _TRIM_SECONDS = 60.0
 _OVERHEAD = 200
@@ -42,25 +43,21 @@ class Kept:
         self._ledger = ledger
         self._clock = clock
         self._kept_bytes = kept_bytes
-        self._latest: OrderedDict[str, bytes] = OrderedDict()
+        self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
         ledger.every(self._keep_house)
 
-    def keep(self, name: str, previous: str, items: list[Json]) -> None:
-        """Keep an answer: its id, the id of the answer it continues, and what the conversation gained."""
-        try:
-            body = msgspec.json.encode({"previous": previous, "items": items})
-        except (msgspec.EncodeError, UnicodeEncodeError):
+    def keep(self, name: str, previous: str, items: list[Json], size: int) -> None:
+        """Keep an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
+        bytes of it."""
+        if size > ENTRY_LIMIT:
             return
-        if len(body) > ENTRY_LIMIT:
-            return
-        self._put(name, body)
-        pointer = msgspec.json.encode({"answer": name})
+        self._put(name, {"previous": previous, "items": items}, size)
         for item in items:
             item_id = item.get("id")
             if isinstance(item_id, str) and 0 < len(item_id) <= 256:
-                self._put(item_id, pointer)
+                self._put(item_id, {"answer": name}, 0)
 
     def find(self, names: Iterable[str]) -> dict[str, Json]:
         """What is kept under these ids: an item, or an answer together with all those before it. Blocks."""
@@ -80,23 +77,21 @@ class Kept:
                 entry = self._entry(name) if name else None
         return found
 
-    def _put(self, name: str, body: bytes) -> None:
-        self._ledger.add(_INSERT, (name, body, int(self._clock())))
-        self._bytes += len(body) + _OVERHEAD - self._size(self._latest.pop(name, None))
-        self._latest[name] = body
+    def _put(self, name: str, entry: Json, size: int) -> None:
+        self._ledger.add(_write, (name, entry, int(self._clock())))
+        before = self._latest.pop(name, None)
+        self._bytes += size + _OVERHEAD - (before[1] if before else 0)
+        self._latest[name] = (entry, size + _OVERHEAD)
         while self._bytes > MEMORY_BYTES:
-            self._bytes -= self._size(self._latest.popitem(last=False)[1])
-
-    def _size(self, body: bytes | None) -> int:
-        return 0 if body is None else len(body) + _OVERHEAD
+            self._bytes -= self._latest.popitem(last=False)[1][1]
 
     def _entry(self, name: str) -> Json | None:
-        body = self._latest.get(name)
-        if body is None:
-            self._ledger.start()
-            rows = self._ledger.read("SELECT body FROM kept WHERE id = ?", (name,))
-            body = rows[0][0] if rows else None
-        return msgspec.json.decode(body) if body is not None else None
+        latest = self._latest.get(name)
+        if latest is not None:
+            return latest[0]
+        self._ledger.start()
+        rows = self._ledger.read("SELECT body FROM kept WHERE id = ?", (name,))
+        return msgspec.json.decode(rows[0][0]) if rows else None
 
     def _keep_house(self, db: "sqlite3.Connection") -> None:
         """Forget what is too old, and the oldest of what is too much."""
@@ -108,6 +103,13 @@ class Kept:
         while rows > KEPT_ROWS or size > self._kept_bytes:
             db.execute(_OLDEST, (max(1, rows // 10),))
             rows, size = db.execute(_SIZE).fetchone()
+
+
+def _write(db: "sqlite3.Connection", rows: list[tuple[str, Json, int]]) -> None:
+    """In the writer's thread. What cannot be written as JSON is left out."""
+    for name, entry, used in rows:
+        with suppress(msgspec.EncodeError, UnicodeEncodeError):
+            db.execute(_INSERT, (name, msgspec.json.encode(entry), used))
 
 
 def _item(entry: Json, name: str) -> Json | None:

@@ -43,8 +43,8 @@ class Context:
 
     For a Responses caller: asked, its request, of which answers repeat much; said, the items it holds; forms, its tools
     that are no plain functions, by their neutral names; kept, answers and items that its request names, by id; keep,
-    what takes a whole answer: its id, the id of the answer it continues, and the items of both directions; None where
-    nothing is kept."""
+    what takes a whole answer: its id, the id of the answer it continues, the items of both directions, and the bytes
+    of the answer; None where nothing is kept."""
 
     now: int
     new_id: Callable[[], str]
@@ -69,7 +69,7 @@ class Context:
     asked: Json = field(default_factory=dict[str, object])
     forms: dict[str, Form] = field(default_factory=dict[str, Form])
     kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    keep: Callable[[str, str, list[Json]], None] | None = None
+    keep: Callable[[str, str, list[Json], int], None] | None = None
     said: list[Json] = field(default_factory=list[Json])
 
     def dropped(self, path: str) -> None:

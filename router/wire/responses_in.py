@@ -10,6 +10,7 @@ from router.wire.base import Json
 from router.wire.chat_in import openai_cache
 from router.wire.context import Context
 from router.wire.responses_items import BRINGS_TOOLS, Turns
+from router.wire.responses_shell import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
 SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs")
@@ -31,17 +32,20 @@ _IDLE: dict[str, tuple[object, ...]] = {
 _INCLUDED = "reasoning.encrypted_content"
 
 
+def refers(body: bytes | bytearray) -> bool:
+    """True for a request that may refer to answers or items."""
+    return b"previous_response_id" in body or b"item_reference" in body
+
+
 def named(body: bytes | bytearray) -> list[str]:
     """The ids of answers and items that a request refers to."""
-    if b"previous_response_id" not in body and b"item_reference" not in body:
-        return []
     data = base.decoded(bytes(body)) or {}
     items = data.get("input")
     entries = cast("list[object]", items) if isinstance(items, list) else []
-    refers = [cast("Json", one) for one in entries if isinstance(one, dict)]
+    objects = [cast("Json", one) for one in entries if isinstance(one, dict)]
     names = [
         data.get("previous_response_id"),
-        *(one.get("id") for one in refers if one.get("type") == "item_reference"),
+        *(one.get("id") for one in objects if one.get("type") == "item_reference"),
     ]
     return [name for name in names if isinstance(name, str) and name]
 
@@ -59,7 +63,7 @@ class NotKept(BadRequest):
 def decode_request(data: Json, ctx: Context) -> Request:
     """The neutral request. Raises BadRequest with the path of a field that is wrong or cannot be carried over."""
     _refuse_constraints(data, ctx)
-    ctx.asked = data
+    ctx.asked = {name: data[name] for name in REPEATED if name in data}
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -142,7 +146,8 @@ def _items(data: Json, ctx: Context) -> list[Json]:
             items.append(item)
     if data.get("store") is False:
         ctx.keep = None
-    ctx.said = items
+    if ctx.keep is not None:
+        ctx.said = items
     return [*_before(data, ctx), *items]
 
 

@@ -6,8 +6,8 @@ from router.wire.base import Json
 from router.wire.context import Context
 
 _encode = msgspec.json.encode
-# Request fields a response repeats, with the value each has when it was not sent. SDK models require several.
-_REPEATED: Json = {
+#: Request fields a response repeats, with the value each has when it was not sent. SDK models require several.
+REPEATED: Json = {
     "background": False,
     "instructions": None,
     "max_output_tokens": None,
@@ -38,7 +38,7 @@ class Shell:
     def __init__(self, ctx: Context, model: str):
         self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
         asked = ctx.asked
-        repeated = {name: asked[name] if asked.get(name) is not None else _REPEATED[name] for name in _REPEATED}
+        repeated = {name: asked[name] if asked.get(name) is not None else REPEATED[name] for name in REPEATED}
         repeated["store"] = ctx.keep is not None
         head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown or model}
         self._head = _encode(head)[:-1]

@@ -211,7 +211,7 @@ class ResponsesEncoder:
         self.response = self._shell.encoded(cut, self._output, usage, reason=reason)
         if self._ctx.keep is not None:
             before = str(self._ctx.asked.get("previous_response_id") or "")
-            self._ctx.keep(self._shell.id, before, self._ctx.said + self._output)
+            self._ctx.keep(self._shell.id, before, self._ctx.said + self._output, len(self.response))
         out.append(self._event(f"response.{cut}", response=msgspec.Raw(self.response)))
         return b"".join(out)
 

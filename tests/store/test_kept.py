@@ -42,7 +42,7 @@ def message(name, text="so"):
 def test_at_once_and_later(begun):
     """From memory before anything is written; from the file in the next process."""
     kept, ledger = begun()
-    kept.keep("resp_1", "", [SAID, message("msg_1")])
+    kept.keep("resp_1", "", [SAID, message("msg_1")], 100)
     wanted = {"resp_1": {"previous": "", "items": [SAID, message("msg_1")]}, "msg_1": message("msg_1")}
     assert kept.find(["resp_1", "msg_1", "resp_2"]) == wanted
     ledger.close()
@@ -54,9 +54,9 @@ def test_a_chain(begun):
     """An answer comes with all those before it, and a loop ends."""
     kept, _ = begun()
     for at in (1, 2, 3):
-        kept.keep(f"resp_{at}", f"resp_{at - 1}", [message(f"msg_{at}")])
+        kept.keep(f"resp_{at}", f"resp_{at - 1}", [message(f"msg_{at}")], 100)
     assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
-    kept.keep("resp_1", "resp_3", [])
+    kept.keep("resp_1", "resp_3", [], 10)
     assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
 
 
@@ -66,8 +66,8 @@ def test_memory_is_bounded(begun, monkeypatch):
     kept, ledger = begun()
     ledger.start()
     for at in range(50):
-        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)])
-    assert sum(map(len, kept._latest.values())) <= 20_000
+        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
+    assert sum(size for _, size in kept._latest.values()) <= 20_000
     assert "resp_0" not in kept._latest
     ledger.close()
     again, _ = begun()
@@ -78,15 +78,19 @@ def test_what_is_too_large_is_not_kept(begun, monkeypatch):
     """It would put all others out."""
     monkeypatch.setattr(module, "ENTRY_LIMIT", 1000)
     kept, _ = begun()
-    kept.keep("resp_1", "", [message("msg_1", "x" * 2000)])
+    kept.keep("resp_1", "", [message("msg_1", "x" * 2000)], 2100)
     assert kept.find(["resp_1", "msg_1"]) == {}
 
 
 def test_half_a_pair_of_surrogates(begun):
-    """What cannot be written is not kept, and nothing fails."""
-    kept, _ = begun()
-    kept.keep("resp_1", "", [message("msg_1", "\ud83d")])
-    assert kept.find(["resp_1"]) == {}
+    """What cannot be written is not in the file, and what stands beside it is."""
+    kept, ledger = begun()
+    kept.keep("resp_1", "", [message("msg_1", "\ud83d")], 100)
+    kept.keep("resp_2", "", [SAID], 100)
+    ledger.start()
+    ledger.close()
+    again, _ = begun()
+    assert set(again.find(["resp_1", "resp_2"])) == {"resp_2"}
 
 
 def test_the_file_is_bounded(begun):
@@ -94,7 +98,7 @@ def test_the_file_is_bounded(begun):
     kept, ledger = begun(kept_bytes=30_000)
     for at in range(60):
         kept.clock.now += 1
-        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)])
+        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
     ledger.close()
     _, ledger = begun(kept_bytes=30_000)
     ledger.start()
@@ -109,7 +113,7 @@ def test_the_file_is_bounded(begun):
 def test_what_is_old_is_forgotten(begun):
     """After thirty days."""
     kept, ledger = begun()
-    kept.keep("resp_1", "", [SAID])
+    kept.keep("resp_1", "", [SAID], 100)
     ledger.close()
     kept.clock.now += module.KEPT_SECONDS + 1
     _, ledger = begun()
