@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import trio
+
 from router.errors import BadGateway
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
+#: Behind a finish reason: how long its usage, or the mark of the end, may take.
+SETTLE_SECONDS = 2.0
 
 
 def inflater(upstream: Upstream) -> Callable[[bytes], bytes] | None:
@@ -77,7 +81,7 @@ class Translated(Upstream):
         if self._over or self._stream is None or self._inner is None:
             return []
         try:
-            got = await self._inner.read()
+            got = await self._next(self._stream, self._inner)
         except Broken:
             out = self._ending(self._stream)
             if out:
@@ -85,6 +89,14 @@ class Translated(Upstream):
             raise
         out = self._taken(self._stream, got) if got else self._ending(self._stream)
         return [out] if out or got else []
+
+    async def _next(self, stream: translate.Stream, inner: Upstream) -> list[bytes]:
+        """The next read; nothing when the upstream said its last word and leaves the connection open."""
+        if not stream.finished:
+            return await inner.read()
+        with trio.move_on_after(SETTLE_SECONDS):
+            return await inner.read()
+        return []
 
     def _taken(self, stream: translate.Stream, got: list[bytes]) -> bytes:
         data = b"".join(got)

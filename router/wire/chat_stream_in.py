@@ -69,7 +69,7 @@ class ChatDecoder:
     @property
     def finished(self) -> bool:
         """True when a finish reason was seen: then the end of the body is a good end."""
-        return bool(self._finish) or (self._begun and self._ctx.profile.finish_optional)
+        return bool(self._finish)
 
     def feed(self, name: str, data: Json) -> list[Event]:
         """The events that one chunk brings."""
@@ -102,7 +102,7 @@ class ChatDecoder:
         if self.ended:
             return []
         self.ended = True
-        if not self.finished:
+        if not self._finish and not (self._begun and self._ctx.profile.finish_optional):
             return [Fault(500, "api_error", NO_FINISH)]
         self._finish = self._finish or "stop"
         out: list[Event] = []

@@ -328,9 +328,14 @@ class Stream:
 
     def end(self) -> bytes:
         """What the end of the upstream's body adds, after a good end."""
-        if self._decoder.ended or not self._decoder.finished:
+        if not self._may_end:
             return b""
         return self._encoded(self._decoder.done())
+
+    @property
+    def _may_end(self) -> bool:
+        """True when the end of the body would be the end of the answer."""
+        return not self._decoder.ended and (self._decoder.finished or self._ctx.profile.finish_optional)
 
     def _late_losses(self) -> bytes:
         """A comment, since the head is sent and no client may take it for content."""
@@ -342,7 +347,7 @@ class Stream:
     def all_events(self, body: bytes) -> Iterator[Event]:
         """The neutral events of a whole body."""
         yield from self.events(body if body.endswith((b"\n\n", b"\r\n\r\n")) else body + b"\n\n")
-        if not self._decoder.ended and self._decoder.finished:
+        if self._may_end:
             yield from self._decoder.done()
 
     def events(self, batch: bytes) -> Iterator[Event]:

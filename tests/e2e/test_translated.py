@@ -6,13 +6,14 @@ Each runs in all six directions: the client speaks one protocol, the scripted up
 import gzip
 import itertools
 import json
+import time
 
 import pytest
 
 from .processes import Proxy, backend, until
 from .samples import CHAT, MESSAGES, PROTOCOLS, RESPONSES
 from .upstream import chunk as framed
-from .upstream import close, plain, rechunked, stream, stream_head
+from .upstream import close, hang, plain, rechunked, stream, stream_head
 from .wire import ask, events
 
 PAIRS = [
@@ -193,6 +194,17 @@ def test_67_a_stream_that_breaks(routed, upstream, asked, spoken, cleanly):
     assert answer.status == 200
     assert "broke off" in last_error(asked, answer)
     assert ENDS[asked.name] not in answer.body
+
+
+def test_an_upstream_that_does_not_hang_up(routed, upstream):
+    """After the finish reason two seconds are waited for the rest; then the answer is whole without it."""
+    said = [one for one in CHAT.events if b"[DONE]" not in one]
+    upstream.script(stream_head() + b"".join(map(framed, said)), hang)
+    begun = time.monotonic()
+    answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, streamed=True))
+    assert 1.5 < time.monotonic() - begun < 8
+    assert (answer.status, answer.whole) == (200, True)
+    assert b"message_stop" in answer.body
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)

@@ -30,9 +30,9 @@ PAIRS = [
 ENDS = {"messages": (b"message_stop",), "chat": (b"[DONE]",)}
 ENDS["responses"] = (b"response.completed", b"response.incomplete")
 ANSWER = b"MOCK-ANSWER"
-#: Seconds; the proxy's own limits for a silent upstream are one second.
-PATIENCE = 6.0
-LIMITS = {f"FAIRLEAD_TIMEOUTS_{name}": "1s" for name in ("FIRST_BYTE", "IDLE")} | {"FAIRLEAD_TIMEOUTS_TOTAL": "3s"}
+#: Seconds. The proxy's own limits are shorter, and longer than the second that an upstream pauses between its pings.
+PATIENCE = 8.0
+LIMITS = {f"FAIRLEAD_TIMEOUTS_{name}": "2s" for name in ("FIRST_BYTE", "IDLE")} | {"FAIRLEAD_TIMEOUTS_TOTAL": "4s"}
 
 # Ways to fail; some do nothing to a whole answer, or to a stream.
 _IN_STREAMS = ("sse-error", "sse-error-first", "no-terminal")
@@ -45,7 +45,7 @@ FAILS = [
 # Ways to be odd and yet to answer.
 ODD = (
     *("crlf", "onebyte", "oneblob", "ping", "slow", "think", "empty", "max-tokens", "refusal"),
-    *("nonstream-sse", "ignore-stream", "omit-usage", "null-usage", "omit-id", "null-id", "omit-model", "ping-gap-2"),
+    *("nonstream-sse", "ignore-stream", "omit-usage", "null-usage", "omit-id", "null-id", "omit-model", "ping-gap-1"),
 )
 SHORT = ("err-529", "drop-mid-stream", "sse-error", "no-terminal", "stall-mid-stream", "badjson", "onebyte")
 
