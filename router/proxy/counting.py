@@ -11,9 +11,10 @@ from router.net.client import Exchange as Upstream
 from router.policy.traits import BYTES_PER_TOKEN
 from router.proxy import translating
 from router.proxy.edits import Edited, edit
+from router.proxy.refusals import said
 from router.proxy.ticket import Ticket
 from router.proxy.translated import Translated
-from router.wire import base, translate
+from router.wire import base, counts
 from router.wire.peek import Top
 from router.wire.translate import Plan
 
@@ -32,11 +33,11 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
     assert ticket.target is not None
     plan = planned(ticket)
     notes = ticket.record.notes
-    if plan.spoken in translate.COUNTS:
-        plan.path = translate.COUNTS[plan.spoken][0]
-        edited, _, said = translating.rewritten(body, plan, ticket.call, ticket.route, ticket.target)
+    if plan.spoken in counts.COUNTS:
+        plan.path = counts.COUNTS[plan.spoken][0]
+        edited, _, more = translating.rewritten(body, plan, ticket.call, ticket.route, ticket.target)
         ticket.plan = plan
-        notes += said
+        notes += more
         return edited
     if plan.ctx.profile.counts != plan.caller:
         return None
@@ -44,14 +45,13 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
 
 
 async def answer(ticket: Ticket, upstream: Upstream) -> Upstream | None:
-    """The backend's count as the caller's protocol says it; None when it gave none."""
-    found = base.decoded(await translating.whole(ticket, upstream)) or {}
+    """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
+    found = base.decoded(await said(upstream)) if upstream.status == 200 else None
+    tokens = base.count(found.get("input_tokens")) if found is not None else None
+    if tokens is not None and ticket.plan is None:
+        return upstream
     upstream.release()
-    tokens = base.count(found.get("input_tokens"))
-    if upstream.status != 200 or tokens is None:
-        return None
-    ticket.plan = ticket.plan or planned(ticket)
-    return _told(ticket, ticket.plan, tokens)
+    return None if tokens is None or ticket.plan is None else _told(ticket, ticket.plan, tokens)
 
 
 def estimated(ticket: Ticket, body: bytes) -> Upstream:
@@ -65,7 +65,7 @@ def estimated(ticket: Ticket, body: bytes) -> Upstream:
 
 
 def _told(ticket: Ticket, plan: Plan, tokens: int) -> Upstream:
-    answer = Translated(None, [translate.count_answer(tokens, plan.caller)])
+    answer = Translated(None, [counts.answer(tokens, plan.caller)])
     answer.status, answer.reason = 200, b"OK"
     answer.lines = [translating.JSON]
     answer.fields = {b"content-type": translating.JSON[2]}

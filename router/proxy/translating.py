@@ -28,7 +28,7 @@ from router.proxy.translated import ANSWER_LIMIT, Translated, inflater
 from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
-from router.wire import base, dialects, limit_names, responses_in, translate
+from router.wire import base, counts, dialects, limit_names, responses_in, translate
 from router.wire.context import NOTED, Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
 from router.wire.dialects import Call
@@ -36,7 +36,7 @@ from router.wire.peek import peek
 from router.wire.profiles import profile_of
 from router.wire.translate import CODECS, Plan
 
-COUNT_PATHS = frozenset(path for path, _ in translate.COUNTS.values())
+COUNT_PATHS = frozenset(path for path, _ in counts.COUNTS.values())
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 _PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
@@ -137,7 +137,7 @@ def foretold(
     """
     plan = planned(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
     if call.path in COUNT_PATHS:
-        counted = plan.spoken in translate.COUNTS
+        counted = plan.spoken in counts.COUNTS
         return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]
     _choose_probe(plan, target, snapshot, refuses_usage)
     _, _, notes = rewritten(body, plan, call, route, target)
@@ -146,7 +146,7 @@ def foretold(
 
 def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
-    made = translate.count_request if call.path in COUNT_PATHS else translate.request
+    made = counts.question if call.path in COUNT_PATHS else translate.request
     sent = made(body, plan.caller, plan.spoken, plan.ctx)
     plan.headers = sent.headers
     # What is found out once the answer comes can be named, not refused.
@@ -209,7 +209,7 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         return found
     if 300 <= upstream.status < 400:
         return upstream
-    body = await whole(ticket, upstream)
+    body = await _whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
         what = "broken JSON" if base.decoded(body) is None else "JSON"
@@ -230,7 +230,7 @@ def _rename_limits(found: Translated, plan: Plan) -> None:
     found.lines = limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
 
 
-async def whole(ticket: Ticket, upstream: Upstream) -> bytes:
+async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
     """All of an answer, without its content coding. Raises BadGateway over the bound, Broken."""
     target = ticket.target
     assert target is not None

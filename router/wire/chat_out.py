@@ -10,6 +10,8 @@ from router.wire.base import Json
 from router.wire.caching import mark
 from router.wire.context import Context
 
+#: Where OpenAI's own callers name their user.
+OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
@@ -37,12 +39,14 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
             body[name] = value
         else:
             ctx.dropped(ctx.at(name))
-    if request.user and profile.user_field:
+    if request.user and profile.shared and ctx.at("user") in OWN_USER:
+        body[ctx.at("user")] = request.user
+    elif request.user and profile.user_field:
         # Claude Code puts account and session ids there.
         hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
         body[profile.user_field] = hashed
         if ctx.auto_cache and profile.cache_key:
-            body["prompt_cache_key"] = hashed
+            body.setdefault("prompt_cache_key", hashed)
         ctx.weakened(ctx.at("user"))
     elif request.user:
         ctx.dropped(ctx.at("user"))

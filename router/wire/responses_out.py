@@ -8,7 +8,6 @@ from router.wire.base import Json
 from router.wire.context import Context
 
 _LEAST_TOKENS = 16
-_OWN_USER = ("user", "safety_identifier")
 
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
@@ -33,8 +32,10 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     ctx.stops = request.stop
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
-    _put_user(body, request, ctx)
     body |= {name: value for name, value in request.shared.items() if name != "verbosity"}
+    _put_user(body, request, ctx)
+    if request.cache and ctx.profile.cache == "breakpoint":
+        body["prompt_cache_options"] = {"mode": "implicit"}
     if request.tier:
         body["service_tier"] = request.tier
     if request.stream:
@@ -97,8 +98,11 @@ def _put_user(body: Json, request: Request, ctx: Context) -> None:
     if not request.user:
         return
     path = ctx.at("user")
-    if path in _OWN_USER:
+    if path in chat_out.OWN_USER:
         body[path] = request.user
         return
-    body["safety_identifier"] = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+    hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+    body["safety_identifier"] = hashed
+    if ctx.auto_cache and ctx.profile.cache_key:
+        body.setdefault("prompt_cache_key", hashed)
     ctx.weakened(path)

@@ -39,7 +39,6 @@ from router.wire.memory import Learner, recalled
 from router.wire.stops import Watch, watches
 
 REQUEST_LIMIT = 8 << 20
-_ANY_LIMIT = 32_000
 _PREAMBLE = (Began, Pinged)
 _decode = msgspec.json.Decoder().decode
 
@@ -184,37 +183,6 @@ def _thoughtless(asked: Request, ctx: Context) -> Request:
             ctx.dropped(f"{turn.path}.reasoning")
         turns.append(Turn(turn.role, kept, turn.path))
     return msgspec.structs.replace(asked, turns=tuple(turns))
-
-
-#: Where each protocol counts tokens, and the fields that are counted there; Chat does not count.
-COUNTS: dict[Name, tuple[str, frozenset[str]]] = {
-    "messages": (
-        "/v1/messages/count_tokens",
-        frozenset(("model", "messages", "system", "tools", "tool_choice", "thinking")),
-    ),
-    "responses": (
-        "/v1/responses/input_tokens",
-        frozenset(("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")),
-    ),
-}
-
-
-def count_request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
-    """A request to count tokens in the other protocol. Raises RouterError."""
-    data = base.decoded(body)
-    if data is not None and source == "messages":
-        # Nothing is written, and the field is none of the call's; requests for text need it.
-        body = msgspec.json.encode({"max_tokens": _ANY_LIMIT, **data})
-    sent = request(body, source, target, ctx)
-    counted = base.decoded(sent.body) or {}
-    kept = {name: value for name, value in counted.items() if name in COUNTS[target][1]}
-    return sent._replace(body=msgspec.json.encode(kept))
-
-
-def count_answer(tokens: int, caller: Name) -> bytes:
-    """The answer to a request to count tokens."""
-    said: Json = {"object": "response.input_tokens"} if caller == "responses" else {}
-    return msgspec.json.encode({**said, "input_tokens": tokens})
 
 
 def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> tuple[int, bytes] | None:

@@ -77,6 +77,7 @@ def test_a_messages_request():
         "max_output_tokens": 50,
         "temperature": 0.5,
         "safety_identifier": "2744ccd10c7533bd736ad890f9dd5cab2adb27b07d500b9493f29cdc420cb2e0",
+        "prompt_cache_key": "2744ccd10c7533bd736ad890f9dd5cab2adb27b07d500b9493f29cdc420cb2e0",
         "stream": True,
         "store": False,
         "include": ["reasoning.encrypted_content"],
@@ -342,7 +343,7 @@ def flat(items):
 
 
 @pytest.mark.parametrize("via", ["messages", "chat"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(items=conversations())
 def test_there_and_back(via, items):
     """A conversation of texts and calls survives the way through either other protocol."""
