@@ -24,8 +24,7 @@ def _of(required: tuple[str, ...], **properties: Json) -> Json:
 
 
 class BuiltIn(msgspec.Struct, frozen=True):
-    """A tool whose calls are items of their own. item: their type. holder: the field with what a call says, '' when
-    its fields stand in the item itself."""
+    """A tool whose calls are items of their own. item: their type. holder: the field with what a call says."""
 
     tool: Tool
     item: str

@@ -29,7 +29,7 @@ from router.wire.names import CALL_ID_LIMIT
 from router.wire.responses_calls import CUSTOM, FUNCTION, neutral_name
 from router.wire.wrapped import WRAPPERS, unwrapped
 
-_INCOMPLETE: dict[object, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
+_INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
 _FAILED = ("failed", "cancelled")
 _STARTS = ("response.created", "response.in_progress", "response.queued")
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
@@ -37,9 +37,9 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed", "respon
 
 class _Item:
     """One output item on its way. call: its number, -1 for what is no call. said: something of it has come; part: of
-    its last part."""
+    its last part; source: the type of the events that brought its reasoning, which some send twice."""
 
-    __slots__ = ("call", "custom", "done", "ends", "kind", "part", "said", "wrapper")
+    __slots__ = ("call", "custom", "done", "kind", "part", "said", "source", "wrapper")
 
     def __init__(self, kind: object):
         self.kind = kind
@@ -48,8 +48,7 @@ class _Item:
         self.said = False
         self.done = False
         self.part: object = None
-        # The ends of the summary's parts within its text.
-        self.ends: list[int] = []
+        self.source: object = None
         self.wrapper: list[str] | None = None
 
 
@@ -83,7 +82,7 @@ class ResponsesDecoder:
             return self._began(base.object_at(data, "response"))
         if kind in _ENDS:
             return self._terminal(str(kind)[9:], base.object_at(data, "response"))
-        if kind == "error" or "error" in data:
+        if kind == "error" or data.get("error"):
             self.ended = True
             return [faults.of_responses(data, 0) or Fault(500, "api_error", "The upstream reported an error.")]
         return []
@@ -112,9 +111,7 @@ class ResponsesDecoder:
         delta = data.get("delta")
         if not delta or not isinstance(delta, str):
             return []
-        item = self._items.get(data.get("output_index"))  # pyright: ignore[reportArgumentType]
-        if item is None:
-            item = self._item(data, "message")
+        item = self._item(data, "message")
         part = data.get("content_index")
         if item.said and part != item.part:
             item.part = part
@@ -135,6 +132,9 @@ class ResponsesDecoder:
         if not isinstance(delta, str) or not delta:
             return []
         item = self._item(data, "reasoning")
+        source = item.source = item.source or data.get("type")
+        if source != data.get("type"):
+            return []
         part = data.get("summary_index")
         before = [ThinkingDelta("\n\n")] if item.said and part != item.part else []
         item.said, item.part = True, part
@@ -145,6 +145,8 @@ class ResponsesDecoder:
         kind = found.get("type")
         index = data.get("output_index")
         place = index if isinstance(index, int) else len(self._items)
+        if place in self._items:
+            return []
         item = self._items[place] = _Item(kind)
         return self._call_began(item, found) if kind in (FUNCTION, CUSTOM) else []
 
@@ -183,6 +185,10 @@ class ResponsesDecoder:
             return []
         item.done = True
         if kind in (FUNCTION, CUSTOM):
+            if item.call < 0 and item.wrapper is None:
+                # Its pieces came without an announcement; what is whole is said here.
+                item.custom, item.said = kind == CUSTOM, False
+                before = self._call_began(item, found)
             return before + self._call_done(item, found)
         if kind == "reasoning":
             return self._reasoned(item, found)
@@ -268,9 +274,10 @@ class ResponsesDecoder:
     def _stop(self, status: str, response: Json, refusal: str) -> Stop:
         if status == "incomplete":
             reason = base.object_at(response, "incomplete_details").get("reason")
-            if reason not in _INCOMPLETE:
+            stop = _INCOMPLETE.get(str(reason))
+            if stop is None:
                 self._ctx.weakened(f"incomplete_details.reason {str(reason)[:40]}")
-            return _INCOMPLETE.get(reason, "end")
+            return stop or "end"
         if refusal:
             return "refusal"
         return "tool" if self._calls else "end"

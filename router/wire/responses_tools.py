@@ -124,13 +124,13 @@ def _listed(form: Json) -> list[Json]:
 
 
 def _named(form: Json, path: str, ctx: Context) -> str:
-    kind = form.get("type", "function")
+    kind = fields.text(form.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
         space = fields.text(form.get("namespace"), f"{path}.namespace")
         return neutral_name(fields.need(form, "name", path), space)
     if kind in BUILT_IN:
-        return BUILT_IN[str(kind)].tool.name
-    raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
+        return BUILT_IN[kind].tool.name
+    raise ctx.refuse(path, f"a choice of type {kind} has no counterpart")
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
