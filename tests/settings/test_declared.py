@@ -36,6 +36,7 @@ GOOD = {
     "tls.ca_file": ("~/roots.pem", "~/roots.pem"),
     "demo": ("off", False),
     "history.retention": ("7d", 7),
+    "history.capture": ("on", True),
 }
 BAD = {
     "host": ["", "  "],
@@ -66,6 +67,7 @@ BAD = {
     ],
     "tls.ca_file": ["", "a\nb"],
     "demo": ["", "maybe", "2"],
+    "history.capture": ["", "yes please"],
     "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
 }
 DECLARED = {entry.key: entry for entry in DECLARATIONS}
