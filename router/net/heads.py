@@ -1,15 +1,17 @@
-"""Request heads: what is refused before h11 sees them, and what a request is afterwards.
+"""Request heads: how they come, what is refused before h11 sees them, and what a request is afterwards.
 
 Sources: RFC 9112 (2.2, 3.2, 5.2, 6.1), product.md 10. h11 accepts bare LF and Content-Length beside Transfer-Encoding,
 and limits only heads that are incomplete.
 """
 
 import re
+from collections.abc import Callable
 
 import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
+from router.net.ahead import ReadAhead
 from router.net.headers import Lines, first_values, lines_of
 
 HEAD_LIMIT = 65536
@@ -36,6 +38,36 @@ class Request:
         self.fields = first_values(self.lines)
         self.version = event.http_version
         self.arrived = trio.current_time()
+
+
+async def collect_head(ahead: ReadAhead, begun: Callable[[], None]) -> bytes | None:
+    """The next raw head up to and with its blank line, None at the end; what follows stays ahead, for the body.
+
+    `begun` is called when a first piece came and the rest must be waited for.
+    """
+    data = b""
+    waited = blank = False
+    while True:
+        if not await ahead.more():
+            return None
+        data += ahead.take()
+        if not blank and data.startswith(b"\r\n"):
+            blank = True  # one before a request is tolerated (RFC 9112, 2.2)
+            data = data[2:]
+        if data.startswith(b"\r\n"):
+            raise BadRequest("The request begins with blank lines.")
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end] if end > 3 else data
+        if len(head) > HEAD_LIMIT:
+            raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
+        check_raw(head, whole=end > 3)
+        if end > 3:
+            if len(data) > end:
+                ahead.put_back(data[end:])
+            return head
+        if not waited:
+            waited = True
+            begun()
 
 
 def check_raw(head: bytes, *, whole: bool) -> None:

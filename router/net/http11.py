@@ -20,11 +20,11 @@ from typing import Protocol
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError
+from router.errors import BadRequest, RouterError
 from router.net.ahead import ReadAhead
 from router.net.gathered import Gathered
 from router.net.headers import Headers, RawHeaders, extended
-from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed, too_large
+from router.net.heads import HEAD_LIMIT, Request, check_head, collect_head, malformed, too_large
 from router.net.stream import Bytes, SocketStream
 
 
@@ -229,12 +229,15 @@ class Connection:
         if self.busy:
             self.cut(Cut.GONE)
 
+    def _head_begun(self) -> None:
+        self.deadline(self.limits.head, Cut.HEAD)
+
     def _feed(self) -> None:
         while self._ahead:
             self._h11.receive_data(self._ahead.take())
 
     async def _next_request(self) -> Request | None:
-        head = await self._collect_head()
+        head = await collect_head(self._ahead, self._head_begun)
         if head is None:
             return None
         self._h11.receive_data(head)
@@ -249,32 +252,6 @@ class Connection:
         self._received = 0
         self._announced = int(request.fields.get(b"content-length", b"0"))
         return request
-
-    async def _collect_head(self) -> bytes | None:
-        """The raw head up to and with its blank line; what follows stays for the body."""
-        data = b""
-        begun = blank = False
-        while True:
-            if not await self._ahead.more():
-                return None
-            data += self._ahead.take()
-            if not blank and data.startswith(b"\r\n"):
-                blank = True  # one before a request is tolerated (RFC 9112, 2.2)
-                data = data[2:]
-            if data.startswith(b"\r\n"):
-                raise BadRequest("The request begins with blank lines.")
-            end = data.find(b"\r\n\r\n") + 4
-            head = data[:end] if end > 3 else data
-            if len(head) > HEAD_LIMIT:
-                raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
-            check_raw(head, whole=end > 3)
-            if end > 3:
-                if len(data) > end:
-                    self._ahead.put_back(data[end:])
-                return head
-            if not begun:
-                begun = True
-                self.deadline(self.limits.head, Cut.HEAD)
 
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
