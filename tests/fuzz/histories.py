@@ -253,16 +253,20 @@ async def _play(stream, steps):
 
 
 class Counting(Proxy):
-    """The application, with a count of what it was given and of what it had defects in."""
+    """The application, with a count of what it was given, of what could not be read, and of what it had defects in."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.begun = 0
+        self.begun = self.unread = 0
         self.crashes = []
 
     async def __call__(self, connection, request):
         self.begun += 1
         await super().__call__(connection, request)
+
+    def refusal(self, error):
+        self.unread += 1
+        return super().refusal(error)
 
     def crashed(self, error):
         self.crashes.append(error)

@@ -200,12 +200,13 @@ async def histories(folder, count):
             for history in batch:
                 check(history)
             assert proxy.crashes == []
-            assert len(entries) == len({entry.id for entry in entries}) == proxy.begun
+            assert len(entries) == len({entry.id for entry in entries}) == proxy.begun + proxy.unread
+            assert sum(entry.path == "(malformed)" for entry in entries) == proxy.unread
             assert all(entry.status for entry in entries)
             assert runtime.buffers.held == 0
             assert upstreams.open == upstreams.idle
             entries.clear()
-            proxy.begun = 0
+            proxy.begun = proxy.unread = 0
             upstreams.scripts.clear()
             if chance_to_close(first):
                 upstreams.close()
