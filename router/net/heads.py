@@ -77,12 +77,12 @@ def check_raw(head: bytes, *, whole: bool) -> None:
     others = len(head) - len(head.translate(None, _CONTROLS)) - 2 * breaks
     if others > (not whole and head.endswith(b"\r")):
         if head.count(b"\n") == breaks and head.count(b"\r") == breaks:
-            raise BadRequest("The request head has control characters (RFC 9110, 5.5).")
-        raise BadRequest("The request head has a line end other than CRLF.")
+            raise BadRequest("A line of the request has control characters (RFC 9110, 5.5).")
+        raise BadRequest("A line of the request has an end other than CRLF.")
     if breaks > FIELD_LIMIT + 2:
         raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
     if b"\r\n " in head or b"\r\n\t" in head:
-        raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
+        raise BadRequest("The request has a folded field (RFC 9112, 5.2).")
 
 
 def check_head(request: Request) -> None:
@@ -99,12 +99,15 @@ def check_head(request: Request) -> None:
     target = request.target
     if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
         raise BadRequest("The request target must be a path, such as /v1/messages.")
+    if b"#" in target:
+        raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
     if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
 
 
 def malformed(error: h11.RemoteProtocolError) -> RouterError:
-    problem = BadRequest(f"The request is not valid HTTP: {error}.")
+    # h11 quotes the line, which may hold a key.
+    problem = BadRequest(f"The request is not valid HTTP: {str(error).partition(': bytearray(')[0]}.")
     problem.status = error.error_status_hint
     return problem
 
