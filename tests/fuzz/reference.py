@@ -80,7 +80,7 @@ def _check_target(method, target):
         raise Refused
     if any(_SEGMENT.fullmatch(segment) for segment in path.split(b"/")):
         raise Refused
-    if b"\\" in path or b"%2f" in path.lower() or b"%5c" in path.lower():
+    if b"#" in target or b"\\" in path or b"%2f" in path.lower() or b"%5c" in path.lower():
         raise Refused
 
 
