@@ -86,6 +86,7 @@ REFUSED = {
     "extension with LF": (chunked(b"5;a\nb\r\nhello\r\n", LAST), 400),
     "extension with CR": (chunked(b"5;a\rb\r\nhello\r\n", LAST), 400),
     "extension with NUL": (chunked(b"5;a\0b\r\nhello\r\n", LAST), 400),
+    "space before an extension": (chunked(b"5 ;a\r\nhello\r\n", LAST), 400),
     "long extension": (chunked(b"1;" + b"x" * 5000 + b"\r\na\r\n", LAST), 400),
     "endless extension": (chunked(b"1;" + b"x" * 200_000), 400),
     "last chunk with LF": (chunked(b"0\r\n\n"), 400),
