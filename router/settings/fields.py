@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import MODEL, Frozen, Kind, Wrong, clean
+from router.settings.kinds import MODEL, Frozen, Kind, Wrong, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_LOSS_PATH = re.compile(r"\w+(?:[ .-]\w+)*", re.ASCII)
 _FRAMING = "fairlead writes it itself, for each connection"
 _CREDENTIAL = "credentials belong to the backend's account:   fairlead backend add NAME --key-stdin"
 _TRACE = "it would tell the backend who is behind fairlead"
@@ -101,6 +102,13 @@ def field_path(text: str) -> str:
     return text
 
 
+def loss_path(text: str) -> str:
+    """A field whose losses are treated otherwise. Raises Wrong."""
+    if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
+        raise Wrong("it is no field's dotted path without indices, such as messages.content.citations")
+    return text
+
+
 def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tuple[str, ...]]:
     def convert(text: str) -> tuple[str, ...]:
         names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
@@ -186,3 +194,11 @@ HEADER_NAMES = _Names("header names, as a list of texts", "names", _listed(heade
 FIELDS = Map("a table of body fields and their values", "table", _no_text, field_path, JSON, folds=False)
 FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names", _listed(field_path, lower=False))
 ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
+LOSSES = Map(
+    "a table of request fields and warn, strict or silent",
+    "table",
+    _no_text,
+    loss_path,
+    choice("warn", "strict", "silent"),
+    folds=False,
+)
