@@ -10,6 +10,7 @@ from router.errors import BadRequest, HeadTooLarge
 from router.net.heads import FIELD_LIMIT, HEAD_LIMIT, check_raw
 
 LINE_LIMIT = 4096
+_FRAMING = (b"content-length", b"transfer-encoding")
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}(?=[; \t\r])")
 
 
@@ -56,10 +57,15 @@ class ChunkLines:
         elif line == b"\r\n":
             self._ended = True
         else:
-            self._seen += len(line)
-            self._fields += 1
-            if self._fields > FIELD_LIMIT:
-                raise HeadTooLarge(f"The request has over {FIELD_LIMIT} trailers.")
+            self._check_trailer(line)
+
+    def _check_trailer(self, line: bytes) -> None:
+        self._seen += len(line)
+        self._fields += 1
+        if self._fields > FIELD_LIMIT:
+            raise HeadTooLarge(f"The request has over {FIELD_LIMIT} trailers.")
+        if line.partition(b":")[0].lower() in _FRAMING:
+            raise BadRequest("A trailer of the request says how long its body is (RFC 9110, 6.5.1).")
 
     def _check_chunk(self, line: bytes) -> None:
         found = _SIZE.match(line)

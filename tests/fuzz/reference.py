@@ -127,7 +127,7 @@ def _trailers(rest):
     block, found, after = rest.partition(b"\r\n\r\n")
     if not found:
         raise Incomplete
-    lines = block.split(b"\r\n")
-    if not all(_FIELD.fullmatch(line) for line in lines) or len(lines) > 100:
+    fields = [_FIELD.fullmatch(line) for line in block.split(b"\r\n")]
+    if None in fields or len(fields) > 100 or any(field[1].lower() in FRAMING for field in fields):
         raise Refused
     return after
