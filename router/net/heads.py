@@ -1,15 +1,17 @@
-"""Request heads: what is refused before h11 sees them, and what a request is afterwards.
+"""Request heads: how they come, what is refused before h11 sees them, and what a request is afterwards.
 
 Sources: RFC 9112 (2.2, 3.2, 5.2, 6.1), product.md 10. h11 accepts bare LF and Content-Length beside Transfer-Encoding,
 and limits only heads that are incomplete.
 """
 
 import re
+from collections.abc import Callable
 
 import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
+from router.net.ahead import ReadAhead
 from router.net.headers import Lines, first_values, lines_of
 
 HEAD_LIMIT = 65536
@@ -38,6 +40,36 @@ class Request:
         self.arrived = trio.current_time()
 
 
+async def collect_head(ahead: ReadAhead, begun: Callable[[], None]) -> bytes | None:
+    """The next raw head up to and with its blank line, None at the end; what follows stays ahead, for the body.
+
+    `begun` is called when a first piece came and the rest must be waited for.
+    """
+    data = b""
+    waited = blank = False
+    while True:
+        if not await ahead.more():
+            return None
+        data += ahead.take()
+        if not blank and data.startswith(b"\r\n"):
+            blank = True  # one before a request is tolerated (RFC 9112, 2.2)
+            data = data[2:]
+        if data.startswith(b"\r\n"):
+            raise BadRequest("The request begins with blank lines.")
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end] if end > 3 else data
+        if len(head) > HEAD_LIMIT:
+            raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
+        check_raw(head, whole=end > 3)
+        if end > 3:
+            if len(data) > end:
+                ahead.put_back(data[end:])
+            return head
+        if not waited:
+            waited = True
+            begun()
+
+
 def check_raw(head: bytes, *, whole: bool) -> None:
     """Refuse what h11 lets pass: bare LF or CR, control characters, folded fields, too many fields."""
     breaks = head.count(b"\r\n")
@@ -45,12 +77,12 @@ def check_raw(head: bytes, *, whole: bool) -> None:
     others = len(head) - len(head.translate(None, _CONTROLS)) - 2 * breaks
     if others > (not whole and head.endswith(b"\r")):
         if head.count(b"\n") == breaks and head.count(b"\r") == breaks:
-            raise BadRequest("The request head has control characters (RFC 9110, 5.5).")
-        raise BadRequest("The request head has a line end other than CRLF.")
+            raise BadRequest("A line of the request has control characters (RFC 9110, 5.5).")
+        raise BadRequest("A line of the request has an end other than CRLF.")
     if breaks > FIELD_LIMIT + 2:
         raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
     if b"\r\n " in head or b"\r\n\t" in head:
-        raise BadRequest("The request head has a folded field (RFC 9112, 5.2).")
+        raise BadRequest("The request has a folded field (RFC 9112, 5.2).")
 
 
 def check_head(request: Request) -> None:
@@ -67,12 +99,15 @@ def check_head(request: Request) -> None:
     target = request.target
     if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
         raise BadRequest("The request target must be a path, such as /v1/messages.")
+    if b"#" in target:
+        raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
     if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
 
 
 def malformed(error: h11.RemoteProtocolError) -> RouterError:
-    problem = BadRequest(f"The request is not valid HTTP: {error}.")
+    # h11 quotes the line, which may hold a key.
+    problem = BadRequest(f"The request is not valid HTTP: {str(error).partition(': bytearray(')[0]}.")
     problem.status = error.error_status_hint
     return problem
 

@@ -6,7 +6,7 @@ Rules of this file:
 - One cancel scope a connection: what cuts a cycle ends the connection. Every limit is a move of its deadline
   (`deadline`), and the reader cancels it when the client is gone. What cut it is in `why`; the application hears of
   it through `on_cut`, outside the scope.
-- A head is collected whole and checked raw before h11 sees it (`heads`).
+- A head is collected whole and checked raw before h11 sees it (`heads`), and so are the lines of chunks (`chunks`).
 - Nothing but an error of the listening socket leaves a connection task.
 """
 
@@ -20,11 +20,12 @@ from typing import Protocol
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError
+from router.errors import BadRequest, RouterError
 from router.net.ahead import ReadAhead
+from router.net.chunks import ChunkLines
 from router.net.gathered import Gathered
 from router.net.headers import Headers, RawHeaders, extended
-from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed, too_large
+from router.net.heads import HEAD_LIMIT, Request, check_head, collect_head, malformed, too_large
 from router.net.stream import Bytes, SocketStream
 
 
@@ -88,6 +89,7 @@ class Connection:
         self._ahead = ReadAhead(stream)
         self._seconds = limits.idle
         self._announced = self._received = 0
+        self._chunks: ChunkLines | None = None
 
     # The life of the connection
 
@@ -201,12 +203,12 @@ class Connection:
     def _skim(self) -> None:
         """Read over what is at hand of a body nobody asked for; a request without one ends here too."""
         conn = self._h11
-        with contextlib.suppress(h11.RemoteProtocolError):  # it ends the connection, not this answer
+        with contextlib.suppress(h11.RemoteProtocolError, RouterError):  # it ends the connection, not this answer
             while conn.their_state is h11.SEND_BODY:
                 if conn.next_event() is h11.NEED_DATA:
                     if not self._ahead:
                         return
-                    conn.receive_data(self._ahead.take())
+                    self._feed()
 
     async def _linger(self) -> None:
         """End our side and read on for a moment: closing over unread bytes would reset the answer away."""
@@ -229,12 +231,18 @@ class Connection:
         if self.busy:
             self.cut(Cut.GONE)
 
+    def _head_begun(self) -> None:
+        self.deadline(self.limits.head, Cut.HEAD)
+
     def _feed(self) -> None:
         while self._ahead:
-            self._h11.receive_data(self._ahead.take())
+            data = self._ahead.take()
+            if self._chunks is not None:
+                self._chunks.check(data)
+            self._h11.receive_data(data)
 
     async def _next_request(self) -> Request | None:
-        head = await self._collect_head()
+        head = await collect_head(self._ahead, self._head_begun)
         if head is None:
             return None
         self._h11.receive_data(head)
@@ -247,34 +255,9 @@ class Connection:
         request = Request(event)
         check_head(request)
         self._received = 0
+        self._chunks = ChunkLines() if b"transfer-encoding" in request.fields else None
         self._announced = int(request.fields.get(b"content-length", b"0"))
         return request
-
-    async def _collect_head(self) -> bytes | None:
-        """The raw head up to and with its blank line; what follows stays for the body."""
-        data = b""
-        begun = blank = False
-        while True:
-            if not await self._ahead.more():
-                return None
-            data += self._ahead.take()
-            if not blank and data.startswith(b"\r\n"):
-                blank = True  # one before a request is tolerated (RFC 9112, 2.2)
-                data = data[2:]
-            if data.startswith(b"\r\n"):
-                raise BadRequest("The request begins with blank lines.")
-            end = data.find(b"\r\n\r\n") + 4
-            head = data[:end] if end > 3 else data
-            if len(head) > HEAD_LIMIT:
-                raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
-            check_raw(head, whole=end > 3)
-            if end > 3:
-                if len(data) > end:
-                    self._ahead.put_back(data[end:])
-                return head
-            if not begun:
-                begun = True
-                self.deadline(self.limits.head, Cut.HEAD)
 
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""

@@ -97,6 +97,8 @@ async def accept(
 
     with listener:
         while True:
+            await trio.lowlevel.wait_readable(listener)
+            # Not before: a listener without callers would keep a slot from the others.
             await slots.acquire()
             nursery.start_soon(served, await _next(listener, reserve))
 

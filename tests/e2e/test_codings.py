@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+import threading
 import time
 import zlib
 from functools import partial
@@ -11,6 +12,7 @@ import brotli
 import pytest
 
 from . import samples
+from .crowd import memory
 from .samples import CHAT, MESSAGES, PROTOCOLS
 from .upstream import plain
 from .wire import Client, ask, request
@@ -124,6 +126,32 @@ def test_bombs_hold_up_nobody(fairlead, upstream):
             assert client.answer().status == 413
     assert slowest < 2
     assert time.monotonic() - began < 15
+    assert not upstream.seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_bombs_take_little_memory(fairlead, upstream):
+    """One of each coding at once: one is unpacked at a time, to its bound."""
+    bombs = [(field, pack(b"\0" * (2 * LIMIT))) for field, pack in PACKERS.values()]
+    before = memory(fairlead.process.pid)
+    over, held = threading.Event(), []
+
+    def watch():
+        while not over.wait(0.02):
+            held.append(memory(fairlead.process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    clients = [Client(fairlead.port) for _ in bombs]
+    for client, (field, bomb) in zip(clients, bombs, strict=True):
+        client.send(request(CHAT.path, bomb, coded(field)))
+    statuses = [client.answer().status for client in clients]
+    over.set()
+    watcher.join()
+    for client in clients:
+        client.sock.close()
+    assert statuses == [413] * len(bombs)
+    assert max(held) - before < 2 * LIMIT
     assert not upstream.seen
 
 

@@ -1,5 +1,6 @@
 """HTTP that two servers could read differently, and who may ask at all: product.md 10."""
 
+import contextlib
 import socket
 
 import pytest
@@ -23,6 +24,12 @@ MALFORMED = {
     "chunks in HTTP/1.0": (HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "gzip, chunked": (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", (400, 501)),
     "identity": (HEAD + b"Transfer-Encoding: identity\r\n\r\n" + BODY, (400, 501)),
+    "chunked twice": (HEAD + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n", (400, 501)),
+    "chunk with LF": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n13\n" + BODY + b"\n0\n\n", 400),
+    "extension with LF": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n13;a\nb\r\n" + BODY + b"\r\n0\r\n\r\n", 400),
+    "trailer with LF": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n13\r\n" + BODY + b"\r\n0\r\nX: y\n\n", 400),
+    "folded trailer": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n13\r\n" + BODY + b"\r\n0\r\nX: y\r\n z\r\n\r\n", 400),
+    "many trailers": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
     "bad chunk size": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
     "HTTP/2.0": (GET.replace(b"1.1", b"2.0") + b"\r\n", 400),
     "HTTP/1.2": (GET.replace(b"1.1", b"1.2") + b"\r\n", 400),
@@ -35,15 +42,20 @@ MALFORMED = {
     "obs-fold by tab": (GET + b"X: y\r\n\tz\r\n\r\n", 400),
     "space before colon": (GET + b"X : y\r\n\r\n", 400),
     "NUL in a field": (GET + b"X: a\0b\r\n\r\n", 400),
+    "escape in a field": (GET + b"X: \x1b[2J\r\n\r\n", 400),
     "no host": (b"GET /livez HTTP/1.1\r\n\r\n", (400, 403)),
     "two hosts": (GET + b"Host: evil.example\r\n\r\n", 400),
     "absolute form": (GET.replace(b"/livez", b"http://localhost/livez") + b"\r\n", 400),
+    "absolute form, another host": (GET.replace(b"/livez", b"https://evil.example/v1/models") + b"\r\n", 400),
+    "authority form": (GET.replace(b"/livez", b"localhost:80") + b"\r\n", 400),
+    "fragment": (GET.replace(b"/livez", b"/v1/models#x") + b"\r\n", 400),
     "asterisk": (GET.replace(b"/livez", b"*") + b"\r\n", 400),
     "dot segments": (GET.replace(b"/livez", b"/v1/../livez") + b"\r\n", 400),
     "one dot": (GET.replace(b"/livez", b"/v1/./models") + b"\r\n", 400),
     "encoded dots": (GET.replace(b"/livez", b"/v1/%2e%2E/livez") + b"\r\n", 400),
     "half encoded dots": (GET.replace(b"/livez", b"/v1/.%2e") + b"\r\n", 400),
     "encoded slash": (GET.replace(b"/livez", b"/v1/files%2fx") + b"\r\n", 400),
+    "encoded slash, upper case": (GET.replace(b"/livez", b"/v1%2Ffiles") + b"\r\n", 400),
     "backslash": (GET.replace(b"/livez", b"/v1\\files") + b"\r\n", 400),
     "encoded backslash": (GET.replace(b"/livez", b"/v1/%5Cfiles") + b"\r\n", 400),
     "CONNECT": (b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
@@ -73,6 +85,23 @@ def test_malformed(fairlead, upstream, name, piece):
         assert client.ended()
     check_security(answer)
     assert not upstream.seen
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_between_good_ones(fairlead, upstream, name):
+    """The request before it is served, the one behind it, or inside it, is not: nobody can say that it is one."""
+    data, status = MALFORMED[name]
+    upstream.script(plain(MESSAGES.whole))
+    good = request(MESSAGES.path, MESSAGES.body())
+    with Client(fairlead.port) as client:
+        # A refusal of many bytes may come while they are still being sent.
+        with contextlib.suppress(ConnectionError):
+            client.send(good + data + good)
+        assert client.answer().body == MESSAGES.whole
+        answer = client.answer()
+        assert answer.status in (status if isinstance(status, tuple) else (status,)), answer
+        assert client.ended()
+    assert len(upstream.seen) == 1
 
 
 def test_within_bounds(fairlead):

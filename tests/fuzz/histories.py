@@ -24,6 +24,7 @@ TERMINAL = {
     "chat": (b"data: [DONE]", b'"finish_reason":"stop"'),
     "responses": (b'"type":"response.completed"',),
 }
+DONE = b"data: [DONE]\n\n"
 _TAG = re.compile(rb'"tag":"(t\d+x\d+)"')
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
@@ -34,7 +35,7 @@ def events_of(protocol, tag, count):
         start = b'data: {"id":"%b","object":"chat.completion.chunk","created":1,"model":"m","choices":[%b]}\n\n'
         deltas = [b'{"index":0,"delta":{"content":"%b"},"finish_reason":null}' % tag] * count
         last = b'{"index":0,"delta":{},"finish_reason":"stop"}'
-        return [start % (tag, choice) for choice in (*deltas, last)] + [b"data: [DONE]\n\n"]
+        return [start % (tag, choice) for choice in (*deltas, last)] + [DONE]
     if protocol == "messages":
         payloads = [
             b'{"type":"message_start","message":{"id":"%b","model":"m","content":[],"usage":{"input_tokens":3}}}' % tag,
@@ -83,6 +84,8 @@ class Script:
         else:
             self.body = plain_of(protocol, tag, chance.choice((0, 10, 3000, 300_000)))
         self._answer(b"200 OK", self.body)
+        if sum(step for step in self.steps if isinstance(step, float)) >= 240:
+            self.good = False  # no stream's first event may take longer (product.md 7)
         if fault is not None:
             self.good = False
             getattr(self, f"_{fault}")()
@@ -112,6 +115,11 @@ class Script:
     def _pieces(self, body):
         size = max(self._chance.choice((37, 900, 20_000, 1 << 20)), len(body) // 40)
         return [body[at : at + size] for at in range(0, len(body), size)]
+
+    @property
+    def late_end(self):
+        """True where a Chat stream may end without its last line, as that may come 15 s after all that counts."""
+        return self.protocol == "chat" and any(isinstance(step, float) and step > 15 for step in self.steps)
 
     # Faults
 
@@ -253,16 +261,20 @@ async def _play(stream, steps):
 
 
 class Counting(Proxy):
-    """The application, with a count of what it was given and of what it had defects in."""
+    """The application, with a count of what it was given, of what could not be read, and of what it had defects in."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.begun = 0
+        self.begun = self.unread = 0
         self.crashes = []
 
     async def __call__(self, connection, request):
         self.begun += 1
         await super().__call__(connection, request)
+
+    def refusal(self, error):
+        self.unread += 1
+        return super().refusal(error)
 
     def crashed(self, error):
         self.crashes.append(error)

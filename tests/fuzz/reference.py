@@ -10,7 +10,8 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/(\d\.\d)
 _FIELD = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e\x80-\xff](?:[ \t]*[\x21-\x7e\x80-\xff])*)?)[ \t]*"
 )
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,20})(?:;[^\n]*)?[ \t]*")
+# Stricter than the text: 64 bits, and no white space before an extension.
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*|[ \t]*)")
 _SEGMENT = re.compile(rb"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
@@ -35,12 +36,8 @@ class Incomplete(Exception):
     """More must come."""
 
 
-class Unclear(Exception):
-    """Trailers that some readers take, and some refuse: nothing of them is forwarded, either answer will do."""
-
-
 def requests(data):
-    """All requests, and how it ended: Refused, Incomplete, Unclear, or None when the connection is to be closed."""
+    """All requests, and how it ended: Refused, Incomplete, or None when the connection is to be closed."""
     found = []
     try:
         while True:
@@ -48,7 +45,7 @@ def requests(data):
             found.append(request)
             if last:
                 return found, None
-    except (Refused, Incomplete, Unclear) as end:
+    except (Refused, Incomplete) as end:
         return found, type(end)
 
 
@@ -84,7 +81,7 @@ def _check_target(method, target):
         raise Refused
     if any(_SEGMENT.fullmatch(segment) for segment in path.split(b"/")):
         raise Refused
-    if b"\\" in path or b"%2f" in path.lower() or b"%5c" in path.lower():
+    if b"#" in target or b"\\" in path or b"%2f" in path.lower() or b"%5c" in path.lower():
         raise Refused
 
 
@@ -128,7 +125,9 @@ def _trailers(rest):
     if rest.startswith(b"\r\n"):
         return rest[2:]
     block, found, after = rest.partition(b"\r\n\r\n")
+    if not found:
+        raise Incomplete
     fields = [_FIELD.fullmatch(line) for line in block.split(b"\r\n")]
-    if not found or None in fields or len(fields) > 100 or any(field[1].lower() in FRAMING for field in fields):
-        raise Unclear
+    if None in fields or len(fields) > 100 or any(field[1].lower() in FRAMING for field in fields):
+        raise Refused
     return after

@@ -22,7 +22,7 @@ from router.settings import Secret, load
 from router.store import backends
 from router.store.home import open_home
 
-from .histories import PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
+from .histories import DONE, PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
 
 BATCH = 50
 LOST = (OSError, trio.ClosedResourceError)
@@ -169,7 +169,16 @@ class History:
             good, failed = any(mark in last for mark in TERMINAL[script.protocol]), b"error" in last
             assert good or (failed and not script.good) or (not answer.whole and self.leaves)
         if script.good and answer.whole:
-            assert _PING.sub(b"", answer.body) == script.body
+            body = _PING.sub(b"", answer.body)
+            assert body == script.body or (script.late_end and body + DONE == script.body)
+
+
+class Unasked:
+    """No history asks for the operator's endpoints, which show these."""
+
+    url = ""
+    started = 0.0
+    problems = ()
 
 
 async def histories(folder, count):
@@ -182,7 +191,7 @@ async def histories(folder, count):
         upstreams = Upstreams(nursery, random.Random(count))
         runtime = Runtime(read(home, settings), home, log, connections=upstreams)
         gate = Gate(settings, None, Secret("token"))
-        proxy = Counting(runtime, gate, Endpoints(runtime, gate, "", lambda: None, trio.Event))
+        proxy = Counting(runtime, gate, Endpoints(runtime, gate, Unasked()))
         entries = []
         runtime.recorder.listeners.add(entries.append)
         baseline = trio.lowlevel.current_statistics().tasks_living
@@ -192,12 +201,13 @@ async def histories(folder, count):
             for history in batch:
                 check(history)
             assert proxy.crashes == []
-            assert len(entries) == len({entry.id for entry in entries}) == proxy.begun
+            assert len(entries) == len({entry.id for entry in entries}) == proxy.begun + proxy.unread
+            assert sum(entry.path == "(malformed)" for entry in entries) == proxy.unread
             assert all(entry.status for entry in entries)
             assert runtime.buffers.held == 0
             assert upstreams.open == upstreams.idle
             entries.clear()
-            proxy.begun = 0
+            proxy.begun = proxy.unread = 0
             upstreams.scripts.clear()
             if chance_to_close(first):
                 upstreams.close()
