@@ -11,11 +11,11 @@ import msgspec
 from router.cli.parser import Parser, nearest, note
 from router.cli.text import count
 from router.errors import CommandError, UsageError
-from router.store import queries
+from router.store import queries, queries_rows
 from router.store.database import NAME, Busy, Corrupt, Unusable, open_history, translated
 from router.store.history import clear
 from router.store.home import Home, open_home
-from router.store.queries import Request
+from router.store.queries_rows import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def _export(argv: list[str]) -> int:
     )
     options = parser.read(argv)
     with queries.reading(open_home(os.environ)) as db:
-        rows = queries.every(db) if db is not None else ()
+        rows = queries_rows.every(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(Request.__struct_fields__)

@@ -12,9 +12,9 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import UsageError
 from router.settings.kinds import clean
-from router.store import queries
+from router.store import queries, queries_sums
 from router.store.home import open_home
-from router.store.queries import Summary, Sums
+from router.store.queries_sums import Summary, Sums
 from router.store.queries_window import since
 
 USAGE_SCHEMA = 1
@@ -41,7 +41,7 @@ def run(argv: list[str]) -> int:
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
     with queries.reading(open_home(os.environ)) as db:
-        found = queries.summary(db, begin, now) if db is not None else queries.empty(begin, now)
+        found = queries_sums.summary(db, begin, now) if db is not None else queries_sums.empty(begin, now)
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:

@@ -12,9 +12,9 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import CommandError
 from router.settings.kinds import clean
-from router.store import queries
+from router.store import queries, queries_rows
 from router.store.home import Home, open_home
-from router.store.queries import Request
+from router.store.queries_rows import Request
 
 WHY_SCHEMA = 1
 
@@ -44,7 +44,7 @@ def _found(home: Home, name: str) -> Request:
             raise CommandError(
                 "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
             )
-        request = _latest(db) if name == "-" else queries.request(db, name) or _begun(db, name)
+        request = _latest(db) if name == "-" else queries_rows.request(db, name) or _begun(db, name)
     if request is None:
         raise CommandError(
             f"the history holds no request {clean(name)}.",
@@ -55,15 +55,15 @@ def _found(home: Home, name: str) -> Request:
 
 
 def _latest(db: sqlite3.Connection) -> Request | None:
-    return next(iter(queries.latest(db, 1)), None)
+    return next(iter(queries_rows.latest(db, 1)), None)
 
 
 def _begun(db: sqlite3.Connection, name: str) -> Request | None:
     """The one request whose id begins so. Raises CommandError when there are several."""
-    ids = queries.beginning(db, name) if name.removeprefix("req_") else []
+    ids = queries_rows.beginning(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
         raise CommandError(f"several requests begin with {clean(name)}: {', '.join(ids)}.", "Give more of the id.")
-    return queries.request(db, ids[0]) if ids else None
+    return queries_rows.request(db, ids[0]) if ids else None
 
 
 def _lines(found: Request) -> list[str]:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from router.ir import Usage
+from router.policy.attempts import Attempt, Binding
 from router.settings import Secret
+from router.wire.limits import Windows
 
 RING = 10_000
 BODY_SHOWN = 8192
@@ -43,7 +45,8 @@ class Record:
     """One request, as it is logged. Times are seconds; started is since 1970.
 
     billing, utilisation: what the answer's headers said of the account's limits. request_bytes: of the body.
-    guess: output tokens, by what came of an answer.
+    guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
+    as they are told of; given_up: cached tokens that were left behind when the account was changed.
     """
 
     id: str
@@ -67,6 +70,12 @@ class Record:
     client: str = ""
     billing: str = ""
     utilisation: float | None = None
+    windows: Windows | None = None
+    queued: float = 0.0
+    tag: str = ""
+    tries: list[Attempt] = field(default_factory=list[Attempt])
+    binding: Binding | None = None
+    given_up: int | None = None
     request_bytes: int = 0
     guess: int = 0
     notes: list[str] = field(default_factory=list[str])
@@ -103,6 +112,8 @@ class Record:
             "client": self.client,
             "billing": self.billing,
             "utilisation": self.utilisation,
+            "queue_ms": round(self.queued * 1000, 1),
+            "tag": self.tag,
             "notes": self.notes,
         }
 

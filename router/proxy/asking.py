@@ -54,7 +54,7 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
     if edited.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        ticket.runtime.refuses_usage.add(target.backend.name)
+        _note_refused_usage(ticket)
         return await _unprobed(ticket, body, top), False
     return upstream, edited.hide_usage
 
@@ -67,8 +67,7 @@ async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstre
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
     if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        ticket.runtime.refuses_usage.add(ticket.target.backend.name)
-        ticket.record.notes.append("sent again without stream_options")
+        _note_refused_usage(ticket)
         edited, hide_usage = await translating.prepared(ticket, body)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     return await translating.answered(ticket, upstream), hide_usage
@@ -90,7 +89,7 @@ async def _uploaded(ticket: Ticket) -> Upstream:
         return await _sent(ticket, target, facts, Edited(upload.parts))
     # What was sent on cannot be sent again, so no connection that may be stale.
     upstream = await _lent(ticket, target, facts, fresh=True)
-    ticket.record.attempts += 1
+    ticket.attempt()
     lines = _lines(ticket, target)
     lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
     await upstream.send_streamed(ticket.request.method.encode("ascii"), _path(ticket, target), lines, upload.more)
@@ -113,12 +112,20 @@ async def _refuses_usage(upstream: Upstream) -> bool:
     return False
 
 
+def _note_refused_usage(ticket: Ticket) -> None:
+    """The backend is not asked for usage again, and this request is sent once more."""
+    record = ticket.record
+    ticket.runtime.refuses_usage.add(record.backend)
+    last = record.tries[-1]
+    last.status, last.error, last.done = 400, "upstream_error", "retried"
+    record.notes.append("sent again without stream_options")
+
+
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     """Send again without the usage probe: it was what the upstream refused."""
     assert ticket.route is not None
     assert ticket.target is not None
     assert ticket.facts is not None
-    ticket.record.notes.append("sent again without stream_options")
     edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[])
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
@@ -196,7 +203,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
     fresh = False
     while True:
         upstream = await _lent(ticket, target, facts, fresh=fresh)
-        ticket.record.attempts += 1
+        attempt = ticket.attempt()
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
@@ -207,6 +214,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
             if not upstream.reused or upstream.answered:
                 raise
             upstream.drop()
+            attempt.error, attempt.done = "stale_connection", "retried"
             fresh = True
 
 

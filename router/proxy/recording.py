@@ -45,9 +45,11 @@ class Recorder:
         record = ticket.record
         record.client = client_of(ticket.request.fields)
         if ticket.upstream is not None:
-            record.billing, record.utilisation = reading(ticket.upstream.fields)
+            record.billing, record.utilisation, record.windows = reading(ticket.upstream.fields)
         if ticket.call.generates and record.attempts:
             estimate(record, writes=ticket.call.path != "/v1/embeddings")
+        if record.tries:
+            _end_attempt(record, ticket.upstream.status if ticket.upstream is not None else 0)
         entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "", _losses(ticket))
         self._history.add(entry)
         self.counters.count(entry)
@@ -72,6 +74,13 @@ class Recorder:
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
+
+
+def _end_attempt(record: Record, status: int) -> None:
+    """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
+    last = record.tries[-1]
+    if not last.done:
+        last.status, last.error = last.status or status, last.error or record.error
 
 
 def estimate(record: Record, *, writes: bool) -> None:
@@ -113,6 +122,7 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         status=record.status,
         error=record.error,
         attempts=record.attempts,
+        queued=record.queued,
         first_byte=record.first_byte,
         total=record.total,
         tokens_in=usage.input,
@@ -124,6 +134,11 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         stream=record.stream,
         billing=record.billing,
         utilisation=record.utilisation,
+        windows=record.windows,
+        tag=record.tag,
         estimated=record.estimated,
-        notes="; ".join(record.notes),
+        notes="; ".join(record.notes) if record.notes else "",
+        tries=tuple(record.tries),
+        binding=record.binding,
+        given_up=record.given_up,
     )

@@ -10,6 +10,7 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.http11 import Connection, Request
 from router.net.stream import Bytes
+from router.policy.attempts import Attempt
 from router.policy.routes import Route
 from router.proxy.accesslog import BODY_KEPT, Record
 from router.proxy.changes import Changes
@@ -57,6 +58,16 @@ class Ticket:
         """The request body is no longer held."""
         self.runtime.buffers.give(self.held)
         self.held = 0
+
+    def attempt(self) -> Attempt:
+        """Begin an attempt at the backend and account that the record names; whoever ends it says how it ended. The
+        status of the last one is filled in with the record's end."""
+        record = self.record
+        record.attempts += 1
+        at = trio.current_time() - self.request.arrived
+        attempt = Attempt(at=at, backend=record.backend, account=record.account)
+        record.tries.append(attempt)
+        return attempt
 
     def own_headers(self) -> Lines:
         """What names the server of an answer, and what keeps a browser from using it."""
