@@ -24,7 +24,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from router.policy.bindings import Bound, Bindings
+from router.policy.bindings import Bindings, Bound
 from router.policy.headroom import Headroom
 
 COOL_SECONDS, COOL_LIMIT = 60.0, 1800.0
