@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli.parser import Parser
-from router.cli.text import note_problems, own_logins, point_lines, read_settings
+from router.cli.text import load_settings, note_problems, own_logins, point_lines
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
 from router.store import access, backends, config
@@ -21,7 +21,8 @@ def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when this home's proxy is already there."""
     flags = _flags(_parser().read(argv))
     home = open_home(os.environ)
-    settings = read_settings(home, flags)
+    loaded = load_settings(home, flags)
+    settings = loaded.settings
     access.check(settings)
     # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
     gc.disable()
@@ -31,6 +32,7 @@ def run(argv: list[str]) -> int:
         return serve.run(
             settings,
             home,
+            warnings=loaded.warnings,
             again=lambda: config.load(home, os.environ, flags),
             announce=lambda serving: _announce(home, settings, serving),
         )

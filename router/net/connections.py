@@ -16,7 +16,8 @@ from typing import NamedTuple, cast
 import h11
 import trio
 
-from router.errors import BadGateway
+from router.errors import BadGateway, Unavailable
+from router.net.descriptors import any_left, exhausted, is_out
 from router.net.stream import SocketStream
 from router.net.tls import client_context
 
@@ -135,8 +136,16 @@ class Connections:
         return sum(len(stack) for stack in self._idle.values())
 
     async def dial(self, origin: Origin) -> UpstreamConnection:
-        """A new connection, TLS included. Raises BadGateway that says what was seen."""
-        sock = await _connected(origin)
+        """A new connection, TLS included. Raises BadGateway that says what was seen, Unavailable when no descriptor
+        is left."""
+        try:
+            sock = await _connected(origin)
+        except Unavailable:
+            if not self.idle:
+                raise
+            # To other origins, or to addresses that this one no longer has.
+            self.close()
+            sock = await _connected(origin)
         stream = sock if origin.scheme == "http" else await self._secured(origin, sock)
         self.open += 1
         return UpstreamConnection(origin, sock, stream)
@@ -159,8 +168,12 @@ async def _connected(origin: Origin) -> SocketStream:
     try:
         stream = await trio.open_tcp_stream(origin.host, origin.port)
     except socket.gaierror as error:
+        if not any_left():
+            raise exhausted() from None
         raise BadGateway(f"The name {origin.host} could not be resolved: {error.strerror}.") from None
     except OSError as error:
+        if is_out(error) or is_out(error.__cause__):
+            raise exhausted() from None
         raise BadGateway(f"{origin} could not be reached: {_connect_problem(error)}.") from None
     # The file descriptor moves to a plain socket; trio's wrapper is left without one.
     family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto

@@ -13,6 +13,7 @@ Rules of this file:
 import contextlib
 import enum
 import http
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,6 +87,7 @@ class Connection:
         self._scope = trio.CancelScope()
         self._ahead = ReadAhead(stream)
         self._retired = False
+        self._seconds = math.inf
         self._announced = self._received = 0
         self._writing = False
 
@@ -120,7 +122,12 @@ class Connection:
     def deadline(self, seconds: float, why: Cut) -> None:
         """Move the connection's one deadline; `why` is what it will mean."""
         self._meaning = why
+        self._seconds = seconds
         self._scope.deadline = trio.current_time() + seconds
+
+    def restart(self) -> None:
+        """Have the running deadline begin anew: the machine slept, or changed its network."""
+        self._scope.deadline = trio.current_time() + self._seconds
 
     @property
     def retired(self) -> bool:

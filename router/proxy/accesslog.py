@@ -190,6 +190,11 @@ class AccessLog:
         if not self._wake.is_set():
             self._wake.set()
 
+    @property
+    def waiting(self) -> int:
+        """Records and lines that are not written yet."""
+        return len(self._ring)
+
     def close(self, seconds: float = 1.0) -> None:
         """Write what is left, waiting at most `seconds` for a reader that may not be there."""
         self._stopping = True

@@ -93,7 +93,8 @@ class Proxy:
 
     def _finished(self, ticket: Ticket) -> None:
         runtime = self._runtime
-        ticket.record.total = trio.current_time() - ticket.request.arrived
+        now = runtime.vitals.answered = trio.current_time()
+        ticket.record.total = now - ticket.request.arrived
         runtime.recorder.finished(ticket)
         if runtime.log.enabled:
             runtime.log.add(ticket.record)

@@ -20,6 +20,7 @@ from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
+from router.proxy.vitals import Vitals
 from router.settings import Settings
 from router.store.home import Home
 from router.store.ledger import Ledger
@@ -67,6 +68,7 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: Connections = field(default_factory=Connections)
     buffers: Buffers = field(default_factory=Buffers)
+    vitals: Vitals = field(default_factory=Vitals)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])

@@ -83,7 +83,8 @@ class Ticket:
     def began(self, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
         """Frame the head of an answer; from here on it is committed."""
         self.record.status = status
-        self.record.first_byte = trio.current_time() - self.request.arrived
+        now = self.runtime.vitals.answered = trio.current_time()
+        self.record.first_byte = now - self.request.arrived
         return self.connection.head(status, Headers(lines), reason)
 
     async def respond(self, status: int, lines: Lines, body: Bytes, reason: bytes = b"") -> None:
