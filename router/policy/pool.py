@@ -191,6 +191,12 @@ class Pool:
         waited = [one for one in closed if now - max(one.closed_at, one.tried) >= HOURLY_SECONDS]
         return min(waited, key=lambda one: one.closed_at, default=None)
 
+    def able(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> bool:
+        """True when `choose` would find an account."""
+        if self.stateless:
+            return self.members[0] not in tried
+        return self.ready_at(now, want, tried) <= now or self._last_resort(now, want, tried) is not None
+
     def ready_at(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> float:
         """When the next account is ready for a request; infinite when none will be."""
         fitting = [one.until(want.family) for one in self.members if self._fits(one, want, tried)]

@@ -1,5 +1,6 @@
 """Clocks: one for deadlines, which stands still while the process does, and a reading of all there are."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,6 +9,24 @@ import trio
 
 #: Seconds; a jump beyond this is no slow loop and no correction of the time.
 JUMP = 10.0
+
+
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def sleepless() -> float:
+        """Seconds on a clock that goes on while the machine sleeps, and that nobody sets."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+elif sys.platform == "darwin":
+
+    def sleepless() -> float:
+        """Seconds on a clock that goes on while the machine sleeps, and that nobody sets."""
+        # Python's own monotonic clock stands still there.
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:
+    # Windows counts the time asleep.
+    sleepless = time.monotonic
 
 
 class AwakeClock(trio.abc.Clock):

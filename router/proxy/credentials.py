@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import trio
 
-from router.backends import Backend
+from router.backends import Account, Backend
 from router.backends.known import auth_form
 from router.errors import CommandError
 from router.proxy.children import Ended, TooMuch, TooSlow, output_of
@@ -46,13 +46,16 @@ class Credential(NamedTuple):
         return f"Credential({self.account})"
 
 
-def credential_of(backend: Backend, environ: Mapping[str, str]) -> Credential:
-    """The credential of a backend's first account; its requests may need none."""
+def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credential]:
+    """The credentials of a backend's accounts, one at least; its requests may need none."""
     if backend.auth == "client":
-        return Credential(None, None, "client")
+        return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
-        return Credential(None, None if backend.auth == "none" else "no key is stored.", "none")
-    account = backend.accounts[0]
+        return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
+    return [_credential(account, environ) for account in backend.accounts]
+
+
+def _credential(account: Account, environ: Mapping[str, str]) -> Credential:
     try:
         secret = secrets.at_hand(account.key, environ)
     except CommandError as error:

@@ -5,6 +5,7 @@ client inside it, since a send that is cut leaves half an event; what the socket
 the scope is left. Deadlines move at most once a second.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ PREAMBLE_LIMIT = 1 << 20
 PING_SECONDS = 15.0
 _LAZY_SECONDS = 1.0
 _UNCOUNTED = 65536
+_SOONER = 0.99
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Relay:
         "_splitter",
         "_upstream",
         "committed",
+        "impatient",
         "shown",
         "tap",
     )
@@ -85,6 +88,8 @@ class Relay:
         self._pinged = 0.0
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
+        #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
+        self.impatient = False
         self.tap = tap
         # The beginning of the stream, kept for -vv; None when nobody asks for it.
         self.shown: bytes | None = None
@@ -118,13 +123,22 @@ class Relay:
                     if now - self._marked > self._lazy or committed is not self.committed:
                         self._mark(now)
                         nap.deadline = self._wake()
+            if nap.cancelled_caught and self._gives_up():
+                raise Broken(f"it sent nothing for {self._pace.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 rest = self._connection.write_now(self._woken())
         return await self._finish()
 
+    def _gives_up(self) -> bool:
+        return self.impatient and not self.committed and trio.current_time() < self._pace.commit_by
+
     def _wake(self) -> float:
-        return max(self._marked, self._pinged) + PING_SECONDS if self.committed else self._pace.commit_by
+        if self.committed:
+            return max(self._marked, self._pinged) + PING_SECONDS
+        # As for `idle` less a moment: the connection's own deadline would end the whole exchange.
+        silence = self._marked + self._pace.idle * _SOONER if self.impatient else math.inf
+        return min(self._pace.commit_by, silence)
 
     def _mark(self, now: float) -> None:
         """Move the connection's deadline to the next moment of silence that is too long."""
