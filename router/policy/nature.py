@@ -1,13 +1,15 @@
 """Whether a request may be sent a second time: `retry`'s natures, told from its path and its body."""
 
-from collections.abc import Iterable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from router.policy.retry import Nature
 from router.wire.dialects import Call
 from router.wire.peek import Top
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _COUNT_PATH = "/v1/messages/count_tokens"
 _READS = ("GET", "HEAD")

@@ -7,6 +7,7 @@ A place in the line is held from `take` to `leave`.
 import math
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -22,8 +23,10 @@ from router.policy.sessions import family_of, session_of
 from router.proxy import asking
 from router.proxy.refusals import Refusal, overdue
 from router.proxy.slots import Waited
-from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
+
+if TYPE_CHECKING:
+    from router.proxy.targets import Target
 
 BYTES_PER_TOKEN = 3.6
 _SEALED = b'"encrypted_content"'
@@ -225,7 +228,9 @@ class Course:
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
         remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
         ticket.connection.deadline(remaining, Cut.TOTAL)
-        ticket.target = await ticket.runtime.keyed(target)
+        found = ticket.target = await ticket.runtime.keyed(target)
+        if self._keyed is not None and found.secret == self._keyed.secret:
+            raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
 
     # Coming back
 
@@ -277,7 +282,7 @@ class Course:
             self.best = refusal
         if step.what == "stop":
             return False
-        self.moved = True
+        self.moved = not rekeyed or self.moved
         self._only = choice.member.alias if rekeyed or (step.what == "again" and refusal.burst) else self._only
         if step.delay:
             await trio.sleep(step.delay)

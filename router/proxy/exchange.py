@@ -73,8 +73,7 @@ class Exchange:
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if ticket.connection.started:
                 raise
-            fault = Fault.UNSENT if ticket.upstream is None else Fault.SILENT if error.status == 504 else Fault.FAILED
-            refusal = Refusal(fault=fault, status=error.status, error=error)
+            refusal = Refusal(fault=_fault(error, sent=ticket.upstream is not None), status=error.status, error=error)
         if refusal is not None:
             if ticket.upstream is not None:
                 ticket.upstream.release()
@@ -239,6 +238,14 @@ async def refuse(ticket: Ticket, error: RouterError) -> None:
     headers = [*ticket.own_headers(), answering.JSON, *spelled(pairs)]
     ticket.record.error = ticket.record.error or error.kind
     await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
+
+
+def _fault(error: RouterError, *, sent: bool) -> Fault:
+    if isinstance(error, Unauthenticated):
+        return Fault.REFUSED  # its key cannot be had
+    if not sent:
+        return Fault.UNSENT
+    return Fault.SILENT if isinstance(error, UpstreamTimeout) else Fault.FAILED
 
 
 def _error(why: Cut, ticket: Ticket) -> RouterError:
