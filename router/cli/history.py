@@ -15,7 +15,7 @@ from router.store import queries, queries_rows
 from router.store.database import NAME, Busy, Corrupt, Unusable, open_history, translated
 from router.store.history import clear
 from router.store.home import Home, open_home
-from router.store.queries_rows import Request
+from router.store.queries_rows import Request, Try
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +65,8 @@ def _export(argv: list[str]) -> int:
 
 def _cell(value: object) -> object:
     """A value as spreadsheets take it: a text is never a formula."""
+    if isinstance(value, list) and any(isinstance(one, Try) for one in value):  # pyright: ignore[reportUnknownVariableType]
+        return msgspec.json.encode(value).decode()
     if isinstance(value, list):
         value = "; ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(value, str) and value.startswith(_FORMULA):

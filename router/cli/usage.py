@@ -19,7 +19,7 @@ from router.store.queries_window import since
 
 USAGE_SCHEMA = 1
 _ROWS = 15
-_HEAD = ("requests", "in", "cached", "out", "first byte p50 / p95", "cost")
+_HEAD = ("requests", "errors", "in", "cached", "out", "first byte p50 / p95", "cost")
 
 
 def run(argv: list[str]) -> int:
@@ -64,7 +64,8 @@ def _lines(found: Summary, asked: str) -> list[str]:
             )
         )
     ]
-    for title, group in (("model", found.models), ("account", found.accounts), ("client", found.clients)):
+    groups = (("model", found.models), ("account", found.accounts), ("client", found.clients), ("tag", found.tags))
+    for title, group in groups:
         if group:
             lines += _table(title, group)
     lines += _shares("billing", found.billing_classes)
@@ -74,6 +75,8 @@ def _lines(found: Summary, asked: str) -> list[str]:
     lines += _limits(found)
     if total.estimated:
         lines.append(f"note     the tokens of {count(total.estimated, 'request')} are estimates")
+    if found.prices:
+        lines.append(f"note     prices of {'; '.join(clean(source) for source in found.prices)}")
     return lines
 
 
@@ -100,6 +103,7 @@ def _table(title: str, group: Sequence[Sums]) -> list[str]:
             (
                 clean(sums.name, 60),
                 f"{sums.requests:,}",
+                f"{sums.errors:,} ({amounts.share(sums.errors / sums.requests)})" if sums.errors else amounts.NONE,
                 amounts.tokens(sums.tokens_in),
                 amounts.share(sums.cached_share) if sums.cache_read else amounts.NONE,
                 amounts.tokens(sums.tokens_out),
@@ -129,10 +133,11 @@ def _shares(title: str, group: Sequence[Sums]) -> list[str]:
 
 
 def _limits(found: Summary) -> list[str]:
-    parts: list[str] = []
-    for limit in found.limits[:_ROWS]:
-        text = f"{clean(limit.account)} {amounts.share(limit.utilisation)} in use"
+    accounts: dict[str, list[str]] = {}
+    for limit in found.limits:
+        text = f"{limit.window} {amounts.share(limit.utilisation)} in use".strip()
         if limit.full_in_s is not None and limit.full_in_s < 86400:
             text += f", full in about {amounts.seconds(limit.full_in_s * 1000)} at this rate"
-        parts.append(text)
+        accounts.setdefault(limit.account, []).append(text)
+    parts = [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
     return [f"limits   {'   '.join(parts)}"] if parts else []

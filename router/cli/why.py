@@ -79,15 +79,17 @@ def _lines(found: Request) -> list[str]:
     lines = ["   ".join(part for part in head if part)]
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
     lines.append(_row("served by", _served(found)))
+    lines += _way(found)
     if found.error:
         lines.append(_row("error", clean(found.error)))
     if found.tokens_in is not None or found.tokens_out is not None:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
-        used = "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
-        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), used) if part)))
+        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
     lines += [_row("loss", clean(loss)) for loss in found.losses]
     lines += [_row("note", clean(text)) for text in found.notes]
+    if found.given_up:
+        lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
     if found.estimated:
         lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
     return lines
@@ -108,6 +110,34 @@ def _served(found: Request) -> str:
         parts.append(f"queued {amounts.seconds(found.queue_ms)}")
     parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
     return "   ".join(parts)
+
+
+def _used(found: Request) -> str:
+    """What was in use of the account's limits, as its answer said."""
+    windows = [("5h", found.used_5h), ("7d", found.used_7d)]
+    told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
+    if told:
+        return f"{', '.join(told)} in use"
+    return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+
+
+def _way(found: Request) -> list[str]:
+    """The wait, and the attempts one by one."""
+    lines: list[str] = []
+    if found.bound:
+        turns = "" if found.turns is None else f", {count(found.turns, 'turn')}"
+        bound = f", bound to {clean(found.bound)} (session {clean(found.session or '')}{turns})"
+        lines.append(_row("+0 ms", f"queued {amounts.seconds(found.queue_ms)}{bound}"))
+    names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
+    wide = max(map(len, names), default=0)
+    for name, one in zip(names, found.tries, strict=True):
+        told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
+        if one is found.tries[-1] and found.first_byte_ms is not None:
+            told.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+        done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
+        when = f"+{amounts.seconds(one.at_ms)}"
+        lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
+    return lines
 
 
 def _tokens(found: Request) -> str:

@@ -13,7 +13,6 @@ Rules of this file:
 import contextlib
 import enum
 import http
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -81,15 +80,13 @@ class Connection:
         self.limits = limits
         self.why: Cut | None = None
         self.on_cut: Callable[[Cut], Awaitable[None]] | None = None
-        self.busy = False
+        self.busy = self._retired = self._writing = False
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
         self._ahead = ReadAhead(stream)
-        self._retired = False
-        self._seconds = math.inf
+        self._seconds = limits.idle
         self._announced = self._received = 0
-        self._writing = False
 
     # The life of the connection
 
@@ -126,7 +123,7 @@ class Connection:
         self._scope.deadline = trio.current_time() + seconds
 
     def restart(self) -> None:
-        """Have the running deadline begin anew: the machine slept, or changed its network."""
+        """Have the running deadline begin anew."""
         self._scope.deadline = trio.current_time() + self._seconds
 
     @property

@@ -153,15 +153,16 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
 async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> Route:
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
-    if ticket.runtime.loading and (route is None or route.floats or route.why == "default"):
+    unknown = isinstance(route, UnknownModel)
+    if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
-        route = None
-    if route is None:
-        route = decide(facts, ticket.snapshot.table, traits)
+        route = _decided(ticket, facts, traits)
+    if isinstance(route, UnknownModel):
+        raise route
     record = ticket.record
     record.backend, record.account = route.backend.name, ticket.snapshot.targets[route.backend.name].account
     record.route, record.sent_model = route.why, route.model
@@ -177,12 +178,12 @@ async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
     return traits
 
 
-def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | None:
-    """The route as far as it is known now; None for a model nobody is known to serve."""
+def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownModel:
+    """The route as far as it is known now; the error for a model nobody is known to serve."""
     try:
         return decide(facts, ticket.snapshot.table, traits)
-    except UnknownModel:
-        return None
+    except UnknownModel as error:
+        return error
 
 
 def check_speaks(call: dialects.Call, route: Route) -> None:

@@ -160,14 +160,22 @@ class Exchange:
                 record.estimated = True
                 record.status = record.status or CLIENT_GONE
         else:
-            record.error = why.name.lower()
             with trio.move_on_after(LAST_WORDS_SECONDS):
-                await self._end_with(_error(why, ticket))
+                if self._ended:
+                    await ticket.connection.write(ticket.connection.end())
+                else:
+                    record.error = why.name.lower()
+                    await self._end_with(_error(why, ticket))
         if self._relay is not None:
             self._note_stream(self._relay)
         ticket.release()
         if ticket.upstream is not None:
             ticket.upstream.release()
+
+    @property
+    def _ended(self) -> bool:
+        """True when the client was sent the stream's last event, good or bad: there is nothing to add to it."""
+        return self._relay is not None and self._relay.committed and self._relay.tap.ended is not None
 
     @property
     def _worth_draining(self) -> bool:
@@ -191,8 +199,7 @@ class Exchange:
         """The upstream broke off in its answer: nothing after a good end, else the last words of the protocol."""
         ticket = self._ticket
         relay = self._relay
-        ended = relay.tap.ended if relay is not None else None
-        if relay is not None and relay.committed and ended is not None:
+        if relay is not None and self._ended:
             await ticket.connection.write(ticket.connection.end())
             self._note_stream(relay)
             return

@@ -100,7 +100,7 @@ class Relay:
         Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
         """
         rest = b""
-        ended = False
+        ended = ending = False
         self._mark(trio.current_time())
         while not ended:
             if rest:
@@ -120,9 +120,16 @@ class Relay:
                     if rest:
                         break
                     now = trio.current_time()
-                    if now - self._marked > self._lazy or committed is not self.committed:
+                    if ending:
+                        continue
+                    ending = self.tap.ended is not None
+                    if ending or committed is not self.committed or now - self._marked > self._lazy:
                         self._mark(now)
                         nap.deadline = self._wake()
+            if nap.cancelled_caught and self.tap.ended is not None:
+                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                self._upstream.drop()
+                break
             if nap.cancelled_caught and self._gives_up():
                 raise Broken(f"it sent nothing for {self._pace.idle:g} s")
             if nap.cancelled_caught:

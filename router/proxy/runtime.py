@@ -13,6 +13,7 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.errors import CommandError
 from router.net.connections import Connections
+from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
@@ -78,6 +79,7 @@ class Runtime:
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
+    outbound: Outbound = field(init=False)
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
@@ -101,6 +103,7 @@ class Runtime:
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.outbound = configuration.outbound
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
@@ -136,12 +139,13 @@ class Runtime:
         )
         services: dict[str, Service] = {}
         for backend in backends:
-            targets = targets_of(backend, settings, self.environ)
+            targets = targets_of(backend, settings, self.environ, self.outbound)
             services[backend.name] = service_of(targets, settings, self._services.get(backend.name))
         self._services = services
         firsts = {name: service.first for name, service in services.items()}
         self.snapshot = Snapshot(settings, table, firsts, services, problems)
         every = [target for service in services.values() for target in service.targets.values()]
+        self.connections.configure({target.origin for target in every}, self.outbound.roots)
         self.log.hide(target.secret for target in every)
         self.credentials.keep({target.reference for target in every if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
@@ -222,7 +226,8 @@ class Runtime:
         target = self.snapshot.targets.get(entry.backend.name)
         try:
             target = await self._with_key(target) if target is not None else None
-            entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
+            key = target.secret if target else None
+            entry.models = tuple(await fetch_models(entry.backend, key, way=self.outbound))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

@@ -9,6 +9,7 @@ from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
 from router.errors import Unauthenticated
 from router.net.connections import Origin
+from router.net.outbound import DIRECT, Outbound
 from router.policy.table import DEMO
 from router.proxy.credentials import Credential, auth_header, credentials_of
 from router.settings import Secret, Settings
@@ -61,32 +62,31 @@ class Target:
         return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
-def targets_of(backend: Backend, settings: Settings, environ: Mapping[str, str]) -> list[Target]:
+def targets_of(
+    backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT
+) -> list[Target]:
     """The backend as it is used with each of its accounts, one at least."""
-    first, *others = credentials_of(backend, environ)
-    target = _target(backend, settings, first)
+    credentials = credentials_of(backend, environ)
+    target = _target(backend, settings, credentials[0], way)
     return [
-        target,
-        *(
-            replace(
-                target,
-                account=one.account,
-                auth=auth_header(backend, one.secret),
-                secret=one.secret,
-                problem=one.problem,
-                reference=one.reference,
-            )
-            for one in others
-        ),
+        replace(
+            target,
+            account=one.account,
+            auth=auth_header(backend, one.secret),
+            secret=one.secret,
+            problem=one.problem,
+            reference=one.reference,
+        )
+        for one in credentials
     ]
 
 
-def _target(backend: Backend, settings: Settings, credential: Credential) -> Target:
+def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
     """The backend, with what its table in config.toml and its vendor say of it."""
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port)
+    origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)

@@ -216,22 +216,12 @@ class History:
         failed = entry.error != "" or entry.status >= 400
         group.rows.append((failed, entry.estimated, unpriced, *tokens, cost, first, total))
         served, backend, account, *_ = group.roles
+        price, losses, notes = self._names.number(source), clean(entry.losses, 1024), clean(entry.notes, _NOTES_LIMIT)
         return (
             *(entry.id, ms, group.method, group.client, group.protocol, group.path, group.model, served, backend),
-            *(
-                account,
-                entry.status,
-                group.error,
-                entry.attempts,
-                int(entry.queued * 1000),
-                first,
-                total,
-                *tokens,
-                cost,
-            ),
-            *(self._names.number(source), clean(entry.losses, 1024), entry.stream, group.billing, entry.utilisation),
-            *(group.tag, entry.estimated, clean(entry.notes, _NOTES_LIMIT), self._sent(entry, ms, attempts)),
-            *self._bound(entry),
+            *(account, entry.status, group.error, entry.attempts, int(entry.queued * 1000), first, total, *tokens),
+            *(cost, price, losses, entry.stream, group.billing, entry.utilisation, group.tag, entry.estimated, notes),
+            *(self._sent(entry, ms, attempts), *self._bound(entry)),
             *(_NO_WINDOWS if entry.windows is None else msgspec.structs.astuple(entry.windows)),
         )
 

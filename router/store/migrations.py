@@ -70,8 +70,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 #: Of each older version that can be read as it is: what makes it look like the newest, on a connection that only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     2: (
-        "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, NULL AS "
-        "given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d FROM main.requests",
+        "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, "
+        "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d FROM main.requests",
         "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
     ),
 }
