@@ -10,7 +10,7 @@ from router.cli.parser import Parser
 from router.cli.text import load_settings, note_problems, own_logins, point_lines
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
-from router.store import access, backends, config
+from router.store import access, backends, captures, config
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))))
     if not enabled:
         print("Add a backend:   fairlead backend add anthropic --key-stdin")
+    if serving.runtime.ledger.elsewhere:
+        print(f"{serving.runtime.ledger.elsewhere}.")
+    if settings.history_capture:
+        print(captures.told(home))
     print("\nServing. Ctrl-C stops.", flush=True)
 
 

@@ -12,10 +12,12 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import UsageError
 from router.settings.kinds import clean
-from router.store import queries, queries_sums
-from router.store.home import open_home
+from router.store import captures, queries, queries_sums
+from router.store.home import Home, open_home
+from router.store.modes import shown
 from router.store.queries_sums import Summary, Sums
 from router.store.queries_window import since
+from router.store.whereabouts import place_of
 
 USAGE_SCHEMA = 1
 _ROWS = 15
@@ -40,12 +42,13 @@ def run(argv: list[str]) -> int:
         begin = since(options.since, now)
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
-    with queries.reading(open_home(os.environ)) as db:
+    home = open_home(os.environ)
+    with queries.reading(home) as db:
         found = queries_sums.summary(db, begin, now) if db is not None else queries_sums.empty(begin, now)
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:
-        print("\n".join(_lines(found, options.since)))
+        print("\n".join([*_lines(found, options.since), *_captured(home), *_elsewhere(home)]))
     return 0
 
 
@@ -78,6 +81,21 @@ def _lines(found: Summary, asked: str) -> list[str]:
     if found.prices:
         lines.append(f"note     prices of {'; '.join(clean(source) for source in found.prices)}")
     return lines
+
+
+def _captured(home: Home) -> list[str]:
+    """Where bodies lie, while they are captured and as long as any are left."""
+    left = captures.sweep(home)
+    where = captures.folder(home)
+    if where is None:
+        return []
+    bodies = f"the bodies of {count(left, 'request')} lie in {shown(where)}, each for 24 h"
+    return [f"capture  {bodies}; to end that:   fairlead config set history.capture off"]
+
+
+def _elsewhere(home: Home) -> list[str]:
+    place = place_of(home)
+    return [f"note     {place.elsewhere}"] if place.elsewhere else []
 
 
 def _span(asked: str) -> str:

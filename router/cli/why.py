@@ -12,8 +12,9 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import CommandError
 from router.settings.kinds import clean
-from router.store import queries, queries_rows
+from router.store import captures, queries, queries_rows
 from router.store.home import Home, open_home
+from router.store.modes import shown
 from router.store.queries_rows import Request
 
 WHY_SCHEMA = 1
@@ -30,11 +31,15 @@ def run(argv: list[str]) -> int:
     parser.add_argument("id", metavar="REQUEST_ID", help="its id, or the beginning of it; - is the latest")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
-    found = _found(open_home(os.environ), options.id)
+    home = open_home(os.environ)
+    found = _found(home, options.id)
+    captures.sweep(home)
+    bodies = captures.path_of(home, found.id)
     if options.json:
-        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found)}, indent=2))
+        capture = None if bodies is None else str(bodies)
+        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture}, indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join([*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]))
     return 0
 
 

@@ -83,6 +83,7 @@ class Exchange:
                 rest = stream.try_send(parts)
             elif size <= SURELY_TAKEN:
                 await stream.send_all(b"".join(parts))
+                await stream.wait_send_all_might_not_block()
             else:
                 rest = b"".join(parts)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -152,9 +153,10 @@ class Exchange:
             return
         data = memoryview(rest)
         for at in range(0, len(data), TLS_RECORD):
-            # Waiting inside a send is no good: cut there, trio's TLS stream could not even be read any more.
+            # The send itself never waits (connections.Unblocked), so only this can be cut.
             await stream.wait_send_all_might_not_block()
             await stream.send_all(data[at : at + TLS_RECORD])
+        await stream.wait_send_all_might_not_block()
 
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).

@@ -166,6 +166,8 @@ class Connection:
         try:
             if self.on_cut is not None:
                 await self.on_cut(why)
+                if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
+                    await self._linger()
             elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
                 error = BadRequest(f"{why.value}.")
                 error.status = 408
@@ -321,6 +323,8 @@ class Connection:
 
     def head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        if self._retired or self._scope.cancel_called:
+            headers = extended(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
 

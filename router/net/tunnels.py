@@ -98,18 +98,18 @@ def socks5(proxy: ProxyAddress, host: str, port: int) -> Talk:
     """Ask a SOCKS5 proxy for a tunnel."""
     read = bytearray()
     methods = b"\x00\x02" if proxy.user else b"\x00"
-    read += yield struct.pack("!BB", 5, len(methods)) + methods
+    yield from _asked(proxy, read, struct.pack("!BB", 5, len(methods)) + methods)
     version, method = yield from _taken(read, 2)
     if version != 5:
         raise _refusal(proxy, "did not answer in SOCKS5")
     if method == 2 and proxy.user:
-        read += yield _login(proxy)
+        yield from _asked(proxy, read, _login(proxy))
         _, status = yield from _taken(read, 2)
         if status:
             raise _refusal(proxy, "does not accept the login: correct it in the URL of upstream_proxy (or ALL_PROXY)")
     elif method:
         raise _refusal(proxy, "asks for a login: put user and password into the URL of upstream_proxy (or ALL_PROXY)")
-    read += yield b"\x05\x01\x00" + _address(proxy, host) + struct.pack("!H", port)
+    yield from _asked(proxy, read, b"\x05\x01\x00" + _address(proxy, host) + struct.pack("!H", port))
     version, reply, _, kind = yield from _taken(read, 4)
     if version != 5 or kind not in (1, 3, 4):
         raise _refusal(proxy, "did not answer in SOCKS5")
@@ -120,6 +120,12 @@ def socks5(proxy: ProxyAddress, host: str, port: int) -> Talk:
     yield from _taken(read, size + 2)
     if read:
         raise _refusal(proxy, f"sent bytes of its own into the tunnel to {_authority(host, port)}")
+
+
+def _asked(proxy: ProxyAddress, read: bytearray, frame: bytes) -> Talk:
+    if read:
+        raise _refusal(proxy, "answered before it was asked")
+    read += yield frame
 
 
 def _taken(read: bytearray, size: int) -> Generator[bytes, bytes, bytes]:

@@ -13,7 +13,6 @@ from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
 from router.proxy import affinity, bodies, translating, uploads
-from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
@@ -38,8 +37,8 @@ async def read(ticket: Ticket) -> None:
         call = ticket.call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
     record = ticket.record
     record.protocol, record.request_bytes = call.protocol or "", len(body)
-    if ticket.runtime.log.bodies:
-        record.request_body = bytes(body[:BODY_KEPT])
+    if ticket.kept:
+        record.request_body = bytes(body[: ticket.kept])
     facts = bodies.facts_of(call, top)
     facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
     ticket.asked = Asked(body, top, issues=ids.issues(call, ticket.request.method, top))

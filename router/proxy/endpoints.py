@@ -20,6 +20,7 @@ from router.proxy.bounds import report
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
+from router.store import captures
 
 STATUS_SCHEMA = 1
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -135,9 +136,11 @@ class Endpoints:
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
-        buffered_bytes, dropped_log_lines, history, vitals (bounds.report). schema: 1 until a field goes or changes its
-        meaning; new ones may come. loaded: all code is in memory, the installation may be replaced. history: problem
-        (why nothing is kept on disk, or null) and dropped (rows that were lost since the start)."""
+        buffered_bytes, dropped_log_lines, history, capture, vitals (bounds.report). schema: 1 until a field goes or
+        changes its meaning; new ones may come. loaded: all code is in memory, the installation may be replaced.
+        history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the start), path (of
+        the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are captured), folder
+        (where they lie), dropped (requests that were not captured since the start), problem (why not, or null)."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
@@ -169,7 +172,18 @@ class Endpoints:
             "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
             "buffered_bytes": runtime.buffers.held,
             "dropped_log_lines": runtime.log.dropped,
-            "history": {"problem": runtime.ledger.problem, "dropped": runtime.ledger.dropped},
+            "history": {
+                "problem": runtime.ledger.problem,
+                "dropped": runtime.ledger.dropped,
+                "path": str(runtime.ledger.path),
+                "elsewhere": runtime.ledger.elsewhere,
+            },
+            "capture": {
+                "on": runtime.settings.history_capture,
+                "folder": str(runtime.home.at(captures.FOLDER)),
+                "dropped": runtime.captures.dropped,
+                "problem": runtime.captures.problem,
+            },
             "vitals": await trio.to_thread.run_sync(report, runtime),
         }
         await self._respond(connection, request, 200, answer)
@@ -278,6 +292,11 @@ def _found(path: str) -> Mapping[str, Own] | None:
     names = _names(path)
     pattern = "/".join([*path.split("/")[:3], *("*" for _ in names)])
     return ENDPOINTS.get(pattern) if all(names) else None
+
+
+def is_own(path: str) -> bool:
+    """True for a path that serves something of fairlead's own, whatever the verb."""
+    return _found(path) is not None
 
 
 def _names(path: str) -> Sequence[str]:

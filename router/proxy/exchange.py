@@ -4,6 +4,8 @@ The client's connection has one cancel scope. Whatever cuts it (a deadline, a cl
 arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
 """
 
+import sys
+
 import trio
 
 from router.errors import BadGateway, BadRequest, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
@@ -51,7 +53,9 @@ class Exchange:
             await self._give(course)
         finally:
             ticket.release()
-            if ticket.upstream is not None and not self._worth_draining:
+            # `cut` follows a cancellation and may read the rest of a good stream first; nothing follows anything else.
+            cut_follows = isinstance(sys.exception(), trio.Cancelled) and self._worth_draining
+            if ticket.upstream is not None and not cut_follows:
                 ticket.upstream.release()
             if self._course is not None:
                 self._course.leave()
@@ -227,7 +231,7 @@ class Exchange:
         record = self._ticket.record
         record.usage = relay.tap.usage()
         record.guess = relay.tap.pieces
-        record.answer_body = relay.shown or record.answer_body
+        record.answer_body = bytes(relay.shown) or record.answer_body
         if relay.tap.ended is False and not record.error:
             record.error = "upstream_error_event"
 

@@ -65,7 +65,8 @@ async def _in_thread(work: Callable[..., _Result], *arguments: object) -> _Resul
 def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     """Sums of a window. Query: since (60m, 24h, 7d, today, a date; 60m when it is not given).
 
-    Fields: schema (1), history (what keeps the history from being written, null when nothing does), and those of
+    Fields: schema (1), history (what keeps the history from being written, null when nothing does), capture (bodies of
+    requests are captured), and those of
     queries_sums.Summary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
     billing_classes, errors (queries_sums.Sums each), rate (queries_sums.Rate), limits (queries_sums.Limit each).
     """
@@ -79,6 +80,7 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     return {
         "schema": ANALYTICS_SCHEMA,
         "history": runtime.ledger.problem,
+        "capture": runtime.settings.history_capture,
         **msgspec.structs.asdict(found),
     }
 

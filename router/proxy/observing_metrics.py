@@ -93,6 +93,9 @@ def _own(runtime: Runtime) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "fairlead_history_in_use", "1 while history.db can be written.", 0 if ledger.problem is not None else 1
     )
+    yield GaugeMetricFamily(
+        "fairlead_capture_on", "1 while bodies are captured (history.capture).", int(runtime.settings.history_capture)
+    )
     yield CounterMetricFamily("fairlead_history_dropped_rows", "Rows that could not be kept.", ledger.dropped)
     yield CounterMetricFamily("fairlead_log_dropped_lines", "Log lines that could not be written.", log.dropped)
     connections = runtime.connections

@@ -4,6 +4,7 @@ This runs on the request path, once a request: it copies fields, and hands over.
 read, or that was cut, is counted by an estimate and marked: by the bytes sent, and by the pieces that came.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -35,7 +36,8 @@ class Recorder:
     def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
         self._settings = settings
         self._prices = Prices()
-        self._history = History(ledger, self._price, lambda: settings().history_retention)
+        self._pricing = threading.Lock()
+        self._history = History(ledger, self.price, lambda: settings().history_retention)
         self.counters = Counters()
         self.recent: deque[Entry] = deque(maxlen=RECENT)
         self.listeners: set[Listener] = set()
@@ -51,14 +53,33 @@ class Recorder:
         if record.tries:
             _end_attempt(record, ticket.upstream.status if ticket.upstream is not None else 0)
         entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "", _losses(ticket))
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
         self._history.add(entry)
         self.counters.count(entry)
         self.recent.append(entry)
         for listener in tuple(self.listeners):
             listener(entry)
 
-    def _price(self, entry: Entry) -> Priced:
-        """What a request cost; for the ledger's thread."""
+    def refused(self, record: Record) -> None:
+        """Record a request that was none: it could not be read, or its path is nobody's. `record.path` is a word for
+        that: what stood there may hold anything, also a key that was put into a URL."""
+        self._keep(
+            Entry(
+                id=record.id,
+                started=record.started,
+                method=record.method,
+                path=record.path,
+                status=record.status,
+                error=record.error,
+                first_byte=record.first_byte,
+                total=record.total,
+            )
+        )
+
+    def price(self, entry: Entry) -> Priced:
+        """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
@@ -70,7 +91,8 @@ class Recorder:
         )
         model = entry.served or entry.model
         try:
-            return self._prices.cost(entry.root, model, tokens, entry.started, own)
+            with self._pricing:
+                return self._prices.cost(entry.root, model, tokens, entry.started, own)
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""

@@ -15,7 +15,7 @@ from router.errors import CommandError
 from router.net.connections import Connections
 from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
-from router.proxy.accesslog import AccessLog
+from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
@@ -24,6 +24,8 @@ from router.proxy.services import Service, service_of
 from router.proxy.targets import Target, targets_of
 from router.proxy.vitals import Vitals
 from router.settings import Settings
+from router.store.captures import BODY_KEPT as CAPTURED
+from router.store.captures import Capture, Captures, told
 from router.store.home import Home
 from router.store.ledger import Ledger
 from router.store.owners import Owners
@@ -84,6 +86,7 @@ class Runtime:
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
     recorder: Recorder = field(init=False)
+    captures: Captures = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -94,6 +97,7 @@ class Runtime:
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
+        self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
         self.settings = configuration.settings
         self.take(configuration)
 
@@ -102,6 +106,7 @@ class Runtime:
 
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
+        captured = self.settings.history_capture
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
         self.outbound = configuration.outbound
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
@@ -117,6 +122,22 @@ class Runtime:
         self._rebuild(tuple(enabled), (*waiting, *configuration.problems))
         if self._nursery is not None:
             self._load_missing(self._nursery)
+            self.captures.start()
+            if self.settings.history_capture is not captured:
+                self.log.add("history.capture is off now." if captured else told(self.home))
+
+    def kept(self) -> int:
+        """How many bytes are kept of each body of a request that begins now."""
+        if self.snapshot.settings.history_capture and self.captures.begin():
+            return CAPTURED
+        return BODY_KEPT if self.log.bodies else 0
+
+    def captured(self, record: Record, kept: int) -> None:
+        """Hand the bodies of a request that has ended over. kept: as it was told at its beginning."""
+        if kept == CAPTURED:
+            self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))
+            # What waits for the log is not bounded in bytes otherwise.
+            record.request_body, record.answer_body = record.request_body[:BODY_KEPT], record.answer_body[:BODY_KEPT]
 
     def keep(self, error: CommandError) -> None:
         """Stay with the last good state, since the configuration could not be read, and show why."""

@@ -135,6 +135,7 @@ async def running(
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(configuration, home, log, demo_root)
             stack.callback(runtime.ledger.close)
+            stack.callback(runtime.captures.close)
             gate = Gate(settings, key, token)
             reloading = Reloading(
                 runtime,
@@ -244,6 +245,7 @@ async def _start_ledger(runtime: Runtime) -> None:
     # Off the start path; sqlite3 is loaded by then.
     await runtime.loaded.wait()
     runtime.ledger.start()
+    runtime.captures.start()
 
 
 async def _drained(serving: Serving, seconds: float) -> None:

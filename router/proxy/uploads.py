@@ -115,7 +115,8 @@ async def begin(ticket: Ticket) -> Upload:
         await upload.take(await bodies.plain(ticket))
     else:
         await upload.begin()
-    if ticket.runtime.log.bodies:
+    if ticket.kept:
+        # Of files the beginning is enough.
         ticket.record.request_body = b"".join(upload.parts[:_SHOWN_PIECES])[:BODY_KEPT]
     return upload
 

@@ -167,6 +167,13 @@ class Settings:
     history_retention: int = _declare(
         "history.retention", DAYS, 30, "DAYS", "how long a request's row is kept in history.db, such as 30d"
     )
+    history_capture: bool = _declare(
+        "history.capture",
+        SWITCH,
+        False,
+        "on|off",
+        "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are taken out",
+    )
     upstream_proxy: ProxyAddress | None = _declare(
         "upstream_proxy",
         PROXY,

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from router.errors import CommandError
-from router.store.database import BUSY_SECONDS, NAME
+from router.store.database import BUSY_SECONDS
 from router.store.home import Home
 from router.store.migrations import MIGRATIONS, SEEN_AS_NEWEST
 from router.store.modes import shown, word
+from router.store.whereabouts import place_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +24,7 @@ def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
     be read: a damaged one, or one of a newer version."""
     import sqlite3
 
-    path = home.at(NAME)
+    path = place_of(home).path
     if not path.exists():
         yield None
         return

@@ -21,8 +21,8 @@ import json, sys
 from router.__main__ import main
 from router.proxy import preload
 known = set()
-async def watched(report, loaded, preload=preload.preload):
-    await preload(report, loaded)
+async def watched(report, loaded, trust, preload=preload.preload):
+    await preload(report, loaded, trust)
     known.update(sys.modules)
 from router.proxy import serve
 serve.preload = watched
