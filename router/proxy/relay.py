@@ -23,7 +23,6 @@ PREAMBLE_LIMIT = 1 << 20
 PING_SECONDS = 15.0
 _LAZY_SECONDS = 1.0
 _UNCOUNTED = 65536
-_SOONER = 0.99
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,15 +143,14 @@ class Relay:
     def _wake(self) -> float:
         if self.committed:
             return max(self._marked, self._pinged) + PING_SECONDS
-        # As for `idle` less a moment: the connection's own deadline would end the whole exchange.
-        silence = self._marked + self._pace.idle * _SOONER if self.impatient else math.inf
+        silence = self._marked + self._pace.idle if self.impatient else math.inf
         return min(self._pace.commit_by, silence)
 
     def _mark(self, now: float) -> None:
         """Move the connection's deadline to the next moment of silence that is too long."""
         self._marked = now
         pace = self._pace
-        if now + pace.idle < pace.end_by:
+        if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
             self._connection.deadline(pace.idle, Cut.SILENT)
         else:
             self._connection.deadline(pace.end_by - now, Cut.TOTAL)
