@@ -87,7 +87,7 @@ def _counted(bare: bytes, name: bytes, fields: Mapping[bytes, bytes], date: floa
     used = 1.0 if not left else min(1.0, max(0.0, 1 - left / (whole or left)))
     reset = fields.get(name.replace(_LEFT, _RESET), b"")
     what = bare.replace(_LEFT, b"").strip(b"-").replace(b"--", b"-")
-    return Limit(_named(what) or "requests", used, seconds_until(reset, date))
+    return Limit(_named(what) or "all", used, seconds_until(reset, date))
 
 
 def _wait(fields: Mapping[bytes, bytes], date: float | None) -> float | None:

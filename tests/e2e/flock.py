@@ -1,4 +1,4 @@
-"""An upstream whose accounts behave each in its own way, and many callers at once; all on real sockets, in one trio run.
+"""An upstream whose accounts behave each in its own way, and many callers at once: real sockets in one trio run.
 
 The account is told by its key. What each was asked is counted by key and path, which is what re-send rules are about.
 """

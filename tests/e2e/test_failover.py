@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 import trio
 
-from .flock import OVERLOADED, Caller, crowd, flock
-from .processes import backend, inside, until
+from .flock import crowd, flock
+from .processes import backend, inside
 
 KEYS = ("key-one-0123456789", "key-two-0123456789", "key-three-0123456789")
 GOOD = KEYS[2]
