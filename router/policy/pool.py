@@ -191,6 +191,14 @@ class Pool:
         waited = [one for one in closed if now - max(one.closed_at, one.tried) >= HOURLY_SECONDS]
         return min(waited, key=lambda one: one.closed_at, default=None)
 
+    def order(self, now: float, want: Want = ANY) -> list[Member]:
+        """The accounts as a new conversation would get them one after the other; nothing is chosen by it."""
+        turn, found = self._turn, list[Member]()
+        while (member := self._best(now, want, found)) is not None:
+            found.append(member)
+        self._turn = turn
+        return [*found, *(one for one in self.members if one not in found)]
+
     def able(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> bool:
         """True when `choose` would find an account."""
         if self.stateless:

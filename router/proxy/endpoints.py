@@ -17,9 +17,11 @@ from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.administration import Action, Ask
 from router.proxy.bounds import report
+from router.proxy.clock import sleepless
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
+from router.proxy.services import account_report, account_reports, can_serve, line_report, why_not
 from router.store import captures
 
 STATUS_SCHEMA = 1
@@ -128,7 +130,8 @@ class Endpoints:
 
     async def _health(self, connection: Connection, request: Request) -> None:
         snapshot = self._runtime.snapshot
-        able = any(target.problem is None for target in snapshot.targets.values())
+        now = sleepless()
+        able = any(can_serve(service, now) for service in snapshot.services.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
         # Stalled is no 503: whoever restarts what is not healthy would cut a model that thinks for long.
@@ -137,7 +140,8 @@ class Endpoints:
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
         buffered_bytes, dropped_log_lines, history, capture, vitals (bounds.report). schema: 1 until a field goes or
-        changes its meaning; new ones may come. loaded: all code is in memory, the installation may be replaced.
+        changes its meaning; new ones may come. backends: each with its accounts (services.account_report) and its queue
+        (services.line_report). loaded: all code is in memory, the installation may be replaced.
         history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the start), path (of
         the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are captured), folder
         (where they lie), dropped (requests that were not captured since the start), problem (why not, or null)."""
@@ -145,8 +149,10 @@ class Endpoints:
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
         problems = self._problems()
+        now = sleepless()
         for backend in snapshot.table.backends:
             catalog = runtime.catalogs.get(backend.name)
+            service = snapshot.services[backend.name]
             backends.append(
                 {
                     "name": backend.name,
@@ -154,6 +160,11 @@ class Endpoints:
                     "enabled": backend.enabled,
                     "models": len(catalog.models) if catalog else 0,
                     "problem": problems.get(backend.name),
+                    "accounts": [
+                        {"alias": member.alias, **account_report(service, member, now)}
+                        for member in service.pool.members
+                    ],
+                    "queue": line_report(service),
                 }
             )
         answer = {
@@ -192,8 +203,9 @@ class Endpoints:
         """Of each backend that cannot serve now, why."""
         found = {name: entry.problem for name, entry in self._runtime.catalogs.items() if entry.problem}
         for name, target in self._runtime.snapshot.targets.items():
-            if target.problem:
-                found[name] = target.problem
+            said = target.problem or why_not(self._runtime.snapshot.services[name], sleepless())
+            if said:
+                found[name] = said
         return found
 
     async def _take_up(self) -> None:
@@ -241,6 +253,7 @@ class Endpoints:
             environ=self._runtime.environ,
             headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
             problems=self._problems(),
+            accounts=account_reports(self._runtime.snapshot.services.values(), sleepless()),
             names=_names(request.path),
             body=body,
         )

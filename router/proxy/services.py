@@ -4,7 +4,7 @@ What is known outlives a reload: the state of an account by (backend, alias, fin
 by backend. A new key begins as ready.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import cast
@@ -97,6 +97,25 @@ def account_report(service: Service, member: Member, now: float) -> dict[str, ob
             for limit, until in member.headroom.readings(now)
         ],
         "running": member.running,
+    }
+
+
+def room_words(service: Service, member: Member, now: float, family: str) -> str:
+    """What is left of an account: `headroom 82 % (5h 18 %, 7d 9 %)`, or why it cannot serve."""
+    if member.state(now) != "ready" or member.until(family) > now or not member.usable:
+        return account_words(service, member, now)
+    used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
+    own = [f"{name} {used * 100 / limit:.0f} %" for name, (used, limit) in service.line.pace.used(now).items()]
+    known = f" ({', '.join([*used, *own])})" if used or own else ""
+    return f"headroom {headroom(service, member, now, family) * 100:.0f} %{known}"
+
+
+def account_reports(services: Iterable[Service], now: float) -> dict[tuple[str, str], dict[str, object]]:
+    """How all accounts are, by backend and alias."""
+    return {
+        (service.name, member.alias): account_report(service, member, now)
+        for service in services
+        for member in service.pool.members
     }
 
 
