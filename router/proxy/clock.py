@@ -70,8 +70,8 @@ class Reading(NamedTuple):
 
 def read_clocks() -> Reading:
     """The clocks of this system."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return Reading(time.perf_counter(), time.time(), None if boot is None else time.clock_gettime(boot))
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else None
+    return Reading(time.perf_counter(), time.time(), boot)
 
 
 def jump(before: Reading, after: Reading, planned: float) -> float:
