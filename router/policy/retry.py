@@ -140,24 +140,29 @@ def after(fault: Fault, nature: Nature, standing: Standing, *, burst: bool = Fal
     again = standing.repeats < REPEATS
     waits = again and standing.ready <= standing.patience and standing.elapsed + standing.ready < LATEST
     if burst and waits and standing.bound:
-        return Step("again", standing.ready * (1 + jitter / 4))
+        return Step("again", _spread(standing.ready, jitter))
     if standing.others:
         return Step("move")
     if fault is Fault.LIMITED:
-        return Step("again", standing.ready * (1 + jitter / 4)) if waits else STOP
+        return Step("again", _spread(standing.ready, jitter)) if waits else STOP
     if fault is not Fault.REFUSED and again and standing.moved:
         return Step("again", _BACKOFF * 2**standing.repeats * (1 + jitter))
     return STOP
 
 
+def _spread(ready: float, jitter: float) -> float:
+    """What those who wait for one account wait beside the line, so that they do not come back together."""
+    return min(1.0, ready / 4) * jitter
+
+
 # Which of several errors tells the client most: when it will work again, what to mend, what happened.
-_RANKS = {429: 0, 401: 1, 402: 1, 403: 2}
+_RANKS = {429: 0, 401: 1, 402: 1, 403: 2, 529: 3, 503: 3}
 
 
 def rank(status: int, *, own: bool) -> tuple[int, bool]:
     """The place of an error among those of one request; the lowest is the one to give. own: fairlead's words, not the
     upstream's."""
-    return _RANKS.get(status, 3), own
+    return _RANKS.get(status, 4), own
 
 
 def span(seconds: float) -> str:

@@ -162,7 +162,7 @@ def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: 
     service = snapshot.services[route.backend.name]
     now, family = sleepless(), family_of(route.model)
     order = service.pool.order(now, Want(family=family))
-    if order:
+    if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)
     if len(order) > 1:

@@ -26,7 +26,7 @@ def test_add_asks_with_the_new_key(fairlead, provider, office):
     first, second, third = out.splitlines()
     assert first == "office/work   key stored"
     assert "key refused (401 invalid_api_key)" in second
-    assert third == "Saved, but it does not work now. The account that serves is default."
+    assert third == "Saved, but it does not work now. The accounts that serve are default and work."
     assert provider.seen == [("/v1/models", "sk-bad")]
     assert fairlead.backend(office)["accounts"][1] == {"alias": "work", "key": "sk-bad"}
     code, out, _ = fairlead("accounts", "add", office, "home", "--key-env", "HOME_KEY", HOME_KEY="sk-good")

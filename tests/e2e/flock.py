@@ -109,7 +109,9 @@ class Flock:
         if mode == "flap":
             self._turns[key] += 1
             mode = ("good", "500", "cut", "429")[self._turns[key] % 4]
-        if mode.isdigit():
+        if mode == "429-soon":
+            await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", "1")])
+        elif mode.isdigit():
             extra = [("retry-after", "30")] if mode == "429" else []
             await self._plain(stream, conn, int(mode), OVERLOADED, extra)
         elif mode == "hang":
@@ -164,6 +166,12 @@ class Caller:
         self._port = port
         self._stream = None
 
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
     async def ask(self, path, body, headers=(), method="POST"):
         """Send one request and read all of its answer."""
         if self._stream is None:
@@ -205,15 +213,20 @@ class Caller:
         self._stream = None
 
 
+async def once(port, path, body, headers=()):
+    """Send one request on a connection of its own."""
+    async with Caller(port) as caller:
+        return await caller.ask(path, body, headers)
+
+
 async def crowd(port, number, at_once, ask):
     """Have `ask(caller, index)` called `number` times, `at_once` at a time; the results."""
     found, left = [], iter(range(number))
 
     async def work():
-        caller = Caller(port)
-        for index in left:
-            found.append(await ask(caller, index))
-        await caller.close()
+        async with Caller(port) as caller:
+            for index in left:
+                found.append(await ask(caller, index))
 
     async with trio.open_nursery() as nursery:
         for _ in range(at_once):
