@@ -40,7 +40,7 @@ async def served(folder, *backends, **settings):
 async def until(condition):
     """Wait until the condition holds."""
     with trio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nobody tells when the counts change
             await trio.sleep(0.01)
 
 
