@@ -103,7 +103,7 @@ def run_unset(argv: list[str]) -> int:
     return 0
 
 
-_TABLES = ("aliases", "fallback", "routes", "backends", "prices")
+_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices")
 
 
 def _is_table(name: str) -> bool:

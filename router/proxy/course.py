@@ -21,7 +21,7 @@ from router.policy.retry import Fault, Nature, Standing, span
 from router.policy.routes import Route
 from router.policy.sessions import family_of, session_of
 from router.proxy import asking
-from router.proxy.refusals import Refusal, overdue
+from router.proxy.outcomes import Refusal, overdue
 from router.proxy.slots import Waited
 from router.proxy.ticket import Ticket
 

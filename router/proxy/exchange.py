@@ -18,7 +18,7 @@ from router.policy.sessions import family_of
 from router.proxy import answering
 from router.proxy.asking import read, send
 from router.proxy.course import Course
-from router.proxy.refusals import Refusal
+from router.proxy.outcomes import Refusal
 from router.proxy.relay import Relay
 from router.proxy.ticket import Ticket
 from router.wire.base import Failure

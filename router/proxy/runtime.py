@@ -17,6 +17,7 @@ from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
+from router.proxy.carriers import Carriers
 from router.proxy.changes import set_headers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
@@ -51,6 +52,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     services: Mapping[str, Service]
     problems: Sequence[str] = ()
+    carriers: Carriers = field(default_factory=Carriers)
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    carriers: Carriers = field(default_factory=Carriers)
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
@@ -165,7 +168,7 @@ class Runtime:
             services[backend.name] = service_of(targets, settings, self._services.get(backend.name))
         self._services = services
         firsts = {name: service.first for name, service in services.items()}
-        self.snapshot = Snapshot(settings, table, firsts, services, problems)
+        self.snapshot = Snapshot(settings, table, firsts, services, problems, self.carriers)
         every = [target for service in services.values() for target in service.targets.values()]
         self.connections.configure({target.origin for target in every}, self.outbound.roots)
         self.log.hide(target.secret for target in every)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ALIASES, CHAINS
+from router.settings.fields import ALIASES, CHAINS, LOSSES
 from router.settings.kinds import (
     BACKEND,
     DAYS,
@@ -71,7 +71,8 @@ def _declare(
 class Settings:
     """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. fallback: glob on
     a model's name -> BACKEND:MODEL each, the first glob that fits counts. backends: by name.
-    prices: by lower-case model."""
+    prices: by lower-case model. losses: path of a field, without indices -> its own
+    policy."""
 
     host: str = _declare(
         "host",
@@ -148,6 +149,20 @@ class Settings:
         "on|off",
         "take Claude Code's billing line out towards backends that are not Anthropic",
     )
+    auto_cache: bool = _declare(
+        "auto_cache",
+        SWITCH,
+        True,
+        "on|off",
+        "of a translated request: ask Anthropic to cache the prompt, give OpenAI a key for its cache",
+    )
+    echo_model: bool = _declare(
+        "echo_model",
+        SWITCH,
+        True,
+        "on|off",
+        "translated answers name the model as the client did; off names the one that answered",
+    )
     loss: str = _declare(
         "loss",
         choice("warn", "strict", "silent"),
@@ -190,6 +205,7 @@ class Settings:
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     prices: Mapping[str, Price] = Frozen[Price]()
+    losses: Mapping[str, str] = Frozen[str]()
 
 
 DECLARATIONS: tuple[Declaration, ...] = tuple(
@@ -200,6 +216,7 @@ DECLARATIONS: tuple[Declaration, ...] = tuple(
 TABLES: tuple[Entry, ...] = (
     Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
     Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
+    Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
 )
 
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

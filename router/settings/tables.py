@@ -25,6 +25,7 @@ from router.settings.kinds import (
     Kind,
     choice,
 )
+from router.settings.profile import PROFILE
 
 # Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
 PROFILES = (
@@ -138,7 +139,11 @@ class BackendOptions:
     tpm: int | None = _entry(RATE, None, "tokens a minute, as rpm: estimated first, counted when an answer ends")
     min_interval: float | None = _entry(TIME, None, "least time between two requests")
     max_concurrent: int | None = _entry(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
+    auto_cache: bool | None = _entry(SWITCH, None, "have the prompts of translated requests cached")
     translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
+    profile: Mapping[str, Any] = _entry(
+        PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
+    )
     edits: Edits = Edits()
 
 

@@ -30,6 +30,8 @@ GOOD = {
     "usage_probe": ("off", False),
     "ask_identity": ("no", False),
     "strip_attribution": ("0", False),
+    "auto_cache": ("off", False),
+    "echo_model": ("off", False),
     "loss": ("Strict", "strict"),
     "passthrough": ("All", "all"),
     "log_file": ("~/a.log", "~/a.log"),
@@ -38,6 +40,7 @@ GOOD = {
     "tls.ca_file": ("~/roots.pem", "~/roots.pem"),
     "demo": ("off", False),
     "history.retention": ("7d", 7),
+    "history.capture": ("on", True),
 }
 BAD = {
     "host": ["", "  "],
@@ -60,6 +63,8 @@ BAD = {
     "timeouts.first_byte": ["none", "0"],
     "timeouts.idle": ["never"],
     "timeouts.total": ["1:30"],
+    "auto_cache": ["maybe"],
+    "echo_model": [""],
     "loss": ["", "never"],
     "passthrough": ["none"],
     "log_file": [" "],
@@ -70,6 +75,7 @@ BAD = {
     ],
     "tls.ca_file": ["", "a\nb"],
     "demo": ["", "maybe", "2"],
+    "history.capture": ["", "yes please"],
     "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
 }
 DECLARED = {entry.key: entry for entry in DECLARATIONS}
