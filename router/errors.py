@@ -12,7 +12,7 @@ class RouterError(Exception):
     status: HTTP status. kind: Anthropic error type. code: OpenAI `code`, or None. message: what went wrong and
     what to do next, free of secrets. retry_after: seconds for the `retry-after` header, or None.
     retryable: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey. details: what the
-    Anthropic form holds beside the message, or None.
+    Anthropic form holds beside the message, or None. param: the field at fault, where OpenAI's form names it.
     """
 
     status = 500
@@ -20,6 +20,7 @@ class RouterError(Exception):
     code: str | None = None
     retryable = True
     details: dict[str, object] | None = None
+    param: str | None = None
 
     def __init__(self, message: str, *, retry_after: int | None = None, headers: tuple[tuple[str, str], ...] = ()):
         super().__init__(message)

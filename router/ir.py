@@ -50,12 +50,13 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image: base64 `data` of `media_type`, or a `url`."""
+    """An image: base64 `data` of `media_type`, or a `url`. detail: how closely to look, '' when not said."""
 
     media_type: str = ""
     data: str = ""
     url: str = ""
     cache: str = ""
+    detail: str = ""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -105,13 +106,18 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call. schema: JSON Schema of its arguments, an object. strict: None when not said."""
+    """A function the model may call. schema: JSON Schema of its arguments, an object. strict: None when not said.
+
+    format: with a tool that takes free text in place of arguments, the form of the text as Responses says it; schema
+    then has the one string `input`.
+    """
 
     name: str
     schema: dict[str, object]
     description: str = ""
     strict: bool | None = None
     cache: str = ""
+    format: dict[str, object] | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -122,11 +128,15 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Reasoning(msgspec.Struct, frozen=True):
-    """How much to reason. off: not at all. effort: none … max, '' when not said. budget: tokens, 0 when not said."""
+    """How much to reason. off: not at all. effort: none … max, '' when not said. budget: tokens, 0 when not said.
+
+    shown: the caller wants to read it.
+    """
 
     off: bool = False
     effort: str = ""
     budget: int = 0
+    shown: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -140,8 +150,9 @@ class Shape(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request for generated text. parallel: False when at most one call may be made at a time; None: not said.
 
-    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching
-    without marks; None: not said.
+    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks; None:
+    not said. continues: a last assistant turn is the beginning of the answer, and not history. inline: the system
+    prompt was written as messages. shared: fields that both of OpenAI's protocols have, and nobody else.
     """
 
     model: str
@@ -162,6 +173,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     usage: bool = True
     cache: bool | None = None
+    continues: bool = False
+    inline: bool = False
+    shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,9 +100,9 @@ async def _counted(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> Upstr
     assert ticket.target is not None
     question = counting.question(ticket, body, top)
     if question is not None:
-        upstream = await _sent(ticket, ticket.target, facts, question)
-        if await counting.is_count(upstream):
-            return upstream
+        found = await counting.answer(ticket, await _sent(ticket, ticket.target, facts, question))
+        if found is not None:
+            return found
     return counting.estimated(ticket, body)
 
 
@@ -124,7 +124,7 @@ async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Up
 async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tuple[Upstream, bool]:
     """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
     assert ticket.target is not None
-    if ticket.call.path == translating.COUNT_PATH:
+    if ticket.call.path in translating.COUNT_PATHS:
         return await _counted(ticket, body, top, facts), False
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
@@ -218,9 +218,8 @@ def check_speaks(call: dialects.Call, route: Route) -> None:
         return
     asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
     raise BadRequest(
-        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is "
-        f"{asked}. Only Messages and Chat are translated into each other: choose a model whose backend speaks it "
-        "(`fairlead models` shows which)."
+        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is {asked}, which is not "
+        "translated: choose a model whose backend speaks it (`fairlead models` shows which)."
     )
 
 

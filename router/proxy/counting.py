@@ -1,21 +1,22 @@
-"""Counting the tokens of a Messages request at a backend that is asked in another protocol (translation.md 10.8)."""
+"""Counting the tokens of a request at a backend that is asked in another protocol (translation.md 10.8).
+
+The backend counts where it can; else the size of the body says it, and the answer is flagged. It is never refused for
+want of an endpoint: Claude Code asks for counts by the dozen.
+"""
 
 import math
 
-import msgspec
-
 from router.ir import Loss
 from router.net.client import Exchange as Upstream
+from router.policy.traits import BYTES_PER_TOKEN
 from router.proxy import translating
 from router.proxy.edits import Edited, edit
 from router.proxy.refusals import said
 from router.proxy.ticket import Ticket
 from router.proxy.translated import Translated
-from router.wire import base
+from router.wire import base, counts
 from router.wire.peek import Top
 from router.wire.translate import Plan
-
-BYTES_PER_TOKEN = 3.6
 
 
 def planned(ticket: Ticket) -> Plan:
@@ -26,22 +27,31 @@ def planned(ticket: Ticket) -> Plan:
 
 
 def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
-    """What asks the backend itself, as some that are spoken to in Chat count for Messages too; None: it does not."""
+    """What asks the backend: in its own protocol where that can count, in the caller's where it counts for that too;
+    None: it does not count. Raises RouterError."""
     assert ticket.route is not None
     assert ticket.target is not None
-    if planned(ticket).ctx.profile.counts != "messages":
-        return None
+    plan = planned(ticket)
     notes = ticket.record.notes
+    if plan.spoken in counts.COUNTS:
+        plan.path = counts.COUNTS[plan.spoken][0]
+        edited, _, more = translating.rewritten(body, plan, ticket.call, ticket.route, ticket.target)
+        ticket.plan = plan
+        notes += more
+        return edited
+    if plan.ctx.profile.counts != plan.caller:
+        return None
     return edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=notes)
 
 
-async def is_count(upstream: Upstream) -> bool:
-    """True for an answer with a count, which stays readable; any other is given back."""
+async def answer(ticket: Ticket, upstream: Upstream) -> Upstream | None:
+    """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
     found = base.decoded(await said(upstream)) if upstream.status == 200 else None
-    if found is not None and base.count(found.get("input_tokens")) is not None:
-        return True
+    tokens = base.count(found.get("input_tokens")) if found is not None else None
+    if tokens is not None and ticket.plan is None:
+        return upstream
     upstream.release()
-    return False
+    return None if tokens is None or ticket.plan is None else _told(ticket, ticket.plan, tokens)
 
 
 def estimated(ticket: Ticket, body: bytes) -> Upstream:
@@ -51,8 +61,11 @@ def estimated(ticket: Ticket, body: bytes) -> Upstream:
     plan.asked = len(plan.ctx.losses)
     ticket.record.estimated = True
     ticket.record.notes.append("tokens estimated")
-    tokens = math.ceil(len(body) / BYTES_PER_TOKEN)
-    answer = Translated(None, [msgspec.json.encode({"input_tokens": tokens})])
+    return _told(ticket, plan, math.ceil(len(body) / BYTES_PER_TOKEN))
+
+
+def _told(ticket: Ticket, plan: Plan, tokens: int) -> Upstream:
+    answer = Translated(None, [counts.answer(tokens, plan.caller)])
     answer.status, answer.reason = 200, b"OK"
     answer.lines = [translating.JSON]
     answer.fields = {b"content-type": translating.JSON[2]}

@@ -29,6 +29,7 @@ from router.settings import Settings
 from router.store.captures import BODY_KEPT as CAPTURED
 from router.store.captures import Capture, Captures, told
 from router.store.home import Home
+from router.store.kept import Kept
 from router.store.ledger import Ledger
 from router.store.owners import Owners
 
@@ -89,6 +90,7 @@ class Runtime:
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
+    answers: Kept = field(init=False)
     recorder: Recorder = field(init=False)
     captures: Captures = field(init=False)
     snapshot: Snapshot = field(init=False)
@@ -100,6 +102,7 @@ class Runtime:
         self.credentials = Credentials(self.environ, self.log.hide)
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
+        self.answers = Kept(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
         self.settings = configuration.settings

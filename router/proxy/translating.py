@@ -28,7 +28,7 @@ from router.proxy.translated import ANSWER_LIMIT, Translated, inflater
 from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
-from router.wire import base, dialects, limit_names, translate
+from router.wire import base, counts, dialects, limit_names, responses_in, translate
 from router.wire.context import NOTED, Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
 from router.wire.dialects import Call
@@ -36,9 +36,10 @@ from router.wire.peek import peek
 from router.wire.profiles import profile_of
 from router.wire.translate import CODECS, Plan
 
-COUNT_PATH = "/v1/messages/count_tokens"
+COUNT_PATHS = frozenset(path for path, _ in counts.COUNTS.values())
+_THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
-_PATHS = (*(codec.path for codec in CODECS.values()), COUNT_PATH)
+_PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
 
 
 def needed(call: Call, route: Route) -> bool:
@@ -53,16 +54,17 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     """The plan for a call that needs one. shown: the model as the caller named it."""
     backend = route.backend
     assert call.protocol is not None
-    spoken = translate.target_of(call.protocol, backend.protocols)
-    assert spoken is not None
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
+    profile = overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
+    assert spoken is not None
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
     ctx = Context(
         now=int(time.time()),
         new_id=lambda: f"{random.getrandbits(96):024x}",
-        profile=overridden(profile_of(options.translate_as or backend.vendor, model), options.profile),
+        profile=profile,
         upstream=backend.name,
         model=model,
         shown=shown if settings.echo_model else "",
@@ -86,6 +88,8 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
     plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=facts.stream)
     plan.ctx.forgets = forgets
     _choose_probe(plan, target, ticket.snapshot, ticket.runtime.refuses_usage)
+    if plan.caller == "responses":
+        await _recall(ticket, plan.ctx, body)
     arguments = (body, plan, ticket.call, route, target)
     if len(body) > bodies.THREAD_BYTES:
         edited, usage, notes = await bodies.in_thread(ticket, rewritten, *arguments)
@@ -96,6 +100,15 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
     ticket.record.notes += notes
     edited.probed = plan.spoken == "chat" and facts.stream and plan.ctx.profile.stream_usage
     return edited, plan.caller == "chat" and facts.stream and not usage
+
+
+async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
+    """Have the answers at hand that the request names, and keep the one that comes."""
+    kept = ticket.runtime.answers
+    size = len(body)
+    ctx.keep = lambda name, previous, items, more: kept.keep(name, previous, items, size + more)
+    if responses_in.refers(body):
+        ctx.kept = await trio.to_thread.run_sync(lambda: kept.find(responses_in.named(body)), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
@@ -123,8 +136,9 @@ def foretold(
     Raises RouterError as the request would.
     """
     plan = planned(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
-    if call.path == COUNT_PATH:
-        return plan.title, ["input_tokens=weakened"], ["tokens estimated"]
+    if call.path in COUNT_PATHS:
+        counted = plan.spoken in counts.COUNTS
+        return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]
     _choose_probe(plan, target, snapshot, refuses_usage)
     _, _, notes = rewritten(body, plan, call, route, target)
     return plan.title, [f"{loss.path}={loss.how}" for loss in plan.ctx.losses], notes
@@ -132,7 +146,8 @@ def foretold(
 
 def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
-    sent = translate.request(body, plan.caller, plan.spoken, plan.ctx)
+    made = counts.question if call.path in COUNT_PATHS else translate.request
+    sent = made(body, plan.caller, plan.spoken, plan.ctx)
     plan.headers = sent.headers
     # What is found out once the answer comes can be named, not refused.
     plan.ctx.settled = True

@@ -32,7 +32,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     protocol in which it counts tokens beside its own. max_output_cap: the most tokens it writes, 0 when not known.
     think_tags: its text begins with reasoning between <think> and </think>. buffer_tool_args: calls are passed on when
     they are whole, since their arguments may be no JSON. finish_optional: answers may end without a finish reason.
-    usage_excludes_reasoning, usage_excludes_cache: its counts of output and input are without these.
+    usage_excludes_reasoning, usage_excludes_cache: its counts of output and input are without these. prefers: the
+    protocol that says more than Chat, where the backend has both. shared: it takes the fields that only OpenAI's two
+    protocols have.
     """
 
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
@@ -71,6 +73,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     finish_optional: bool = False
     usage_excludes_reasoning: bool = False
     usage_excludes_cache: bool = False
+    prefers: Literal["", "responses"] = ""
+    shared: bool = False
 
 
 #: What a user can say otherwise. Expressions on models choose among the others, which then hold for every model.

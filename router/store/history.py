@@ -308,7 +308,7 @@ def clear(db: "sqlite3.Connection") -> int:
     db.execute("BEGIN IMMEDIATE")
     try:
         count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
-        for table in ("requests", "attempts", "rollups", "names"):
+        for table in ("requests", "attempts", "rollups", "names", "kept"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         db.execute("COMMIT")
     except BaseException:

@@ -65,6 +65,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             done INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (time, request, number)
         ) WITHOUT ROWID""",
     ),
+    (
+        # body: JSON, an answer or the id of the answer that holds the item (store/kept). used: seconds since 1970.
+        "CREATE TABLE kept (id TEXT PRIMARY KEY, body BLOB NOT NULL, used INTEGER NOT NULL)",
+        "CREATE INDEX kept_by_use ON kept (used)",
+    ),
 )
 
 #: Of each older version that can be read as it is: what makes it look like the newest, on a connection that only reads.

@@ -20,7 +20,7 @@ def error_object(error: RouterError) -> Json:
     return {
         "message": error.message,
         "type": base.openai_kind(error.status),
-        "param": None,
+        "param": error.param,
         "code": error.code,
     }
 

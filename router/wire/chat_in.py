@@ -5,16 +5,18 @@ from typing import cast
 from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
 from router.settings.profile import EFFORTS
-from router.wire import chat_turns, fields
+from router.wire import chat_turns, fields, freeform
 from router.wire.base import Json
 from router.wire.context import Context
 
+#: Fields that Responses has too, with the same meaning.
+SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs", "verbosity")
 _READ = frozenset(
     (
         *("model", "messages", "max_completion_tokens", "max_tokens", "stop", "temperature", "top_p", "top_k", "n"),
         *("response_format", "reasoning_effort", "tools", "functions", "tool_choice", "function_call", "user"),
         *("parallel_tool_calls", "safety_identifier", "stream", "stream_options", "service_tier", "modalities"),
-        *("audio", "web_search_options", "moderation", "prompt_cache_options", "prompt_cache_key"),
+        *("audio", "web_search_options", "moderation", "prompt_cache_options", *SHARED),
     )
 )
 # Values that change nothing are not worth a word.
@@ -28,12 +30,6 @@ _IDLE: dict[str, tuple[object, ...]] = {
     "metadata": ({},),
     "verbosity": ("medium",),
 }
-_STRING_INPUT: Json = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
 
 
 def decode_request(data: Json, ctx: Context) -> Request:
@@ -42,6 +38,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     limit = "max_completion_tokens" if data.get("max_completion_tokens") is not None else "max_tokens"
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
+        "max_tokens": limit,
         "user": user,
         "shape": "response_format",
         "reasoning": "reasoning_effort",
@@ -77,7 +74,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
-        cache=_cache(data),
+        cache=openai_cache(data),
+        inline=True,
+        shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
     )
 
 
@@ -97,7 +96,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         ctx.dropped("moderation")
 
 
-def _cache(data: Json) -> bool | None:
+def openai_cache(data: Json) -> bool | None:
     """What is said of caching without marks; None for nothing."""
     options = fields.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
     return {"implicit": True, "explicit": False}.get(fields.text(options.get("mode"), "prompt_cache_options.mode"))
@@ -185,14 +184,11 @@ def _function(form: Json, path: str) -> Tool:
 def _custom(form: Json, path: str, ctx: Context) -> Tool:
     """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
     name = fields.need(form, "name", path)
-    description = fields.text(form.get("description"), f"{path}.description")
-    grammar = fields.maybe(form.get("format"), f"{path}.format").get("grammar")
-    if isinstance(grammar, dict):
-        ctx.weakened(f"{path}.format")
-        said = cast("Json", grammar).get("definition")
-        description = f"{description}\n\nThe input follows this grammar:\n{said}".strip()
+    said = fields.maybe(form.get("format"), f"{path}.format") or {"type": "text"}
+    if said.get("type") == "grammar":
+        said = {"type": "grammar", **fields.obj(said.get("grammar"), f"{path}.format.grammar")}
     ctx.custom.add(name)
-    return Tool(name, _STRING_INPUT, description)
+    return Tool(name, freeform.SCHEMA, fields.text(form.get("description"), f"{path}.description"), format=said)
 
 
 def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:

@@ -169,7 +169,8 @@ def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"
-        return marked({"type": "image_url", "image_url": {"url": url}}, block.cache, ctx, path)
+        image: Json = {"url": url, "detail": block.detail} if block.detail else {"url": url}
+        return marked({"type": "image_url", "image_url": image}, block.cache, ctx, path)
     if block.url:
         raise ctx.refuse(path, "documents by URL have no counterpart, and they are not fetched here")
     if not ctx.profile.files:

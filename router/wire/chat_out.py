@@ -5,11 +5,13 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Request
-from router.wire import chat_messages, fields
+from router.wire import chat_messages, fields, freeform
 from router.wire.base import Json
 from router.wire.caching import mark
 from router.wire.context import Context
 
+#: Where OpenAI's own callers name their user.
+OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
@@ -32,12 +34,19 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_reasoning(body, request, ctx)
     _put_shape(body, request, ctx)
     _put_prefill(body, request, ctx)
-    if request.user and profile.user_field:
+    for name, value in request.shared.items():
+        if profile.shared:
+            body[name] = value
+        else:
+            ctx.dropped(ctx.at(name))
+    if request.user and profile.shared and ctx.at("user") in OWN_USER:
+        body[ctx.at("user")] = request.user
+    elif request.user and profile.user_field:
         # Claude Code puts account and session ids there.
         hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
         body[profile.user_field] = hashed
         if ctx.auto_cache and profile.cache_key:
-            body["prompt_cache_key"] = hashed
+            body.setdefault("prompt_cache_key", hashed)
         ctx.weakened(ctx.at("user"))
     elif request.user:
         ctx.dropped(ctx.at("user"))
@@ -90,8 +99,10 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
 def _tool(request: Request, at: int, ctx: Context) -> Json:
     tool = request.tools[at]
     function: Json = {"name": ctx.names.sent(tool.name, ctx.profile.name_limit)}
-    if tool.description:
-        function["description"] = tool.description
+    if freeform.has_grammar(tool):
+        ctx.weakened(f"tools[{at}].format")
+    if description := freeform.described(tool):
+        function["description"] = description
     function["parameters"] = tool.schema
     if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
         function["strict"] = True
@@ -122,7 +133,7 @@ def strict_schema(schema: object) -> bool:
     return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
 
 
-def _effort(request: Request) -> str:
+def effort_of(request: Request) -> str:
     """The effort that was asked for, '' when none was."""
     wanted = request.reasoning
     if wanted is None:
@@ -135,7 +146,7 @@ def _effort(request: Request) -> str:
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
-    effort = _effort(request)
+    effort = effort_of(request)
     if not effort:
         return
     path, profile = ctx.at("reasoning"), ctx.profile
@@ -145,7 +156,7 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
         return
     ctx.weakened(path)
     if profile.reasoning == "reasoning_effort":
-        known = _nearest(effort, profile.efforts)
+        known = nearest(effort, profile.efforts)
         if known:
             body["reasoning_effort"] = known
     elif profile.reasoning == "openrouter":
@@ -158,7 +169,7 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
         body["chat_template_kwargs"] = {"enable_thinking": on}
 
 
-def _nearest(effort: str, known: tuple[str, ...]) -> str:
+def nearest(effort: str, known: tuple[str, ...]) -> str:
     """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
     if effort in known or not known:
         return effort if effort in known else ""
@@ -190,7 +201,9 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
 def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
     """A last assistant message is the beginning of the answer, where the upstream can continue one."""
     messages = fields.objects(body["messages"], "messages")
-    if messages[-1]["role"] != "assistant":
+    if not messages:
+        raise ctx.refuse(request.turns[0].path, "a conversation without any text or call cannot be sent")
+    if messages[-1]["role"] != "assistant" or not request.continues:
         return
     if ctx.profile.prefill == "continue":
         body["continue_final_message"] = True

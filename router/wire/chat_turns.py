@@ -5,6 +5,8 @@ import binascii
 import hashlib
 import re
 
+import msgspec
+
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire import fields
@@ -134,28 +136,34 @@ def _image(part: Json, path: str, ctx: Context) -> Image:
     found = part.get("image_url")
     form: Json = {"url": found} if isinstance(found, str) else fields.obj(found, f"{path}.image_url")
     url = fields.need(form, "url", f"{path}.image_url")
-    if form.get("detail") not in (None, "auto"):
-        ctx.dropped(f"{path}.image_url.detail")
+    detail = fields.text(form.get("detail"), f"{path}.image_url.detail")
+    detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=lifetime_of_part(part))
-    media, data = _data_url(url, f"{path}.image_url.url")
-    return Image(media, data, cache=lifetime_of_part(part))
+        return Image(url=url, cache=lifetime_of_part(part), detail=detail)
+    media, data = data_url(url, f"{path}.image_url.url")
+    return Image(media, data, cache=lifetime_of_part(part), detail=detail)
 
 
 def _file(part: Json, path: str, ctx: Context) -> Text | Document:
     form = fields.obj(part.get("file"), f"{path}.file")
     if form.get("file_id"):
         raise ctx.refuse(f"{path}.file.file_id", "a file's id is known to the account it was uploaded with only")
-    media, data = _data_url(fields.need(form, "file_data", f"{path}.file"), f"{path}.file.file_data")
     title = fields.text(form.get("filename"), f"{path}.file.filename")
+    found = document_of(fields.need(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx)
+    return msgspec.structs.replace(found, cache=lifetime_of_part(part))
+
+
+def document_of(url: str, title: str, path: str, ctx: Context) -> Text | Document:
+    """A file given as a data URL; one of text becomes text."""
+    media, data = data_url(url, path)
     if media.startswith("text/"):
         said = base64.b64decode(data).decode("utf-8", "replace")
         ctx.weakened(path)
-        return Text(f"Title: {title}\n{said}" if title else said, lifetime_of_part(part))
-    return Document(media, data, title=title, cache=lifetime_of_part(part))
+        return Text(f"Title: {title}\n{said}" if title else said)
+    return Document(media, data, title=title)
 
 
-def _data_url(url: str, path: str) -> tuple[str, str]:
+def data_url(url: str, path: str) -> tuple[str, str]:
     """Media type and base64 of a data URL; the bytes' own beginning is believed over the label."""
     found = _DATA_URL.match(url)
     if found is None or not found[3]:

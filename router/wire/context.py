@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from router.errors import BadRequest
 from router.ir import Loss
 from router.settings.profile import Profile
+from router.wire.base import Json
 from router.wire.carrier import Seal
 from router.wire.memory import Memory
 from router.wire.names import Names
@@ -20,6 +21,15 @@ _LOSSES_KEPT = 200
 _INDEX = re.compile(r"\[\d+\]")
 
 
+class Form(NamedTuple):
+    """How calls of a tool are written in a Responses answer. item: the type of the output item. name, namespace: as
+    the caller declared the tool."""
+
+    item: str
+    name: str
+    namespace: str = ""
+
+
 @dataclass(slots=True)
 class Context:
     """One translation. now: seconds since 1970. new_id: 24 hex digits, another each time. upstream: the backend's
@@ -29,7 +39,12 @@ class Context:
     may not send back. forgets: no reasoning goes back. auto_cache: caching is asked for where the caller says nothing
     of it. paths: where the caller wrote what the neutral request calls otherwise. stops: stop sequences that the
     upstream does not take, to be watched for here. single: one call at a time, to be seen to here. declared: the
-    names of the tools. custom: tools that take free text and not arguments."""
+    names of the tools. custom: tools that take free text and not arguments.
+
+    For a Responses caller: asked, its request, of which answers repeat much; said, the items it holds; forms, its tools
+    that are no plain functions, by their neutral names; kept, answers and items that its request names, by id; keep,
+    what takes a whole answer: its id, the id of the answer it continues, the items of both directions, and the bytes
+    of the answer; None where nothing is kept."""
 
     now: int
     new_id: Callable[[], str]
@@ -51,6 +66,11 @@ class Context:
     declared: frozenset[str] = frozenset()
     custom: set[str] = field(default_factory=set[str])
     paths: dict[str, str] = field(default_factory=dict[str, str])
+    asked: Json = field(default_factory=dict[str, object])
+    forms: dict[str, Form] = field(default_factory=dict[str, Form])
+    kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    keep: Callable[[str, str, list[Json], int], None] | None = None
+    said: list[Json] = field(default_factory=list[Json])
 
     def dropped(self, path: str) -> None:
         """Note a hint that is left out. Raises BadRequest when losses are refused."""

@@ -186,6 +186,8 @@ def _marked(entry: Json, cache: str) -> Json:
 
 
 def _encoded_image(block: Image, ctx: Context, path: str) -> Json:
+    if block.detail:
+        ctx.dropped(f"{path}.detail")
     if block.url:
         return {"type": "image", "source": {"type": "url", "url": block.url}}
     if block.media_type not in MEDIA:

@@ -75,6 +75,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
         cache=True if data.get("cache_control") is not None else None,
+        continues=True,
     )
 
 
@@ -158,7 +159,8 @@ def _reasoning(data: Json, config: Json) -> Reasoning | None:
     if kind == "disabled":
         return Reasoning(off=True)
     budget = fields.whole(thinking.get("budget_tokens"), "thinking.budget_tokens") or 0
-    return Reasoning(effort=effort, budget=budget) if effort or budget else None
+    shown = kind in ("enabled", "adaptive") and thinking.get("display") != "omitted"
+    return Reasoning(effort=effort, budget=budget, shown=shown) if effort or budget or shown else None
 
 
 def _shape(data: Json, config: Json) -> Shape | None:

@@ -43,6 +43,8 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_reasoning(body, request, claude, ctx)
     _put_shape(body, request, ctx)
     sampled = _put_sampling(body, request, claude, ctx)
+    for name in request.shared:
+        ctx.dropped(ctx.at(name))
     if request.user:
         private = _PRIVATE.search(request.user)
         body["metadata"] = {"user_id": _hashed(request.user) if private else request.user}
@@ -150,7 +152,9 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     if wanted.off or wanted.effort == "none":
         body["thinking"] = {"type": "disabled"}
         return
-    if claude.adaptive:
+    if claude.adaptive and not wanted.effort:
+        body["thinking"] = {"type": "adaptive"}
+    elif claude.adaptive:
         effort = "low" if wanted.effort == "minimal" else wanted.effort
         if effort not in claude.efforts:
             effort = "high" if effort == "xhigh" else "low"
@@ -158,6 +162,11 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
             ctx.weakened(path)
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": effort}
+    if claude.adaptive:
+        if wanted.shown:
+            body["thinking"] = {"type": "adaptive", "display": "summarized"}
+        return
+    if not wanted.effort and not wanted.budget:
         return
     limit = body["max_tokens"]
     assert isinstance(limit, int)

@@ -5,7 +5,7 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
-from router.wire import fields
+from router.wire import fields, freeform
 from router.wire.base import Json
 from router.wire.caching import lifetime_of, mark
 from router.wire.context import Context
@@ -19,6 +19,8 @@ _READ = frozenset(
         *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
     )
 )
+# Claude Code declares it while tools are deferred; nobody can call it.
+_PLACEHOLDER = "DeferredToolPlaceholder"
 _MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
 
 
@@ -109,6 +111,9 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     if kind != "custom":
         return _built_in(kind, entry, path, ctx)
     name = fields.need(entry, "name", path)
+    if name == _PLACEHOLDER and entry.get("defer_loading") is True:
+        ctx.dropped(path)
+        return None
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     for key in entry:
@@ -159,10 +164,12 @@ def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
     """The tools as Messages has them."""
     tools: list[Json] = []
-    for tool in request.tools:
+    for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.sent(tool.name, NAME_LIMIT)}
-        if tool.description:
-            entry["description"] = tool.description
+        if freeform.has_grammar(tool):
+            ctx.weakened(f"tools[{at}].format")
+        if description := freeform.described(tool):
+            entry["description"] = description
         entry["input_schema"] = tool.schema
         if tool.strict:
             entry["strict"] = True

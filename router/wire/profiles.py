@@ -22,6 +22,8 @@ _OLLAMA = Profile(
 
 PROFILES: dict[str, Profile] = {
     "openai": Profile(
+        prefers="responses",
+        shared=True,
         max_tokens_field="max_completion_tokens",
         system_role="developer",
         files=True,

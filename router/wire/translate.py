@@ -26,6 +26,11 @@ from router.wire import (
     messages_stream_in,
     messages_stream_out,
     peek,
+    responses_answer,
+    responses_in,
+    responses_out,
+    responses_stream_in,
+    responses_stream_out,
     sse,
 )
 from router.wire.base import Json
@@ -64,7 +69,7 @@ class Codec(NamedTuple):
     decode_request: Callable[[Json, Context], Request]
     encode_request: Callable[[Request, Context], tuple[Json, dict[str, str]]]
     decode_answer: Callable[[Json, Context], Answer | Fault | None]
-    encode_answer: Callable[[Answer, Context], Json]
+    encode_answer: Callable[[Answer, Context], Json | msgspec.Raw]
     decoder: Callable[[Context], Decoder]
     encoder: Callable[[Context], Encoder]
     decode_fault: Callable[[Json, int], Fault | None]
@@ -92,6 +97,17 @@ CODECS: dict[Name, Codec] = {
         chat_stream_in.ChatDecoder,
         chat_stream_out.ChatEncoder,
         faults.of_chat,
+        faults.as_chat,
+    ),
+    "responses": Codec(
+        "/v1/responses",
+        responses_in.decode_request,
+        responses_out.encode_request,
+        responses_answer.decode_answer,
+        responses_answer.encode_answer,
+        responses_stream_in.ResponsesDecoder,
+        responses_stream_out.ResponsesEncoder,
+        faults.of_responses,
         faults.as_chat,
     ),
 }
@@ -124,11 +140,15 @@ class Sent(NamedTuple):
     usage: bool
 
 
-def target_of(source: Name | None, spoken: tuple[str, ...]) -> Name | None:
-    """The protocol to translate to; None when there is none."""
+def target_of(source: Name | None, spoken: tuple[str, ...], prefers: str = "") -> Name | None:
+    """The protocol to translate to; None when there is none. prefers: the one to take where it is among several."""
     if source not in CODECS:
         return None
-    return next((name for name in CODECS if name in spoken and name != source), None)
+    found: Name | None = None
+    for name in CODECS:
+        if name in spoken and name != source and (found is None or name == prefers):
+            found = name
+    return found
 
 
 def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:

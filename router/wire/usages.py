@@ -1,4 +1,4 @@
-"""Token counts in both spellings (translation.md 3.9)."""
+"""Token counts in the three spellings (translation.md 3.9)."""
 
 from router.ir import Usage
 from router.settings.profile import Profile
@@ -69,6 +69,29 @@ def as_chat(usage: Usage) -> Json:
     if usage.reasoning is not None:
         found["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return found
+
+
+def of_responses(found: Json) -> Usage:
+    """Counts of a Responses usage object; input_tokens holds the cached ones, Usage.input does not."""
+    details = base.object_at(found, "input_tokens_details")
+    read, write = base.count(details.get("cached_tokens")), base.count(details.get("cache_write_tokens"))
+    total, output = base.count(found.get("input_tokens")), base.count(found.get("output_tokens"))
+    reasoning = base.count(base.object_at(found, "output_tokens_details").get("reasoning_tokens"))
+    uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
+    return Usage(uncached, output, read, write, reasoning)
+
+
+def as_responses(usage: Usage) -> Json:
+    """The counts as Responses has them; its clients need every field."""
+    read, write = usage.cache_read or 0, usage.cache_write or 0
+    total, output = (usage.input or 0) + read + write, usage.output or 0
+    return {
+        "input_tokens": total,
+        "input_tokens_details": {"cached_tokens": read, "cache_write_tokens": write},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
+        "total_tokens": total + output,
+    }
 
 
 def _first(*values: object) -> int | None:

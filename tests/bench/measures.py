@@ -376,10 +376,10 @@ def routing(bench: Bench) -> list[Row]:
 def translation(bench: Bench) -> list[Row]:
     """What translating costs beside the relaying, without sockets: an event of a burst, a request of an agent."""
     rows: list[Row] = []
-    for protocol, other in (("messages", "chat"), ("chat", "messages")) if bench.fairlead else ():
+    for protocol, other in translating.WAYS if bench.fairlead else ():
         rounds = range(bench.sizes.rounds)
-        events = [translating.per_event(protocol) for _ in rounds]
-        requests = [translating.per_request(protocol) for _ in rounds]
+        events = [translating.per_event(protocol, other) for _ in rounds]
+        requests = [translating.per_request(protocol, other) for _ in rounds]
         way = f"{protocol} to {other}"
         rows.append(_row(f"translated SSE event, {way}", "µs", _alone(events, "µs"), kind=Kind.VALUE, gate=12, goal=8))
         rows.append(

@@ -21,7 +21,8 @@ _READ = 16384
 _MEMORY = Memory()
 for number in range(4096):
     _MEMORY.put(Call(f"t{number}", '{"p0": "x"}'))
-_OTHER = {"messages": "chat", "chat": "messages"}
+#: From one protocol to another, all ways.
+WAYS = tuple(itertools.permutations(("messages", "chat", "responses"), 2))
 
 
 def _context():
@@ -50,6 +51,8 @@ def _stream(protocol):
         deltas = [{"role": "assistant"}, *({"content": f"word{at} "} for at in range(_EVENTS))]
         chunks = [{**beside, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
         return b"".join(sse.frame(json.dumps(one, separators=(",", ":")).encode()) for one in chunks)
+    if protocol == "responses":
+        return _items()
     start = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 1, "output_tokens": 1}}}
     opened = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
     text = [{"type": "text_delta", "text": f"word{at} "} for at in range(_EVENTS)]
@@ -58,12 +61,28 @@ def _stream(protocol):
     return b"".join(sse.frame(json.dumps(one, separators=(",", ":")).encode(), one["type"]) for one in found)
 
 
-def per_event(protocol):
+def _items():
+    """The same as a Responses stream."""
+    where = {"item_id": "msg_0123456789abcdef", "output_index": 0}
+    item = {"id": where["item_id"], "type": "message", "role": "assistant", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": []}
+    found = [
+        {"type": "response.created", "response": {"id": "resp_1", "model": "m", "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **where, "content_index": 0, "part": part},
+    ]
+    delta = {"type": "response.output_text.delta", **where, "content_index": 0, "logprobs": [], "obfuscation": "xYz12"}
+    found += [{**delta, "delta": f"word{at} "} for at in range(_EVENTS)]
+    numbered = [{**one, "sequence_number": at} for at, one in enumerate(found)]
+    return b"".join(sse.frame(json.dumps(one, separators=(",", ":")).encode(), one["type"]) for one in numbered)
+
+
+def per_event(protocol, other):
     """Seconds of CPU for one event, from the upstream's bytes to the client's, with the tap that reads beside."""
     data, best = _stream(protocol), float("inf")
     for _ in range(5):
-        stream = translate.Stream(protocol, _OTHER[protocol], _context())
-        tap = Tap(dialects.BY_NAME[_OTHER[protocol]], hide_usage=True)
+        stream = translate.Stream(protocol, other, _context())
+        tap = Tap(dialects.BY_NAME[other], hide_usage=True)
         before, after = sse.Splitter(), sse.Splitter()
         begun = time.process_time()
         for at in range(0, len(data), _READ):
@@ -88,15 +107,15 @@ def agent_request():
     return json.dumps(body).encode()
 
 
-def per_request(protocol):
+def per_request(protocol, other):
     """Seconds of CPU for one agent request."""
     body, best = agent_request(), float("inf")
-    if protocol == "chat":
-        body = translate.request(body, "messages", "chat", _context()).body
+    if protocol != "messages":
+        body = translate.request(body, "messages", protocol, _context()).body
     for _ in range(50):
         ctx = _context()
         begun = time.process_time()
-        translate.request(body, protocol, _OTHER[protocol], ctx)
+        translate.request(body, protocol, other, ctx)
         best = min(best, time.process_time() - begun)
     return best
 

@@ -99,8 +99,7 @@ def test_a_request_that_would_be_refused(configured):
     )
     answer = json.loads(configured("explain", "model-b", "--json").out)
     assert (answer["status"], answer["backend"]) == (404, "")
-    spoken = configured("explain", "model-a", "--protocol", "responses")
-    assert (spoken.code, "translated into each other" in spoken.out) == (1, True)
+    assert configured("explain", "model-a", "--protocol", "responses").code == 0
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,26 @@
 """Translated exchanges keep the rules of the relay: commit point, whole events, errors, ends, bounds, headers.
 
-Each runs in both directions: the client speaks one protocol, the scripted upstream the other.
+Each runs in all six directions: the client speaks one protocol, the scripted upstream the other.
 """
 
 import gzip
+import itertools
 import json
 import time
 
 import pytest
 
 from .processes import Proxy, backend, until
-from .samples import CHAT, MESSAGES
+from .samples import CHAT, MESSAGES, PROTOCOLS, RESPONSES
 from .upstream import chunk as framed
 from .upstream import close, hang, plain, rechunked, stream, stream_head
 from .wire import ask, events
 
-PAIRS = [pytest.param(MESSAGES, CHAT, id="messages-chat"), pytest.param(CHAT, MESSAGES, id="chat-messages")]
+PAIRS = [
+    pytest.param(asked, spoken, id=f"{asked.name}-{spoken.name}")
+    for asked, spoken in itertools.permutations(PROTOCOLS, 2)
+]
+ENDS = {"messages": b"message_stop", "chat": b"[DONE]", "responses": b"response.completed"}
 KEY = "sk-upstream-0123456789"
 
 
@@ -25,6 +30,7 @@ def routed(tmp_path_factory, listening):
     backends = [
         backend("chat", listening.root, protocols=["chat"], auth="key", key=KEY),
         backend("messages", listening.root, protocols=["messages"], auth="key", key=KEY, vendor="anthropic"),
+        backend("responses", listening.root, protocols=["responses"], auth="key", key=KEY),
         backend("own-chat", listening.root, protocols=["chat"], auth="client"),
         backend("own-messages", listening.root, protocols=["messages"], auth="client", vendor="anthropic"),
     ]
@@ -35,7 +41,9 @@ def routed(tmp_path_factory, listening):
 
 def body(protocol, spoken, *, streamed=False, **fields):
     """A request in one protocol for a model whose backend speaks the other."""
-    asked = {"model": f"{spoken.name}:model-a", "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
+    said = [{"role": "user", "content": "hi"}]
+    asked = {"max_output_tokens": 50, "input": said} if protocol is RESPONSES else {"max_tokens": 50, "messages": said}
+    asked["model"] = f"{spoken.name}:model-a"
     return json.dumps({**asked, **({"stream": True} if streamed else {}), **fields}).encode()
 
 
@@ -60,7 +68,11 @@ def shape(answer):
         one = json.loads(data) if data != b"[DONE]" else data
         if isinstance(one, dict):
             one = {name: value for name, value in one.items() if name not in ("id", "created")}
-            one.get("message", {}).pop("id", None)
+            for holder in ("message", "response"):
+                one[holder] = {
+                    name: value for name, value in one.get(holder, {}).items() if name in ("status", "usage")
+                }
+            one = {name: value for name, value in one.items() if name not in ("item", "item_id")}
         found.append(one)
     return found
 
@@ -137,7 +149,7 @@ def fault(spoken):
         if spoken is MESSAGES
         else {"code": 503, "message": "too busy"}
     )
-    data = {"type": "error", "error": error} if spoken is MESSAGES else {"error": error}
+    data = {"error": error} if spoken is CHAT else {"type": "error", "error": error}
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
 
@@ -152,16 +164,27 @@ def test_75_an_error_inside_a_200(routed, upstream, asked, spoken, streamed):
     assert answer.json()["error"]["message"] == "too busy"
 
 
+def last_error(asked, answer):
+    """The message of the error that a stream ends with, in its protocol's own form."""
+    found = [json.loads(data) for _, data in events(answer.body)]
+    if asked is RESPONSES:
+        assert [one["type"] for one in found[-2:]] == ["error", "response.failed"]
+        assert len({one["response"]["id"] for one in found if "response" in one}) == 1
+        assert [one["sequence_number"] for one in found] == list(range(len(found)))
+        assert found[-2]["error"]["message"] == found[-2]["message"]
+        return found[-1]["response"]["error"]["message"]
+    assert (found[-1].get("type") == "error") is (asked is MESSAGES)
+    return found[-1]["error"]["message"]
+
+
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
 def test_74_76_77_an_error_in_mid_stream(routed, upstream, asked, spoken):
     """After content it is the protocol's error event, and nothing follows it."""
     upstream.script(stream([*spoken.events[: spoken.begun], fault(spoken), *spoken.events[spoken.begun :]]))
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=True))
     assert answer.status == 200
-    last = json.loads(events(answer.body)[-1][1])
-    assert last["error"]["message"] == "too busy"
-    assert b"message_stop" not in answer.body
-    assert b"[DONE]" not in answer.body
+    assert last_error(asked, answer) == "too busy"
+    assert ENDS[asked.name] not in answer.body
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
@@ -172,9 +195,8 @@ def test_67_a_stream_that_breaks(routed, upstream, asked, spoken, cleanly):
     upstream.script(begun + b"0\r\n\r\n" if cleanly else begun, close)
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=True))
     assert answer.status == 200
-    last = json.loads(events(answer.body)[-1][1])
-    assert "broke off" in last["error"]["message"]
-    assert (last.get("type") == "error") is (asked is MESSAGES)
+    assert "broke off" in last_error(asked, answer)
+    assert ENDS[asked.name] not in answer.body
 
 
 def test_an_upstream_that_does_not_hang_up(routed, upstream):
@@ -194,7 +216,7 @@ def test_a_plain_answer_to_a_stream(routed, upstream, asked, spoken):
     upstream.script(plain(spoken.whole))
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=True))
     assert (answer.status, answer.field(b"content-type").partition(b";")[0]) == (200, b"text/event-stream")
-    assert (b"message_stop" if asked is MESSAGES else b"[DONE]") in answer.body
+    assert ENDS[asked.name] in answer.body
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
@@ -203,7 +225,7 @@ def test_a_stream_for_a_plain_request(routed, upstream, asked, spoken):
     upstream.script(stream(spoken.events))
     answer = ask(routed.port, asked.path, body(asked, spoken))
     assert (answer.status, answer.field(b"content-type")) == (200, b"application/json")
-    assert answer.json()["content" if asked is MESSAGES else "choices"]
+    assert answer.json()[{"messages": "content", "chat": "choices", "responses": "output"}[asked.name]]
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
@@ -215,7 +237,7 @@ def test_a_coded_answer(routed, upstream, asked, spoken, streamed):
     upstream.script(plain(data, b"200 OK", (b"Content-Encoding", b"gzip"), kind=kind))
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=streamed))
     assert (answer.status, answer.field(b"content-encoding")) == (200, None)
-    assert (b"message_stop" in answer.body or b"[DONE]" in answer.body) is streamed
+    assert (ENDS[asked.name] in answer.body) is streamed
 
 
 def test_the_usage_question_is_taken_back(routed, upstream):
@@ -248,12 +270,11 @@ def test_losses_in_the_head(routed, upstream):
     assert b"%0D%0A" in said
 
 
-def test_responses_are_not_translated_yet(routed, upstream):
-    """The refusal says what is."""
-    asked = json.dumps({"model": "chat:model-a", "input": "hi"}).encode()
-    answer = ask(routed.port, "/v1/responses", asked)
+def test_what_is_not_translated(routed, upstream):
+    """Calls of a protocol that make no text have no counterpart; the refusal says so."""
+    answer = ask(routed.port, "/v1/messages/batches", json.dumps({"model": "chat:model-a"}).encode())
     assert answer.status == 400
-    assert "Messages and Chat" in answer.json()["error"]["message"]
+    assert "is not translated" in answer.json()["error"]["message"]
     assert not upstream.seen
 
 

@@ -5,6 +5,7 @@ The mock is not part of the project: it speaks all protocols, and the name of a 
 are skipped where it is not there (FAIRLEAD_CLIENTS names its folder). A few ways stand for all; the others are slow.
 """
 
+import itertools
 import json
 import os
 import socket
@@ -16,13 +17,18 @@ from pathlib import Path
 import pytest
 
 from .processes import Proxy, backend, until
-from .samples import CHAT, MESSAGES
+from .samples import MESSAGES, PROTOCOLS, RESPONSES
 from .wire import ask
 
 MOCK = Path(os.environ.get("FAIRLEAD_CLIENTS") or Path(__file__).parents[3] / "shared" / "clients") / "mock_upstream.py"
 pytestmark = pytest.mark.skipif(not MOCK.exists(), reason="needs the mock upstream: FAIRLEAD_CLIENTS names its folder")
 
-PAIRS = [pytest.param(MESSAGES, CHAT, id="messages-chat"), pytest.param(CHAT, MESSAGES, id="chat-messages")]
+PAIRS = [
+    pytest.param(asked, spoken, id=f"{asked.name}-{spoken.name}")
+    for asked, spoken in itertools.permutations(PROTOCOLS, 2)
+]
+ENDS = {"messages": (b"message_stop",), "chat": (b"[DONE]",)}
+ENDS["responses"] = (b"response.completed", b"response.incomplete")
 ANSWER = b"MOCK-ANSWER"
 #: Seconds. The proxy's own limits are shorter, and longer than the second that an upstream pauses between its pings.
 PATIENCE = 8.0
@@ -57,7 +63,7 @@ def mocked(tmp_path_factory):
     try:
         assert until(lambda: _listens(port))
         root = f"http://127.0.0.1:{port}/v1"
-        backends = [backend(name, root, protocols=[name]) for name in ("chat", "messages")]
+        backends = [backend(name, root, protocols=[name]) for name in ("chat", "messages", "responses")]
         with Proxy(tmp_path_factory.mktemp("mocked"), backends=backends, settings=LIMITS) as proxy:
             yield proxy
     finally:
@@ -74,8 +80,8 @@ def asked_of(proxy, asked, spoken, way, *, streamed):
     """The answer to one request, and how long it took."""
     body = {
         "model": f"{spoken.name}:mock-{way}",
-        "max_tokens": 50,
-        "messages": [{"role": "user", "content": "hi"}],
+        **({"input": "hi"} if asked is RESPONSES else {"messages": [{"role": "user", "content": "hi"}]}),
+        **({} if asked is RESPONSES else {"max_tokens": 50}),
         **({"stream": True} if streamed else {}),
     }
     begun = time.monotonic()
@@ -92,8 +98,8 @@ def looks_whole(asked, answer, *, streamed):
     if answer.status != 200 or not answer.whole:
         return False
     if streamed:
-        return (b"message_stop" if asked is MESSAGES else b"[DONE]") in answer.body and b'"error"' not in answer.body
-    return "error" not in answer.json()
+        return any(end in answer.body for end in ENDS[asked.name]) and b'"error":{' not in answer.body
+    return answer.json().get("error") is None
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
@@ -110,8 +116,8 @@ def test_a_failure_is_told(mocked, asked, spoken, way, streamed):
     if answer.status == 200:
         # Begun before it failed: the last event says so, or the connection is cut in the middle.
         assert streamed
-        last = answer.body.rstrip().rpartition(b"data: ")[2]
-        assert json.loads(last)["error"]["message"]
+        last = json.loads(answer.body.rstrip().rpartition(b"data: ")[2])
+        assert (last["response"] if asked is RESPONSES else last)["error"]["message"]
     else:
         error = answer.json()
         assert error["error"]["message"]
@@ -140,6 +146,8 @@ def _pieced(asked, answer, *, streamed):
             one = json.loads(line[6:])
             if asked is MESSAGES:
                 found.append(one.get("delta", {}).get("text", ""))
+            elif asked is RESPONSES:
+                found.append(one["delta"] if one["type"] == "response.output_text.delta" else "")
             else:
                 found += [choice["delta"].get("content") or "" for choice in one["choices"]]
     return ANSWER.decode() in "".join(found)

@@ -12,6 +12,7 @@ const read = {
   messages: (options) =>
     new Anthropic(options).messages.stream({ model: "m", max_tokens: 1, messages: [] }).finalMessage(),
   chat: (options) => new OpenAI(options).chat.completions.stream({ model: "m", messages: [] }).finalChatCompletion(),
+  responses: (options) => new OpenAI(options).responses.stream({ model: "m", input: "" }).finalResponse(),
 };
 
 const found = [];

@@ -19,8 +19,10 @@ import pytest
 
 from router.wire import translate
 
-from .test_translate_streams import SAMPLES, recorded, whole
-from .translations import DONE, OTHER, chunk, context, event, events, streamed
+from .responses import RESPONSES, began, frames, text_item
+from .test_responses_streams import whole
+from .test_translate_streams import SAMPLES, recorded
+from .translations import DONE, chunk, context, event, events, streamed
 
 FAILED = {
     "chat": chunk({"content": "a"}) + b'data: {"error": {"code": 503, "message": "too busy"}}\n\n',
@@ -28,12 +30,19 @@ FAILED = {
     + event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     + event("content_block_delta", index=0, delta={"type": "text_delta", "text": "a"})
     + event("error", error={"type": "overloaded_error", "message": "too busy"}),
+    "responses": frames(*began(), *text_item(0, "a", ends=False), {"type": "error", "message": "too busy"}),
+}
+TARGETS = {
+    "messages": ("chat", "responses"),
+    "chat": ("messages", "responses"),
+    "responses": ("messages", "chat"),
 }
 
 
 def cases():
-    """Protocol of the upstream and its stream: made up, and recorded where recordings are at hand."""
-    found = [pytest.param(source, data, id=f"sample-{source}") for source, data in SAMPLES.items()]
+    """Protocols of the upstream and the client, and a stream: made up, and recorded where recordings are at hand."""
+    samples = {**SAMPLES, "responses": RESPONSES}
+    found = [pytest.param(source, data, id=f"sample-{source}") for source, data in samples.items()]
     files = {
         "messages": recorded("anthropic", without=("duplicate", "incomplete")),
         "chat": recorded("compat") + recorded("openai-chat"),
@@ -49,12 +58,15 @@ def cases():
                     continue
                 data += DONE
             found.append(pytest.param(source, data, id=param.id))
-    return found
+    return [
+        pytest.param(*param.values[:1], target, *param.values[1:], id=f"{param.id}-{target}")
+        for param in found
+        for target in TARGETS[param.values[0]]
+    ]
 
 
-def expected(source, data):
+def expected(source, target, data):
     """The same answer when it is translated whole."""
-    target = OTHER[source]
     return json.loads(translate.encoded(whole(data, source), target, context(), stream=False))
 
 
@@ -70,6 +82,12 @@ def by_python(protocol, data, *, status=200):
             with client.messages.stream(model="m", max_tokens=1, messages=[]) as stream:
                 return stream.get_final_message().to_dict()
         client = openai.OpenAI(http_client=http, **options)
+        if protocol == "responses":
+            with client.responses.stream(model="m", input="") as stream:
+                for one in stream:
+                    if one.type == "response.incomplete":
+                        return one.response.to_dict()
+                return stream.get_final_response().to_dict()
         with client.chat.completions.stream(model="m", messages=[]) as stream:
             return stream.get_final_completion().to_dict()
 
@@ -79,6 +97,9 @@ def essence(protocol, answer):
     if protocol == "messages":
         usage = {name: count for name, count in answer["usage"].items() if isinstance(count, int)}
         return answer["stop_reason"], answer["stop_sequence"], usage, [bare(block) for block in answer["content"]]
+    if protocol == "responses":
+        items = [{name: value for name, value in item.items() if name in _KEPT_OF_ITEMS} for item in answer["output"]]
+        return answer["status"], answer["usage"]["total_tokens"], [_said(item) for item in items]
     [choice] = answer["choices"]
     message = choice["message"]
     calls = [(one["id"], *map(one["function"].get, ("name", "arguments"))) for one in message.get("tool_calls") or ()]
@@ -91,27 +112,38 @@ def bare(block):
     return {name: value for name, value in block.items() if value is not None and name in _KEPT}
 
 
+def _said(item):
+    """An item with its parts as texts."""
+    parts = [part.get("text", part.get("refusal")) for part in item.pop("content", ())]
+    summary = [part["text"] for part in item.pop("summary", ())]
+    return item, parts, summary
+
+
+_KEPT_OF_ITEMS = ("type", "status", "content", "summary", "call_id", "name", "arguments", "input", "encrypted_content")
 _KEPT = ("type", "text", "thinking", "signature", "data", "id", "name", "input")
 
 
-@pytest.mark.parametrize(("source", "data"), cases())
-def test_pythons_sdks(source, data):
+@pytest.mark.parametrize(("source", "target", "data"), cases())
+def test_pythons_sdks(source, target, data):
     """Streamed and whole, the SDK sees one and the same answer."""
-    target = OTHER[source]
-    wanted = essence(target, expected(source, data))
+    wanted = essence(target, expected(source, target, data))
     if wanted[0] == "content_filter":
         # OpenAI's accumulator has an exception for it.
         with pytest.raises(openai.ContentFilterFinishReasonError):
-            by_python(target, streamed([data], source))
+            by_python(target, streamed([data], source, target=target))
     else:
-        assert essence(target, by_python(target, streamed([data], source))) == wanted
+        assert essence(target, by_python(target, streamed([data], source, target=target))) == wanted
 
 
-@pytest.mark.parametrize(("source", "error"), [("chat", anthropic.APIStatusError), ("messages", openai.APIError)])
-def test_pythons_sdks_raise(source, error):
+FAILURES = [pytest.param(source, target, id=f"{source}-{target}") for source in TARGETS for target in TARGETS[source]]
+
+
+@pytest.mark.parametrize(("source", "target"), FAILURES)
+def test_pythons_sdks_raise(source, target):
     """An error in mid-stream is the SDK's exception, with the upstream's words."""
+    error = anthropic.APIStatusError if target == "messages" else openai.APIError
     with pytest.raises(error, match="too busy"):
-        by_python(OTHER[source], streamed([FAILED[source]], source))
+        by_python(target, streamed([FAILED[source]], source, target=target))
 
 
 MODULES = os.environ.get("FAIRLEAD_NODE_MODULES", "")
@@ -125,21 +157,21 @@ NODE = shutil.which("node")
 def test_nodes_sdks():
     """As Python's: each stream reads as its answer does when it comes whole, and errors are raised."""
     params = [param.values for param in cases()]
-    asked = [{"protocol": OTHER[source], "data": streamed([data], source)} for source, data in params]
-    asked += [{"protocol": OTHER[source], "data": streamed([data], source)} for source, data in FAILED.items()]
-    sent = [{**one, "data": base64.b64encode(one["data"]).decode()} for one in asked]
+    params += [(source, target, FAILED[source]) for source, target in (param.values for param in FAILURES)]
+    made = [(target, streamed([data], source, target=target)) for source, target, data in params]
+    sent = [{"protocol": target, "data": base64.b64encode(data).decode()} for target, data in made]
     script = Path(__file__).with_name("oracle.mjs")
     run = subprocess.run([NODE, script], input=json.dumps(sent).encode(), capture_output=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr.decode()
     answers = json.loads(run.stdout)
-    for (source, data), found in zip(params, answers[: len(params)], strict=True):
-        target = OTHER[source]
-        assert "error" not in found, found
-        assert essence(target, found) == essence(target, expected(source, data))
-    assert all("too busy" in found["message"] for found in answers[len(params) :])
+    good = len(params) - len(FAILURES)
+    for (source, target, data), found in zip(params[:good], answers, strict=False):
+        assert found.get("error") is None, found
+        assert essence(target, found) == essence(target, expected(source, target, data))
+    assert all("too busy" in found["message"] for found in answers[good:])
 
 
-#: Status of the upstream -> Python's exceptions in a Messages client and in a Chat client.
+#: Status of the upstream -> Python's exceptions in a Messages client and in those of OpenAI's protocols.
 ERRORS = {
     400: ("BadRequestError", "BadRequestError"),
     401: ("AuthenticationError", "AuthenticationError"),
@@ -159,14 +191,14 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("status", ERRORS)
-@pytest.mark.parametrize("source", OTHER)
-def test_errors_are_the_callers_exceptions(source, status):
-    """Each error of an upstream is what a client of the other protocol would raise for its own vendor's."""
+@pytest.mark.parametrize(("source", "target"), FAILURES)
+def test_errors_are_the_callers_exceptions(source, target, status):
+    """Each error of an upstream is what a client of another protocol would raise for its own vendor's."""
     error = {"message": "out of order", "type": "some_error"}
     body = json.dumps({"type": "error", "error": error} if source == "messages" else {"error": error}).encode()
-    told, made = translate.failure(body, status, source, OTHER[source])
-    library, named = (anthropic, ERRORS[status][0]) if source == "chat" else (openai, ERRORS[status][1])
+    told, made = translate.failure(body, status, source, target)
+    library, named = (anthropic, ERRORS[status][0]) if target == "messages" else (openai, ERRORS[status][1])
     kind = getattr(library, named, None) or getattr(library._exceptions, named)
     with pytest.raises(kind, match="out of order") as caught:
-        by_python(OTHER[source], made, status=told)
+        by_python(target, made, status=told)
     assert type(caught.value) is kind

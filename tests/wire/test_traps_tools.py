@@ -311,3 +311,11 @@ def test_two_tools_of_one_name_are_refused():
     """As Anthropic does: which of them a call means could not be told."""
     with pytest.raises(BadRequest, match=r"tools\[1\]\.name"):
         sent(claude(user("x"), tools=[TOOL, TOOL]), "messages")
+
+
+def test_deferred_tools_are_sent_at_once():
+    """All but the placeholder that stands for them, which nobody can call."""
+    deferred = [{**TOOL, "defer_loading": True}, {**TOOL, "name": "DeferredToolPlaceholder", "defer_loading": True}]
+    made, losses = sent(claude(user("hi"), tools=deferred), "messages")
+    assert [tool["function"]["name"] for tool in made["tools"]] == ["look"]
+    assert losses == ["tools[0].defer_loading=weakened", "tools[1]=dropped"]

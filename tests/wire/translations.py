@@ -26,18 +26,18 @@ def context(vendor="", *, model="m", policy="warn", **fields):
     )
 
 
-def sent(body, source, vendor="", **fields):
+def sent(body, source, vendor="", target=None, **fields):
     """The translated request as JSON, and its losses as texts."""
     ctx = context(vendor, **fields)
-    made = translate.request(json.dumps(body).encode(), source, OTHER[source], ctx)
+    made = translate.request(json.dumps(body).encode(), source, target or OTHER[source], ctx)
     return json.loads(made.body), [f"{loss.path}={loss.how}" for loss in ctx.losses]
 
 
-def streamed(pieces, source, ctx=None):
+def streamed(pieces, source, ctx=None, target=None):
     """A stream's bytes in the other protocol; pieces: the upstream's bytes as they came in."""
     from router.wire.sse import Splitter
 
-    stream = translate.Stream(source, OTHER[source], ctx or context())
+    stream = translate.Stream(source, target or OTHER[source], ctx or context())
     splitter = Splitter()
     out = []
     for piece in pieces:
