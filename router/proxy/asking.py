@@ -218,8 +218,8 @@ def check_speaks(call: dialects.Call, route: Route) -> None:
         return
     asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
     raise BadRequest(
-        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is {asked}, which is not "
-        "translated: choose a model whose backend speaks it (`fairlead models` shows which)."
+        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is "
+        f"{asked}, which is not translated: choose a model whose backend speaks it (`fairlead models` shows which)."
     )
 
 
