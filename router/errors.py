@@ -114,6 +114,14 @@ class UpgradeRequired(RouterError):
     retryable = False
 
 
+class RateLimited(RouterError):
+    """429: a limit of an account, or of the user's own, that ends by itself; the message names it and when."""
+
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
 class HeadTooLarge(RouterError):
     """431: too many header fields, or too long ones."""
 

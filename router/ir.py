@@ -17,7 +17,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the
     request names none. stream: the caller asked for server-sent events. generates: a model is to write text. owner:
-    the name of the backend that issued an id the request names, None when there is none or nobody remembers it.
+    the name of the backend that issued an id the request names, None when there is none or nobody remembers it;
+    account: the alias of the account there.
     """
 
     protocol: Protocol | None
@@ -25,6 +26,7 @@ class Facts(msgspec.Struct, frozen=True):
     stream: bool
     generates: bool = False
     owner: str | None = None
+    account: str = ""
 
 
 class Usage(msgspec.Struct):

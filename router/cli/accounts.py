@@ -1,4 +1,4 @@
-"""`fairlead accounts`: several keys of one backend. Until there is a pool, the first one serves."""
+"""`fairlead accounts`: several keys of one backend, which form its pool."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from router.backends.changes import Outcome, Unfit
 from router.cli import backend_key
 from router.cli.backend import no_account, note_entries, unknown
 from router.cli.group import run_group
-from router.cli.parser import Parser, note
+from router.cli.parser import Parser
 from router.cli.text import note_problems, table
 from router.errors import CommandError
 from router.store import backends, outline
@@ -20,7 +20,7 @@ from router.store.references import describe
 
 _COMMANDS = {
     "add": ("router.cli.accounts:run_add", "store a further key of a backend"),
-    "list": ("router.cli.accounts:run_list", "show the accounts, and which one serves"),
+    "list": ("router.cli.accounts:run_list", "show the accounts"),
     "remove": ("router.cli.accounts:run_remove", "remove an account and its key"),
 }
 _EXAMPLES = ("fairlead accounts add groq work --key-env WORK_GROQ_KEY", "fairlead accounts list")
@@ -40,7 +40,8 @@ def run_add(argv: list[str]) -> int:
     """Store a key as a further account of a backend; it is saved also when it is refused now."""
     parser = Parser(
         "accounts add",
-        "Store a further key of a backend, and ask the backend whether it takes it. The first account serves.",
+        "Store a further key of a backend, and ask the backend whether it takes it. All its accounts serve: a\n"
+        "conversation stays with one, and what one cannot serve goes to the next.",
         examples=[
             "fairlead accounts add groq work --key-env WORK_GROQ_KEY",
             "fairlead accounts add anthropic home --key-cmd 'pass show anthropic/home'",
@@ -119,7 +120,7 @@ def _add(home: Home, before: Backend, account: Account) -> int:
         print(f"  {line}")
     saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))
     said = "Saved" if contact.ok else "Saved, but it does not work now"
-    print(f"{said}. The account that serves is {saved.backend.accounts[0].alias}.")
+    print(f"{said}. {_serving(saved.backend)}")
     tell_change(home)
     return 0
 
@@ -128,7 +129,7 @@ def run_list(argv: list[str]) -> int:
     """Show the accounts; exit code 1 when a backend could not be read."""
     parser = Parser(
         "accounts list",
-        "Show the accounts of all backends, or of one, and which one serves.",
+        "Show the accounts of all backends, or of one.",
         examples=["fairlead accounts list", "fairlead accounts list groq --json"],
     )
     parser.add_argument("backend", metavar="BACKEND", nargs="?", help="the backend (default: all)")
@@ -154,7 +155,12 @@ def run_list(argv: list[str]) -> int:
 
 def _print(found: tuple[Backend, ...]) -> None:
     rows = [
-        (backend.name, account.alias, describe(account.key, os.environ), _state(backend, account))
+        (
+            backend.name,
+            account.alias,
+            describe(account.key, os.environ),
+            "serves" if backend.enabled else "backend disabled",
+        )
         for backend in found
         for account in backend.accounts
     ]
@@ -162,21 +168,20 @@ def _print(found: tuple[Backend, ...]) -> None:
         print("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
         return
     print("\n".join(table(rows)))
-    if any(len(backend.accounts) > 1 for backend in found):
-        note("note: this version uses the first account of a backend; the others are stored and wait.")
 
 
-def _state(backend: Backend, account: Account) -> str:
-    if not backend.enabled:
-        return "backend disabled"
-    return "serves" if account is backend.accounts[0] else "waits"
+def _serving(backend: Backend) -> str:
+    names = [account.alias for account in backend.accounts]
+    if len(names) == 1:
+        return f"The account that serves is {names[0]}."
+    return f"The accounts that serve are {', '.join(names[:-1])} and {names[-1]}."
 
 
 def run_remove(argv: list[str]) -> int:
     """Remove an account with its key."""
     parser = Parser(
         "accounts remove",
-        "Remove an account and its key. When it was the first, the next one serves.",
+        "Remove an account and its key.",
         examples=["fairlead accounts remove groq work"],
     )
     parser.add_argument("backend", metavar="BACKEND", help="the backend")
@@ -191,7 +196,7 @@ def run_remove(argv: list[str]) -> int:
     print(f"Removed {name}/{alias}.")
     note_entries(outcome.dropped)
     if outcome.backend.accounts:
-        print(f"The account that serves is {outcome.backend.accounts[0].alias}.")
+        print(_serving(outcome.backend))
     else:
         print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
     tell_change(home)

@@ -103,8 +103,11 @@ def run_unset(argv: list[str]) -> int:
     return 0
 
 
+_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices")
+
+
 def _is_table(name: str) -> bool:
-    prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | {"aliases", "routes", "backends", "prices"}
+    prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | set(_TABLES)
     return name in prefixes or name.startswith("prices.") or (name.startswith("backends.") and name.count(".") <= 2)
 
 

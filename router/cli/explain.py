@@ -156,7 +156,8 @@ def _rows(found: Explanation) -> list[tuple[str, str]]:
         looked = [f"{step.step}: {step.text}" for name in ("catalog", "family", "default") for step in _of(found, name)]
         return [*rows, *([("backend", "none: " + "; ".join(looked))] if looked else []), _refusal(found)]
     rows.append(("backend", f"{found.backend} ({found.why}), speaks {', '.join(found.speaks)}"))
-    rows.append(("account", found.account))
+    room = f"   {found.room}" if found.room else ""
+    rows.append(("account", found.account + room + (f"        next: {found.next}" if found.next else "")))
     if found.status:
         return [*rows, _refusal(found)]
     if found.sent_model != found.model:
@@ -164,6 +165,8 @@ def _rows(found: Explanation) -> list[tuple[str, str]]:
     if found.translation:
         lost = f"; lost: {', '.join(found.losses)}" if found.losses else ""
         rows.append(("becomes", found.translation.partition("->")[2] + lost))
+    if found.fallback:
+        rows.append(("fallback", ", then ".join(found.fallback)))
     return [*rows, ("edits", "; ".join(found.edits) or "none")]
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from router.backends import Backend
 from router.policy import shortcuts
-from router.policy.rules import Ready, ready
+from router.policy.rules import Ready, glob, ready
 from router.policy.shortcuts import Shortcuts
 from router.settings.tables import Edits, Rule
 
@@ -40,6 +40,7 @@ class Table:
     catalogs: model names by backend name; a backend without an entry has not been read yet.
     families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
     model, fast_model: forced ones. targets: aliases by name in lower case. renames: there are aliases or forced ones.
+    fallback: globs and their chains, chains: the same made ready; falls_back: there are any.
     asks: a rule asks for Traits, looks_inside: for what is inside a body.
     """
 
@@ -51,6 +52,7 @@ class Table:
     routes: Sequence[Rule] = ()
     model: str | None = None
     fast_model: str | None = None
+    fallback: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     owners: Mapping[str, tuple[Backend, ...]] = field(init=False, repr=False)
     named: Mapping[str, Backend] = field(init=False, repr=False)
     prefixes: Mapping[str, Backend] = field(init=False, repr=False)
@@ -59,6 +61,8 @@ class Table:
     shortcuts: Shortcuts = field(init=False, repr=False)
     rules: Sequence[Ready] = field(init=False, repr=False)
     renames: bool = field(init=False, repr=False)
+    chains: Sequence[tuple[re.Pattern[str], Sequence[str]]] = field(init=False, repr=False)
+    falls_back: bool = field(init=False, repr=False)
     asks: bool = field(init=False, repr=False)
     looks_inside: bool = field(init=False, repr=False)
 
@@ -73,6 +77,8 @@ class Table:
         self._set("shortcuts", shortcuts.shortcuts(self.backends, self.catalogs))
         self._set("rules", rules)
         self._set("renames", bool(self.aliases or self.model or self.fast_model))
+        self._set("chains", [(glob(pattern), names) for pattern, names in self.fallback.items()])
+        self._set("falls_back", bool(self.fallback or any(rule.fallback for rule in self.routes)))
         self._set("asks", any(rule.asks for rule in rules))
         self._set("looks_inside", any(rule.looks_inside for rule in rules))
 

@@ -31,12 +31,14 @@ T = TypeVar("T")
 
 class Ask(NamedTuple):
     """What a call is about. headers: of each backend, the names that config.toml sets. problems: of each backend, why
-    the running proxy cannot use it. names: what stands in the path behind the endpoint's own part."""
+    the running proxy cannot use it. accounts: by (backend, alias), how it is (services.account_report). names: what
+    stands in the path behind the endpoint's own part."""
 
     home: Home
     environ: Mapping[str, str]
     headers: Mapping[str, Sequence[str]]
     problems: Mapping[str, str]
+    accounts: Mapping[tuple[str, str], Mapping[str, object]]
     names: Sequence[str]
     body: bytes
 
@@ -165,10 +167,15 @@ def remove_backend(ask: Ask) -> dict[str, object]:
 
 def list_accounts(ask: Ask) -> dict[str, object]:
     """Fields: schema; accounts: each with backend, alias, source (stored, env, file, cmd or keyring), credentials (the
-    same in words), serves (requests are sent with its key), problem (why its key cannot be had; of one that serves,
-    also why the running proxy cannot use its backend; else null); problems: as GET /admin/backends has them."""
+    same in words), serves (requests are sent with its key), problem (why its key cannot be had, or why the running
+    proxy cannot use its backend; else null), and of those the running proxy uses the fields of services.account_report;
+    problems: as GET /admin/backends has them."""
     found, broken = backends.load(ask.home)
-    listed = [{"backend": backend.name, **account} for backend in found for account in _accounts(ask, backend)]
+    listed = [
+        {"backend": backend.name, **account, **ask.accounts.get((backend.name, str(account["alias"])), {})}
+        for backend in found
+        for account in _accounts(ask, backend)
+    ]
     return {"schema": SCHEMA, "accounts": listed, "problems": _broken(broken)}
 
 

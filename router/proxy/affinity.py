@@ -38,7 +38,7 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     name, owner = found
     owners.keep(name, owner)
     owners.remember(name, owner.backend, owner.account, owner.kind)
-    return msgspec.structs.replace(facts, owner=owner.backend)
+    return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
 
 
 def owner_in(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:

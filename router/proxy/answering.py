@@ -1,5 +1,6 @@
 """The second half of an exchange: from the upstream's response head to the client's last byte."""
 
+import math
 import re
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
 from router.net.http11 import Cut
 from router.net.stream import Bytes
-from router.proxy import affinity, bodies
+from router.proxy import affinity, bodies, translating
 from router.proxy.asking import COMMIT_SECONDS
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
@@ -20,6 +21,8 @@ from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is held until it is whole: then an error in it can still change the status.
 WHOLE_LIMIT = 1 << 20
+# An error that does not come to its end must not hold up the next attempt.
+ERROR_SECONDS = 10.0
 JSON = (b"content-type", b"content-type", b"application/json")
 
 # Of a plain answer: names and punctuation of JSON beside the text.
@@ -71,17 +74,41 @@ def _pointed_to(upstream: Upstream) -> str:
     return host or "another path"
 
 
-async def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> None:
-    """An error inside a 200 becomes the status it should have had."""
+def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> Upstream:
+    """An error inside a 200 as the answer it should have been."""
     ticket.record.notes.append("error inside a 200")
-    ticket.record.error = "upstream_error"
-    headers = relayed_headers(ticket, upstream, drop=(b"content-type", b"content-encoding"))
-    headers.append(JSON)
-    await ticket.respond(failure.status, headers, failure.body)
+    gone = (b"content-type", b"content-encoding", b"content-length")
+    lines = [*(line for line in upstream.lines if line[1] not in gone), JSON]
+    return held(upstream, failure.status, b"", lines, failure.body)
 
 
-async def plain(ticket: Ticket, upstream: Upstream) -> None:
-    """Relay an answer that is no event stream; it knows one limit, the total."""
+def held(upstream: Upstream, status: int, reason: bytes, lines: Lines, body: bytes) -> Upstream:
+    """An answer that was read, to be read once more; it needs the upstream no longer."""
+    kept = translating.Translated(None, [body])
+    kept.status, kept.reason, kept.lines = status, reason, lines
+    kept.fields = {name: value for name, value in upstream.fields.items() if any(name == line[1] for line in lines)}
+    return kept
+
+
+async def read_error(ticket: Ticket, upstream: Upstream, *, within: bool) -> tuple[Upstream, bytes] | None:
+    """An error answer to be kept, and what its body says; None for one that is too large to hold. within: what is not
+    read in ERROR_SECONDS is not waited for."""
+    pieces: list[bytes] = []
+    size = 0
+    with trio.move_on_after(ERROR_SECONDS if within else math.inf):
+        while got := await upstream.read():
+            pieces += got
+            size += sum(map(len, got))
+            if size > WHOLE_LIMIT:
+                upstream.put_back(b"".join(pieces))
+                return None
+    body = b"".join(pieces)
+    return held(upstream, upstream.status, upstream.reason, upstream.lines, body), _readable(upstream, body)
+
+
+async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
+    """Relay an answer that is no event stream; it knows one limit, the total. A Failure, and nothing sent, when it
+    holds an error."""
     if ticket.record.stream:
         ticket.record.stream = False
         assert ticket.target is not None
@@ -89,7 +116,7 @@ async def plain(ticket: Ticket, upstream: Upstream) -> None:
         ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), Cut.TOTAL)
     if ticket.request.method == "HEAD":
         await _head_only(ticket, upstream)
-        return
+        return None
     # Paths of no protocol carry audio, files and lines that are read as they come.
     limit = 0 if ticket.call.dialect is dialects.PLAIN and not ticket.call.generates else WHOLE_LIMIT
     if affinity.holds_answer(ticket, upstream):
@@ -105,32 +132,32 @@ async def plain(ticket: Ticket, upstream: Upstream) -> None:
         size += arrived
         ticket.hold(arrived)
     if upstream.ended:
-        await _whole(ticket, upstream, b"".join(pieces) if len(pieces) != 1 else pieces[0])
-    else:
-        await _pumped(ticket, upstream, pieces)
+        return await _whole(ticket, upstream, b"".join(pieces) if len(pieces) != 1 else pieces[0])
+    await _pumped(ticket, upstream, pieces)
+    return None
 
 
-async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) -> None:
+async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | None:
     status = upstream.status
     readable = _readable(upstream, body)
     if status >= 400:
         ticket.record.error = "upstream_error"
         if base.decoded(bytes(readable)) is None:
             await _refused(ticket, upstream, readable)
-            return
+            return None
     elif ticket.call.generates:
         problem = _no_answer(upstream, readable)
         if problem:
             raise BadGateway(f"The backend {_backend(ticket)} answered {status} with {problem}.")
         failure = failure_of(ticket.call.dialect, readable)
         if failure is not None:
-            await failed(ticket, failure, upstream)
-            return
+            return failure
         ticket.record.usage = usage_of(ticket.call.dialect, readable)
         ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason, shown=readable)
+    return None
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
@@ -213,13 +240,13 @@ def _clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text[: base.QUOTE_LIMIT]).strip()
 
 
-def _readable(upstream: Upstream, body: bytes | bytearray) -> bytes | bytearray:
+def _readable(upstream: Upstream, body: bytes) -> bytes:
     """The body without its content coding, for reading beside the relay; as it is when that cannot be had."""
     coding = upstream.fields.get(b"content-encoding", b"").lower()
     if coding in (b"", b"identity"):
         return body
     try:
-        return bodies.inflated(bytes(body), coding, 8 * WHOLE_LIMIT)
+        return bodies.inflated(body, coding, 8 * WHOLE_LIMIT)
     except RouterError:
         return b""
 

@@ -1,4 +1,6 @@
-"""The first half of an exchange: from the request's bytes to the upstream's response head."""
+"""The first half of an exchange: from the request's bytes to its route, and to the upstream's response head."""
+
+import math
 
 import trio
 
@@ -15,7 +17,7 @@ from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.refusals import USAGE, complains
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
-from router.proxy.ticket import Ticket
+from router.proxy.ticket import Asked, Ticket
 from router.wire import dialects, ids, messages_replay
 from router.wire.peek import Top, peek
 
@@ -25,13 +27,11 @@ _THINKING = "earlier thinking"
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
-async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
-    """Read the request, choose a backend, send it there and wait for the response head.
-
-    The last value is True when the client did not ask for the usage event that will come.
-    """
+async def read(ticket: Ticket) -> None:
+    """Read the request and find its route. Raises RouterError."""
     if uploads.is_upload(ticket):
-        return await _uploaded(ticket), False
+        await _read_upload(ticket)
+        return
     body, top = await bodies.read(ticket)
     call = ticket.call
     if top is not None and call.path == "/v1/chat/completions":
@@ -42,21 +42,55 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
         record.request_body = bytes(body[: ticket.kept])
     facts = bodies.facts_of(call, top)
     facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
-    ticket.issues = ids.issues(call, ticket.request.method, top)
+    ticket.asked = Asked(body, top, issues=ids.issues(call, ticket.request.method, top))
     record.model, record.stream = facts.model, facts.stream
-    route, target = await _routed(ticket, facts, len(body), top)
+    ticket.route = await _routed(ticket, facts, len(body), top)
+
+
+async def _read_upload(ticket: Ticket) -> None:
+    """Read of a multipart body what the route hangs on."""
+    upload = await uploads.begin(ticket)
+    facts = Facts(ticket.call.protocol, upload.model, stream=False)
+    facts = ticket.facts = await affinity.pinned(ticket, facts, b"", None)
+    ticket.asked = Asked(b"", None, upload, issues=ids.issues(ticket.call, ticket.request.method, None))
+    ticket.record.model = upload.model
+    route = ticket.route = await _routed(ticket, facts, 0, None)
+    if route.model is not None and route.model != upload.model:
+        upload.rename(route.model)
+        ticket.record.notes.append("model renamed")
+
+
+async def send(ticket: Ticket) -> tuple[Upstream, bool]:
+    """Send the request to the ticket's target and wait for the response head.
+
+    The last value is True when the client did not ask for the usage event that will come.
+    """
+    asked, route, target, facts = ticket.asked, ticket.route, ticket.target, ticket.facts
+    assert asked is not None
+    assert route is not None
+    assert target is not None
+    assert facts is not None
+    record = ticket.record
+    ticket.issues, ticket.plan = asked.issues, None
     ticket.changes = edit_head(route, target, ticket.request.fields, record.notes)
+    if asked.upload is not None:
+        return await _sent_on(ticket, target, facts, asked.upload), False
+    body, top = asked.body, asked.top
     if top is None:
         return await _sent(ticket, target, facts, Edited((body,))), False
-    if translating.needed(call, route):
+    if translating.needed(ticket.call, route):
         return await _translated(ticket, body, top, facts)
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
-    edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
+    edited = edit(body, top, call=ticket.call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
     if edited.probed and await complains(upstream, USAGE):
         _note_refused_usage(ticket, upstream)
         return await _unprobed(ticket, body, top), False
-    if upstream.status == 400 and call.path == "/v1/messages" and await complains(upstream, messages_replay.REFUSED):
+    if (
+        upstream.status == 400
+        and ticket.call.path == "/v1/messages"
+        and await complains(upstream, messages_replay.REFUSED)
+    ):
         return await _without_foreign(ticket, body, upstream), False
     return upstream, edited.hide_usage
 
@@ -105,18 +139,8 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
     return await translating.answered(ticket, upstream), hide_usage
 
 
-async def _uploaded(ticket: Ticket) -> Upstream:
+async def _sent_on(ticket: Ticket, target: Target, facts: Facts, upload: uploads.Upload) -> Upstream:
     """Send a multipart body on: at once when it is whole, else as it comes."""
-    upload = await uploads.begin(ticket)
-    facts = Facts(ticket.call.protocol, upload.model, stream=False)
-    facts = ticket.facts = await affinity.pinned(ticket, facts, b"", None)
-    ticket.issues = ids.issues(ticket.call, ticket.request.method, None)
-    ticket.record.model = upload.model
-    route, target = await _routed(ticket, facts, 0, None)
-    ticket.changes = edit_head(route, target, ticket.request.fields, ticket.record.notes)
-    if route.model is not None and route.model != upload.model:
-        upload.rename(route.model)
-        ticket.record.notes.append("model renamed")
     if upload.ended:
         return await _sent(ticket, target, facts, Edited(upload.parts))
     # What was sent on cannot be sent again, so no connection that may be stale.
@@ -152,7 +176,7 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
 
-async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> tuple[Route, Target]:
+async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> Route:
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
     unknown = isinstance(route, UnknownModel)
@@ -165,19 +189,11 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> t
         route = _decided(ticket, facts, traits)
     if isinstance(route, UnknownModel):
         raise route
-    target = ticket.snapshot.targets[route.backend.name]
     record = ticket.record
-    record.backend, record.account, record.route = route.backend.name, target.account, route.why
-    record.sent_model = route.model
+    record.backend, record.account = route.backend.name, ticket.snapshot.targets[route.backend.name].account
+    record.route, record.sent_model = route.why, route.model
     check_speaks(ticket.call, route)
-    target.check()
-    if target.reference is not None:
-        # The wait for a command or a keyring has a limit of its own, and an error that names it.
-        remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
-        ticket.connection.deadline(remaining, Cut.TOTAL)
-        target = await ticket.runtime.keyed(target)
-    ticket.route, ticket.target = route, target
-    return route, target
+    return route
 
 
 async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
@@ -198,17 +214,22 @@ def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownMod
 
 def check_speaks(call: dialects.Call, route: Route) -> None:
     """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
-    spoken = route.backend.protocols
-    if (
-        translating.needed(call, route)
-        or call.protocol in spoken
-        or (call.protocol is None and ("chat" in spoken or "responses" in spoken))
-    ):
+    if speaks(call, route):
         return
     asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
     raise BadRequest(
-        f"The backend {route.backend.name} speaks {' and '.join(spoken)}, and this request is {asked}, which is not "
-        "translated: choose a model whose backend speaks it (`fairlead models` shows which)."
+        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is "
+        f"{asked}, which is not translated: choose a model whose backend speaks it (`fairlead models` shows which)."
+    )
+
+
+def speaks(call: dialects.Call, route: Route) -> bool:
+    """True for a call that its backend takes as it is or translated."""
+    spoken = route.backend.protocols
+    return (
+        translating.needed(call, route)
+        or call.protocol in spoken
+        or (call.protocol is None and ("chat" in spoken or "responses" in spoken))
     )
 
 
@@ -229,8 +250,8 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
-            if upstream.status == 401:
-                ticket.runtime.refused(target)
+            if ticket.scope is not None:
+                ticket.limit(math.inf, Cut.TOTAL)
             return upstream
         except Broken:
             if not upstream.reused or upstream.answered:
@@ -255,14 +276,16 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
     connections = ticket.runtime.connections
     connection = None if fresh else connections.take(target.origin)
     if connection is None:
-        ticket.connection.deadline(target.connect, Cut.CONNECT)
+        ticket.limit(target.connect, Cut.CONNECT)
         connection = await connections.dial(target.origin)
     ticket.upstream = upstream = Upstream(connections, connection)
     elapsed = trio.current_time() - ticket.request.arrived
     if facts.stream:
-        ticket.connection.deadline(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
-    else:
+        ticket.limit(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
+    elif ticket.scope is None:
         ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
+    else:
+        ticket.limit(math.inf, Cut.TOTAL)
     return upstream
 
 

@@ -11,6 +11,26 @@ import trio
 JUMP = 10.0
 
 
+if sys.platform == "linux":
+
+    def sleepless() -> float:
+        """Seconds on a clock that goes on while the machine sleeps, and that nobody sets."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+elif sys.platform == "darwin":
+
+    def sleepless() -> float:
+        """Seconds on a clock that goes on while the machine sleeps, and that nobody sets."""
+        # Python's own monotonic clock stands still there.
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:
+    # Windows counts the time asleep.
+    def sleepless() -> float:
+        """Seconds on a clock that goes on while the machine sleeps, and that nobody sets."""
+        return time.monotonic()
+
+
 class AwakeClock(trio.abc.Clock):
     """Time for deadlines: as trio's own, without the time in which this process did not run.
 

@@ -5,14 +5,13 @@ was fetched is kept for CACHED_SECONDS or until an upstream refuses it; each kin
 keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
 """
 
-import contextlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import trio
 
-from router.backends import Backend
+from router.backends import Account, Backend
 from router.backends.known import auth_form
 from router.errors import CommandError
 from router.proxy.children import Ended, TooMuch, TooSlow, output_of
@@ -47,27 +46,21 @@ class Credential(NamedTuple):
         return f"Credential({self.account})"
 
 
-def credential_of(backend: Backend, environ: Mapping[str, str]) -> Credential:
-    """The credential of a backend's first account; its requests may need none."""
+def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credential]:
+    """The credentials of a backend's accounts, one at least; its requests may need none."""
     if backend.auth == "client":
-        return Credential(None, None, "client")
+        return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
-        return Credential(None, None if backend.auth == "none" else "no key is stored.", "none")
-    account = backend.accounts[0]
+        return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
+    return [_credential(account, environ) for account in backend.accounts]
+
+
+def _credential(account: Account, environ: Mapping[str, str]) -> Credential:
     try:
         secret = secrets.at_hand(account.key, environ)
     except CommandError as error:
         return Credential(None, str(error), account.alias)
     return Credential(secret, None, account.alias, account.key if secret is None else None)
-
-
-def keys_of(backend: Backend, environ: Mapping[str, str]) -> Iterator[Secret]:
-    """All keys of a backend that need no fetching, those of accounts that only wait too."""
-    for account in backend.accounts:
-        with contextlib.suppress(CommandError):
-            secret = secrets.at_hand(account.key, environ)
-            if secret is not None:
-                yield secret
 
 
 def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:

@@ -14,9 +14,11 @@ from router.policy.listing import listing
 from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.administration import Action, Ask
+from router.proxy.clock import sleepless
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
+from router.proxy.services import account_reports, can_serve
 from router.proxy.status import Operated, problems_of, status
 
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -104,7 +106,8 @@ class Endpoints:
 
     async def _health(self, connection: Connection, request: Request) -> None:
         snapshot = self._runtime.snapshot
-        able = any(target.problem is None for target in snapshot.targets.values())
+        now = sleepless()
+        able = any(can_serve(service, now) for service in snapshot.services.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
         # Stalled is no 503: whoever restarts what is not healthy would cut a model that thinks for long.
@@ -159,6 +162,7 @@ class Endpoints:
             environ=self._runtime.environ,
             headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
             problems=problems_of(self._runtime),
+            accounts=account_reports(self._runtime.snapshot.services.values(), sleepless()),
             names=_names(request.path),
             body=body,
         )

@@ -8,14 +8,20 @@ import sys
 
 import trio
 
-from router.errors import BadGateway, BadRequest, RouterError, Unavailable, UpstreamTimeout
+from router.errors import BadGateway, BadRequest, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
 from router.net.client import Broken
+from router.net.client import Exchange as Upstream
 from router.net.headers import spelled
 from router.net.http11 import Cut
+from router.policy.retry import Fault, fault_of, hold_of
+from router.policy.sessions import family_of
 from router.proxy import answering
-from router.proxy.asking import ask
+from router.proxy.asking import read, send
+from router.proxy.course import Course
+from router.proxy.outcomes import Refusal
 from router.proxy.relay import Relay
 from router.proxy.ticket import Ticket
+from router.wire.base import Failure
 
 DRAIN_SECONDS = 2.0
 LAST_WORDS_SECONDS = 0.7
@@ -25,34 +31,126 @@ CLIENT_GONE = 499
 class Exchange:
     """One call of an LLM's API."""
 
-    __slots__ = ("_relay", "_ticket")
+    __slots__ = ("_course", "_relay", "_ticket")
 
     def __init__(self, ticket: Ticket):
         self._ticket = ticket
         self._relay: Relay | None = None
+        self._course: Course | None = None
 
     async def run(self) -> None:
         """Answer the request. Raises RouterError while nothing was sent to the client."""
         ticket = self._ticket
         try:
-            upstream, hide_usage = await ask(ticket)
-            ticket.release()
-            relay = self._relay = answering.stream_of(ticket, upstream, hide_usage=hide_usage)
-            if relay is None:
-                await answering.plain(ticket, upstream)
-            else:
-                failure = await relay.run()
-                if failure is not None:
-                    await answering.failed(ticket, failure, upstream)
-                self._note_stream(relay)
-        except Broken as broken:
-            await self._broke_off(broken)
+            await read(ticket)
+            course = self._course = Course(ticket)
+            while await course.take():
+                refusal = await self._attempt(course)
+                if refusal is None:
+                    return
+                if not await course.goes_on(refusal):
+                    break
+            await self._give(course)
         finally:
             ticket.release()
             # `cut` follows a cancellation and may read the rest of a good stream first; nothing follows anything else.
             cut_follows = isinstance(sys.exception(), trio.Cancelled) and self._worth_draining
             if ticket.upstream is not None and not cut_follows:
                 ticket.upstream.release()
+            if self._course is not None:
+                self._course.leave()
+
+    async def _attempt(self, course: Course) -> Refusal | None:
+        """Ask one account; None when its answer, or its last words, went to the client."""
+        ticket = self._ticket
+        ticket.upstream = self._relay = None
+        held = ticket.held
+        refusal = None
+        try:
+            refusal = await self._tried(course)
+        except Broken as broken:
+            if ticket.connection.started:
+                await self._broke_off(broken)
+            else:
+                error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
+                refusal = Refusal(fault=Fault.SILENT, status=error.status, error=error, broke=True)
+        except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
+            if ticket.connection.started:
+                raise
+            refusal = Refusal(fault=_fault(error, sent=ticket.upstream is not None), status=error.status, error=error)
+        if refusal is not None:
+            if ticket.upstream is not None:
+                ticket.upstream.release()
+            if ticket.asked is not None:
+                ticket.runtime.buffers.give(ticket.held - held)
+                ticket.held = held
+        return refusal
+
+    async def _tried(self, course: Course) -> Refusal | None:
+        ticket = self._ticket
+        await course.keyed()
+        upstream, hide_usage = await self._sent(course)
+        if fault_of(upstream.status) is not None:
+            return await self._refused(course, upstream)
+        course.answered(upstream)
+        if not course.movable:
+            ticket.release()
+        relay = self._relay = answering.stream_of(ticket, upstream, hide_usage=hide_usage)
+        if relay is None:
+            failure = await answering.plain(ticket, upstream)
+        else:
+            relay.impatient = course.movable
+            failure = await relay.run()
+            self._note_stream(relay)
+        return None if failure is None else self._failed(failure, upstream)
+
+    async def _sent(self, course: Course) -> tuple[Upstream, bool]:
+        """Send the request; where another attempt may follow, the deadlines of this one end nothing else."""
+        ticket = self._ticket
+        if not course.movable:
+            return await send(ticket)
+        ticket.connection.deadline(ticket.left(), Cut.TOTAL)
+        with trio.CancelScope() as ticket.scope:
+            try:
+                return await send(ticket)
+            finally:
+                ticket.scope = None
+        if ticket.upstream is not None:
+            ticket.upstream.drop()
+        raise _error(ticket.meaning, ticket)
+
+    async def _refused(self, course: Course, upstream: Upstream) -> Refusal | None:
+        """An answer that may not be the last: read, and kept. One that is too large is the last."""
+        ticket = self._ticket
+        fault = fault_of(upstream.status)
+        assert fault is not None
+        found = await answering.read_error(ticket, upstream, within=course.movable)
+        if found is None:
+            await answering.plain(ticket, upstream)
+            return None
+        kept, said = found
+        hold = hold_of(upstream.fields, said, family_of(ticket.record.sent_model)) if fault is Fault.LIMITED else None
+        return Refusal(fault=fault, status=upstream.status, kept=kept, hold=hold)
+
+    def _failed(self, failure: Failure, upstream: Upstream) -> Refusal | None:
+        """The error inside a 200: it counts as the answer it should have been."""
+        kept = answering.failed(self._ticket, failure, upstream)
+        fault = fault_of(failure.status)
+        family = family_of(self._ticket.record.sent_model)
+        hold = hold_of(upstream.fields, failure.body, family) if fault is Fault.LIMITED else None
+        return Refusal(fault=fault, status=failure.status, kept=kept, hold=hold)
+
+    async def _give(self, course: Course) -> None:
+        """Give the client the most telling error there was. Raises it where it is ours."""
+        ticket, best = self._ticket, course.best
+        assert best is not None
+        best.show(ticket, moved=course.moved)
+        if best.error is not None:
+            if best.broke:
+                ticket.record.error = "upstream_broke_off"
+            raise best.error
+        assert best.kept is not None
+        await answering.plain(ticket, best.kept)
 
     async def cut(self, why: Cut) -> None:
         """End the exchange after its scope was cut."""
@@ -102,7 +200,7 @@ class Exchange:
                 return
 
     async def _broke_off(self, broken: Broken) -> None:
-        """The upstream broke off: nothing after a good end, the last words of the protocol, or a 502."""
+        """The upstream broke off in its answer: nothing after a good end, else the last words of the protocol."""
         ticket = self._ticket
         relay = self._relay
         if relay is not None and self._ended:
@@ -110,14 +208,11 @@ class Exchange:
             self._note_stream(relay)
             return
         ticket.record.error = "upstream_broke_off"
-        error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
         if ticket.upstream is not None:
             ticket.upstream.drop()
-        if not ticket.connection.started:
-            raise error
         if relay is not None:
             self._note_stream(relay)
-        await self._end_with(error)
+        await self._end_with(BadGateway(f"The backend {ticket.record.backend} broke off: {broken}."))
 
     async def _end_with(self, error: RouterError) -> None:
         """Tell the client, in whatever form its answer has taken so far. Never a clean end after a committed head."""
@@ -154,6 +249,14 @@ async def refuse(ticket: Ticket, error: RouterError) -> None:
     headers = [*ticket.own_headers(), answering.JSON, *spelled(pairs)]
     ticket.record.error = ticket.record.error or error.kind
     await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
+
+
+def _fault(error: RouterError, *, sent: bool) -> Fault:
+    if isinstance(error, Unauthenticated):
+        return Fault.REFUSED  # its key cannot be had
+    if not sent:
+        return Fault.UNSENT
+    return Fault.SILENT if isinstance(error, UpstreamTimeout) else Fault.FAILED
 
 
 def _error(why: Cut, ticket: Ticket) -> RouterError:

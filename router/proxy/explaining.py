@@ -6,15 +6,20 @@ import msgspec
 
 from router.errors import BadRequest, RouterError
 from router.ir import Facts, Protocol
+from router.policy.fallback import chain, title
+from router.policy.pool import Want
 from router.policy.routes import Route, decide
+from router.policy.sessions import family_of
 from router.policy.trace import Step
 from router.policy.traits import Traits
 from router.proxy import translating
 from router.proxy.affinity import owner_in
-from router.proxy.asking import check_speaks
+from router.proxy.asking import check_speaks, speaks
 from router.proxy.bodies import facts_of
+from router.proxy.clock import sleepless
 from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
+from router.proxy.services import room_words
 from router.proxy.targets import Target
 from router.store.owners import Owners
 from router.wire import dialects
@@ -40,7 +45,9 @@ class Question(msgspec.Struct, kw_only=True):
 
 class Explanation(msgspec.Struct, kw_only=True):
     """The answer. assumed: the protocol was not given. steps: all that routing looked at, in order. why: the step that
-    found the backend. speaks: its protocols. edits: as the access log would note them. translation: as
+    found the backend. speaks: its protocols. room: what is left of the account, in words, and next: of the one
+    that would serve after it. fallback: the chain, each with what it would be translated to. edits: as the access log
+    would note them. translation: as
     `messages->chat`, '' when the protocol stays; losses: what it cannot carry over. status, error: with what a
     request would be refused, 0 and '' when it would be sent."""
 
@@ -56,6 +63,9 @@ class Explanation(msgspec.Struct, kw_only=True):
     alias: str = ""
     rule: str = ""
     edits: list[str] = []
+    room: str = ""
+    next: str = ""
+    fallback: list[str] = []
     translation: str = ""
     losses: list[str] = []
     status: int = 0
@@ -136,6 +146,7 @@ def _fill(
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
     check_speaks(call, route)
+    _fill_pool(found, call, route, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
     if translating.needed(call, route):
@@ -143,6 +154,26 @@ def _fill(
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+
+
+def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: Snapshot) -> None:
+    """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
+    running proxy; they are looked at, not chosen."""
+    service = snapshot.services[route.backend.name]
+    now, family = sleepless(), family_of(route.model)
+    order = service.pool.order(now, Want(family=family))
+    if order and not service.pool.stateless:
+        found.account = order[0].alias
+        found.room = room_words(service, order[0], now, family)
+    if len(order) > 1:
+        found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
+    for hop in chain(route, snapshot.table):
+        if hop.backend.name in snapshot.services and speaks(call, hop):
+            becomes = ""
+            if translating.needed(call, hop):
+                plan = translating.planned(call, hop, snapshot, shown=found.model or "", stream=False)
+                becomes = f" (translated to {plan.spoken})"
+            found.fallback.append(title(hop) + becomes)
 
 
 def _fill_translation(

@@ -5,6 +5,7 @@ client inside it, since a send that is cut leaves half an event; what the socket
 the scope is left. Deadlines move at most once a second.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ class Relay:
         "_splitter",
         "_upstream",
         "committed",
+        "impatient",
         "kept",
         "shown",
         "tap",
@@ -84,6 +86,8 @@ class Relay:
         self._pinged = 0.0
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
+        #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
+        self.impatient = False
         self.tap = tap
         # The beginning of the stream, up to so many bytes, for those who want to see it later.
         self.kept = 0
@@ -131,20 +135,28 @@ class Relay:
                 # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
                 self._upstream.drop()
                 break
+            if nap.cancelled_caught and self._gives_up():
+                raise Broken(f"it sent nothing for {self._pace.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 out = self._woken()
                 rest = self._connection.write_now(out) if out else b""
         return await self._finish()
 
+    def _gives_up(self) -> bool:
+        return self.impatient and not self.committed and trio.current_time() < self._pace.commit_by
+
     def _wake(self) -> float:
-        return max(self._marked, self._pinged) + PING_SECONDS if self.committed else self._pace.commit_by
+        if self.committed:
+            return max(self._marked, self._pinged) + PING_SECONDS
+        silence = self._marked + self._pace.idle if self.impatient else math.inf
+        return min(self._pace.commit_by, silence)
 
     def _mark(self, now: float) -> None:
         """Move the connection's deadline to the next moment of silence that is too long."""
         self._marked = now
         pace = self._pace
-        if now + pace.idle < pace.end_by:
+        if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
             self._connection.deadline(pace.idle, Cut.SILENT)
         else:
             self._connection.deadline(pace.end_by - now, Cut.TOTAL)

@@ -20,9 +20,10 @@ from router.proxy.buffers import Buffers
 from router.proxy.carriers import Carriers
 from router.proxy.changes import set_headers
 from router.proxy.configuration import Configuration, kept_for_restart
-from router.proxy.credentials import Credentials, auth_header, keys_of
+from router.proxy.credentials import Credentials, auth_header
 from router.proxy.recording import Recorder
-from router.proxy.targets import Target, target_of
+from router.proxy.services import Service, service_of
+from router.proxy.targets import Target, targets_of
 from router.proxy.vitals import Vitals
 from router.settings import Settings
 from router.store.captures import BODY_KEPT as CAPTURED
@@ -44,11 +45,13 @@ _FAMILIES = {entry.name: entry.families for entry in KNOWN.values()}
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of the configuration; a request holds it to its end."""
+    """One state of the configuration; a request holds it to its end. targets: of each backend, the account that speaks
+    for it."""
 
     settings: Settings
     table: Table
     targets: Mapping[str, Target]
+    services: Mapping[str, Service]
     problems: Sequence[str] = ()
     carriers: Carriers = field(default_factory=Carriers)
 
@@ -93,6 +96,7 @@ class Runtime:
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
+    _services: dict[str, Service] = field(init=False, default_factory=dict[str, Service])
 
     def __post_init__(self, configuration: Configuration) -> None:
         self.credentials = Credentials(self.environ, self.log.hide)
@@ -159,12 +163,19 @@ class Runtime:
             routes=settings.routes,
             model=settings.model,
             fast_model=settings.fast_model,
+            fallback=settings.fallback,
         )
-        targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
-        self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
-        self.snapshot = Snapshot(settings, table, targets, problems, self.carriers)
-        self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
-        self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
+        services: dict[str, Service] = {}
+        for backend in backends:
+            targets = targets_of(backend, settings, self.environ, self.outbound)
+            services[backend.name] = service_of(targets, settings, self._services.get(backend.name))
+        self._services = services
+        firsts = {name: service.first for name, service in services.items()}
+        self.snapshot = Snapshot(settings, table, firsts, services, problems, self.carriers)
+        every = [target for service in services.values() for target in service.targets.values()]
+        self.connections.configure({target.origin for target in every}, self.outbound.roots)
+        self.log.hide(target.secret for target in every)
+        self.credentials.keep({target.reference for target in every if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
         else:

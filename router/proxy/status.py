@@ -8,7 +8,9 @@ import trio
 from router import __version__
 from router.policy.listing import listing
 from router.proxy.bounds import report
+from router.proxy.clock import sleepless
 from router.proxy.runtime import Runtime
+from router.proxy.services import account_report, line_report, why_not
 from router.store import captures
 
 STATUS_SCHEMA = 1
@@ -79,11 +81,13 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
 
 def backends_of(runtime: Runtime) -> list[dict[str, object]]:
     """The enabled backends. Fields: name, protocols, enabled, models (how many it lists), problem (why it cannot serve
-    now, or null)."""
+    now, or null), accounts (each with alias and services.account_report), queue (services.line_report)."""
     problems = problems_of(runtime)
+    now = sleepless()
     found: list[dict[str, object]] = []
     for backend in runtime.snapshot.table.backends:
         catalog = runtime.catalogs.get(backend.name)
+        service = runtime.snapshot.services[backend.name]
         found.append(
             {
                 "name": backend.name,
@@ -91,6 +95,10 @@ def backends_of(runtime: Runtime) -> list[dict[str, object]]:
                 "enabled": backend.enabled,
                 "models": len(catalog.models) if catalog else 0,
                 "problem": problems.get(backend.name),
+                "accounts": [
+                    {"alias": member.alias, **account_report(service, member, now)} for member in service.pool.members
+                ],
+                "queue": line_report(service),
             }
         )
     return found
@@ -100,6 +108,7 @@ def problems_of(runtime: Runtime) -> dict[str, str]:
     """Of each backend that cannot serve now, why."""
     found = {name: entry.problem for name, entry in runtime.catalogs.items() if entry.problem}
     for name, target in runtime.snapshot.targets.items():
-        if target.problem:
-            found[name] = target.problem
+        said = target.problem or why_not(runtime.snapshot.services[name], sleepless())
+        if said:
+            found[name] = said
     return found

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from router.backends import Backend
@@ -11,7 +11,7 @@ from router.errors import Unauthenticated
 from router.net.connections import Origin
 from router.net.outbound import DIRECT, Outbound
 from router.policy.table import DEMO
-from router.proxy.credentials import auth_header, credential_of
+from router.proxy.credentials import Credential, auth_header, credentials_of
 from router.settings import Secret, Settings
 from router.settings.tables import BackendOptions, Edits
 
@@ -24,7 +24,7 @@ _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A backend as the exchange uses it; all that can be worked out before a request is.
+    """One account of a backend as the exchange uses it; all that can be worked out before a request is.
 
     prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
     reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
@@ -53,7 +53,7 @@ class Target:
     edits: Edits | None = None
 
     def check(self) -> None:
-        """Raise Unauthenticated when the backend's key cannot be had."""
+        """Raise Unauthenticated when the key cannot be had."""
         if self.problem is not None:
             raise self.unusable(self.problem)
 
@@ -62,14 +62,32 @@ class Target:
         return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
-def target_of(backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT) -> Target:
+def targets_of(
+    backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT
+) -> list[Target]:
+    """The backend as it is used with each of its accounts, one at least."""
+    credentials = credentials_of(backend, environ)
+    target = _target(backend, settings, credentials[0], way)
+    return [
+        replace(
+            target,
+            account=one.account,
+            auth=auth_header(backend, one.secret),
+            secret=one.secret,
+            problem=one.problem,
+            reference=one.reference,
+        )
+        for one in credentials
+    ]
+
+
+def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
     """The backend, with what its table in config.toml and its vendor say of it."""
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
     origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
-    credential = credential_of(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     options = settings.backends.get(backend.name, BackendOptions())

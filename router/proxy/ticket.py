@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import trio
 
 from router.ir import Facts
 from router.net.client import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
-from router.net.http11 import Connection, Request
+from router.net.http11 import Connection, Cut, Request
 from router.net.stream import Bytes
 from router.policy.attempts import Attempt
 from router.policy.routes import Route
@@ -18,9 +19,29 @@ from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
 from router.wire.context import HEADER_LIMIT, NOTED, losses_text
 from router.wire.dialects import Call
+from router.wire.peek import Top
 from router.wire.translate import Plan
 
+if TYPE_CHECKING:
+    from router.proxy.uploads import Upload
+
 _SECURITY = spelled(SECURITY)
+
+
+@dataclass(slots=True)
+class Asked:
+    """What the client sent, held until it cannot be needed again. top: its JSON body's top level, None for another
+    body. upload: a multipart body on its way. issues: its answer may issue an id."""
+
+    body: bytes
+    top: Top | None
+    upload: "Upload | None" = None
+    issues: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """False for a body that is sent on as it comes."""
+        return self.upload is None or self.upload.ended
 
 
 @dataclass(slots=True)
@@ -30,7 +51,9 @@ class Ticket:
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
     kept: bytes of each body that are kept beside the request, for history.capture or -vv.
     issues: the answer may issue an id to remember. changes: configured edits of the headers. plan: how the exchange is
-    translated; None for one that is passed through.
+    translated; None for one that is passed through. asked: the request, while it may be sent again. fallback: what
+    serves in place of what was asked for, '' for none.
+    scope: of an attempt that may be followed by another; meaning: of its deadline.
     """
 
     runtime: Runtime
@@ -50,6 +73,22 @@ class Ticket:
     issues: bool = False
     changes: Changes | None = None
     plan: Plan | None = None
+    asked: Asked | None = None
+    fallback: str = ""
+    scope: trio.CancelScope | None = None
+    meaning: Cut = Cut.TOTAL
+
+    def limit(self, seconds: float, why: Cut) -> None:
+        """Move the deadline of what is under way: of the attempt, where another may follow it, else of the exchange."""
+        if self.scope is None:
+            self.connection.deadline(seconds, why)
+        else:
+            self.scope.deadline, self.meaning = trio.current_time() + seconds, why
+
+    def left(self) -> float:
+        """Seconds until the request as a whole took too long."""
+        total = self.target.total if self.target is not None else self.snapshot.settings.timeouts_total
+        return self.request.arrived + total - trio.current_time()
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""
@@ -57,7 +96,8 @@ class Ticket:
         self.held += size
 
     def release(self) -> None:
-        """The request body is no longer held."""
+        """The request is no longer held."""
+        self.asked = None
         self.runtime.buffers.give(self.held)
         self.held = 0
 
@@ -78,6 +118,8 @@ class Ticket:
         if record.backend:
             lines.extend(_served_by(record.backend, record.account, record.sent_model))
             lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+        if self.fallback:
+            lines.append(_line(b"x-fairlead-fallback", shown(self.fallback)))
         if self.plan is not None:
             lines += _translated(self.plan)
         return lines

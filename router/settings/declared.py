@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ALIASES, LOSSES
+from router.settings.fields import ALIASES, CHAINS, LOSSES
 from router.settings.kinds import (
     BACKEND,
     DAYS,
     LEVEL,
     MODEL,
     NAMES,
+    PLACES,
     PORT,
     SECRET,
     SWITCH,
@@ -68,8 +69,10 @@ def _declare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. backends: by name.
-    prices: by lower-case model. losses: path of a field, without indices -> its own policy."""
+    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. fallback: glob on
+    a model's name -> BACKEND:MODEL each, the first glob that fits counts. backends: by name.
+    prices: by lower-case model. losses: path of a field, without indices -> its own
+    policy."""
 
     host: str = _declare(
         "host",
@@ -119,6 +122,20 @@ class Settings:
         "limit between two reads of a stream (default 300s, 600s on private addresses)",
     )
     timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "limit for a whole request")
+    pool_strategy: str = _declare(
+        "pool.strategy",
+        choice("headroom", "fill-first", "round-robin"),
+        "headroom",
+        "headroom|fill-first|round-robin",
+        "which of a backend's accounts takes a new conversation: the one with most left, the first, or each in turn",
+    )
+    queue_max_concurrent: int = _declare(
+        "queue.max_concurrent", PLACES, 1000, "NUMBER", "requests that run at one backend; further ones wait"
+    )
+    queue_max_queued: int = _declare(
+        "queue.max_queued", PLACES, 1000, "NUMBER", "requests that wait for one backend; further ones get 503"
+    )
+    queue_timeout: float = _declare("queue.timeout", TIME, 60.0, "TIME", "limit to wait for a backend and its accounts")
     usage_probe: bool = _declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
     )
@@ -184,6 +201,7 @@ class Settings:
     )
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
+    fallback: Mapping[str, tuple[str, ...]] = Frozen[tuple[str, ...]]()
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     prices: Mapping[str, Price] = Frozen[Price]()
@@ -197,6 +215,7 @@ DECLARATIONS: tuple[Declaration, ...] = tuple(
 #: The tables that only the file has.
 TABLES: tuple[Entry, ...] = (
     Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
+    Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
     Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
 )
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import MODEL, Frozen, Kind, Wrong, choice, clean
+from router.settings.kinds import BACKEND, MODEL, Frozen, Kind, Wrong, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -187,6 +187,24 @@ def _alias(text: str) -> str:
         raise Wrong(f"it is not {MODEL.expected}") from None
 
 
+def _chain(text: str) -> tuple[str, ...]:
+    names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
+    for name in names:
+        backend, colon, model = name.partition(":")
+        if not colon or not model.strip():
+            raise Wrong("it is not BACKEND:MODEL")
+        BACKEND.text(backend)
+        MODEL.text(model)
+    return tuple(dict.fromkeys(names))
+
+
+def _pattern(text: str) -> str:
+    try:
+        return MODEL.text(text)
+    except Wrong:
+        raise Wrong("it is no glob on a model's name, such as claude-*") from None
+
+
 VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
 JSON = _Json(_JSON, "json", _json_text)
 HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
@@ -194,6 +212,8 @@ HEADER_NAMES = _Names("header names, as a list of texts", "names", _listed(heade
 FIELDS = Map("a table of body fields and their values", "table", _no_text, field_path, JSON, folds=False)
 FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names", _listed(field_path, lower=False))
 ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
+CHAIN = _Names("names of backend and model, as a list of texts such as local:qwen3-coder", "names", _chain)
+CHAINS = Map("a table of model globs and lists of BACKEND:MODEL", "table", _no_text, _pattern, CHAIN, folds=True)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",

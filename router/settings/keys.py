@@ -59,7 +59,9 @@ def find(name: str) -> Key:
         return _option(backend, option)
     if first == "prices" and rest:
         return _price(rest)
-    raise _unknown(name, [*_DECLARED, "aliases.NAME", "losses.FIELD", "backends.NAME.KEY", "prices.MODEL.input"])
+    raise _unknown(
+        name, [*_DECLARED, "aliases.NAME", "fallback.GLOB", "losses.FIELD", "backends.NAME.KEY", "prices.MODEL.input"]
+    )
 
 
 def _price(rest: str) -> Key:
@@ -95,7 +97,8 @@ def _entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
 
 
 def _unknown(name: str, known: list[str]) -> CommandError:
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    last = name.rpartition(".")[2]
+    near = [key for key in known if key.rpartition(".")[2] == last] or get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"Did you mean {near[0]}?" if near else "All there are:   fairlead config show"
     return CommandError(f"{clean(name)} is no setting.", hint)
 
@@ -127,13 +130,13 @@ def redacted(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
-    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "losses", "backends", "prices")
+    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
         return "set"
     declared = _DECLARED.get(".".join(names))
     if declared is not None and declared.kind.hides(value):
         return "set"
-    if isinstance(value, str) and names[:1] != ["aliases"] and _SECRET_VALUE.search(value):
+    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and _SECRET_VALUE.search(value):
         return "set"
     return value if isinstance(value, int | float | str) else str(value)

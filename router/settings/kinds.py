@@ -262,6 +262,8 @@ PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")
 CAP = whole("a whole number of tokens, 1 or more", least=1)
+RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
+PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
 MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _model)
 BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _backend)
 

@@ -162,9 +162,11 @@ def _rule(reader: "_Reader", path: Path, node: object) -> Rule:
     found = reader.table(cast("Node", node), path, ROUTE)
     edits = _edits(reader, path, found)
     when = Condition(**_picked(found, Condition, "when."))
-    rule = Rule(**{"name": f"route {int(path[-1]) + 1}", **_picked(found, Rule)}, when=when, edits=edits)
-    if not rule.backend and not rule.model and edits == Edits():
-        reader.fail(path, "does nothing; expected a backend, a model or an edit such as set_headers.")
+    name = f"route {int(path[-1]) + 1}"
+    values: dict[str, Any] = {"name": name, **_picked(found, Rule)}
+    rule = Rule(**values, when=when, edits=edits)
+    if not rule.backend and not rule.model and not rule.fallback and edits == Edits():
+        reader.fail(path, "does nothing; expected a backend, a model, a fallback or an edit such as set_headers.")
     if when.tokens_over is not None and when.tokens_under is not None and when.tokens_under <= when.tokens_over + 1:
         reader.fail((*path, "when", "tokens_under"), f"is {when.tokens_under}; no number is that and over tokens_over.")
     return rule

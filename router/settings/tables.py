@@ -9,8 +9,22 @@ from typing import Any, Literal
 
 import msgspec
 
-from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
-from router.settings.kinds import BACKEND, CAP, MODEL, MONEY, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
+from router.settings.fields import CHAIN, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
+from router.settings.kinds import (
+    BACKEND,
+    CAP,
+    MODEL,
+    MONEY,
+    PLACES,
+    RATE,
+    SWITCH,
+    TEXT,
+    TIME,
+    TOKENS,
+    Frozen,
+    Kind,
+    choice,
+)
 from router.settings.profile import PROFILE
 
 # Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
@@ -97,12 +111,16 @@ class Rule:
     """One entry of `[[routes]]`. name: for explain, the log and errors; `route 2` when the user gave none.
 
     backend: where the request goes, '' to leave that to the later steps. model: the name to send, '' to keep it.
+    fallback: BACKEND:MODEL each.
     """
 
     name: str = _entry(TEXT, "", "what explain and the log call it")
     when: Condition = Condition()
     backend: str = _entry(BACKEND, "", "backend the request goes to")
     model: str = _entry(MODEL, "", "model name to send instead")
+    fallback: tuple[str, ...] = _entry(
+        CHAIN, (), "BACKEND:MODEL to try in turn when its accounts cannot serve, in place of the table fallback"
+    )
     edits: Edits = Edits()
 
 
@@ -117,6 +135,10 @@ class BackendOptions:
     usage_probe: bool | None = _entry(SWITCH, None, "ask Chat streams for usage, as for all backends or not")
     ask_identity: bool | None = _entry(SWITCH, None, "ask for answers that are not compressed")
     strip_attribution: bool | None = _entry(SWITCH, None, "take Claude Code's billing line out of the system prompt")
+    rpm: int | None = _entry(RATE, None, "requests a minute it is sent, all its accounts together; further ones wait")
+    tpm: int | None = _entry(RATE, None, "tokens a minute, as rpm: estimated first, counted when an answer ends")
+    min_interval: float | None = _entry(TIME, None, "least time between two requests")
+    max_concurrent: int | None = _entry(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
     auto_cache: bool | None = _entry(SWITCH, None, "have the prompts of translated requests cached")
     translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
     profile: Mapping[str, Any] = _entry(

@@ -16,11 +16,7 @@ def credentials(backend: Backend, environ: Mapping[str, str]) -> str:
         return "no key"
     if len(backend.accounts) == 1:
         return describe(backend.accounts[0].key, environ)
-    # Until there is a pool, the first one serves.
-    listed = [
-        f"{account.alias} ({'waits' if place else 'serves'}) {describe(account.key, environ)}"
-        for place, account in enumerate(backend.accounts)
-    ]
+    listed = [f"{account.alias} {describe(account.key, environ)}" for account in backend.accounts]
     return ", ".join(listed) or "no key stored"
 
 
@@ -45,15 +41,10 @@ def plain_accounts(backend: Backend, environ: Mapping[str, str]) -> list[dict[st
             "alias": account.alias,
             "source": source(account.key),
             "credentials": describe(account.key, environ),
-            "serves": serves(backend, account),
+            "serves": backend.enabled,
         }
         for account in backend.accounts
     ]
-
-
-def serves(backend: Backend, account: Account) -> bool:
-    """True for the account whose key requests are sent with."""
-    return backend.enabled and account is backend.accounts[0]
 
 
 def problem_of(account: Account, environ: Mapping[str, str]) -> str | None:

@@ -26,7 +26,7 @@ def test_add_asks_with_the_new_key(fairlead, provider, office):
     first, second, third = out.splitlines()
     assert first == "office/work   key stored"
     assert "key refused (401 invalid_api_key)" in second
-    assert third == "Saved, but it does not work now. The account that serves is default."
+    assert third == "Saved, but it does not work now. The accounts that serve are default and work."
     assert provider.seen == [("/v1/models", "sk-bad")]
     assert fairlead.backend(office)["accounts"][1] == {"alias": "work", "key": "sk-bad"}
     code, out, _ = fairlead("accounts", "add", office, "home", "--key-env", "HOME_KEY", HOME_KEY="sk-good")
@@ -43,16 +43,16 @@ def test_first_account_of_a_backend_without_a_key(fairlead, provider):
     assert fairlead.backend("office")["auth"] == "key"
 
 
-def test_list_says_which_one_serves(fairlead, provider, office):
-    """The list shows where each key comes from, which serves, and that the others wait; never a key."""
+def test_list_says_where_keys_come_from(fairlead, provider, office):
+    """The list shows where each key comes from, and that all serve; never a key."""
     fairlead("accounts", "add", office, "work", "--key-env", "WORK_KEY")
     code, out, err = fairlead("accounts", "list")
     assert code == 0
     assert [words(line) for line in out.splitlines()] == [
         "office default key stored serves",
-        "office work key from $WORK_KEY (not set) waits",
+        "office work key from $WORK_KEY (not set) serves",
     ]
-    assert "this version uses the first account" in err
+    assert err == ""
     listed = json.loads(fairlead("accounts", "list", office, "--json").out)
     assert listed["problems"] == []
     assert listed["accounts"] == [
@@ -68,7 +68,7 @@ def test_list_says_which_one_serves(fairlead, provider, office):
             "alias": "work",
             "source": "env",
             "credentials": "key from $WORK_KEY (not set)",
-            "serves": False,
+            "serves": True,
         },
     ]
 
@@ -91,8 +91,8 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider, office):
     assert "bad.json" in err
 
 
-def test_remove_moves_the_next_one_up(fairlead, provider, office):
-    """When the first goes, the next serves; when the last goes, that is said."""
+def test_remove_says_who_is_left(fairlead, provider, office):
+    """The others go on serving; when the last goes, that is said."""
     fairlead("accounts", "add", office, "work", "--key-stdin", stdin="sk-good")
     code, out, _ = fairlead("accounts", "remove", office, "DEFAULT")
     assert (code, out) == (0, "Removed office/default.\nThe account that serves is work.\n")

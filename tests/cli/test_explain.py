@@ -39,7 +39,7 @@ def test_a_model_with_the_files(configured, provider):
             "alias": "none",
             "prefix": "none",
             "backend": "box (catalog), speaks messages, chat",
-            "account": "default",
+            "account": "default headroom 100 %",
             "edits": "none",
         },
     )
@@ -58,7 +58,7 @@ def test_a_model_of_the_running_proxy(configured, provider):
         "alias": "none",
         "prefix": "box: is the backend box",
         "backend": "box (prefix), speaks messages, chat",
-        "account": "default",
+        "account": "default headroom 100 %",
         "model": "sent as forced",
         "edits": "model renamed",
     }

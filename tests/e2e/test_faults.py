@@ -14,6 +14,8 @@ from .wire import Client, ask, request
 
 CUTS = pytest.mark.parametrize("cut", [close, reset], ids=["FIN", "RST"])
 FRAMINGS = pytest.mark.parametrize("framing", ["length", "chunks"])
+# A backend whose callers have accounts of their own: a limit of one request parks nothing for the next.
+ALONE = "own:m"
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
 
 
@@ -227,7 +229,7 @@ def test_error_inside_a_200(hasty, upstream, protocol, streamed, preamble):
     first = stream_head() + b"".join(map(chunk, protocol.events[:preamble]))
     event = b"event: error\ndata: %b\n\n" % error if protocol is not CHAT else b"data: %b\n\n" % error
     upstream.script(first + chunk(event) + END if streamed else plain(error))
-    answer = ask(hasty.port, protocol.path, protocol.body(stream=streamed))
+    answer = ask(hasty.port, protocol.path, protocol.body(ALONE, stream=streamed))
     refused(protocol, answer, status, "Overloaded \u2603")
     assert answer.field(b"content-length") == b"%d" % len(answer.body)
 
@@ -236,7 +238,7 @@ def test_error_inside_a_coded_200(hasty, upstream, protocol):
     """An error inside a 200 is found through a content coding too."""
     error, status = ERRORS[protocol.name]
     upstream.script(plain(gzip.compress(error), b"200 OK", (b"Content-Encoding", b"gzip")))
-    answer = ask(hasty.port, protocol.path, protocol.body())
+    answer = ask(hasty.port, protocol.path, protocol.body(ALONE))
     refused(protocol, answer, status, "Overloaded")
     assert answer.field(b"content-encoding") is None
 
@@ -255,7 +257,7 @@ def test_upstream_errors_word_for_word(hasty, upstream, protocol, status, stream
     """An upstream's own error passes unchanged: status, text, retry-after; it is not asked again."""
     body = b'{"type":"error", "error": {"type":"x","message":"tools.3: Extra inputs are not permitted\\u2603"}}\n'
     upstream.script(plain(body, status, (b"retry-after", b"3"), (b"x-should-retry", b"true")))
-    answer = ask(hasty.port, protocol.path, protocol.body(stream=streamed))
+    answer = ask(hasty.port, protocol.path, protocol.body(ALONE, stream=streamed))
     assert (answer.line, answer.body) == (b"HTTP/1.1 " + status, body)
     assert (answer.field(b"retry-after"), answer.field(b"x-should-retry")) == (b"3", b"true")
     assert len(upstream.seen) == 1

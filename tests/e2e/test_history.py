@@ -141,7 +141,7 @@ class Mixed:
         self._note(protocol, client, answer, tokens, stream=True)
 
     def failed(self, protocol):
-        status = self._chance.choice((b"429 Too Many", b"500 Oops", b"529 Overloaded"))
+        status = self._chance.choice((b"503 Busy", b"500 Oops", b"529 Overloaded"))
         script = plain(b'{"type":"error","error":{"type":"x","message":"no"}}', status)
         client, answer = self._ask(protocol, streamed=self._chance.random() < 0.5, script=script)
         self._note(

@@ -88,7 +88,7 @@ def test_requests_wait_for_one_run(tmp_path, upstream, vault):
 
 @pytest.mark.parametrize("kind", ["command", "file"])
 def test_refused_key_is_fetched_anew(tmp_path, upstream, vault, kind):
-    """A 401 reaches the client as it is; the next request has the rotated key."""
+    """A key that was fetched and is refused is fetched again; where it is another one, the request is sent with it."""
     reference = vault.put("key", "sk-former-0123456789")
     if kind == "command":
         reference = vault.command("key")
@@ -97,11 +97,14 @@ def test_refused_key_is_fetched_anew(tmp_path, upstream, vault, kind):
         assert asked(proxy, "box").status == 200
         vault.put("key", "sk-newer-0123456789")
         upstream.script(plain(b'{"error":{"message":"no such key"}}', b"401 Unauthorized"))
+        upstream.script(plain(CHAT.whole))
+        answer = asked(proxy, "box")
+        assert (answer.status, answer.field(b"x-fairlead-attempts")) == (200, b"2")
+        assert sent_keys(upstream) == ["Bearer sk-former-0123456789"] * 2 + ["Bearer sk-newer-0123456789"]
+        upstream.script(plain(b'{"error":{"message":"no such key"}}', b"401 Unauthorized"))
         refused = asked(proxy, "box")
         assert (refused.status, refused.body) == (401, b'{"error":{"message":"no such key"}}')
-        upstream.script(plain(CHAT.whole))
-        assert asked(proxy, "box").status == 200
-        assert sent_keys(upstream) == ["Bearer sk-former-0123456789"] * 2 + ["Bearer sk-newer-0123456789"]
+        assert len(upstream.seen) == 4
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)

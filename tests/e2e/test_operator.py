@@ -97,7 +97,7 @@ def test_another_place_drops_the_keys(proxy, upstream):
 
 
 def test_accounts_come_and_go(proxy, upstream):
-    """The first account serves; the last one may go, and is missed."""
+    """All of them serve; the last one may go, and is missed."""
     add(proxy, upstream)
     assert post(proxy, "/admin/accounts", backend="Box", alias="Work", key="sk-work")[0] == 201
     assert post(proxy, "/admin/accounts", backend="box", alias="work", key="sk-work")[0] == 409
@@ -111,8 +111,14 @@ def test_accounts_come_and_go(proxy, upstream):
                 "alias": alias,
                 "source": "stored",
                 "credentials": "key stored",
-                "serves": alias == "default",
+                "serves": True,
                 "problem": None,
+                "state": "ready",
+                "reason": "ready",
+                "until_s": None,
+                "headroom": 1.0,
+                "limits": [],
+                "running": 0,
             }
             for alias in ("default", "work")
         ],

@@ -32,6 +32,7 @@ def routed(tmp_path_factory, listening):
         backend("messages", listening.root, protocols=["messages"], auth="key", key=KEY, vendor="anthropic"),
         backend("responses", listening.root, protocols=["responses"], auth="key", key=KEY),
         backend("own-chat", listening.root, protocols=["chat"], auth="client"),
+        backend("own-messages", listening.root, protocols=["messages"], auth="client", vendor="anthropic"),
     ]
     with Proxy(tmp_path_factory.mktemp("translated"), backends=backends) as proxy:
         proxy.settled("chat", "messages")
@@ -112,7 +113,9 @@ def test_errors_before_the_answer(routed, upstream, asked, spoken, status, strea
     whole = {"type": "error", "error": error} if spoken is MESSAGES else {"error": error}
     code = b"%d X" % status
     upstream.script(plain(json.dumps(whole).encode(), code, (b"retry-after", b"7")))
-    answer = ask(routed.port, asked.path, body(asked, spoken, streamed=streamed))
+    # Where callers have accounts of their own, an error of one request parks nothing for the next.
+    model = f"own-{spoken.name}:model-a"
+    answer = ask(routed.port, asked.path, body(asked, spoken, streamed=streamed, model=model))
     expected = {503: 529 if asked is MESSAGES else 503}.get(status, status)
     assert answer.status == expected
     found = answer.json()

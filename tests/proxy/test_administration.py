@@ -24,7 +24,7 @@ def call(home):
 
     def made(which, fields=None, *names):
         body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        return answer(ACTIONS[which], Ask(home, {}, {}, {}, names, body))
+        return answer(ACTIONS[which], Ask(home, {}, {}, {}, {}, names, body))
 
     return made
 

@@ -19,23 +19,23 @@ BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), ac
         ("key", (), "no key stored"),
         ("key", (STORED,), "key stored"),
         ("key", (FROM_ENV,), "key from $WORK_KEY (set)"),
-        ("key", (STORED, FROM_ENV), "default (serves) key stored, work (waits) key from $WORK_KEY (set)"),
+        ("key", (STORED, FROM_ENV), "default key stored, work key from $WORK_KEY (set)"),
     ],
 )
 def test_credentials_in_words(auth, accounts, text):
-    """Where a key comes from, and which one serves."""
+    """Where each key comes from."""
     backend = Backend(name="x", root="https://x.example/v1", protocols=("chat",), auth=auth, accounts=accounts)
     assert outline.credentials(backend, {"WORK_KEY": "sk-other"}) == text
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_plain(enabled):
-    """The JSON of a backend; the first account serves, unless it is disabled."""
+    """The JSON of a backend; its accounts serve, unless it is disabled."""
     backend = Backend(**{name: getattr(BOX, name) for name in BOX.__struct_fields__} | {"enabled": enabled})
     plain = outline.plain(backend, {"WORK_KEY": "sk-other"}, ("X-Title",))
     assert plain["enabled"] is enabled
     assert plain["headers"] == ["X-Title"]
-    assert [account["serves"] for account in plain["accounts"]] == [enabled, False]
+    assert [account["serves"] for account in plain["accounts"]] == [enabled, enabled]
     assert [account["source"] for account in plain["accounts"]] == ["stored", "env"]
     assert "sk-" not in json.dumps(plain)
 

@@ -1,0 +1,82 @@
+"""How much of an account is left: 1 less the largest used share over every limit known.
+
+Rules of this file: a reading counts in full until its own reset, and from then on not at all; a later reading of the
+same limit takes its place. Times are seconds of one clock that does not stand still while the machine sleeps. What a
+family of models has of its own counts for that family beside what all share. Answers are read when somebody asks, so
+that an account alone in its pool costs nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from router.policy.limits import Limit, tells, told
+
+_LIMITS = 32
+FULL = 1.0
+
+
+class Reading(NamedTuple):
+    """A limit as it was last told. until: when it is free again."""
+
+    limit: Limit
+    until: float
+
+
+class Headroom:
+    """What is left of one account."""
+
+    __slots__ = ("_common", "_families", "_fields", "_readings", "_told_at", "_until")
+
+    def __init__(self) -> None:
+        self._readings: dict[str, Reading] = {}
+        self._fields: Mapping[bytes, bytes] | None = None
+        self._told_at = 0.0
+        self._until = math.inf
+        self._common = FULL
+        self._families: dict[str, float] = {}
+
+    def note(self, fields: Mapping[bytes, bytes], now: float) -> None:
+        """Take note of an answer's headers (lower-case name -> value)."""
+        if tells(fields):
+            if self._fields is not None and self._fields.keys() != fields.keys():
+                self._read()  # another kind of answer, which may tell of other limits
+            self._fields, self._told_at = fields, now
+            self._until = -math.inf
+
+    def take(self, limits: tuple[Limit, ...], now: float) -> None:
+        """Take note of limits that were told at a moment."""
+        for limit in limits:
+            if limit.name in self._readings or len(self._readings) < _LIMITS:
+                self._readings[limit.name] = Reading(limit, now + limit.left)
+        self._until = -math.inf
+
+    def share(self, now: float, family: str = "") -> float:
+        """What is left, 0 to 1. family: of which models."""
+        if now >= self._until:
+            self._settle(now)
+        return self._families.get(family, self._common) if self._families else self._common
+
+    def readings(self, now: float) -> list[Reading]:
+        """The limits that still count, the fullest first."""
+        self._settle(now)
+        return sorted(self._readings.values(), key=lambda reading: -reading.limit.used)
+
+    def _read(self) -> None:
+        fields, self._fields = self._fields, None
+        if fields is not None:
+            self.take(told(fields).limits, self._told_at)
+
+    def _settle(self, now: float) -> None:
+        """Work out what is left, to hold until the first reading goes."""
+        self._read()
+        self._readings = {name: one for name, one in self._readings.items() if one.until > now}
+        self._common, self._families = FULL, {}
+        for limit, _ in self._readings.values():
+            if not limit.family:
+                self._common = min(self._common, 1 - limit.used)
+        for limit, _ in self._readings.values():
+            if limit.family:
+                left = min(self._common, 1 - limit.used)
+                self._families[limit.family] = min(left, self._families.get(limit.family, FULL))
+        self._until = min((one.until for one in self._readings.values()), default=math.inf)

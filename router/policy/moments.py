@@ -1,0 +1,79 @@
+"""Times as providers write them: how long from now until a limit is free again.
+
+Absolute times count from the answer's own Date, so that no clock of this machine matters. What lies in the past, over
+LONGEST ahead, or cannot be read, is UNREADABLE: an account is then asked again after a minute.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+UNREADABLE = 60.0
+LONGEST = 32 * 86_400.0
+
+_EPOCH, _EPOCH_MS = 1e9, 1e11
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(ns|us|µs|ms|s|m|h|d)")
+_NUMBER = re.compile(r"\d{1,20}(?:\.\d{1,20})?(?:e\+?\d{1,3})?", re.IGNORECASE)
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
+# RFC 9110, 5.6.7; the two obsolete forms are sent by nobody.
+_HTTP = re.compile(r"[a-z]{3}, (\d{2}) ([a-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) gmt", re.IGNORECASE)
+_LIMIT = 64
+
+
+def date_of(fields: Mapping[bytes, bytes]) -> float | None:
+    """When an answer was made, in seconds since 1970 by its own clock; None when it does not say."""
+    value = fields.get(b"date")
+    return None if value is None else _http_date(value.decode("latin-1").strip())
+
+
+def seconds_until(value: bytes, date: float | None) -> float:
+    """Seconds until the moment a header names: a number of seconds, a duration such as `6m0s` or `20ms`, seconds or
+    milliseconds since 1970, an RFC 3339 or HTTP date. date: when the answer was made."""
+    text = value[: _LIMIT + 1].decode("latin-1").strip().replace("Â\xb5", "µ")
+    if not text or len(text) > _LIMIT:
+        return UNREADABLE
+    if _NUMBER.fullmatch(text):
+        found = _of_number(float(text), date)
+    elif (seconds := _duration(text)) is not None:
+        found = seconds
+    else:
+        moment = _moment(text)
+        found = None if moment is None or date is None else moment - date
+    return found if found is not None and 0 <= found <= LONGEST else UNREADABLE
+
+
+def _of_number(number: float, date: float | None) -> float | None:
+    if number < _EPOCH:
+        return number
+    moment = number if number < _EPOCH_MS else number / 1000
+    return None if date is None or not math.isfinite(moment) else moment - date
+
+
+def _duration(text: str) -> float | None:
+    seconds, at = 0.0, 0
+    while match := _PART.match(text, at):
+        seconds += float(match[1]) * _UNITS[match[2]]
+        at = match.end()
+    return seconds if at == len(text) else None
+
+
+def _moment(text: str) -> float | None:
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return _http_date(text)
+
+
+def _http_date(text: str) -> float | None:
+    match = _HTTP.fullmatch(text)
+    if match is None or match[2].lower() not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(match[n]) for n in (1, 3, 4, 5, 6))
+    try:
+        return datetime(year, _MONTHS[match[2].lower()], day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None

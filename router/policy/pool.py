@@ -1,0 +1,280 @@
+"""The accounts of one backend: which one serves a request, and what becomes of an account that fails.
+
+    state      begins                                       ends
+    ready      from the start; when any other state ends    -
+    parked     429: until its reset or retry-after, for     by time alone; at an answer to a request sent later
+               QUOTA_SECONDS when its quota is gone,
+               for UNREADABLE when it does not say
+    cooling    401, 403: COOL_SECONDS, doubled each time    by time; at an answer to a request sent later
+               up to COOL_LIMIT
+    revoked    as cooling, once COOL_LIMIT was reached:     as cooling; a new key begins as ready
+               its key is not refused by chance
+
+An account that is ready may be *shaky*: it answered 5xx, not at all, or could not be reached. It is chosen only when no
+steady one is ready. An account may be parked for one family of models alone.
+
+Choice: the account a session is bound to, while it is ready with more than DRAINED left; else by the strategy. When
+nobody is ready: the one that cools down (trying it costs a refusal, refusing costs a request), or once in
+HOURLY_SECONDS the one that is parked for longest. Times are seconds of one clock that does not stand still while the
+machine sleeps; none of them comes from the wall.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from router.policy.bindings import Bindings, Bound
+from router.policy.headroom import Headroom
+
+COOL_SECONDS, COOL_LIMIT = 60.0, 1800.0
+QUOTA_SECONDS = 600.0
+HOURLY_SECONDS = 3600.0
+SHAKY_SECONDS, SHAKY_LIMIT = 2.0, 60.0
+DRAINED = 0.02
+
+State = Literal["ready", "parked", "cooling", "revoked"]
+Strategy = Literal["headroom", "fill-first", "round-robin"]
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """One account of a pool. fingerprint: of its key. usable: its key can be had. group: the organisation it belongs
+    to, '' while that is not known. closed: parked or cooling until then. parked_families: family -> until.
+    why: what closed it, in words. running: requests it serves now."""
+
+    alias: str
+    fingerprint: str = ""
+    usable: bool = True
+    group: str = ""
+    headroom: Headroom = field(default_factory=Headroom)
+    closed: float = 0.0
+    closed_at: float = -math.inf
+    cools: bool = False
+    parked_families: dict[str, float] = field(default_factory=dict[str, float])
+    why: str = ""
+    refusals: int = 0
+    faults: int = 0
+    shaky: float = 0.0
+    tried: float = -math.inf
+    last: float = -math.inf
+    running: int = 0
+
+    def state(self, now: float) -> State:
+        """Where it stands in the table above."""
+        if now >= self.closed:
+            return "ready"
+        if not self.cools:
+            return "parked"
+        return "revoked" if cool_seconds(self.refusals) >= COOL_LIMIT else "cooling"
+
+    def until(self, family: str = "") -> float:
+        """When it is ready for these models."""
+        if not self.parked_families:
+            return self.closed
+        return max(self.closed, self.parked_families.get(family, 0.0))
+
+
+class Choice(NamedTuple):
+    """An account to ask. moved: the binding that was given up for it. bound: the session's binding to it, None for
+    one without a session."""
+
+    member: Member
+    bound: Bound | None = None
+    moved: Bound | None = None
+
+
+class Want(NamedTuple):
+    """What a request asks of its account. session: '' for none. family: of its model. only: the alias of the account
+    that knows an id the request names. group: it holds what only this organisation can read."""
+
+    session: str = ""
+    family: str = ""
+    only: str = ""
+    group: str = ""
+
+
+ANY = Want()
+
+
+class Pool:
+    """The accounts of one backend. stateless: nothing that happens to one request says anything about the next, as
+    where each caller brings a credential of its own."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        strategy: Strategy = "headroom",
+        *,
+        bindings: Bindings | None = None,
+        stateless: bool = False,
+    ):
+        self.members = tuple(members)
+        self.strategy = strategy
+        self.bindings = Bindings() if bindings is None else bindings
+        self.stateless = stateless
+        self._named = {member.alias: member for member in self.members}
+        self._turn = 0
+
+    def choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> Choice | None:
+        """The account for a request, bound to its session; None when none can be asked now. tried: those that failed
+        it already."""
+        if self.stateless:
+            member = self.members[0]
+            return None if member in tried else Choice(member)
+        if len(self.members) == 1:
+            member = self.members[0]
+            if now < member.until(want.family) or member in tried:
+                member = self._last_resort(now, want, tried)
+            return None if member is None else Choice(member)
+        binding = self.bindings.get(want.session, now) if want.session else None
+        if binding is not None and not want.only:
+            kept = self._kept(binding, now, want, tried)
+            if kept is not None:
+                return Choice(kept, self.bindings.bind(want.session, kept.alias, now))
+        member = self._best(now, want, tried) or self._last_resort(now, want, tried)
+        if member is None:
+            return None
+        bound = self.bindings.bind(want.session, member.alias, now) if want.session else None
+        return Choice(member, bound, binding if binding and binding.account != member.alias else None)
+
+    def _kept(self, binding: Bound, now: float, want: Want, tried: Collection[Member]) -> Member | None:
+        """The account a session is bound to, while it can serve it."""
+        member = self._named.get(binding.account)
+        if member is None or now < member.until(want.family) or now < member.shaky:
+            return None
+        if not self._fits(member, want, tried) or member.headroom.share(now, want.family) <= DRAINED:
+            return None
+        return member
+
+    def _fits(self, member: Member, want: Want, tried: Collection[Member]) -> bool:
+        return (
+            member.usable
+            and member not in tried
+            and (not want.only or member.alias == want.only)
+            and (not want.group or member.group == want.group)
+        )
+
+    def _best(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
+        """The ready account that the strategy takes; of those that are shaky only when there is no other."""
+        family = want.family
+        ready = [one for one in self.members if one.closed <= now and one.usable]
+        if tried or want.only or want.group:
+            ready = [one for one in ready if self._fits(one, want, tried)]
+        if family:
+            ready = [one for one in ready if not one.parked_families or one.until(family) <= now]
+        ready = [one for one in ready if one.shaky <= now] or ready
+        if not ready:
+            return None
+        if self.strategy == "round-robin":
+            return self._next(ready)
+        if self.strategy == "fill-first":
+            return next((one for one in ready if one.headroom.share(now, family) > DRAINED), ready[0])
+        return _roomiest(ready, now, family)
+
+    def _next(self, ready: list[Member]) -> Member:
+        """The first ready one behind the one that was taken last."""
+        size = len(self.members)
+        for step in range(size):
+            member = self.members[(self._turn + step) % size]
+            if member in ready:
+                self._turn = (self._turn + step + 1) % size
+                return member
+        return ready[0]
+
+    def _last_resort(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
+        """Whom to try when nobody is ready."""
+        closed = [one for one in self.members if now < one.until(want.family) and self._fits(one, want, tried)]
+        cooling = [one for one in closed if one.cools and now < one.closed]
+        if cooling:
+            return min(cooling, key=lambda one: one.closed)
+        waited = [one for one in closed if now - max(one.closed_at, one.tried) >= HOURLY_SECONDS]
+        return min(waited, key=lambda one: one.closed_at, default=None)
+
+    def order(self, now: float, want: Want = ANY) -> list[Member]:
+        """The accounts as a new conversation would get them one after the other; nothing is chosen by it."""
+        turn, found = self._turn, list[Member]()
+        while (member := self._best(now, want, found)) is not None:
+            found.append(member)
+        self._turn = turn
+        return [*found, *(one for one in self.members if one not in found)]
+
+    def able(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> bool:
+        """True when `choose` would find an account."""
+        if self.stateless:
+            return self.members[0] not in tried
+        return self.ready_at(now, want, tried) <= now or self._last_resort(now, want, tried) is not None
+
+    def ready_at(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> float:
+        """When the next account is ready for a request; infinite when none will be."""
+        fitting = [one.until(want.family) for one in self.members if self._fits(one, want, tried)]
+        return min(fitting, default=math.inf)
+
+    # What happens to an account
+
+    def began(self, member: Member, now: float) -> None:
+        """A request is sent to it."""
+        member.running += 1
+        member.last = now
+        if now < member.closed:
+            member.tried = now
+
+    def ended(self, member: Member) -> None:
+        """That request is over."""
+        member.running -= 1
+
+    def answered(self, member: Member, since: float) -> None:
+        """It served a request that was sent at `since`: what closed it before is over."""
+        if since < member.closed_at:
+            return
+        member.closed, member.cools = 0.0, False
+        member.refusals = member.faults = 0
+        member.shaky = 0.0
+        if member.parked_families:
+            member.parked_families = {}
+
+    def parked(self, member: Member, now: float, seconds: float, why: str, family: str = "") -> None:
+        """It is at a limit for some seconds. family: for these models alone."""
+        if self.stateless:
+            return
+        member.why = why
+        if family:
+            member.parked_families[family] = max(now + seconds, member.parked_families.get(family, 0.0))
+        else:
+            if now < member.closed and not member.cools:
+                seconds = max(seconds, member.closed - now)
+            member.closed, member.cools = now + seconds, False
+        member.closed_at = now
+
+    def refused(self, member: Member, now: float, since: float, why: str) -> None:
+        """Its key was refused (401, 403), at a request that was sent at `since`."""
+        if self.stateless or (since < member.closed_at and member.cools):
+            return  # of many that were under way, one counts
+        member.refusals += 1
+        member.why = why
+        until = now + cool_seconds(member.refusals)
+        if until > member.closed:
+            member.closed, member.cools = until, True
+        member.closed_at = now
+
+    def shook(self, member: Member, now: float, since: float) -> None:
+        """It answered 5xx, not at all, or could not be reached, at a request that was sent at `since`."""
+        if self.stateless or now < member.shaky:
+            return
+        member.faults += 1
+        member.shaky = now + min(SHAKY_LIMIT, SHAKY_SECONDS * 2.0 ** min(member.faults - 1, 10))
+
+
+def cool_seconds(refusals: int) -> float:
+    """How long an account cools down after so many refusals in a row."""
+    return min(COOL_LIMIT, COOL_SECONDS * 2.0 ** min(max(refusals - 1, 0), 10))
+
+
+def _roomiest(ready: list[Member], now: float, family: str) -> Member:
+    """The one with most left; of equal ones that with fewest requests under way, then the one not used for longest."""
+    shares = [one.headroom.share(now, family) for one in ready]
+    room = max(shares)
+    if shares.count(room) == 1:
+        return ready[shares.index(room)]
+    equal = [one for one, share in zip(ready, shares, strict=True) if share == room]
+    return min(equal, key=lambda one: (one.running, one.last))

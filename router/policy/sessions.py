@@ -1,0 +1,122 @@
+"""What tells one conversation from another, so that it stays with the account that has its prompt cached."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import cast
+
+import msgspec
+
+from router.wire.peek import Top, decoded
+
+#: In the order they are asked for.
+HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")
+TEXT_LIMIT = 4096
+
+_SESSION = re.compile(r"session_([0-9a-zA-Z-]{8,64})$")
+_FAMILY = re.compile(r"opus|sonnet|haiku")
+Add = Callable[[bytes], None]
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def session_of(fields: Mapping[bytes, bytes], top: Top | None) -> str:
+    """The session of a request as 16 hex digits, '' for one that shows none: a header of the client's, its
+    prompt_cache_key, the session inside metadata.user_id, else what its first texts amount to."""
+    for name in HEADERS:
+        value = fields.get(name)
+        if value:
+            return _key(b"header", value)
+    if top is None:
+        return ""
+    named = _text_at(top, "prompt_cache_key")
+    if named:
+        return _key(b"cache", named.encode("utf-8", "replace"))
+    user = _session_in(top)
+    return _key(b"user", user.encode("utf-8", "replace")) if user else _first_texts(top)
+
+
+@lru_cache(maxsize=256)
+def family_of(model: str | None) -> str:
+    """The family of models a name belongs to, where a provider has limits for families; '' for none."""
+    found = _FAMILY.search(model.lower()) if model else None
+    return found[0] if found else ""
+
+
+def _key(kind: bytes, value: bytes) -> str:
+    return blake2b(kind + b"\0" + value, digest_size=8).hexdigest()
+
+
+def _text_at(top: Top, name: str) -> str:
+    value = top.value(name) if name in top else None
+    return value if isinstance(value, str) else ""
+
+
+def _session_in(top: Top) -> str:
+    """The session inside metadata.user_id: a JSON text, or the older `user_…_session_…`."""
+    metadata = top.value("metadata") if "metadata" in top else None
+    user = cast("dict[str, object]", metadata).get("user_id") if isinstance(metadata, dict) else None
+    if not isinstance(user, str) or len(user) > TEXT_LIMIT:
+        return ""
+    if user.startswith("{"):
+        try:
+            found = msgspec.json.decode(user)
+        except (msgspec.DecodeError, RecursionError):
+            return ""
+        session = found.get("session_id") if isinstance(found, dict) else None  # pyright: ignore
+        return session if isinstance(session, str) else ""
+    match = _SESSION.search(user)
+    return match[1] if match else ""
+
+
+def _first_texts(top: Top) -> str:
+    """A hash of the leading system text and the first user message; marks for caches are no text."""
+    digest = blake2b(b"texts\0", digest_size=8)
+    found = False
+    for name in ("system", "instructions"):
+        if name in top:
+            found = _add(digest.update, top.value(name)) or found
+    for name in ("messages", "input"):
+        raw = top.raw(name)
+        if raw is not None:
+            found = _add_leading(digest.update, raw) or found
+    return digest.hexdigest() if found else ""
+
+
+def _add_leading(add: Add, raw: bytes) -> bool:
+    """Add the messages up to the first of the user; True when there was one."""
+    try:
+        items = _items.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _add(add, decoded(raw))
+    for item in items[:8]:
+        value = decoded(bytes(item))
+        message = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        role = message.get("role")
+        if role not in ("system", "developer", "user"):
+            return False
+        if _add(add, message.get("content")) and role == "user":
+            return True
+    return False
+
+
+def _add(add: Add, content: object) -> bool:
+    """Add the first TEXT_LIMIT bytes of a content's text; True when there was any."""
+    taken = b""
+    for text in _texts(content):
+        taken += text.encode("utf-8", "replace")
+        if len(taken) >= TEXT_LIMIT:
+            break
+    add(taken[:TEXT_LIMIT] + b"\0")
+    return bool(taken)
+
+
+def _texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for block in cast("list[object]", content):
+            text = cast("dict[str, object]", block).get("text") if isinstance(block, dict) else None
+            if isinstance(text, str):
+                yield text
