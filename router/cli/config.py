@@ -9,6 +9,7 @@ from router.cli.group import run_group
 from router.cli.parser import Parser, note
 from router.cli.text import table
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, Secret, value_text
+from router.settings.declared import TABLES
 from router.settings.keys import find, redacted, spelled
 from router.settings.kinds import clean
 from router.settings.reading import Path, label
@@ -99,12 +100,22 @@ def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any
         return
     tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
     listed = set(loaded.unknown)
+    for entry in TABLES:
+        path = tuple(entry.key.split("."))
+        if path[0] not in _TABLES:
+            yield from ((below, value) for below, value in _flat(_inside(file.tree, path), path) if value != {})
     yield from ((path, redacted(path, value)) for path, value in _flat(tables, ()) if path and path not in listed)
     for path in loaded.unknown:
         node: Any = file.tree
         for key in path:
             node = node[key]
         yield path, redacted(path, node)
+
+
+def _inside(node: Any, path: Path) -> Any:
+    for key in path:
+        node = node.get(key, {})
+    return node
 
 
 def _flat(node: object, path: Path) -> Iterator[tuple[Path, object]]:

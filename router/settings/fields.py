@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import MODEL, Frozen, Kind, Wrong, clean
+from router.settings.kinds import BACKEND, BUDGET, MODEL, Frozen, Kind, Wrong, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -179,6 +179,16 @@ def _alias(text: str) -> str:
         raise Wrong(f"it is not {MODEL.expected}") from None
 
 
+def _account(text: str) -> str:
+    backend, slash, alias = text.partition("/")
+    try:
+        if slash:
+            return f"{BACKEND.text(backend)}/{BACKEND.text(alias)}"
+    except Wrong:
+        pass
+    raise Wrong("it is no account, such as groq/work: a backend's name, a slash, an alias")
+
+
 VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
 JSON = _Json(_JSON, "json", _json_text)
 HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
@@ -186,3 +196,6 @@ HEADER_NAMES = _Names("header names, as a list of texts", "names", _listed(heade
 FIELDS = Map("a table of body fields and their values", "table", _no_text, field_path, JSON, folds=False)
 FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names", _listed(field_path, lower=False))
 ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
+ACCOUNT_BUDGETS = Map(
+    "a table of accounts, such as groq/work, and US dollars", "table", _no_text, _account, BUDGET, folds=True
+)

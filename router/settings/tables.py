@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
-from router.settings.kinds import BACKEND, CAP, MODEL, MONEY, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
+from router.settings.kinds import BACKEND, BUDGET, CAP, MODEL, MONEY, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
 
 # Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
 PROFILES = (
@@ -117,6 +117,10 @@ class BackendOptions:
     ask_identity: bool | None = _entry(SWITCH, None, "ask for answers that are not compressed")
     strip_attribution: bool | None = _entry(SWITCH, None, "take Claude Code's billing line out of the system prompt")
     translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
+    budget_day_usd: float | None = _entry(BUDGET, None, "US dollars for a day", key="budget.day_usd")
+    budget_month_usd: float | None = _entry(BUDGET, None, "US dollars for a month", key="budget.month_usd")
+    budget_day_tokens: int | None = _entry(CAP, None, "tokens for a day", key="budget.day_tokens")
+    budget_month_tokens: int | None = _entry(CAP, None, "tokens for a month", key="budget.month_tokens")
     edits: Edits = Edits()
 
 

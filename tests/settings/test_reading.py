@@ -139,7 +139,7 @@ def test_a_quoted_dot_is_no_table():
 @pytest.mark.parametrize("entry", DECLARATIONS, ids=lambda entry: entry.key)
 def test_each_source_wins_over_those_below(entry):
     """default < file < environment < flag, and the source of the value is kept."""
-    texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3"), "verbose": ("1", "2", "1")}
+    texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3")}
     if entry.kind.form == "switch":
         texts[entry.key] = ("off", "off", "on")
     elif entry.kind.form == "choice":
@@ -149,6 +149,8 @@ def test_each_source_wins_over_those_below(entry):
         texts[entry.key] = ("1d", "2d", "3d")
     elif entry.kind.form == "time":
         texts[entry.key] = ("1s", "2s", "3s")
+    elif entry.kind.form == "number":
+        texts[entry.key] = ("1", "2", "1")
     one, two, three = texts.get(entry.key, ("a", "b", "c"))
     saved = entry.kind.saved(one)
     written = {True: "true", False: "false"}.get(saved, repr(saved)) if isinstance(saved, bool) else repr(saved)
