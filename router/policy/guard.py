@@ -5,7 +5,7 @@
     running, warned  a trigger, guard.behavior is warn                      warned, for guard.cooldown
     running, warned  a trigger, guard.behavior is halt                      halted {since, until, reason, request}
     warned           no budget is used so far, no trigger within cooldown   running
-    halted           until has passed                                       as its budgets say; the next request is judged
+    halted           until has passed                                       as its budgets say
     halted           an operator's resume                                   running; a used-up budget counts from there
 
 Triggers: spend and reservations above a budget; an answer billed to a class that is not allowed. A halt holds for its
@@ -19,17 +19,13 @@ from typing import Literal
 
 import msgspec
 
-from router.policy.guard_budgets import ALL, DOLLAR, Budget, Period, Purse, Sold, Unit, spoken
+from router.policy.guard_budgets import ALL, DOLLAR, Budget, Period, Purse, Unit, spoken
 from router.settings import Settings
 
 State = Literal["running", "warned", "halted"]
 WARN_SHARE = 0.8
 # A clock that was set back further than this ends a halt: it would last for as long as the clock went back.
 _SKEW_SECONDS = 60.0
-# What a request is taken to write before any of its model was seen.
-TYPICAL_OUTPUT = 1000
-_LEARN = 0.1
-_LEAST, _MOST = 0.02, 50.0
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
     ("day", "usd", "day_usd"),
     ("month", "usd", "month_usd"),
@@ -116,26 +112,35 @@ def held_up(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | 
     return next((halt for halt in halts if halt.scope in wanted and halt.holds(now)), None)
 
 
-def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[tuple[str, float]], now: float) -> State:
-    """The state of the whole guard. warnings: what would have been halts, had guard.behavior been halt."""
+def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[float], now: float) -> State:
+    """The state of the whole guard. warnings: what would be halts if guard.behavior were halt. shares: of each budget,
+    how much is used, from 0."""
     if any(halt.holds(now) for halt in halts):
         return "halted"
-    if any(warning.holds(now) for warning in warnings) or any(share >= WARN_SHARE for _, share in shares):
+    if any(warning.holds(now) for warning in warnings) or any(share >= WARN_SHARE for share in shares):
         return "warned"
     return "running"
 
 
-def used_up(purse: Purse, amount: int, running: int) -> str:
-    """Why a budget trips, in words. running: requests of this process that it holds reservations for."""
+def used_up(purse: Purse) -> str:
+    """Why a budget trips, in words."""
     budget = purse.budget
     spent = purse.spent
-    reserved = purse.used - spent
-    parts = [f"{spoken(budget.unit, spent)} spent"]
-    if reserved > 0:
-        of = f" by {running} running request{'s' if running != 1 else ''}" if running else " by running requests"
-        parts.append(f"{spoken(budget.unit, reserved)} reserved{of}")
-    parts.append(f"about {spoken(budget.unit, amount)} asked for")
-    return f"{budget.title} is used up ({', '.join(parts)})"
+    reserved = purse.running
+    more = f", {spoken(budget.unit, reserved)} reserved for running requests" if reserved else ""
+    return f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
+
+
+def nearly_used(purse: Purse) -> str:
+    """What is said of a budget at WARN_SHARE."""
+    budget = purse.budget
+    return f"{purse.share * 100:.0f} % of {budget.title} is used"
+
+
+def halt_fields(halt: Halt | None) -> dict[str, object]:
+    """A halt as /status shows it; each field null for none."""
+    names = ("scope", "since", "until", "reason", "request")
+    return {name: getattr(halt, name, None) for name in names}
 
 
 def billed_elsewhere(billing: str, backend: str, account: str, allowed: Iterable[str]) -> str:
@@ -146,7 +151,7 @@ def billed_elsewhere(billing: str, backend: str, account: str, allowed: Iterable
 
 def clock(moment: float, now: float) -> str:
     """A moment as people say it: `18:30`, with its day when that is not today's."""
-    at, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)  # noqa: DTZ006 - the user's own clock
+    at, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
     return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
@@ -166,31 +171,6 @@ def unpriced(model: str, backend: str) -> str:
     )
 
 
-class Guess:
-    """What a request of one model will use: by its size at first, then as those before it did. Two ratios of what was
-    used to what its size said, one for each unit."""
-
-    __slots__ = ("_ratios",)
-
-    def __init__(self) -> None:
-        self._ratios: dict[Unit, float] = {"usd": 1.0, "tokens": 1.0}
-
-    def amount(self, unit: Unit, by_size: int) -> int:
-        """by_size: what `amount_of` makes of its size."""
-        return round(by_size * self._ratios[unit])
-
-    def learn(self, unit: Unit, by_size: int, used: int) -> None:
-        """Take in what a request has used."""
-        if by_size > 0 and used > 0:
-            ratio = min(_MOST, max(_LEAST, used / by_size))
-            self._ratios[unit] += _LEARN * (ratio - self._ratios[unit])
-
-
-def by_size(size: int, *, bytes_per_token: float) -> Sold:
-    """The tokens of a generation by the bytes of its request."""
-    return Sold(input=round(size / bytes_per_token), output=TYPICAL_OUTPUT)
-
-
 def budget_lines(purses: Mapping[str, Purse]) -> list[dict[str, object]]:
     """The budgets as /status shows them, amounts in US dollars or tokens."""
     found: list[dict[str, object]] = []
@@ -204,8 +184,8 @@ def budget_lines(purses: Mapping[str, Purse]) -> list[dict[str, object]]:
                 "unit": budget.unit,
                 "limit": budget.limit / unit,
                 "spent": purse.spent / unit,
-                "reserved": max(0, purse.used - purse.spent) / unit,
-                "renews": purse.end,
+                "reserved": purse.running / unit,
+                "renews": purse.term.end,
             }
         )
     return found

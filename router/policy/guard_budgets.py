@@ -1,12 +1,12 @@
 """Budgets of the guard: what is counted, over which time, and how a share of one is handed to a process.
 
-Rules of this file: amounts are whole numbers, billionths of a US dollar or tokens. A process may have outstanding (spent
-and not booked, or reserved for requests that run) only what it holds of a budget. What all hold and what is booked
-together is never more than the budget when it is handed out, so that several processes need not ask each other before
-each request: far from the limit they hold plenty, near it each asks for the little it needs.
+Rules of this file: amounts are whole numbers, billionths of a US dollar or tokens. What a process has outstanding, that
+is reserved for running requests, or used and not booked, comes out of what it holds of a budget; what all hold and what
+is booked is never more than the budget when it is handed out. So several processes need not ask each other before each
+request: far from the limit each holds plenty, near it each asks for the little it needs. A request may go while there
+is room, however little: what a budget is overspent by is never more than what runs costs.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 
@@ -98,66 +98,77 @@ def share(*, limit: int, spent: int, others: int, keep: int, needed: int, proces
 
 class BookView(NamedTuple):
     """A budget's spend as it is booked. others: held by other processes; idle: what of it they have no request for;
-    wanted: another process waits for a share. held: by this process, None when it has no part in it yet."""
+    wanted: another process waits for a share. held: by this process."""
 
     spent: int = 0
-    held: int | None = None
+    held: int = 0
     others: int = 0
     idle: int = 0
     wanted: bool = False
 
 
 class Purse:
-    """What one process has outstanding of one budget in one term.
+    """What one process has outstanding of one budget in one term. reserved: for running requests; settled: used, and
+    not booked yet.
 
-    While a round is under way (`begin` to `booked`), no more is used than what the round was told to keep.
+    While a round is under way (`begin` to `heard`) no more is used than what the round was told to keep.
     """
 
-    __slots__ = ("_ceiling", "budget", "end", "reserved", "settled", "start", "view")
+    __slots__ = ("_ceiling", "budget", "known", "reserved", "settled", "term", "view")
 
     def __init__(self, budget: Budget, found: Term):
         self.budget = budget
-        self.start, self.end = found.start, found.end
+        self.term = found
         self.reserved = 0
         self.settled = 0
         self.view = BookView()
+        #: True once it was seen what is spent.
+        self.known = False
         self._ceiling = 0
 
     @property
     def outstanding(self) -> int:
-        """Reserved, or spent and not booked."""
+        """Reserved, or used and not booked."""
         return self.reserved + self.settled
-
-    @property
-    def used(self) -> int:
-        """Of the budget: booked, reserved here, and held for running requests elsewhere."""
-        return self.view.spent + self.outstanding + self.view.others - self.view.idle
 
     @property
     def spent(self) -> int:
         """Of the budget, as far as this process knows, without reservations."""
         return self.view.spent + self.settled
 
-    def fits(self, amount: int) -> bool:
-        """True when this much more may be outstanding without asking."""
-        return self.outstanding + amount <= self._ceiling
+    @property
+    def running(self) -> int:
+        """Reserved by all processes."""
+        return self.reserved + max(0, self.view.others - self.view.idle)
 
-    def begin(self) -> tuple[int, int]:
-        """Begin a round: what the process keeps without asking (`keep` of share), and what of it runs."""
-        idle = max(0, self._ceiling - self.outstanding)
-        kept = 0 if self.view.wanted else idle // 2
+    @property
+    def share(self) -> float:
+        """How much is spent or reserved, from 0."""
+        return (self.spent + self.running) / self.budget.limit
+
+    @property
+    def idle(self) -> int:
+        """What this process may use and does not."""
+        return max(0, self._ceiling - self.outstanding)
+
+    @property
+    def open(self) -> bool:
+        """True when a further request may go without asking. It may need more than there is: then it is the last."""
+        return self.outstanding < self._ceiling
+
+    def begin(self, *, give_back: bool) -> int:
+        """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""
+        kept = 0 if give_back or self.view.wanted else self.idle // 2
         self._ceiling = self.outstanding + kept
-        return self.reserved + kept, self.reserved
+        return self.reserved + kept
 
-    def booked(self, settled: int, view: BookView) -> None:
-        """A round has ended. settled: what of ours it booked."""
-        self.settled -= settled
+    def heard(self, booked: int, view: BookView, *, settled: bool) -> None:
+        """What stands in the file now. booked: of what was settled here. settled: no round is under way."""
+        self.settled -= booked
         self.view = view
-        self._ceiling = view.held or 0
-
-    def seen(self, view: BookView) -> None:
-        """A look between two rounds."""
-        self.view = view._replace(held=self.view.held)
+        self.known = True
+        if settled:
+            self._ceiling = view.held
 
     def alone(self) -> None:
         """Nothing can be shared: count on with what was seen last."""
@@ -172,8 +183,3 @@ def spoken(unit: Unit, amount: int) -> str:
     if dollars >= 0.01 or dollars <= 0:
         return f"${dollars:,.2f}"
     return f"${dollars:.2g}" if dollars >= 0.0001 else f"${dollars:.9f}".rstrip("0").rstrip(".")
-
-
-def shares(purses: Mapping[str, Purse]) -> list[tuple[str, float]]:
-    """Of each budget, how much is used, from 0."""
-    return [(book, purse.used / purse.budget.limit if purse.budget.limit else 1.0) for book, purse in purses.items()]

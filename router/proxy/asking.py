@@ -10,7 +10,7 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_req
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
-from router.proxy import affinity, bodies, translating, uploads
+from router.proxy import affinity, bodies, guarding, translating, uploads
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
@@ -147,6 +147,7 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> t
         ticket.connection.deadline(remaining, Cut.TOTAL)
         target = await ticket.runtime.keyed(target)
     ticket.route, ticket.target = route, target
+    await guarding.admit(ticket)
     return route, target
 
 

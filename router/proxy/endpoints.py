@@ -118,9 +118,9 @@ class Endpoints:
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
-        buffered_bytes, dropped_log_lines, history. schema: 1 until a field goes or changes its meaning; new ones may
-        come. loaded: all code is in memory, the installation may be replaced. history: problem (why nothing is kept on
-        disk, or null) and dropped (rows that were lost since the start)."""
+        buffered_bytes, dropped_log_lines, history, guard. schema: 1 until a field goes or changes its meaning; new ones
+        may come. loaded: all code is in memory, the installation may be replaced. history: problem (why nothing is kept
+        on disk, or null) and dropped (rows that were lost since the start). guard: as Guard.status has it."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
@@ -153,6 +153,7 @@ class Endpoints:
             "buffered_bytes": runtime.buffers.held,
             "dropped_log_lines": runtime.log.dropped,
             "history": {"problem": runtime.ledger.problem, "dropped": runtime.ledger.dropped},
+            "guard": await runtime.guard.status(),
         }
         await self._respond(connection, request, 200, answer)
 
@@ -173,6 +174,12 @@ class Endpoints:
         snapshot = self._runtime.snapshot
         names = [backend.name for backend in snapshot.table.backends]
         await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
+
+    async def _resume(self, connection: Connection, request: Request) -> None:
+        """End all halts of this home. Fields: lifted (the halts that held, as in /status), guard (as in /status)."""
+        guard = self._runtime.guard
+        lifted = await guard.resume()
+        await self._respond(connection, request, 200, {"lifted": lifted, "guard": await guard.status()})
 
     async def _explain(self, connection: Connection, request: Request) -> None:
         """A Question about a request; the answer is an Explanation (both in proxy/explaining.py)."""
@@ -242,6 +249,7 @@ def _table() -> Mapping[str, Mapping[str, Own]]:
         "/health": {"GET": Own(Endpoints._health)},  # pyright: ignore[reportPrivateUsage]
         "/status": {"GET": Own(Endpoints._status, operator=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/reload": {"POST": Own(Endpoints._reload, operator=True)},  # pyright: ignore[reportPrivateUsage]
+        "/admin/resume": {"POST": Own(Endpoints._resume, operator=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/explain": {"POST": Own(Endpoints._explain, operator=True, reads=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/stop": {"POST": Own(Endpoints._stop_proxy, operator=True)},  # pyright: ignore[reportPrivateUsage]
     }

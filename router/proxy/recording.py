@@ -35,7 +35,7 @@ class Recorder:
     def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
         self._settings = settings
         self._prices = Prices()
-        self._history = History(ledger, self._price, lambda: settings().history_retention)
+        self._history = History(ledger, self.price, lambda: settings().history_retention)
         self.counters = Counters()
         self.recent: deque[Entry] = deque(maxlen=RECENT)
         self.listeners: set[Listener] = set()
@@ -55,7 +55,7 @@ class Recorder:
         for listener in tuple(self.listeners):
             listener(entry)
 
-    def _price(self, entry: Entry) -> Priced:
+    def price(self, entry: Entry) -> Priced:
         """What a request cost; for the ledger's thread."""
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):

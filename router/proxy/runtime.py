@@ -18,6 +18,7 @@ from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
+from router.proxy.guarding import Guard
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
 from router.settings import Settings
@@ -77,6 +78,7 @@ class Runtime:
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
     recorder: Recorder = field(init=False)
+    guard: Guard = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -86,6 +88,8 @@ class Runtime:
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
+        self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
+        self.recorder.listeners.add(self.guard.finished)
         self.settings = configuration.settings
         self.take(configuration)
 
@@ -95,6 +99,7 @@ class Runtime:
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.guard.take(self.settings)
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]

@@ -130,6 +130,7 @@ async def running(
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop, serving.reload))
             background.start_soon(_heartbeat, runtime)
             background.start_soon(reloading.watch.run)
+            background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 accepting = _Accepting(listeners)

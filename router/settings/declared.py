@@ -188,9 +188,7 @@ class Settings:
     guard_day_tokens: int | None = _declare(
         "guard.day_tokens", CAP, None, "TOKENS", "tokens for a day, read and written, those from caches too"
     )
-    guard_month_tokens: int | None = _declare(
-        "guard.month_tokens", CAP, None, "TOKENS", "tokens for a calendar month"
-    )
+    guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens for a calendar month")
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
     guard_accounts_day_usd: Mapping[str, float] = Frozen[float]()

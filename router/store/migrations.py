@@ -46,6 +46,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (hour, role, name)
         ) WITHOUT ROWID""",
     ),
+    (
+        # The guard's, store/spending.py. book: scope|unit|term. spent: billionths of a US dollar, or tokens; base: of
+        # it, what no longer counts since a halt was lifted. began: of the term, seconds since 1970.
+        """CREATE TABLE guard_books (
+            book TEXT PRIMARY KEY, began REAL NOT NULL, spent INTEGER NOT NULL, base INTEGER NOT NULL,
+            lim INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        # turn: the last of the process's rounds that is in the file.
+        """CREATE TABLE guard_processes (
+            process TEXT PRIMARY KEY, pid INTEGER NOT NULL, beat REAL NOT NULL, turn INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        # held: what a process may have outstanding; running: reserved of it; wanted: it waits for more.
+        """CREATE TABLE guard_shares (
+            book TEXT NOT NULL, process TEXT NOT NULL, held INTEGER NOT NULL, running INTEGER NOT NULL,
+            wanted INTEGER NOT NULL, PRIMARY KEY (book, process)
+        ) WITHOUT ROWID""",
+        # since, until: seconds since 1970. book: of the budget that was used up, '' for another reason.
+        """CREATE TABLE guard_halts (
+            scope TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, reason TEXT NOT NULL,
+            request TEXT NOT NULL, book TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 
 
