@@ -136,6 +136,10 @@ class BadGateway(RouterError):
     status = 502
 
 
+class Unreachable(BadGateway):
+    """502: no connection came about (name, network, proxy, TLS). It says nothing about an account of the backend."""
+
+
 class Unavailable(RouterError):
     """503: fairlead itself is at a bound, or stopping."""
 

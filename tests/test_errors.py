@@ -8,7 +8,7 @@ from router import errors
 from router.errors import CommandError, RouterError, UsageError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, RouterError)]
-RETRYABLE = {"RouterError", "BadGateway", "Unavailable", "UpstreamTimeout"}
+RETRYABLE = {"RouterError", "BadGateway", "Unreachable", "Unavailable", "UpstreamTimeout"}
 
 
 def made(kind):

@@ -51,6 +51,6 @@ def test_bounds_stand_in_readme():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     text = (ROOT / "README.md").read_text("utf-8")
     for requirement in project["dependencies"]:
-        match = re.match(r"([\w-]+)>=([\d.]+)", requirement)
+        match = re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
         assert match is not None
         assert re.search(rf"^\| {match[1]} \| {re.escape(match[2])} \|", text, re.MULTILINE), requirement

@@ -108,13 +108,13 @@ def _asked_key(name: str, alias: str) -> str:
 def _add(home: Home, before: Backend, account: Account) -> int:
     import trio
 
-    from router.cli.reach import reach
+    from router.cli.reach import reach, way_out
     from router.cli.running import tell_change
     from router.proxy.credentials import Credentials
 
     print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
     alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
-    contact = trio.run(reach, alone, Credentials(os.environ))
+    contact = trio.run(reach, alone, Credentials(os.environ), way_out(home))
     for line in contact.text.splitlines():
         print(f"  {line}")
     saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))

@@ -147,7 +147,7 @@ def run_test(argv: list[str]) -> int:
         raise unknown(home, name)
     if options.account is not None:
         backend = _with_account(backend, backends.check_alias(options.account))
-    return _test(backend, options.model, as_json=options.json)
+    return _test(home, backend, options.model, as_json=options.json)
 
 
 def _with_account(backend: Backend, alias: str) -> Backend:
@@ -163,12 +163,12 @@ def no_account(backend: Backend, alias: str) -> CommandError:
     return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
 
-def _test(backend: Backend, model: str | None, *, as_json: bool) -> int:
+def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> int:
     import trio
 
     from router.cli import reach
 
-    contact, model, trials = trio.run(reach.tested, backend, model)
+    contact, model, trials = trio.run(reach.tested, backend, model, reach.way_out(home))
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {

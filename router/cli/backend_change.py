@@ -12,10 +12,11 @@ from router.cli import backend_key
 from router.cli.backend import summary
 from router.cli.backend_headers import Headers, note_moved
 from router.cli.parser import Parser, note
-from router.cli.reach import Reach, detect, reach
+from router.cli.reach import Reach, detect, reach, way_out
 from router.cli.running import tell_change
 from router.cli.text import count
 from router.errors import CommandError, UsageError
+from router.net.outbound import Outbound
 from router.proxy.credentials import Credentials
 from router.store import backends
 from router.store.home import Home
@@ -83,7 +84,7 @@ def check_auth(form: str | None) -> None:
 def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
     """Ask a backend whether it works, say so, save it in place of `before`, and tell the running proxies."""
     note_dropped(outcome)
-    backend, contact = trio.run(_contacted, outcome.backend)
+    backend, contact = trio.run(_contacted, outcome.backend, way_out(home))
     backends.replace(home, before, backend)
     headers.save(home)
     if before is not None and before.root != backend.root:
@@ -101,12 +102,12 @@ def note_dropped(outcome: Outcome) -> None:
         note(f"note: {outcome.why}, so {keys} dropped.")
 
 
-async def _contacted(backend: Backend) -> tuple[Backend, Reach]:
+async def _contacted(backend: Backend, way: Outbound) -> tuple[Backend, Reach]:
     keys = Credentials(os.environ)
     if not backend.protocols:
-        backend = msgspec.structs.replace(backend, protocols=await detect(backend, keys))
+        backend = msgspec.structs.replace(backend, protocols=await detect(backend, keys, way))
     print("   ".join(summary(backend)))
-    contact = await reach(backend, keys)
+    contact = await reach(backend, keys, way)
     for line in contact.text.splitlines():
         print(f"  {line}")
     return backend, contact

@@ -8,7 +8,7 @@ from typing import Any, cast
 from router.cli.group import run_group
 from router.cli.parser import Parser, note
 from router.cli.text import table
-from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, Secret, value_text
+from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, value_text
 from router.settings.declared import TABLES
 from router.settings.keys import find, redacted, spelled
 from router.settings.kinds import clean
@@ -72,6 +72,8 @@ def _text(entry: Declaration, loaded: Loaded) -> str:
 def _listed(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
     def value(entry: Declaration) -> object:
         held = getattr(loaded.settings, entry.attribute)
+        if isinstance(held, ProxyAddress):
+            return str(held)
         return ("set" if held else "unset") if entry.secret else held
 
     tables = [(path, item) for path, item in _leaves(loaded, file)]
@@ -171,6 +173,8 @@ def _effective(home: Home, name: str) -> Any:
     value = getattr(loaded.settings, key.declaration.attribute)
     if key.declaration.secret or isinstance(value, Secret):
         return "set" if value else "unset"
+    if isinstance(value, ProxyAddress):
+        return str(value)
     return "" if value is None else value
 
 

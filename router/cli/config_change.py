@@ -60,7 +60,7 @@ def _given(key: Key, argument: str | None, *, from_stdin: bool) -> str:
     name = ".".join(key.path)
     if argument is not None and from_stdin:
         raise UsageError("VALUE and --stdin exclude each other.")
-    if argument is not None and secret:
+    if argument is not None and (secret or key.kind.hides(argument)):
         raise UsageError(
             f"{name} is not taken as an argument: other users can read those, and the shell's history keeps them.",
             f"Give it so:   fairlead config set {name} --stdin < key.txt",

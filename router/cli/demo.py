@@ -12,7 +12,7 @@ from router.cli.parser import Parser
 from router.cli.proxy import taken
 from router.cli.text import own_logins, point_lines, read_settings, table
 from router.settings import Frozen, Settings
-from router.store import access, backends
+from router.store import access, backends, captures
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
@@ -92,4 +92,6 @@ def _print_next_steps(home: Home, serving: "Serving") -> None:
     found, _ = backends.load(home)
     print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
     print("Add a real backend:   fairlead backend add anthropic --key-stdin")
+    if serving.runtime.settings.history_capture:
+        print(captures.told(home))
     print("\nServing. Ctrl-C stops.", flush=True)

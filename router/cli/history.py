@@ -11,11 +11,12 @@ import msgspec
 from router.cli.parser import Parser, nearest, note
 from router.cli.text import count
 from router.errors import CommandError, UsageError
-from router.store import queries
-from router.store.database import NAME, Busy, Corrupt, Unusable, open_history, translated
+from router.store import captures, queries, queries_rows
+from router.store.database import Busy, Corrupt, Unusable, open_history, translated
 from router.store.history import clear
 from router.store.home import Home, open_home
-from router.store.queries import Request
+from router.store.queries_rows import Request, Try
+from router.store.whereabouts import NAME, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +51,11 @@ def _export(argv: list[str]) -> int:
         "--format", choices=("json", "csv"), default="json", help="json: a line a request; csv: with a head line"
     )
     options = parser.read(argv)
-    with queries.reading(open_home(os.environ)) as db:
-        rows = queries.every(db) if db is not None else ()
+    home = open_home(os.environ)
+    if elsewhere := place_of(home).elsewhere:
+        note(elsewhere)
+    with queries.reading(home) as db:
+        rows = queries_rows.every(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(Request.__struct_fields__)
@@ -65,6 +69,8 @@ def _export(argv: list[str]) -> int:
 
 def _cell(value: object) -> object:
     """A value as spreadsheets take it: a text is never a formula."""
+    if isinstance(value, list) and any(isinstance(one, Try) for one in value):  # pyright: ignore[reportUnknownVariableType]
+        return msgspec.json.encode(value).decode()
     if isinstance(value, list):
         value = "; ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(value, str) and value.startswith(_FORMULA):
@@ -82,12 +88,17 @@ def _clear(argv: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.read(argv)
     home = open_home(os.environ)
-    if not home.at(NAME).exists():
+    place = place_of(home)
+    if place.elsewhere:
+        note(place.elsewhere)
+    if not place.path.exists() and captures.folder(home) is None:
         print("There is no history.")
         return 0
     if not options.yes:
         _confirm()
-    print(f"Erased {count(_cleared(home), 'request')}.")
+    erased = _cleared(home)
+    captures.sweep(home, keep=0)
+    print(f"Erased {count(erased, 'request')}.")
     return 0
 
 
@@ -107,7 +118,7 @@ def _cleared(home: Home) -> int:
     except Busy:
         raise CommandError(f"{NAME} is held by another process.", "Try again in a moment.") from None
     try:
-        with translated(home.at(NAME)):
+        with translated(place_of(home).path):
             return clear(db)
     except (Busy, Corrupt, Unusable) as error:
         raise CommandError(f"the history was not erased: {str(error) or 'another process holds it'}.") from None

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli.parser import Parser
-from router.cli.text import note_problems, own_logins, point_lines, read_settings
+from router.cli.text import load_settings, note_problems, own_logins, point_lines
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
-from router.store import access, backends, config
+from router.store import access, backends, captures, config
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def run(argv: list[str]) -> int:
     """Serve; exit code 0 also when this home's proxy is already there."""
     flags = _flags(_parser().read(argv))
     home = open_home(os.environ)
-    settings = read_settings(home, flags)
+    loaded = load_settings(home, flags)
+    settings = loaded.settings
     access.check(settings)
     # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
     gc.disable()
@@ -31,6 +32,7 @@ def run(argv: list[str]) -> int:
         return serve.run(
             settings,
             home,
+            warnings=loaded.warnings,
             again=lambda: config.load(home, os.environ, flags),
             announce=lambda serving: _announce(home, settings, serving),
         )
@@ -71,6 +73,10 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))))
     if not enabled:
         print("Add a backend:   fairlead backend add anthropic --key-stdin")
+    if serving.runtime.ledger.elsewhere:
+        print(f"{serving.runtime.ledger.elsewhere}.")
+    if settings.history_capture:
+        print(captures.told(home))
     print("\nServing. Ctrl-C stops.", flush=True)
 
 

@@ -11,8 +11,11 @@ from router.backends.known import known, text_model
 from router.cli.text import count
 from router.errors import CommandError
 from router.net.control import ControlError, fetch_models, probe, serves_strangers
+from router.net.outbound import Outbound, outbound
 from router.proxy.credentials import Credentials
 from router.settings import Secret
+from router.store import config
+from router.store.home import Home
 from router.store.references import source
 
 # Named when a list is missing: the provider's error then tells a refused key from an unknown model.
@@ -51,7 +54,12 @@ async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
     return await keys.key(backend.accounts[0].key)
 
 
-async def reach(backend: Backend, keys: Credentials) -> Reach:
+def way_out(home: Home) -> Outbound:
+    """How this home's settings have upstreams reached. Raises CommandError."""
+    return outbound(config.load(home, os.environ).settings, os.environ)
+
+
+async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:
     """Ask for the model list, and say what that shows."""
     try:
         key = await key_of(backend, keys)
@@ -59,12 +67,12 @@ async def reach(backend: Backend, keys: Credentials) -> Reach:
         return _keyless(backend, error)
     started = time.perf_counter()
     try:
-        models = await fetch_models(backend, key)
+        models = await fetch_models(backend, key, way=way)
     except ControlError as error:
-        return await _unlisted(backend, key, error, _ms(started))
+        return await _unlisted(backend, key, error, _ms(started), way)
     text = f"reached in {_ms(started)} ms"
     if key is not None:
-        strangers = await serves_strangers(backend)
+        strangers = await serves_strangers(backend, way=way)
         if strangers is False:
             text += ", key accepted"
     else:
@@ -83,7 +91,7 @@ def _keyless(backend: Backend, error: CommandError) -> Reach:
     return Reach(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
 
 
-async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> Reach:
+async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, ms: int, way: Outbound) -> Reach:
     """What a failed model list shows: a provider without one may serve all the same."""
     if error.status is None:
         return Reach(ok=False, text=str(error), fix="again")
@@ -94,7 +102,7 @@ async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, m
         return Reach(ok=False, text=text, fix="again")
     entry = known(backend.vendor)
     model = entry.models[0] if entry and entry.models else STAND_IN
-    trial = await attempt(backend, key, model, backend.protocols[0])
+    trial = await attempt(backend, key, model, backend.protocols[0], way)
     if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
         accepted = ", key accepted" if key else ""
         return Reach(
@@ -116,44 +124,44 @@ def _refused(backend: Backend, key: Secret | None, error: ControlError, ms: int)
     return Reach(ok=False, text=f"reached in {ms} ms, key refused ({code})", fix="key")
 
 
-async def attempt(backend: Backend, key: Secret | None, model: str, protocol: str) -> Trial:
+async def attempt(backend: Backend, key: Secret | None, model: str, protocol: str, way: Outbound) -> Trial:
     """One tiny request in one protocol."""
     started = time.perf_counter()
     try:
-        text = await probe(backend, key, model, protocol)
+        text = await probe(backend, key, model, protocol, way=way)
     except ControlError as error:
         return Trial(protocol=protocol, ok=False, text=_reason(error), ms=_ms(started), status=error.status)
     return Trial(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_ms(started))
 
 
-async def attempts(backend: Backend, key: Secret | None, model: str) -> list[Trial]:
+async def attempts(backend: Backend, key: Secret | None, model: str, way: Outbound) -> list[Trial]:
     """One tiny request in each protocol of the backend, in order; one at a time, as small servers queue them."""
-    return [await attempt(backend, key, model, protocol) for protocol in backend.protocols]
+    return [await attempt(backend, key, model, protocol, way) for protocol in backend.protocols]
 
 
-async def tested(backend: Backend, model: str | None) -> tuple[Reach, str | None, list[Trial]]:
+async def tested(backend: Backend, model: str | None, way: Outbound) -> tuple[Reach, str | None, list[Trial]]:
     """The first contact, and tiny requests where it went well; the model is found out when it is None."""
     keys = Credentials(os.environ)
-    contact = await reach(backend, keys)
+    contact = await reach(backend, keys, way)
     model = model or text_model(backend, contact.models)
     if not contact.ok or backend.auth == "client" or not model:
         return contact, model, []
-    return contact, model, await attempts(backend, await key_of(backend, keys), model)
+    return contact, model, await attempts(backend, await key_of(backend, keys), model, way)
 
 
-async def detect(backend: Backend, keys: Credentials) -> tuple[str, ...]:
+async def detect(backend: Backend, keys: Credentials, way: Outbound) -> tuple[str, ...]:
     """The protocols that answer at a root nothing is known of. Raises CommandError when none does."""
     key = await key_of(backend, keys)
     advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
     try:
-        model = text_model(backend, await fetch_models(backend, key)) or STAND_IN
+        model = text_model(backend, await fetch_models(backend, key, way=way)) or STAND_IN
     except ControlError as error:
         raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
     every = msgspec.structs.replace(backend, protocols=PROTOCOLS)
     found: dict[str, bool] = {}
 
     async def ask(protocol: str) -> None:
-        found[protocol] = (await attempt(every, key, model, protocol)).ok
+        found[protocol] = (await attempt(every, key, model, protocol, way)).ok
 
     async with trio.open_nursery() as nursery:
         for protocol in PROTOCOLS:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import Backend
 from router.cli.parser import note
-from router.settings import Settings
+from router.settings import Loaded, Settings
 from router.store import config
 from router.store.backends import Problem
 from router.store.home import Home
@@ -72,12 +72,17 @@ def _assignments(pairs: list[tuple[str, str]]) -> str:
 
 
 def read_settings(home: Home, flags: Mapping[str, str] | None = None) -> Settings:
+    """As `load_settings`, the settings alone."""
+    return load_settings(home, flags).settings
+
+
+def load_settings(home: Home, flags: Mapping[str, str] | None = None) -> Loaded:
     """The settings of this home, this environment and these flags; what is unknown in config.toml is said on stderr.
     Raises CommandError."""
     loaded = config.load(home, os.environ, flags)
     for warning in loaded.warnings:
         note(f"warning: {warning}")
-    return loaded.settings
+    return loaded
 
 
 def note_problems(problems: Iterable[Problem]) -> None:

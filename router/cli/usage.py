@@ -12,14 +12,16 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import UsageError
 from router.settings.kinds import clean
-from router.store import queries
-from router.store.home import open_home
-from router.store.queries import Summary, Sums
+from router.store import captures, queries, queries_sums
+from router.store.home import Home, open_home
+from router.store.modes import shown
+from router.store.queries_sums import Summary, Sums
 from router.store.queries_window import since
+from router.store.whereabouts import place_of
 
 USAGE_SCHEMA = 1
 _ROWS = 15
-_HEAD = ("requests", "in", "cached", "out", "first byte p50 / p95", "cost")
+_HEAD = ("requests", "errors", "in", "cached", "out", "first byte p50 / p95", "cost")
 
 
 def run(argv: list[str]) -> int:
@@ -40,12 +42,13 @@ def run(argv: list[str]) -> int:
         begin = since(options.since, now)
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
-    with queries.reading(open_home(os.environ)) as db:
-        found = queries.summary(db, begin, now) if db is not None else queries.empty(begin, now)
+    home = open_home(os.environ)
+    with queries.reading(home) as db:
+        found = queries_sums.summary(db, begin, now) if db is not None else queries_sums.empty(begin, now)
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:
-        print("\n".join(_lines(found, options.since)))
+        print("\n".join([*_lines(found, options.since), *_captured(home), *_elsewhere(home)]))
     return 0
 
 
@@ -64,7 +67,8 @@ def _lines(found: Summary, asked: str) -> list[str]:
             )
         )
     ]
-    for title, group in (("model", found.models), ("account", found.accounts), ("client", found.clients)):
+    groups = (("model", found.models), ("account", found.accounts), ("client", found.clients), ("tag", found.tags))
+    for title, group in groups:
         if group:
             lines += _table(title, group)
     lines += _shares("billing", found.billing_classes)
@@ -74,7 +78,24 @@ def _lines(found: Summary, asked: str) -> list[str]:
     lines += _limits(found)
     if total.estimated:
         lines.append(f"note     the tokens of {count(total.estimated, 'request')} are estimates")
+    if found.prices:
+        lines.append(f"note     prices of {'; '.join(clean(source) for source in found.prices)}")
     return lines
+
+
+def _captured(home: Home) -> list[str]:
+    """Where bodies lie, while they are captured and as long as any are left."""
+    left = captures.sweep(home)
+    where = captures.folder(home)
+    if where is None:
+        return []
+    bodies = f"the bodies of {count(left, 'request')} lie in {shown(where)}, each for 24 h"
+    return [f"capture  {bodies}; to end that:   fairlead config set history.capture off"]
+
+
+def _elsewhere(home: Home) -> list[str]:
+    place = place_of(home)
+    return [f"note     {place.elsewhere}"] if place.elsewhere else []
 
 
 def _span(asked: str) -> str:
@@ -100,6 +121,7 @@ def _table(title: str, group: Sequence[Sums]) -> list[str]:
             (
                 clean(sums.name, 60),
                 f"{sums.requests:,}",
+                f"{sums.errors:,} ({amounts.share(sums.errors / sums.requests)})" if sums.errors else amounts.NONE,
                 amounts.tokens(sums.tokens_in),
                 amounts.share(sums.cached_share) if sums.cache_read else amounts.NONE,
                 amounts.tokens(sums.tokens_out),
@@ -129,10 +151,11 @@ def _shares(title: str, group: Sequence[Sums]) -> list[str]:
 
 
 def _limits(found: Summary) -> list[str]:
-    parts: list[str] = []
-    for limit in found.limits[:_ROWS]:
-        text = f"{clean(limit.account)} {amounts.share(limit.utilisation)} in use"
+    accounts: dict[str, list[str]] = {}
+    for limit in found.limits:
+        text = f"{limit.window} {amounts.share(limit.utilisation)} in use".strip()
         if limit.full_in_s is not None and limit.full_in_s < 86400:
             text += f", full in about {amounts.seconds(limit.full_in_s * 1000)} at this rate"
-        parts.append(text)
+        accounts.setdefault(limit.account, []).append(text)
+    parts = [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
     return [f"limits   {'   '.join(parts)}"] if parts else []

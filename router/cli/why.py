@@ -12,9 +12,10 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import CommandError
 from router.settings.kinds import clean
-from router.store import queries
+from router.store import captures, queries, queries_rows
 from router.store.home import Home, open_home
-from router.store.queries import Request
+from router.store.modes import shown
+from router.store.queries_rows import Request
 
 WHY_SCHEMA = 1
 
@@ -30,11 +31,15 @@ def run(argv: list[str]) -> int:
     parser.add_argument("id", metavar="REQUEST_ID", help="its id, or the beginning of it; - is the latest")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
-    found = _found(open_home(os.environ), options.id)
+    home = open_home(os.environ)
+    found = _found(home, options.id)
+    captures.sweep(home)
+    bodies = captures.path_of(home, found.id)
     if options.json:
-        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found)}, indent=2))
+        capture = None if bodies is None else str(bodies)
+        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture}, indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join([*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]))
     return 0
 
 
@@ -44,7 +49,7 @@ def _found(home: Home, name: str) -> Request:
             raise CommandError(
                 "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
             )
-        request = _latest(db) if name == "-" else queries.request(db, name) or _begun(db, name)
+        request = _latest(db) if name == "-" else queries_rows.request(db, name) or _begun(db, name)
     if request is None:
         raise CommandError(
             f"the history holds no request {clean(name)}.",
@@ -55,15 +60,15 @@ def _found(home: Home, name: str) -> Request:
 
 
 def _latest(db: sqlite3.Connection) -> Request | None:
-    return next(iter(queries.latest(db, 1)), None)
+    return next(iter(queries_rows.latest(db, 1)), None)
 
 
 def _begun(db: sqlite3.Connection, name: str) -> Request | None:
     """The one request whose id begins so. Raises CommandError when there are several."""
-    ids = queries.beginning(db, name) if name.removeprefix("req_") else []
+    ids = queries_rows.beginning(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
         raise CommandError(f"several requests begin with {clean(name)}: {', '.join(ids)}.", "Give more of the id.")
-    return queries.request(db, ids[0]) if ids else None
+    return queries_rows.request(db, ids[0]) if ids else None
 
 
 def _lines(found: Request) -> list[str]:
@@ -79,15 +84,17 @@ def _lines(found: Request) -> list[str]:
     lines = ["   ".join(part for part in head if part)]
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
     lines.append(_row("served by", _served(found)))
+    lines += _way(found)
     if found.error:
         lines.append(_row("error", clean(found.error)))
     if found.tokens_in is not None or found.tokens_out is not None:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
-        used = "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
-        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), used) if part)))
+        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
     lines += [_row("loss", clean(loss)) for loss in found.losses]
     lines += [_row("note", clean(text)) for text in found.notes]
+    if found.given_up:
+        lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
     if found.estimated:
         lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
     return lines
@@ -108,6 +115,34 @@ def _served(found: Request) -> str:
         parts.append(f"queued {amounts.seconds(found.queue_ms)}")
     parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
     return "   ".join(parts)
+
+
+def _used(found: Request) -> str:
+    """What was in use of the account's limits, as its answer said."""
+    windows = [("5h", found.used_5h), ("7d", found.used_7d)]
+    told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
+    if told:
+        return f"{', '.join(told)} in use"
+    return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+
+
+def _way(found: Request) -> list[str]:
+    """The wait, and the attempts one by one."""
+    lines: list[str] = []
+    if found.bound:
+        turns = "" if found.turns is None else f", {count(found.turns, 'turn')}"
+        bound = f", bound to {clean(found.bound)} (session {clean(found.session or '')}{turns})"
+        lines.append(_row("+0 ms", f"queued {amounts.seconds(found.queue_ms)}{bound}"))
+    names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
+    wide = max(map(len, names), default=0)
+    for name, one in zip(names, found.tries, strict=True):
+        told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
+        if one is found.tries[-1] and found.first_byte_ms is not None:
+            told.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+        done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
+        when = f"+{amounts.seconds(one.at_ms)}"
+        lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
+    return lines
 
 
 def _tokens(found: Request) -> str:

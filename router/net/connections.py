@@ -5,38 +5,50 @@ Rules of this file:
 - `take` gives an idle one, `dial` makes one; every one of them ends in `give_back` or `drop`.
 - Given back only when its exchange is complete and nothing was left unread. Before it is lent again one peek at the
   socket tells whether the peer closed it or sent bytes nobody asked for.
+- What a change of the configuration left without use goes at once, lent ones when they come back.
 - Idle ones go at the peer's announced Keep-Alive timeout less 5 s, else after 55 s (common servers close at 60 s).
 """
 
 import re
-import socket
 import ssl
+from collections.abc import Collection
 from typing import NamedTuple, cast
 
 import h11
 import trio
 
-from router.errors import BadGateway
+from router.errors import CommandError, Unavailable, Unreachable
+from router.net.dial import connected
 from router.net.stream import SocketStream
-from router.net.tls import client_context
+from router.net.tls import client_context, tls_problem
+from router.net.tunnels import HEAD_LIMIT, open_tunnel
+from router.settings import ProxyAddress
 
 IDLE_SECONDS = 55.0
 IDLE_PER_ORIGIN = 128
-HEAD_LIMIT = 65536
+IDLE_IN_ALL = 512
+
+Stream = SocketStream | trio.SSLStream[trio.abc.Stream]
 
 _KEEP_ALIVE = re.compile(rb"timeout\s*=\s*(\d+)", re.IGNORECASE)
 
 
 class Origin(NamedTuple):
-    """Where an upstream listens. host is a name or an address, without brackets."""
+    """Where an upstream listens, and the proxy on the way. host is a name or an address, without brackets."""
 
     scheme: str
     host: str
     port: int
+    proxy: ProxyAddress | None = None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+
+def _age(stack: "list[UpstreamConnection]") -> float:
+    """When the oldest one of a stack expires."""
+    return stack[0].expires
 
 
 class UpstreamConnection:
@@ -44,7 +56,7 @@ class UpstreamConnection:
 
     __slots__ = ("expires", "h11", "origin", "reused", "socket", "stream")
 
-    def __init__(self, origin: Origin, sock: SocketStream, stream: "SocketStream | trio.SSLStream[SocketStream]"):
+    def __init__(self, origin: Origin, sock: SocketStream, stream: Stream):
         self.origin = origin
         self.socket = sock
         self.stream = stream
@@ -54,11 +66,13 @@ class UpstreamConnection:
 
     def dirty(self) -> bool:
         """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
-        if isinstance(self.stream, SocketStream):
-            return self.socket.dirty()
-        # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
-        waiting = self.stream._incoming.pending  # pyright: ignore[reportPrivateUsage]
-        return bool(waiting) or self.stream.pending() > 0 or self.socket.dirty()
+        layer = self.stream
+        while not isinstance(layer, SocketStream):
+            # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+            if layer.pending() > 0 or layer._incoming.pending:  # pyright: ignore[reportPrivateUsage]
+                return True
+            layer = cast("Stream", layer.transport_stream)
+        return self.socket.dirty()
 
     def close(self) -> None:
         """Close at once, from any task."""
@@ -66,18 +80,30 @@ class UpstreamConnection:
 
 
 class Connections:
-    """The idle pool of one proxy."""
+    """The idle pool of one proxy. idle: how many are kept. open: how many there are, with those lent."""
 
     def __init__(self, context: ssl.SSLContext | None = None):
         self._context = context
+        self._roots = ""
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._origins: Collection[Origin] | None = None
+        self.idle = 0
         self.open = 0
+
+    def configure(self, origins: Collection[Origin], roots: str) -> None:
+        """Take up the origins that are in use and the further roots (PEM); idle connections made otherwise go."""
+        stale = [origin for origin in self._idle if origin not in origins or roots != self._roots]
+        self._origins, self._roots = origins, roots
+        for origin in stale:
+            for connection in self._idle.pop(origin):
+                self._evict(connection)
 
     def take(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, None when there is none."""
         stack = self._idle.get(origin)
         while stack:
             connection = stack.pop()
+            self.idle -= 1
             if connection.expires > trio.current_time() and not connection.dirty():
                 connection.reused = True
                 return connection
@@ -94,13 +120,21 @@ class Connections:
         announced = _KEEP_ALIVE.search(keep_alive) if keep_alive else None
         if announced:
             seconds = min(seconds, int(announced[1][:6]) - 5.0)
+        unused = self._origins is not None and connection.origin not in self._origins
         stack = self._idle.setdefault(connection.origin, [])
-        if seconds <= 0 or len(stack) >= IDLE_PER_ORIGIN:
+        if seconds <= 0 or unused or len(stack) >= IDLE_PER_ORIGIN:
             self.drop(connection)
             return
+        if self.idle >= IDLE_IN_ALL:
+            self._evict(min((stack for stack in self._idle.values() if stack), key=_age).pop(0))
         conn.start_next_cycle()
         connection.expires = trio.current_time() + seconds
         stack.append(connection)
+        self.idle += 1
+
+    def _evict(self, connection: UpstreamConnection) -> None:
+        self.idle -= 1
+        self.drop(connection)
 
     def drop(self, connection: UpstreamConnection) -> None:
         """Close a lent or expired connection."""
@@ -114,7 +148,7 @@ class Connections:
             kept: list[UpstreamConnection] = []
             for connection in stack:
                 if connection.expires <= now or connection.dirty():
-                    self.drop(connection)
+                    self._evict(connection)
                 else:
                     kept.append(connection)
             if kept:
@@ -126,66 +160,53 @@ class Connections:
         """Close all idle connections."""
         for stack in self._idle.values():
             for connection in stack:
-                self.drop(connection)
+                self._evict(connection)
         self._idle.clear()
 
-    @property
-    def idle(self) -> int:
-        """How many connections are kept."""
-        return sum(len(stack) for stack in self._idle.values())
-
     async def dial(self, origin: Origin) -> UpstreamConnection:
-        """A new connection, TLS included. Raises BadGateway that says what was seen."""
-        sock = await _connected(origin)
-        stream = sock if origin.scheme == "http" else await self._secured(origin, sock)
+        """A new connection, proxy and TLS included. Raises Unreachable that says what was seen, Unavailable when no
+        descriptor is left."""
+        try:
+            return await self._dialled(origin)
+        except Unavailable:
+            if not self._idle:
+                raise
+            # Kept connections are a comfort; this one is needed.
+            self.close()
+            return await self._dialled(origin)
+
+    async def _dialled(self, origin: Origin) -> UpstreamConnection:
+        proxy = origin.proxy
+        if proxy is None:
+            sock = await connected(origin.host, origin.port, str(origin))
+        else:
+            sock = await connected(proxy.host, proxy.port, f"The proxy {proxy}")
+        stream: Stream = sock
+        try:
+            if proxy is not None:
+                if proxy.scheme == "https":
+                    stream = await self._secured(stream, proxy.host)
+                await open_tunnel(stream, proxy, origin.host, origin.port)
+            if origin.scheme == "https":
+                stream = await self._secured(stream, origin.host)
+        except BaseException:
+            sock.close()
+            raise
         self.open += 1
         return UpstreamConnection(origin, sock, stream)
 
-    async def _secured(self, origin: Origin, sock: SocketStream) -> "trio.SSLStream[SocketStream]":
+    def trust(self) -> ssl.SSLContext:
+        """The context all connections are made with. The first call reads files: make it in a thread."""
+        return self._context or client_context(self._roots)
+
+    async def _secured(self, below: Stream, host: str) -> Stream:
         try:
-            context = self._context or await trio.to_thread.run_sync(client_context)
-            stream = trio.SSLStream(sock, context, server_hostname=origin.host, https_compatible=True)
+            context = await trio.to_thread.run_sync(self.trust)
+        except CommandError as error:
+            raise Unreachable(f"TLS with {host} is not possible: {error} {error.hint}") from None
+        try:
+            stream = trio.SSLStream[trio.abc.Stream](below, context, server_hostname=host, https_compatible=True)
             await stream.do_handshake()
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, (OSError, ssl.SSLError, trio.BrokenResourceError)):
-                raise BadGateway(f"TLS with {origin.host} failed: {_tls_problem(error)}.") from None
-            raise
+        except (OSError, ssl.SSLError, trio.BrokenResourceError, UnicodeError) as error:
+            raise Unreachable(f"TLS with {host} failed: {tls_problem(error, host)}.") from None
         return stream
-
-
-async def _connected(origin: Origin) -> SocketStream:
-    """A TCP connection; trio races the addresses of both families (RFC 8305)."""
-    try:
-        stream = await trio.open_tcp_stream(origin.host, origin.port)
-    except socket.gaierror as error:
-        raise BadGateway(f"The name {origin.host} could not be resolved: {error.strerror}.") from None
-    except OSError as error:
-        raise BadGateway(f"{origin} could not be reached: {_connect_problem(error)}.") from None
-    # The file descriptor moves to a plain socket; trio's wrapper is left without one.
-    family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto
-    sock = socket.socket(family, kind, proto, fileno=stream.socket.detach())
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return SocketStream(sock)
-
-
-def _connect_problem(error: OSError) -> str:
-    # trio gathers the failures of all addresses; the first one speaks for them.
-    group = error.__cause__
-    seen: object = group
-    if isinstance(group, BaseExceptionGroup):
-        seen = cast("BaseExceptionGroup[BaseException]", group).exceptions[0]
-    if not isinstance(seen, OSError):
-        seen = error
-    if isinstance(seen, ConnectionRefusedError):
-        return "connection refused"
-    return (seen.strerror or str(seen)).lower()
-
-
-def _tls_problem(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate was not accepted ({cause.verify_message})"
-    if isinstance(cause, ssl.SSLError):
-        return (cause.reason or str(cause)).lower().replace("_", " ")
-    return str(cause) or "the connection was closed"

@@ -1,50 +1,28 @@
-"""The control plane: catalogs, tiny test requests, and commands talking to a running proxy. The only user of httpx.
-
-Rules of this file: a fresh client per operation, so that a cancelled one cannot spoil a pool (encode/httpcore 1093);
-one deadline per operation; no proxy, netrc or redirect is taken from elsewhere; an answer is read up to 8 MiB; each
-failure leaves as ControlError and says what was seen, free of keys and of characters that could steer a terminal.
+"""The control plane: catalogs, tiny test requests, and commands talking to a running proxy. The only user of httpx,
+by way of `operation`.
 """
 
 import hmac
 import secrets
-import socket
-import ssl
-import time
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from router import __version__
 from router.backends import Backend
 from router.backends.known import auth_form
+from router.net.operation import SHOWN, Answer, ControlError, clean, exchange
+from router.net.outbound import DIRECT, Outbound
 from router.settings import Secret
 
-if TYPE_CHECKING:
-    import httpx
-    import trio
-
-BODY_LIMIT = 8 << 20
 PAGES = 20
 MODELS = 20_000
 ANTHROPIC_VERSION = "2023-06-01"
-# Of a text shown in a terminal.
-SHOWN = 200
 
 _ENDPOINTS = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
 # The key an answer of each protocol must have.
 _ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
-
-
-class ControlError(Exception):
-    """An operation that failed. status: the HTTP status, None when no answer came. code: the provider's error code."""
-
-    def __init__(self, message: str, *, status: int | None = None, code: str = ""):
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +55,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelStatus, ...] = ()
 
 
-class Answer(NamedTuple):
-    """A whole answer. first_byte: seconds from the request to the first byte of the body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    first_byte: float
-
-
 class _Entry(msgspec.Struct):
     id: str
 
@@ -96,25 +65,16 @@ class _Page(msgspec.Struct):
     last_id: str | None = None
 
 
-def clean(text: str, limit: int = SHOWN) -> str:
-    """Text from the network as a terminal may show it: one line, without control and bidi characters, cut."""
-    line = " ".join("".join(_harmless(char) for char in text[: limit * 4]).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _harmless(char: str) -> str:
-    category = unicodedata.category(char)
-    return " " if category == "Cc" else "" if category in ("Cf", "Cs", "Co") else char
-
-
-async def fetch_models(backend: Backend, key: Secret | None, *, timeout: float = 10.0) -> list[str]:
+async def fetch_models(
+    backend: Backend, key: Secret | None, *, way: Outbound = DIRECT, timeout: float = 10.0
+) -> list[str]:
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
     found: dict[str, None] = {}
     # OpenAI's form has no pages and does not know `limit`.
     query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
-        answer = await _exchange("GET", url, _key_headers(backend, key), None, timeout)
+        answer = await exchange("GET", url, _key_headers(backend, key), None, timeout, way)
         page = _page(answer, url, key)
         found.update((model, None) for model in _names(backend, page.data or []))
         if not page.has_more or not page.last_id or len(found) >= MODELS:
@@ -123,24 +83,26 @@ async def fetch_models(backend: Backend, key: Secret | None, *, timeout: float =
     return list(found)[:MODELS]
 
 
-async def serves_strangers(backend: Backend, *, timeout: float = 10.0) -> bool | None:
+async def serves_strangers(backend: Backend, *, way: Outbound = DIRECT, timeout: float = 10.0) -> bool | None:
     """True when the catalog is shown without a key too, so that reading it proves nothing; None when unclear."""
     try:
-        await fetch_models(backend, None, timeout=timeout)
+        await fetch_models(backend, None, way=way, timeout=timeout)
     except ControlError as error:
         refused = error.status is not None and 400 <= error.status < 500 and error.status not in (404, 408, 429)
         return False if refused else None
     return True
 
 
-async def probe(backend: Backend, key: Secret | None, model: str, protocol: str, *, timeout: float = 60.0) -> str:
+async def probe(
+    backend: Backend, key: Secret | None, model: str, protocol: str, *, way: Outbound = DIRECT, timeout: float = 60.0
+) -> str:
     """Send the smallest real request of a protocol; the text that came, may be ''. Raises ControlError."""
     url = backend.root + _ENDPOINTS[protocol]
     headers = {**_key_headers(backend, key), "content-type": "application/json"}
     if protocol == "messages":
         headers["anthropic-version"] = ANTHROPIC_VERSION
     body = msgspec.json.encode(_tiny_request(backend, model, protocol))
-    answer = await _exchange("POST", url, headers, body, timeout)
+    answer = await exchange("POST", url, headers, body, timeout, way)
     data = _json(answer, url, key)
     if not isinstance(data, dict) or _ANSWERS[protocol] not in data:
         raise ControlError("the answer does not have this protocol's form", status=answer.status)
@@ -157,7 +119,7 @@ def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, obje
 
 async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:
     """POST a JSON request and read its answer to the end. Raises ControlError when none comes."""
-    return await _exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
+    return await exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
 
 
 class Running:
@@ -190,7 +152,7 @@ class Running:
     async def _call(self, method: str, path: str, sent: bytes = b"{}") -> Answer:
         headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
         body = sent if method == "POST" else None
-        answer = await _exchange(method, self.url + path, headers, body, 15.0)
+        answer = await exchange(method, self.url + path, headers, body, 15.0)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, self.url, self._token)
         return answer
@@ -200,7 +162,7 @@ async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None
     """True when the listener knows the token, which is not sent; False when it does not; None when nothing answers."""
     nonce = secrets.token_hex(16)
     try:
-        answer = await _exchange("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
+        answer = await exchange("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
     except ControlError as error:
         return False if error.code == "not_http" else None
     expected = hmac.new(token.reveal().encode(), nonce.encode(), "sha256").hexdigest()
@@ -212,96 +174,6 @@ def _key_headers(backend: Backend, key: Secret | None) -> dict[str, str]:
         version = {"anthropic-version": ANTHROPIC_VERSION}
         return {**version, "x-api-key": key.reveal()} if key else version
     return {"authorization": f"Bearer {key.reveal()}"} if key else {}
-
-
-async def _exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
-    """One request and its whole answer, whatever its status. The only place where foreign errors become ours."""
-    import httpx
-    import trio
-
-    host = urlsplit(url).netloc
-    sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
-    limits = httpx.Timeout(None, connect=min(timeout, 10.0))
-    started = time.perf_counter()
-    try:
-        with trio.move_on_after(timeout) as scope:
-            async with (
-                httpx.AsyncClient(trust_env=False, verify=await _trust(url), timeout=limits) as client,
-                client.stream(method, url, headers=sent, content=body) as response,
-            ):
-                data, first_byte = await _read(response, scope)
-                if not scope.cancel_called:
-                    return Answer(response.status_code, response.headers, data, first_byte - started)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _unreached(error, host) from None
-    if trio.current_time() < scope.deadline:
-        raise ControlError(f"{host} sent more than 8 MiB")
-    raise ControlError(f"{host} did not answer within {timeout:g} s")
-
-
-async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
-    first = 0.0
-    data = bytearray()
-    async for part in response.aiter_bytes():
-        first = first or time.perf_counter()
-        data += part
-        if len(data) > BODY_LIMIT:
-            # Not by leaving the loop: that does not close the generators httpx nests.
-            scope.cancel()
-    return bytes(data), first or time.perf_counter()
-
-
-async def _trust(url: str) -> ssl.SSLContext:
-    import trio
-
-    if not url.startswith("https:"):
-        # Never used; building one with the system's roots costs 20 ms.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    from router.net.tls import client_context
-
-    return await trio.to_thread.run_sync(client_context)
-
-
-def _unreached(error: Exception, host: str) -> ControlError:
-    import httpx
-
-    for cause in _causes(error):
-        if isinstance(cause, socket.gaierror):
-            return ControlError(f"the name {host} could not be resolved (DNS)")
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return ControlError(f"the certificate of {host} was not accepted (TLS: {clean(cause.verify_message)})")
-        if isinstance(cause, ssl.SSLError):
-            return ControlError(f"TLS with {host} failed ({clean(cause.reason or str(cause))})")
-        if isinstance(cause, ConnectionRefusedError):
-            return ControlError(f"{host} refused the connection")
-    if isinstance(error, httpx.TimeoutException):
-        return ControlError(f"{host} did not take the connection within the time limit")
-    if isinstance(error, httpx.RemoteProtocolError):
-        return ControlError(f"{host} did not answer in HTTP", code="not_http")
-    if isinstance(error, httpx.ConnectError):
-        return ControlError(f"{host} could not be reached ({_system_text(error)})")
-    if isinstance(error, httpx.NetworkError):
-        return ControlError(f"{host} closed the connection before its answer was complete")
-    return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
-
-
-def _system_text(error: BaseException) -> str:
-    texts = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
-    return clean(texts[-1] if texts else str(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; trio puts the errors of several addresses into a group."""
-    pending, seen = [error], set[int]()
-    while pending:
-        current = pending.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        if isinstance(current, BaseExceptionGroup):
-            pending.extend(cast("BaseExceptionGroup[BaseException]", current).exceptions)
-        pending.extend(cause for cause in (current.__cause__, current.__context__) if cause is not None)
 
 
 def _json(answer: Answer, url: str, key: Secret | None) -> object:

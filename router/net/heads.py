@@ -15,6 +15,8 @@ from router.net.headers import Lines, first_values, lines_of
 HEAD_LIMIT = 65536
 FIELD_LIMIT = 100
 
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
+
 # Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
 
@@ -37,9 +39,13 @@ class Request:
 
 
 def check_raw(head: bytes, *, whole: bool) -> None:
-    """Refuse what h11 lets pass: bare LF or CR, folded fields, too many fields."""
+    """Refuse what h11 lets pass: bare LF or CR, control characters, folded fields, too many fields."""
     breaks = head.count(b"\r\n")
-    if head.count(b"\n") != breaks or head.count(b"\r") - breaks > (0 if whole else 1):
+    # One pass finds both: all control characters but tabs are to be those of CRLF. The LF of a last CR may still come.
+    others = len(head) - len(head.translate(None, _CONTROLS)) - 2 * breaks
+    if others > (not whole and head.endswith(b"\r")):
+        if head.count(b"\n") == breaks and head.count(b"\r") == breaks:
+            raise BadRequest("The request head has control characters (RFC 9110, 5.5).")
         raise BadRequest("The request head has a line end other than CRLF.")
     if breaks > FIELD_LIMIT + 2:
         raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")

@@ -80,14 +80,13 @@ class Connection:
         self.limits = limits
         self.why: Cut | None = None
         self.on_cut: Callable[[Cut], Awaitable[None]] | None = None
-        self.busy = False
+        self.busy = self._retired = self._writing = False
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
         self._ahead = ReadAhead(stream)
-        self._retired = False
+        self._seconds = limits.idle
         self._announced = self._received = 0
-        self._writing = False
 
     # The life of the connection
 
@@ -120,7 +119,12 @@ class Connection:
     def deadline(self, seconds: float, why: Cut) -> None:
         """Move the connection's one deadline; `why` is what it will mean."""
         self._meaning = why
+        self._seconds = seconds
         self._scope.deadline = trio.current_time() + seconds
+
+    def restart(self) -> None:
+        """Have the running deadline begin anew."""
+        self._scope.deadline = trio.current_time() + self._seconds
 
     @property
     def retired(self) -> bool:
@@ -162,6 +166,8 @@ class Connection:
         try:
             if self.on_cut is not None:
                 await self.on_cut(why)
+                if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
+                    await self._linger()
             elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
                 error = BadRequest(f"{why.value}.")
                 error.status = 408
@@ -317,6 +323,8 @@ class Connection:
 
     def head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
+        if self._retired or self._scope.cancel_called:
+            headers = extended(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
 

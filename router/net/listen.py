@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from router.net.descriptors import Reserve, is_out
 from router.net.stream import SocketStream
 
 BACKLOG = 1024
@@ -75,33 +76,36 @@ async def accept(
     nursery: trio.Nursery,
     serve: Callable[[SocketStream], Awaitable[None]],
     slots: trio.Semaphore | None = None,
+    reserve: Reserve | None = None,
 ) -> None:
     """Accept for ever, each connection served by a task in `nursery`; when it is cancelled, the listener is closed.
 
     slots: how many connections are served at a time, CONNECTION_LIMIT unless shared with other listeners; over that
-    the kernel's backlog holds the callers. Nobody else may close the listener: a connection that came in the same
-    moment would find it closed.
+    the kernel's backlog holds the callers. reserve: what lets callers in when no descriptor is left. Nobody else may
+    close the listener: a connection that came in the same moment would find it closed.
     """
     slots = slots or trio.Semaphore(CONNECTION_LIMIT)
+
+    async def served(stream: SocketStream) -> None:
+        try:
+            await serve(stream)
+        finally:
+            slots.release()
+            if reserve is not None and reserve.low:
+                # At once: its descriptor was closed in this very step, and would be another's in the next.
+                reserve.fill()
+
     with listener:
         while True:
             await slots.acquire()
-            stream = await _next(listener)
-            nursery.start_soon(_serve, stream, serve, slots)
+            nursery.start_soon(served, await _next(listener, reserve))
 
 
-async def _serve(stream: SocketStream, serve: Callable[[SocketStream], Awaitable[None]], slots: trio.Semaphore) -> None:
-    try:
-        await serve(stream)
-    finally:
-        slots.release()
-
-
-async def _next(listener: socket.socket) -> SocketStream:
+async def _next(listener: socket.socket, reserve: Reserve | None) -> SocketStream:
     while True:
         await trio.lowlevel.wait_readable(listener)
         try:
-            sock, _ = listener.accept()
+            sock = _accepted(listener, reserve)
         except (BlockingIOError, ConnectionAbortedError):
             continue
         except OSError as error:
@@ -115,3 +119,14 @@ async def _next(listener: socket.socket) -> SocketStream:
         except OSError:
             # macOS: the options of a connection that its peer has reset already cannot be set.
             sock.close()
+
+
+def _accepted(listener: socket.socket, reserve: Reserve | None) -> socket.socket:
+    """The connection that waits; out of descriptors, with one of the reserve. Raises OSError."""
+    try:
+        return listener.accept()[0]
+    except OSError as error:
+        if reserve is None or not is_out(error) or not reserve.give():
+            raise
+    # In the same step, before anybody else takes what was freed.
+    return listener.accept()[0]

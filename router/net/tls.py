@@ -1,10 +1,12 @@
-"""The TLS context for upstream connections: the system's trust store, always verified."""
+"""The TLS context for upstream connections: the system's trust store and further roots, always verified."""
 
 import os
 import ssl
 import sys
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
+
+from router.errors import CommandError
 
 # Where distributions keep the roots. The binary's OpenSSL looks where those of its builder are.
 SYSTEM_ROOTS = (
@@ -15,13 +17,28 @@ SYSTEM_ROOTS = (
     "/etc/ssl/cert.pem",  # Alpine, Void
 )
 
+# X509_V_ERR numbers of OpenSSL's x509_vfy.h.
+_EXPIRED = (9, 10)  # not yet valid, expired
+_UNKNOWN = (2, 18, 19, 20, 21)  # no issuer, self-signed, self-signed in chain, no local issuer, first one unverifiable
+_NOT_TLS = (
+    "wrong version number",
+    "record layer failure",
+    "http request",
+    "packet length too long",
+    "unknown protocol",
+)
 
-@cache
-def client_context() -> ssl.SSLContext:
-    """One context for the whole process. Building it costs about 18 ms: do it in a thread, after listening.
+# A whole system's roots are 250 KB.
+_ROOTS_LIMIT = 4 << 20
 
-    On Linux a plain context with OpenSSL's paths: truststore reloads the CA file at every handshake there (18 ms of
-    CPU each). SSL_CERT_FILE and SSL_CERT_DIR name other roots. On macOS and Windows the system's own verifier decides.
+
+@lru_cache(maxsize=4)
+def client_context(further: str = "") -> ssl.SSLContext:
+    """The context that trusts the system's roots, those of SSL_CERT_FILE, and `further` ones (PEM).
+
+    Building it costs about 18 ms: do it in a thread, after listening. On Linux a plain context with OpenSSL's paths:
+    truststore reloads the CA file at every handshake there (18 ms of CPU each). On macOS and Windows the system's own
+    verifier decides. Raises CommandError for a file of roots that cannot be used.
     """
     if sys.platform == "linux":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -32,6 +49,11 @@ def client_context() -> ssl.SSLContext:
         import truststore
 
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    named = os.environ.get("SSL_CERT_FILE")
+    if named:
+        _trust(context, _read(named, "$SSL_CERT_FILE"), named, "$SSL_CERT_FILE")
+    if further:
+        context.load_verify_locations(cadata=further)
     # Corporate roots often lack the key usage that the strict flag (a default since Python 3.13) asks for.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
@@ -39,13 +61,75 @@ def client_context() -> ssl.SSLContext:
 
 
 def roots(found: ssl.DefaultVerifyPaths, places: Sequence[str] = SYSTEM_ROOTS) -> tuple[str | None, str | None]:
-    """The file and the folder of roots to trust: OpenSSL's own, else the distribution's file, else certifi's."""
+    """The file and the folder of the system's roots: OpenSSL's own, else the distribution's file, else certifi's.
+
+    What SSL_CERT_FILE names is not among them: it adds roots, where OpenSSL would take it in their place.
+    """
     folder = found.capath if found.capath and os.listdir(found.capath) else None
-    if found.cafile or folder:
-        return found.cafile, folder
+    file = found.openssl_cafile if os.path.isfile(found.openssl_cafile) else None
+    if file or folder:
+        return file, folder
     for place in places:
         if os.path.isfile(place):
             return place, None
     import certifi
 
     return certifi.where(), None
+
+
+def read_roots(path: str) -> str:
+    """The certificates of tls.ca_file (PEM), checked. Raises CommandError."""
+    text = _read(path, "tls.ca_file")
+    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text, path, "tls.ca_file")
+    return text
+
+
+def _read(path: str, setting: str) -> str:
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            data = file.read(_ROOTS_LIMIT + 1)
+    except OSError as error:
+        raise CommandError(f"the roots in {path} cannot be read: {error.strerror}.", _hint(setting)) from None
+    if len(data) > _ROOTS_LIMIT:
+        raise CommandError(f"the roots in {path} are over {_ROOTS_LIMIT >> 20} MiB.", _hint(setting))
+    # Comments between certificates may hold anything.
+    return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
+
+
+def _trust(context: ssl.SSLContext, text: str, path: str, setting: str) -> None:
+    try:
+        context.load_verify_locations(cadata=text)
+    except ssl.SSLError:
+        raise CommandError(f"the roots in {path} cannot be used: it holds no certificate.", _hint(setting)) from None
+
+
+def _hint(setting: str) -> str:
+    return f"{setting} names it; expected a file of certificates in PEM form (-----BEGIN CERTIFICATE-----)."
+
+
+def tls_problem(error: BaseException, host: str) -> str:
+    """What a failed handshake shows, and what to do about it."""
+    # trio's own error says nothing, its cause does.
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        said = cause.verify_message
+        return f"its certificate was not accepted ({said}). {_advice(cause.verify_code, said, host)}".rstrip(". ")
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        said = (cause.reason or str(cause)).lower().replace("_", " ")
+        if said in _NOT_TLS:
+            return f"{said}, it does not speak TLS; a login portal may stand between, or the base URL is http://"
+        return said
+    return "the connection was closed in the handshake; a firewall or a filter may stand between"
+
+
+def _advice(code: int, said: str, host: str) -> str:
+    if code in _EXPIRED:
+        return "Look at this machine's date first; else only the host's operator can renew it"
+    if code in _UNKNOWN:
+        return (
+            "No root trusted here stands behind it; where a company inspects TLS, name its root:   "
+            "fairlead config set tls.ca_file FILE"
+        )
+    if "match" in said or "not valid for" in said:
+        return f"Another server than {host} answered: a login portal may stand between, or the base URL is wrong"
+    return ""

@@ -6,9 +6,9 @@ model without tiers are asked for once an hour and multiplied here; tests hold b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +100,9 @@ class Prices:
         from genai_prices import __version__
         from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 
-        self._source = f"{SOURCE} {__version__}"
         whole = get_snapshot()
+        if not self._source:
+            self._source = f"{SOURCE} {__version__}, {_dated(whole.providers, at.date())}"
         # A snapshot of its own each time: the library's remembers every name it was ever asked for.
         snapshot = DataSnapshot(whole.providers, from_auto_update=False)
         try:
@@ -115,6 +116,17 @@ class Prices:
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
         return _rates(price) or _Tiered(provider, found, at)
+
+
+def _dated(providers: "Iterable[Provider]", today: date) -> str:
+    """How new the data are: the latest day a price in them changed. They have no date of their own."""
+    newest = date.min
+    for provider in providers:
+        for model in provider.models:
+            for entry in model.prices if isinstance(model.prices, list) else ():
+                begun: date = getattr(entry.constraint, "start_date", date.min)
+                newest = max(newest, begun if begun <= today else date.min)
+    return newest.isoformat()
 
 
 def _own(price: Price, tokens: Tokens) -> int | None:

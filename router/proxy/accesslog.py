@@ -10,13 +10,15 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
 from router.ir import Usage
+from router.policy.attempts import Attempt, Binding
 from router.settings import Secret
+from router.wire.limits import Windows
 
 RING = 10_000
 BODY_SHOWN = 8192
@@ -32,10 +34,13 @@ _SHORTEST_SECRET = 8
 _KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
 )
-# JSON strings under names that say what they are; the last one may be cut off by the bound.
-_NAMED_KEYS = re.compile(
-    r'("[^"]*(?:api_?key|token|secret|password|authorization)"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE
-)
+# JSON strings under names that say what they are, also in JSON within JSON; the last one may be cut off by the bound.
+# The names are looked at apart: as part of the pattern they would be tried at every character.
+_VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
+_NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
+_LONGEST_NAME = max(map(len, _NAMES))
+# A pattern keeps the interpreter to itself for as long as its text takes: half a millisecond.
+_PIECE = 16_384
 
 
 @dataclass(slots=True)
@@ -43,7 +48,8 @@ class Record:
     """One request, as it is logged. Times are seconds; started is since 1970.
 
     billing, utilisation: what the answer's headers said of the account's limits. request_bytes: of the body.
-    guess: output tokens, by what came of an answer.
+    guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
+    as they are told of; given_up: cached tokens that were left behind when the account was changed.
     """
 
     id: str
@@ -67,6 +73,12 @@ class Record:
     client: str = ""
     billing: str = ""
     utilisation: float | None = None
+    windows: Windows | None = None
+    queued: float = 0.0
+    tag: str = ""
+    tries: list[Attempt] = field(default_factory=list[Attempt])
+    binding: Binding | None = None
+    given_up: int | None = None
     request_bytes: int = 0
     guess: int = 0
     notes: list[str] = field(default_factory=list[str])
@@ -103,6 +115,8 @@ class Record:
             "client": self.client,
             "billing": self.billing,
             "utilisation": self.utilisation,
+            "queue_ms": round(self.queued * 1000, 1),
+            "tag": self.tag,
             "notes": self.notes,
         }
 
@@ -179,6 +193,11 @@ class AccessLog:
         if not self._wake.is_set():
             self._wake.set()
 
+    @property
+    def waiting(self) -> int:
+        """Records and lines that are not written yet."""
+        return len(self._ring)
+
     def close(self, seconds: float = 1.0) -> None:
         """Write what is left, waiting at most `seconds` for a reader that may not be there."""
         self._stopping = True
@@ -216,19 +235,24 @@ class AccessLog:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
     def _bodies(self, record: Record) -> list[str]:
+        if not self.bodies:
+            return []
         return [
-            f"    {arrow} {self.redacted(body)}"
+            f"    {arrow} {self.redacted(body[:BODY_KEPT])}"
             for arrow, body in (("→", record.request_body), ("←", record.answer_body))
             if body
         ]
 
     def redacted(self, body: bytes) -> str:
-        """A body as it may be shown: secrets out, by value and by pattern, control characters escaped."""
+        """A body as it may be shown: secrets out, control characters escaped."""
+        return _plain(self.blotted(body)[:BODY_SHOWN])
+
+    def blotted(self, body: bytes) -> str:
+        """A body as text, without secrets: by value and by pattern."""
         text = body.decode("utf-8", "replace")
         for secret in (*self._always, *self._secrets):
             text = text.replace(secret, "[redacted]")
-        text = _NAMED_KEYS.sub(r"\1[redacted]", _KEYS.sub("[redacted]", text))
-        return _plain(text[:BODY_SHOWN])
+        return _VALUES.sub(_named, "".join(_KEYS.sub("[redacted]", piece) for piece in _pieces(text)))
 
     def _rotate(self) -> None:
         """Keep FILES files of about FILE_BYTES: FILE, FILE.1, …; a failure leaves the one that is open."""
@@ -251,6 +275,22 @@ class AccessLog:
                 data = data[os.write(descriptor, data) :]
         except OSError:
             self.dropped += lines
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in parts that end at a quote, which no key goes beyond."""
+    start = 0
+    while start < len(text):
+        end = text.find('"', start + _PIECE) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _named(match: re.Match[str]) -> str:
+    """The value of a JSON member; what its name says is a secret is left out."""
+    at = match.start()
+    secret = match.string[max(0, at - _LONGEST_NAME) : at].lower().endswith(_NAMES)
+    return f"{match[1]}[redacted]" if secret else match[0]
 
 
 def _opened(path: str) -> int:

@@ -14,7 +14,7 @@ from router.proxy import affinity, bodies
 from router.proxy.asking import COMMIT_SECONDS
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
-from router.wire import base, dialects, ids
+from router.wire import base, codings, dialects, ids
 from router.wire.base import Failure
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -25,7 +25,6 @@ JSON = (b"content-type", b"content-type", b"application/json")
 # Of a plain answer: names and punctuation of JSON beside the text.
 _BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_READ_CODINGS = (b"", b"identity", b"gzip", b"x-gzip", b"deflate")
 
 
 def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay | None:
@@ -37,14 +36,17 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
             "not followed. Correct its base URL."
         )
     kind = upstream.fields.get(b"content-type", b"")
-    coding = upstream.fields.get(b"content-encoding", b"").lower()
-    if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300 or coding not in _READ_CODINGS:
+    if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300:
         return None
-    coded = coding not in (b"", b"identity")
+    coding = upstream.fields.get(b"content-encoding", b"")
+    try:
+        decoder = codings.Decoder(coding) if coding else None
+    except (codings.UnknownCoding, codings.Malformed):
+        return None
 
     def begin() -> list[Bytes]:
         affinity.note_stream(ticket, tap.response_id)
-        headers = relayed_headers(ticket, upstream, drop=(b"content-encoding",) if coded else ())
+        headers = relayed_headers(ticket, upstream, drop=(b"content-encoding",) if coding else ())
         return ticket.began(status, headers, upstream.reason)
 
     assert ticket.target is not None
@@ -56,9 +58,8 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
         idle=ticket.target.idle,
     )
     tap = Tap(ticket.call.dialect, hide_usage=hide_usage)
-    relay = Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, ticket.hold, coded=coded)
-    if ticket.runtime.log.bodies:
-        relay.shown = b""
+    relay = Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, ticket.hold, decoder=decoder)
+    relay.kept = ticket.kept
     return relay
 
 
@@ -129,7 +130,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) ->
         ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
-    await ticket.respond(status, headers, body, upstream.reason)
+    await ticket.respond(status, headers, body, upstream.reason, shown=readable)
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:
@@ -147,8 +148,9 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
         data = b"".join(pieces)
         await connection.write(connection.data(data))
         if tail is not None:
-            tail.read(data)
+            readable = tail.read(data)
             ticket.record.guess = tail.size // _BYTES_PER_TOKEN
+            ticket.record.answer_body += readable[: max(0, ticket.kept - len(ticket.record.answer_body))]
         pieces = await upstream.read()
     if tail is not None:
         ticket.record.usage = tail.usage()

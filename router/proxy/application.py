@@ -49,6 +49,7 @@ class Proxy:
         call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
         record = Record(_request_id(), time.time(), request.method, path)
         ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
+        ticket.kept = self._runtime.kept()
         exchange = Exchange(ticket)
 
         async def cut(why: Cut) -> None:
@@ -93,8 +94,11 @@ class Proxy:
 
     def _finished(self, ticket: Ticket) -> None:
         runtime = self._runtime
-        ticket.record.total = trio.current_time() - ticket.request.arrived
+        now = runtime.vitals.answered = trio.current_time()
+        ticket.record.total = now - ticket.request.arrived
         runtime.recorder.finished(ticket)
+        if ticket.kept:
+            runtime.captured(ticket.record, ticket.kept)
         if runtime.log.enabled:
             runtime.log.add(ticket.record)
 
@@ -104,8 +108,21 @@ class Proxy:
             if not await self._own.serve(connection, request):
                 raise endpoints.unknown_path(request.path)
         except RouterError as error:
-            headers = [*_refusal_headers(error), *self._gate.cors(request)]
+            # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
+            name = (
+                _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
+            )
+            headers = [*_refusal_headers(error, name), *self._gate.cors(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
+
+    def _refused(self, method: str, place: str, error: RouterError) -> str:
+        """Record a request that was none, by a word in the place of its path; its id."""
+        method = method if method in _VERBS else ""
+        record = Record(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        self._runtime.recorder.refused(record)
+        if self._runtime.log.enabled:
+            self._runtime.log.add(record)
+        return record.id
 
     def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """A request that could not be read has no protocol: both vendors' fields in one object."""
@@ -113,7 +130,7 @@ class Proxy:
             "type": "error",
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
-        return _refusal_headers(error), msgspec.json.encode(body)
+        return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
 
     def crashed(self, error: Exception) -> None:
         """A defect of ours: said on the terminal with the place it comes from, without values."""
@@ -126,8 +143,8 @@ def _request_id() -> str:
     return f"req_{random.getrandbits(80):020x}"
 
 
-def _refusal_headers(error: RouterError) -> RawHeaders:
-    headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", _request_id().encode())]
+def _refusal_headers(error: RouterError, name: str) -> RawHeaders:
+    headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", name.encode())]
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 
 

@@ -11,7 +11,6 @@ from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
 from router.proxy import affinity, bodies, guarding, translating, uploads
-from router.proxy.accesslog import BODY_KEPT
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
@@ -38,8 +37,8 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
         call = ticket.call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
     record = ticket.record
     record.protocol, record.request_bytes = call.protocol or "", len(body)
-    if ticket.runtime.log.bodies:
-        record.request_body = bytes(body[:BODY_KEPT])
+    if ticket.kept:
+        record.request_body = bytes(body[: ticket.kept])
     facts = bodies.facts_of(call, top)
     facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
     ticket.issues = ids.issues(call, ticket.request.method, top)
@@ -54,7 +53,7 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
     if edited.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        ticket.runtime.refuses_usage.add(target.backend.name)
+        _note_refused_usage(ticket)
         return await _unprobed(ticket, body, top), False
     return upstream, edited.hide_usage
 
@@ -67,8 +66,7 @@ async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstre
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
     if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        ticket.runtime.refuses_usage.add(ticket.target.backend.name)
-        ticket.record.notes.append("sent again without stream_options")
+        _note_refused_usage(ticket)
         edited, hide_usage = await translating.prepared(ticket, body)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     return await translating.answered(ticket, upstream), hide_usage
@@ -90,7 +88,7 @@ async def _uploaded(ticket: Ticket) -> Upstream:
         return await _sent(ticket, target, facts, Edited(upload.parts))
     # What was sent on cannot be sent again, so no connection that may be stale.
     upstream = await _lent(ticket, target, facts, fresh=True)
-    ticket.record.attempts += 1
+    ticket.attempt()
     lines = _lines(ticket, target)
     lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
     await upstream.send_streamed(ticket.request.method.encode("ascii"), _path(ticket, target), lines, upload.more)
@@ -113,12 +111,20 @@ async def _refuses_usage(upstream: Upstream) -> bool:
     return False
 
 
+def _note_refused_usage(ticket: Ticket) -> None:
+    """The backend is not asked for usage again, and this request is sent once more."""
+    record = ticket.record
+    ticket.runtime.refuses_usage.add(record.backend)
+    last = record.tries[-1]
+    last.status, last.error, last.done = 400, "upstream_error", "retried"
+    record.notes.append("sent again without stream_options")
+
+
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     """Send again without the usage probe: it was what the upstream refused."""
     assert ticket.route is not None
     assert ticket.target is not None
     assert ticket.facts is not None
-    ticket.record.notes.append("sent again without stream_options")
     edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[])
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
@@ -126,15 +132,16 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
 async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> tuple[Route, Target]:
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
-    if ticket.runtime.loading and (route is None or route.floats or route.why == "default"):
+    unknown = isinstance(route, UnknownModel)
+    if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
-        route = None
-    if route is None:
-        route = decide(facts, ticket.snapshot.table, traits)
+        route = _decided(ticket, facts, traits)
+    if isinstance(route, UnknownModel):
+        raise route
     target = ticket.snapshot.targets[route.backend.name]
     record = ticket.record
     record.backend, record.account, record.route = route.backend.name, target.account, route.why
@@ -159,12 +166,12 @@ async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
     return traits
 
 
-def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | None:
-    """The route as far as it is known now; None for a model nobody is known to serve."""
+def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownModel:
+    """The route as far as it is known now; the error for a model nobody is known to serve."""
     try:
         return decide(facts, ticket.snapshot.table, traits)
-    except UnknownModel:
-        return None
+    except UnknownModel as error:
+        return error
 
 
 def check_speaks(call: dialects.Call, route: Route) -> None:
@@ -197,7 +204,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
     fresh = False
     while True:
         upstream = await _lent(ticket, target, facts, fresh=fresh)
-        ticket.record.attempts += 1
+        attempt = ticket.attempt()
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
@@ -208,6 +215,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
             if not upstream.reused or upstream.answered:
                 raise
             upstream.drop()
+            attempt.error, attempt.done = "stale_connection", "retried"
             fresh = True
 
 

@@ -1,6 +1,5 @@
 """Request bodies: read, decoded, and looked into."""
 
-import zlib
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -8,9 +7,11 @@ import trio
 
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.ir import Facts
+from router.net.headers import shown
 from router.net.http11 import Cut
 from router.proxy.gate import check_json
 from router.proxy.ticket import Ticket
+from router.wire import codings
 from router.wire.dialects import Call
 from router.wire.peek import Top, model_name, peek, wants_stream
 
@@ -22,14 +23,12 @@ THREAD = trio.CapacityLimiter(1)
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
 
-_CODINGS = {b"gzip": 47, b"x-gzip": 47, b"deflate": 47}
-
 
 async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     """The body without content coding, and its top level when it is JSON. Raises RouterError for what is not."""
     request = ticket.request
     if request.method in ("GET", "HEAD"):
-        return await ticket.connection.body(LIMIT, ticket.hold), None
+        return await plain(ticket), None
     is_json = request.method == "DELETE" or check_json(request, others=not ticket.call.generates)
     body = await plain(ticket)
     if not is_json or (not body and not ticket.call.generates):
@@ -44,19 +43,33 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
 async def plain(ticket: Ticket) -> bytes:
     """The whole body without content coding. Raises RouterError."""
     body = await ticket.connection.body(LIMIT, ticket.hold)
-    if coded(ticket):
-        body = await in_thread(ticket, inflated, body, _coding(ticket), LIMIT)
-        ticket.hold(len(body))
-    return body
+    coding = coding_of(ticket)
+    if not coding or not body:
+        return body
+    decoded = _decoded_now(body, coding)
+    if decoded is None:
+        decoded = await in_thread(ticket, inflated, body, coding, LIMIT)
+    ticket.hold(len(decoded) - len(body))
+    return decoded
 
 
-def coded(ticket: Ticket) -> bool:
-    """True for a body with a content coding."""
-    return _coding(ticket) not in (b"", b"identity")
+def coding_of(ticket: Ticket) -> bytes:
+    """The content codings of the body as its fields list them; b"" when it has none."""
+    request = ticket.request
+    if b"content-encoding" not in request.fields:
+        return b""
+    listed = b", ".join(value for _, name, value in request.lines if name == b"content-encoding")
+    return listed if codings.names_in(listed) else b""
 
 
-def _coding(ticket: Ticket) -> bytes:
-    return ticket.request.fields.get(b"content-encoding", b"").strip().lower()
+def _decoded_now(body: bytes, coding: bytes) -> bytes | None:
+    """What a small body gives; None when it, or what it gives, is large enough for the thread."""
+    if len(body) > THREAD_BYTES:
+        return None
+    try:
+        return inflated(body, coding, THREAD_BYTES)
+    except TooLarge:
+        return None
 
 
 async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
@@ -66,18 +79,22 @@ async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arg
 
 
 def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
-    """A body without its content coding. Raises TooLarge over `limit`, BadRequest and UnsupportedMedia."""
-    if coding not in _CODINGS:
-        raise UnsupportedMedia("Request bodies are read plain or with content-encoding gzip or deflate.")
-    decoder = zlib.decompressobj(wbits=_CODINGS[coding])
+    """A body without its content codings. Raises TooLarge over `limit`, BadRequest and UnsupportedMedia."""
     try:
-        plain = decoder.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise BadRequest(f"The request body is not valid {coding.decode('ascii')}: {error}.") from None
-    if len(plain) > limit:
-        raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.")
-    if not decoder.eof:
-        raise BadRequest(f"The request body's {coding.decode('ascii')} coding ends early.")
+        decoder = codings.Decoder(coding)
+        plain = decoder.decode(body, limit)
+    except codings.UnknownCoding as error:
+        accepted = (("accept-encoding", codings.KNOWN),)  # RFC 9110, 15.5.16
+        message = f"The content-encoding {shown(str(error)).decode()} is not read here; use {codings.KNOWN}, or none."
+        raise UnsupportedMedia(message, headers=accepted) from None
+    except codings.Malformed as error:
+        raise BadRequest(
+            f"The request body is not valid {shown(coding.decode('latin-1')).decode()}: {error}."
+        ) from None
+    except codings.OverLimit:
+        raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.") from None
+    if not decoder.whole:
+        raise BadRequest(f"The request body's content coding ({', '.join(decoder.names)}) ends early.")
     return plain
 
 

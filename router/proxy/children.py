@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import trio
 
 from router.errors import CommandError
+from router.proxy.process import for_children
 
 # How long after a program's end its pipes may stay open in what it started.
 GRACE_SECONDS = 0.5
@@ -101,6 +102,7 @@ async def _started(words: Sequence[str], environ: Mapping[str, str]) -> trio.Pro
             stderr=subprocess.PIPE,
             cwd=_own_folder(),
             env=child_environment(environ),
+            preexec_fn=for_children(),
             **_SESSION,
         )
     except FileNotFoundError:

@@ -1,10 +1,13 @@
 """The configuration as one reading of the home gives it: what a proxy starts with, and what a reload takes up."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import CommandError
+from router.net.outbound import DIRECT, Outbound, outbound
 from router.policy.table import DEMO
 from router.settings import DECLARATIONS, Settings
 from router.store import backends as stored
@@ -14,20 +17,25 @@ from router.store.home import Home
 class Configuration(NamedTuple):
     """Settings and backends that were read together. backends: those that could be read, in the order added.
 
-    broken: the names of those that could not. problems: what the user should know, each with its fix.
+    broken: the names of those that could not. problems: what the user should know, each with its fix. outbound: how
+    upstreams are reached.
     """
 
     settings: Settings
     backends: tuple[Backend, ...]
     broken: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
+    outbound: Outbound = DIRECT
 
 
-def read(home: Home, settings: Settings, warnings: tuple[str, ...] = ()) -> Configuration:
-    """Read the backends that go with these settings; warnings: what was said of the settings. Blocks on the disk.
+def read(
+    home: Home, settings: Settings, warnings: tuple[str, ...] = (), *, environ: Mapping[str, str] | None = None
+) -> Configuration:
+    """Read the backends that go with these settings; warnings: what was said of the settings. environ: where proxies
+    are named, the process's own by default. Blocks on the disk.
 
-    Raises CommandError when the folder is refused, and for a default that nobody serves: it would turn every unknown
-    model into a 404 that names no reason.
+    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that
+    nobody serves: it would turn every unknown model into a 404 that names no reason.
     """
     found, problems = stored.load(home)
     names = [backend.name for backend in found if backend.enabled]
@@ -40,7 +48,8 @@ def read(home: Home, settings: Settings, warnings: tuple[str, ...] = ()) -> Conf
             f"Add it:   fairlead backend add {settings.default_backend}",
         )
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
-    return Configuration(settings, found, broken, (*warnings, *texts))
+    way = outbound(settings, os.environ if environ is None else environ)
+    return Configuration(settings, found, broken, (*warnings, *texts), way)
 
 
 def kept_for_restart(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:

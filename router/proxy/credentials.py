@@ -5,8 +5,9 @@ was fetched is kept for CACHED_SECONDS or until an upstream refuses it; each kin
 keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import trio
@@ -58,6 +59,15 @@ def credential_of(backend: Backend, environ: Mapping[str, str]) -> Credential:
     except CommandError as error:
         return Credential(None, str(error), account.alias)
     return Credential(secret, None, account.alias, account.key if secret is None else None)
+
+
+def keys_of(backend: Backend, environ: Mapping[str, str]) -> Iterator[Secret]:
+    """All keys of a backend that need no fetching, those of accounts that only wait too."""
+    for account in backend.accounts:
+        with contextlib.suppress(CommandError):
+            secret = secrets.at_hand(account.key, environ)
+            if secret is not None:
+                yield secret
 
 
 def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -16,9 +16,11 @@ from router.policy.listing import listing
 from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.administration import Action, Ask
+from router.proxy.bounds import report
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
+from router.store import captures
 
 STATUS_SCHEMA = 1
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -41,17 +43,32 @@ class Own(NamedTuple):
     reads: bool = False
 
 
+class Operated(Protocol):
+    """What operators act on. url: for clients on this machine."""
+
+    url: str
+
+    @property
+    def problems(self) -> list[str]:
+        """What the user should know, each with its fix."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    def reload(self) -> trio.Event:
+        """Ask for a reload; the event is set when it is done."""
+        ...
+
+
 class Endpoints:
     """The endpoints of one proxy."""
 
-    def __init__(
-        self, runtime: Runtime, gate: Gate, url: str, stop: Callable[[], None], reload: Callable[[], trio.Event]
-    ):
+    def __init__(self, runtime: Runtime, gate: Gate, operated: Operated):
         self._runtime = runtime
         self._gate = gate
-        self._url = url
-        self._stop = stop
-        self._ask_reload = reload
+        self._operated = operated
         self._started = trio.current_time()
 
     async def serve(self, connection: Connection, request: Request) -> bool:
@@ -112,15 +129,18 @@ class Endpoints:
     async def _health(self, connection: Connection, request: Request) -> None:
         snapshot = self._runtime.snapshot
         able = any(target.problem is None for target in snapshot.targets.values())
-        await self._respond(
-            connection, request, 200 if able else 503, {"status": "ok" if able else "nothing can serve"}
-        )
+        stalled = able and self._runtime.vitals.stalled is not None
+        said = "stalled" if stalled else "ok" if able else "nothing can serve"
+        # Stalled is no 503: whoever restarts what is not healthy would cut a model that thinks for long.
+        await self._respond(connection, request, 200 if able else 503, {"status": said})
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
-        buffered_bytes, dropped_log_lines, history, guard. schema: 1 until a field goes or changes its meaning; new ones
-        may come. loaded: all code is in memory, the installation may be replaced. history: problem (why nothing is kept
-        on disk, or null) and dropped (rows that were lost since the start). guard: as Guard.status has it."""
+        buffered_bytes, dropped_log_lines, history, capture, guard (Guard.status), vitals (bounds.report). schema: 1
+        until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the installation may be replaced.
+        history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the start), path (of
+        the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are captured), folder
+        (where they lie), dropped (requests that were not captured since the start), problem (why not, or null)."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []
@@ -140,7 +160,7 @@ class Endpoints:
             "schema": STATUS_SCHEMA,
             "version": __version__,
             "pid": os.getpid(),
-            "url": self._url,
+            "url": self._operated.url,
             "uptime_s": round(trio.current_time() - self._started, 1),
             "loaded": runtime.loaded.is_set(),
             "backends": backends,
@@ -148,12 +168,24 @@ class Endpoints:
                 {"id": name, "backend": owner, "protocols": snapshot.table.named[owner].protocols}
                 for name, owner in listing(snapshot.table).items()
             ],
-            "problems": list(snapshot.problems),
+            "problems": self._operated.problems,
             "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
             "buffered_bytes": runtime.buffers.held,
             "dropped_log_lines": runtime.log.dropped,
-            "history": {"problem": runtime.ledger.problem, "dropped": runtime.ledger.dropped},
+            "history": {
+                "problem": runtime.ledger.problem,
+                "dropped": runtime.ledger.dropped,
+                "path": str(runtime.ledger.path),
+                "elsewhere": runtime.ledger.elsewhere,
+            },
+            "capture": {
+                "on": runtime.settings.history_capture,
+                "folder": str(runtime.home.at(captures.FOLDER)),
+                "dropped": runtime.captures.dropped,
+                "problem": runtime.captures.problem,
+            },
             "guard": await runtime.guard.status(),
+            "vitals": await trio.to_thread.run_sync(report, runtime),
         }
         await self._respond(connection, request, 200, answer)
 
@@ -167,13 +199,12 @@ class Endpoints:
 
     async def _take_up(self) -> None:
         """Have the proxy use what lies in the home now."""
-        await self._ask_reload().wait()
+        await self._operated.reload().wait()
 
     async def _reload(self, connection: Connection, request: Request) -> None:
         await self._take_up()
-        snapshot = self._runtime.snapshot
-        names = [backend.name for backend in snapshot.table.backends]
-        await self._respond(connection, request, 200, {"backends": names, "problems": list(snapshot.problems)})
+        names = [backend.name for backend in self._runtime.snapshot.table.backends]
+        await self._respond(connection, request, 200, {"backends": names, "problems": self._operated.problems})
 
     async def _resume(self, connection: Connection, request: Request) -> None:
         """End all halts of this home. Fields: lifted (the halts that held, as in /status), guard (as in /status)."""
@@ -226,12 +257,12 @@ class Endpoints:
             answer = await trio.to_thread.run_sync(administration.answer, action, ask, limiter=_ADMIN_THREAD)
             if action.changes:
                 await self._take_up()
-                answer["problems"] = list(self._runtime.snapshot.problems)
+                answer["problems"] = self._operated.problems
         await self._respond(connection, request, action.status, answer)
 
     async def _stop_proxy(self, connection: Connection, request: Request) -> None:
         await self._respond(connection, request, 202, {"status": "stopping"})
-        self._stop()
+        self._operated.stop()
 
 
 def _administered(action: Action) -> Own:
@@ -269,6 +300,11 @@ def _found(path: str) -> Mapping[str, Own] | None:
     names = _names(path)
     pattern = "/".join([*path.split("/")[:3], *("*" for _ in names)])
     return ENDPOINTS.get(pattern) if all(names) else None
+
+
+def is_own(path: str) -> bool:
+    """True for a path that serves something of fairlead's own, whatever the verb."""
+    return _found(path) is not None
 
 
 def _names(path: str) -> Sequence[str]:

@@ -4,6 +4,8 @@ The client's connection has one cancel scope. Whatever cuts it (a deadline, a cl
 arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
 """
 
+import sys
+
 import trio
 
 from router.errors import BadGateway, BadRequest, RouterError, Unavailable, UpstreamTimeout
@@ -47,7 +49,9 @@ class Exchange:
             await self._broke_off(broken)
         finally:
             ticket.release()
-            if ticket.upstream is not None and not self._worth_draining:
+            # `cut` follows a cancellation and may read the rest of a good stream first; nothing follows anything else.
+            cut_follows = isinstance(sys.exception(), trio.Cancelled) and self._worth_draining
+            if ticket.upstream is not None and not cut_follows:
                 ticket.upstream.release()
 
     async def cut(self, why: Cut) -> None:
@@ -62,14 +66,22 @@ class Exchange:
                 record.estimated = True
                 record.status = record.status or CLIENT_GONE
         else:
-            record.error = why.name.lower()
             with trio.move_on_after(LAST_WORDS_SECONDS):
-                await self._end_with(_error(why, ticket))
+                if self._ended:
+                    await ticket.connection.write(ticket.connection.end())
+                else:
+                    record.error = why.name.lower()
+                    await self._end_with(_error(why, ticket))
         if self._relay is not None:
             self._note_stream(self._relay)
         ticket.release()
         if ticket.upstream is not None:
             ticket.upstream.release()
+
+    @property
+    def _ended(self) -> bool:
+        """True when the client was sent the stream's last event, good or bad: there is nothing to add to it."""
+        return self._relay is not None and self._relay.committed and self._relay.tap.ended is not None
 
     @property
     def _worth_draining(self) -> bool:
@@ -93,8 +105,7 @@ class Exchange:
         """The upstream broke off: nothing after a good end, the last words of the protocol, or a 502."""
         ticket = self._ticket
         relay = self._relay
-        ended = relay.tap.ended if relay is not None else None
-        if relay is not None and relay.committed and ended is not None:
+        if relay is not None and self._ended:
             await ticket.connection.write(ticket.connection.end())
             self._note_stream(relay)
             return
@@ -125,7 +136,7 @@ class Exchange:
         record = self._ticket.record
         record.usage = relay.tap.usage()
         record.guess = relay.tap.pieces
-        record.answer_body = relay.shown or record.answer_body
+        record.answer_body = bytes(relay.shown) or record.answer_body
         if relay.tap.ended is False and not record.error:
             record.error = "upstream_error_event"
 

@@ -16,7 +16,7 @@ from router.net.headers import RawHeaders
 from router.net.http11 import Connection, Cut, Request
 from router.proxy.observing_stream import stream
 from router.proxy.runtime import Runtime
-from router.store import queries
+from router.store import queries, queries_rows, queries_sums
 from router.store.queries_window import EXPECTED, since
 
 ANALYTICS_SCHEMA = 1
@@ -65,9 +65,10 @@ async def _in_thread(work: Callable[..., _Result], *arguments: object) -> _Resul
 def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     """Sums of a window. Query: since (60m, 24h, 7d, today, a date; 60m when it is not given).
 
-    Fields: schema (1), history (what keeps the history from being written, null when nothing does), and those of
-    queries.Summary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
-    billing_classes, errors (queries.Sums each), rate (queries.Rate), limits (queries.Limit each).
+    Fields: schema (1), history (what keeps the history from being written, null when nothing does), capture (bodies of
+    requests are captured), and those of
+    queries_sums.Summary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
+    billing_classes, errors (queries_sums.Sums each), rate (queries_sums.Rate), limits (queries_sums.Limit each).
     """
     now = time.time()
     try:
@@ -75,10 +76,11 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     except ValueError:
         raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
     with queries.reading(runtime.home) as db:
-        found = queries.summary(db, begin, now) if db is not None else queries.empty(begin, now)
+        found = queries_sums.summary(db, begin, now) if db is not None else queries_sums.empty(begin, now)
     return {
         "schema": ANALYTICS_SCHEMA,
         "history": runtime.ledger.problem,
+        "capture": runtime.settings.history_capture,
         **msgspec.structs.asdict(found),
     }
 
@@ -86,20 +88,20 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
 def _latest(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     """The newest requests. Query: limit (1 to 1000), before (an id: those recorded before it).
 
-    Fields: schema (1), requests (queries.Request each, newest first).
+    Fields: schema (1), requests (queries_rows.Request each, newest first).
     """
     limit = asked.get("limit", str(_ROWS))
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _ROWS_LIMIT:
         raise BadRequest(f"limit must be a number from 1 to {_ROWS_LIMIT}.")
     with queries.reading(runtime.home) as db:
-        rows = queries.latest(db, int(limit), asked.get("before", "")) if db is not None else []
+        rows = queries_rows.latest(db, int(limit), asked.get("before", "")) if db is not None else []
     return {"schema": HISTORY_SCHEMA, "requests": rows}
 
 
 def _one(runtime: Runtime, name: str) -> dict[str, object]:
-    """One request by its id. Fields: schema (1), request (queries.Request)."""
+    """One request by its id. Fields: schema (1), request (queries_rows.Request)."""
     with queries.reading(runtime.home) as db:
-        found = queries.request(db, name) if db is not None else None
+        found = queries_rows.request(db, name) if db is not None else None
     if found is None:
         raise NotFound("The history holds no request of that id. It is written within a second of its end.")
     return {"schema": HISTORY_SCHEMA, "request": found}

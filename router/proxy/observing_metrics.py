@@ -11,6 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from router import __version__
+from router.proxy.bounds import bounds
 from router.proxy.counters import SIZES, Counts, Times
 from router.proxy.runtime import Runtime
 from router.store import history_buckets as buckets
@@ -92,11 +93,35 @@ def _own(runtime: Runtime) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "fairlead_history_in_use", "1 while history.db can be written.", 0 if ledger.problem is not None else 1
     )
+    yield GaugeMetricFamily(
+        "fairlead_capture_on", "1 while bodies are captured (history.capture).", int(runtime.settings.history_capture)
+    )
     yield CounterMetricFamily("fairlead_history_dropped_rows", "Rows that could not be kept.", ledger.dropped)
     yield CounterMetricFamily("fairlead_log_dropped_lines", "Log lines that could not be written.", log.dropped)
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.buffers.held)
+    yield from _vitals(runtime)
+
+
+def _vitals(runtime: Runtime) -> Iterator[Metric]:
+    vitals = runtime.vitals
+    stalled = "For how long requests have waited and none was answered."
+    yield GaugeMetricFamily("fairlead_stalled_seconds", stalled, vitals.stalled or 0)
+    yield GaugeMetricFamily("fairlead_waiting_requests", "Requests whose answer has not begun.", vitals.waiting)
+    yield GaugeMetricFamily("fairlead_loop_lag_seconds", "How late the event loop came at last.", vitals.lag)
+    yield GaugeMetricFamily("fairlead_worst_loop_lag_seconds", "The same, at most within a minute.", vitals.worst_lag)
+    jumps = "How often the machine slept, or its time was changed."
+    yield CounterMetricFamily("fairlead_clock_jumps", jumps, vitals.jumps)
+    yield CounterMetricFamily("fairlead_network_changes", "How often the machine's addresses changed.", vitals.moves)
+    used = GaugeMetricFamily("fairlead_in_use", "How much of something that is bounded is in use.", labels=["of"])
+    limits = GaugeMetricFamily("fairlead_bound", "How much of it there may be.", labels=["of"])
+    for name, bound in bounds(runtime).items():
+        for family, value in ((used, bound.used), (limits, bound.limit)):
+            if value is not None:
+                family.add_metric([name], value)
+    yield used
+    yield limits
 
 
 def _seconds(times: Times) -> list[tuple[str, float]]:

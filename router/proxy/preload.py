@@ -10,7 +10,7 @@ from importlib import import_module
 
 import trio
 
-from router.net.tls import client_context
+from router.errors import CommandError
 
 SWITCH_SECONDS = 0.0005
 
@@ -26,9 +26,13 @@ MODULES = (
     "http.cookiejar",
     "urllib.request",
     "certifi",
+    "brotli",
+    "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
     "sqlite3",
     "tomllib",
+    "socksio",
     "httpcore",
+    "httpcore._async.socks_proxy",
     "httpx",
     "router.net.control",
     "sqlite3",
@@ -40,15 +44,16 @@ MODULES = (
 )
 
 
-async def preload(report: Callable[[str], None], loaded: trio.Event) -> None:
-    """Load everything, then set `loaded`. What cannot be loaded is reported, and missed when it is needed."""
+async def preload(report: Callable[[str], None], loaded: trio.Event, trust: Callable[[], object]) -> None:
+    """Load everything, then set `loaded`. What cannot be loaded is reported, and missed when it is needed. trust: reads
+    the roots of TLS."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         for name in MODULES:
             await _attempt(report, name, lambda name=name: import_module(name))
-        # Reads the roots of TLS; a proxy with plain backends only may get others at the next reload.
-        await _attempt(report, "the trusted certificates", client_context)
+        # A proxy with plain backends only may get others at the next reload.
+        await _attempt(report, "the trusted certificates", trust)
     finally:
         sys.setswitchinterval(usual)
     loaded.set()
@@ -57,5 +62,5 @@ async def preload(report: Callable[[str], None], loaded: trio.Event) -> None:
 async def _attempt(report: Callable[[str], None], what: str, load: Callable[[], object]) -> None:
     try:
         await trio.to_thread.run_sync(load)
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, CommandError) as error:
         report(f"could not load {what}: {error}")

@@ -4,6 +4,7 @@ This runs on the request path, once a request: it copies fields, and hands over.
 read, or that was cut, is counted by an estimate and marked: by the bytes sent, and by the pieces that came.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class Recorder:
     def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
         self._settings = settings
         self._prices = Prices()
+        self._pricing = threading.Lock()
         self._history = History(ledger, self.price, lambda: settings().history_retention)
         self.counters = Counters()
         self.recent: deque[Entry] = deque(maxlen=RECENT)
@@ -45,18 +47,39 @@ class Recorder:
         record = ticket.record
         record.client = client_of(ticket.request.fields)
         if ticket.upstream is not None:
-            record.billing, record.utilisation = reading(ticket.upstream.fields)
+            record.billing, record.utilisation, record.windows = reading(ticket.upstream.fields)
         if ticket.call.generates and record.attempts:
             estimate(record, writes=ticket.call.path != "/v1/embeddings")
+        if record.tries:
+            _end_attempt(record, ticket.upstream.status if ticket.upstream is not None else 0)
         entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "", _losses(ticket))
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
         self._history.add(entry)
         self.counters.count(entry)
         self.recent.append(entry)
         for listener in tuple(self.listeners):
             listener(entry)
 
+    def refused(self, record: Record) -> None:
+        """Record a request that was none: it could not be read, or its path is nobody's. `record.path` is a word for
+        that: what stood there may hold anything, also a key that was put into a URL."""
+        self._keep(
+            Entry(
+                id=record.id,
+                started=record.started,
+                method=record.method,
+                path=record.path,
+                status=record.status,
+                error=record.error,
+                first_byte=record.first_byte,
+                total=record.total,
+            )
+        )
+
     def price(self, entry: Entry) -> Priced:
-        """What a request cost; for the ledger's thread."""
+        """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
@@ -68,10 +91,18 @@ class Recorder:
         )
         model = entry.served or entry.model
         try:
-            return self._prices.cost(entry.root, model, tokens, entry.started, own)
+            with self._pricing:
+                return self._prices.cost(entry.root, model, tokens, entry.started, own)
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
+
+
+def _end_attempt(record: Record, status: int) -> None:
+    """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
+    last = record.tries[-1]
+    if not last.done:
+        last.status, last.error = last.status or status, last.error or record.error
 
 
 def estimate(record: Record, *, writes: bool) -> None:
@@ -113,6 +144,7 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         status=record.status,
         error=record.error,
         attempts=record.attempts,
+        queued=record.queued,
         first_byte=record.first_byte,
         total=record.total,
         tokens_in=usage.input,
@@ -124,6 +156,11 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         stream=record.stream,
         billing=record.billing,
         utilisation=record.utilisation,
+        windows=record.windows,
+        tag=record.tag,
         estimated=record.estimated,
-        notes="; ".join(record.notes),
+        notes="; ".join(record.notes) if record.notes else "",
+        tries=tuple(record.tries),
+        binding=record.binding,
+        given_up=record.given_up,
     )

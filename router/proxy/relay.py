@@ -5,7 +5,6 @@ client inside it, since a send that is cut leaves half an event; what the socket
 the scope is left. Deadlines move at most once a second.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,8 +14,7 @@ from router.errors import BadGateway, Unavailable
 from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
-from router.proxy.accesslog import BODY_KEPT
-from router.wire import sse
+from router.wire import codings, sse
 from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
 
@@ -54,6 +52,7 @@ class Relay:
         "_splitter",
         "_upstream",
         "committed",
+        "kept",
         "shown",
         "tap",
     )
@@ -68,7 +67,7 @@ class Relay:
         begin: Callable[[], list[Bytes]],
         hold: Callable[[int], None],
         *,
-        coded: bool,
+        decoder: codings.Decoder | None,
     ):
         self._connection = connection
         self._upstream = upstream
@@ -78,7 +77,7 @@ class Relay:
         self._hold = hold
         self._counted = 0
         self._splitter = sse.Splitter()
-        self._decoder = zlib.decompressobj(wbits=47) if coded else None
+        self._decoder = decoder
         self._held = b""
         self._seen = 0
         self._marked = 0.0
@@ -86,8 +85,9 @@ class Relay:
         self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
         self.committed = False
         self.tap = tap
-        # The beginning of the stream, kept for -vv; None when nobody asks for it.
-        self.shown: bytes | None = None
+        # The beginning of the stream, up to so many bytes, for those who want to see it later.
+        self.kept = 0
+        self.shown = bytearray()
 
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
@@ -95,7 +95,7 @@ class Relay:
         Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
         """
         rest = b""
-        ended = False
+        ended = ending = False
         self._mark(trio.current_time())
         while not ended:
             if rest:
@@ -115,12 +115,20 @@ class Relay:
                     if rest:
                         break
                     now = trio.current_time()
-                    if now - self._marked > self._lazy or committed is not self.committed:
+                    if ending:
+                        continue
+                    ending = self.tap.ended is not None
+                    if ending or committed is not self.committed or now - self._marked > self._lazy:
                         self._mark(now)
                         nap.deadline = self._wake()
+            if nap.cancelled_caught and self.tap.ended is not None:
+                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                self._upstream.drop()
+                break
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
-                rest = self._connection.write_now(self._woken())
+                out = self._woken()
+                rest = self._connection.write_now(out) if out else b""
         return await self._finish()
 
     def _wake(self) -> float:
@@ -154,8 +162,8 @@ class Relay:
         waiting = len(self._splitter.tail) + len(self._held)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
-        if self.shown is not None and len(self.shown) < BODY_KEPT:
-            self.shown += batch[: BODY_KEPT - len(self.shown)]
+        if len(self.shown) < self.kept:
+            self.shown += batch[: self.kept - len(self.shown)]
         return batch
 
     def _count(self, waiting: int) -> None:
@@ -200,17 +208,18 @@ class Relay:
     def _woken(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
+        if self.tap.ended is not None:
+            return []  # nothing may stand behind the last event
         return self._connection.data(self._dialect.ping(self.tap.begun))
 
     def _inflated(self, data: bytes) -> bytes:
         assert self._decoder is not None
         try:
-            out = self._decoder.decompress(data, sse.EVENT_LIMIT)
-        except zlib.error:
+            return self._decoder.decode(data, sse.EVENT_LIMIT)
+        except codings.Malformed:
             raise Broken("its content coding is broken") from None
-        if self._decoder.unconsumed_tail:
-            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB")
-        return out
+        except codings.OverLimit:
+            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB") from None
 
     async def _finish(self) -> Failure | None:
         """The upstream ended its body: pass the end on if the protocol's own end was seen."""

@@ -13,15 +13,19 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.errors import CommandError
 from router.net.connections import Connections
+from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
-from router.proxy.accesslog import AccessLog
+from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
 from router.proxy.configuration import Configuration, kept_for_restart
-from router.proxy.credentials import Credentials, auth_header
+from router.proxy.credentials import Credentials, auth_header, keys_of
 from router.proxy.guarding import Guard
 from router.proxy.recording import Recorder
 from router.proxy.targets import Target, target_of
+from router.proxy.vitals import Vitals
 from router.settings import Settings
+from router.store.captures import BODY_KEPT as CAPTURED
+from router.store.captures import Capture, Captures, told
 from router.store.home import Home
 from router.store.ledger import Ledger
 from router.store.owners import Owners
@@ -68,16 +72,19 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: Connections = field(default_factory=Connections)
     buffers: Buffers = field(default_factory=Buffers)
+    vitals: Vitals = field(default_factory=Vitals)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
+    outbound: Outbound = field(init=False)
     credentials: Credentials = field(init=False)
     ledger: Ledger = field(init=False)
     owners: Owners = field(init=False)
     recorder: Recorder = field(init=False)
+    captures: Captures = field(init=False)
     guard: Guard = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
@@ -88,6 +95,7 @@ class Runtime:
         self.ledger = Ledger(self.home, self.log.add)
         self.owners = Owners(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
+        self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
         self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
         self.recorder.listeners.add(self.guard.finished)
         self.settings = configuration.settings
@@ -98,7 +106,9 @@ class Runtime:
 
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
+        captured = self.settings.history_capture
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.outbound = configuration.outbound
         self.guard.take(self.settings)
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
@@ -113,6 +123,22 @@ class Runtime:
         self._rebuild(tuple(enabled), (*waiting, *configuration.problems))
         if self._nursery is not None:
             self._load_missing(self._nursery)
+            self.captures.start()
+            if self.settings.history_capture is not captured:
+                self.log.add("history.capture is off now." if captured else told(self.home))
+
+    def kept(self) -> int:
+        """How many bytes are kept of each body of a request that begins now."""
+        if self.snapshot.settings.history_capture and self.captures.begin():
+            return CAPTURED
+        return BODY_KEPT if self.log.bodies else 0
+
+    def captured(self, record: Record, kept: int) -> None:
+        """Hand the bodies of a request that has ended over. kept: as it was told at its beginning."""
+        if kept == CAPTURED:
+            self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))
+            # What waits for the log is not bounded in bytes otherwise.
+            record.request_body, record.answer_body = record.request_body[:BODY_KEPT], record.answer_body[:BODY_KEPT]
 
     def keep(self, error: CommandError) -> None:
         """Stay with the last good state, since the configuration could not be read, and show why."""
@@ -132,9 +158,10 @@ class Runtime:
             model=settings.model,
             fast_model=settings.fast_model,
         )
-        targets = {backend.name: target_of(backend, settings, self.environ) for backend in backends}
+        targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
+        self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
         self.snapshot = Snapshot(settings, table, targets, problems)
-        self.log.hide(target.secret for target in targets.values())
+        self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()
@@ -214,7 +241,8 @@ class Runtime:
         target = self.snapshot.targets.get(entry.backend.name)
         try:
             target = await self._with_key(target) if target is not None else None
-            entry.models = tuple(await fetch_models(entry.backend, target.secret if target else None))
+            key = target.secret if target else None
+            entry.models = tuple(await fetch_models(entry.backend, key, way=self.outbound))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

@@ -9,25 +9,29 @@ import errno
 import gc
 import os
 import socket
-import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 from router import __version__
 from router.errors import CommandError
+from router.net.descriptors import Reserve
 from router.net.http11 import Connection, Cut, Limits
 from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
+from router.proxy import process
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
+from router.proxy.clock import AwakeClock
 from router.proxy.configuration import read
 from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
+from router.proxy.heartbeat import Heartbeat
 from router.proxy.preload import preload
+from router.proxy.presence import Presence
 from router.proxy.reloading import Reloading, write_log
 from router.proxy.runtime import Runtime
 from router.proxy.signals import Signals
@@ -40,7 +44,8 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0
-HEARTBEAT_SECONDS = 5.0
+# Of connections that were let in when no descriptor was left: the next caller waits for theirs.
+HURRIED = Limits(idle=1.0, head=2.0)
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
@@ -63,14 +68,22 @@ class Serving:
         self.port = port
         self.key = key
         self.runtime = runtime
-        self.connections: set[Connection] = set()
+        self.connections = runtime.vitals.clients
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
         self.reload = reload
         #: True once every connection is to close after the answer that is under way.
         self.draining = False
+        run = runs.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
+        self.presence = Presence(runtime.home, run, runtime.log)
         self._stop = trio.Event()
         self._left = trio.Event()
+
+    @property
+    def problems(self) -> list[str]:
+        """What the user should know, each with its fix."""
+        own = [self.presence.problem] if self.presence.problem else []
+        return [*own, *self.runtime.snapshot.problems]
 
     def stop(self) -> None:
         """Begin to stop; returns at once."""
@@ -97,14 +110,15 @@ async def running(
     settings: Settings,
     home: Home,
     *,
+    warnings: tuple[str, ...] = (),
     again: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
 ) -> AsyncGenerator[Serving]:
-    """Serve while the body runs; leaving it drains and stops. again: reads the settings anew for a reload, None to
-    stay with these. Raises CommandError and PortTaken before serving."""
+    """Serve while the body runs; leaving it drains and stops. warnings: what was said of the settings. again: reads
+    them anew for a reload, None to stay with these. Raises CommandError and PortTaken before serving."""
     access.check(settings)
-    configuration = read(home, settings)
+    configuration = read(home, settings, warnings)
     key = access.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     listeners = _listening(settings)
@@ -113,12 +127,15 @@ async def running(
     with contextlib.ExitStack() as stack:
         for listener in listeners:
             stack.enter_context(listener)
+        reserve = Reserve()
+        stack.callback(reserve.close)
         log = _log(settings, [key, token])
         stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
             runtime = Runtime(configuration, home, log, demo_root)
             stack.callback(runtime.ledger.close)
+            stack.callback(runtime.captures.close)
             gate = Gate(settings, key, token)
             reloading = Reloading(
                 runtime,
@@ -127,16 +144,18 @@ async def running(
                 start_demo=lambda: _demo_root(background, None),
             )
             serving = Serving(url, port, key, runtime, reloading.watch.ask)
-            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, url, serving.stop, serving.reload))
-            background.start_soon(_heartbeat, runtime)
+            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, serving))
+            background.start_soon(_start_ledger, runtime)
+            background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloading.watch.run)
+            background.start_soon(serving.presence.keep)
             background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
-                accepting = _Accepting(listeners)
-                background.start_soon(accepting.run, clients, _server(proxy, serving))
-                background.start_soon(preload, log.add, runtime.loaded)
-                with _run_file(home, port, url):
+                accepting = _Accepting(listeners, reserve)
+                background.start_soon(accepting.run, clients, _server(proxy, serving, reserve))
+                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.trust)
+                with serving.presence.shown():
                     try:
                         yield serving
                     finally:
@@ -184,11 +203,11 @@ async def _demo_root(background: trio.Nursery, demo: "Demo | None") -> str:
     return await background.start((demo or Demo()).serve) + "/v1"
 
 
-def _server(proxy: Proxy, serving: Serving) -> Callable[[SocketStream], Awaitable[None]]:
+def _server(proxy: Proxy, serving: Serving, reserve: Reserve) -> Callable[[SocketStream], Awaitable[None]]:
     limits = Limits()
 
     async def serve(stream: SocketStream) -> None:
-        connection = Connection(stream, proxy, limits)
+        connection = Connection(stream, proxy, HURRIED if reserve.low else limits)
         serving.connections.add(connection)
         if serving.draining:
             connection.retire()
@@ -201,8 +220,9 @@ def _server(proxy: Proxy, serving: Serving) -> Callable[[SocketStream], Awaitabl
 
 
 class _Accepting:
-    def __init__(self, listeners: list[socket.socket]):
+    def __init__(self, listeners: list[socket.socket], reserve: Reserve):
         self._listeners = listeners
+        self._reserve = reserve
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -212,7 +232,7 @@ class _Accepting:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     for listener in self._listeners:
-                        nursery.start_soon(accept, listener, clients, serve, slots)
+                        nursery.start_soon(accept, listener, clients, serve, slots, self._reserve)
         finally:
             self._ended.set()
 
@@ -222,13 +242,11 @@ class _Accepting:
         await self._ended.wait()
 
 
-async def _heartbeat(runtime: Runtime) -> None:
+async def _start_ledger(runtime: Runtime) -> None:
     # Off the start path; sqlite3 is loaded by then.
     await runtime.loaded.wait()
     runtime.ledger.start()
-    while True:
-        await trio.sleep(HEARTBEAT_SECONDS)
-        runtime.connections.sweep()
+    runtime.captures.start()
 
 
 async def _drained(serving: Serving, seconds: float) -> None:
@@ -243,28 +261,20 @@ async def _drained(serving: Serving, seconds: float) -> None:
         await serving.emptied()
 
 
-@contextmanager
-def _run_file(home: Home, port: int, url: str) -> Generator[None]:
-    runs.write(home, runs.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time()))
-    try:
-        yield
-    finally:
-        runs.remove(home, port)
-
-
 def run(
     settings: Settings,
     home: Home,
     *,
+    warnings: tuple[str, ...] = (),
     again: Callable[[], Loaded] | None = None,
     announce: Callable[[Serving], None] | None = None,
 ) -> int:
-    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. again: as for `running`. Raises
-    CommandError."""
-    _raise_limits()
-    _keep_freed_memory()
+    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. warnings, again: as for `running`.
+    Raises CommandError."""
+    process.prepare()
     try:
-        trio.run(_run, settings, home, again, announce)
+        serves = running(settings, home, warnings=warnings, again=again)
+        trio.run(_run, serves, announce, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)
         if errors is not None and others is None:
@@ -276,16 +286,11 @@ def run(
     return 0
 
 
-async def _run(
-    settings: Settings,
-    home: Home,
-    again: Callable[[], Loaded] | None,
-    announce: Callable[[Serving], None] | None,
-) -> None:
+async def _run(serves: AbstractAsyncContextManager[Serving], announce: Callable[[Serving], None] | None) -> None:
     async with trio.open_nursery() as outer:
         signals = Signals()
         await outer.start(signals.listen)
-        async with running(settings, home, again=again) as serving:
+        async with serves as serving:
             signals.attach(serving)
             if announce is not None:
                 announce(serving)
@@ -300,36 +305,3 @@ async def _frozen(serving: Serving) -> None:
     gc.freeze()
     await serving.loaded.wait()
     gc.freeze()
-
-
-def _raise_limits() -> None:
-    """As many descriptors as the system allows (two a stream), and no core files: they would hold keys."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS takes no more than OPEN_MAX, whatever it reports as the hard limit.
-    soft = 10240 if sys.platform == "darwin" else hard
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ValueError, OSError):
-        return
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory for the next request.
-
-    It gives the top of the heap back once some 400 KB are free; a 122 KB body needs that much for a moment, and the
-    page faults of getting it again cost 0.19 ms a request, a third of its CPU. Over 1 MiB memory goes back at once.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3
-    with contextlib.suppress(OSError, AttributeError):  # another libc
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(trim_threshold, 4 << 20)
-        mallopt(mmap_threshold, 1 << 20)

@@ -9,6 +9,7 @@ from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
 from router.errors import Unauthenticated
 from router.net.connections import Origin
+from router.net.outbound import DIRECT, Outbound
 from router.policy.table import DEMO
 from router.proxy.credentials import auth_header, credential_of
 from router.settings import Secret, Settings
@@ -61,12 +62,12 @@ class Target:
         return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
-def target_of(backend: Backend, settings: Settings, environ: Mapping[str, str]) -> Target:
+def target_of(backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT) -> Target:
     """The backend, with what its table in config.toml and its vendor say of it."""
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port)
+    origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
     credential = credential_of(backend, environ)
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS

@@ -10,8 +10,9 @@ from router.net.client import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.http11 import Connection, Request
 from router.net.stream import Bytes
+from router.policy.attempts import Attempt
 from router.policy.routes import Route
-from router.proxy.accesslog import BODY_KEPT, Record
+from router.proxy.accesslog import Record
 from router.proxy.changes import Changes
 from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
@@ -27,6 +28,7 @@ class Ticket:
     """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
 
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
+    kept: bytes of each body that are kept beside the request, for history.capture or -vv.
     issues: the answer may issue an id to remember. changes: configured edits of the headers. plan: how the exchange is
     translated; None for one that is passed through.
     """
@@ -44,6 +46,7 @@ class Ticket:
     upstream: Upstream | None = None
     cors: Lines = field(default_factory=list[tuple[bytes, bytes, bytes]])
     held: int = 0
+    kept: int = 0
     issues: bool = False
     changes: Changes | None = None
     plan: Plan | None = None
@@ -57,6 +60,16 @@ class Ticket:
         """The request body is no longer held."""
         self.runtime.buffers.give(self.held)
         self.held = 0
+
+    def attempt(self) -> Attempt:
+        """Begin an attempt at the backend and account that the record names; whoever ends it says how it ended. The
+        status of the last one is filled in with the record's end."""
+        record = self.record
+        record.attempts += 1
+        at = trio.current_time() - self.request.arrived
+        attempt = Attempt(at=at, backend=record.backend, account=record.account)
+        record.tries.append(attempt)
+        return attempt
 
     def own_headers(self) -> Lines:
         """What names the server of an answer, and what keeps a browser from using it."""
@@ -72,15 +85,18 @@ class Ticket:
     def began(self, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
         """Frame the head of an answer; from here on it is committed."""
         self.record.status = status
-        self.record.first_byte = trio.current_time() - self.request.arrived
+        now = self.runtime.vitals.answered = trio.current_time()
+        self.record.first_byte = now - self.request.arrived
         return self.connection.head(status, Headers(lines), reason)
 
-    async def respond(self, status: int, lines: Lines, body: Bytes, reason: bytes = b"") -> None:
-        """Send a whole answer."""
+    async def respond(
+        self, status: int, lines: Lines, body: Bytes, reason: bytes = b"", *, shown: Bytes | None = None
+    ) -> None:
+        """Send a whole answer. shown: the body as it can be read, where it has a content coding."""
         self.record.status = status
         self.record.first_byte = trio.current_time() - self.request.arrived
-        if self.runtime.log.bodies:
-            self.record.answer_body = bytes(body[:BODY_KEPT])
+        if self.kept:
+            self.record.answer_body = bytes((body if shown is None else shown)[: self.kept])
         await self.connection.respond(status, Headers(lines), body, reason)
 
 

@@ -111,11 +111,12 @@ class Upload:
 async def begin(ticket: Ticket) -> Upload:
     """Read a multipart body until its model is known. Raises RouterError."""
     upload = Upload(ticket, Reader(boundary_of(ticket.request.fields[b"content-type"])))
-    if bodies.coded(ticket):
+    if bodies.coding_of(ticket):
         await upload.take(await bodies.plain(ticket))
     else:
         await upload.begin()
-    if ticket.runtime.log.bodies:
+    if ticket.kept:
+        # Of files the beginning is enough.
         ticket.record.request_body = b"".join(upload.parts[:_SHOWN_PIECES])[:BODY_KEPT]
     return upload
 

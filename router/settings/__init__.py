@@ -6,6 +6,7 @@ default < config file < environment < flag. Nothing here touches a file: `store.
 
 from router.settings.declared import DECLARATIONS, Declaration, Settings, default_text, value_text
 from router.settings.kinds import Frozen, Secret, duration, switch
+from router.settings.proxies import ProxyAddress
 from router.settings.reading import ConfigFile, Loaded, Source, load, resolve
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Declaration",
     "Frozen",
     "Loaded",
+    "ProxyAddress",
     "Secret",
     "Settings",
     "Source",

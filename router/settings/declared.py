@@ -26,6 +26,7 @@ from router.settings.kinds import (
     Secret,
     choice,
 )
+from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.tables import BackendOptions, Entry, Price, Rule
 
 
@@ -152,6 +153,23 @@ class Settings:
     verbose: int = _declare("verbose", LEVEL, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
     history_retention: int = _declare(
         "history.retention", DAYS, 30, "DAYS", "how long a request's row is kept in history.db, such as 30d"
+    )
+    history_capture: bool = _declare(
+        "history.capture",
+        SWITCH,
+        False,
+        "on|off",
+        "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are taken out",
+    )
+    upstream_proxy: ProxyAddress | None = _declare(
+        "upstream_proxy",
+        PROXY,
+        None,
+        "URL",
+        "HTTP or SOCKS5 proxy on the way to upstreams, past which NO_PROXY and loopback go; off: not even HTTPS_PROXY",
+    )
+    tls_ca_file: str | None = _declare(
+        "tls.ca_file", TEXT, None, "FILE", "PEM file of roots to trust beside the system's, such as a company's own"
     )
     guard_enabled: bool = _declare(
         "guard.enabled", SWITCH, True, "on|off", "hold traffic to the budgets and billing classes that are set"

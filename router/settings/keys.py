@@ -40,6 +40,7 @@ class Key:
             if wrong.refused:
                 raise CommandError(f"{name} is {display(text)}, which cannot be used: {wrong.text}.") from None
             hidden = (self.declaration and self.declaration.secret) or "set_headers" in self.path
+            hidden = hidden or self.kind.hides(text)
             raise CommandError(f"{name} is {'set' if hidden else display(text)}; expected {wrong.text}.") from None
         return self.kind.saved(text)
 
@@ -130,6 +131,9 @@ def redacted(path: Path, value: Any) -> Any:
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
+        return "set"
+    declared = _DECLARED.get(".".join(names))
+    if declared is not None and declared.kind.hides(value):
         return "set"
     if isinstance(value, str) and names[:1] != ["aliases"] and _SECRET_VALUE.search(value):
         return "set"

@@ -98,6 +98,10 @@ class Kind(msgspec.Struct, frozen=True):
             return self._listed(cast("list[object]", value))
         return self.text(self._as_text(value))
 
+    def hides(self, value: object) -> bool:
+        """True for a value, as it was written, that may hold a secret and is therefore never shown."""
+        return False
+
     def saved(self, text: str) -> Any:
         """What config.toml gets for a text that can be read."""
         if self.form == "number":

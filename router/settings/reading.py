@@ -92,6 +92,11 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
         for kind, where, text in named:
             if text is not None:
                 values[entry.attribute] = _parsed(entry, where, text)
+                if kind == "flag" and entry.kind.hides(text):
+                    raise CommandError(
+                        f"{where} holds a password, and other users can read a command's arguments.",
+                        f"Put it into ${entry.env}, or:   fairlead config set {entry.key} --stdin",
+                    )
                 sources[entry.key] = Source(kind, where)
     unknown = tuple(reader.unknown) if reader else ()
     warnings = tuple(reader.warnings) if reader else ()
@@ -102,7 +107,7 @@ def _parsed(entry: Declaration, where: str, text: str) -> Any:
     try:
         return entry.kind.text(text)
     except Wrong as wrong:
-        shown = "set" if entry.secret else display(text)
+        shown = "set" if entry.secret or entry.kind.hides(text) else display(text)
         raise CommandError(f"{where} is {shown}; expected {wrong.text}.") from None
 
 
@@ -266,7 +271,7 @@ class _Reader:
                 culprit = _inside(value, wrong.below)
                 named = "" if isinstance(where[-1], str) and wrong.below else f"names {display(culprit)}, which "
                 self.fail(where, f"{named}cannot be used: {wrong.text}.")
-            self.wrong(where, _inside(value, wrong.below), wrong.text, hidden=hidden)
+            self.wrong(where, _inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value))
 
     def wrong(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
         """Raise CommandError for a value that is not as expected."""

@@ -15,12 +15,11 @@ from router.errors import CommandError
 from router.store.home import Home
 from router.store.migrations import NewerSchema, migrate
 from router.store.modes import make_private, shown, word
-from router.store.mounts import network_type
+from router.store.whereabouts import place_of, prepare
 
 if TYPE_CHECKING:
     import sqlite3
 
-NAME = "history.db"
 BUSY_SECONDS = 5.0
 # A log that a reader kept from being emptied is cut to this once it is.
 _WAL_BYTES = 4 << 20
@@ -61,11 +60,12 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
     suspect: the file was found damaged in use, so look at all of it. No connection of this thread may be open to it.
     Raises Unusable and Busy.
     """
-    path = home.at(NAME)
-    kind = network_type(home.path)
-    if kind:
-        raise Unusable(f"{shown(home.path)} lies on a network file system ({kind})", lasting=True)
+    place = place_of(home)
+    path = place.path
+    if place.problem:
+        raise Unusable(place.problem, lasting=True)
     try:
+        prepare(place)
         # Creating, migrating and moving aside are for one process at a time.
         with home.lock():
             return _opened(path, suspect=suspect)

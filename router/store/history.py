@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.policy.attempts import Attempt, Binding
 from router.store import history_buckets as buckets
 from router.store.history_names import ROLES, Names, clean
 from router.store.ledger import Ledger
+from router.wire.limits import Windows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,11 +32,16 @@ _MOST = 10**13
 _COLUMNS = (
     "id, time, method, client, protocol, path, model, served, backend, account, status, error, attempts, queue_ms, "
     "first_byte_us, total_us, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost, price, losses, stream, "
-    "billing, utilisation, tag, estimated, notes"
+    "billing, utilisation, tag, estimated, notes, sent_ms, bound, session, turns, given_up, used_5h, resets_5h, "
+    "used_7d, resets_7d"
 )
-_PLACES = f"({', '.join('?' * 30)})"
+_PLACES = f"({', '.join('?' * 39)})"
 # Rows in one statement; SQLite before 3.32 takes 999 values.
-_TOGETHER = 32
+_TOGETHER = 25
+_ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * 10)})"  # noqa: S608 - no values in it
+#: Of one request; whoever fills them in has a lower bound.
+ATTEMPTS_LIMIT = 32
+_NO_WINDOWS = (None, None, None, None)
 SUMS = (
     *("requests", "errors", "estimated", "unpriced", "tokens_in", "tokens_out", "cache_read", "cache_write"),
     *("reasoning", "cost"),
@@ -50,7 +57,8 @@ _ADD_UP = (
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One finished request. started: seconds since 1970; queued, first_byte, total: seconds. root: the backend's URL,
-    by which its prices are found. Token counts are None where nobody knows them."""
+    by which its prices are found. Token counts are None where nobody knows them. tries: what `attempts` counts, as far
+    as it is known. given_up: cached tokens that were left behind when the account was changed."""
 
     id: str
     started: float
@@ -78,9 +86,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stream: bool = False
     billing: str = ""
     utilisation: float | None = None
+    windows: Windows | None = None
     tag: str = ""
     estimated: bool = False
     notes: str = ""
+    tries: tuple[Attempt, ...] = ()
+    binding: Binding | None = None
+    given_up: int | None = None
 
 
 #: Cost in billionths of a US dollar (None: the price is unknown), and where the price is from.
@@ -97,16 +109,15 @@ class Tally:
         self.first = 0
         self.total = 0
 
-    def count(self, row: "tuple[object, ...] | list[object]", first: int | None, total: int) -> None:
-        """Add one request. row: errors, estimated, unpriced, …, cost as in SUMS; None counts as nothing."""
-        sums = self.sums
-        sums[0] += 1
-        for index, value in enumerate(row, 1):
-            if value:
-                sums[index] += value  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportArgumentType, reportCallIssue]
-        if first is not None:
-            self.first += buckets.one(first)
-        self.total += buckets.one(total)
+    def count(self, rows: "Sequence[tuple[int | None, ...]]") -> None:
+        """Add requests, column by column: each row is errors, estimated, unpriced, …, cost as in SUMS, then the times
+        to the first byte and to the end in microseconds. None counts as nothing."""
+        self.sums[0] += len(rows)
+        *columns, firsts, totals = zip(*rows, strict=True)
+        for index, column in enumerate(columns, 1):
+            self.sums[index] += sum(filter(None, column))
+        self.first += sum(buckets.one(first) for first in firsts if first is not None)
+        self.total += sum(map(buckets.one, totals))
 
     def add(self, other: "Tally") -> None:
         """Add the sums of other requests."""
@@ -118,7 +129,7 @@ class Tally:
 class _Group:
     """Requests of one batch that share all their names: the names' numbers, and what they add up to."""
 
-    __slots__ = ("billing", "client", "error", "hour", "method", "model", "path", "protocol", "roles", "tag", "tally")
+    __slots__ = ("billing", "client", "error", "hour", "method", "model", "path", "protocol", "roles", "rows", "tag")
 
     def __init__(
         self,
@@ -142,7 +153,8 @@ class _Group:
         self.method, self.protocol, self.path = method, protocol, path
         # In the order of ROLES, without `all`.
         self.roles = (served, backend, account, client, tag, billing, error)
-        self.tally = Tally()
+        # What of each request adds up, as Tally.count takes it.
+        self.rows: list[tuple[int | None, ...]] = []
 
 
 class History:
@@ -165,18 +177,25 @@ class History:
         names = self._names
         names.begin(db)
         groups: dict[tuple[object, ...], _Group] = {}
+        attempts: list[tuple[object, ...]] = []
         # Neither row by row nor all at once: SQLite lets go of the interpreter at each statement, and taking it back
         # from a busy loop costs both threads (55 µs a request); a whole batch would keep requests waiting.
         for at in range(0, len(entries), _TOGETHER):
-            _insert(db, [self._row(entry, groups) for entry in entries[at : at + _TOGETHER]])
+            _insert(db, [self._row(entry, groups, attempts) for entry in entries[at : at + _TOGETHER]])
+        if attempts:
+            db.executemany(_ATTEMPT, attempts)
         sums: dict[tuple[int, int, int], Tally] = {}
         nothing = names.number("")
         for group in groups.values():
+            tally = Tally()
+            tally.count(group.rows)
             for role, name in enumerate((nothing, *group.roles)):
-                sums.setdefault((group.hour, role, name), Tally()).add(group.tally)
+                sums.setdefault((group.hour, role, name), Tally()).add(tally)
         _add_up(db, sums.items())
 
-    def _row(self, entry: Entry, groups: dict[tuple[object, ...], "_Group"]) -> tuple[object, ...]:
+    def _row(
+        self, entry: Entry, groups: dict[tuple[object, ...], "_Group"], attempts: list[tuple[object, ...]]
+    ) -> tuple[object, ...]:
         ms = int(entry.started * 1000)
         key = (
             *(ms // HOUR_MS, entry.model, entry.served, entry.backend, entry.account, entry.client, entry.tag),
@@ -194,14 +213,43 @@ class History:
         if cost is not None:
             cost = min(cost, _MOST)
         unpriced = cost is None and (tokens[0] is not None or tokens[1] is not None)
-        failed = bool(entry.error) or entry.status >= 400
-        group.tally.count((failed, entry.estimated, unpriced, *tokens, cost), first, total)
+        failed = entry.error != "" or entry.status >= 400
+        group.rows.append((failed, entry.estimated, unpriced, *tokens, cost, first, total))
+        served, backend, account, *_ = group.roles
+        price, losses, notes = self._names.number(source), clean(entry.losses, 1024), clean(entry.notes, _NOTES_LIMIT)
         return (
-            *(entry.id, ms, group.method, group.client, group.protocol, group.path, group.model, *group.roles[:3]),
-            *(entry.status, group.error, entry.attempts, int(entry.queued * 1000), first, total, *tokens, cost),
-            *(self._names.number(source), clean(entry.losses, 1024), entry.stream, group.billing, entry.utilisation),
-            *(group.tag, entry.estimated, clean(entry.notes, _NOTES_LIMIT)),
+            *(entry.id, ms, group.method, group.client, group.protocol, group.path, group.model, served, backend),
+            *(account, entry.status, group.error, entry.attempts, int(entry.queued * 1000), first, total, *tokens),
+            *(cost, price, losses, entry.stream, group.billing, entry.utilisation, group.tag, entry.estimated, notes),
+            *(self._sent(entry, ms, attempts), *self._bound(entry)),
+            *(_NO_WINDOWS if entry.windows is None else msgspec.structs.astuple(entry.windows)),
         )
+
+    def _sent(self, entry: Entry, ms: int, attempts: list[tuple[object, ...]]) -> int | None:
+        """When the only attempt was made, in ms: the rest of it is the request's own row. Several get rows of theirs:
+        one for each of them always would cost a fifth of the time and of the space."""
+        tries = entry.tries
+        if not tries:
+            return None
+        only = tries[0]
+        if len(tries) == 1 and not only.done and not only.note and only.status == entry.status:
+            return int(only.at * 1000)
+        number = self._names.number
+        for index, one in enumerate(tries[:ATTEMPTS_LIMIT]):
+            names = (one.backend, f"{one.backend}/{one.account}")
+            attempts.append(
+                (
+                    *(ms, entry.id, index, int(one.at * 1000), *map(number, names), one.status),
+                    *(number(clean(one.error, 64)), number(clean(one.done, 64)), clean(one.note)),
+                )
+            )
+        return None
+
+    def _bound(self, entry: Entry) -> tuple[object, ...]:
+        binding = entry.binding
+        if binding is None:
+            return (None, None, None, entry.given_up)
+        return (self._names.number(binding.account), clean(binding.session, 16), binding.turns, entry.given_up)
 
     def _group(self, entry: Entry, hour: int) -> "_Group":
         number = self._names.number
@@ -231,6 +279,7 @@ class History:
         if db.execute(query, (oldest,)).rowcount >= _TRIM_ROWS:
             return
         self._trimmed = time.monotonic()
+        db.execute("DELETE FROM attempts WHERE time < ?", (oldest,))
         db.execute("DELETE FROM rollups WHERE hour < ?", (int(now / 3600) - SUMS_DAYS * 24,))
         self._names.forget_unused(db)
 
@@ -259,7 +308,7 @@ def clear(db: "sqlite3.Connection") -> int:
     db.execute("BEGIN IMMEDIATE")
     try:
         count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
-        for table in ("requests", "rollups", "names"):
+        for table in ("requests", "attempts", "rollups", "names"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         db.execute("COMMIT")
     except BaseException:

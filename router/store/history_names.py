@@ -21,7 +21,9 @@ _UNUSED = """DELETE FROM names WHERE id NOT IN (
     SELECT client FROM requests UNION SELECT protocol FROM requests UNION SELECT model FROM requests
     UNION SELECT served FROM requests UNION SELECT backend FROM requests UNION SELECT account FROM requests
     UNION SELECT error FROM requests UNION SELECT price FROM requests UNION SELECT billing FROM requests
-    UNION SELECT tag FROM requests UNION SELECT method FROM requests UNION SELECT name FROM rollups)"""
+    UNION SELECT tag FROM requests UNION SELECT method FROM requests UNION SELECT name FROM rollups
+    UNION SELECT bound FROM requests WHERE bound IS NOT NULL UNION SELECT backend FROM attempts
+    UNION SELECT account FROM attempts UNION SELECT error FROM attempts UNION SELECT done FROM attempts)"""
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:

@@ -14,8 +14,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from router.store.database import NAME, Busy, Corrupt, Unusable, connect, open_history, translated
+from router.store.database import Busy, Corrupt, Unusable, connect, open_history, translated
 from router.store.home import Home
+from router.store.whereabouts import NAME, place_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,7 +46,10 @@ class Ledger:
         #: Why nothing is kept on disk, None while all is well.
         self.problem: str | None = None
         self._home = home
-        self._path = home.at(NAME)
+        place = place_of(home)
+        self.path = place.path
+        #: Why the file does not lie in the home, None when it does.
+        self.elsewhere = place.elsewhere or None
         self._say = say
         self._retry = retry
         self._told: set[str] = set()
@@ -101,7 +105,7 @@ class Ledger:
                 return []
             try:
                 if self._reader is None:
-                    self._reader = connect(self._path)
+                    self._reader = connect(self.path)
                     self._reader.execute("PRAGMA query_only = ON")
                 return self._reader.execute(query, values).fetchall()
             except sqlite3.Error:
@@ -190,7 +194,7 @@ class Ledger:
     def _written(self, batch: list[tuple[str | Writing, Any]]) -> bool:
         """Commit a batch; False to keep it for later. One that no file would take is dropped."""
         try:
-            with translated(self._path):
+            with translated(self.path):
                 self._commit(batch)
         except Busy:
             return False
@@ -211,7 +215,7 @@ class Ledger:
     def _damaged(self) -> None:
         """Have the whole file looked at when it is opened next: at once, unless that has been of no use."""
         if self._suspect:
-            self._failed(f"{self._path} is damaged, and looks whole when it is checked")
+            self._failed(f"{self.path} is damaged, and looks whole when it is checked")
             return
         self._end()
         self._suspect = True
@@ -239,7 +243,7 @@ class Ledger:
             if self._writer is None:
                 return
             try:
-                with translated(self._path):
+                with translated(self.path):
                     chore(self._writer)
             except Busy:
                 continue

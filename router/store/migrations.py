@@ -4,6 +4,7 @@ Rules of this file: steps are only added at the end, and one that was released i
 that older versions write to usable for them, since they may still run on the same home.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
+        # sent_ms: when the only attempt was made, counted from `time`; null where there were several, which stand in
+        # `attempts`. bound, session, turns: the binding that held. given_up: tokens a move left behind in a cache.
+        # used_*, resets_*: the two windows of a subscription; shares, and seconds since 1970.
+        *(
+            f"ALTER TABLE requests ADD COLUMN {column}"
+            for column in (
+                *("sent_ms INTEGER", "bound INTEGER", "session TEXT", "turns INTEGER", "given_up INTEGER"),
+                *("used_5h REAL", "resets_5h INTEGER", "used_7d REAL", "resets_7d INTEGER"),
+            )
+        ),
+        # time, request: those of the request's row.
+        """CREATE TABLE attempts (
+            time INTEGER NOT NULL, request TEXT NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+            backend INTEGER NOT NULL, account INTEGER NOT NULL, status INTEGER NOT NULL, error INTEGER NOT NULL,
+            done INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (time, request, number)
+        ) WITHOUT ROWID""",
+    ),
+    (
         # The guard's, store/spending.py. book: scope|unit|term. spent: billionths of a US dollar, or tokens; base: of
         # it, what no longer counts since a halt was lifted. began: of the term, seconds since 1970.
         """CREATE TABLE guard_books (
@@ -69,6 +88,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
 )
+
+_NO_GUARD = (
+    "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
+    "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
+)
+#: Of each older version that can be read as it is: what makes it look like the newest, on a connection that only reads.
+SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
+    2: (
+        "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, "
+        "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d FROM main.requests",
+        "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
+        *_NO_GUARD,
+    ),
+    3: _NO_GUARD,
+}
 
 
 class NewerSchema(Exception):

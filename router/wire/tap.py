@@ -6,18 +6,16 @@ stream costs a few searches a read.
 """
 
 import json
-import zlib
 
 import msgspec
 
 from router.ir import Usage
-from router.wire import base, sse
+from router.wire import base, codings, sse
 from router.wire.base import Dialect, Failure, Verdict
 
 _REGION = 16384
 _USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
-_ZLIB = (b"gzip", b"x-gzip", b"deflate")
 _TAIL_LIMIT = 32768
 # Of one read: 64 KiB of the best packed data are 64 MiB.
 _INFLATED_LIMIT = 8 << 20
@@ -142,30 +140,34 @@ class Tap:
 class Tail:
     """Reads the usage of a plain answer that is too large to hold: it stands behind the text, so the end is kept.
 
-    coding: the answer's content coding. What is decoded is bounded; past the bound nothing is known.
+    coding: the answer's content codings, b"" for none. What is decoded is bounded; past the bound nothing is known.
     """
 
     __slots__ = ("_decoder", "_dialect", "_end", "_known", "size")
 
     def __init__(self, dialect: Dialect, coding: bytes):
         self._dialect = dialect
-        self._decoder = zlib.decompressobj(wbits=47) if coding in _ZLIB else None
-        self._known = self._decoder is not None or coding in (b"", b"identity")
+        self._decoder: codings.Decoder | None = None
+        self._known = True
+        try:
+            self._decoder = codings.Decoder(coding) if coding else None
+        except (codings.UnknownCoding, codings.Malformed):
+            self._known = False
         self._end = b""
         self.size = 0
 
-    def read(self, data: bytes) -> None:
-        """Take note of the next bytes of the answer."""
+    def read(self, data: bytes) -> bytes:
+        """Take note of the next bytes of the answer; returns what they are without the coding, b"" if that is lost."""
         if self._decoder is not None and self._known:
             try:
-                data = self._decoder.decompress(data, _INFLATED_LIMIT)
-            except zlib.error:
-                self._known = False
-            if self._decoder.unconsumed_tail:
+                data = self._decoder.decode(data, _INFLATED_LIMIT)
+            except (codings.Malformed, codings.OverLimit):
                 self._known = False
         self.size += len(data)
-        if self._known:
-            self._end = (self._end + data)[-_TAIL_LIMIT:]
+        if not self._known:
+            return b""
+        self._end = (self._end + data)[-_TAIL_LIMIT:]
+        return data
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""

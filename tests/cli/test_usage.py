@@ -8,10 +8,12 @@ from contextlib import closing
 
 import pytest
 
+from router.policy.attempts import Attempt, Binding
 from router.store.database import connect
 from router.store.history import Entry, History
 from router.store.home import open_home
 from router.store.ledger import Ledger
+from router.wire.limits import Windows
 
 COSTS = {"claude-opus-5": 3_410_000_000, "gpt-5-mini": 120_000_000}
 ID = "req_0000000000000000000a"
@@ -61,11 +63,12 @@ def test_usage(filled):
     lines = done.out.splitlines()
     assert lines[0] == "last 60 min   5 requests (0.0833/min)   1 error   $6.94 + 1 unpriced"
     [opus] = [line.split() for line in lines if line.strip().startswith("claude-opus-5")]
-    assert [*opus[1:6], opus[-1]] == ["2", "3,680", "95", "%", "4,410", "$6.82"]
-    assert [float(opus[index]) for index in (6, 9)] == pytest.approx([0.9, 0.9], rel=0.12)
+    assert [*opus[1:7], opus[-1]] == ["2", "\N{EN DASH}", "3,680", "95", "%", "4,410", "$6.82"]
+    assert [float(opus[index]) for index in (7, 10)] == pytest.approx([0.9, 0.9], rel=0.12)
     assert "billing  five_hour 100 %" in lines
     assert "errors   not_found_error 1" in lines
     assert "limits   work/main 82 % in use" in lines
+    assert "note     prices of genai-prices 1" in lines
     assert "note     the tokens of 1 request are estimates" in lines
     assert "\x1b" not in done.out
     assert "llama" in done.out
@@ -97,6 +100,86 @@ def test_why(filled):
     assert "refused before a backend" in filled("why", "ffff").out
     assert "estimate" in filled("why", "req_0000000000000000000c").out
     assert "unpriced" in filled("why", "req_0000000000000000000c").out
+
+
+MOVED = {
+    "id": "req_7777",
+    "model": "claude-opus-5",
+    "backend": "anthropic",
+    "account": "personal",
+    "status": 200,
+    "attempts": 2,
+    "first_byte": 0.812,
+    "tries": (
+        Attempt(at=0.003, backend="anthropic", account="work", status=429, done="parked", note="5h window\x1b[2J"),
+        Attempt(at=0.009, backend="anthropic", account="personal", status=200),
+    ),
+    "binding": Binding(account="work", session="3f9a", turns=212),
+    "given_up": 96_000,
+    "tag": "nightly",
+}
+
+
+def add(home, *entries):
+    """Have these in the history."""
+    ledger = Ledger(open_home({"FAIRLEAD_HOME": str(home)}), print)
+    history = History(ledger, lambda entry: (None, ""), lambda: 30)
+    for fields in entries:
+        history.add(Entry(**{"started": time.time(), "method": "POST", "path": "/v1/messages", **fields}))
+    ledger.close(10)
+
+
+def test_why_it_moved(fairlead):
+    """Each attempt is a line: when, by whom, how it ended, what was done about it; the binding and the loss too."""
+    add(fairlead.home, MOVED)
+    out = fairlead("why", "req_7777").out
+    for line in (
+        "  +0 ms      queued 0 ms, bound to work (session 3f9a, 212 turns)",
+        "  +3 ms      anthropic/work       429, 5h window\\x1b[2J \N{RIGHTWARDS ARROW} parked",
+        "  +9 ms      anthropic/personal   200, first byte 0.8 s",
+        "  note       the move gave up about 96k cached tokens",
+    ):
+        assert line in out.splitlines()
+    found = json.loads(fairlead("why", "req_7777", "--json").out)["request"]
+    assert [(one["account"], one["done"]) for one in found["tries"]] == [("work", "parked"), ("personal", "")]
+    assert (found["bound"], found["session"], found["turns"], found["given_up"]) == ("work", "3f9a", 212, 96_000)
+    assert found["tag"] == "nightly"
+    [row] = csv.DictReader(io.StringIO(fairlead("history", "export", "--format", "csv").out))
+    assert json.loads(row["tries"])[0]["status"] == 429
+    assert any(line.strip().startswith("nightly ") for line in fairlead("usage").out.splitlines())
+
+
+def test_limits_by_window(fairlead):
+    """A subscription's two windows stand side by side, with the time one is full at this rate, unless it begins anew
+    before."""
+    now = time.time()
+    common = {"model": "m", "status": 200, "attempts": 1}
+    add(
+        fairlead.home,
+        *(
+            {
+                **common,
+                "id": f"req_{name}{minute}",
+                "backend": "b",
+                "account": name,
+                "started": now - 600 + minute * 60,
+                "utilisation": 0.5 + minute * 0.02,
+                "windows": Windows(used_5h=0.5 + minute * 0.02, resets_5h=int(now + resets), used_7d=0.09),
+            }
+            for minute in range(10)
+            for name, resets in (("work", 7200), ("soon", 600))
+        ),
+    )
+    [line] = [line for line in fairlead("usage").out.splitlines() if line.startswith("limits")]
+    assert "b/work 5h 68 % in use, full in about 16 min at this rate, 7d 9 % in use" in line
+    assert "b/soon 5h 68 % in use, 7d 9 % in use" in line
+    found = json.loads(fairlead("usage", "--json").out)["limits"]
+    assert [(one["account"], one["window"]) for one in found] == [
+        ("b/soon", "5h"),
+        ("b/soon", "7d"),
+        ("b/work", "5h"),
+        ("b/work", "7d"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["nobody", "req_nobody", "", "req_", "%", "'", "x" * 5000])

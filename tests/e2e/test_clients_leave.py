@@ -12,7 +12,7 @@ from router.demo import Demo
 
 from .processes import PATIENCE, Threaded, backend, inside, until
 from .samples import CHAT, MESSAGES, PROTOCOLS, error_of
-from .upstream import END, Upstream, begun, chunk, hang, plain, reset, stream, wait_for
+from .upstream import END, Upstream, begun, chunk, close, hang, plain, reset, stream, wait_for
 from .wire import RESET_ON_CLOSE, Client, ask, request
 
 CLIENTS = 1000
@@ -171,6 +171,15 @@ def test_leaving_after_the_end(proxy, upstream, protocol, how):
     upstream.script(plain(protocol.whole))
     assert ask(proxy.port, protocol.path, protocol.body()).body == protocol.whole
     assert upstream.seen[0].connection == upstream.seen[1].connection
+
+
+@pytest.mark.parametrize("how", [reset, close])
+def test_upstream_that_breaks_off_after_the_end(proxy, upstream, protocol, how):
+    """The client has it all, and its stream ends well; the broken connection is closed and not counted any more."""
+    upstream.script(begun(protocol, len(protocol.events)), how)
+    answer = ask(proxy.port, protocol.path, protocol.body(stream=True))
+    assert (answer.whole, answer.body) == (True, b"".join(protocol.events))
+    assert until(lambda: proxy.call(lambda: proxy.serving.runtime.connections.open) == 0, 5)
 
 
 def test_rest_is_not_read_for_ever(proxy, upstream):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from .processes import Proxy, Threaded, until
+from .processes import Proxy, Threaded, make_home, until
 from .samples import PROTOCOLS
 from .wire import Client, ask, request
 
@@ -150,3 +150,50 @@ def test_heartbeats(tmp_path, monkeypatch):
             while reader._rest.count(b": heartbeat") < 3 and time.monotonic() < end:
                 reader._rest += reader.sock.recv(4096)
             assert reader._rest.count(b": heartbeat") >= 3
+
+
+def rows_of(proxy, count):
+    """The newest rows, once there are so many."""
+    ask_rows = lambda: ask(proxy.port, "/admin/history", None, proxy.operator()).json()["requests"]  # noqa: E731
+    assert until(lambda: len(ask_rows()) >= count)
+    return ask_rows()
+
+
+def test_what_was_no_request(proxy):
+    """A malformed request and an unknown path are counted by their error, without a word of what stood in them; paths
+    of fairlead's own that were refused are not, since what watches them asks again and again."""
+    for path in ("/v2/sk-secret-path?key=sk-secret-query", "/admin/sk-secret", "/status"):
+        ask(proxy.port, path, None)
+    with Client(proxy.port) as client:
+        client.send(b"GET /v1/sk-secret HTTP/1.1\nHost: localhost\n\n")
+        name = client.answer().field(b"x-fairlead-request-id").decode()
+    rows = rows_of(proxy, 3)
+    assert [(row["status"], row["path"], row["error"]) for row in rows] == [
+        (400, "(malformed)", "invalid_request_error"),
+        (404, "(unknown)", "not_found_error"),
+        (404, "(unknown)", "not_found_error"),
+    ]
+    assert rows[0]["id"] == name
+    found = ask(proxy.port, "/analytics", None, proxy.operator()).json()
+    assert (found["total"]["requests"], found["total"]["errors"]) == (3, 3)
+    assert "sk-secret" not in json.dumps([rows, found])
+    assert not any(b"sk-secret" in path.read_bytes() for path in proxy.home.glob("history.db*"))
+
+
+def test_cost_in_the_stream(tmp_path):
+    """Events name the cost of a request as its row does, and where the price is from."""
+    path = make_home(tmp_path) / "config.toml"
+    path.touch(mode=0o600)
+    path.write_text('[prices."demo"]\ninput = 1000\noutput = 2000\n')
+    with Proxy(tmp_path) as proxy, Client(proxy.port) as reader:
+        [name] = sent(proxy)
+        reader.send(request("/analytics/stream", None, proxy.operator()))
+        seen = reader.read_until(name.encode())
+        seen += reader.read_until(b"\n\n")
+        told = json.loads(seen[seen.rindex(b"data: ") + 6 :].split(b"\n")[0])
+        row = ask(proxy.port, f"/admin/history/{name}", None, proxy.operator()).json()["request"]
+        assert told["cost_usd"] == row["cost_usd"] > 0
+        assert told["price"] == row["price"] == "config.toml"
+        assert (told["attempts"], len(told["tries"])) == (1, 1)
+        [attempt] = row["tries"]
+        assert (attempt["backend"], attempt["status"], attempt["done"]) == ("demo", 200, "")

@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 
+import brotli
 import pytest
 
 from .processes import BINARY, Proxy, add_backend, until
@@ -11,14 +12,17 @@ from .samples import PROTOCOLS
 from .upstream import plain
 from .wire import JSON, ask
 
+# A frame that holds `{}`.
+ZSTD = bytes.fromhex("28b52ffd20021100007b7d")
+
 # Notes which modules are loaded when `loaded` is set, and writes those that came later to a file at the end.
 PROGRAM = """
 import json, sys
 from router.__main__ import main
 from router.proxy import preload
 known = set()
-async def watched(report, loaded, preload=preload.preload):
-    await preload(report, loaded)
+async def watched(report, loaded, trust, preload=preload.preload):
+    await preload(report, loaded, trust)
     known.update(sys.modules)
 from router.proxy import serve
 serve.preload = watched
@@ -38,10 +42,9 @@ def use(proxy, faulty):
         for stream in (False, True):
             assert ask(proxy.port, protocol.path, protocol.body("demo", stream=stream)).status in (200, 400)
     body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "hi"}]}).encode()
-    for coding in (b"gzip", b"br"):
-        packed = gzip.compress(body)
+    for coding, packed in ((b"gzip", gzip.compress(body)), (b"br", brotli.compress(body)), (b"zstd", ZSTD)):
         answer = ask(proxy.port, "/v1/chat/completions", packed, JSON, (b"Content-Encoding", coding))
-        assert answer.status == (200 if coding == b"gzip" else 415)
+        assert answer.status == (400 if packed is ZSTD else 200)
     large = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "x" * (2 << 20)}]}).encode()
     assert ask(proxy.port, "/v1/chat/completions", large, JSON).status == 200
     for path in ("/nothing", "/v1/nothing", "/v1/models/nothing", "/health", "/livez"):

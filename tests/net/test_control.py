@@ -1,6 +1,7 @@
 """The control plane against real sockets: catalogs, tiny requests, a running proxy, and everything that can fail."""
 
 import contextlib
+import gzip
 import hmac
 import json
 import socket
@@ -8,6 +9,7 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import brotli
 import pytest
 import trio
 import trustme
@@ -15,7 +17,6 @@ import trustme
 from router import __version__
 from router.backends import Backend
 from router.net.control import (
-    BODY_LIMIT,
     ControlError,
     Running,
     clean,
@@ -25,6 +26,7 @@ from router.net.control import (
     serves_strangers,
     stream,
 )
+from router.net.operation import BODY_LIMIT
 from router.settings import Secret
 
 KEY = Secret("sk-very-secret")
@@ -237,6 +239,27 @@ def test_answer_that_is_no_catalog_says_what_was_seen(peer, answer, text):
     assert len(peer.seen) == 1
 
 
+@pytest.mark.parametrize(
+    ("coding", "body", "text"),
+    [
+        ("br", brotli.compress(b" " * (BODY_LIMIT + 1), quality=5), "sent more than 8 MiB"),
+        ("gzip", gzip.compress(b" " * (BODY_LIMIT + 1)), "sent more than 8 MiB"),
+        ("gzip", b"no gzip", "cannot be read"),
+        ("compress", b"{}", "cannot be read: compress"),
+    ],
+)
+def test_a_coded_catalog_is_bounded_when_decoded(peer, coding, body, text):
+    """Nobody asked for a coding: 8 MiB hold for what it gives, and no more is unpacked."""
+    peer.answers["/v1/models"] = (200, {"content-encoding": coding}, body)
+    assert text in str(failure(lambda: fetch_models(backend(peer.root), KEY)))
+
+
+def test_a_coded_catalog_is_read(peer):
+    """A server that codes unasked is understood."""
+    peer.answers["/v1/models"] = (200, {"content-encoding": "br"}, brotli.compress(b'{"data":[{"id":"a"}]}'))
+    assert trio.run(fetch_models, backend(peer.root), KEY) == ["a"]
+
+
 def test_refused_connection():
     """A port nobody listens on is said to refuse the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -284,7 +307,7 @@ def authority(monkeypatch):
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr("router.net.tls.client_context", lambda: trusting)
+    monkeypatch.setattr("router.net.operation.client_context", lambda roots: trusting)
     return authority
 
 

@@ -44,6 +44,8 @@ REFUSALS = {
     "other coding": (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501, b""),
     "no name": (b"GET / HTTP/1.1\r\n" + HOST + b": x\r\n\r\n", 400, b""),
     "space before colon": (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length : 3\r\n\r\nabc", 400, b""),
+    "control character in a value": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x10b\r\n\r\n", 400, b"control"),
+    "escape in a value": (b"GET / HTTP/1.1\r\n" + HOST + b"X: \x1b[2J\r\n\r\n", 400, b"control"),
     "null in a value": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n", 400, b""),
     "tls": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, b""),
     "fields": (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * FIELD_LIMIT + b"\r\n", 431, b"100"),
@@ -234,6 +236,42 @@ def test_a_deadline_of_the_application_s_is_told_to_it(net):
     assert client.answers == [(504, b"late")]
 
 
+def test_the_answer_to_a_cut_request_says_that_it_is_the_last(net):
+    """Its connection ends: a client that sent its next request there would have to guess what became of it."""
+
+    class Waiting(net.Echo):
+        async def answer(self, connection, request):
+            async def cut(why):
+                await connection.respond(504, [], b"late")
+
+            connection.on_cut = cut
+            connection.deadline(7, Cut.TOTAL)
+            await trio.sleep_forever()
+
+    client = net.fed([GET + GET], Waiting())
+    assert client.answers == [(504, b"late")]
+    assert b"connection: close" in client.text.lower()
+
+
+def test_a_cut_answer_arrives_though_a_body_is_still_coming(net):
+    """Closing over unread bytes would reset the answer away."""
+
+    class Waiting(net.Echo):
+        async def answer(self, connection, request):
+            async def cut(why):
+                await connection.respond(504, [], b"late")
+
+            connection.on_cut = cut
+            connection.deadline(7, Cut.TOTAL)
+            await trio.sleep_forever()
+
+    async def talk(client, connection):
+        await client.send(b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: 4000000\r\n\r\n")
+        client.stream.try_send([b"x" * 3_000_000])
+
+    assert net.exchanged(Waiting(), talk).answers == [(504, b"late")]
+
+
 def test_a_retired_connection_ends_at_once_when_idle(net):
     """Stopping closes what does nothing."""
 
@@ -264,6 +302,7 @@ def test_a_retired_connection_ends_its_answer_first(net):
     application = Slow()
     client = net.exchanged(application, talk)
     assert client.answers == [(200, b"done")]
+    assert b"connection: close" in client.text.lower()
     assert len(application.seen) == 1
 
 

@@ -10,7 +10,7 @@ from router.net.tls import client_context, roots
 
 
 def paths(cafile=None, capath=None):
-    return ssl.DefaultVerifyPaths(cafile, capath, "SSL_CERT_FILE", "/none", "SSL_CERT_DIR", "/none")
+    return ssl.DefaultVerifyPaths(None, capath, "SSL_CERT_FILE", cafile or "/none", "SSL_CERT_DIR", "/none")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
 from router.proxy.relay import Pace, Relay
 from router.store.home import open_home
+from router.wire.codings import Decoder
 from router.wire.dialects import BY_NAME, PLAIN
 from router.wire.tap import Tap
 
@@ -74,11 +75,11 @@ class Seen(NamedTuple):
 class Application:
     """Runs one relay."""
 
-    def __init__(self, protocol, script, *, pace, coded, hide_usage, bound=1 << 30):
+    def __init__(self, protocol, script, *, pace, coding, hide_usage, bound=1 << 30):
         self._dialect = BY_NAME.get(protocol, PLAIN)
         self._upstream = Upstream(*script)
         self._pace = pace
-        self._coded = coded
+        self._coding = coding
         self.tap = Tap(self._dialect, hide_usage=hide_usage)
         self.outcome = "cut"
         self.began = self.why = None
@@ -100,7 +101,8 @@ class Application:
         commit_by, end_by, idle = self._pace
         pace = Pace(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
         upstream = self._upstream
-        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, coded=self._coded)
+        decoder = Decoder(self._coding) if self._coding else None
+        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, decoder=decoder)
         try:
             self.outcome = await relay.run()
         except Exception as error:
@@ -142,9 +144,9 @@ async def received(stream):
     return got, False
 
 
-def relayed_stream(protocol, *script, pace=(240, 1800, 300), coded=False, hide_usage=False, bound=1 << 30):
+def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_usage=False, bound=1 << 30):
     """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers."""
-    application = Application(protocol, script, pace=pace, coded=coded, hide_usage=hide_usage, bound=bound)
+    application = Application(protocol, script, pace=pace, coding=coding, hide_usage=hide_usage, bound=bound)
 
     async def main():
         ours, theirs = socket.socketpair()

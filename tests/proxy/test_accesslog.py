@@ -62,6 +62,8 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "client": "",
         "billing": "",
         "utilisation": None,
+        "queue_ms": 0.0,
+        "tag": "",
         "notes": [],
     }
     assert second["notes"] == ["model renamed"]

@@ -59,9 +59,9 @@ def test_a_price_that_cannot_be_had(monkeypatch):
 
     recorder = Recorder(Held(), Settings)
     one = entry(model="m", backend="b", root="https://api.openai.com/v1", tokens_in=1)
-    assert recorder._price(one) == (None, "")
+    assert recorder.price(one) == (None, "")
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    assert recorder._price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
+    assert recorder.price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
 
 
 def entry(**fields):

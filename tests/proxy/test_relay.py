@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import sys
 import zlib
 
+import brotli
 import pytest
 
 from router.errors import BadGateway
@@ -12,9 +14,16 @@ from router.net.http11 import Cut
 from router.proxy.relay import PREAMBLE_LIMIT, Pace, Relay
 from router.wire import sse
 from router.wire.base import Failure
+from router.wire.codings import Decoder
 from router.wire.dialects import BY_NAME
 from router.wire.tap import Tap
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PACKED = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
 PROTOCOLS = ("messages", "chat", "responses")
 
 
@@ -296,13 +305,13 @@ def test_an_empty_stream_of_another_path_is_an_empty_answer(relayed):
     assert (seen.outcome, seen.body, seen.whole) == (None, b"", True)
 
 
-@pytest.mark.parametrize("code", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
-def test_a_coded_stream_is_relayed_decoded(relayed, code):
+@pytest.mark.parametrize("coding", [*PACKED])
+def test_a_coded_stream_is_relayed_decoded(relayed, coding):
     """However it is cut."""
     stream = PREAMBLE["chat"] + CONTENT["chat"] * 50 + END["chat"]
-    coded = code(stream)
+    coded = PACKED[coding](stream)
     for step in (len(coded), 5):
-        seen = relayed("chat", *[coded[at : at + step] for at in range(0, len(coded), step)], coded=True)
+        seen = relayed("chat", *[coded[at : at + step] for at in range(0, len(coded), step)], coding=coding.encode())
         assert seen.body == stream
         assert seen.outcome is None
 
@@ -310,7 +319,7 @@ def test_a_coded_stream_is_relayed_decoded(relayed, code):
 @pytest.mark.parametrize("broken", [b"no gzip at all", gzip.compress(b"x" * (sse.EVENT_LIMIT + 1))])
 def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
     """Garbage, and a read that inflates to more than an event may be."""
-    seen = relayed("chat", broken, coded=True)
+    seen = relayed("chat", broken, coding=b"gzip")
     assert isinstance(seen.outcome, Broken)
 
 
@@ -319,7 +328,7 @@ def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
     """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
     dialect = BY_NAME["chat"]
     pace = Pace(commit_by=0, end_by=0, idle=1)
-    relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, coded=coded)
+    relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, decoder=Decoder(b"gzip") if coded else None)
     endless = [b"x" * sse.EVENT_LIMIT, b"x"]
     with pytest.raises(Broken):
         relay.note([gzip.compress(b"".join(endless))] if coded else endless)

@@ -304,7 +304,7 @@ class Catalogs:
         self.read = []
         monkeypatch.setattr(control, "fetch_models", self._fetch)
 
-    async def _fetch(self, backend, key):
+    async def _fetch(self, backend, key, *, way):
         self.read.append((trio.current_time(), backend.name))
         await trio.sleep(1)
         found = self.lists[backend.name]
@@ -427,7 +427,7 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
 def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     """A request of the first second goes on after ten."""
 
-    async def hang(backend, key):
+    async def hang(backend, key, *, way):
         await trio.sleep_forever()
 
     monkeypatch.setattr(control, "fetch_models", hang)

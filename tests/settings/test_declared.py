@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Secret, Settings, default_text, duration, load, switch
+from router.settings import DECLARATIONS, ProxyAddress, Secret, Settings, default_text, duration, load, switch
 from router.settings.kinds import display
 
 # key -> good text, value
@@ -30,6 +30,8 @@ GOOD = {
     "passthrough": ("All", "all"),
     "log_file": ("~/a.log", "~/a.log"),
     "verbose": ("2", 2),
+    "upstream_proxy": (" socks5://Box.lan ", ProxyAddress("socks5", "box.lan", 1080)),
+    "tls.ca_file": ("~/roots.pem", "~/roots.pem"),
     "demo": ("off", False),
     "history.retention": ("7d", 7),
     "guard.enabled": ("off", False),
@@ -64,6 +66,11 @@ BAD = {
     "passthrough": ["none"],
     "log_file": [" "],
     "verbose": ["3", "-1", "yes", ""],
+    "upstream_proxy": [
+        *("", "socks4://a:1", "http://", "http://a:0", "http://a:x", "http://a:70000", "http://a/path", "http://a b"),
+        *("http://a?x", "http://[::1", "ftp://a"),
+    ],
+    "tls.ca_file": ["", "a\nb"],
     "demo": ["", "maybe", "2"],
     "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
     "guard.enabled": ["", "2"],

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from router.store import database
+from router.store import whereabouts
 from router.store.database import Corrupt, Unusable, connect, open_history, translated
 from router.store.home import open_home
 
@@ -158,9 +158,9 @@ def test_a_newer_version(home, path):
 
 
 def test_a_network_file_system(home, path, monkeypatch):
-    """SQLite's locks do not hold there: the file is not even made."""
-    monkeypatch.setattr(database, "network_type", lambda folder: "nfs4")
-    with pytest.raises(Unusable, match=r"network file system .nfs4.") as caught:
+    """SQLite's locks do not hold there, and nowhere else is a place: no file is made, and what helps is said."""
+    monkeypatch.setattr(whereabouts, "network_type", lambda folder: "nfs4")
+    with pytest.raises(Unusable, match=r"network file system .nfs4.*XDG_STATE_HOME") as caught:
         open_history(home)
     assert caught.value.lasting
     assert not path.exists()

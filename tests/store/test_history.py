@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.errors import CommandError
 from router.store import history as module
-from router.store import queries
+from router.store import queries, queries_sums
 from router.store.database import connect, open_history
 from router.store.history import Entry, History, clear
 from router.store.history_names import LIMIT, OTHER, Names, clean
@@ -65,7 +65,7 @@ def summed(home, seconds=3600.0):
     """The summary of the last while."""
     now = time.time()
     with queries.reading(home) as db:
-        return queries.summary(db, now - seconds, now)
+        return queries_sums.summary(db, now - seconds, now)
 
 
 def test_rows_and_sums_agree(home, ledger):
@@ -81,7 +81,7 @@ def test_rows_and_sums_agree(home, ledger):
     for seconds in (600.0, 3600.0, 2.5 * 3600, 6 * 3600.0):
         inside = [one for one in entries if int(one.started * 1000) >= int((now - seconds) * 1000)]
         with queries.reading(home) as db:
-            found = queries.summary(db, now - seconds, now)
+            found = queries_sums.summary(db, now - seconds, now)
         assert found.total.requests == len(inside)
         assert found.total.tokens_in == 10 * len(inside)
         assert found.total.cost_usd == pytest.approx(len(inside) * 1e-6)

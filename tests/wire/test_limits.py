@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.limits import reading
+from router.wire.limits import Windows, reading
 
 UNIFIED = b"anthropic-ratelimit-unified-"
 
@@ -28,12 +28,37 @@ UNIFIED = b"anthropic-ratelimit-unified-"
 )
 def test_readings(fields, billing, used):
     """The class it was billed to, and the tightest limit; what is no number says nothing."""
-    assert reading(fields) == (billing, used)
+    assert reading(fields)[:2] == (billing, used)
+
+
+@pytest.mark.parametrize(
+    ("fields", "windows"),
+    [
+        ({b"x-ratelimit-remaining-requests": b"5"}, None),
+        ({UNIFIED + b"5h-reset": b"1790000000"}, None),
+        (
+            {UNIFIED + b"5h-utilization": b"0.42", UNIFIED + b"5h-reset": b"1790000000"},
+            Windows(used_5h=0.42, resets_5h=1790000000),
+        ),
+        (
+            {
+                UNIFIED + b"5h-utilization": b"1.02",
+                UNIFIED + b"7d-utilization": b"0",
+                UNIFIED + b"5h-reset": b"2026-11-01T00:00:00Z",
+                UNIFIED + b"7d-reset": b"9" * 18,
+            },
+            Windows(used_5h=1.02, used_7d=0.0),
+        ),
+    ],
+)
+def test_windows(fields, windows):
+    """The two windows of a subscription are kept apart; a time that is none says nothing."""
+    assert reading(fields).windows == windows
 
 
 @given(st.dictionaries(st.binary(max_size=8).map(lambda end: UNIFIED + end), st.binary(max_size=30)))
 def test_anything_can_be_read(fields):
     """No header is an error."""
-    billing, used = reading(fields)
+    billing, used, _ = reading(fields)
     assert len(billing) <= 64
     assert used is None or used >= 0

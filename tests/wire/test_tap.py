@@ -2,14 +2,21 @@
 
 import gzip
 import json
+import sys
 import zlib
 
+import brotli
 import pytest
 
 from router.ir import Usage
 from router.wire import sse
 from router.wire.dialects import BY_NAME, CHAT, PLAIN
 from router.wire.tap import Tail, Tap, failure_of, usage_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 PROTOCOLS = ("messages", "chat", "responses")
 CUTS = ("whole", "events", "sevens")
@@ -277,12 +284,19 @@ def test_an_error_in_a_plain_answer():
     assert failure_of(BY_NAME["chat"], b'{"error":') is None
 
 
-@pytest.mark.parametrize("coding", ["", "gzip", "deflate"])
+@pytest.mark.parametrize("coding", ["", "gzip", "deflate", "br", "zstd", "gzip, br"])
 @pytest.mark.parametrize("size", [1, 1000, 65536])
 def test_usage_of_a_large_answer(coding, size):
     """Packed or not, in pieces of any size, the counts at the end of an answer that is not held are read."""
     body = b'{"object":"list","data":["%b"],"usage":{"prompt_tokens":7,"completion_tokens":2}}' % (b"x" * 100_000)
-    packed = {"": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}[coding]
+    packed = {
+        "": lambda body: body,
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstd.compress,
+        "gzip, br": lambda body: brotli.compress(gzip.compress(body)),
+    }[coding](body)
     tail = Tail(CHAT, coding.encode())
     for at in range(0, len(packed), size):
         tail.read(packed[at : at + size])
@@ -294,6 +308,9 @@ def test_usage_of_a_large_answer(coding, size):
     ("coding", "pieces"),
     [
         ("br", [b'"usage":{"prompt_tokens":7}']),
+        ("zstd", [b'"usage":{"prompt_tokens":7}']),
+        ("compress", [b'"usage":{"prompt_tokens":7}']),
+        ("br", [brotli.compress(b"\0" * (9 << 20) + b'"usage":{"prompt_tokens":7}')]),
         ("gzip", [b"not packed at all"]),
         ("gzip", [gzip.compress(b'{"usage":{"prompt_tokens":7}}')[:-20]]),
         ("deflate", [zlib.compress(b"\0" * (9 << 20) + b'"usage":{"prompt_tokens":7}')]),

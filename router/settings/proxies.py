@@ -1,0 +1,67 @@
+"""The address of an upstream proxy as a setting or an environment variable gives it."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from router.settings.kinds import Kind, Secret
+
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+_HOST = re.compile(r"[^\s/?#@\[\]\x00-\x20\x7f]{1,253}")
+# Of one field of SOCKS5's login (RFC 1929).
+_LOGIN_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAddress:
+    """Where a proxy listens and how to log in; its text form is without the login. scheme `off`: no proxy at all."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    user: str = field(default="", repr=False)
+    password: Secret | None = None
+
+    def __str__(self) -> str:
+        if self.scheme == "off":
+            return "off"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{'set@' if self.user else ''}{host}:{self.port}"
+
+
+OFF = ProxyAddress("off")
+
+
+def proxy_address(text: str) -> ProxyAddress:
+    """The address of a URL; without a scheme it is http://. Raises ValueError."""
+    text = text.strip()
+    if text.lower() == "off":
+        return OFF
+    # urlsplit drops line ends and tabs, which would hide what was written.
+    if re.search(r"[\x00-\x20\x7f]", text):
+        raise ValueError
+    url = urlsplit(text if "://" in text else f"http://{text}")
+    host = url.hostname or ""
+    if url.scheme not in PORTS or not _HOST.fullmatch(host) or url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if not user and password:
+        raise ValueError
+    if any(len(part.encode()) > _LOGIN_LIMIT or not part.isprintable() for part in (user, password)):
+        raise ValueError
+    port = PORTS[url.scheme] if url.port is None else url.port
+    if not port:
+        raise ValueError
+    return ProxyAddress(url.scheme, host, port, user, Secret(password) if user else None)
+
+
+class _Proxy(Kind, frozen=True):
+    """A proxy's address; a text with a login in it is shown nowhere."""
+
+    def hides(self, value: object) -> bool:
+        """True for a text that may hold a password."""
+        return isinstance(value, str) and "@" in value
+
+
+PROXY = _Proxy("off, or a URL such as http://proxy.example:3128 or socks5://127.0.0.1:1080", "text", proxy_address)

@@ -1,0 +1,269 @@
+"""Content codings (RFC 9110, 8.4.1) taken off piece by piece: gzip, deflate in both its readings, br, zstd.
+
+Rules of this file:
+- No input makes it hold more than its output so far and a step of 1 MiB for each coding: decoders are asked for one
+  step at a time, and each coding's output is counted against the limit, so that a bomb inside a bomb is one too.
+- A gzip member or zstd frame may follow another (RFC 1952, 2.2; RFC 8878, 3); anything else behind the end is an error.
+- brotli and zstd are imported when they are first met; a proxy has loaded them by then (proxy/preload.py).
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Protocol
+
+STEP = 1 << 20
+# What a sender could mean is two; each more multiplies what a bomb costs to find out.
+CODINGS_LIMIT = 4
+# Empty members cost time and give no output that a limit would see.
+_MEMBERS_PER_CALL = 1000
+# RFC 9659: a content coding's window is at most 8 MiB.
+_ZSTD_WINDOW_LOG = 23
+
+
+class UnknownCoding(Exception):
+    """A content coding that is not read here; the text is its name."""
+
+
+class Malformed(Exception):
+    """The data is not in its coding; the text says how."""
+
+
+class OverLimit(Exception):
+    """The data gives more than the limit."""
+
+
+class _Member(Protocol):
+    """One gzip member, zstd frame, or brotli stream. eof: it is whole. rest: what came behind it."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def rest(self) -> bytes: ...
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """What the data gives, about a step at a time. Raises Malformed."""
+        ...
+
+
+class _Zlib:
+    """gzip (31), zlib (15) or raw deflate (-15), by zlib's `wbits`."""
+
+    def __init__(self, wbits: int):
+        self._decoder = zlib.decompressobj(wbits)
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._decoder.unused_data
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        decoder = self._decoder
+        while True:
+            try:
+                piece = decoder.decompress(data, STEP)
+            except zlib.error as error:
+                raise Malformed(str(error)) from None
+            if piece:
+                yield piece
+            data = decoder.unconsumed_tail
+            # A full step may have left output behind without any input.
+            if decoder.eof or (not data and len(piece) < STEP):
+                return
+
+
+class _Deflate:
+    """`deflate` is zlib's form by the RFC and the raw form by many senders; the first two bytes tell."""
+
+    def __init__(self) -> None:
+        self._begin = b""
+        self._found: _Zlib | None = None
+
+    @property
+    def eof(self) -> bool:
+        return self._found is not None and self._found.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._found.rest if self._found is not None else b""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        if self._found is None:
+            data = self._begin + data
+            if len(data) < 2:
+                self._begin = data
+                return
+            wrapped = data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0
+            self._found = _Zlib(15 if wrapped else -15)
+        yield from self._found.pieces(data)
+
+
+class _BrotliDecompressor(Protocol):
+    """What the package, which has no types, gives."""
+
+    def process(self, data: bytes, output_buffer_limit: int) -> bytes: ...
+
+    def is_finished(self) -> bool: ...
+
+    def can_accept_more_data(self) -> bool: ...
+
+
+class _Brotli:
+    """A brotli stream; it has no second one behind it."""
+
+    def __init__(self) -> None:
+        brotli = import_module("brotli")
+        self._error: type[Exception] = brotli.error
+        self._decoder: _BrotliDecompressor = brotli.Decompressor()
+
+    @property
+    def rest(self) -> bytes:
+        return b""
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.is_finished()
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        decoder = self._decoder
+        while True:
+            try:
+                piece = decoder.process(data, output_buffer_limit=STEP // 2)  # it may give twice as much
+            except self._error as error:
+                raise Malformed(str(error).removeprefix("brotli: ")) from None
+            if piece:
+                yield piece
+            # A full step may have left output behind though it would accept more.
+            if decoder.is_finished() or (len(piece) < STEP // 2 and decoder.can_accept_more_data()):
+                return
+            data = b""
+
+
+class _Zstd:
+    """A zstd frame, skippable ones included."""
+
+    def __init__(self) -> None:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd  # pyright: ignore[reportMissingTypeStubs]
+
+        self._error: type[Exception] = zstd.ZstdError
+        self._decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._decoder.unused_data
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        decoder = self._decoder
+        while not decoder.eof:
+            try:
+                piece = decoder.decompress(data, STEP)
+            except self._error as error:
+                raise Malformed(str(error)) from None
+            if piece:
+                yield piece
+            if decoder.needs_input:
+                return
+            data = b""
+
+
+_MEMBERS: dict[str, Callable[[], _Member]] = {
+    "gzip": lambda: _Zlib(31),
+    "x-gzip": lambda: _Zlib(31),
+    "deflate": _Deflate,
+    "br": _Brotli,
+    "zstd": _Zstd,
+}
+#: As a content-encoding or accept-encoding field lists them.
+KNOWN = "gzip, deflate, br, zstd"
+
+
+class _Layer:
+    """One coding: members one behind the other. total: bytes it gave. whole: it stands at the end of a member."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._begin = _MEMBERS[name]
+        self._member = self._begin()
+        self._begun = False
+        self.total = 0
+
+    @property
+    def whole(self) -> bool:
+        return self._begun and self._member.eof
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        for _ in range(_MEMBERS_PER_CALL):
+            if not data:
+                return
+            if self._member.eof:
+                self._begin_next()
+            self._begun = True
+            yield from self._member.pieces(data)
+            data = self._member.rest if self._member.eof else b""
+        if data:
+            raise Malformed("it has too many members")
+
+    def _begin_next(self) -> None:
+        if self._name not in ("gzip", "x-gzip", "zstd"):
+            raise Malformed("there is more behind its end")
+        self._member = self._begin()
+
+
+class Decoder:
+    """Takes off what a content-encoding field lists. Raises UnknownCoding; Malformed when it lists too many.
+
+    names: the codings, as they were applied; none for identity.
+    """
+
+    def __init__(self, field: bytes):
+        self.names = names_in(field)
+        if len(self.names) > CODINGS_LIMIT:
+            raise Malformed(f"it has over {CODINGS_LIMIT} codings")
+        for name in self.names:
+            if name not in _MEMBERS:
+                raise UnknownCoding(name)
+        self._layers = [_Layer(name) for name in reversed(self.names)]
+
+    @property
+    def whole(self) -> bool:
+        """True when every coding stands at its end."""
+        return all(layer.whole for layer in self._layers)
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        """All that the data gives. Raises Malformed, and OverLimit once one coding gives more than `limit` bytes.
+
+        After an error the decoder is of no more use.
+        """
+        for layer in self._layers:
+            layer.total = 0
+        return b"".join(_through(self._layers, data, limit))
+
+
+def names_in(field: bytes) -> list[str]:
+    """The codings a content-encoding field lists, lower-case, less identity."""
+    names = (name.strip().lower() for name in field.decode("latin-1").split(","))
+    return [name for name in names if name not in ("", "identity")]
+
+
+def _through(layers: list[_Layer], data: bytes, limit: int) -> Iterator[bytes]:
+    if not layers:
+        yield data
+        return
+    layer, *inner = layers
+    for piece in layer.pieces(data):
+        layer.total += len(piece)
+        if layer.total > limit:
+            raise OverLimit
+        yield from _through(inner, piece, limit)
