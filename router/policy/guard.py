@@ -114,7 +114,7 @@ def held_up(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | 
 
 def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[float], now: float) -> State:
     """The state of the whole guard. warnings: what would be halts if guard.behavior were halt. shares: of each budget,
-    how much is used, from 0."""
+    how much is spent, from 0."""
     if any(halt.holds(now) for halt in halts):
         return "halted"
     if any(warning.holds(now) for warning in warnings) or any(share >= WARN_SHARE for share in shares):
@@ -134,7 +134,7 @@ def used_up(purse: Purse) -> str:
 def nearly_used(purse: Purse) -> str:
     """What is said of a budget at WARN_SHARE."""
     budget = purse.budget
-    return f"{purse.share * 100:.0f} % of {budget.title} is used"
+    return f"{purse.share * 100:.0f} % of {budget.title} is spent"
 
 
 def halt_fields(halt: Halt | None) -> dict[str, object]:

@@ -143,8 +143,8 @@ class Purse:
 
     @property
     def share(self) -> float:
-        """How much is spent or reserved, from 0."""
-        return (self.spent + self.running) / self.budget.limit
+        """How much is spent, from 0."""
+        return self.spent / self.budget.limit
 
     @property
     def idle(self) -> int:
@@ -155,6 +155,11 @@ class Purse:
     def open(self) -> bool:
         """True when a further request may go without asking. It may need more than there is: then it is the last."""
         return self.outstanding < self._ceiling
+
+    @property
+    def may_open(self) -> bool:
+        """True while what stops a further request is only reserved, or held by others: it may come to less."""
+        return self.spent < self.budget.limit and (self.running > 0 or self.view.idle > 0)
 
     def begin(self, *, give_back: bool) -> int:
         """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""
@@ -168,7 +173,10 @@ class Purse:
         self.view = view
         self.known = True
         if settled:
-            self._ceiling = view.held
+            # More is out than there is, since last requests needed more than was left: what one of them turns out not to
+            # need is nobody's until the others were asked.
+            over = view.spent + view.others + view.held > self.budget.limit
+            self._ceiling = 0 if over else view.held
 
     def alone(self) -> None:
         """Nothing can be shared: count on with what was seen last."""

@@ -11,8 +11,9 @@ from router.policy.guard_budgets import BookView, Budget, Purse, Rates, Sold, Te
 
 # What a request is taken to write before any of its model was seen.
 TYPICAL_OUTPUT = 1000
-_LEARN = 0.1
-_LEAST, _MOST = 0.02, 50.0
+# A dear request is remembered at once and forgotten slowly: too much reserved makes others wait, too little overspends.
+_LEARN = 0.2
+_LEAST, _MOST = 0.001, 50.0
 _MODELS = 1000
 
 #: A backend's URL and the model's name there.
@@ -168,9 +169,9 @@ class Tally:
 
     def _learn(self, model: Model, unit: str, by_size: int, used: int) -> None:
         if by_size > 0 and used > 0 and len(self._ratios) < 2 * _MODELS:
-            before = self._ratios.get((model, unit), 1.0)
             ratio = min(_MOST, max(_LEAST, used / by_size))
-            self._ratios[model, unit] = before + _LEARN * (ratio - before)
+            before = self._ratios.get((model, unit), 1.0)
+            self._ratios[model, unit] = max(ratio, before + _LEARN * (ratio - before))
 
     def _forget(self, books: Set[str]) -> None:
         """Let go of terms that are over and of budgets that are no more, once nothing of them is outstanding."""

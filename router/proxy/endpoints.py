@@ -131,16 +131,19 @@ class Endpoints:
         able = any(target.problem is None for target in snapshot.targets.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
-        # Stalled is no 503: whoever restarts what is not healthy would cut a model that thinks for long.
+        if able and self._runtime.guard.halted:
+            said = "halted"
+        # Neither is a 503: whoever restarts what is not healthy would cut a model that thinks for long.
         await self._respond(connection, request, 200 if able else 503, {"status": said})
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
         buffered_bytes, dropped_log_lines, history, capture, guard (Guard.status), vitals (bounds.report). schema: 1
-        until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the installation may be replaced.
-        history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the start), path (of
-        the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are captured), folder
-        (where they lie), dropped (requests that were not captured since the start), problem (why not, or null)."""
+        until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the installation
+        may be replaced. history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the
+        start), path (of the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are
+        captured), folder (where they lie), dropped (requests that were not captured since the start), problem (why not,
+        or null)."""
         runtime = self._runtime
         snapshot = runtime.snapshot
         backends: list[dict[str, object]] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.errors import Halted
+from router.net.http11 import Cut
 from router.policy import guard as policy
 from router.policy.guard import Halt, Rules
 from router.policy.guard_budgets import ALL, Budget, Rates
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 ROUND_SECONDS = 0.4
 #: No decision is made on what was seen longer ago.
 LOOK_SECONDS = 0.9
-#: How long a request waits for what other processes hold and do not need.
-SHARE_SECONDS = 1.5
+#: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.
+SETTLE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
-_ROUND_PATIENCE = 2.0
+_ROUND_PATIENCE = 10.0
 _ALONE_SECONDS = 10.0
 _BEAT_SECONDS = 20.0
 _PENDING = 10_000
@@ -83,6 +84,8 @@ class Guard:
         self._handed: tuple[Halt, ...] = ()
         # wake: something happened. hurry: somebody waits for the round whose end is `next`.
         self._wake, self._hurry, self._next, self._heard = trio.Event(), trio.Event(), trio.Event(), trio.Event()
+        #: Set when a request with a reservation has ended.
+        self._ended = trio.Event()
 
     def take(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
@@ -127,6 +130,9 @@ class Guard:
             budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account))
             _, rates = self._rates.get((entry.root, entry.served or entry.model), (0, None))
             books = self._tally.count(budgets, sold, rates, self._clock())
+        elif books is not None:
+            self._ended.set()
+            self._ended = trio.Event()
         if books and len(self._finished) < _PENDING:
             self._finished.append((books, entry))
             self._wake.set()
@@ -154,7 +160,7 @@ class Guard:
     ) -> None:
         """Wait until there is room for a request, or until it is known that there is none."""
         size = by_size(ticket.record.request_bytes, bytes_per_token=BYTES_PER_TOKEN)
-        patience = trio.current_time() + SHARE_SECONDS
+        patience = trio.current_time() + SETTLE_SECONDS
         while (rules := self.rules) is not None:
             wanted = self._tally.wanted(budgets, size, rates, model, self._clock())
             short = self._tally.short(wanted)
@@ -164,10 +170,10 @@ class Guard:
                 short = self._tally.short(wanted)
             if not short:
                 break
-            if trio.current_time() < patience and any(self._tally.purses[book].view.idle for book in short):
-                await trio.sleep(_AGAIN_SECONDS)
-                continue
             purse = self._tally.purses[short[0]]
+            if purse.may_open and trio.current_time() < patience:
+                await self._settled(ticket)
+                continue
             reason = policy.used_up(purse)
             self._trip(rules, purse.budget.scope, reason, ticket.record.id, short[0])
             if not rules.halts:
@@ -185,6 +191,12 @@ class Guard:
             await self._rounded()
         finally:
             del self._waiting[id(wanted)]
+
+    async def _settled(self, ticket: "Ticket") -> None:
+        """Wait until a request has ended here, or may have elsewhere."""
+        ticket.connection.deadline(2 * SETTLE_SECONDS, Cut.TOTAL)
+        with trio.move_on_after(_AGAIN_SECONDS):
+            await self._ended.wait()
 
     def _trip(self, rules: Rules, scope: str, reason: str, request: str, book: str = "") -> None:
         now = self._clock()
@@ -204,6 +216,13 @@ class Guard:
             self._nursery.start_soon(notify, f"fairlead guard: {text}")
 
     # What the operator sees and does
+
+    @property
+    def halted(self) -> bool:
+        """True while all traffic is refused, as far as this process has heard."""
+        if self.rules is None or not self.rules.halts:
+            return False
+        return policy.held_up(self.halts, (ALL,), self._clock()) is not None
 
     async def status(self) -> dict[str, object]:
         """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
