@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from router import __version__
+from router.cli import guarded
 from router.cli.parser import Parser
 from router.cli.text import load_settings, note_problems, own_logins, point_lines
 from router.errors import CommandError
@@ -77,6 +78,8 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
         print(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
         print(captures.told(home))
+    for line in guarded.lines(home, settings):
+        print(line)
     print("\nServing. Ctrl-C stops.", flush=True)
 
 

@@ -173,8 +173,8 @@ class Purse:
         self.view = view
         self.known = True
         if settled:
-            # More is out than there is, since last requests needed more than was left: what one of them turns out not to
-            # need is nobody's until the others were asked.
+            # More is out than there is, since the last requests needed more than was left: what one of them turns out
+            # not to need is nobody's until the others were asked.
             over = view.spent + view.others + view.held > self.budget.limit
             self._ceiling = 0 if over else view.held
 

@@ -263,10 +263,11 @@ class Guard:
         try:
             async with trio.open_nursery() as self._nursery:
                 while True:
-                    if self.rules is not None:
-                        await self._rounds()
-                    self._wake = trio.Event()
                     await self._wake.wait()
+                    if self.rules is None and not self._hurry.is_set():
+                        self._wake = trio.Event()
+                    else:
+                        await self._rounds()
         finally:
             self._nursery = None
             if self._turn:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from router.policy.guard import Halt
-from router.policy.guard_budgets import ALL, BookView, Rates, Sold, Unit, share
+from router.policy.guard_budgets import ALL, BookView, Budget, Rates, Sold, Unit, book_of, share, term
 from router.policy.guard_tally import Claim, Model
 from router.store import runs
 from router.store.history import Entry, Priced
@@ -251,21 +251,8 @@ def lift(db: "sqlite3.Connection") -> None:
     db.execute("DELETE FROM guard_halts")
 
 
-class Book(NamedTuple):
-    """A budget as it stands in the file, in its unit's smallest parts."""
-
-    scope: str
-    unit: str
-    label: str
-    began: float
-    spent: int
-    limit: int
-
-
-def books_of(db: "sqlite3.Connection") -> list[Book]:
-    """All budgets in the file, those of past terms too."""
-    found: list[Book] = []
-    for book, *rest in db.execute("SELECT book, began, spent - base, lim FROM guard_books ORDER BY book"):
-        scope, unit, label = book.split("|")
-        found.append(Book(scope, unit, label, *rest))
-    return found
+def spent_of(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
+    """What is spent of a budget in its term of now; None when nobody has looked at it in this term."""
+    book = book_of(budget, term(budget.period, now))
+    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
+    return row[0] if row else None

@@ -10,8 +10,7 @@ import time
 import pytest
 
 from .processes import Proxy, backend, make_home, until
-from .samples import PROTOCOLS
-from .upstream import Upstream, plain, wait_for
+from .upstream import Upstream, plain
 from .wire import Client, ask, request
 
 PRICES = '[prices."model-a"]\ninput = 1000\noutput = 1000\n'
