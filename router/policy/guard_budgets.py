@@ -164,7 +164,7 @@ class Purse:
     def begin(self, *, give_back: bool) -> int:
         """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""
         kept = 0 if give_back or self.view.wanted else self.idle // 2
-        self._ceiling = self.outstanding + kept
+        self._ceiling = min(self._ceiling, self.outstanding + kept)
         return self.reserved + kept
 
     def heard(self, booked: int, view: BookView, *, settled: bool) -> None:
@@ -172,11 +172,12 @@ class Purse:
         self.settled -= booked
         self.view = view
         self.known = True
-        if settled:
+        if view.spent + view.others + view.held > self.budget.limit:
             # More is out than there is, since the last requests needed more than was left: what one of them turns out
             # not to need is nobody's until the others were asked.
-            over = view.spent + view.others + view.held > self.budget.limit
-            self._ceiling = 0 if over else view.held
+            self._ceiling = 0
+        elif settled:
+            self._ceiling = view.held
 
     def alone(self) -> None:
         """Nothing can be shared: count on with what was seen last."""
