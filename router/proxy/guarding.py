@@ -272,7 +272,7 @@ class Guard:
             self._nursery = None
             if self._turn:
                 self._hand_in(give_back=True)
-                self._spending.leave()
+            self._spending.leave()
 
     async def _rounds(self) -> None:
         """Rounds for as long as something happens; at their end nothing is held, so that others may have it."""

@@ -96,7 +96,7 @@ class Spending:
 
     def leave(self) -> None:
         """Hold nothing any more: this process ends."""
-        if self._asked:
+        if self._latest:
             self._ledger.add("DELETE FROM guard_shares WHERE process = ?", (self._process,))
             self._ledger.add("DELETE FROM guard_processes WHERE process = ?", (self._process,))
 
