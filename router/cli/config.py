@@ -11,7 +11,7 @@ from router.cli.text import table
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, value_text
 from router.settings.declared import TABLES
 from router.settings.keys import find, redacted, spelled
-from router.settings.kinds import clean
+from router.settings.kinds import Dollars, Money, clean
 from router.settings.reading import Path, label
 from router.store import config
 from router.store.home import Home, open_home
@@ -154,10 +154,8 @@ def run_get(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(None if value == "" else value))
     else:
-        # The only numbers with a fraction that are no times.
-        amount = options.key.startswith("prices.")
-        timed = not amount and isinstance(value, bool | int | float | tuple)
-        print(clean(value_text(cast("object", value)) if timed else _plain(cast("object", value)), 1 << 20))
+        known = isinstance(value, bool | int | float | tuple)
+        print(clean(value_text(cast("object", value)) if known else _plain(cast("object", value)), 1 << 20))
     return 0
 
 
@@ -169,7 +167,8 @@ def _effective(home: Home, name: str) -> Any:
         return redacted((name,), tree.get(name, {} if name != "routes" else []))
     key = find(name)
     if key.declaration is None:
-        return _of_table(loaded, tree, key.path)
+        value = _of_table(loaded, tree, key.path)
+        return Dollars(value) if isinstance(key.kind, Money) and value != "" else value
     value = getattr(loaded.settings, key.declaration.attribute)
     if key.declaration.secret or isinstance(value, Secret):
         return "set" if value else "unset"

@@ -247,7 +247,7 @@ def _budget(text: str) -> Dollars:
     return Dollars(amount)
 
 
-class _Money(Kind, frozen=True):
+class Money(Kind, frozen=True):
     """An amount: a number of TOML with or without a fraction. least: the smallest there is."""
 
     least: float = 0.0
@@ -272,8 +272,8 @@ TIME = Kind(_TIME, "time", duration)
 SWITCH = Kind("on or off", "switch", switch)
 NAMES = Kind("names, as a list of texts", "names", _names)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _days)
-MONEY = _Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
-BUDGET = _Money("US dollars from 0.001 to 999999, such as 5", "number", _budget, _LEAST_BUDGET)
+MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
+BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _budget, _LEAST_BUDGET)
 PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")
