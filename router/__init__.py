@@ -12,6 +12,24 @@ store    what lies on disk: home, backends, secrets, run file
 backends known providers, as data
 demo     a built-in upstream that speaks all three protocols
 cli      commands, one file each
+
+For other programs: `router.running` (see library) and `router.__version__`; nothing else is public Python.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from router.library import running as running
+
+__all__ = ("__version__", "running")
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Late: `import router` and `fairlead --version` load nothing else.
+    if name == "running":
+        from router.library import running
+
+        return running
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,7 +40,8 @@ def main(argv: list[str]) -> int:
     except BaseException as error:
         code = _report(error)
     try:
-        sys.stdout.flush()
+        if sys.stdout:  # None when it was closed before the start
+            sys.stdout.flush()
     except BrokenPipeError as error:
         code = _report(error)
     return code

@@ -114,7 +114,7 @@ def _add(home: Home, before: Backend, account: Account) -> int:
 
     print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
     alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
-    contact = trio.run(reach, alone, Credentials(os.environ), way_out(home))
+    contact = trio.run(reach, alone, Credentials(os.environ), way_out(home, alone.name))
     for line in contact.text.splitlines():
         print(f"  {line}")
     saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))

@@ -168,7 +168,7 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
 
     from router.cli import reach
 
-    contact, model, trials = trio.run(reach.tested, backend, model, reach.way_out(home))
+    contact, model, trials = trio.run(reach.tested, backend, model, reach.way_out(home, backend.name))
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {

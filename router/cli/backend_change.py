@@ -84,7 +84,7 @@ def check_auth(form: str | None) -> None:
 def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
     """Ask a backend whether it works, say so, save it in place of `before`, and tell the running proxies."""
     note_dropped(outcome)
-    backend, contact = trio.run(_contacted, outcome.backend, way_out(home))
+    backend, contact = trio.run(_contacted, outcome.backend, way_out(home, outcome.backend.name, headers.settings))
     backends.replace(home, before, backend)
     headers.save(home)
     if before is not None and before.root != backend.root:

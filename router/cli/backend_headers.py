@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from router.cli.parser import Parser, note
 from router.errors import CommandError, UsageError
+from router.settings import Settings
 from router.settings.keys import find, redacted, spelled
 from router.settings.kinds import display
 from router.store import config
@@ -15,9 +16,10 @@ from router.store.modes import shown
 
 
 class Headers(NamedTuple):
-    """Changes of a backend's headers, checked."""
+    """Changes of a backend's headers, checked. settings: those of config.toml with them; None for no change."""
 
     changes: Sequence[Change]
+    settings: Settings | None = None
 
     def save(self, home: Home) -> None:
         """Write them to config.toml and say so; values are not shown. Raises CommandError."""
@@ -69,8 +71,8 @@ def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = 
     twice = next((header for header in names if names.count(header) > 1), None)
     if twice is not None:
         raise UsageError(f"the header {twice} is named twice.")
-    config.check(home, config.changed(config.before(home), wanted, shown(home.at(config.NAME))))
-    return Headers(wanted)
+    loaded = config.check(home, config.changed(config.before(home), wanted, shown(home.at(config.NAME))))
+    return Headers(wanted, loaded.settings)
 
 
 def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:

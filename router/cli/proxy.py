@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from router import __version__
 from router.cli import guarded
 from router.cli.parser import Parser
-from router.cli.text import load_settings, note_problems, own_logins, point_lines
+from router.cli.text import load_settings, own_logins, point_lines, problem_lines, say_aside
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
 from router.store import access, backends, captures, config
@@ -68,19 +68,18 @@ def _flags(options: argparse.Namespace) -> dict[str, str]:
 
 def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     found, problems = backends.load(home)
-    note_problems(problems)
+    say_aside(problem_lines(problems), error=True)
     enabled = [backend for backend in found if backend.enabled]
-    print(f"fairlead {__version__}   {serving.url}   {_served([entry.name for entry in enabled], settings.demo)}\n")
-    print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))))
+    lines = [f"fairlead {__version__}   {serving.url}   {_served([entry.name for entry in enabled], settings.demo)}\n"]
+    lines += point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))
     if not enabled:
-        print("Add a backend:   fairlead backend add anthropic --key-stdin")
+        lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.ledger.elsewhere:
-        print(f"{serving.runtime.ledger.elsewhere}.")
+        lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
-        print(captures.told(home))
-    for line in guarded.lines(home, settings):
-        print(line)
-    print("\nServing. Ctrl-C stops.", flush=True)
+        lines.append(captures.told(home))
+    lines += guarded.lines(home, settings)
+    say_aside([*lines, "\nServing. Ctrl-C stops."])
 
 
 def _served(names: list[str], demo: bool) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import msgspec
 import trio
@@ -12,8 +13,9 @@ from router.cli.text import count
 from router.errors import CommandError
 from router.net.control import ControlError, fetch_models, probe, serves_strangers
 from router.net.outbound import Outbound, outbound
+from router.proxy.changes import set_headers
 from router.proxy.credentials import Credentials
-from router.settings import Secret
+from router.settings import Secret, Settings
 from router.store import config
 from router.store.home import Home
 from router.store.references import source
@@ -54,9 +56,10 @@ async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
     return await keys.key(backend.accounts[0].key)
 
 
-def way_out(home: Home) -> Outbound:
-    """How this home's settings have upstreams reached. Raises CommandError."""
-    return outbound(config.load(home, os.environ).settings, os.environ)
+def way_out(home: Home, name: str, settings: Settings | None = None) -> Outbound:
+    """How these settings, the home's when none are given, have a backend reached. Raises CommandError."""
+    settings = settings or config.load(home, os.environ).settings
+    return replace(outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
 
 
 async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:

@@ -1,14 +1,17 @@
 """`fairlead stop`: end the running proxies of this home."""
 
 import os
+import secrets
 
 import trio
 
-from router.cli.parser import Parser
+from router.cli.occupant import occupant
+from router.cli.parser import Parser, note
 from router.cli.running import proven
 from router.errors import CommandError, UsageError
 from router.net.control import ControlError, prove
-from router.store import runs
+from router.settings import Secret
+from router.store import config, runs
 from router.store.home import Home, open_home
 
 # The proxy drains for 10 s, then tells its streams.
@@ -34,6 +37,7 @@ async def _stop(home: Home, port: str | None) -> int:
     if not found:
         await _refuse_strangers(home, port)
         print("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
+        await _note_other(int(port) if port else config.load(home, os.environ).settings.port)
         return 0
     for entry, proxy in found:
         try:
@@ -65,3 +69,12 @@ async def _refuse_strangers(home: Home, port: str | None) -> None:
                 f"{entry.url} answers, but could not prove to be the fairlead of this home; it was told nothing.",
                 f"Its run file names process {entry.pid}.",
             )
+
+
+async def _note_other(port: int) -> None:
+    """Say who else has the port: a proxy whose home was removed is no longer found by commands."""
+    nobodys = Secret(secrets.token_hex())
+    if port and await prove(f"http://localhost:{port}", nobodys) is False:
+        who = occupant(port)
+        note(f"note: another program has port {port}{f' ({who})' if who else ''}.")
+        note("      A proxy whose home was removed can be stopped by its process only.")

@@ -1,7 +1,9 @@
 """What several commands print: tables, the lines that point a tool at the proxy, backends that could not be read."""
 
+import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import Backend
@@ -87,7 +89,29 @@ def load_settings(home: Home, flags: Mapping[str, str] | None = None) -> Loaded:
 
 def note_problems(problems: Iterable[Problem]) -> None:
     """Say which backends could not be read."""
+    for line in problem_lines(problems):
+        note(line)
+
+
+def problem_lines(problems: Iterable[Problem]) -> list[str]:
+    """Which backends could not be read, and what mends them."""
+    lines: list[str] = []
     for problem in problems:
-        note(f"error: {problem.message}")
-        for line in problem.hint.splitlines():
-            note(f"       {line}")
+        lines += [f"error: {problem.message}", *(f"       {line}" for line in problem.hint.splitlines())]
+    return lines
+
+
+def say_aside(lines: Sequence[str], *, error: bool = False) -> None:
+    """Print lines from a thread: a pipe that nobody reads keeps the caller from nothing.
+
+    Past Python's own stream: a print that waits holds a lock which the interpreter needs at its end.
+    """
+
+    def write() -> None:
+        data = "".join(f"{line}\n" for line in lines).encode()
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(2 if error else 1, data) :]
+
+    if lines:
+        threading.Thread(target=write, name="output", daemon=True).start()

@@ -14,6 +14,8 @@ from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 from router.net.tunnels import HEAD_LIMIT, INTERIM_LIMIT
 
 TLS_RECORD = 16_384
+# Over this nothing is copied at once: 64 MiB would hold up every stream for 30 ms.
+LARGE = 1 << 20
 # An idle connection's buffers take this much, whatever the peer does.
 SURELY_TAKEN = 32_768
 REFUSED = 300
@@ -77,18 +79,20 @@ class Exchange:
                 parts += conn.send_with_data_passthrough(h11.Data(data=piece)) or ()  # type: ignore[arg-type]
         parts += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
         stream = connection.stream
-        rest: Bytes = b""
+        rest: Sequence[Bytes] = parts
         try:
-            if isinstance(stream, SocketStream):
-                rest = stream.try_send(parts)
+            if size <= LARGE and isinstance(stream, SocketStream):
+                rest = (stream.try_send(parts),)
             elif size <= SURELY_TAKEN:
                 await stream.send_all(b"".join(parts))
-            else:
-                rest = b"".join(parts)
+                await stream.wait_send_all_might_not_block()
+                rest = ()
+            elif size <= LARGE:
+                rest = (b"".join(parts),)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             return
         del parts
-        if rest:
+        if any(rest):
             await self._while_answering(self._send_rest, rest)
 
     async def send_streamed(
@@ -141,20 +145,22 @@ class Exchange:
         parts = self._lent().h11.send_with_data_passthrough(event) or ()
         stream = self._lent().stream
         if isinstance(stream, SocketStream) and parts:
-            await self._send_rest(stream.try_send(parts))
+            await self._send_rest((stream.try_send(parts),))
         else:
-            await self._send_rest(b"".join(parts))
+            await self._send_rest((b"".join(parts),))
 
-    async def _send_rest(self, rest: Bytes) -> None:
+    async def _send_rest(self, rest: Sequence[Bytes]) -> None:
         stream = self._lent().stream
-        if isinstance(stream, SocketStream):
-            await stream.send_all(rest)
-            return
-        data = memoryview(rest)
-        for at in range(0, len(data), TLS_RECORD):
-            # Waiting inside a send is no good: cut there, trio's TLS stream could not even be read any more.
+        for part in rest:
+            if isinstance(stream, SocketStream):
+                await stream.send_all(part)
+                continue
+            data = memoryview(part)
+            for at in range(0, len(data), TLS_RECORD):
+                # The send itself never waits (connections.Unblocked), so only this can be cut.
+                await stream.wait_send_all_might_not_block()
+                await stream.send_all(data[at : at + TLS_RECORD])
             await stream.wait_send_all_might_not_block()
-            await stream.send_all(data[at : at + TLS_RECORD])
 
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).

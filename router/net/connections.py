@@ -46,9 +46,49 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
+class Unblocked(trio.abc.Stream):
+    """What TLS sends through. Its `send_all` never waits: trio's TLS stream cannot even be read any more once a send
+    was cut. What the socket did not take goes out with the next wait or send."""
+
+    def __init__(self, below: SocketStream):
+        self._below = below
+        self._rest = b""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send what the socket takes, keep the rest."""
+        self._rest = self._below.try_send((self._rest, data) if self._rest else (data,))
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until all went out and the socket takes more; may be cut."""
+        while True:
+            await self._below.wait_send_all_might_not_block()
+            if not self._rest:
+                return
+            self._rest = self._below.try_send((self._rest,))
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """As the socket's."""
+        return await self._below.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """Close the socket."""
+        await self._below.aclose()
+
+
 def _age(stack: "list[UpstreamConnection]") -> float:
     """When the oldest one of a stack expires."""
     return stack[0].expires
+
+
+def _unread(layer: trio.abc.Stream) -> bool:
+    """True when bytes wait in TLS, or in the TLS below it."""
+    if not isinstance(layer, trio.SSLStream):
+        return False
+    tls = cast("trio.SSLStream[trio.abc.Stream]", layer)
+    # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+    waiting = tls._incoming.pending  # pyright: ignore[reportPrivateUsage]
+    return bool(waiting) or tls.pending() > 0 or _unread(tls.transport_stream)
 
 
 class UpstreamConnection:
@@ -66,13 +106,7 @@ class UpstreamConnection:
 
     def dirty(self) -> bool:
         """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
-        layer = self.stream
-        while not isinstance(layer, SocketStream):
-            # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
-            if layer.pending() > 0 or layer._incoming.pending:  # pyright: ignore[reportPrivateUsage]
-                return True
-            layer = cast("Stream", layer.transport_stream)
-        return self.socket.dirty()
+        return _unread(self.stream) or self.socket.dirty()
 
     def close(self) -> None:
         """Close at once, from any task."""
@@ -205,7 +239,8 @@ class Connections:
         except CommandError as error:
             raise Unreachable(f"TLS with {host} is not possible: {error} {error.hint}") from None
         try:
-            stream = trio.SSLStream[trio.abc.Stream](below, context, server_hostname=host, https_compatible=True)
+            through = Unblocked(below) if isinstance(below, SocketStream) else below
+            stream = trio.SSLStream[trio.abc.Stream](through, context, server_hostname=host, https_compatible=True)
             await stream.do_handshake()
         except (OSError, ssl.SSLError, trio.BrokenResourceError, UnicodeError) as error:
             raise Unreachable(f"TLS with {host} failed: {tls_problem(error, host)}.") from None

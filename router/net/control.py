@@ -74,7 +74,7 @@ async def fetch_models(
     query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
-        answer = await exchange("GET", url, _key_headers(backend, key), None, timeout, way)
+        answer = await exchange("GET", url, _headers(backend, key, way), None, timeout, way)
         page = _page(answer, url, key)
         found.update((model, None) for model in _names(backend, page.data or []))
         if not page.has_more or not page.last_id or len(found) >= MODELS:
@@ -98,9 +98,8 @@ async def probe(
 ) -> str:
     """Send the smallest real request of a protocol; the text that came, may be ''. Raises ControlError."""
     url = backend.root + _ENDPOINTS[protocol]
-    headers = {**_key_headers(backend, key), "content-type": "application/json"}
-    if protocol == "messages":
-        headers["anthropic-version"] = ANTHROPIC_VERSION
+    version = {"anthropic-version": ANTHROPIC_VERSION} if protocol == "messages" else {}
+    headers = {**version, **_headers(backend, key, way), "content-type": "application/json"}
     body = msgspec.json.encode(_tiny_request(backend, model, protocol))
     answer = await exchange("POST", url, headers, body, timeout, way)
     data = _json(answer, url, key)
@@ -173,11 +172,13 @@ async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None
     return hmac.compare_digest(answer.headers.get("x-fairlead-proof", ""), expected)
 
 
-def _key_headers(backend: Backend, key: Secret | None) -> dict[str, str]:
+def _headers(backend: Backend, key: Secret | None, way: Outbound) -> dict[str, str]:
+    """The configured headers and that of the key, by lower-case name."""
+    headers = dict(way.headers)
     if auth_form(backend) == "x-api-key":
-        version = {"anthropic-version": ANTHROPIC_VERSION}
-        return {**version, "x-api-key": key.reveal()} if key else version
-    return {"authorization": f"Bearer {key.reveal()}"} if key else {}
+        headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
+        return {**headers, "x-api-key": key.reveal()} if key else headers
+    return {**headers, "authorization": f"Bearer {key.reveal()}"} if key else headers
 
 
 def _json(answer: Answer, url: str, key: Secret | None) -> object:

@@ -9,7 +9,7 @@ import re
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError, WrongVerb
+from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
 from router.net.headers import Lines, first_values, lines_of
 
 HEAD_LIMIT = 65536
@@ -75,3 +75,8 @@ def malformed(error: h11.RemoteProtocolError) -> RouterError:
     problem = BadRequest(f"The request is not valid HTTP: {error}.")
     problem.status = error.error_status_hint
     return problem
+
+
+def too_large(limit: int) -> TooLarge:
+    """The error for a body over its limit in bytes."""
+    return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")

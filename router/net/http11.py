@@ -20,10 +20,11 @@ from typing import Protocol
 import h11
 import trio
 
-from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge
+from router.errors import BadRequest, HeadTooLarge, RouterError
 from router.net.ahead import ReadAhead
+from router.net.gathered import Gathered
 from router.net.headers import Headers, RawHeaders, extended
-from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed
+from router.net.heads import HEAD_LIMIT, Request, check_head, check_raw, malformed, too_large
 from router.net.stream import Bytes, SocketStream
 
 
@@ -118,8 +119,7 @@ class Connection:
 
     def deadline(self, seconds: float, why: Cut) -> None:
         """Move the connection's one deadline; `why` is what it will mean."""
-        self._meaning = why
-        self._seconds = seconds
+        self._meaning, self._seconds = why, seconds
         self._scope.deadline = trio.current_time() + seconds
 
     def restart(self) -> None:
@@ -278,17 +278,17 @@ class Connection:
 
     async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
-        pieces: list[bytes] = []
+        gathered = Gathered()
         while piece := await self.more_body(limit):
-            pieces.append(piece)
+            gathered.add(piece)
             hold(len(piece))
-        return b"".join(pieces)  # bytes also from one bytearray: what reads a body reads bytes faster
+        return gathered.whole()
 
     async def more_body(self, limit: int) -> bytes:
         """The next piece of the request body, b"" at its end; raises TooLarge when all are over `limit` bytes."""
         conn = self._h11
         if self._announced > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         self._feed()
         while True:
             try:
@@ -298,7 +298,7 @@ class Connection:
             if isinstance(event, h11.Data):
                 self._received += len(event.data)
                 if self._received > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 return event.data
             if event is h11.NEED_DATA:
                 if not self._ahead:
@@ -346,11 +346,12 @@ class Connection:
 
     async def write(self, parts: Sequence[Bytes]) -> None:
         """Send all, waiting for the client at most `limits.stalled`."""
-        if not parts:
-            return
-        rest = self.write_now(parts)
-        if not rest:
-            return
+        rest = self.write_now(parts) if parts else b""
+        if rest:
+            await self.flush(rest)
+
+    async def flush(self, rest: bytes) -> None:
+        """Send what `write_now` left, as `write` does. It is not copied again: a slow reader holds it for long."""
         scope = self._scope
         before, meaning = scope.deadline, self._meaning
         self.deadline(self.limits.stalled, Cut.STALLED)
@@ -361,8 +362,7 @@ class Connection:
             self._lost()
             await trio.lowlevel.checkpoint()
         self._writing = False
-        self._meaning = meaning
-        scope.deadline = before
+        self._meaning, scope.deadline = meaning, before
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
@@ -393,10 +393,6 @@ class Connection:
     def _lost(self) -> None:
         self._ahead.ended = True
         self.cut(Cut.GONE)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")

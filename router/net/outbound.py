@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from router.errors import CommandError
@@ -14,12 +14,14 @@ from router.settings.proxies import OFF, proxy_address
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """The way out. secure, plain: the proxy for https:// and for http:// upstreams. bypass: names, addresses and
-    networks that are reached without one, `*` for all. roots: certificates in PEM, '' for none."""
+    networks that are reached without one, `*` for all. roots: certificates in PEM, '' for none. headers: what
+    fairlead's own requests to one backend carry beside its key, by lower-case name."""
 
     secure: ProxyAddress | None = None
     plain: ProxyAddress | None = None
     bypass: tuple[str, ...] = ()
     roots: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def proxy(self, scheme: str, host: str, port: int) -> ProxyAddress | None:
         """The proxy to that upstream; None to connect directly, as always to this machine."""

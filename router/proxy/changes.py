@@ -14,7 +14,8 @@ from functools import lru_cache
 import msgspec
 
 from router.net.headers import changeable
-from router.settings.tables import Edits, Effort
+from router.settings import Frozen
+from router.settings.tables import BackendOptions, Edits, Effort
 from router.wire.dialects import Call
 from router.wire.draft import Draft
 
@@ -51,6 +52,12 @@ def header_changes(all_edits: Sequence[Edits], present: Mapping[bytes, bytes], n
         elif name in present:
             notes.append(f"header {name.decode()} removed")
     return found
+
+
+def set_headers(options: BackendOptions | None) -> Mapping[str, str]:
+    """The headers that a backend's table sets on every request to it, by lower-case name; those that may be sent."""
+    wanted = options.edits.set_headers if options is not None else Frozen[str]()
+    return {name.lower(): value for name, value in wanted.items() if _line(name, value) is not None}
 
 
 @lru_cache(maxsize=1024)

@@ -102,8 +102,8 @@ async def _started(words: Sequence[str], environ: Mapping[str, str]) -> trio.Pro
             stderr=subprocess.PIPE,
             cwd=_own_folder(),
             env=child_environment(environ),
-            preexec_fn=for_children(),
             **_SESSION,
+            **for_children(),
         )
     except FileNotFoundError:
         raise CommandError(f"the command {words[0]} {_missing(name)}.") from None

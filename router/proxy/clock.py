@@ -1,5 +1,6 @@
 """Clocks: one for deadlines, which stands still while the process does, and a reading of all there are."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -51,8 +52,8 @@ class Reading(NamedTuple):
 
 def read_clocks() -> Reading:
     """The clocks of this system."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return Reading(time.perf_counter(), time.time(), None if boot is None else time.clock_gettime(boot))
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else None
+    return Reading(time.perf_counter(), time.time(), boot)
 
 
 def jump(before: Reading, after: Reading, planned: float) -> float:

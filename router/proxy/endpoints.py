@@ -1,14 +1,12 @@
 """fairlead's own endpoints: liveness, health, models, and the operator's (product.md 9)."""
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 import trio
 
-from router import __version__
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Cut, Request
@@ -16,13 +14,11 @@ from router.policy.listing import listing
 from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.administration import Action, Ask
-from router.proxy.bounds import report
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
-from router.store import captures
+from router.proxy.status import Operated, problems_of, status
 
-STATUS_SCHEMA = 1
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _BODY_LIMIT = 65536
 _ADMIN_SECONDS = 60.0
@@ -43,25 +39,6 @@ class Own(NamedTuple):
     reads: bool = False
 
 
-class Operated(Protocol):
-    """What operators act on. url: for clients on this machine."""
-
-    url: str
-
-    @property
-    def problems(self) -> list[str]:
-        """What the user should know, each with its fix."""
-        ...
-
-    def stop(self) -> None:
-        """Begin to stop."""
-        ...
-
-    def reload(self) -> trio.Event:
-        """Ask for a reload; the event is set when it is done."""
-        ...
-
-
 class Endpoints:
     """The endpoints of one proxy."""
 
@@ -69,7 +46,6 @@ class Endpoints:
         self._runtime = runtime
         self._gate = gate
         self._operated = operated
-        self._started = trio.current_time()
 
     async def serve(self, connection: Connection, request: Request) -> bool:
         """Answer when the path is one of ours; False when it is not. Raises RouterError."""
@@ -137,68 +113,9 @@ class Endpoints:
         await self._respond(connection, request, 200 if able else 503, {"status": said})
 
     async def _status(self, connection: Connection, request: Request) -> None:
-        """Fields: schema, version, pid, url, uptime_s, loaded, backends, models, problems, upstream_connections,
-        buffered_bytes, dropped_log_lines, history, capture, guard (Guard.status), vitals (bounds.report). schema: 1
-        until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the installation
-        may be replaced. history: problem (why nothing is kept on disk, or null), dropped (rows that were lost since the
-        start), path (of the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies are
-        captured), folder (where they lie), dropped (requests that were not captured since the start), problem (why not,
-        or null)."""
-        runtime = self._runtime
-        snapshot = runtime.snapshot
-        backends: list[dict[str, object]] = []
-        problems = self._problems()
-        for backend in snapshot.table.backends:
-            catalog = runtime.catalogs.get(backend.name)
-            backends.append(
-                {
-                    "name": backend.name,
-                    "protocols": backend.protocols,
-                    "enabled": backend.enabled,
-                    "models": len(catalog.models) if catalog else 0,
-                    "problem": problems.get(backend.name),
-                }
-            )
-        answer = {
-            "schema": STATUS_SCHEMA,
-            "version": __version__,
-            "pid": os.getpid(),
-            "url": self._operated.url,
-            "uptime_s": round(trio.current_time() - self._started, 1),
-            "loaded": runtime.loaded.is_set(),
-            "backends": backends,
-            "models": [
-                {"id": name, "backend": owner, "protocols": snapshot.table.named[owner].protocols}
-                for name, owner in listing(snapshot.table).items()
-            ],
-            "problems": self._operated.problems,
-            "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
-            "buffered_bytes": runtime.buffers.held,
-            "dropped_log_lines": runtime.log.dropped,
-            "history": {
-                "problem": runtime.ledger.problem,
-                "dropped": runtime.ledger.dropped,
-                "path": str(runtime.ledger.path),
-                "elsewhere": runtime.ledger.elsewhere,
-            },
-            "capture": {
-                "on": runtime.settings.history_capture,
-                "folder": str(runtime.home.at(captures.FOLDER)),
-                "dropped": runtime.captures.dropped,
-                "problem": runtime.captures.problem,
-            },
-            "guard": await runtime.guard.status(),
-            "vitals": await trio.to_thread.run_sync(report, runtime),
-        }
-        await self._respond(connection, request, 200, answer)
-
-    def _problems(self) -> dict[str, str]:
-        """Of each backend that cannot serve now, why."""
-        found = {name: entry.problem for name, entry in self._runtime.catalogs.items() if entry.problem}
-        for name, target in self._runtime.snapshot.targets.items():
-            if target.problem:
-                found[name] = target.problem
-        return found
+        """Fields: those of status.status."""
+        await self._runtime.guard.current()
+        await self._respond(connection, request, 200, status(self._runtime, self._operated))
 
     async def _take_up(self) -> None:
         """Have the proxy use what lies in the home now."""
@@ -213,7 +130,7 @@ class Endpoints:
         """End all halts of this home. Fields: lifted (the halts that held, as in /status), guard (as in /status)."""
         guard = self._runtime.guard
         lifted = await guard.resume()
-        await self._respond(connection, request, 200, {"lifted": lifted, "guard": await guard.status()})
+        await self._respond(connection, request, 200, {"lifted": lifted, "guard": guard.status()})
 
     async def _explain(self, connection: Connection, request: Request) -> None:
         """A Question about a request; the answer is an Explanation (both in proxy/explaining.py)."""
@@ -250,7 +167,7 @@ class Endpoints:
             home=self._runtime.home,
             environ=self._runtime.environ,
             headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
-            problems=self._problems(),
+            problems=problems_of(self._runtime),
             names=_names(request.path),
             body=body,
         )

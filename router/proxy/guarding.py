@@ -103,8 +103,7 @@ class Guard:
         record, target = ticket.record, ticket.target
         assert target is not None
         self._tally.release(record.id)
-        if self._halting or trio.current_time() - self._heard_at > LOOK_SECONDS:
-            await self._rounded()
+        await (self._rounded() if self._halting else self.current())
         scopes = policy.scopes_of(record.backend, record.account)
         self._check(ticket, scopes)
         budgets = rules.budgets_of(scopes)
@@ -224,15 +223,18 @@ class Guard:
             return False
         return policy.held_up(self.halts, (ALL,), self._clock()) is not None
 
-    async def status(self) -> dict[str, object]:
+    async def current(self) -> None:
+        """Wait until what is known is not older than LOOK_SECONDS."""
+        if self.rules is not None and trio.current_time() - self._heard_at > LOOK_SECONDS:
+            await self._rounded()
+
+    def status(self) -> dict[str, object]:
         """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
         request, null while there is none; halts, all of them; budgets: scope, period, unit, limit, spent, reserved,
         renews."""
         rules = self.rules
         if rules is None:
             return {"state": "off", **policy.halt_fields(None), "halts": [], "budgets": []}
-        if trio.current_time() - self._heard_at > LOOK_SECONDS:
-            await self._rounded()
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]

@@ -13,7 +13,7 @@ from router.proxy.accesslog import AccessLog
 from router.store import runs
 from router.store.home import Home
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 
 
 class Presence:
@@ -45,7 +45,7 @@ class Presence:
 
     def _look(self) -> None:
         # Without its home there is nothing to be found in, and making it again would undo what its user did.
-        if not self._home.path.is_dir():
+        if not self._home.there():
             return
         with contextlib.suppress(CommandError):
             if runs.present(self._home, self._run):

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable
+from typing import Any
 
 # What the soft limit was before it was raised; None where it was not.
 _usual: tuple[int, int] | None = None
@@ -20,18 +20,17 @@ def prepare() -> None:
     _keep_freed_memory()
 
 
-def for_children() -> Callable[[], None] | None:
-    """What a child calls before its program begins, so that it has the limits this process was started with; None
-    where they were not changed.
+def for_children() -> dict[str, Any]:
+    """What starts a child (subprocess.Popen) with the limits this process was started with.
 
     Programs that use select(2), or close every possible descriptor at their start, fail under a high limit.
     """
     if _usual is None or sys.platform == "win32":
-        return None
+        return {}
     import resource
 
     # Bound here: between fork and exec no line of Python may run, another thread may have held any lock.
-    return functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, _usual)
+    return {"preexec_fn": functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, _usual)}
 
 
 def _fill_streams() -> None:

@@ -99,8 +99,12 @@ class Relay:
         self._mark(trio.current_time())
         while not ended:
             if rest:
-                await self._connection.write((rest,))
+                await self._connection.flush(rest)
+                rest = b""
                 self._mark(trio.current_time())  # the client was slow, not the upstream
+            if self._counted:
+                self._count(len(self._splitter.tail) + len(self._held))
+                self._mark(trio.current_time())
             with trio.CancelScope(deadline=self._wake()) as nap:
                 while True:
                     pieces = await self._upstream.read()
@@ -112,7 +116,9 @@ class Relay:
                     if isinstance(out, Failure):
                         return out
                     rest = self._connection.write_now(out) if out else b""
-                    if rest:
+                    if rest or self._counted:
+                        # For a slow reader one copy is enough.
+                        del pieces, out
                         break
                     now = trio.current_time()
                     if ending:
@@ -159,7 +165,7 @@ class Relay:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
-        waiting = len(self._splitter.tail) + len(self._held)
+        waiting = len(self._splitter.tail) + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
         if len(self.shown) < self.kept:

@@ -13,6 +13,7 @@ from router.proxy.runtime import Runtime
 from router.proxy.watch import Watch
 from router.settings import Loaded, Secret, Settings
 from router.store import access
+from router.store.modes import shown
 
 
 class Reloading:
@@ -45,6 +46,12 @@ class Reloading:
     def _read(self) -> tuple[Configuration, Secret | None]:
         """In a thread: it reads files, and may make the home's client key. Raises CommandError."""
         home = self._runtime.home
+        if not home.there():
+            # Reading on would find no backend, and make a new home.
+            raise CommandError(
+                f"{shown(home.path)} was removed: this proxy goes on with what it has in memory, and keeps no history.",
+                "Stop it by its process, or bring the folder back.",
+            )
         loaded = self._again()
         access.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)

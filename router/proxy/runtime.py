@@ -17,6 +17,7 @@ from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
+from router.proxy.changes import set_headers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header, keys_of
 from router.proxy.guarding import Guard
@@ -242,7 +243,8 @@ class Runtime:
         try:
             target = await self._with_key(target) if target is not None else None
             key = target.secret if target else None
-            entry.models = tuple(await fetch_models(entry.backend, key, way=self.outbound))
+            way = replace(self.outbound, headers=set_headers(self.settings.backends.get(entry.backend.name)))
+            entry.models = tuple(await fetch_models(entry.backend, key, way=way))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

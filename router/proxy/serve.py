@@ -72,6 +72,7 @@ class Serving:
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
         self.reload = reload
+        self.started = trio.current_time()
         #: True once every connection is to close after the answer that is under way.
         self.draining = False
         run = runs.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())

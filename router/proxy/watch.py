@@ -4,6 +4,7 @@ One task does it, one reload at a time; whoever asks meanwhile waits for the nex
 thread of their own: a home on a network may hang, and requests go on.
 """
 
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 
@@ -57,7 +58,7 @@ class Watch:
 
 
 def signature(home: Home) -> Signature:
-    """What changes when a file of the configuration does: name, inode, size and time of each."""
+    """What changes when a file of the configuration does, or the home itself: name, inode, size and time of each."""
     names = list(FILES)
     for folder in FOLDERS:
         try:
@@ -71,4 +72,6 @@ def signature(home: Home) -> Signature:
         except OSError:
             continue
         found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
+    with contextlib.suppress(OSError):
+        found.append(("", os.stat(home.path).st_ino, 0, 0))
     return tuple(found)

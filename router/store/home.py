@@ -46,10 +46,15 @@ class Home:
 
     def __init__(self, path: Path):
         self.path = path
+        self._number = _number(path)
 
     def at(self, name: str) -> Path:
         """Where a file of the home lies."""
         return self.path.joinpath(*name.split("/"))
+
+    def there(self) -> bool:
+        """False once the folder was removed; another one in its place is another home."""
+        return self._number is not None and _number(self.path) == self._number
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises CommandError for one others could read."""
@@ -131,6 +136,13 @@ class Home:
         parent = self.at(name.rpartition("/")[0]) if "/" in name else self.path
         if parent != self.path and (parent.is_symlink() or parent.exists()):
             check_folder(parent)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _write_new(path: Path, data: bytes) -> None:

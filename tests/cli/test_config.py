@@ -217,3 +217,13 @@ def test_usage(fairlead, arguments, code, said):
     done = fairlead("config", *arguments)
     assert done.code == code
     assert said in done.out + done.err
+
+
+def test_a_proxys_login_is_no_argument(fairlead):
+    """Its URL may be one without a login; with one it comes over standard input and is shown nowhere."""
+    code, out, err = fairlead("config", "set", "upstream_proxy", "http://me:hunter2@proxy:8080")
+    assert code == 2
+    assert "hunter2" not in out + err
+    assert "config set upstream_proxy --stdin" in err
+    assert fairlead("config", "set", "upstream_proxy", "http://proxy:8080")[0] == 0
+    assert fairlead("config", "get", "upstream_proxy")[1] == "http://proxy:8080\n"

@@ -258,4 +258,4 @@ def test_a_home_that_cannot_keep_it(pair):
     assert until(lambda: "newer fairlead" in pair.proxy.said()), pair.proxy.said()
     pair.restart()
     assert pair.ask("/v1/responses/resp_1").status == 400
-    assert pair.proxy.said().count("newer fairlead") == 1
+    assert until(lambda: pair.proxy.said().count("newer fairlead") == 1), pair.proxy.said()

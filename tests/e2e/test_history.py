@@ -129,7 +129,8 @@ class Mixed:
         if packed:
             body, fields = gzip.compress(body), [*fields, (b"Content-Encoding", b"gzip")]
         client, answer = self._ask(protocol, streamed=False, script=plain(body, b"200 OK", *fields))
-        told = {"billing": "five_hour", "utilisation": 0.42} if protocol.name == "messages" else {}
+        told = {"billing": "five_hour", "utilisation": 0.42, "used_5h": 0.42, "used_7d": 0.17}
+        told = told if protocol.name == "messages" else {}
         self._note(protocol, client, answer, tokens, **told)
 
     def streamed(self, protocol):
@@ -272,6 +273,8 @@ def test_500_requests_are_told_alike(box):
     for name, expected in mixed.expected.items():
         row = rows[name]
         assert {key: row[key] for key in expected} == expected, row
+        assert len(row["tries"]) == row["attempts"]
+        assert all((one["backend"], one["done"]) == ("box", "") for one in row["tries"])
         assert 0 <= row["first_byte_ms"] <= row["total_ms"] or row["error"] == "client_gone"
     check_sums(rows.values(), ask(proxy.port, "/analytics", None, proxy.operator()).json())
     check_sums(rows.values(), json.loads(command(proxy, "usage", "--json")))
@@ -299,8 +302,9 @@ def check_sums(rows, found):
     assert (billed["name"], billed["requests"]) == ("five_hour", sum(row["billing"] != "" for row in rows))
     [account] = found["accounts"]
     assert account["name"] == "box/none"
-    [limit] = found["limits"]
-    assert (limit["account"], limit["utilisation"]) == ("box/none", 0.42)
+    limits = [(limit["account"], limit["window"], limit["utilisation"]) for limit in found["limits"]]
+    assert limits == [("box/none", "5h", 0.42), ("box/none", "7d", 0.17)]
+    assert found["prices"] == ["config.toml"]
     assert found["rate"]["cost_usd_per_hour"] == pytest.approx(found["total"]["cost_usd"] * 4, rel=1e-6)
 
 

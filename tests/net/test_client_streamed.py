@@ -179,3 +179,48 @@ def test_cancelled(over):
         assert scope.cancelled_caught
 
     assert over(handle, use) == 0
+
+
+LARGE = 30_000_000
+
+
+@pytest.mark.parametrize("end", ["keeps open", "closes"])
+def test_a_whole_body_is_read_over_by_an_early_refusal(over, end):
+    """A 413 of an upstream that reads none of the 30 MB: relayed at once, neither side waits for the other."""
+
+    async def refuses(stream):
+        await stream.receive_some(1000)
+        await stream.send_all(REFUSAL)
+        if end == "keeps open":
+            await trio.sleep(60)
+
+    async def use(exchange):
+        with trio.fail_after(30):
+            await exchange.send(b"POST", b"/x", sized(LARGE), (b"x" * LARGE,))
+            await exchange.head()
+            assert exchange.status == 413
+            if end == "keeps open":
+                assert len(await whole(exchange)) == 200_000
+
+    assert over(refuses, use) == 0
+
+
+def test_an_early_good_answer_lets_the_body_go_on(over):
+    """Some servers send their head before they have read everything; the connection then serves again."""
+    read = trio.Event()
+
+    async def eager(stream):
+        size = len(await stream.receive_some(1000))
+        await stream.send_all(OK)
+        while size < LARGE:
+            size += len(await stream.receive_some(1 << 20))
+        read.set()
+        await stream.receive_some(1)
+
+    async def use(exchange):
+        await exchange.send(b"POST", b"/x", sized(LARGE), (b"x" * LARGE,))
+        await exchange.head()
+        assert (exchange.status, await whole(exchange)) == (200, b"hi")
+        await read.wait()  # the last of it is still on its way
+
+    assert over(eager, use) == 1

@@ -5,10 +5,19 @@ import socket
 import pytest
 import trio
 
+from router.errors import Unavailable
 from router.net.client import Exchange
-from router.net.connections import IDLE_PER_ORIGIN, IDLE_SECONDS, Connections, Origin, UpstreamConnection
+from router.net.connections import (
+    IDLE_IN_ALL,
+    IDLE_PER_ORIGIN,
+    IDLE_SECONDS,
+    Connections,
+    Origin,
+    UpstreamConnection,
+)
 from router.net.headers import spelled
 from router.net.stream import SocketStream
+from router.settings import ProxyAddress
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
 OTHER = Origin("http", "127.0.0.1", 81)
@@ -244,3 +253,73 @@ def test_a_dialled_connection_serves_and_is_kept(net):
         assert connections.open == 0
 
     net.served(answers, use)
+
+
+def test_the_pool_is_bounded_over_all_origins(net):
+    """At the bound of all origins together the one that would expire first goes."""
+
+    async def main():
+        connections = Connections()
+        peers = []
+        for number in range(IDLE_IN_ALL + 3):
+            connection, peer = lent(connections, Origin("http", f"up{number // 100}.example", 80))
+            peers.append(peer)
+            await used(connections, connection, peer)
+            await trio.sleep(0.01)
+        assert connections.idle == connections.open == IDLE_IN_ALL
+        for number, left in ((0, 97), (1, 100)):
+            kept = [connections.take(Origin("http", f"up{number}.example", 80)) for _ in range(101)]
+            assert sum(connection is not None for connection in kept) == left
+            for connection in filter(None, kept):
+                connections.drop(connection)
+        connections.close()
+        assert connections.idle == connections.open == 0
+        for peer in peers:
+            peer.close()
+
+    net.run(main)
+
+
+def test_a_change_closes_what_it_left_without_use(net):
+    """Idle connections to an origin that is gone, or by another proxy, go at once; lent ones when they come back."""
+
+    async def use(connections, connection, peer):
+        second, far = lent(connections, OTHER)
+        third, away = lent(connections, ORIGIN)
+        behind = ORIGIN._replace(proxy=ProxyAddress("http", "proxy.example", 3128))
+        await used(connections, second, far)
+        connections.configure({behind, OTHER}, "")
+        assert connections.take(ORIGIN) is connections.take(behind) is None
+        assert (connections.idle, connections.open) == (1, 2)
+        await used(connections, third, away)
+        assert (connections.idle, connections.open) == (1, 1)
+        connections.configure({behind, OTHER}, "other roots")
+        assert (connections.idle, connections.open) == (0, 0)
+        far.close()
+        away.close()
+
+    pooled(net, use)
+
+
+def test_idle_connections_go_when_no_descriptor_is_left(net, monkeypatch):
+    """They are closed for the one that is needed; with none to close it is the caller's 503."""
+    from router.net import connections as module
+
+    tried = []
+
+    async def dialled(host, port, what):
+        tried.append(host)
+        raise Unavailable("no file descriptor", retry_after=1)
+
+    monkeypatch.setattr(module, "connected", dialled)
+
+    async def use(connections, connection, peer):
+        assert connections.idle == 1
+        with pytest.raises(Unavailable):
+            await connections.dial(OTHER)
+        assert (connections.idle, connections.open, len(tried)) == (0, 0, 2)
+        with pytest.raises(Unavailable):
+            await connections.dial(OTHER)
+        assert len(tried) == 3
+
+    pooled(net, use)

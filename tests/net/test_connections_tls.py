@@ -1,5 +1,6 @@
 """TLS with upstreams: verified, kept while clean, and every failure named."""
 
+import datetime
 import re
 import ssl
 
@@ -7,9 +8,11 @@ import pytest
 import trio
 import trustme
 
+from router.errors import CommandError, Unreachable
 from router.net.client import Exchange
 from router.net.connections import Connections, Origin
 from router.net.headers import spelled
+from router.net.tls import client_context
 
 LINES = spelled([(b"Host", b"127.0.0.1")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -167,3 +170,90 @@ def test_a_cancelled_handshake_leaves_nothing_open(net, authority):
         assert connections.open == 0
 
     net.served(silent, use)
+
+
+def test_a_certificate_that_expired_is_named(net, authority):
+    """With what to look at first: this machine's date."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    authority.issue_cert("127.0.0.1", not_after=past).configure_cert(server)
+    _, client = contexts(authority, "127.0.0.1")
+
+    async def use(port):
+        message = await net.dialled(Origin("https", "127.0.0.1", port), client)
+        assert "certificate has expired" in message or "expired" in message
+        assert "date" in message
+
+    net.served(answers, use, tls=server)
+
+
+ADVICE = {
+    "unknown": (("127.0.0.1",), False, "fairlead config set tls.ca_file FILE"),
+    "other name": (("other.example",), True, "login portal"),
+}
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_a_refused_certificate_says_what_to_do(net, authority, name):
+    """The setting for a company's root, a portal or a wrong base URL for another name."""
+    names, trusted, advice = ADVICE[name]
+    server, client = contexts(authority, *names)
+
+    async def use(port):
+        context = client if trusted else ssl.create_default_context()
+        assert advice in await net.dialled(Origin("https", "127.0.0.1", port), context)
+
+    net.served(answers, use, tls=server)
+
+
+def test_plain_http_on_a_tls_port_says_what_to_do(net, authority):
+    """A portal in between, or a base URL that should be http://."""
+    _, client = contexts(authority, "127.0.0.1")
+
+    async def plain(stream):
+        await stream.receive_some(65536)
+        await stream.send_all(b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n")
+
+    async def use(port):
+        message = await net.dialled(Origin("https", "127.0.0.1", port), client)
+        assert "does not speak TLS" in message
+        assert "http://" in message
+
+    net.served(plain, use)
+
+
+def test_further_roots_are_trusted_beside_the_systems(net, authority):
+    """And dropped again with the setting."""
+    server, _ = contexts(authority, "127.0.0.1")
+    pem = authority.cert_pem.bytes().decode()
+    for further in (pem, ""):
+        client_context(further)  # reading the system's takes real time, which the test's clock would jump over
+
+    async def use(port):
+        connections = Connections()
+        origin = Origin("https", "127.0.0.1", port)
+        connections.configure({origin}, pem)
+        assert await one_exchange(connections, await connections.dial(origin)) == b"hi"
+        assert connections.idle == 1
+        connections.configure({origin}, "")
+        assert connections.idle == 0
+        with pytest.raises(Unreachable, match="not accepted"):
+            await connections.dial(origin)
+
+    net.served(answers, use, tls=server)
+
+
+def test_roots_that_cannot_be_used_are_named(net, monkeypatch):
+    """Where the context cannot be made, the error says so, in place of a puzzle about certificates."""
+
+    def broken(roots):
+        raise CommandError("the roots in gone.pem cannot be read: No such file.", "$SSL_CERT_FILE names it.")
+
+    monkeypatch.setattr("router.net.connections.client_context", broken)
+
+    async def use(port):
+        message = await net.dialled(Origin("https", "127.0.0.1", port))
+        assert "gone.pem cannot be read" in message
+        assert "$SSL_CERT_FILE" in message
+
+    net.served(answers, use)

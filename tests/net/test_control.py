@@ -27,6 +27,7 @@ from router.net.control import (
     stream,
 )
 from router.net.operation import BODY_LIMIT
+from router.net.outbound import Outbound
 from router.settings import Secret
 
 KEY = Secret("sk-very-secret")
@@ -136,6 +137,20 @@ def test_catalog_in_openai_form(peer):
     assert headers["authorization"] == "Bearer sk-very-secret"
     assert headers["user-agent"] == f"fairlead/{__version__}"
     assert "x-api-key" not in headers
+
+
+def test_configured_headers_go_along(peer):
+    """With the catalog and with a test; they win over a version of ours and never over the key."""
+    peer.answers["/v1/models?limit=1000"] = listed("a")
+    peer.answers["/v1/messages"] = (200, {}, b'{"content":[{"type":"text","text":"Hi"}]}')
+    target = backend(peer.root, vendor="anthropic", protocols=("messages",))
+    way = Outbound(headers={"x-title": "fairlead", "anthropic-version": "2099-01-01", "x-api-key": "not-this"})
+    assert models(target, way=way) == ["a"]
+    assert trio.run(lambda: probe(target, KEY, "m", "messages", way=way)) == "Hi"
+    for _, _, headers, _ in peer.seen:
+        assert headers["x-title"] == "fairlead"
+        assert headers["anthropic-version"] == "2099-01-01"
+        assert headers["x-api-key"] == KEY.reveal()
 
 
 def test_catalog_in_anthropic_form_has_pages(peer):

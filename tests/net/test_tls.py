@@ -6,6 +6,7 @@ import sys
 import certifi
 import pytest
 
+from router.errors import CommandError
 from router.net.tls import client_context, roots
 
 
@@ -54,3 +55,11 @@ def test_the_context_verifies():
     assert context.verify_mode is ssl.CERT_REQUIRED
     if sys.platform == "linux":
         assert context.cert_store_stats() == standard.cert_store_stats()
+
+
+def test_roots_of_the_environment_that_cannot_be_used_are_named(monkeypatch, tmp_path):
+    """SSL_CERT_FILE leads nowhere: the error names it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(CommandError, match=r"gone\.pem cannot be read: No such file") as caught:
+        client_context.__wrapped__()
+    assert caught.value.hint.startswith("$SSL_CERT_FILE names it")

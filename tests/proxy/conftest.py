@@ -52,6 +52,9 @@ class Upstream:
             raise step
         return [step]
 
+    def drop(self):
+        self._script.clear()
+
 
 class Seen(NamedTuple):
     """How a relay went. got: (seconds, bytes) of the body as the client had them. whole: its end was marked.

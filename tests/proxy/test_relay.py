@@ -353,3 +353,25 @@ def test_what_a_stream_holds_counts_as_a_buffer(relayed):
     assert isinstance(seen.outcome, Broken)
     assert "bound" in str(seen.outcome)
     assert seen.body == CONTENT["chat"]
+
+
+@pytest.mark.parametrize("last", [END, ERROR], ids=["good", "failed"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_upstream_that_goes_on_after_its_last_event_is_left(relayed, protocol, last):
+    """15 s after the end of a stream, good or failed, the client has its end too: no ping and no error behind it."""
+    begun = PREAMBLE[protocol] + CONTENT[protocol]
+    seen = relayed(protocol, begun, 20, last[protocol], 100_000)
+    assert (seen.outcome, seen.whole, seen.why) == (None, True, None)
+    assert seen.body.endswith(last[protocol])
+    assert seen.body.count(PINGS[protocol]) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_an_upstream_says_after_its_last_event_holds_up_nobody(relayed, protocol):
+    """What follows within 15 s is relayed, such as a usage event; after that nobody listens."""
+    begun = PREAMBLE[protocol] + CONTENT[protocol]
+    more = [step for _ in range(1000) for step in (5, b": going on\n\n")]
+    seen = relayed(protocol, begun, ERROR[protocol], *more)
+    assert (seen.outcome, seen.whole, seen.why) == (None, True, None)
+    assert 1 <= seen.body.count(b": going on") <= 3
+    assert seen.tap.ended is False

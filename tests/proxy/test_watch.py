@@ -124,5 +124,8 @@ def test_every_kind_of_change_shows(home, change):
 
 
 def test_nothing_there_is_no_error(home):
-    """A home without settings and backends has a signature too."""
+    """A home without settings and backends has a signature too, and one that is gone has another."""
+    bare = signature(home)
+    assert [name for name, *_ in bare] == [""]
+    home.path.rmdir()
     assert signature(home) == ()

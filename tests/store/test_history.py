@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.errors import CommandError
 from router.store import history as module
-from router.store import queries, queries_sums
+from router.store import queries, queries_rows, queries_sums
 from router.store.database import connect, open_history
 from router.store.history import Entry, History, clear
 from router.store.history_names import LIMIT, OTHER, Names, clean
@@ -257,6 +257,9 @@ def test_from_every_older_schema(home, version):
     path.chmod(0o600)
     with queries.reading(home) as db:
         assert (db is not None) == (version >= 2)
+        if db is not None:
+            assert queries_rows.latest(db, 5) == []
+            assert queries_sums.summary(db, 0, time.time()).limits == []
     db, aside = open_history(home)
     with closing(db):
         assert aside is None
@@ -386,3 +389,28 @@ def test_kill_9(home, seed):
     found = summed(home, 7200.0)
     assert {one.name: one.requests for one in found.models} == rows
     assert found.total.tokens_in == sum(rows.values())
+
+
+def test_a_row_of_an_older_schema(home):
+    """It is shown as it was written, before and after the file is taken to the newest schema; what was not kept then
+    is not known."""
+    path = home.at("history.db")
+    with closing(connect(path)) as db:
+        migrate(db, MIGRATIONS[:2])
+        db.execute("INSERT INTO names VALUES (1, ''), (2, 'm')")
+        values = "1, 'req_1', 5000, 1, 1, 1, '/v1/messages', 2, 2, 1, 1, 200, 1, 1, 0, NULL, 9"
+        db.execute(f"INSERT INTO requests VALUES ({values}, 3, 4, 0, 0, 0, NULL, 1, '', 0, 1, 0.5, 1, 0, '')")
+    path.chmod(0o600)
+    found = []
+    for _ in range(2):
+        with queries.reading(home) as db:
+            found.append(queries_rows.request(db, "req_1"))
+        open_history(home)[0].close()
+    assert found[0] == found[1]
+    assert (found[0].model, found[0].attempts, found[0].tries, found[0].bound, found[0].used_5h) == (
+        "m",
+        1,
+        [],
+        None,
+        None,
+    )

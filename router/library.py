@@ -1,0 +1,64 @@
+"""fairlead as a library: `router.running`, the one function other programs may call (product.md 12)."""
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from typing import Any
+
+from router.proxy import serve
+from router.proxy.status import backends_of, status
+from router.settings import DECLARATIONS, Loaded, Settings
+from router.settings.reading import ConfigFile, resolve
+from router.store import config
+from router.store.home import open_home
+
+
+class Running:
+    """A proxy that serves. url: where, for clients on this machine."""
+
+    def __init__(self, serving: serve.Serving):
+        self.url = serving.url
+        self._serving = serving
+
+    def status(self) -> dict[str, Any]:
+        """What GET /status answers; its fields are documented there."""
+        return status(self._serving.runtime, self._serving)
+
+    def backends(self) -> list[dict[str, Any]]:
+        """The enabled backends: name, protocols, enabled, models (how many it lists), problem (or None)."""
+        return backends_of(self._serving.runtime)
+
+
+@asynccontextmanager
+async def running(
+    settings: Mapping[str, Any] | None = None, *, home: str | os.PathLike[str] | None = None
+) -> AsyncGenerator[Running]:
+    """Serve while the body of `async with` runs, under trio; leaving it lets open answers end, for 10 s at most.
+
+    settings: as in config.toml, such as {"port": 0, "timeouts": {"idle": "60s"}}; they come before the environment and
+    the home's own config.toml. home: the folder with backends and history, the user's when it is not given. Raises
+    CommandError (an Exception whose text names what is wrong) before anything is served.
+    """
+    environ = _environment(home)
+    folder = open_home(environ)
+
+    def load() -> Loaded:
+        return _over(config.load(folder, environ), settings or {})
+
+    loaded = load()
+    async with serve.running(loaded.settings, folder, warnings=loaded.warnings, again=load) as serving:
+        yield Running(serving)
+
+
+def _over(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
+    """The settings with those given in the place of others. Raises CommandError."""
+    own = resolve({}, {}, ConfigFile("settings", given, {}))
+    names = {entry.attribute for entry in DECLARATIONS if own.sources[entry.key].kind != "default"}
+    names |= given.keys() & {field.name for field in fields(Settings)}
+    merged = replace(loaded.settings, **{name: getattr(own.settings, name) for name in names})
+    return Loaded(merged, loaded.sources, warnings=(*loaded.warnings, *own.warnings))
+
+
+def _environment(home: str | os.PathLike[str] | None) -> Mapping[str, str]:
+    return os.environ if home is None else {**os.environ, "FAIRLEAD_HOME": os.path.abspath(home)}

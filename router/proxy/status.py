@@ -1,0 +1,107 @@
+"""What a proxy tells operators of itself: GET /status, and `status()` of the library."""
+
+import os
+from typing import Protocol
+
+import trio
+
+from router import __version__
+from router.policy.listing import listing
+from router.proxy.bounds import report
+from router.proxy.runtime import Runtime
+from router.store import captures
+
+STATUS_SCHEMA = 1
+
+
+class Operated(Protocol):
+    """What operators act on. url: for clients on this machine. started: on trio's clock."""
+
+    url: str
+    started: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What the user should know, each with its fix."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    def reload(self) -> trio.Event:
+        """Ask for a reload; the event is set when it is done."""
+        ...
+
+
+def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
+    """Fields: schema, version, pid, url, uptime_s, loaded, backends (backends_of), models, problems,
+    upstream_connections, buffered_bytes, dropped_log_lines, history, capture, guard (Guard.status), vitals
+    (bounds.report).
+
+    schema: 1 until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the
+    installation may be replaced. history: problem (why nothing is kept on disk, or null), dropped (rows that were lost
+    since the start), path (of the file) and elsewhere (why it does not lie in the home, or null). capture: on (bodies
+    are captured), folder (where they lie), dropped (requests that were not captured since the start), problem (why
+    not, or null).
+    """
+    table = runtime.snapshot.table
+    return {
+        "schema": STATUS_SCHEMA,
+        "version": __version__,
+        "pid": os.getpid(),
+        "url": operated.url,
+        "uptime_s": round(trio.current_time() - operated.started, 1),
+        "loaded": runtime.loaded.is_set(),
+        "backends": backends_of(runtime),
+        "models": [
+            {"id": name, "backend": owner, "protocols": list(table.named[owner].protocols)}
+            for name, owner in listing(table).items()
+        ],
+        "problems": operated.problems,
+        "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
+        "buffered_bytes": runtime.buffers.held,
+        "dropped_log_lines": runtime.log.dropped,
+        "history": {
+            "problem": runtime.ledger.problem,
+            "dropped": runtime.ledger.dropped,
+            "path": str(runtime.ledger.path),
+            "elsewhere": runtime.ledger.elsewhere,
+        },
+        "capture": {
+            "on": runtime.settings.history_capture,
+            "folder": str(runtime.home.at(captures.FOLDER)),
+            "dropped": runtime.captures.dropped,
+            "problem": runtime.captures.problem,
+        },
+        "guard": runtime.guard.status(),
+        "vitals": report(runtime),
+    }
+
+
+def backends_of(runtime: Runtime) -> list[dict[str, object]]:
+    """The enabled backends. Fields: name, protocols, enabled, models (how many it lists), problem (why it cannot serve
+    now, or null)."""
+    problems = problems_of(runtime)
+    found: list[dict[str, object]] = []
+    for backend in runtime.snapshot.table.backends:
+        catalog = runtime.catalogs.get(backend.name)
+        found.append(
+            {
+                "name": backend.name,
+                "protocols": list(backend.protocols),
+                "enabled": backend.enabled,
+                "models": len(catalog.models) if catalog else 0,
+                "problem": problems.get(backend.name),
+            }
+        )
+    return found
+
+
+def problems_of(runtime: Runtime) -> dict[str, str]:
+    """Of each backend that cannot serve now, why."""
+    found = {name: entry.problem for name, entry in runtime.catalogs.items() if entry.problem}
+    for name, target in runtime.snapshot.targets.items():
+        if target.problem:
+            found[name] = target.problem
+    return found

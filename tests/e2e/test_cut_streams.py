@@ -1,0 +1,127 @@
+"""Every KB of a stream cut, reset, delayed or swallowed: the protocol's own error, never a clean end, never a hang."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from .samples import CHAT, MESSAGES, PROTOCOLS, RESPONSES, error_of, stream_error_of
+from .upstream import close, hang, plain, reset, stream_head
+from .wire import ask
+
+KB = 1024
+SIZE = 24 * KB
+EVERY_KB = range(0, SIZE, KB)
+# In the normal run: the head alone, the first events, and some places behind them.
+SOME = (0, 1 * KB, 7 * KB, 19 * KB)
+
+
+def long(protocol):
+    """The events of the protocol's stream, with so many more pieces of text that it has SIZE bytes."""
+    head, piece, tail = {
+        "messages": (MESSAGES.events[:3], MESSAGES.events[3], MESSAGES.events[6:]),
+        "chat": (CHAT.events[:2], CHAT.events[2], CHAT.events[4:]),
+        "responses": (RESPONSES.events[:3], RESPONSES.events[3], RESPONSES.events[5:]),
+    }[protocol.name]
+    events = list(head)
+    while sum(map(len, events)) < SIZE:
+        events.append(piece)
+    events += tail
+    if protocol is RESPONSES:
+        numbered = []
+        for number, event in enumerate(events):
+            before, mark, rest = event.partition(b'"sequence_number":')
+            numbered.append(before + mark + b"%d" % number + rest.lstrip(b"0123456789"))
+        events = numbered
+    return events
+
+
+def pause(sock):
+    time.sleep(0.05)
+
+
+def chunked(data):
+    """In chunks that know nothing of events."""
+    return b"".join(
+        b"%x\r\n%b\r\n" % (len(data[at : at + 700]), data[at : at + 700]) for at in range(0, len(data), 700)
+    )
+
+
+def whole_events(events, size):
+    """The events that stand whole in the first `size` bytes."""
+    found = b""
+    for event in events:
+        if len(found) + len(event) > size:
+            break
+        found += event
+    return found
+
+
+def broken_off(hasty, upstream, protocol, how, at):
+    """Break a stream off behind its first `at` bytes; what the client was told: `status` or `event`."""
+    events = long(protocol)
+    data = b"".join(events)
+    upstream.clear()
+    upstream.script(stream_head() + chunked(data[:at]), how)
+    began = time.monotonic()
+    answer = ask(hasty.port, protocol.path, protocol.body(stream=True))
+    assert time.monotonic() - began < 5
+    if answer.status != 200:
+        assert answer.status in (502, 504)
+        assert "box" in error_of(protocol, answer)
+        return "status"
+    assert "box" in stream_error_of(protocol, answer)
+    kept = whole_events(events, at)
+    assert answer.body.startswith(kept)
+    assert answer.body[len(kept) :].startswith((b"event: error\n", b'data: {"error"'))
+    return "event"
+
+
+def delayed(hasty, upstream, protocol, at):
+    """Hold a stream up behind its first `at` bytes: it goes on as if nothing had been."""
+    data = b"".join(long(protocol))
+    upstream.clear()
+    upstream.script(stream_head() + chunked(data[:at]), pause, chunked(data[at:]) + b"0\r\n\r\n")
+    answer = ask(hasty.port, protocol.path, protocol.body(stream=True))
+    assert (answer.status, answer.whole, answer.body) == (200, True, data)
+
+
+def each(hasty, upstream, protocol, places):
+    told = Counter()
+    for at in places:
+        for how in (close, reset, hang):
+            told[broken_off(hasty, upstream, protocol, how, at)] += 1
+        delayed(hasty, upstream, protocol, at)
+        told["delayed"] += 1
+    print(f"{protocol.name}: {dict(told)}")
+    return told
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_stream_that_breaks_off_says_so(hasty, upstream, protocol):
+    """Whatever ends it, and wherever: a status before the client saw anything, the protocol's error event behind."""
+    told = each(hasty, upstream, protocol, SOME)
+    assert told["event"] > told["status"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_stream_that_breaks_off_at_any_kb_says_so(hasty, upstream, protocol):
+    """The same behind each KB."""
+    told = each(hasty, upstream, protocol, EVERY_KB)
+    assert told.total() == 4 * len(EVERY_KB)
+
+
+@pytest.mark.parametrize("how", [close, reset, hang])
+@pytest.mark.parametrize("at", [0, 1000, 900 * KB, 1300 * KB])
+def test_a_plain_answer_that_breaks_off_is_no_whole_one(hasty, upstream, how, at):
+    """Held until it is whole up to 1 MiB: an error status. Beyond, the socket is aborted: never a short answer."""
+    body = b'{"text":"' + b"x" * (1500 * KB) + b'"}'
+    head, _, _ = plain(body).partition(b"\r\n\r\n")
+    upstream.script(head + b"\r\n\r\n" + body[:at], how)
+    answer = ask(hasty.port, CHAT.path, CHAT.body())
+    if at > 1 << 20:
+        assert (answer.status, answer.whole) == (200, False)
+    else:
+        assert answer.status in (502, 504)
+        assert "box" in error_of(CHAT, answer)
