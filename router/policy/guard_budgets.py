@@ -179,6 +179,10 @@ class Purse:
         elif settled:
             self._ceiling = view.held
 
+    def restart(self) -> None:
+        """Count from here, where nobody else keeps count."""
+        self.view = self.view._replace(spent=-self.settled)
+
     def alone(self) -> None:
         """Nothing can be shared: count on with what was seen last."""
         self._ceiling = self.budget.limit - self.view.spent - self.view.others

@@ -149,9 +149,11 @@ class Tally:
             if view is not None:
                 purse.heard(booked.get(book, 0), view, settled=turn >= latest)
 
-    def alone(self) -> None:
-        """Nothing can be shared: count on with what was seen last."""
+    def alone(self, *, lift: bool) -> None:
+        """Nothing can be shared: count on with what was seen last. lift: what is used up counts from here."""
         for purse in self.purses.values():
+            if lift and purse.spent >= purse.budget.limit:
+                purse.restart()
             purse.alone()
 
     def _opened(self, budget: Budget, now: float) -> str:

@@ -208,6 +208,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
+            guarding.answered(ticket, upstream)
             if upstream.status == 401:
                 ticket.runtime.refused(target)
             return upstream

@@ -26,8 +26,10 @@ from router.settings import Settings
 from router.store.history import Entry, Priced
 from router.store.ledger import Ledger
 from router.store.spending import Round, Seen, Spending, sold_of
+from router.wire.limits import reading
 
 if TYPE_CHECKING:
+    from router.net.client import Exchange as Upstream
     from router.proxy.ticket import Ticket
 
 ROUND_SECONDS = 0.4
@@ -49,6 +51,14 @@ async def admit(ticket: "Ticket") -> None:
     guard = ticket.runtime.guard
     if guard.rules is not None:
         await guard.admit(ticket, guard.rules)
+
+
+def answered(ticket: "Ticket", upstream: "Upstream") -> None:
+    """Look at what an answer is billed to as soon as its head is there: its stream may run for long."""
+    guard = ticket.runtime.guard
+    if guard.rules is not None and guard.rules.billing:
+        record = ticket.record
+        guard.billed(guard.rules, reading(upstream.fields).billing, record.backend, record.account, record.id)
 
 
 class Guard:
@@ -135,9 +145,11 @@ class Guard:
         if books and len(self._finished) < _PENDING:
             self._finished.append((books, entry))
             self._wake.set()
-        if rules.billing and entry.billing and entry.billing.lower() not in rules.billing:
-            reason = policy.billed_elsewhere(entry.billing, entry.backend, entry.account, rules.billing)
-            self._trip(rules, ALL, reason, entry.id)
+
+    def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
+        """A request was billed to a class, '' when nobody said so."""
+        if billing and billing.lower() not in rules.billing:
+            self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
 
     def _check(self, ticket: "Ticket", scopes: Sequence[str]) -> None:
         now = self._clock()
@@ -370,7 +382,7 @@ class Guard:
         """history.db cannot be used: halts and spend are this process's own."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
-        self._tally.alone()
+        self._tally.alone(lift=self._lift)
         if self._lift:
             self.halts, self._lift = (), False
 

@@ -13,7 +13,7 @@ import pytest
 
 from .processes import Proxy, backend, make_home, until
 from .samples import PROTOCOLS
-from .upstream import Upstream, plain, wait_for
+from .upstream import END, Upstream, chunk, plain, stream_head, wait_for
 from .wire import Client, ask, request
 
 PRICES = '[prices."model-a"]\ninput = 1000\noutput = 1000\n'
@@ -274,6 +274,49 @@ def test_billing_classes(tmp_path, up):
     with proxy(tmp_path, up) as one:
         assert [ask(one.port, PATH, BODY).status for _ in range(4)] == [200, 200, 200, 402]
         assert "billed an answer to the class a_new_one" in one.status()["guard"]["reason"]
+
+
+def test_a_billing_class_is_seen_at_once(tmp_path, up):
+    """A stream that is billed elsewhere halts others while it runs, and itself runs to its end."""
+    configured(tmp_path, 'guard.billing = ["five_hour"]')
+    claim = (b"Anthropic-Ratelimit-Unified-Representative-Claim", b"overage")
+    chat = PROTOCOLS[1]
+    go = threading.Event()
+    rest = b"".join(map(chunk, chat.events[chat.begun :])) + END
+    up.script(stream_head(claim), b"".join(map(chunk, chat.events[: chat.begun])), wait_for(go), rest)
+    with proxy(tmp_path, up) as one, Client(one.port) as first:
+        first.send(request(chat.path, chat.body(stream=True)))
+        first.read_until(b"\r\n\r\n")
+        assert ask(one.port, PATH, BODY).status == 402
+        go.set()
+        assert first.answer().body.endswith(chat.events[-1])
+
+
+def test_the_end_of_a_cooldown(tmp_path, up):
+    """A halt ends by itself; a budget that is still used up trips again at once, and nothing more is spent."""
+    configured(tmp_path, 'guard.day_usd = 0.1\nguard.cooldown = "1s"')
+    up.default = [answer(100)]
+    with proxy(tmp_path, up) as one:
+        assert [ask(one.port, PATH, BODY).status for _ in range(2)] == [200, 402]
+        first = one.status()["guard"]
+        until(lambda: one.status()["guard"]["state"] != "halted")
+        assert ask(one.port, PATH, BODY).status == 402
+        again = one.status()["guard"]
+    assert (again["state"], again["since"] >= first["until"]) == ("halted", True)
+    assert len(up.seen) == 1
+
+
+def test_without_a_file(tmp_path, up):
+    """Where history.db cannot be used, a process counts by itself: its own spend still trips the budget."""
+    configured(tmp_path, "guard.day_tokens = 250")
+    (tmp_path / "home" / "history.db").mkdir()
+    up.default = [answer(100)]
+    with proxy(tmp_path, up) as one:
+        assert [ask(one.port, PATH, BODY).status for _ in range(5)] == [200, 200, 200, 402, 402]
+        guard = one.status()["guard"]
+        assert (guard["state"], guard["budgets"][0]["spent"]) == ("halted", 300)
+        ask(one.port, "/admin/resume", b"{}", one.operator())
+        assert [ask(one.port, PATH, BODY).status for _ in range(4)] == [200, 200, 200, 402]
 
 
 def test_models_without_a_price(tmp_path, up):

@@ -79,6 +79,11 @@ class Process:
         self.unbooked += used
         self.settled += used
 
+    def finish_all(self):
+        """Nothing runs any more."""
+        while self.running:
+            self.finish(1.0)
+
     def begin(self, *, give_back=False):
         """A round sets out."""
         if self.flight is None:
@@ -177,22 +182,20 @@ def test_overspend_is_bounded():
 
 
 def test_nobody_starves():
-    """While less is spent than the budget, each process has room again after some rounds of all, whatever was."""
+    """While less is spent than the budget, each process has room again after four rounds, whatever was."""
     for seed in range(HISTORIES):
         history = History(seed)
         for _ in range(200):
             history.step()
         for one in history.processes:
-            one.round()
-            while one.running:
-                one.finish(1.0)
+            one.end()
         for one in history.processes:
-            for _ in range(10):
+            for _ in range(4):
                 one.admit(10)
                 for other in history.processes:
+                    other.finish_all()
                     other.round()
             assert one.admit(10) or history.file.spent >= LIMIT
-            one.finish(1.0)
 
 
 def test_a_process_alone_needs_nobody():
