@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ _CLAIM = b"anthropic-ratelimit-unified-representative-claim"
 _UNIFIED = b"anthropic-ratelimit-unified-"
 _SHARE = b"-utilization"
 _LEFT = b"remaining"
+_WINDOWS = (_UNIFIED + b"5h" + _SHARE, _UNIFIED + b"7d" + _SHARE)
 _DIGITS = 18
 
 
@@ -39,28 +41,44 @@ _SECONDS_LIMIT = 1 << 40
 
 def reading(fields: Mapping[bytes, bytes]) -> Reading:
     """What these headers (lower-case name -> value) tell."""
-    if b"ratelimit-" not in b" ".join(fields):
-        return _NOTHING  # at a tenth of what a look at each name costs
-    used: float | None = None
-    for name, value in fields.items():
-        if not name.startswith(_PREFIXES):
-            continue
-        share = None
-        if name.endswith(_SHARE):
-            share = _number(value)
-        elif _LEFT in name:
-            share = _share(_number(value), _number(fields.get(name.replace(_LEFT, b"limit"), b"")))
-        if share is not None and (used is None or share > used):
-            used = share
+    plan = _plan(tuple(fields))
+    if plan is None:
+        return _NOTHING
+    shares = [_number(fields[name]) for name in plan.shares]
+    shares += [_share(_number(fields[left]), _number(fields[limit])) for left, limit in plan.counts]
+    used = max((share for share in shares if share is not None), default=None)
     claim = fields.get(_CLAIM, b"")
-    return Reading(claim[:64].decode("ascii", "replace") if claim else "", used, _windows(fields))
+    windows = _windows(fields) if plan.windows else None
+    return Reading(claim[:64].decode("ascii", "replace") if claim else "", used, windows)
+
+
+class _Plan(NamedTuple):
+    """Which headers to read. shares: they hold a share in use. counts: what is left, and of how much."""
+
+    shares: tuple[bytes, ...]
+    counts: tuple[tuple[bytes, bytes], ...]
+    windows: bool
+
+
+@lru_cache(maxsize=64)
+def _plan(names: tuple[bytes, ...]) -> _Plan | None:
+    """What to read of answers that have these headers; an upstream sends the same ones each time. None for nothing."""
+    told = [name for name in names if name.startswith(_PREFIXES)]
+    if not told:
+        return None
+    pairs = ((name, name.replace(_LEFT, b"limit")) for name in told if _LEFT in name)
+    return _Plan(
+        tuple(name for name in told if name.endswith(_SHARE)),
+        tuple((left, limit) for left, limit in pairs if limit in names),
+        any(name in told for name in _WINDOWS),
+    )
 
 
 def _windows(fields: Mapping[bytes, bytes]) -> Windows | None:
-    found = [_number(fields.get(_UNIFIED + name + _SHARE, b"")) for name in (b"5h", b"7d")]
+    found = [_number(fields.get(name, b"")) for name in _WINDOWS]
     if found == [None, None]:
         return None
-    resets = [_moment(fields.get(_UNIFIED + name + b"-reset", b"")) for name in (b"5h", b"7d")]
+    resets = [_moment(fields.get(name.replace(_SHARE, b"-reset"), b"")) for name in _WINDOWS]
     return Windows(used_5h=found[0], resets_5h=resets[0], used_7d=found[1], resets_7d=resets[1])
 
 
@@ -76,11 +94,10 @@ def _share(left: float | None, limit: float | None) -> float | None:
 
 
 def _number(value: bytes) -> float | None:
-    text = value.strip()
-    if len(text) > _DIGITS:
+    if len(value) > _DIGITS:
         return None
     try:
-        number = float(text)
+        number = float(value)
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number < math.inf else None
