@@ -14,7 +14,8 @@ TYPICAL_OUTPUT = 1000
 # A dear request is remembered at once and forgotten slowly: too much reserved makes others wait, too little overspends.
 _LEARN = 0.2
 _LEAST, _MOST = 0.001, 50.0
-_MODELS = 1000
+# The names of models are the callers', so there may be any number of them.
+_RATIOS = 2000
 
 #: A backend's URL and the model's name there.
 Model = tuple[str, str]
@@ -170,7 +171,9 @@ class Tally:
         self._settled[book] = self._settled.get(book, 0) + used
 
     def _learn(self, model: Model, unit: str, by_size: int, used: int) -> None:
-        if by_size > 0 and used > 0 and len(self._ratios) < 2 * _MODELS:
+        if by_size > 0 and used > 0:
+            if len(self._ratios) > _RATIOS:
+                self._ratios.clear()
             ratio = min(_MOST, max(_LEAST, used / by_size))
             before = self._ratios.get((model, unit), 1.0)
             self._ratios[model, unit] = max(ratio, before + _LEARN * (ratio - before))

@@ -18,6 +18,7 @@ from router.net.http11 import Cut
 from router.policy import guard as policy
 from router.policy.guard import Halt, Rules
 from router.policy.guard_budgets import ALL, Budget, Rates
+from router.policy.guard_rates import Pricelist
 from router.policy.guard_tally import Model, Tally, Wanted, by_size
 from router.policy.table import DEMO
 from router.proxy.notifying import notify
@@ -42,8 +43,6 @@ _ROUND_PATIENCE = 10.0
 _ALONE_SECONDS = 10.0
 _BEAT_SECONDS = 20.0
 _PENDING = 10_000
-_MODELS = 1000
-_HOUR = 3600
 
 
 async def admit(ticket: "Ticket") -> None:
@@ -78,8 +77,7 @@ class Guard:
         self._say = say
         self._clock = clock
         self._tally = Tally()
-        self._rates: dict[Model, tuple[int, Rates | None]] = {}
-        self._unrated: set[Model] = set()
+        self._prices = Pricelist()
         self._waiting: dict[int, Wanted] = {}
         self._finished: list[tuple[Sequence[str], Entry]] = []
         self._halting: dict[str, Halt] = {}
@@ -100,10 +98,10 @@ class Guard:
     def take(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
         before, self.rules = self.rules, policy.rules_of(settings)
+        self._prices.forget()
         if before != self.rules:
             # What was held of other limits says nothing: it is asked for anew.
             self._tally.withdraw()
-            self._rates.clear()
             self._wake.set()
 
     # On the request path
@@ -137,7 +135,7 @@ class Guard:
         books = self._tally.settle(entry.id, sold)
         if books is None and entry.attempts:
             budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account))
-            _, rates = self._rates.get((entry.root, entry.served or entry.model), (0, None))
+            rates = self._prices.rates((entry.root, entry.served or entry.model))
             books = self._tally.count(budgets, sold, rates, self._clock())
         elif books is not None:
             self._ended.set()
@@ -158,13 +156,9 @@ class Guard:
             raise _refusal(ticket, policy.refusal(halt, now), "halted")
 
     async def _rates_of(self, model: Model) -> Rates | None:
-        hour = int(self._clock() // _HOUR)
-        known = self._rates.get(model)
-        if known is None or known[0] != hour:
-            self._unrated.add(model)
+        if self._prices.ask(model, self._clock()):
             await self._rounded()
-            known = self._rates.get(model)
-        return known[1] if known is not None else None
+        return self._prices.rates(model)
 
     async def _reserve(
         self, ticket: "Ticket", scopes: Sequence[str], budgets: Sequence[Budget], rates: Rates | None, model: Model
@@ -319,18 +313,25 @@ class Guard:
                 self._hand_in(give_back=give_back)
             else:
                 self._spending.look()
-            with trio.move_on_after(_ROUND_PATIENCE):
-                while not self._fresh or self._heard_turn < self._turn:
-                    self._heard = trio.Event()
-                    await self._heard.wait()
-        if not self._fresh or self._heard_turn < self._turn:
+        patience = trio.current_time() + _ROUND_PATIENCE
+        while not self._is_told and self._spending.problem is None and trio.current_time() < patience:
+            self._heard = trio.Event()
+            # Nobody tells of a file that turns out not to be usable.
+            with trio.move_on_after(_AGAIN_SECONDS):
+                await self._heard.wait()
+        if not self._is_told:
             self._alone_since = trio.current_time()
             self._count_alone()
         ended.set()
 
+    @property
+    def _is_told(self) -> bool:
+        """True once the round that is under way was read back."""
+        return self._fresh and self._heard_turn >= self._turn
+
     def _has_news(self) -> bool:
         """True when there is something to tell the others, not only to hear of them."""
-        if self._finished or self._waiting or self._halting or self._unrated or self._lift:
+        if self._finished or self._waiting or self._halting or self._prices.wants or self._lift:
             return True
         return self._tally.restless or trio.current_time() - self._wrote_at > _BEAT_SECONDS
 
@@ -342,8 +343,8 @@ class Guard:
         budgets = rules.budgets if rules is not None else ()
         claims = self._tally.begin(self._turn, budgets, self._waiting.values(), give_back=give_back, now=now)
         self._handed = tuple(self._halting.values())
-        found = Round(self._turn, claims, self._finished, self._handed, tuple(self._unrated), self._lift)
-        self._finished, self._unrated, self._lift = [], set(), False
+        found = Round(self._turn, claims, self._finished, self._handed, self._prices.asked(), self._lift)
+        self._finished, self._lift = [], False
         self._spending.hand_in(found)
 
     def _tell(self, seen: Seen) -> None:
@@ -362,10 +363,7 @@ class Guard:
             for halt in self._handed:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
-        if len(self._rates) > _MODELS:
-            self._rates.clear()
-        hour = int(self._clock() // _HOUR)
-        self._rates.update({model: (hour, rates) for model, rates in seen.rates.items()})
+        self._prices.hear(seen.rates, self._clock())
         self._tally.heard(seen.turn, seen.books, self._turn)
         self._look_near()
         self._heard.set()
