@@ -138,7 +138,8 @@ class Shape(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request for generated text. parallel: False when at most one call may be made at a time; None: not said.
 
-    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks.
+    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching
+    without marks; None: not said.
     """
 
     model: str
@@ -158,7 +159,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     tier: str = ""
     stream: bool = False
     usage: bool = True
-    cache: bool = False
+    cache: bool | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ _COMMANDS = {
     "export": ("router.cli.config_move:run_export", "write the settings to share them, without secrets"),
     "import": ("router.cli.config_move:run_import", "read such a file, or claude-code-router's or LiteLLM's"),
 }
-_TABLES = ("aliases", "routes", "backends", "prices")
+_TABLES = ("aliases", "losses", "routes", "backends", "prices")
 
 
 def run(argv: list[str]) -> int:

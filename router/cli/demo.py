@@ -1,21 +1,27 @@
 """`fairlead demo`: serve with the built-in backend, send it requests, print the answers, keep serving."""
 
+import math
 import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
 
 from router import __version__
+from router.backends import Backend
 from router.cli.demo_round import Outcome, rounds
 from router.cli.parser import Parser
 from router.cli.proxy import taken
 from router.cli.text import own_logins, point_lines, read_settings, table
+from router.policy.table import DEMO
 from router.settings import Frozen, Settings
 from router.store import access, backends, captures
 from router.store.home import Home, open_home
 
 if TYPE_CHECKING:
+    from router.proxy.configuration import Configuration
     from router.proxy.serve import Serving
 
 
@@ -23,8 +29,8 @@ def run(argv: list[str]) -> int:
     """Run the demo; exit code 1 when an answer was wrong."""
     parser = Parser(
         "demo",
-        "Serve with a built-in backend that needs no key and no network, send one request through each protocol,\n"
-        "print the answers, and keep serving.",
+        "Serve with a built-in backend that needs no key and no network, send one request through each protocol and\n"
+        "through each translation, print the answers, and keep serving.",
         examples=["fairlead demo", "fairlead demo --once"],
     )
     parser.add_argument("--port", metavar="PORT", help="port to listen on (default 3456, else a free one)")
@@ -53,6 +59,7 @@ async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int
 
 async def _serve(settings: Settings, home: Home, once: bool) -> int:
     from router.proxy import serve
+    from router.proxy.configuration import read
 
     async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
         signals = serve.Signals()
@@ -60,13 +67,34 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         signals.attach(serving)
         needless = "no key" if serving.key is None else "no provider's key"
         print(f"fairlead {__version__}   {serving.url}   demo backend, {needless} needed\n", flush=True)
-        outcomes = await rounds(serving.url, serving.key)
+        with _restricted(serving, read(home, settings)) as prefixes:
+            outcomes = await rounds(serving.url, serving.key, prefixes)
         print("\n".join(_lines(outcomes)) + "\n", flush=True)
         if not once:
             _print_next_steps(home, serving)
             await serving.forever()
         nursery.cancel_scope.cancel()
     return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+@contextmanager
+def _restricted(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
+    """For a while the demo once more per protocol that can be translated, as a backend that speaks no other.
+
+    Gives protocol -> prefix of its models. The names are such as no configured backend can have.
+    """
+    from router.wire.translate import CODECS
+
+    root = serving.runtime.demo_root
+    assert root is not None
+    extra = tuple(
+        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
+    )
+    serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
+    try:
+        yield {name: f"{DEMO}.{name}:" for name in CODECS}
+    finally:
+        serving.runtime.take(configuration)
 
 
 def _lines(outcomes: list[Outcome]) -> list[str]:

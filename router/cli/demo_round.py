@@ -1,7 +1,9 @@
-"""The demo's requests: one in each protocol and a tool call, streamed over real sockets, each answer checked."""
+"""The demo's requests: one in each protocol, a tool call, and each pair of protocols that is translated; streamed over
+real sockets, each answer checked."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from router.net.control import ControlError, clean, stream
@@ -36,25 +38,38 @@ class Wrong(Exception):
 
 
 # A field that is missing or of another type shows as the last two.
+_NONE: Mapping[str, str] = MappingProxyType({})
 _FAULTS = (Wrong, ControlError, KeyError, TypeError)
 
 
-async def rounds(url: str, key: Secret | None) -> list[Outcome]:
-    """All requests against the proxy at `url`, one after the other."""
-    found = [await _echo(url, key, *spec) for spec in _PROTOCOLS]
-    return [*found, await _tools(url, key)]
+async def rounds(url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE) -> list[Outcome]:
+    """All requests against the proxy at `url`, one after the other. restricted: protocol -> prefix of the demo models
+    where they speak that protocol only: what other callers send there must be translated."""
+    found = [await _echo(url, key, spec, "demo:demo", f"over {spec.title}") for spec in _PROTOCOLS]
+    found.append(await _tools(url, key))
+    for asked, spoken in pairs(restricted):
+        about = f"from {asked.title} to {spoken.title}"
+        translation = f"{asked.label}->{spoken.label}"
+        found.append(await _echo(url, key, asked, f"{restricted[spoken.label]}demo", about, translation))
+    return found
+
+
+def pairs(protocols: Collection[str]) -> list[tuple["_Protocol", "_Protocol"]]:
+    """Every two of these protocols, both ways."""
+    able = [spec for spec in _PROTOCOLS if spec.label in protocols]
+    return [(asked, spoken) for asked in able for spoken in able if asked is not spoken]
 
 
 async def _echo(
-    url: str, key: Secret | None, label: str, title: str, path: str, read: Callable[[list[Event]], str]
+    url: str, key: Secret | None, spec: "_Protocol", model: str, about: str, translation: str = ""
 ) -> Outcome:
-    text = f"Hello from fairlead, over {title}"
+    text = f"Hello from fairlead, {about}"
+    label = translation or spec.label
     count, first_byte = 0, 0.0
     try:
-        body = _request(label, text)
-        found, first_byte = await _send(url + path, key, body)
+        found, first_byte = await _send(url + spec.path, key, _request(spec.label, model, text), translation)
         count = len(found)
-        said = read(found)
+        said = spec.read(found)
         if said != text:
             raise Wrong(f'expected "{text}", got "{clean(said)}"')
     except _FAULTS as error:
@@ -82,10 +97,10 @@ async def _tools(url: str, key: Secret | None) -> Outcome:
     return Outcome("tools", "demo-tools", True, said, count, first_byte)
 
 
-def _request(label: str, text: str) -> dict[str, Any]:
+def _request(label: str, model: str, text: str) -> dict[str, Any]:
     if label == "responses":
-        return {"model": "demo:demo", "stream": True, "store": False, "input": text}
-    body = {"model": "demo:demo", "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
+        return {"model": model, "stream": True, "store": False, "input": text}
+    body = {"model": model, "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
     return body if label == "messages" else {**body, "stream_options": {"include_usage": True}}
 
 
@@ -93,7 +108,9 @@ def _with_tool(turns: list[dict[str, Any]]) -> dict[str, Any]:
     return {"model": "demo:demo-tools", "stream": True, "max_tokens": 64, "tools": [_TOOL], "messages": turns}
 
 
-async def _send(url: str, key: Secret | None, body: Mapping[str, Any]) -> tuple[list[Event], float]:
+async def _send(
+    url: str, key: Secret | None, body: Mapping[str, Any], translation: str = ""
+) -> tuple[list[Event], float]:
     headers = {
         "authorization": f"Bearer {key.reveal() if key else 'fairlead'}",
         "anthropic-version": "2023-06-01",
@@ -102,7 +119,10 @@ async def _send(url: str, key: Secret | None, body: Mapping[str, Any]) -> tuple[
     answer = await stream(url, headers, json.dumps(body).encode())
     if answer.status != 200:
         raise Wrong(f"status {answer.status}, {clean(answer.body.decode('utf-8', 'replace'))}")
-    return [event for _, event in events(answer.body)], answer.first_byte
+    if answer.headers.get("x-fairlead-translation", "") != translation:
+        raise Wrong("it was not translated" if translation else "it was translated")
+    # A comment is an event without data.
+    return [event for _, event in events(answer.body) if event.data], answer.first_byte
 
 
 def _data(event: Event) -> dict[str, Any]:
@@ -155,8 +175,15 @@ def _responses_text(found: list[Event]) -> str:
     return "".join(_data(event)["delta"] for event in found if event.name == "response.output_text.delta")
 
 
+class _Protocol(NamedTuple):
+    label: str
+    title: str
+    path: str
+    read: Callable[[list[Event]], str]
+
+
 _PROTOCOLS = (
-    ("messages", "Anthropic Messages", "/v1/messages", _messages_text),
-    ("chat", "OpenAI Chat", "/v1/chat/completions", _chat_text),
-    ("responses", "OpenAI Responses", "/v1/responses", _responses_text),
+    _Protocol("messages", "Anthropic Messages", "/v1/messages", _messages_text),
+    _Protocol("chat", "OpenAI Chat", "/v1/chat/completions", _chat_text),
+    _Protocol("responses", "OpenAI Responses", "/v1/responses", _responses_text),
 )

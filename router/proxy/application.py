@@ -96,6 +96,7 @@ class Proxy:
         runtime = self._runtime
         now = runtime.vitals.answered = trio.current_time()
         ticket.record.total = now - ticket.request.arrived
+        ticket.conclude()
         runtime.recorder.finished(ticket)
         if ticket.kept:
             runtime.captured(ticket.record, ticket.kept)

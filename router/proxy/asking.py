@@ -10,17 +10,18 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_req
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
-from router.proxy import affinity, bodies, guarding, translating, uploads
+from router.proxy import affinity, bodies, counting, guarding, translating, uploads
 from router.proxy.edits import Edited, edit, edit_head
+from router.proxy.refusals import USAGE, complains
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
-from router.wire import dialects, ids
-from router.wire.peek import Top
+from router.wire import dialects, ids, messages_replay
+from router.wire.peek import Top, peek
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
-_REFUSAL_LIMIT = 65536
+_THINKING = "earlier thinking"
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
@@ -48,26 +49,58 @@ async def ask(ticket: Ticket) -> tuple[Upstream, bool]:
     if top is None:
         return await _sent(ticket, target, facts, Edited((body,))), False
     if translating.needed(call, route):
-        return await _translated(ticket, body, facts)
+        return await _translated(ticket, body, top, facts)
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
     edited = edit(body, top, call=call, route=route, target=target, probe=probe, notes=record.notes)
     upstream = await _sent(ticket, target, facts, edited)
-    if edited.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        _note_refused_usage(ticket)
+    if edited.probed and await complains(upstream, USAGE):
+        _note_refused_usage(ticket, upstream)
         return await _unprobed(ticket, body, top), False
+    if upstream.status == 400 and call.path == "/v1/messages" and await complains(upstream, messages_replay.REFUSED):
+        return await _without_foreign(ticket, body, upstream), False
     return upstream, edited.hide_usage
 
 
-async def _translated(ticket: Ticket, body: bytes, facts: Facts) -> tuple[Upstream, bool]:
+async def _counted(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> Upstream:
+    """The backend's own count where it has one, else an estimate."""
+    assert ticket.target is not None
+    question = counting.question(ticket, body, top)
+    if question is not None:
+        upstream = await _sent(ticket, ticket.target, facts, question)
+        if await counting.is_count(upstream):
+            return upstream
+    return counting.estimated(ticket, body)
+
+
+async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Upstream:
+    """Send again without the reasoning that the upstream does not take for its own; its refusal when there is none."""
+    assert ticket.route is not None
+    assert ticket.target is not None
+    assert ticket.facts is not None
+    stripped = messages_replay.without_foreign(body)
+    if stripped is None:
+        return refusal
+    _note_refused(ticket, refusal, _THINKING)
+    edited = edit(
+        stripped, peek(stripped), call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=[]
+    )
+    return await _sent(ticket, ticket.target, ticket.facts, edited)
+
+
+async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tuple[Upstream, bool]:
     """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
     assert ticket.target is not None
     if ticket.call.path == translating.COUNT_PATH:
-        return await translating.counted(ticket, body), False
+        return await _counted(ticket, body, top, facts), False
     probed, hide_usage = await translating.prepared(ticket, body)
     upstream = await _sent(ticket, ticket.target, facts, probed)
-    if probed.probed and upstream.status == 400 and await _refuses_usage(upstream):
-        _note_refused_usage(ticket)
+    if probed.probed and await complains(upstream, USAGE):
+        _note_refused_usage(ticket, upstream)
         edited, hide_usage = await translating.prepared(ticket, body)
+        upstream = await _sent(ticket, ticket.target, facts, edited)
+    if await complains(upstream, messages_replay.REFUSED):
+        _note_refused(ticket, upstream, _THINKING)
+        edited, hide_usage = await translating.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
     return await translating.answered(ticket, upstream), hide_usage
 
@@ -95,29 +128,19 @@ async def _uploaded(ticket: Ticket) -> Upstream:
     return upstream
 
 
-async def _refuses_usage(upstream: Upstream) -> bool:
-    """True when a 400 names the field we added; its body stays readable."""
-    pieces: list[bytes] = []
-    while sum(map(len, pieces)) < _REFUSAL_LIMIT:
-        got = await upstream.read()
-        if not got:
-            break
-        pieces += got
-    answer = b"".join(pieces)
-    if b"stream_options" in answer:
-        upstream.release()
-        return True
-    upstream.put_back(answer)
-    return False
-
-
-def _note_refused_usage(ticket: Ticket) -> None:
+def _note_refused_usage(ticket: Ticket, refusal: Upstream) -> None:
     """The backend is not asked for usage again, and this request is sent once more."""
+    ticket.runtime.refuses_usage.add(ticket.record.backend)
+    _note_refused(ticket, refusal, "stream_options")
+
+
+def _note_refused(ticket: Ticket, refusal: Upstream, what: str) -> None:
+    """The request is sent once more without something."""
+    refusal.release()
     record = ticket.record
-    ticket.runtime.refuses_usage.add(record.backend)
     last = record.tries[-1]
     last.status, last.error, last.done = 400, "upstream_error", "retried"
-    record.notes.append("sent again without stream_options")
+    record.notes.append(f"sent again without {what}")
 
 
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:

@@ -17,6 +17,7 @@ from router.net.outbound import Outbound
 from router.policy.table import DEMO, Table
 from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
+from router.proxy.carriers import Carriers
 from router.proxy.changes import set_headers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header, keys_of
@@ -49,6 +50,7 @@ class Snapshot:
     table: Table
     targets: Mapping[str, Target]
     problems: Sequence[str] = ()
+    carriers: Carriers = field(default_factory=Carriers)
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Runtime:
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    carriers: Carriers = field(default_factory=Carriers)
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
     settings: Settings = field(init=False)
@@ -161,7 +164,7 @@ class Runtime:
         )
         targets = {backend.name: target_of(backend, settings, self.environ, self.outbound) for backend in backends}
         self.connections.configure({target.origin for target in targets.values()}, self.outbound.roots)
-        self.snapshot = Snapshot(settings, table, targets, problems)
+        self.snapshot = Snapshot(settings, table, targets, problems, self.carriers)
         self.log.hide(secret for backend in backends for secret in keys_of(backend, self.environ))
         self.credentials.keep({target.reference for target in targets.values() if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):

@@ -22,9 +22,10 @@ from router.net.descriptors import Reserve
 from router.net.http11 import Connection, Cut, Limits
 from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
-from router.proxy import process
+from router.proxy import carriers, process
 from router.proxy.accesslog import AccessLog
 from router.proxy.application import Proxy
+from router.proxy.carriers import Carriers
 from router.proxy.clock import AwakeClock
 from router.proxy.configuration import read
 from router.proxy.endpoints import Endpoints
@@ -134,7 +135,7 @@ async def running(
         stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _demo_root(background, demo) if settings.demo else None
-            runtime = Runtime(configuration, home, log, demo_root)
+            runtime = Runtime(configuration, home, log, demo_root, carriers=Carriers(home.token(carriers.KEY)))
             stack.callback(runtime.ledger.close)
             stack.callback(runtime.captures.close)
             gate = Gate(settings, key, token)

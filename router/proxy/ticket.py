@@ -16,7 +16,7 @@ from router.proxy.accesslog import Record
 from router.proxy.changes import Changes
 from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
-from router.wire.context import HEADER_LIMIT, losses_text
+from router.wire.context import HEADER_LIMIT, NOTED, losses_text
 from router.wire.dialects import Call
 from router.wire.translate import Plan
 
@@ -89,6 +89,12 @@ class Ticket:
         self.record.first_byte = now - self.request.arrived
         return self.connection.head(status, Headers(lines), reason)
 
+    def conclude(self) -> None:
+        """The exchange is over: note what its answer lost, which its head could not tell."""
+        if self.plan is not None and len(self.plan.ctx.losses) > self.plan.asked:
+            said = losses_text(self.plan.ctx.losses[self.plan.asked :], NOTED)
+            self.record.notes.append(f"answer lost {said}")
+
     async def respond(
         self, status: int, lines: Lines, body: Bytes, reason: bytes = b"", *, shown: Bytes | None = None
     ) -> None:
@@ -111,9 +117,9 @@ def _served_by(backend: str, account: str, model: str | None) -> Lines:
 def _translated(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
     lines = [_line(b"x-fairlead-translation", shown(plan.title))]
-    ctx = plan.ctx
-    if ctx.losses and ctx.policy != "silent":
-        lines.append(_line(b"x-fairlead-loss", shown(losses_text(ctx.losses), HEADER_LIMIT)))
+    told = plan.ctx.told()
+    if told:
+        lines.append(_line(b"x-fairlead-loss", shown(losses_text(told), HEADER_LIMIT)))
     return lines
 
 

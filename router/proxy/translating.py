@@ -4,20 +4,16 @@ The request is rewritten before it is sent; the answer is rewritten as it is rea
 (relay, commit point, pings, deadlines, usage, errors) sees the caller's protocol and knows nothing of a translation.
 """
 
-import math
 import random
-import secrets
 import time
-import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import msgspec
 import trio
 
 from router import __version__
 from router.errors import BadGateway
-from router.ir import Facts, Loss
-from router.net.client import Broken
+from router.ir import Facts
 from router.net.client import Exchange as Upstream
 from router.net.headers import CREDENTIALS, Lines, changed
 from router.net.http11 import Cut
@@ -28,10 +24,12 @@ from router.proxy.edits import Edited, edit
 from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
+from router.proxy.translated import ANSWER_LIMIT, Translated, inflater
 from router.settings import Secret
-from router.wire import base, dialects, sse, translate
-from router.wire.carrier import Seal, signer
-from router.wire.context import Context, LossPolicy, losses_text
+from router.settings.profile import overridden
+from router.settings.tables import BackendOptions
+from router.wire import base, dialects, limit_names, translate
+from router.wire.context import NOTED, Context, LossPolicy, losses_text
 from router.wire.depth import too_deep
 from router.wire.dialects import Call
 from router.wire.peek import peek
@@ -39,12 +37,7 @@ from router.wire.profiles import profile_of
 from router.wire.translate import CODECS, Plan
 
 COUNT_PATH = "/v1/messages/count_tokens"
-ANSWER_LIMIT = 64 << 20
-PREAMBLE_LIMIT = 1 << 20
-BYTES_PER_TOKEN = 3.6
-
 _AGENT = b"fairlead/" + __version__.encode("ascii")
-_SEAL = signer(secrets.token_bytes(32))
 _PATHS = (*(codec.path for codec in CODECS.values()), COUNT_PATH)
 
 
@@ -63,30 +56,35 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     spoken = translate.target_of(call.protocol, backend.protocols)
     assert spoken is not None
     model = route.model or shown
-    options = snapshot.settings.backends.get(backend.name)
-    vendor = (options.translate_as if options else "") or backend.vendor
-    policy: LossPolicy = snapshot.settings.loss  # pyright: ignore[reportAssignmentType]
+    settings = snapshot.settings
+    options = settings.backends.get(backend.name, BackendOptions())
+    policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
     ctx = Context(
         now=int(time.time()),
         new_id=lambda: f"{random.getrandbits(96):024x}",
-        profile=profile_of(vendor, model),
+        profile=overridden(profile_of(options.translate_as or backend.vendor, model), options.profile),
         upstream=backend.name,
         model=model,
-        shown=shown,
+        shown=shown if settings.echo_model else "",
         policy=policy,
-        seal=Seal(_SEAL, backend.name, model),
+        policies=settings.losses,
+        seal=snapshot.carriers.seal(backend.name, model),
+        memory=snapshot.carriers.memory,
+        auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
     return Plan(call.protocol, spoken, ctx, CODECS[spoken].path, {}, stream)
 
 
-async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
+async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tuple[Edited, bool]:
     """The translated request, with what is configured for its backend applied to it; and True when the client did not
-    ask for the usage event that will come. Raises RouterError in the caller's terms."""
+    ask for the usage event that will come. forgets: no reasoning is sent back. Raises RouterError in the caller's
+    terms."""
     route, target, facts = ticket.route, ticket.target, ticket.facts
     assert route is not None
     assert target is not None
     assert facts is not None
     plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=facts.stream)
+    plan.ctx.forgets = forgets
     _choose_probe(plan, target, ticket.snapshot, ticket.runtime.refuses_usage)
     arguments = (body, plan, ticket.call, route, target)
     if len(body) > bodies.THREAD_BYTES:
@@ -103,6 +101,9 @@ async def prepared(ticket: Ticket, body: bytes) -> tuple[Edited, bool]:
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
     """Whether the upstream is asked for usage: a provider that is not known is, unless the user forbade it."""
     backend = target.backend
+    options = snapshot.settings.backends.get(backend.name)
+    if options is not None and "stream_usage" in options.profile and backend.name not in refuses_usage:
+        return
     if backend.name in refuses_usage or not target.stream_usage:
         asked = not backend.vendor and snapshot.settings.usage_probe and backend.name not in refuses_usage
         plan.ctx.profile = msgspec.structs.replace(plan.ctx.profile, stream_usage=asked)
@@ -133,12 +134,12 @@ def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target)
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
     sent = translate.request(body, plan.caller, plan.spoken, plan.ctx)
     plan.headers = sent.headers
-    if plan.ctx.policy == "strict":
-        # What is found out once the answer comes can be named, not refused.
-        plan.ctx.policy = "warn"
+    # What is found out once the answer comes can be named, not refused.
+    plan.ctx.settled = True
     notes = [f"translated {plan.title}"]
     if plan.ctx.losses:
-        notes.append(f"lost {losses_text(plan.ctx.losses, 300)}")
+        notes.append(f"lost {losses_text(plan.ctx.losses, NOTED)}")
+    plan.asked = len(plan.ctx.losses)
     other = dialects.call(plan.path, anthropic=False)
     # Its model has its new name already.
     route = msgspec.structs.replace(route, renamed=False)
@@ -146,25 +147,7 @@ def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target)
     return edited, sent.usage, notes
 
 
-async def counted(ticket: Ticket, body: bytes) -> Upstream:
-    """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
-    route, facts = ticket.route, ticket.facts
-    assert route is not None
-    assert facts is not None
-    ticket.plan = planned(ticket.call, route, ticket.snapshot, shown=facts.model or "", stream=False)
-    ticket.plan.ctx.losses.append(Loss("input_tokens", "weakened"))
-    ticket.record.estimated = True
-    ticket.record.notes.append("tokens estimated")
-    tokens = math.ceil(len(body) / BYTES_PER_TOKEN)
-    answer = Translated(None, [msgspec.json.encode({"input_tokens": tokens})])
-    answer.status, answer.reason = 200, b"OK"
-    answer.lines = [_JSON]
-    answer.fields = {b"content-type": _JSON[2]}
-    ticket.upstream = answer
-    return answer
-
-
-_JSON = (b"Content-Type", b"content-type", b"application/json")
+JSON = (b"Content-Type", b"content-type", b"application/json")
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
@@ -178,7 +161,7 @@ def lines(ticket: Ticket, target: Target) -> Lines:
         (b"User-Agent", b"user-agent", _AGENT),
         (b"Accept", b"accept", accept),
         (b"Accept-Encoding", b"accept-encoding", b"identity"),
-        _JSON,
+        JSON,
     ]
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if ticket.changes:
@@ -207,19 +190,29 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
         ticket.upstream = found = Translated(upstream, [], stream)
         found.take_head(upstream, _EVENTS)
+        _rename_limits(found, plan)
         return found
     if 300 <= upstream.status < 400:
         return upstream
     body = await _whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
-    if made is None and good and base.decoded(body) is not None:
+    if made is None and good and body.strip() and kind[:9] != b"text/html":
+        what = "broken JSON" if base.decoded(body) is None else "JSON"
         title = dialects.BY_NAME[plan.spoken].title
-        raise BadGateway(f"The backend {ticket.record.backend} answered {status} with JSON that is no {title} answer.")
+        raise BadGateway(
+            f"The backend {ticket.record.backend} answered {status} with {what} that is no {title} answer."
+        )
     ticket.upstream = found = Translated(upstream, [body if made is None else made])
     streamed = made is not None and plan.stream and status == 200
-    found.take_head(upstream, (_EVENTS if streamed else _JSON) if made is not None else None)
+    found.take_head(upstream, (_EVENTS if streamed else JSON) if made is not None else None)
     found.status = status
+    _rename_limits(found, plan)
     return found
+
+
+def _rename_limits(found: Translated, plan: Plan) -> None:
+    """Have the caller find the account's limits under the names that its protocol has for them."""
+    found.lines = limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
 
 
 async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
@@ -228,7 +221,7 @@ async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
     assert target is not None
     elapsed = trio.current_time() - ticket.request.arrived
     ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
-    inflate = _inflater(upstream)
+    inflate = inflater(upstream)
     pieces: list[bytes] = []
     size = 0
     while got := await upstream.read():
@@ -253,123 +246,3 @@ def _converted(body: bytes, status: int, events: bool, plan: Plan) -> tuple[int,
     else:
         made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
     return made if made is not None else (status, None)
-
-
-def _inflater(upstream: Upstream) -> Callable[[bytes], bytes] | None:
-    """What takes the content coding off an answer that has one though none was asked for. Its result raises Broken."""
-    coding = upstream.fields.get(b"content-encoding", b"").lower()
-    if coding not in (b"gzip", b"x-gzip", b"deflate"):
-        return None
-    decoder = zlib.decompressobj(wbits=47)
-
-    def inflated(piece: bytes) -> bytes:
-        try:
-            plain = decoder.decompress(piece, ANSWER_LIMIT)
-        except zlib.error:
-            raise Broken("its content coding is broken") from None
-        if decoder.unconsumed_tail:
-            raise Broken(f"one read inflated to over {ANSWER_LIMIT >> 20} MiB")
-        return plain
-
-    return inflated
-
-
-class Translated(Upstream):
-    """An upstream's answer in the caller's protocol. pieces: a body that is whole; stream: what makes one as it comes.
-
-    upstream: the exchange that is read and given back; None when nothing was asked.
-    """
-
-    __slots__ = ("_idle", "_inflate", "_inner", "_over", "_pieces", "_size", "_splitter", "_stream")
-
-    def __init__(self, upstream: Upstream | None, pieces: list[bytes], stream: translate.Stream | None = None):
-        self._inner = upstream
-        self._pieces = [piece for piece in pieces if piece]
-        self._stream = stream
-        self._splitter = sse.Splitter()
-        self._inflate = _inflater(upstream) if upstream is not None and stream is not None else None
-        self._over = stream is None
-        self._size = 0
-        self._idle = 0
-        self.status = 0
-        self.reason = b""
-        self.lines: Lines = []
-        self.fields: dict[bytes, bytes] = {}
-
-    def take_head(self, upstream: Upstream, content_type: tuple[bytes, bytes, bytes] | None) -> None:
-        """Have the head of an answer whose body is now of another type; None: its own."""
-        self.status, self.reason = upstream.status, upstream.reason
-        gone = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
-        if content_type is not None:
-            gone += (b"content-type",)
-        self.lines = [line for line in upstream.lines if line[1] not in gone]
-        self.fields = {name: value for name, value in upstream.fields.items() if name not in gone}
-        if content_type is not None:
-            self.lines.append(content_type)
-            self.fields[b"content-type"] = content_type[2]
-
-    async def read(self) -> list[bytes]:
-        """As its parent's; [b""] when what was read adds nothing yet."""
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
-            return pieces
-        if self._over or self._stream is None or self._inner is None:
-            return []
-        try:
-            got = await self._inner.read()
-        except Broken:
-            out = self._ending(self._stream)
-            if out:
-                return [out]
-            raise
-        out = self._taken(self._stream, got) if got else self._ending(self._stream)
-        return [out] if out or got else []
-
-    def _taken(self, stream: translate.Stream, got: list[bytes]) -> bytes:
-        data = b"".join(got)
-        if self._inflate is not None:
-            data = self._inflate(data)
-        try:
-            batch = self._splitter.feed(data)
-        except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
-        return self._counted(stream, stream.feed(batch), len(data)) if batch else b""
-
-    def _ending(self, stream: translate.Stream) -> bytes:
-        """What the end of the upstream's body adds; nothing when the stream is not whole."""
-        self._over = True
-        tail = self._splitter.tail
-        out = stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
-        return out + stream.end()
-
-    def _counted(self, stream: translate.Stream, out: bytes, read: int) -> bytes:
-        """What a read gives, within the bounds; nothing is read any more behind an error."""
-        self._size += len(out)
-        if self._size > ANSWER_LIMIT:
-            raise Broken(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
-        if not stream.meaningful:
-            self._idle += read
-            if self._idle > PREAMBLE_LIMIT:
-                raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
-        if stream.failed:
-            self._over = True
-        return out
-
-    @property
-    def ended(self) -> bool:
-        """True when nothing more comes."""
-        return self._over and not self._pieces
-
-    def put_back(self, data: bytes) -> None:
-        """As its parent's."""
-        self._pieces.insert(0, data)
-
-    def release(self) -> None:
-        """As its parent's."""
-        if self._inner is not None:
-            self._inner.release()
-
-    def drop(self) -> None:
-        """As its parent's."""
-        if self._inner is not None:
-            self._inner.drop()

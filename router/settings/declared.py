@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ACCOUNT_BUDGETS, ALIASES
+from router.settings.fields import ACCOUNT_BUDGETS, ALIASES, LOSSES
 from router.settings.kinds import (
     BACKEND,
     BUDGET,
@@ -72,7 +72,7 @@ def _declare(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. backends: by name.
-    prices: by lower-case model."""
+    prices: by lower-case model. losses: path of a field, without indices -> its own policy."""
 
     host: str = _declare(
         "host",
@@ -134,6 +134,20 @@ class Settings:
         True,
         "on|off",
         "take Claude Code's billing line out towards backends that are not Anthropic",
+    )
+    auto_cache: bool = _declare(
+        "auto_cache",
+        SWITCH,
+        True,
+        "on|off",
+        "of a translated request: ask Anthropic to cache the prompt, give OpenAI a key for its cache",
+    )
+    echo_model: bool = _declare(
+        "echo_model",
+        SWITCH,
+        True,
+        "on|off",
+        "translated answers name the model as the client did; off names the one that answered",
     )
     loss: str = _declare(
         "loss",
@@ -214,6 +228,7 @@ class Settings:
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     prices: Mapping[str, Price] = Frozen[Price]()
+    losses: Mapping[str, str] = Frozen[str]()
 
 
 DECLARATIONS: tuple[Declaration, ...] = tuple(
@@ -223,6 +238,7 @@ DECLARATIONS: tuple[Declaration, ...] = tuple(
 #: The tables that only the file has.
 TABLES: tuple[Entry, ...] = (
     Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
+    Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
     Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a day of this account"),
     Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a month of this account"),
 )

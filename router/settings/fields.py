@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import BACKEND, BUDGET, MODEL, Frozen, Kind, Wrong, clean
+from router.settings.kinds import BACKEND, BUDGET, MODEL, Frozen, Kind, Wrong, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_LOSS_PATH = re.compile(r"\w+(?:[ .-]\w+)*", re.ASCII)
 _FRAMING = "fairlead writes it itself, for each connection"
 _CREDENTIAL = "credentials belong to the backend's account:   fairlead backend add NAME --key-stdin"
 _TRACE = "it would tell the backend who is behind fairlead"
@@ -98,6 +99,13 @@ def field_path(text: str) -> str:
     reason = _REFUSED_FIELDS.get(parts[0])
     if reason:
         raise Wrong(reason)
+    return text
+
+
+def loss_path(text: str) -> str:
+    """A field whose losses are treated otherwise. Raises Wrong."""
+    if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
+        raise Wrong("it is no field's dotted path without indices, such as messages.content.citations")
     return text
 
 
@@ -198,4 +206,12 @@ FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names",
 ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
 ACCOUNT_BUDGETS = Map(
     "a table of accounts, such as groq/work, and US dollars", "table", _no_text, _account, BUDGET, folds=True
+)
+LOSSES = Map(
+    "a table of request fields and warn, strict or silent",
+    "table",
+    _no_text,
+    loss_path,
+    choice("warn", "strict", "silent"),
+    folds=False,
 )

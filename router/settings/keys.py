@@ -60,7 +60,8 @@ def find(name: str) -> Key:
         return _option(backend, option)
     if first == "prices" and rest:
         return _price(rest)
-    raise _unknown(name, [*_DECLARED, *(f"{table}.NAME" for table in _MAPS), "backends.NAME.KEY", "prices.MODEL.input"])
+    tables = ("losses.FIELD" if table == "losses" else f"{table}.NAME" for table in _MAPS)
+    raise _unknown(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
 
 
 def _price(rest: str) -> Key:
@@ -128,7 +129,7 @@ def redacted(path: Path, value: Any) -> Any:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
-    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "backends", "prices")
+    own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
         return "set"

@@ -11,6 +11,7 @@ import msgspec
 
 from router.settings.fields import FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import BACKEND, BUDGET, CAP, MODEL, MONEY, SWITCH, TEXT, TIME, TOKENS, Frozen, Kind, choice
+from router.settings.profile import PROFILE
 
 # Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
 PROFILES = (
@@ -116,7 +117,11 @@ class BackendOptions:
     usage_probe: bool | None = _entry(SWITCH, None, "ask Chat streams for usage, as for all backends or not")
     ask_identity: bool | None = _entry(SWITCH, None, "ask for answers that are not compressed")
     strip_attribution: bool | None = _entry(SWITCH, None, "take Claude Code's billing line out of the system prompt")
+    auto_cache: bool | None = _entry(SWITCH, None, "have the prompts of translated requests cached")
     translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
+    profile: Mapping[str, Any] = _entry(
+        PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
+    )
     budget_day_usd: float | None = _entry(BUDGET, None, "US dollars for a day", key="budget.day_usd")
     budget_month_usd: float | None = _entry(BUDGET, None, "US dollars for a month", key="budget.month_usd")
     budget_day_tokens: int | None = _entry(CAP, None, "tokens for a day", key="budget.day_tokens")

@@ -53,7 +53,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "id": answer.id or f"chatcmpl-{ctx.new_id()}",
         "object": "chat.completion",
         "created": ctx.now,
-        "model": ctx.shown,
+        "model": ctx.named(answer.model),
         "system_fingerprint": None,
         "choices": [choice],
         "usage": usages.as_chat(answer.usage),

@@ -4,10 +4,10 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
+from router.settings.profile import EFFORTS
 from router.wire import chat_turns, fields
 from router.wire.base import Json
 from router.wire.context import Context
-from router.wire.profiles import EFFORTS
 
 _READ = frozenset(
     (
@@ -77,8 +77,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
-        # Chat callers set no marks: OpenAI caches by itself. Without this their caches are never hit.
-        cache=True,
+        cache=_cache(data),
     )
 
 
@@ -96,6 +95,12 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         if isinstance(policy, dict) and cast("Json", policy).get("mode") == "block":
             raise ctx.refuse("moderation", "the backend does not moderate")
         ctx.dropped("moderation")
+
+
+def _cache(data: Json) -> bool | None:
+    """What is said of caching without marks; None for nothing."""
+    options = fields.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(fields.text(options.get("mode"), "prompt_cache_options.mode"))
 
 
 def _stop(data: Json) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire import base
 from router.wire.base import Json
+from router.wire.caching import has_marks, keep_last, marked
 from router.wire.chat_stream_in import BESIDE
 from router.wire.context import Context
 from router.wire.history import ordered
@@ -15,7 +16,7 @@ def encode(request: Request, ctx: Context) -> list[Json]:
     """All messages, the system prompt first. Raises BadRequest."""
     messages: list[Json] = []
     if request.system:
-        messages.append({"role": ctx.profile.system_role, "content": _texts(request.system, "\n\n", ctx)})
+        messages.append({"role": ctx.profile.system_role, "content": _texts(request.system, "\n\n", ctx, "system")})
     for turn in ordered(request.turns, ctx):
         if turn.role == "system":
             messages.append(_system(turn, ctx))
@@ -25,21 +26,20 @@ def encode(request: Request, ctx: Context) -> list[Json]:
                 messages.append(message)
         else:
             messages += _user(turn, ctx)
+    if ctx.profile.cache == "breakpoint":
+        keep_last(messages)
     return _alternating(messages) if ctx.profile.alternates else messages
 
 
-def _texts(blocks: Sequence[Text], between: str, ctx: Context) -> object:
+def _texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
     """One string, or parts where marks for a cache must stand on some of them."""
-    if ctx.profile.cache == "cache_control" and any(block.cache for block in blocks):
-        return [_text_part(block, ctx) for block in blocks]
+    if has_marks(blocks, ctx):
+        return [_text_part(block, ctx, path) for block in blocks]
     return between.join(block.text for block in blocks)
 
 
-def _text_part(block: Text, ctx: Context) -> Json:
-    part: Json = {"type": "text", "text": block.text}
-    if block.cache and ctx.profile.cache == "cache_control":
-        part["cache_control"] = {"type": "ephemeral"}
-    return part
+def _text_part(block: Text, ctx: Context, path: str) -> Json:
+    return marked({"type": "text", "text": block.text}, block.cache, ctx, path)
 
 
 def _system(turn: Turn, ctx: Context) -> Json:
@@ -52,7 +52,7 @@ def _system(turn: Turn, ctx: Context) -> Json:
 
 
 def _assistant(turn: Turn, ctx: Context) -> Json | None:
-    said = "".join(block.text for block in turn.blocks if isinstance(block, Text))
+    said = _texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
     if not said and not calls:
         return None
@@ -155,26 +155,28 @@ def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Js
     if block.is_error:
         ctx.weakened(f"{path}.is_error")
         said = said if said.lower().startswith(("error", "[error]")) else f"[error] {said}".rstrip()
-    content: object = said
-    if inline:
-        content = [*([{"type": "text", "text": said}] if said else []), *inline]
+    content: object = said or ctx.profile.empty_result
+    if inline or (block.cache and ctx.profile.cache):
+        parts: list[Json] = [*([{"type": "text", "text": said}] if said else []), *inline]
+        content = [*parts[:-1], marked(parts[-1], block.cache, ctx, path)] if parts else said
     return {"role": "tool", "tool_call_id": chat_id(block.call_id, ctx.profile.id_form), "content": content}
 
 
 def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
     if isinstance(block, Text):
-        return _text_part(block, ctx)
+        return _text_part(block, ctx, path)
     if isinstance(block, Image):
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"
-        return {"type": "image_url", "image_url": {"url": url}}
+        return marked({"type": "image_url", "image_url": {"url": url}}, block.cache, ctx, path)
     if block.url:
         raise ctx.refuse(path, "documents by URL have no counterpart, and they are not fetched here")
     if not ctx.profile.files:
         raise ctx.refuse(path, "the backend is not known to read files")
     title = block.title or "document.pdf"
-    return {"type": "file", "file": {"filename": title, "file_data": f"data:{block.media_type};base64,{block.data}"}}
+    data = f"data:{block.media_type};base64,{block.data}"
+    return marked({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
 
 
 def _alternating(messages: list[Json]) -> list[Json]:
@@ -185,7 +187,7 @@ def _alternating(messages: list[Json]) -> list[Json]:
         if out and role == "user" and out[-1]["role"] == "user":
             out[-1] = {"role": "user", "content": _parts_of(out[-1]) + _parts_of(message)}
         elif out and role == "user" and out[-1]["role"] == "tool" and _is_text(message):
-            out[-1] = {**out[-1], "content": f"{out[-1]['content']}\n\n{_said(message)}"}
+            out[-1] = {**out[-1], "content": f"{_said(out[-1])}\n\n{_said(message)}"}
         else:
             out.append(message)
     return out

@@ -7,6 +7,7 @@ from router.errors import BadRequest
 from router.ir import Request
 from router.wire import chat_messages, fields
 from router.wire.base import Json
+from router.wire.caching import mark
 from router.wire.context import Context
 
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
@@ -17,7 +18,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     profile = ctx.profile
     body: Json = {"model": request.model, "messages": chat_messages.encode(request, ctx)}
     if request.max_tokens is not None:
-        body[profile.max_tokens_field] = request.max_tokens
+        body[profile.max_tokens_field] = _capped(request.max_tokens, ctx)
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
         if value is not None and name in profile.sampling:
             body[name] = value
@@ -33,10 +34,15 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_prefill(body, request, ctx)
     if request.user and profile.user_field:
         # Claude Code puts account and session ids there.
-        body[profile.user_field] = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+        hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+        body[profile.user_field] = hashed
+        if ctx.auto_cache and profile.cache_key:
+            body["prompt_cache_key"] = hashed
         ctx.weakened(ctx.at("user"))
     elif request.user:
         ctx.dropped(ctx.at("user"))
+    if request.cache and profile.cache == "breakpoint":
+        body["prompt_cache_options"] = {"mode": "implicit"}
     if request.tier == "default":
         ctx.dropped(ctx.at("tier"))
     if request.stream:
@@ -44,6 +50,14 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         if profile.stream_usage:
             body["stream_options"] = {"include_usage": True}
     return body, {}
+
+
+def _capped(limit: int, ctx: Context) -> int:
+    cap = ctx.profile.max_output_cap
+    if not cap or limit <= cap:
+        return limit
+    ctx.weakened(ctx.at("max_tokens"))
+    return cap
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
@@ -55,6 +69,7 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
         if profile.parallel_tools:
             body["parallel_tool_calls"] = False
         else:
+            ctx.single = True
             ctx.weakened(ctx.at("parallel"))
     choice = request.choice
     if choice is None:
@@ -84,7 +99,9 @@ def _tool(request: Request, at: int, ctx: Context) -> Json:
         ctx.weakened(f"tools[{at}].strict")
     entry: Json = {"type": "function", "function": function}
     if tool.cache and ctx.profile.cache == "cache_control":
-        entry["cache_control"] = {"type": "ephemeral"}
+        entry["cache_control"] = mark(tool.cache)
+    elif tool.cache and ctx.profile.cache:
+        ctx.dropped(f"tools[{at}].cache_control")
     return entry
 
 

@@ -23,6 +23,7 @@ from router.ir import (
 from router.wire import base, faults, usages
 from router.wire.base import Json
 from router.wire.context import Context
+from router.wire.wrapped import WRAPPERS, unwrapped
 
 _STOPS: dict[str, Stop] = {
     "length": "length",
@@ -91,7 +92,7 @@ class ChatDecoder:
         if not found and "x_groq" in data:
             found = base.object_at(data, "x_groq").get("usage")
         if isinstance(found, dict) and found:
-            self._usage = usages.of_chat(found)  # pyright: ignore[reportUnknownArgumentType]
+            self._usage = usages.of_chat(found, self._ctx.profile)  # pyright: ignore[reportUnknownArgumentType]
             if choice is None and self._finish:
                 out += self.done()
         return out
@@ -101,12 +102,12 @@ class ChatDecoder:
         if self.ended:
             return []
         self.ended = True
-        if not self._finish:
+        if not self._finish and not (self._begun and self._ctx.profile.finish_optional):
             return [Fault(500, "api_error", NO_FINISH)]
+        self._finish = self._finish or "stop"
         out: list[Event] = []
-        for call in self._calls:
-            if call.index < 0:
-                self._begin_call(call, out, named=False)
+        for call in [one for one in self._calls if one.index < 0]:
+            self._settle(call, out)
         if self._finish in _FAULTS:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
         refusal = "".join(self._refusal)
@@ -186,7 +187,7 @@ class ChatDecoder:
         if fragment:
             call.held.append(fragment)
         call.beside = base.object_at(entry, BESIDE) or call.beside
-        if call.name and (call.held or call.id):
+        if call.name and (call.held or call.id) and not self._wraps(call):
             self._begin_call(call, out)
 
     def _found(self, entry: Json) -> _Call:
@@ -206,10 +207,26 @@ class ChatDecoder:
             self._by_index[index] = call
         return call
 
-    def _begin_call(self, call: _Call, out: list[Event], *, named: bool = True) -> None:
-        if not named and not call.name:
+    def _wraps(self, call: _Call) -> bool:
+        """True for a call that may hold several: it is looked into when it is whole."""
+        return call.name in WRAPPERS and self._ctx.names.original(call.name) not in self._ctx.declared
+
+    def _settle(self, call: _Call, out: list[Event]) -> None:
+        """The stream is over, and a call has not begun."""
+        if not call.name:
             self._ctx.dropped("tool call without a name")
             return
+        sent = {self._ctx.names.sent(name, self._ctx.profile.name_limit) for name in self._ctx.declared}
+        inner = unwrapped("".join(call.held), sent) if self._wraps(call) else []
+        if not inner:
+            self._begin_call(call, out)
+        for at, (name, arguments) in enumerate(inner):
+            part = _Call(f"{call.id}_{at}" if call.id else "")
+            part.name, part.held = name, [arguments]
+            self._calls.append(part)
+            self._begin_call(part, out)
+
+    def _begin_call(self, call: _Call, out: list[Event]) -> None:
         call.index = self._started
         self._started += 1
         call_id = call.id or f"call_{self._ctx.new_id()}"

@@ -69,12 +69,12 @@ class ChatEncoder:
             beside,
         )
 
-    def _begin(self, answer_id: str) -> None:
+    def _begin(self, answer_id: str, model: str = "") -> None:
         announced = {
             "id": answer_id,
             "object": "chat.completion.chunk",
             "created": self._ctx.now,
-            "model": self._ctx.shown,
+            "model": self._ctx.named(model),
             "system_fingerprint": None,
         }
         self._head = b"data: " + _encode(announced)[:-1] + b',"choices":[{"index":0,"delta":'
@@ -82,7 +82,7 @@ class ChatEncoder:
     def _began(self, event: Began) -> bytes:
         if self._head:
             return b""
-        self._begin(event.id or f"chatcmpl-{self._ctx.new_id()}")
+        self._begin(event.id or f"chatcmpl-{self._ctx.new_id()}", event.model)
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _text(self, event: TextDelta) -> bytes:

@@ -9,6 +9,7 @@ from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire import fields
 from router.wire.base import Json
+from router.wire.caching import lifetime_of_part, moved
 from router.wire.context import Context
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
@@ -56,7 +57,7 @@ def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
             said = fields.text(part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here)
             if part.get("type") == "refusal":
                 ctx.weakened(here)
-            blocks += [Text(said, _mark(part))] if said else []
+            blocks += [Text(said, lifetime_of_part(part))] if said else []
     elif fields.text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
     refusal = fields.text(entry.get("refusal"), f"{path}.refusal")
@@ -107,14 +108,6 @@ def _reasoning(entry: Json, path: str) -> list[Block]:
     return blocks
 
 
-def _mark(part: Json) -> str:
-    """The lifetime of a caching mark on a part."""
-    mark = part.get("prompt_cache_breakpoint")
-    if isinstance(mark, dict):
-        return "1h" if mark.get("ttl") else "5m"  # pyright: ignore[reportUnknownMemberType]
-    return "5m" if isinstance(part.get("cache_control"), dict) else ""
-
-
 def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
@@ -124,7 +117,10 @@ def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Doc
         kind = part.get("type")
         if kind == "text":
             text = fields.text(part.get("text"), f"{here}.text")
-            parts += [Text(text, _mark(part))] if text else []
+            if text:
+                parts.append(Text(text, lifetime_of_part(part)))
+            elif parts:
+                parts[-1] = moved(parts[-1], lifetime_of_part(part))
         elif kind == "image_url":
             parts.append(_image(part, here, ctx))
         elif kind == "file":
@@ -141,9 +137,9 @@ def _image(part: Json, path: str, ctx: Context) -> Image:
     if form.get("detail") not in (None, "auto"):
         ctx.dropped(f"{path}.image_url.detail")
     if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=_mark(part))
+        return Image(url=url, cache=lifetime_of_part(part))
     media, data = _data_url(url, f"{path}.image_url.url")
-    return Image(media, data, cache=_mark(part))
+    return Image(media, data, cache=lifetime_of_part(part))
 
 
 def _file(part: Json, path: str, ctx: Context) -> Text | Document:
@@ -155,8 +151,8 @@ def _file(part: Json, path: str, ctx: Context) -> Text | Document:
     if media.startswith("text/"):
         said = base64.b64decode(data).decode("utf-8", "replace")
         ctx.weakened(path)
-        return Text(f"Title: {title}\n{said}" if title else said, _mark(part))
-    return Document(media, data, title=title, cache=_mark(part))
+        return Text(f"Title: {title}\n{said}" if title else said, lifetime_of_part(part))
+    return Document(media, data, title=title, cache=lifetime_of_part(part))
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ def ordered(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
         while at < len(turns) and turns[at].role == "assistant" and _calls(turn):
             turn = Turn("assistant", turn.blocks + turns[at].blocks, turn.path)
             at += 1
+        turn = _with_unique_calls(turn, ctx)
         end = at
         while end < len(turns) and turns[end].role != "assistant":
             end += 1
@@ -40,6 +41,23 @@ def ordered(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
 
 def _calls(turn: Turn) -> list[str]:
     return [block.id for block in turn.blocks if isinstance(block, ToolCall)]
+
+
+def _with_unique_calls(turn: Turn, ctx: Context) -> Turn:
+    """The turn without calls that have the id of one before: no protocol could tell their results apart."""
+    calls = _calls(turn)
+    if len(set(calls)) == len(calls):
+        return turn
+    ctx.weakened(f"{turn.path}.tool_calls")
+    blocks: list[Block] = []
+    seen: set[str] = set()
+    for block in turn.blocks:
+        if isinstance(block, ToolCall):
+            if block.id in seen:
+                continue
+            seen.add(block.id)
+        blocks.append(block)
+    return Turn(turn.role, tuple(blocks), turn.path)
 
 
 def _answered(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:

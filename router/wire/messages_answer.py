@@ -55,7 +55,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
         "type": "message",
         "role": "assistant",
-        "model": ctx.shown,
+        "model": ctx.named(answer.model),
         "content": [_encoded(block, ctx) for block in answer.blocks],
         "stop_reason": REASONS[answer.stop],
         "stop_sequence": answer.stopped_by or None,

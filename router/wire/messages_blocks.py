@@ -6,8 +6,9 @@ from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult
 from router.wire import fields
 from router.wire.base import Json
+from router.wire.caching import lifetime_of, mark, moved
 from router.wire.context import Context
-from router.wire.messages_tools import NAME_LIMIT, cache_of, mark
+from router.wire.messages_tools import NAME_LIMIT, TOOL_CHANGES
 from router.wire.names import messages_id
 
 MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -21,7 +22,10 @@ def decode(value: object, role: object, path: str, ctx: Context) -> tuple[Block,
         return (Text(value),) if value else ()
     blocks: list[Block] = []
     for at, entry in enumerate(fields.objects(value, f"{path}.content")):
-        blocks += _block(entry, role, f"{path}.content[{at}]", ctx)
+        found = _block(entry, role, f"{path}.content[{at}]", ctx)
+        if not found and blocks:
+            blocks[-1] = moved(blocks[-1], lifetime_of(entry))
+        blocks += found
     return tuple(blocks)
 
 
@@ -32,6 +36,8 @@ def _block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
         if entry.get("citations"):
             ctx.dropped(f"{path}.citations")
         return [block] if block.text else []
+    if role == "system" and kind in TOOL_CHANGES:
+        return []
     if role == "system":
         raise ctx.refuse(path, f"a system message with a {kind} block has no counterpart")
     if kind in ("image", "document", "search_result"):
@@ -80,7 +86,7 @@ def text_of(entry: Json, path: str) -> Text:
     """A text block."""
     if entry.get("type") not in ("text", None):
         raise BadRequest(f"{path}.type: expected text.")
-    return Text(fields.text(entry.get("text"), f"{path}.text"), cache_of(entry))
+    return Text(fields.text(entry.get("text"), f"{path}.text"), lifetime_of(entry))
 
 
 def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
@@ -89,13 +95,13 @@ def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
         ctx.weakened(path)
         source, title = fields.text(entry.get("source"), f"{path}.source"), fields.text(entry.get("title"), path)
         parts = [text_of(part, path).text for part in fields.objects(entry.get("content"), f"{path}.content")]
-        return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), cache_of(entry)),)
+        return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), lifetime_of(entry)),)
     source = fields.obj(entry.get("source"), f"{path}.source")
     form = source.get("type")
     if form == "file":
         raise ctx.refuse(f"{path}.source", "a file's id is known to the account it was uploaded with only")
     if kind == "image":
-        return (_image(source, form, cache_of(entry), path),)
+        return (_image(source, form, lifetime_of(entry), path),)
     return _document(entry, source, form, path, ctx)
 
 
@@ -111,7 +117,7 @@ def _image(source: Json, form: object, cache: str, path: str) -> Image:
 def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     title = fields.text(entry.get("title"), f"{path}.title")
     about = fields.text(entry.get("context"), f"{path}.context")
-    cache = cache_of(entry)
+    cache = lifetime_of(entry)
     if fields.maybe(entry.get("citations"), f"{path}.citations").get("enabled"):
         ctx.dropped(f"{path}.citations")
     head = "\n".join(filter(None, (f"Title: {title}" if title else "", f"Context: {about}" if about else "")))
@@ -156,7 +162,7 @@ def _result(entry: Json, path: str, ctx: Context) -> ToolResult:
         fields.need(entry, "tool_use_id", path),
         _parts(entry.get("content"), f"{path}.content", ctx),
         fields.flag(entry.get("is_error"), f"{path}.is_error") is True,
-        cache_of(entry),
+        lifetime_of(entry),
     )
 
 

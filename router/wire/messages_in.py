@@ -74,7 +74,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         user=fields.text(fields.maybe(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"),
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
-        cache=data.get("cache_control") is not None,
+        cache=True if data.get("cache_control") is not None else None,
     )
 
 
@@ -137,6 +137,9 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
             blocks = messages_blocks.decode(entry.get("content"), role, path, ctx)
         except RecursionError:
             raise BadRequest(f"{path}.content: it is nested too deep.") from None
+        if not blocks and role == "user":
+            # Left out, what the assistant said before would become the beginning of its answer.
+            raise BadRequest(f"{path}.content: a user message must have some content.")
         if blocks:
             turns.append(Turn(role, blocks, path))
     if not turns:

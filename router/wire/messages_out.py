@@ -4,9 +4,10 @@ import hashlib
 import re
 from typing import cast
 
-from router.ir import Request, Text, ToolCall, Turn
+from router.ir import Request, Text, Thinking, ToolCall, Turn
 from router.wire import messages_blocks
 from router.wire.base import Json
+from router.wire.caching import is_marked
 from router.wire.context import Context
 from router.wire.history import ordered
 from router.wire.messages_tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
@@ -49,7 +50,8 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
             ctx.weakened(ctx.at("user"))
     if request.tier in ("auto", "default"):
         body["service_tier"] = "auto" if request.tier == "auto" else "standard_only"
-    if request.cache:
+    if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
+        # OpenAI caches by itself: what its callers send would never meet a cache here.
         body["cache_control"] = {"type": "ephemeral"}
     if request.stream:
         body["stream"] = True
@@ -70,9 +72,9 @@ def _system(request: Request, ctx: Context) -> list[Json]:
 
 def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
-    last = "user"
+    last = ""
     for turn in ordered(request.turns, ctx):
-        turn = _placed(turn, last, claude, ctx)
+        turn = _calls_last(_placed(turn, last, claude, ctx), ctx)
         content = [found for block in turn.blocks if (found := messages_blocks.encode(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
@@ -97,6 +99,22 @@ def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     ctx.weakened(turn.path)
     said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
+
+
+def _calls_last(turn: Turn, ctx: Context) -> Turn:
+    """The turn with nothing behind its calls: Chat has a message's text before them, and so it is meant.
+
+    Reasoning that leads to no call any more is left out.
+    """
+    calls = [at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
+    if not calls or not any(isinstance(block, Text | Thinking) for block in turn.blocks[calls[0] :]):
+        return turn
+    front, between, behind = (turn.blocks[: calls[0]], turn.blocks[calls[0] : calls[-1] + 1], turn.blocks[calls[-1] :])
+    if any(isinstance(block, Thinking) for block in behind):
+        ctx.dropped(f"{turn.path}.reasoning")
+    late = [block for block in turn.blocks[calls[0] :] if isinstance(block, Text)]
+    rest = [block for block in between if not isinstance(block, Text)]
+    return Turn(turn.role, (*front, *late, *rest), turn.path)
 
 
 def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:

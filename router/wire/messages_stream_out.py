@@ -87,7 +87,7 @@ class MessagesEncoder:
             "id": event.id if event.id.startswith("msg_") else f"msg_{self._ctx.new_id()}",
             "type": "message",
             "role": "assistant",
-            "model": self._ctx.shown,
+            "model": self._ctx.named(event.model),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,

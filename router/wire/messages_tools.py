@@ -1,14 +1,17 @@
 """Tools of a Messages request, both ways (translation.md 3.5, 3.6)."""
 
+from collections.abc import Iterator
 from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire import fields
 from router.wire.base import Json
+from router.wire.caching import lifetime_of, mark
 from router.wire.context import Context
 
 NAME_LIMIT = 128
+TOOL_CHANGES = ("tool_addition", "tool_removal")
 EMPTY: Json = {"type": "object", "properties": {}}
 _READ = frozenset(
     (
@@ -59,12 +62,43 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 
 def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
     """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
-    found: list[Tool] = []
+    found: dict[str, Tool] = {}
     for at, entry in enumerate(fields.objects(data.get("tools"), "tools")):
         tool = _tool(entry, f"tools[{at}]", ctx)
+        if tool is not None and found.setdefault(tool.name, tool) is not tool:
+            raise BadRequest(f"tools[{at}].name: another tool is named '{tool.name}'.")
+    for change, path in _changes(data):
+        _apply(change, found, path, ctx)
+    return tuple(found.values())
+
+
+def _changes(data: Json) -> Iterator[tuple[Json, str]]:
+    """The blocks by which system messages offer tools or withdraw them, each with its path."""
+    for at, message in enumerate(fields.objects(data.get("messages"), "messages")):
+        content = message.get("content")
+        if message.get("role") != "system" or not isinstance(content, list):
+            continue
+        path = f"messages[{at}].content"
+        for place, block in enumerate(fields.objects(cast("list[object]", content), path)):
+            if block.get("type") in TOOL_CHANGES:
+                yield block, f"{path}[{place}]"
+
+
+def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
+    """One change. Elsewhere tools hold for the whole conversation: what is offered at its end is."""
+    named = fields.obj(change.get("tool"), f"{path}.tool")
+    kind = named.get("type")
+    if kind == "tool_definition" and change["type"] == "tool_addition":
+        tool = _tool(fields.obj(named.get("definition"), f"{path}.tool.definition"), f"{path}.tool.definition", ctx)
         if tool is not None:
-            found.append(tool)
-    return tuple(found)
+            tools[tool.name] = tool
+    elif kind == "tool_reference":
+        name = fields.need(named, "name", f"{path}.tool")
+        if change["type"] == "tool_removal":
+            tools.pop(name, None)
+    else:
+        raise ctx.refuse(f"{path}.tool", f"a change of type {kind!s} has no counterpart")
+    ctx.weakened(path)
 
 
 def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
@@ -97,7 +131,7 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
         schema if "type" in schema else {**EMPTY, **schema},
         description,
         fields.flag(entry.get("strict"), f"{path}.strict"),
-        cache_of(entry),
+        lifetime_of(entry),
     )
 
 
@@ -106,14 +140,6 @@ def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
         if kind.startswith(prefix):
             return Tool(fields.need(entry, "name", path), schema, about)
     raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
-
-
-def cache_of(entry: Json) -> str:
-    """The lifetime of an entry's caching mark, '' without one."""
-    mark = entry.get("cache_control")
-    if not isinstance(mark, dict):
-        return ""
-    return "1h" if cast("Json", mark).get("ttl") == "1h" else "5m"
 
 
 def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
@@ -128,11 +154,6 @@ def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
     path = "tool_choice.disable_parallel_tool_use"
     single = fields.flag(found.get("disable_parallel_tool_use"), path)
     return Choice(mode, name), (False if single else None)  # pyright: ignore[reportArgumentType]
-
-
-def mark(lifetime: str) -> Json:
-    """A caching mark of a lifetime."""
-    return {"type": "ephemeral", "ttl": "1h"} if lifetime == "1h" else {"type": "ephemeral"}
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:

@@ -5,63 +5,12 @@ protocol serve the same family. Flags marked (U) in translation.md are set to wh
 """
 
 import re
-from typing import Literal
 
 import msgspec
 
-OPENAI_SAMPLING = frozenset(("temperature", "top_p"))
+from router.settings.profile import OPENAI_SAMPLING, Profile
+
 LOCAL_SAMPLING = OPENAI_SAMPLING | {"top_k"}
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-
-
-ReasoningForm = Literal["reasoning_effort", "openrouter", "thinking_type", "enable_thinking", "chat_template", "none"]
-
-
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """One Chat upstream's habits.
-
-    max_tokens_field: where the output limit stands. system_role: role of the system prompt. single_system: only the
-    first message may be a system message. tool_images: a tool's result may hold image parts. id_form: rule for ids of
-    calls. name_limit: of tool names. strict_tools, parallel_tools, forced_choice, named_choice: fields it takes.
-    shapes: kinds of structured output it takes. reasoning: how effort is said; thinkers: expression for
-    the models that take it. fixed: for those that take neither sampling parameters nor stop sequences; each '' for
-    none said. efforts: values it takes. replay: the
-    field in which it wants its reasoning back, '' for none. sampling: parameters it takes. stop_max: stop sequences
-    it takes. prefill: how a last assistant message is continued, '' when it cannot be. stream_usage: it must be asked
-    for usage. files, remote_images: content parts it takes. user_field: where the caller's user goes, '' for none.
-    empty_content: of an assistant message with calls only. alternates: roles must alternate. cache: form of
-    caching marks on parts, '' where they are not taken.
-    """
-
-    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
-    system_role: Literal["system", "developer"] = "system"
-    single_system: bool = False
-    tool_images: bool = False
-    id_form: Literal["free", "mistral9"] = "free"
-    name_limit: int = 64
-    strict_tools: bool = True
-    parallel_tools: bool = True
-    forced_choice: bool = True
-    named_choice: bool = True
-    shapes: tuple[str, ...] = ("json_schema", "json_object")
-    reasoning: Literal[
-        "reasoning_effort", "openrouter", "thinking_type", "enable_thinking", "chat_template", "none"
-    ] = "reasoning_effort"
-    thinkers: str = ""
-    fixed: str = ""
-    efforts: tuple[str, ...] = EFFORTS
-    replay: Literal["", "reasoning_content", "reasoning"] = ""
-    sampling: frozenset[str] = OPENAI_SAMPLING
-    stop_max: int = 4
-    prefill: Literal["", "continue", "prefix"] = ""
-    stream_usage: bool = True
-    files: bool = False
-    remote_images: bool = True
-    user_field: Literal["", "user", "safety_identifier"] = ""
-    empty_content: Literal["null", "empty", "omit"] = "null"
-    alternates: bool = False
-    cache: Literal["", "cache_control"] = ""
-
 
 GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
 _OLLAMA = Profile(
@@ -79,6 +28,9 @@ PROFILES: dict[str, Profile] = {
         user_field="safety_identifier",
         thinkers=r"^(o\d|gpt-([5-9]|oss)|codex)",
         fixed=r"^(o\d|gpt-[5-9](?!.*chat)|codex)",
+        cache="breakpoint",
+        cachers=r"^gpt-(5\.([6-9]|\d\d)|[6-9])",
+        cache_key=True,
     ),
     "groq": Profile(
         max_tokens_field="max_completion_tokens",
@@ -113,9 +65,15 @@ PROFILES: dict[str, Profile] = {
         prefill="continue",
         stop_max=16,
         tool_images=True,
+        counts="messages",
     ),
     "llamacpp": Profile(
-        sampling=LOCAL_SAMPLING, reasoning="chat_template", single_system=True, stop_max=16, tool_images=True
+        sampling=LOCAL_SAMPLING,
+        reasoning="chat_template",
+        single_system=True,
+        stop_max=16,
+        tool_images=True,
+        counts="messages",
     ),
     "lmstudio": Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     "litellm": Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
@@ -140,6 +98,8 @@ def profile_of(vendor: str, model: str = "") -> Profile:
         found = msgspec.structs.replace(found, reasoning="none")
     if found.fixed and re.search(found.fixed, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, sampling=frozenset[str](), stop_max=0)
+    if found.cachers and not re.search(found.cachers, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, cache="")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn
 from router.ir import Protocol as Name
 from router.wire import (
     answers,
@@ -30,7 +30,8 @@ from router.wire import (
 )
 from router.wire.base import Json
 from router.wire.context import Context, losses_text
-from router.wire.stops import StopWatch
+from router.wire.memory import Learner, recalled
+from router.wire.stops import Watch, watches
 
 REQUEST_LIMIT = 8 << 20
 _PREAMBLE = (Began, Pinged)
@@ -98,7 +99,8 @@ CODECS: dict[Name, Codec] = {
 
 class Plan(msgspec.Struct):
     """How one exchange is translated. caller, spoken: the protocols of the client and of the upstream. path, headers:
-    of the request that is sent; headers by lower-case name. stream: the client asked for events."""
+    of the request that is sent; headers by lower-case name. stream: the client asked for events. asked: how many of
+    the losses are the request's."""
 
     caller: Name
     spoken: Name
@@ -106,6 +108,7 @@ class Plan(msgspec.Struct):
     path: str
     headers: dict[str, str]
     stream: bool
+    asked: int = 0
 
     @property
     def title(self) -> str:
@@ -138,12 +141,28 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
             raise BadRequest("The body must be a JSON object.")
         neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         neutral = msgspec.structs.replace(neutral, model=ctx.model)
+        ctx.declared = frozenset(tool.name for tool in neutral.tools)
+        if ctx.memory is not None:
+            neutral = recalled(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
+        if ctx.forgets:
+            neutral = _thoughtless(neutral, ctx)
         written, headers = CODECS[target].encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
         raise BadRequest("The JSON body is nested too deep to be translated.") from None
     except UnicodeEncodeError:
         raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
+
+
+def _thoughtless(asked: Request, ctx: Context) -> Request:
+    """The request without any reasoning in its history."""
+    turns: list[Turn] = []
+    for turn in asked.turns:
+        kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
+        if len(kept) < len(turn.blocks):
+            ctx.dropped(f"{turn.path}.reasoning")
+        turns.append(Turn(turn.role, kept, turn.path))
+    return msgspec.structs.replace(asked, turns=tuple(turns))
 
 
 def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> tuple[int, bytes] | None:
@@ -169,8 +188,12 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
 def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
     events: Iterable[Event] = answers.events_of(found)
-    if ctx.stops:
-        watch = StopWatch(ctx.stops)
+    if ctx.memory is not None:
+        learner = Learner(ctx.memory, ctx.seal)
+        for event in events:
+            learner.see(event)
+        events = answers.events_of(found)
+    for watch in watches(ctx):
         events = [passed for event in events for passed in watch.pass_on(event)]
         watched = answers.answer_of(events)
         found = watched if isinstance(watched, Answer) else found
@@ -214,7 +237,8 @@ class Stream:
     def __init__(self, source: Name, target: Name, ctx: Context):
         self._decoder = CODECS[source].decoder(ctx)
         self._encoder = CODECS[target].encoder(ctx)
-        self._watch = StopWatch(ctx.stops) if ctx.stops else None
+        self._watches = watches(ctx)
+        self._learner = Learner(ctx.memory, ctx.seal) if ctx.memory is not None else None
         self._ctx = ctx
         self._known = len(ctx.losses)
         # True when something came that is more than a beginning or a sign of life.
@@ -229,16 +253,18 @@ class Stream:
 
     def feed(self, batch: bytes) -> bytes:
         """Whole events of the upstream, as the client gets them."""
-        events: Iterable[Event] = self.events(batch)
-        if self._watch is not None:
-            events = self._watched(events)
-        return self._encoded(events)
+        return self._encoded(self.events(batch))
 
     def _encoded(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []
         encode = self._encoder.encode
+        learner = self._learner
+        for watch in self._watches:
+            events = _watched(events, watch)
         for event in events:
-            if event.__class__ is Ended and len(self._ctx.losses) > self._known and self._ctx.policy != "silent":
+            if learner is not None and event.__class__ in learner.EVENTS:
+                learner.see(event)
+            if event.__class__ is Ended and len(self._ctx.losses) > self._known:
                 out.append(self._late_losses())
             out.append(encode(event))
             if not self.meaningful and event.__class__ not in _PREAMBLE:
@@ -250,28 +276,27 @@ class Stream:
 
     def end(self) -> bytes:
         """What the end of the upstream's body adds, after a good end."""
-        if self._decoder.ended or not self._decoder.finished:
+        if not self._may_end:
             return b""
-        events: Iterable[Event] = self._decoder.done()
-        if self._watch is not None:
-            events = self._watched(events)
-        return self._encoded(events)
+        return self._encoded(self._decoder.done())
+
+    @property
+    def _may_end(self) -> bool:
+        """True when the end of the body would be the end of the answer."""
+        return not self._decoder.ended and (self._decoder.finished or self._ctx.profile.finish_optional)
 
     def _late_losses(self) -> bytes:
         """A comment, since the head is sent and no client may take it for content."""
-        said = losses_text(self._ctx.losses[self._known :])
+        said = losses_text(self._ctx.told(self._known))
+        if not said:
+            return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
 
     def all_events(self, body: bytes) -> Iterator[Event]:
         """The neutral events of a whole body."""
         yield from self.events(body if body.endswith((b"\n\n", b"\r\n\r\n")) else body + b"\n\n")
-        if not self._decoder.ended and self._decoder.finished:
+        if self._may_end:
             yield from self._decoder.done()
-
-    def _watched(self, events: Iterable[Event]) -> Iterator[Event]:
-        assert self._watch is not None
-        for event in events:
-            yield from self._watch.pass_on(event)
 
     def events(self, batch: bytes) -> Iterator[Event]:
         """The neutral events of whole events of the upstream."""
@@ -286,6 +311,11 @@ class Stream:
             elif not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
                 yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
+
+
+def _watched(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
+    for event in events:
+        yield from watch.pass_on(event)
 
 
 def _object(payload: bytes) -> Json | None:

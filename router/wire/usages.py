@@ -1,11 +1,14 @@
 """Token counts in both spellings (translation.md 3.9)."""
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire import base
 from router.wire.base import Json
 
+_USUAL = Profile()
 
-def of_chat(found: Json) -> Usage:
+
+def of_chat(found: Json, profile: Profile = _USUAL) -> Usage:
     """Counts of an OpenAI usage object; prompt_tokens holds the cached ones, Usage.input does not."""
     details = base.object_at(found, "prompt_tokens_details")
     written = base.object_at(found, "completion_tokens_details")
@@ -19,10 +22,12 @@ def of_chat(found: Json) -> Usage:
     output = base.count(found.get("completion_tokens"))
     reasoning = base.count(written.get("reasoning_tokens"))
     total = base.count(found.get("total_tokens"))
-    if reasoning and None not in (prompt, output, total) and total == (prompt or 0) + (output or 0) + reasoning:
+    apart = None not in (prompt, output, total) and total == (prompt or 0) + (output or 0) + (reasoning or 0)
+    if reasoning and (apart or profile.usage_excludes_reasoning):
         # Some count reasoning beside the output (xAI).
         output = (output or 0) + reasoning
-    uncached = None if prompt is None else max(0, prompt - (read or 0) - (write or 0))
+    cached = 0 if profile.usage_excludes_cache else (read or 0) + (write or 0)
+    uncached = None if prompt is None else max(0, prompt - cached)
     return Usage(uncached, output, read, write, reasoning)
 
 

@@ -27,15 +27,19 @@ class LoadError(Exception):
     """The relay answered something other than what the upstream sent."""
 
 
+# Seconds until everything waits.
+_CALM = 0.01
+
+
 def percentile(seconds: Sequence[float], percent: int) -> float:
     """The value that `percent` of 100 stay under."""
     return statistics.quantiles(seconds, n=100)[percent - 1]
 
 
-def request(port: int, body: bytes) -> bytes:
-    """The bytes of one Messages request."""
-    head = b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n%scontent-length: %d\r\n\r\n"
-    return head % (port, _FIELDS, len(body)) + body
+def request(port: int, body: bytes, path: bytes = b"/v1/messages") -> bytes:
+    """The bytes of one request."""
+    head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n%scontent-length: %d\r\n\r\n"
+    return head % (path, port, _FIELDS, len(body)) + body
 
 
 class Client:
@@ -75,6 +79,10 @@ class Client:
             if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200 "):
                 raise LoadError(data.decode(errors="replace"))
             data += self._read()
+
+    def read_some(self) -> None:
+        """Read what has arrived; waits for the first byte."""
+        self._read()
 
     def read_to(self, ending: bytes) -> bytes:
         """Read until what came ends with `ending`."""
@@ -144,6 +152,29 @@ def paced(client: Client, ticker: Client, data: bytes, count: int) -> list[float
         taken.append(time.perf_counter() - start)
     ticker.send(b".")
     client.read_to(LAST_CHUNK)
+    return taken
+
+
+def late(client: Client, ticker: Client, data: bytes, count: int, *, opening: bytes = b"") -> list[float]:
+    """Let the upstream say the first word of `count` streams when all else waits; seconds until any of it arrives.
+
+    opening: an event that the client gets before.
+    """
+    ticker.send(TICK)
+    taken: list[float] = []
+    for _ in range(count):
+        client.send(data)
+        if opening:
+            client.read_event(opening)
+        ticker.read_some()
+        time.sleep(_CALM)
+        start = time.perf_counter()
+        ticker.send(b".")
+        client.read_some()
+        taken.append(time.perf_counter() - start)
+        time.sleep(_CALM)
+        ticker.send(b".")
+        client.read_to(LAST_CHUNK)
     return taken
 
 

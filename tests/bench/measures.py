@@ -35,13 +35,14 @@ class Sizes:
     agent: int = 100
     deltas: int = 2000
     ticks: int = 150
+    late: int = 100
     streams: int = 1000
     memory_rounds: int = 3
     starts: int = 15
 
 
 SLICES = 10
-QUICK = Sizes(rounds=2, small=24, agent=16, deltas=200, ticks=20, streams=64, memory_rounds=1, starts=3)
+QUICK = Sizes(rounds=2, small=24, agent=16, deltas=200, ticks=20, late=10, streams=64, memory_rounds=1, starts=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,7 +385,10 @@ def translation(bench: Bench) -> list[Row]:
         rows.append(
             _row(f"translated 120 KB request, {way}", "ms", _alone(requests, "ms"), kind=Kind.VALUE, gate=1.5, goal=1)
         )
-    return rows
+    if not bench.fairlead:
+        return rows
+    added = _alone(translating.first_byte(bench.plain, bench.direct, bench.sizes.rounds, bench.sizes.late), "ms")
+    return [*rows, _row("translated first byte, after the upstream's first word", "ms", added, kind=Kind.VALUE, gate=1)]
 
 
 def _alone(seconds: list[float], unit: str) -> dict[str, list[float]]:

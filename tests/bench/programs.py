@@ -170,10 +170,13 @@ def twin(site: Site) -> Iterator[Program]:
         yield replace(program, name="fairlead")
 
 
-def fairlead(site: Site, *, access_log: bool = False) -> Running:
-    """The proxy, with a fresh home that knows one backend."""
+ALL = ("messages", "chat", "responses")
+
+
+def fairlead(site: Site, *, access_log: bool = False, protocols: Sequence[str] = ALL) -> Running:
+    """The proxy, with a fresh home that knows one backend, which speaks these protocols."""
     port = free_port()
-    home = _home(site)
+    home = _home(site, protocols)
     env = {
         "HOME": str(home),
         "FAIRLEAD_HOME": str(home),
@@ -189,13 +192,13 @@ def fairlead(site: Site, *, access_log: bool = False) -> Running:
     return running("fairlead", port, command, log=site.log(port), env=env, settle=SETTLE)
 
 
-def _home(site: Site) -> Path:
+def _home(site: Site, protocols: Sequence[str]) -> Path:
     """A home as the CLI would have made it."""
     backend = {
         "schema": 1,
         "name": "bench",
         "root": site.url,
-        "protocols": ["messages", "chat", "responses"],
+        "protocols": protocols,
         "vendor": "",
         "auth": "none",
         "accounts": [],

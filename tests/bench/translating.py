@@ -1,23 +1,40 @@
-"""What a translation costs: CPU per event of a burst and per agent request, without sockets."""
+"""What a translation costs: CPU per event of a burst and per agent request, and how late its first byte is."""
 
+import contextlib
 import itertools
 import json
 import time
 
+import bodies
+import load
+import programs
+
 from router.wire import dialects, sse, translate
 from router.wire.context import Context
+from router.wire.memory import Call, Memory
 from router.wire.profiles import profile_of
 from router.wire.tap import Tap
 
 _EVENTS = 5000
 _READ = 16384
+# As full of calls as that of a proxy that ran for a while, those of the request among them.
+_MEMORY = Memory()
+for number in range(4096):
+    _MEMORY.put(Call(f"t{number}", '{"p0": "x"}'))
 _OTHER = {"messages": "chat", "chat": "messages"}
 
 
 def _context():
     numbers = itertools.count()
     profile = profile_of("openai", "gpt-5")
-    return Context(now=1, new_id=lambda: f"{next(numbers):024x}", profile=profile, model="claude-opus-5", shown="m")
+    return Context(
+        now=1,
+        new_id=lambda: f"{next(numbers):024x}",
+        profile=profile,
+        model="claude-opus-5",
+        shown="m",
+        memory=_MEMORY,
+    )
 
 
 def _stream(protocol):
@@ -82,3 +99,23 @@ def per_request(protocol):
         translate.request(body, protocol, _OTHER[protocol], ctx)
         best = min(best, time.process_time() - begun)
     return best
+
+
+def first_byte(site, direct, rounds, count):
+    """How many seconds later than a client of the upstream that of a translated stream has its first byte.
+
+    One figure a round, of `count` streams each. site, direct: the upstream, and its program.
+    """
+    body = bodies.small(bodies.behave("late"), stream=True)
+    added = []
+    with programs.fairlead(site, protocols=["messages"]) as relay, contextlib.ExitStack() as stack:
+        plain, translated, ticker = (
+            stack.enter_context(load.connected(one.port))[0] for one in (direct, relay, direct)
+        )
+        ours, theirs = load.request(relay.port, body, b"/v1/chat/completions"), load.request(direct.port, body)
+        load.late(translated, ticker, ours, 20)
+        for _ in range(rounds):
+            base = load.late(plain, ticker, theirs, count, opening=b"message_start")
+            mine = load.late(translated, ticker, ours, count)
+            added.append(load.percentile(mine, 50) - load.percentile(base, 50))
+    return added

@@ -2,7 +2,8 @@
 
 Run as `python upstream.py PORT [CERT KEY]`. Behaviours (see bodies.behave): plain, a JSON answer; burst/N, N deltas
 in one write, an HTTP chunk each; paced/N, a delta for each byte on the tick connection, so that each is its own read
-at the relay; open, the first delta and then silence.
+at the relay; late, what says nothing yet, the first delta at a tick and the end at another; open, the first delta and
+then silence.
 """
 
 import asyncio
@@ -69,6 +70,8 @@ class Server(asyncio.Protocol):
 
     # The one stream that ticks drive: the benchmark runs them one after another.
     paced: ClassVar[tuple[asyncio.Transport, Iterator[bytes]] | None] = None
+    #: The tick connection; it is told when a stream waits for its first tick.
+    ticker: ClassVar[asyncio.Transport | None] = None
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -90,6 +93,7 @@ class Server(asyncio.Protocol):
 
     def _tick(self, data: bytes) -> None:
         self._ticks = True
+        Server.ticker = self._transport
         if Server.paced is not None:
             transport, pieces = Server.paced
             transport.write(b"".join(next(pieces, b"") for _ in range(data.count(b"."))))
@@ -121,6 +125,13 @@ class Server(asyncio.Protocol):
         if name == "paced":
             self._transport.write(_STREAM_HEAD + _chunks(bodies.preamble()))
             Server.paced = self._transport, _paced(number)
+        elif name == "late":
+            first, *rest = bodies.preamble()
+            self._transport.write(_STREAM_HEAD + _chunk(first))
+            ending = _chunks(bodies.ending(1)) + _LAST_CHUNK
+            Server.paced = self._transport, iter((_chunks([*rest, bodies.delta(0)]), ending))
+            if Server.ticker is not None:
+                Server.ticker.write(TICK)
         elif name == "burst":
             self._transport.write(_burst(number))
         else:

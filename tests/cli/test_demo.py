@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trio
 
-from router.cli.demo_round import rounds
+from router.cli.demo_round import pairs, rounds
+from router.wire.translate import CODECS
 
 
 def test_demo_answers_in_each_protocol(fairlead):
@@ -28,8 +29,16 @@ def test_demo_answers_in_each_protocol(fairlead):
         assert re.match(
             rf'  {label} +demo +"Hello from fairlead, over {title}" + +\d+ events +\d+ ms( to first byte)?$', line
         )
-    assert len({line.index("events") for line in lines[2:5]}) == 1
-    assert lines[5] == '  tools       demo-tools   called get_weather(city="Turin"), finished after its result'
+    translated = lines[5:-2]
+    for line, (asked, spoken) in zip(translated, pairs(CODECS), strict=True):
+        about = f"from {asked.title} to {spoken.title}"
+        assert re.match(
+            rf'  {asked.label}->{spoken.label} +demo +"Hello from fairlead, {about}" +\d+ events +\d+ ms$', line
+        )
+    assert len({line.index("events") for line in lines[2:-2]}) == 1
+    assert re.fullmatch(
+        r'  tools +demo-tools   called get_weather\(city="Turin"\), finished after its result', lines[-2]
+    )
 
 
 def test_demo_works_where_a_key_is_asked(fairlead):
@@ -116,3 +125,16 @@ def test_wrong_answers_are_seen(wrong, answer):
         ("tools", False),
     ]
     assert all(outcome.said.startswith("wrong: ") for outcome in outcomes)
+
+
+def test_an_answer_that_was_not_translated(fairlead):
+    """A right answer by another way than the one that is shown counts as wrong."""
+    process = fairlead.start("proxy", "--port", "0")
+    url = re.search(r"http://localhost:\d+", "\n".join(process.lines))[0]
+    restricted = {"messages": "demo:", "chat": "demo:"}
+    outcomes = trio.run(rounds, url, None, restricted)
+    told = {outcome.label: (outcome.ok, outcome.said) for outcome in outcomes}
+    assert told["messages->chat"] == told["chat->messages"] == (False, "wrong: it was not translated")
+    assert told["chat"][0]
+    assert fairlead("stop").code == 0
+    assert process.wait(20) == 0

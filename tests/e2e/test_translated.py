@@ -5,13 +5,14 @@ Each runs in both directions: the client speaks one protocol, the scripted upstr
 
 import gzip
 import json
+import time
 
 import pytest
 
 from .processes import Proxy, backend, until
 from .samples import CHAT, MESSAGES
 from .upstream import chunk as framed
-from .upstream import close, plain, rechunked, stream, stream_head
+from .upstream import close, hang, plain, rechunked, stream, stream_head
 from .wire import ask, events
 
 PAIRS = [pytest.param(MESSAGES, CHAT, id="messages-chat"), pytest.param(CHAT, MESSAGES, id="chat-messages")]
@@ -171,6 +172,17 @@ def test_67_a_stream_that_breaks(routed, upstream, asked, spoken, cleanly):
     last = json.loads(events(answer.body)[-1][1])
     assert "broke off" in last["error"]["message"]
     assert (last.get("type") == "error") is (asked is MESSAGES)
+
+
+def test_an_upstream_that_does_not_hang_up(routed, upstream):
+    """After the finish reason two seconds are waited for the rest; then the answer is whole without it."""
+    said = [one for one in CHAT.events if b"[DONE]" not in one]
+    upstream.script(stream_head() + b"".join(map(framed, said)), hang)
+    begun = time.monotonic()
+    answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, streamed=True))
+    assert 1.5 < time.monotonic() - begun < 8
+    assert (answer.status, answer.whole) == (200, True)
+    assert b"message_stop" in answer.body
 
 
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)

@@ -33,6 +33,9 @@ idle = "2m"
 total = 60
 [aliases]
 Fast = "groq:llama"
+[losses]
+top_k = "Strict"
+"messages.content.citations" = "silent"
 [[routes]]
 name = "long context"
 when = {tokens_over = 150000, model = "claude-*", tools = true, images = "off", thinking = false}
@@ -53,6 +56,8 @@ timeouts = {connect = "1s", first_byte = 2, idle = "3s", total = "4m"}
 usage_probe = false
 ask_identity = false
 strip_attribution = "on"
+auto_cache = "off"
+profile = {tool_images = true, sampling = ["top_k"], stop_max = 2, reasoning = "none"}
 set_headers = {X-Title = "mine"}
 set_fields."a.b" = true
 [backends.Local.timeouts]
@@ -79,6 +84,7 @@ def test_a_whole_file():
         timeouts_idle=120.0,
         timeouts_total=60.0,
         aliases={"fast": "groq:llama"},
+        losses={"top_k": "strict", "messages.content.citations": "silent"},
         routes=(
             Rule(
                 name="long context",
@@ -102,6 +108,8 @@ def test_a_whole_file():
                 usage_probe=False,
                 ask_identity=False,
                 strip_attribution=True,
+                auto_cache=False,
+                profile={"tool_images": True, "sampling": frozenset(["top_k"]), "stop_max": 2, "reasoning": "none"},
                 edits=Edits(set_headers={"X-Title": "mine"}, set_fields={"a.b": True}),
             ),
             "local": BackendOptions(idle=3600.0),
@@ -188,6 +196,15 @@ BAD = [
     ('[aliases]\na = "b"\nB = "x:y"', 2, 'aliases.a leads to "b", itself an alias; an alias is one step'),
     ('[aliases]\na = "b"\nb = "a"', 2, 'aliases.a leads to "b", itself an alias'),
     ('[aliases]\na = "x"\nA = "y"', 3, "aliases.A cannot be used: it stands here twice"),
+    ("losses = 1", 1, "losses is 1; expected a table"),
+    ('[losses]\ntop_k = "drop"', 2, 'losses.top_k is "drop"; expected warn, strict or silent'),
+    ('[losses]\n"tools[3].strict" = "warn"', 2, "losses.tools[3].strict cannot be used: it is no field's dotted path"),
+    ("[backends.x]\nprofile = 1", 2, "backends.x.profile is 1; expected a table of flags"),
+    ("[backends.x.profile]\nthinkers = 'x'", 2, "backends.x.profile.thinkers cannot be used: it is no flag; there are"),
+    ("[backends.x.profile]\ntool_images = 1", 2, "backends.x.profile.tool_images is 1; expected true or false"),
+    ("[backends.x.profile]\nname_limit = 3", 2, "backends.x.profile.name_limit is 3; expected a whole number"),
+    ('[backends.x.profile]\nprefill = "on"', 2, 'backends.x.profile.prefill is "on"; expected one of "", "continue"'),
+    ('[backends.x.profile]\nshapes = "x"', 2, 'backends.x.profile.shapes is "x"; expected a list of texts'),
     ("prices = 1", 1, "prices is 1; expected tables such as"),
     ("[prices]\nx = 2", 2, 'prices.x is 2; expected a table, such as [prices."x"] with input and output'),
     ("[prices.x]\ninput = -1", 2, "prices.x.input is -1; expected US dollars per million tokens"),

@@ -155,7 +155,7 @@ def test_caching_marks():
     """Kept where they mean something, dropped in silence elsewhere; Chat callers get Anthropic's automatic caching."""
     part = {"type": "text", "text": "long", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     made, lost = sent(claude(user("x"), system=[part]), "messages", "openrouter")
-    assert made["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+    assert made["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
     made, lost = sent(claude(user("x"), system=[part]), "messages")
     assert (made["messages"][0]["content"], lost) == ("long", [])
     assert sent(gpt(user("x")), "chat")[0]["cache_control"] == {"type": "ephemeral"}

@@ -1,5 +1,7 @@
 """The fidelity traps of translation.md 11 on messages and history, each test named after its numbers."""
 
+import json
+
 import pytest
 
 from router.errors import BadRequest
@@ -167,3 +169,48 @@ def test_20_the_billing_line_is_left_out():
     system = [{"type": "text", "text": "x-anthropic-billing-header: cc=1;"}, {"type": "text", "text": "Be kind."}]
     made, losses = chat_messages(user("x"), system=system)
     assert (made[0]["content"], losses) == ("Be kind.", [])
+
+
+@pytest.mark.parametrize("content", ["", [], [{"type": "text", "text": ""}]])
+def test_11_an_empty_user_message_is_not_left_out(content):
+    """Without it the assistant's last words would be taken for the beginning of the answer."""
+    with pytest.raises(BadRequest, match=r"messages\[2\]\.content"):
+        chat_messages(user("x"), assistant("so"), user(content), vendor="vllm")
+
+
+def test_21_no_citations_and_no_documents_where_the_new_version_refuses_them():
+    """What a Chat history becomes has neither citations on a user's text nor documents in assistant turns."""
+    file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}
+    annotated = assistant("so", annotations=[{"type": "url_citation", "url_citation": {"url": "http://a"}}])
+    made, _ = claude_messages(user([file, {"type": "text", "text": "x"}]), annotated, user("y"))
+    assert "citations" not in json.dumps(made)
+    kinds = [{part["type"] for part in one["content"]} for one in made if one["role"] == "assistant"]
+    assert kinds == [{"text"}]
+
+
+def test_22_24_parallel_calls_stay_together():
+    """What was said between two calls comes before both, in one message; reasoning before all."""
+    spoken = assistant([{"type": "text", "text": "a"}, use("t1"), {"type": "text", "text": "b"}, use("t2")])
+    made, losses = chat_messages(user("x"), spoken, user([result("1"), result("2", "t2")]))
+    assert made[1]["content"] == "ab"
+    assert [entry["id"] for entry in made[1]["tool_calls"]] == ["t1", "t2"]
+    assert losses == ["messages[1]=weakened"]
+
+
+def test_23_24_calls_are_the_last_blocks_of_their_turn():
+    """Text first, then the calls, right before their results."""
+    made, _ = claude_messages(user("x"), calls(("t1", "look", "{}"), content="so"), tool("t1"))
+    assert [part["type"] for part in made[1]["content"]] == ["text", "tool_use"]
+    assert made[2]["content"][0]["type"] == "tool_result"
+
+
+def test_10_a_mark_on_an_empty_text_moves_to_the_block_before():
+    """The mark is what the caller pays for; the empty text is what the API refuses."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    made, _ = chat_messages(
+        user([{"type": "text", "text": "a"}, {"type": "text", "text": "", **mark}]), vendor="openrouter"
+    )
+    assert made[0]["content"] == [{"type": "text", "text": "a", **mark}]
+    empty = {"type": "text", "text": "", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    made, _ = claude_messages(user([{"type": "text", "text": "a"}, empty]))
+    assert made[0]["content"] == [{"type": "text", "text": "a", **mark}]

@@ -234,3 +234,83 @@ def test_93_the_stop_sequence_that_was_met():
     data = {"choices": [{"delta": {}, "index": 0, "finish_reason": "stop", "stop_reason": "END"}]}
     made = streamed([chunk({"content": "x"}) + b"data: " + json.dumps(data).encode() + b"\n\n" + DONE], "chat")
     assert reason(made) == {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b": OPENROUTER PROCESSING\n\n" + chunk({"content": "a"}) + chunk({}, "stop") + DONE,
+        (chunk({"content": "a"}) + chunk({}, "stop") + DONE).replace(b"\n", b"\r\n"),
+        (chunk({"content": "a"}) + chunk({}, "stop") + DONE).replace(b"\n", b"\r"),
+        b"\xef\xbb\xbf" + chunk({"content": "a"}) + chunk({}, "stop") + DONE,
+        (chunk({"content": "a"}) + chunk({}, "stop") + DONE).replace(b"data: ", b"data:"),
+        b'data: {"choices": [{"delta":\ndata:  {"content": "a"}}]}\n\n' + chunk({}, "stop") + DONE,
+        b"retry: 5\nid: 1\n" + chunk({"content": "a"}) + chunk({}, "stop") + DONE,
+    ],
+)
+def test_78_forms_of_events(data):
+    """Comments, line ends of each kind, a byte order mark, no space, several data lines."""
+    assert [block["text"] for block in blocks(streamed([data], "chat"))] == ["a"]
+
+
+def test_81_82_unknown_events_and_deltas_are_no_errors():
+    """What is not known is left out, and a delta of another type than its block's opens what it needs."""
+    data = (
+        event("message_start", message={"id": "m", "usage": {}})
+        + event("brand_new", x=1)
+        + event("content_block_start", index=0, content_block={"type": "brand_new_block"})
+        + event("content_block_delta", index=0, delta={"type": "brand_new_delta", "x": 1})
+        + event("content_block_stop", index=0)
+        + event("content_block_start", index=1, content_block={"type": "text", "text": ""})
+        + event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": "{}"})
+        + event("content_block_delta", index=1, delta={"type": "text_delta", "text": "a"})
+        + event("content_block_stop", index=1)
+        + event("message_delta", delta={"stop_reason": "brand_new_reason"}, usage={})
+        + event("message_stop")
+    )
+    found = events(streamed([data], "messages"))
+    assert "".join(one["choices"][0]["delta"].get("content", "") for one in found if one["choices"]) == "a"
+    assert [one["choices"][0]["finish_reason"] for one in found if one["choices"]][-1] == "stop"
+    mixed = chunk({"content": "a", "reasoning": "b", **call(0, "c", "f", "{}")}) + chunk({"content": "d"})
+    kinds = [one["type"] for one in blocks(streamed([mixed + chunk({}, "tool_calls") + DONE], "chat"))]
+    assert kinds == ["thinking", "text", "tool_use", "text"]
+
+
+def test_84_one_block_is_open_at_a_time():
+    """Each block is closed before the next is opened, whatever order the upstream writes in."""
+    data = b"".join(
+        (
+            chunk({"content": "a"}),
+            chunk(call(0, "a", "f", '{"x"')),
+            chunk(call(1, "b", "g", "{")),
+            chunk(call(0, None, None, ":1}")),
+            chunk({"content": "b"}),
+            chunk(call(1, None, None, "}")),
+            chunk({}, "tool_calls"),
+            DONE,
+        )
+    )
+    open_now = set()
+    for one in events(streamed([data], "chat")):
+        if one["type"] == "content_block_start":
+            assert not open_now
+            open_now.add(one["index"])
+        elif one["type"] == "content_block_delta":
+            assert open_now == {one["index"]}
+        elif one["type"] == "content_block_stop":
+            open_now.remove(one["index"])
+    assert not open_now
+
+
+def test_85_streams_do_not_share_state():
+    """Two streams that take turns are each what they are alone."""
+    first = [chunk({"content": "a"}), chunk(call(0, "a", "f", "{")), chunk(call(0, None, None, "}"))]
+    second = [chunk({"reasoning": "b"}), chunk({"content": "c"}), chunk(call(0, "b", "g", "{}"))]
+    ends = chunk({}, "tool_calls") + DONE
+    alone = [streamed([*pieces, ends], "chat") for pieces in (first, second)]
+    both = [translate.Stream("chat", "messages", context()) for _ in range(2)]
+    out = [b"", b""]
+    for pair in zip([*first, ends], [*second, ends], strict=True):
+        for at, piece in enumerate(pair):
+            out[at] += both[at].feed(piece)
+    assert out == alone

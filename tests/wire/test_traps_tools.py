@@ -252,3 +252,62 @@ def test_49_a_signature_on_a_call_comes_back_with_it():
     assert first["extra_content"] == {"google": {"thought_signature": "c2ln"}}
     assert "extra_content" not in second
     assert losses == []
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "expected"),
+    [
+        ("parallel", ("f", "g.h"), [("c_0", "f"), ("c_1", "g.h")]),
+        ("multi_tool_use.parallel", ("f", "g.h"), [("c_0", "f"), ("c_1", "g.h")]),
+        ("parallel", ("f",), [("c", "parallel")]),
+        ("parallel", ("f", "g.h", "parallel"), [("c", "parallel")]),
+    ],
+)
+def test_36_calls_wrapped_into_one(name, declared, expected):
+    """Each is a call of its own when all are of declared tools; else the call stays as it is."""
+    ctx = context()
+    tools = [{"name": one, "input_schema": {"type": "object"}} for one in declared]
+    made = json.loads(
+        translate.request(json.dumps(claude(user("x"), tools=tools)).encode(), "messages", "chat", ctx).body
+    )
+    sent_names = [entry["function"]["name"] for entry in made["tools"]]
+    uses = [
+        {"recipient_name": f"functions.{sent_names[min(at, len(declared) - 1)]}", "parameters": {"x": at}}
+        for at in range(2)
+    ]
+    if len(declared) == 1:
+        uses[1]["recipient_name"] = "functions.other"
+    text = json.dumps({"tool_uses": uses})
+    data = chunk(call(0, "c", name, text[:9])) + chunk(call(0, None, None, text[9:])) + chunk({}, "tool_calls") + DONE
+    found = blocks(streamed([data], "chat", ctx))
+    assert [(one["id"], one["name"]) for one in found] == expected
+    if len(expected) == 2:
+        assert [json.loads(one["json"]) for one in found] == [{"x": 0}, {"x": 1}]
+
+
+def test_95_several_choices_are_refused():
+    """An answer has one message there: a second choice cannot be had."""
+    with pytest.raises(BadRequest, match=r"^n: "):
+        sent(gpt(user("x"), n=2), "chat")
+    assert "n" not in sent(gpt(user("x"), n=1), "chat")[0]
+
+
+def test_tools_offered_and_withdrawn_by_system_messages():
+    """What holds at the end of the conversation is offered; the change is told."""
+    added = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {**TOOL, "name": "late"}}}
+    gone = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "look"}}
+    back = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "late"}}
+    system = {"role": "system", "content": [added, {"type": "text", "text": "note"}, gone, back]}
+    made, losses = sent(claude(user("x"), system, user("y"), tools=[TOOL]), "messages")
+    assert [entry["function"]["name"] for entry in made["tools"]] == ["late"]
+    assert made["messages"][1] == {"role": "system", "content": "note"}
+    assert losses == [f"messages[1].content[{at}]=weakened" for at in (0, 2, 3)]
+    foreign = {"type": "tool_addition", "tool": {"type": "mcp_toolset_reference", "name": "x"}}
+    with pytest.raises(BadRequest, match=r"messages\[1\]\.content\[0\]\.tool"):
+        sent(claude(user("x"), {"role": "system", "content": [foreign]}, tools=[TOOL]), "messages")
+
+
+def test_two_tools_of_one_name_are_refused():
+    """As Anthropic does: which of them a call means could not be told."""
+    with pytest.raises(BadRequest, match=r"tools\[1\]\.name"):
+        sent(claude(user("x"), tools=[TOOL, TOOL]), "messages")

@@ -1,0 +1,21 @@
+"""What the translations of one proxy keep from one request to the next: the key of its carriers, and a memory."""
+
+import secrets
+
+from router.settings import Secret
+from router.wire.carrier import Seal, signer
+from router.wire.memory import Memory
+
+KEY = "carrier.key"
+
+
+class Carriers:
+    """key: what carriers are signed with, so that those of an earlier run are still known; None for one of this run."""
+
+    def __init__(self, key: Secret | None = None):
+        self._mac = signer(key.reveal().encode() if key else secrets.token_bytes(32))
+        self.memory = Memory()
+
+    def seal(self, upstream: str, model: str) -> Seal:
+        """What packs and unpacks the carriers of an upstream and model."""
+        return Seal(self._mac, upstream, model)

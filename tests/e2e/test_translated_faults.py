@@ -1,0 +1,145 @@
+"""A mock upstream misbehaves in each of its ways, and a client of the other protocol is told: no answer hangs, and none
+that failed looks whole.
+
+The mock is not part of the project: it speaks all protocols, and the name of a model says what it does to it. The tests
+are skipped where it is not there (FAIRLEAD_CLIENTS names its folder). A few ways stand for all; the others are slow.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .processes import Proxy, backend, until
+from .samples import CHAT, MESSAGES
+from .wire import ask
+
+MOCK = Path(os.environ.get("FAIRLEAD_CLIENTS") or Path(__file__).parents[3] / "shared" / "clients") / "mock_upstream.py"
+pytestmark = pytest.mark.skipif(not MOCK.exists(), reason="needs the mock upstream: FAIRLEAD_CLIENTS names its folder")
+
+PAIRS = [pytest.param(MESSAGES, CHAT, id="messages-chat"), pytest.param(CHAT, MESSAGES, id="chat-messages")]
+ANSWER = b"MOCK-ANSWER"
+#: Seconds. The proxy's own limits are shorter, and longer than the second that an upstream pauses between its pings.
+PATIENCE = 8.0
+LIMITS = {f"FAIRLEAD_TIMEOUTS_{name}": "2s" for name in ("FIRST_BYTE", "IDLE")} | {"FAIRLEAD_TIMEOUTS_TOTAL": "4s"}
+
+# Ways to fail; some do nothing to a whole answer, or to a stream.
+_IN_STREAMS = ("sse-error", "sse-error-first", "no-terminal")
+_IN_WHOLES = ("badjson",)
+FAILS = [
+    *(f"err-{status}" for status in (400, 401, 403, 404, 413, 422, 429, 500, 502, 503, 529)),
+    *("drop-before-headers", "drop-mid-stream", "rst-mid-stream", "stall-headers", "stall-mid-stream"),
+    *("html-502", *_IN_WHOLES, *_IN_STREAMS),
+]
+# Ways to be odd and yet to answer.
+ODD = (
+    *("crlf", "onebyte", "oneblob", "ping", "slow", "think", "empty", "max-tokens", "refusal"),
+    *("nonstream-sse", "ignore-stream", "omit-usage", "null-usage", "omit-id", "null-id", "omit-model", "ping-gap-1"),
+)
+SHORT = ("err-529", "drop-mid-stream", "sse-error", "no-terminal", "stall-mid-stream", "badjson", "onebyte")
+
+
+@pytest.fixture(scope="module")
+def mocked(tmp_path_factory):
+    """A proxy in front of the mock, which it knows once for each protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    mock = subprocess.Popen(
+        [sys.executable, MOCK, "--port", str(port), "--stall", "30"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert until(lambda: _listens(port))
+        root = f"http://127.0.0.1:{port}/v1"
+        backends = [backend(name, root, protocols=[name]) for name in ("chat", "messages")]
+        with Proxy(tmp_path_factory.mktemp("mocked"), backends=backends, settings=LIMITS) as proxy:
+            yield proxy
+    finally:
+        mock.kill()
+        mock.wait()
+
+
+def _listens(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def asked_of(proxy, asked, spoken, way, *, streamed):
+    """The answer to one request, and how long it took."""
+    body = {
+        "model": f"{spoken.name}:mock-{way}",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "hi"}],
+        **({"stream": True} if streamed else {}),
+    }
+    begun = time.monotonic()
+    return ask(proxy.port, asked.path, json.dumps(body).encode()), time.monotonic() - begun
+
+
+def ways(found):
+    """Each way, all but a few of them slow."""
+    return [pytest.param(way, marks=() if way in SHORT else pytest.mark.slow, id=way) for way in found]
+
+
+def looks_whole(asked, answer, *, streamed):
+    """True for what a client takes for a whole answer."""
+    if answer.status != 200 or not answer.whole:
+        return False
+    if streamed:
+        return (b"message_stop" if asked is MESSAGES else b"[DONE]") in answer.body and b'"error"' not in answer.body
+    return "error" not in answer.json()
+
+
+@pytest.mark.parametrize(("asked", "spoken"), PAIRS)
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("way", ways(FAILS))
+def test_a_failure_is_told(mocked, asked, spoken, way, streamed):
+    """As an error of the caller's protocol, in time, and never as an answer that looks whole."""
+    answer, seconds = asked_of(mocked, asked, spoken, way, streamed=streamed)
+    assert seconds < PATIENCE
+    if way in (_IN_WHOLES if streamed else _IN_STREAMS):
+        assert looks_whole(asked, answer, streamed=streamed)
+        return
+    assert not looks_whole(asked, answer, streamed=streamed)
+    if answer.status == 200:
+        # Begun before it failed: the last event says so, or the connection is cut in the middle.
+        assert streamed
+        last = answer.body.rstrip().rpartition(b"data: ")[2]
+        assert json.loads(last)["error"]["message"]
+    else:
+        error = answer.json()
+        assert error["error"]["message"]
+        assert (error.get("type") == "error") is (asked is MESSAGES)
+
+
+@pytest.mark.parametrize(("asked", "spoken"), PAIRS)
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("way", ways(ODD))
+def test_an_odd_answer_is_an_answer(mocked, asked, spoken, way, streamed):
+    """In time, whole, and with its text where it has one."""
+    answer, seconds = asked_of(mocked, asked, spoken, way, streamed=streamed)
+    assert seconds < PATIENCE
+    assert looks_whole(asked, answer, streamed=streamed), answer.body
+    said = answer.body.replace(b"\n", b"")
+    assert way in ("empty", "refusal") or ANSWER in said or _pieced(asked, answer, streamed=streamed)
+
+
+def _pieced(asked, answer, *, streamed):
+    """True when the text came in several pieces."""
+    if not streamed:
+        return False
+    found = []
+    for line in answer.body.splitlines():
+        if line.startswith(b"data: {"):
+            one = json.loads(line[6:])
+            if asked is MESSAGES:
+                found.append(one.get("delta", {}).get("text", ""))
+            else:
+                found += [choice["delta"].get("content") or "" for choice in one["choices"]]
+    return ANSWER.decode() in "".join(found)

@@ -1,0 +1,151 @@
+"""What cannot be carried over (translation.md 3.1 to 3.6): constraints are refused with the field's path, hints are
+left out and named, what survives in a weaker form is named too."""
+
+import pytest
+
+from router.errors import BadRequest
+
+from .translations import TOOL, assistant, claude, gpt, sent, use, user
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+FILE_ID = {"type": "image", "source": {"type": "file", "file_id": "f"}}
+DOCUMENT = {"type": "document", "source": {"type": "url", "url": "http://a/b.pdf"}}
+SEARCH = {"type": "web_search_20260318", "name": "web_search"}
+STRICT = {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object"}}}
+SCHEMA = {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+
+REFUSED = {
+    "messages": [
+        ("max_tokens", "", claude(user("x"), max_tokens=0)),
+        ("inference_geo", "", claude(user("x"), inference_geo="eu")),
+        ("compaction", "", claude(user("x"), compaction={"type": "auto"})),
+        ("container.skills", "", claude(user("x"), container={"skills": [{"id": "a"}]})),
+        ("mcp_servers", "", claude(user("x"), mcp_servers=[{"url": "http://a"}])),
+        ("thread", "", claude(user("x"), thread={"type": "create"})),
+        ("billing_policy", "", claude(user("x"), billing_policy={"bill_to": "user_profile"})),
+        ("messages[0].content[0].source", "", claude(user([FILE_ID]))),
+        ("messages[0]", "", claude(user([DOCUMENT]))),
+        ("messages[0].content[0]", "", claude(user([{"type": "container_upload", "file_id": "f"}]))),
+        ("tools[0]", "", claude(user("x"), tools=[SEARCH])),
+        ("tools[0]", "", claude(user("x"), tools=[{"type": "computer_20251124", "name": "computer"}])),
+        ("tools[0]", "", claude(user("x"), tools=[{"type": "mcp_toolset", "mcp_server_name": "a"}])),
+        ("tools[0].name", "", claude(user("x"), tools=[{**TOOL, "name": " "}])),
+        ("messages[1]", "", claude(user("x"), assistant("The answer is"))),
+        ("output_config.format", "deepseek", claude(user("x"), output_config={"format": SCHEMA})),
+        (
+            "tool_choice",
+            "lmstudio",
+            claude(user("x"), tools=[TOOL, {**TOOL, "name": "g"}], tool_choice={"type": "tool", "name": "g"}),
+        ),
+    ],
+    "chat": [
+        ("n", "", gpt(user("x"), n=2)),
+        ("modalities", "", gpt(user("x"), modalities=["text", "audio"])),
+        ("audio", "", gpt(user("x"), audio={"voice": "a"})),
+        ("messages[0].content[0]", "", gpt(user([{"type": "input_audio", "input_audio": {"data": ""}}]))),
+        ("messages[0].content[0].file.file_id", "", gpt(user([{"type": "file", "file": {"file_id": "f"}}]))),
+        ("web_search_options", "", gpt(user("x"), web_search_options={})),
+        ("moderation", "", gpt(user("x"), moderation={"policy": {"mode": "block"}})),
+        ("messages", "", gpt(user("x"), assistant("The answer is"))),
+        ("tools[0].type", "", gpt(user("x"), tools=[{"type": "hosted"}])),
+    ],
+}
+NAMED = {
+    "messages": [
+        ("top_k=dropped", "openai", claude(user("x"), top_k=3)),
+        ("temperature=dropped", "openai", claude(user("x"), temperature=0.5)),
+        ("metadata.user_id=weakened", "openai", claude(user("x"), metadata={"user_id": "u"})),
+        ("metadata.user_id=dropped", "deepseek", claude(user("x"), metadata={"user_id": "u"})),
+        ("service_tier=dropped", "", claude(user("x"), service_tier="standard_only")),
+        ("speed=dropped", "", claude(user("x"), speed="fast")),
+        ("output_config.task_budget=dropped", "", claude(user("x"), output_config={"task_budget": {"total": 9}})),
+        ("context_management=dropped", "", claude(user("x"), context_management={"edits": []})),
+        ("container=dropped", "", claude(user("x"), container="c")),
+        ("fallbacks=dropped", "", claude(user("x"), fallbacks=[{"model": "m"}])),
+        ("fallback_credit_token=dropped", "", claude(user("x"), fallback_credit_token="t")),
+        ("thinking=weakened", "openai", claude(user("x"), thinking={"type": "enabled", "budget_tokens": 2000})),
+        ("output_config.effort=dropped", "", claude(user("x"), output_config={"effort": "low"})),
+        ("output_config.format=weakened", "openai", claude(user("x"), output_config={"format": SCHEMA})),
+        ("tools[0].strict=weakened", "", claude(user("x"), tools=[{**TOOL, "strict": True, "input_schema": SCHEMA}])),
+        ("tools[0].input_examples=weakened", "", claude(user("x"), tools=[{**TOOL, "input_examples": [{}]}])),
+        ("tools[0].defer_loading=weakened", "", claude(user("x"), tools=[{**TOOL, "defer_loading": True}])),
+        ("tools[0]=dropped", "", claude(user("x"), tools=[{**TOOL, "allowed_callers": ["code"]}])),
+        ("messages[1].tool_calls=weakened", "", claude(user("x"), assistant([use()]), user("y"))),
+        ("messages[1]=weakened", "llamacpp", claude(user("x"), {"role": "system", "content": "s"}, user("y"))),
+    ],
+    "chat": [
+        *(
+            (f"{name}=dropped", "", gpt(user("x"), **{name: value}))
+            for name, value in {
+                "logprobs": True,
+                "logit_bias": {"1": 1},
+                "seed": 1,
+                "frequency_penalty": 1,
+                "presence_penalty": 0.5,
+                "prediction": {"type": "content", "content": "x"},
+                "verbosity": "low",
+                "store": True,
+                "metadata": {"a": "b"},
+                "prompt_cache_retention": "24h",
+                "service_tier": "flex",
+                "moderation": {"policy": {"mode": "score"}},
+            }.items()
+        ),
+        ("stop=dropped", "", gpt(user("x"), stop=[" ", "END"])),
+        ("temperature=weakened", "", gpt(user("x"), temperature=1.5)),
+        ("top_p=dropped", "", gpt(user("x"), temperature=0.5, top_p=0.5)),
+        ("response_format=weakened", "", gpt(user("x"), response_format=STRICT)),
+        ("response_format=weakened", "", gpt(user("x"), response_format={"type": "json_object"})),
+        ("reasoning_effort=weakened", "", gpt(user("x"), reasoning_effort="xhigh")),
+        ("user=weakened", "", gpt(user("x"), user="a@b.c")),
+        ("messages[0].name=dropped", "", gpt({**user("x"), "name": "n"})),
+        (
+            "tool_choice.allowed_tools=weakened",
+            "",
+            gpt(
+                user("x"),
+                tools=[FUNCTION],
+                tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [FUNCTION]}},
+            ),
+        ),
+    ],
+}
+#: What changes nothing is not worth a word.
+IDLE = [gpt(user("x"), seed=None, logprobs=False, frequency_penalty=0, logit_bias={}, store=False, metadata={})]
+
+
+def cases(table):
+    return [
+        pytest.param(source, path, vendor, body, id=f"{source}-{path}-{vendor}")
+        for source, rows in table.items()
+        for path, vendor, body in rows
+    ]
+
+
+def model_of(source, vendor):
+    """A model of the kind each row is about."""
+    return "gpt-5" if vendor == "openai" else "claude-sonnet-4-6" if source == "chat" else "m"
+
+
+@pytest.mark.parametrize(("source", "path", "vendor", "body"), cases(REFUSED))
+@pytest.mark.parametrize("policy", ["warn", "silent"])
+def test_constraints_are_refused(source, path, vendor, body, policy):
+    """With the path of the field, whatever is said about losses."""
+    with pytest.raises(BadRequest) as caught:
+        sent(body, source, vendor, model=model_of(source, vendor), policy=policy)
+    assert caught.value.message.startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(("source", "loss", "vendor", "body"), cases(NAMED))
+def test_hints_are_named(source, loss, vendor, body):
+    """As what they are; and refused where losses are, with the same path."""
+    assert loss in sent(body, source, vendor, model=model_of(source, vendor))[1]
+    with pytest.raises(BadRequest) as caught:
+        sent(body, source, vendor, model=model_of(source, vendor), policy="strict")
+    assert caught.value.message.startswith(f"{loss.partition('=')[0]}:")
+
+
+@pytest.mark.parametrize("body", IDLE)
+def test_what_changes_nothing_is_not_named(body):
+    """Neither refused nor told."""
+    assert sent(body, "chat", policy="strict")[1] == []
