@@ -101,7 +101,7 @@ class Runtime:
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
         self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
-        self.recorder.listeners.add(self.guard.finished)
+        self.recorder.settle = self.guard.finished
         self.settings = configuration.settings
         self.take(configuration)
 
