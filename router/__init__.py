@@ -16,7 +16,8 @@ cli      commands, one file each
 For other programs: `router.running` (see library) and `router.__version__`; nothing else is public Python.
 """
 
-from typing import TYPE_CHECKING
+# Type checkers know this name by itself; typing would be a third of the modules that `--version` loads.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from router.library import running as running

@@ -77,6 +77,7 @@ BAD = {
     ],
     "tls.ca_file": ["", "a\nb"],
     "demo": ["", "maybe", "2"],
+    "history.capture": ["", "yes please"],
     "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
     "guard.enabled": ["", "2"],
     "guard.behavior": ["", "stop"],
