@@ -46,6 +46,15 @@ class Unauthenticated(RouterError):
     retryable = False
 
 
+class Halted(RouterError):
+    """402: the guard lets no more through; sending it again costs nothing and brings nothing."""
+
+    status = 402
+    kind = "billing_error"
+    code = "insufficient_quota"
+    retryable = False
+
+
 class Forbidden(RouterError):
     """403: foreign Host or Origin, or a path that is closed by default."""
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "usage": ("router.cli.usage:run", "show requests, tokens, cost, latency and errors of a time"),
     "why": ("router.cli.why:run", "show what happened to one request"),
     "history": ("router.cli.history:run", "export the history, or clear it"),
+    "resume": ("router.cli.resume:run", "lift a halt of the guard"),
     "models": ("router.cli.models:run", "list every model that can be reached now"),
 }
 

@@ -9,8 +9,9 @@ from router.cli.group import run_group
 from router.cli.parser import Parser, note
 from router.cli.text import table
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, value_text
+from router.settings.declared import TABLES
 from router.settings.keys import find, redacted, spelled
-from router.settings.kinds import clean
+from router.settings.kinds import Dollars, Money, clean
 from router.settings.reading import Path, label
 from router.store import config
 from router.store.home import Home, open_home
@@ -101,12 +102,22 @@ def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any
         return
     tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
     listed = set(loaded.unknown)
+    for entry in TABLES:
+        path = tuple(entry.key.split("."))
+        if path[0] not in _TABLES:
+            yield from ((below, value) for below, value in _flat(_inside(file.tree, path), path) if value != {})
     yield from ((path, redacted(path, value)) for path, value in _flat(tables, ()) if path and path not in listed)
     for path in loaded.unknown:
         node: Any = file.tree
         for key in path:
             node = node[key]
         yield path, redacted(path, node)
+
+
+def _inside(node: Any, path: Path) -> Any:
+    for key in path:
+        node = node.get(key, {})
+    return node
 
 
 def _flat(node: object, path: Path) -> Iterator[tuple[Path, object]]:
@@ -143,10 +154,8 @@ def run_get(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(None if value == "" else value))
     else:
-        # The only numbers with a fraction that are no times.
-        amount = options.key.startswith("prices.")
-        timed = not amount and isinstance(value, bool | int | float | tuple)
-        print(clean(value_text(cast("object", value)) if timed else _plain(cast("object", value)), 1 << 20))
+        known = isinstance(value, bool | int | float | tuple)
+        print(clean(value_text(cast("object", value)) if known else _plain(cast("object", value)), 1 << 20))
     return 0
 
 
@@ -158,7 +167,8 @@ def _effective(home: Home, name: str) -> Any:
         return redacted((name,), tree.get(name, {} if name != "routes" else []))
     key = find(name)
     if key.declaration is None:
-        return _of_table(loaded, tree, key.path)
+        value = _of_table(loaded, tree, key.path)
+        return Dollars(value) if isinstance(key.kind, Money) and value != "" else value
     value = getattr(loaded.settings, key.declaration.attribute)
     if key.declaration.secret or isinstance(value, Secret):
         return "set" if value else "unset"

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from router import __version__
+from router.cli import guarded
 from router.cli.parser import Parser
 from router.cli.text import load_settings, own_logins, point_lines, problem_lines, say_aside
 from router.errors import CommandError
@@ -77,6 +78,7 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
         lines.append(captures.told(home))
+    lines += guarded.lines(home, settings)
     say_aside([*lines, "\nServing. Ctrl-C stops."])
 
 

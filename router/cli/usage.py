@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.cli import amounts
+from router.cli import amounts, guarded
 from router.cli.parser import Parser
 from router.cli.text import count
-from router.errors import UsageError
+from router.errors import CommandError, UsageError
 from router.settings.kinds import clean
-from router.store import captures, queries, queries_sums
+from router.store import captures, config, queries, queries_sums
 from router.store.home import Home, open_home
 from router.store.modes import shown
 from router.store.queries_sums import Summary, Sums
@@ -48,7 +48,8 @@ def run(argv: list[str]) -> int:
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:
-        print("\n".join([*_lines(found, options.since), *_captured(home), *_elsewhere(home)]))
+        lines = [*_lines(found, options.since), *_guarded(home), *_captured(home), *_elsewhere(home)]
+        print("\n".join(lines))
     return 0
 
 
@@ -91,6 +92,14 @@ def _captured(home: Home) -> list[str]:
         return []
     bodies = f"the bodies of {count(left, 'request')} lie in {shown(where)}, each for 24 h"
     return [f"capture  {bodies}; to end that:   fairlead config set history.capture off"]
+
+
+def _guarded(home: Home) -> list[str]:
+    try:
+        return guarded.lines(home, config.load(home, os.environ).settings)
+    except CommandError:
+        # A fault in config.toml keeps nobody from reading what was used.
+        return []
 
 
 def _elsewhere(home: Home) -> list[str]:

@@ -144,6 +144,10 @@ class Running:
         """Ask what would happen to a request; question and answer are JSON (proxy/explaining.py)."""
         return (await self._call("POST", "/admin/explain", question)).body
 
+    async def resume(self) -> bytes:
+        """Have it end the halts of its home; JSON, as POST /admin/resume answers."""
+        return (await self._call("POST", "/admin/resume")).body
+
     async def stop(self) -> None:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")

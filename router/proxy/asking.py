@@ -12,7 +12,7 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_req
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
-from router.proxy import affinity, bodies, counting, translating, uploads
+from router.proxy import affinity, bodies, counting, guarding, translating, uploads
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.refusals import USAGE, complains
 from router.proxy.runtime import FIRST_LOAD_SECONDS
@@ -250,6 +250,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
+            guarding.answered(ticket, upstream)
             if ticket.scope is not None:
                 ticket.limit(math.inf, Cut.TOTAL)
             return upstream

@@ -110,11 +110,14 @@ class Endpoints:
         able = any(can_serve(service, now) for service in snapshot.services.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
-        # Stalled is no 503: whoever restarts what is not healthy would cut a model that thinks for long.
+        if able and self._runtime.guard.halted:
+            said = "halted"
+        # Neither is a 503: whoever restarts what is not healthy would cut a model that thinks for long.
         await self._respond(connection, request, 200 if able else 503, {"status": said})
 
     async def _status(self, connection: Connection, request: Request) -> None:
         """Fields: those of status.status."""
+        await self._runtime.guard.current()
         await self._respond(connection, request, 200, status(self._runtime, self._operated))
 
     async def _take_up(self) -> None:
@@ -125,6 +128,12 @@ class Endpoints:
         await self._take_up()
         names = [backend.name for backend in self._runtime.snapshot.table.backends]
         await self._respond(connection, request, 200, {"backends": names, "problems": self._operated.problems})
+
+    async def _resume(self, connection: Connection, request: Request) -> None:
+        """End all halts of this home. Fields: lifted (the halts that held, as in /status), guard (as in /status)."""
+        guard = self._runtime.guard
+        lifted = await guard.resume()
+        await self._respond(connection, request, 200, {"lifted": lifted, "guard": guard.status()})
 
     async def _explain(self, connection: Connection, request: Request) -> None:
         """A Question about a request; the answer is an Explanation (both in proxy/explaining.py)."""
@@ -195,6 +204,7 @@ def _table() -> Mapping[str, Mapping[str, Own]]:
         "/health": {"GET": Own(Endpoints._health)},  # pyright: ignore[reportPrivateUsage]
         "/status": {"GET": Own(Endpoints._status, operator=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/reload": {"POST": Own(Endpoints._reload, operator=True)},  # pyright: ignore[reportPrivateUsage]
+        "/admin/resume": {"POST": Own(Endpoints._resume, operator=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/explain": {"POST": Own(Endpoints._explain, operator=True, reads=True)},  # pyright: ignore[reportPrivateUsage]
         "/admin/stop": {"POST": Own(Endpoints._stop_proxy, operator=True)},  # pyright: ignore[reportPrivateUsage]
     }

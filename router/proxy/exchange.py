@@ -15,7 +15,7 @@ from router.net.headers import spelled
 from router.net.http11 import Cut
 from router.policy.retry import Fault, fault_of, hold_of
 from router.policy.sessions import family_of
-from router.proxy import answering
+from router.proxy import answering, guarding
 from router.proxy.asking import read, send
 from router.proxy.course import Course
 from router.proxy.outcomes import Refusal
@@ -88,6 +88,7 @@ class Exchange:
 
     async def _tried(self, course: Course) -> Refusal | None:
         ticket = self._ticket
+        await guarding.admit(ticket)
         await course.keyed()
         upstream, hide_usage = await self._sent(course)
         if fault_of(upstream.status) is not None:

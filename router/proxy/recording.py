@@ -41,6 +41,8 @@ class Recorder:
         self.counters = Counters()
         self.recent: deque[Entry] = deque(maxlen=RECENT)
         self.listeners: set[Listener] = set()
+        #: Puts what a request used in the place of its reservation.
+        self.settle: Listener = lambda _: None
 
     def finished(self, ticket: "Ticket") -> None:
         """Record a request that has ended; `ticket.record` is complete but for estimates."""
@@ -59,6 +61,7 @@ class Recorder:
         self._history.add(entry)
         self.counters.count(entry)
         self.recent.append(entry)
+        self.settle(entry)
         for listener in tuple(self.listeners):
             listener(entry)
 

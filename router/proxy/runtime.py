@@ -21,6 +21,7 @@ from router.proxy.carriers import Carriers
 from router.proxy.changes import set_headers
 from router.proxy.configuration import Configuration, kept_for_restart
 from router.proxy.credentials import Credentials, auth_header
+from router.proxy.guarding import Guard
 from router.proxy.recording import Recorder
 from router.proxy.services import Service, service_of
 from router.proxy.targets import Target, targets_of
@@ -93,6 +94,7 @@ class Runtime:
     answers: Kept = field(init=False)
     recorder: Recorder = field(init=False)
     captures: Captures = field(init=False)
+    guard: Guard = field(init=False)
     snapshot: Snapshot = field(init=False)
     _settled: trio.Event = field(init=False, default_factory=trio.Event)
     _nursery: trio.Nursery | None = None
@@ -105,6 +107,8 @@ class Runtime:
         self.answers = Kept(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
+        self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
+        self.recorder.settle = self.guard.finished
         self.settings = configuration.settings
         self.take(configuration)
 
@@ -116,6 +120,7 @@ class Runtime:
         captured = self.settings.history_capture
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
         self.outbound = configuration.outbound
+        self.guard.take(self.settings)
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]

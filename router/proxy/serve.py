@@ -151,6 +151,7 @@ async def running(
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloading.watch.run)
             background.start_soon(serving.presence.keep)
+            background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 accepting = _Accepting(listeners, reserve)

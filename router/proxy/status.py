@@ -38,7 +38,8 @@ class Operated(Protocol):
 
 def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
     """Fields: schema, version, pid, url, uptime_s, loaded, backends (backends_of), models, problems,
-    upstream_connections, buffered_bytes, dropped_log_lines, history, capture, vitals (bounds.report).
+    upstream_connections, buffered_bytes, dropped_log_lines, history, capture, guard (Guard.status), vitals
+    (bounds.report).
 
     schema: 1 until a field goes or changes its meaning; new ones may come. loaded: all code is in memory, the
     installation may be replaced. history: problem (why nothing is kept on disk, or null), dropped (rows that were lost
@@ -75,6 +76,7 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
             "dropped": runtime.captures.dropped,
             "problem": runtime.captures.problem,
         },
+        "guard": runtime.guard.status(),
         "vitals": report(runtime),
     }
 

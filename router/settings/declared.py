@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ALIASES, CHAINS, LOSSES
+from router.settings.fields import ACCOUNT_BUDGETS, ALIASES, CHAINS, LOSSES
 from router.settings.kinds import (
     BACKEND,
+    BUDGET,
+    CAP,
     DAYS,
     LEVEL,
     MODEL,
@@ -19,6 +21,7 @@ from router.settings.kinds import (
     SWITCH,
     TEXT,
     TIME,
+    Dollars,
     Frozen,
     Kind,
     Secret,
@@ -199,9 +202,47 @@ class Settings:
     tls_ca_file: str | None = _declare(
         "tls.ca_file", TEXT, None, "FILE", "PEM file of roots to trust beside the system's, such as a company's own"
     )
+    guard_enabled: bool = _declare(
+        "guard.enabled", SWITCH, True, "on|off", "hold traffic to the budgets and billing classes that are set"
+    )
+    guard_behavior: str = _declare(
+        "guard.behavior",
+        choice("halt", "warn"),
+        "halt",
+        "halt|warn",
+        "what a used-up budget or a billing class that is not allowed does: halt refuses what follows, warn says so",
+    )
+    guard_cooldown: float = _declare(
+        "guard.cooldown", TIME, 1800.0, "TIME", "how long a halt lasts, unless `fairlead resume` lifts it"
+    )
+    guard_notify: bool = _declare(
+        "guard.notify", SWITCH, True, "on|off", "tell of warnings and halts on the desktop, else by the terminal's bell"
+    )
+    guard_unpriced: str = _declare(
+        "guard.unpriced",
+        choice("allow", "refuse"),
+        "allow",
+        "allow|refuse",
+        "under a budget in US dollars: let requests pass whose model has no known price, or refuse them",
+    )
+    guard_billing: tuple[str, ...] = _declare(
+        "guard.billing",
+        NAMES,
+        (),
+        "CLASSES",
+        "billing classes that are allowed, such as five_hour,seven_day; any other trips the guard (default all)",
+    )
+    guard_day_usd: float | None = _declare("guard.day_usd", BUDGET, None, "USD", "US dollars for a day, in local time")
+    guard_month_usd: float | None = _declare("guard.month_usd", BUDGET, None, "USD", "US dollars for a calendar month")
+    guard_day_tokens: int | None = _declare(
+        "guard.day_tokens", CAP, None, "TOKENS", "tokens for a day, read and written, those from caches too"
+    )
+    guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens for a calendar month")
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
     fallback: Mapping[str, tuple[str, ...]] = Frozen[tuple[str, ...]]()
+    guard_accounts_day_usd: Mapping[str, float] = Frozen[float]()
+    guard_accounts_month_usd: Mapping[str, float] = Frozen[float]()
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     prices: Mapping[str, Price] = Frozen[Price]()
@@ -217,6 +258,8 @@ TABLES: tuple[Entry, ...] = (
     Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
     Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
     Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
+    Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a day of this account"),
+    Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a month of this account"),
 )
 
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}
@@ -233,6 +276,8 @@ def value_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, Dollars):
+        return f"{value:.12g}"
     if isinstance(value, float):
         return f"{value:g}s" if value < 1e6 else f"{value:.0f}s"
     if isinstance(value, tuple):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import BACKEND, MODEL, Frozen, Kind, Wrong, choice, clean
+from router.settings.kinds import BACKEND, BUDGET, MODEL, Frozen, Kind, Wrong, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -205,6 +205,16 @@ def _pattern(text: str) -> str:
         raise Wrong("it is no glob on a model's name, such as claude-*") from None
 
 
+def _account(text: str) -> str:
+    backend, slash, alias = text.partition("/")
+    try:
+        if slash:
+            return f"{BACKEND.text(backend)}/{BACKEND.text(alias)}"
+    except Wrong:
+        pass
+    raise Wrong("it is no account, such as groq/work: a backend's name, a slash, an alias")
+
+
 VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
 JSON = _Json(_JSON, "json", _json_text)
 HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
@@ -214,6 +224,9 @@ FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names",
 ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
 CHAIN = _Names("names of backend and model, as a list of texts such as local:qwen3-coder", "names", _chain)
 CHAINS = Map("a table of model globs and lists of BACKEND:MODEL", "table", _no_text, _pattern, CHAIN, folds=True)
+ACCOUNT_BUDGETS = Map(
+    "a table of accounts, such as groq/work, and US dollars", "table", _no_text, _account, BUDGET, folds=True
+)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",

@@ -52,16 +52,17 @@ def find(name: str) -> Key:
     first, _, rest = name.partition(".")
     if first == "routes":
         raise CommandError("rules are not set one by one.", "Write them:   fairlead config edit")
-    if first in _MAPS and rest:
-        return _entry((first,), _MAPS[first], rest)
+    for table, kind in _MAPS.items():
+        if name.startswith(f"{table}.") and name != f"{table}.":
+            return _entry(tuple(table.split(".")), kind, name.removeprefix(f"{table}."))
     if first == "backends" and rest:
         backend, _, option = rest.partition(".")
         return _option(backend, option)
     if first == "prices" and rest:
         return _price(rest)
-    raise _unknown(
-        name, [*_DECLARED, "aliases.NAME", "fallback.GLOB", "losses.FIELD", "backends.NAME.KEY", "prices.MODEL.input"]
-    )
+    kinds = {"losses": "FIELD", "fallback": "GLOB"}
+    tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
+    raise _unknown(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
 
 
 def _price(rest: str) -> Key:

@@ -142,6 +142,8 @@ class Kind(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(found))
 
 
+# A tenth of a cent; less than what one request costs is a slip.
+_LEAST_BUDGET = 0.001
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = "a number with a unit, such as 120s or 2m"
 # Three hundred years; what is longer is a slip, and no clock counts it.
@@ -234,18 +236,31 @@ def _money(text: str) -> float:
     return float(text)
 
 
-class _Money(Kind, frozen=True):
-    """An amount: a number of TOML with or without a fraction."""
+class Dollars(float):
+    """An amount of US dollars, which is shown without a unit; other numbers with a fraction are seconds."""
+
+
+def _budget(text: str) -> Dollars:
+    amount = _money(text)
+    if amount < _LEAST_BUDGET:
+        raise ValueError
+    return Dollars(amount)
+
+
+class Money(Kind, frozen=True):
+    """An amount: a number of TOML with or without a fraction. least: the smallest there is."""
+
+    least: float = 0.0
 
     def value(self, value: object) -> Any:
         """The amount. Raises Wrong."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.least <= value < 1e6:
             raise Wrong(self.expected)
-        return float(value)
+        return Dollars(value)
 
     def saved(self, text: str) -> Any:
         """What config.toml gets."""
-        return float(text)
+        return float(self.text(text))
 
 
 # C0, DEL, C1, and what turns or hides text on a terminal.
@@ -257,7 +272,8 @@ TIME = Kind(_TIME, "time", duration)
 SWITCH = Kind("on or off", "switch", switch)
 NAMES = Kind("names, as a list of texts", "names", _names)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _days)
-MONEY = _Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
+MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
+BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _budget, _LEAST_BUDGET)
 PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")

@@ -122,7 +122,7 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
             values[declared[key].attribute] = value
             sources[key] = Source("file", f"config.toml line {reader.file.line(tuple(key.split('.')))}")
         else:
-            values[key] = value
+            values[key.replace(".", "_")] = value
     _check_aliases(reader, values.get("aliases", {}))
     values["routes"] = _routes(reader)
     values["backends"] = _backends(reader)

@@ -12,6 +12,7 @@ import msgspec
 from router.settings.fields import CHAIN, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import (
     BACKEND,
+    BUDGET,
     CAP,
     MODEL,
     MONEY,
@@ -144,6 +145,10 @@ class BackendOptions:
     profile: Mapping[str, Any] = _entry(
         PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
     )
+    budget_day_usd: float | None = _entry(BUDGET, None, "US dollars for a day", key="budget.day_usd")
+    budget_month_usd: float | None = _entry(BUDGET, None, "US dollars for a month", key="budget.month_usd")
+    budget_day_tokens: int | None = _entry(CAP, None, "tokens for a day", key="budget.day_tokens")
+    budget_month_tokens: int | None = _entry(CAP, None, "tokens for a month", key="budget.month_tokens")
     edits: Edits = Edits()
 
 

@@ -70,15 +70,44 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE kept (id TEXT PRIMARY KEY, body BLOB NOT NULL, used INTEGER NOT NULL)",
         "CREATE INDEX kept_by_use ON kept (used)",
     ),
+    (
+        # The guard's, store/spending.py. book: scope|unit|term. spent: billionths of a US dollar, or tokens; base: of
+        # it, what no longer counts since a halt was lifted. began: of the term, seconds since 1970.
+        """CREATE TABLE guard_books (
+            book TEXT PRIMARY KEY, began REAL NOT NULL, spent INTEGER NOT NULL, base INTEGER NOT NULL,
+            lim INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        # turn: the last of the process's rounds that is in the file.
+        """CREATE TABLE guard_processes (
+            process TEXT PRIMARY KEY, pid INTEGER NOT NULL, beat REAL NOT NULL, turn INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        # held: what a process may have outstanding; running: reserved of it; wanted: it waits for more.
+        """CREATE TABLE guard_shares (
+            book TEXT NOT NULL, process TEXT NOT NULL, held INTEGER NOT NULL, running INTEGER NOT NULL,
+            wanted INTEGER NOT NULL, PRIMARY KEY (book, process)
+        ) WITHOUT ROWID""",
+        # since, until: seconds since 1970. book: of the budget that was used up, '' for another reason.
+        """CREATE TABLE guard_halts (
+            scope TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, reason TEXT NOT NULL,
+            request TEXT NOT NULL, book TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 
+_NO_GUARD = (
+    "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
+    "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
+)
 #: Of each older version that can be read as it is: what makes it look like the newest, on a connection that only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     2: (
         "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, "
         "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d FROM main.requests",
         "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
+        *_NO_GUARD,
     ),
+    3: _NO_GUARD,
+    4: _NO_GUARD,
 }
 
 

@@ -101,17 +101,20 @@ class Proxy:
                 **{"stdin": subprocess.DEVNULL, "stdout": output or file, "stderr": output or file, **options},
             )
         try:
-            runs = self.home / "run"
-            until(lambda: self.process.poll() is not None or list(runs.glob("*.json")))
+            until(lambda: self.process.poll() is not None or self._run())
             assert self.process.poll() is None, self.said()
-            [found] = runs.glob("*.json")
-            self.port = json.loads(found.read_text())["port"]
+            self.port = self._run()["port"]
             if frozen:
                 self.loaded()
                 shutil.rmtree(folder / "program")
         except BaseException:
             self.kill()
             raise
+
+    def _run(self):
+        """Its run file's content: other proxies may share the home."""
+        found = [json.loads(path.read_text()) for path in (self.home / "run").glob("*.json")]
+        return next((run for run in found if run["pid"] == self.process.pid), None)
 
     def __enter__(self):
         return self

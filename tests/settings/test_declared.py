@@ -41,6 +41,16 @@ GOOD = {
     "demo": ("off", False),
     "history.retention": ("7d", 7),
     "history.capture": ("on", True),
+    "guard.enabled": ("off", False),
+    "guard.behavior": ("Warn", "warn"),
+    "guard.cooldown": ("10m", 600.0),
+    "guard.notify": ("no", False),
+    "guard.unpriced": ("Refuse", "refuse"),
+    "guard.billing": ("five_hour, Seven_Day", ("five_hour", "seven_day")),
+    "guard.day_usd": ("5.50", 5.5),
+    "guard.month_usd": ("200", 200.0),
+    "guard.day_tokens": ("1000000", 1_000_000),
+    "guard.month_tokens": ("1", 1),
 }
 BAD = {
     "host": ["", "  "],
@@ -77,6 +87,16 @@ BAD = {
     "demo": ["", "maybe", "2"],
     "history.capture": ["", "yes please"],
     "history.retention": ["", "0", "0d", "30h", "-1d", "1.5d", "4000d", "never"],
+    "guard.enabled": ["", "2"],
+    "guard.behavior": ["", "stop"],
+    "guard.cooldown": ["", "0", "-1m", "never"],
+    "guard.notify": ["maybe"],
+    "guard.unpriced": ["", "warn"],
+    "guard.billing": ["a\nb"],
+    "guard.day_usd": ["", "0", "0.0001", "-1", "$5", "five", "1e3", "1000000", "inf", "nan", "1,5"],
+    "guard.month_usd": ["0", "unlimited"],
+    "guard.day_tokens": ["", "0", "-1", "1.5", "1k", "9" * 20],
+    "guard.month_tokens": ["0", "none"],
 }
 DECLARED = {entry.key: entry for entry in DECLARATIONS}
 

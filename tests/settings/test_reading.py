@@ -147,7 +147,7 @@ def test_a_quoted_dot_is_no_table():
 @pytest.mark.parametrize("entry", DECLARATIONS, ids=lambda entry: entry.key)
 def test_each_source_wins_over_those_below(entry):
     """default < file < environment < flag, and the source of the value is kept."""
-    texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3"), "verbose": ("1", "2", "1")}
+    texts = {"host": ("a", "b", "c"), "port": ("1", "2", "3")}
     if entry.kind.form == "switch":
         texts[entry.key] = ("off", "off", "on")
     elif entry.kind.form == "choice":

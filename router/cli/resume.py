@@ -1,0 +1,71 @@
+"""`fairlead resume`: lift what the guard has halted; no proxy need run."""
+
+import json
+import os
+import time
+
+import trio
+
+from router.cli.parser import Parser
+from router.cli.running import proven
+from router.errors import CommandError
+from router.net.control import ControlError
+from router.policy.guard import halt_fields
+from router.settings.kinds import clean
+from router.store import spending
+from router.store.database import Busy, Unusable, open_history
+from router.store.home import Home, open_home
+from router.store.queries import reading
+
+
+def run(argv: list[str]) -> int:
+    """Lift all halts and say what they were."""
+    parser = Parser(
+        "resume",
+        "Lift the halts of the guard. A budget that was used up counts anew from now on, until its day or month ends.",
+        examples=["fairlead resume"],
+    )
+    parser.add_argument("--json", action="store_true", help="print the halts that were lifted as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    lifted = trio.run(_told, home)
+    if lifted is None:
+        lifted = _lifted(home)
+    if options.json:
+        print(json.dumps({"lifted": lifted}, indent=2))
+        return 0
+    for halt in lifted:
+        print(f"Lifted: {clean(str(halt['reason']), 400)}.")
+    print("Traffic may go on." if lifted else "Nothing was halted.")
+    return 0
+
+
+async def _told(home: Home) -> list[dict[str, object]] | None:
+    """Have a running proxy do it, which tells the others; None when there is none. Raises CommandError."""
+    for run, proxy in await proven(home):
+        try:
+            return json.loads(await proxy.resume())["lifted"]
+        except ControlError as error:
+            raise CommandError(f"the proxy on :{run.port} did not lift the halt: {error}") from None
+    return None
+
+
+def _lifted(home: Home) -> list[dict[str, object]]:
+    with reading(home) as db:
+        now = time.time()
+        held = [halt for halt in spending.halts_of(db) if halt.holds(now)] if db is not None else []
+    if not held:
+        return []
+    try:
+        writer, _ = open_history(home)
+    except Unusable as error:
+        raise CommandError(f"history.db cannot be written: {error}") from None
+    except Busy:
+        raise CommandError("history.db is held by another process.", "Try again in a moment.") from None
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        spending.lift(writer)
+        writer.execute("COMMIT")
+    finally:
+        writer.close()
+    return [halt_fields(halt) for halt in held]

@@ -1,0 +1,395 @@
+"""The guard of one process: may a request go, what did it cost, and rounds with the other processes of the home.
+
+Rules of this file: a request waits only while its process does not know enough: nothing was heard for LOOK_SECONDS, a
+model's price or a share of a budget is missing, a halt is on its way to the disk. All else happens in rounds beside
+the requests, one at a time. Nobody is refused by a halt before it was read back from the disk. Where history.db cannot
+be used, each process counts on by itself. Without rules nothing runs.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from router.errors import Halted
+from router.net.http11 import Cut
+from router.policy import guard as policy
+from router.policy.guard import Halt, Rules
+from router.policy.guard_budgets import ALL, Budget, Rates
+from router.policy.guard_rates import Pricelist
+from router.policy.guard_tally import Model, Tally, Wanted, by_size
+from router.policy.table import DEMO
+from router.proxy.notifying import notify
+from router.proxy.recording import BYTES_PER_TOKEN
+from router.settings import Settings
+from router.store.history import Entry, Priced
+from router.store.ledger import Ledger
+from router.store.spending import Round, Seen, Spending, sold_of
+from router.wire.limits import reading
+
+if TYPE_CHECKING:
+    from router.net.client import Exchange as Upstream
+    from router.proxy.ticket import Ticket
+
+ROUND_SECONDS = 0.4
+#: No decision is made on what was seen longer ago.
+LOOK_SECONDS = 0.9
+#: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.
+SETTLE_SECONDS = 20.0
+_AGAIN_SECONDS = 0.1
+_ROUND_PATIENCE = 10.0
+_ALONE_SECONDS = 10.0
+_BEAT_SECONDS = 20.0
+_PENDING = 10_000
+
+
+async def admit(ticket: "Ticket") -> None:
+    """Let a request go to its target, or raise Halted; before each attempt."""
+    guard = ticket.runtime.guard
+    if guard.rules is not None:
+        await guard.admit(ticket, guard.rules)
+
+
+def answered(ticket: "Ticket", upstream: "Upstream") -> None:
+    """Look at what an answer is billed to as soon as its head is there: its stream may run for long."""
+    guard = ticket.runtime.guard
+    if guard.rules is not None and guard.rules.billing:
+        record = ticket.record
+        guard.billed(guard.rules, reading(upstream.fields).billing, record.backend, record.account, record.id)
+
+
+class Guard:
+    """The guard of one proxy. price: what a request cost, for the ledger's thread. say: a line for the user."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        price: Callable[[Entry], Priced],
+        say: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ):
+        self.rules: Rules | None = None
+        self.halts: tuple[Halt, ...] = ()
+        self._spending = Spending(ledger, price, self._tell, clock=clock)
+        self._say = say
+        self._clock = clock
+        self._tally = Tally()
+        self._prices = Pricelist()
+        self._waiting: dict[int, Wanted] = {}
+        self._finished: list[tuple[Sequence[str], Entry]] = []
+        self._halting: dict[str, Halt] = {}
+        self._warnings: dict[str, Halt] = {}
+        self._near: set[str] = set()
+        self._lift = False
+        self._turn = self._heard_turn = 0
+        self._heard_at = self._wrote_at = self._alone_since = -1e9
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._nursery: trio.Nursery | None = None
+        self._fresh = False
+        self._handed: tuple[Halt, ...] = ()
+        # wake: something happened. hurry: somebody waits for the round whose end is `next`.
+        self._wake, self._hurry, self._next, self._heard = trio.Event(), trio.Event(), trio.Event(), trio.Event()
+        #: Set when a request with a reservation has ended.
+        self._ended = trio.Event()
+
+    def take(self, settings: Settings) -> None:
+        """Guard as these settings say from now on."""
+        before, self.rules = self.rules, policy.rules_of(settings)
+        self._prices.forget()
+        if before != self.rules:
+            # What was held of other limits says nothing: it is asked for anew.
+            self._tally.withdraw()
+            self._wake.set()
+
+    # On the request path
+
+    async def admit(self, ticket: "Ticket", rules: Rules) -> None:
+        """Let a request go, with a reservation. Raises Halted."""
+        record, target = ticket.record, ticket.target
+        assert target is not None
+        self._tally.release(record.id)
+        await (self._rounded() if self._halting else self.current())
+        scopes = policy.scopes_of(record.backend, record.account)
+        self._check(ticket, scopes)
+        budgets = rules.budgets_of(scopes)
+        if not budgets or not ticket.call.generates:
+            return
+        model = (target.backend.root, record.sent_model or record.model or "")
+        rates = None
+        if any(budget.unit == "usd" for budget in budgets):
+            rates = await self._rates_of(model)
+            if rates is None and rules.refuse_unpriced and record.backend != DEMO:
+                raise _refusal(ticket, policy.unpriced(model[1], record.backend), "unpriced")
+        await self._reserve(ticket, scopes, budgets, rates, model)
+        self._wake.set()
+
+    def finished(self, entry: Entry) -> None:
+        """A request has ended: what it used takes the place of its reservation."""
+        rules = self.rules
+        if rules is None:
+            return
+        sold = sold_of(entry)
+        books = self._tally.settle(entry.id, sold)
+        if books is None and entry.attempts:
+            budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account))
+            rates = self._prices.rates((entry.root, entry.served or entry.model))
+            books = self._tally.count(budgets, sold, rates, self._clock())
+        elif books is not None:
+            self._ended.set()
+            self._ended = trio.Event()
+        if books and len(self._finished) < _PENDING:
+            self._finished.append((books, entry))
+            self._wake.set()
+
+    def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
+        """A request was billed to a class, '' when nobody said so."""
+        if billing and billing.lower() not in rules.billing:
+            self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
+
+    def _check(self, ticket: "Ticket", scopes: Sequence[str]) -> None:
+        now = self._clock()
+        halt = policy.held_up(self.halts, scopes, now)
+        if halt is not None and self.rules is not None and self.rules.halts:
+            raise _refusal(ticket, policy.refusal(halt, now), "halted")
+
+    async def _rates_of(self, model: Model) -> Rates | None:
+        if self._prices.ask(model, self._clock()):
+            await self._rounded()
+        return self._prices.rates(model)
+
+    async def _reserve(
+        self, ticket: "Ticket", scopes: Sequence[str], budgets: Sequence[Budget], rates: Rates | None, model: Model
+    ) -> None:
+        """Wait until there is room for a request, or until it is known that there is none."""
+        size = by_size(ticket.record.request_bytes, bytes_per_token=BYTES_PER_TOKEN)
+        patience = trio.current_time() + SETTLE_SECONDS
+        while (rules := self.rules) is not None:
+            wanted = self._tally.wanted(budgets, size, rates, model, self._clock())
+            short = self._tally.short(wanted)
+            if short and (rules.halts or not all(self._tally.purses[book].known for book in short)):
+                await self._shared(wanted)
+                self._check(ticket, scopes)
+                short = self._tally.short(wanted)
+            if not short:
+                break
+            purse = self._tally.purses[short[0]]
+            if purse.may_open and trio.current_time() < patience:
+                await self._settled(ticket)
+                continue
+            reason = policy.used_up(purse)
+            self._trip(rules, purse.budget.scope, reason, ticket.record.id, short[0])
+            if not rules.halts:
+                break
+            await self._rounded()
+            self._check(ticket, scopes)
+        else:
+            return
+        self._tally.reserve(ticket.record.id, wanted)
+
+    async def _shared(self, wanted: Wanted) -> None:
+        """Ask for a share that this request fits in."""
+        self._waiting[id(wanted)] = wanted
+        try:
+            await self._rounded()
+        finally:
+            del self._waiting[id(wanted)]
+
+    async def _settled(self, ticket: "Ticket") -> None:
+        """Wait until a request has ended here, or may have elsewhere."""
+        ticket.connection.deadline(2 * SETTLE_SECONDS, Cut.TOTAL)
+        with trio.move_on_after(_AGAIN_SECONDS):
+            await self._ended.wait()
+
+    def _trip(self, rules: Rules, scope: str, reason: str, request: str, book: str = "") -> None:
+        now = self._clock()
+        halt = Halt(scope, now, now + rules.cooldown, reason, request, book)
+        held = self._halting if rules.halts else self._warnings
+        known = held.get(scope) or policy.held_up(self.halts, (scope,), now)
+        if known is not None and known.holds(now):
+            return
+        held[scope] = halt
+        self._wake.set()
+        words = f"halted until {policy.clock(halt.until, now)}" if rules.halts else "warning"
+        self._notice(rules, f"{words}: {reason}")
+
+    def _notice(self, rules: Rules, text: str) -> None:
+        self._say(f"guard: {text}")
+        if rules.notify and self._nursery is not None:
+            self._nursery.start_soon(notify, f"fairlead guard: {text}")
+
+    # What the operator sees and does
+
+    @property
+    def halted(self) -> bool:
+        """True while all traffic is refused, as far as this process has heard."""
+        if self.rules is None or not self.rules.halts:
+            return False
+        return policy.held_up(self.halts, (ALL,), self._clock()) is not None
+
+    async def current(self) -> None:
+        """Wait until what is known is not older than LOOK_SECONDS."""
+        if self.rules is not None and trio.current_time() - self._heard_at > LOOK_SECONDS:
+            await self._rounded()
+
+    def status(self) -> dict[str, object]:
+        """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
+        request, null while there is none; halts, all of them; budgets: scope, period, unit, limit, spent, reserved,
+        renews."""
+        rules = self.rules
+        if rules is None:
+            return {"state": "off", **policy.halt_fields(None), "halts": [], "budgets": []}
+        now = self._clock()
+        halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
+        shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
+        purses = self._tally.purses
+        state = policy.state_of(halts, shown, (purse.share for purse in purses.values()), now)
+        return {
+            "state": state,
+            **policy.halt_fields(shown[0] if shown else None),
+            "halts": [policy.halt_fields(halt) for halt in halts],
+            "budgets": policy.budget_lines(purses),
+        }
+
+    async def resume(self) -> list[dict[str, object]]:
+        """End all halts; gives those that held. A budget that was used up counts from here."""
+        await self._rounded()
+        now = self._clock()
+        held = [halt for halt in self.halts if halt.holds(now)]
+        self._lift = True
+        self._warnings.clear()
+        await self._rounded()
+        return [policy.halt_fields(halt) for halt in held]
+
+    # Rounds
+
+    async def run(self) -> None:
+        """Take part in rounds until cancelled."""
+        self._token = trio.lowlevel.current_trio_token()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                while True:
+                    await self._wake.wait()
+                    if self.rules is None and not self._hurry.is_set():
+                        self._wake = trio.Event()
+                    else:
+                        await self._rounds()
+        finally:
+            self._nursery = None
+            if self._turn:
+                self._hand_in(give_back=True)
+            self._spending.leave()
+
+    async def _rounds(self) -> None:
+        """Rounds for as long as something happens; at their end nothing is held, so that others may have it."""
+        busy = True
+        while busy:
+            self._wake = trio.Event()
+            await self._round(give_back=False)
+            with trio.move_on_after(ROUND_SECONDS):
+                await self._hurry.wait()
+            busy = self._wake.is_set() or self._tally.running > 0
+        if self._tally.idle:
+            await self._round(give_back=True)
+
+    async def _rounded(self) -> None:
+        """Wait for the end of a round that begins from here on."""
+        if trio.current_time() - self._alone_since < _ALONE_SECONDS:
+            self._count_alone()
+            return
+        ended = self._next
+        self._wake.set()
+        self._hurry.set()
+        await ended.wait()
+
+    async def _round(self, *, give_back: bool) -> None:
+        ended, self._next = self._next, trio.Event()
+        self._hurry = trio.Event()
+        self._fresh = False
+        if self._spending.problem is None:
+            if self._has_news():
+                self._hand_in(give_back=give_back)
+            else:
+                self._spending.look()
+        patience = trio.current_time() + _ROUND_PATIENCE
+        while not self._is_told and self._spending.problem is None and trio.current_time() < patience:
+            self._heard = trio.Event()
+            # Nobody tells of a file that turns out not to be usable.
+            with trio.move_on_after(_AGAIN_SECONDS):
+                await self._heard.wait()
+        if not self._is_told:
+            self._alone_since = trio.current_time()
+            self._count_alone()
+        ended.set()
+
+    @property
+    def _is_told(self) -> bool:
+        """True once the round that is under way was read back."""
+        return self._fresh and self._heard_turn >= self._turn
+
+    def _has_news(self) -> bool:
+        """True when there is something to tell the others, not only to hear of them."""
+        if self._finished or self._waiting or self._halting or self._prices.wants or self._lift:
+            return True
+        return self._tally.restless or trio.current_time() - self._wrote_at > _BEAT_SECONDS
+
+    def _hand_in(self, *, give_back: bool) -> None:
+        rules = self.rules
+        self._turn += 1
+        self._wrote_at = trio.current_time()
+        now = self._clock()
+        budgets = rules.budgets if rules is not None else ()
+        claims = self._tally.begin(self._turn, budgets, self._waiting.values(), give_back=give_back, now=now)
+        self._handed = tuple(self._halting.values())
+        found = Round(self._turn, claims, self._finished, self._handed, self._prices.asked(), self._lift)
+        self._finished, self._lift = [], False
+        self._spending.hand_in(found)
+
+    def _tell(self, seen: Seen) -> None:
+        """In the ledger's thread."""
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._hear, seen)
+
+    def _hear(self, seen: Seen) -> None:
+        self._fresh = True
+        self._heard_turn = seen.turn
+        self._heard_at = trio.current_time()
+        self._alone_since = -1e9
+        self.halts = seen.halts
+        if seen.turn >= self._turn:
+            for halt in self._handed:
+                if self._halting.get(halt.scope) is halt:
+                    del self._halting[halt.scope]
+        self._prices.hear(seen.rates, self._clock())
+        self._tally.heard(seen.turn, seen.books, self._turn)
+        self._look_near()
+        self._heard.set()
+
+    def _look_near(self) -> None:
+        """Say once of each budget that it is nearly used up."""
+        for book, purse in self._tally.purses.items():
+            if purse.share >= policy.WARN_SHARE and book not in self._near and self.rules is not None:
+                self._near.add(book)
+                self._notice(self.rules, policy.nearly_used(purse))
+        self._near &= self._tally.purses.keys()
+
+    def _count_alone(self) -> None:
+        """history.db cannot be used: halts and spend are this process's own."""
+        self.halts = (*self.halts, *self._halting.values())
+        self._halting.clear()
+        self._tally.alone(lift=self._lift)
+        if self._lift:
+            self.halts, self._lift = (), False
+
+
+def _refusal(ticket: "Ticket", text: str, error: str) -> Halted:
+    """The error in the form that the caller takes as final."""
+    ticket.record.error = error
+    refusal = Halted(text)
+    if ticket.call.dialect.name == "responses":
+        # The one form Codex takes as final.
+        refusal.status = 429
+    return refusal
