@@ -158,7 +158,7 @@ def test_each_source_wins_over_those_below(entry):
     elif entry.kind.form == "time":
         texts[entry.key] = ("1s", "2s", "3s")
     elif entry.kind.form == "number" and entry.key not in texts:
-        texts[entry.key] = ("1", "2", "3")
+        texts[entry.key] = ("1", "2", "1")
     one, two, three = texts.get(entry.key, ("a", "b", "c"))
     saved = entry.kind.saved(one)
     written = {True: "true", False: "false"}.get(saved, repr(saved)) if isinstance(saved, bool) else repr(saved)
