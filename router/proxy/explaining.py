@@ -187,7 +187,8 @@ def _fill_translation(
     refuses_usage: Collection[str],
 ) -> None:
     """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""
-    if "messages" not in peek(body):
+    top = peek(body)
+    if "messages" not in top and "input" not in top:
         plan = translating.planned(call, route, snapshot, shown=facts.model or "", stream=False)
         found.translation = plan.title
         return

@@ -33,6 +33,7 @@ def routed(tmp_path_factory, listening):
         backend("responses", listening.root, protocols=["responses"], auth="key", key=KEY),
         backend("own-chat", listening.root, protocols=["chat"], auth="client"),
         backend("own-messages", listening.root, protocols=["messages"], auth="client", vendor="anthropic"),
+        backend("own-responses", listening.root, protocols=["responses"], auth="client"),
     ]
     with Proxy(tmp_path_factory.mktemp("translated"), backends=backends) as proxy:
         proxy.settled("chat", "messages")
