@@ -29,6 +29,23 @@ ANSWER = {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "good"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
     },
+    "/v1/responses": {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": "m",
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "good", "annotations": []}],
+            }
+        ],
+        "usage": {"input_tokens": 3, "output_tokens": 1, "total_tokens": 4},
+    },
 }
 START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant",'
@@ -133,6 +150,8 @@ class Flock:
         await stream.send_all(conn.send(head) + conn.send(h11.Data(data=START)))
         if mode == "hang-after":
             await stream.receive_some(1)
+            raise trio.BrokenResourceError
+        if mode == "cut-after":
             raise trio.BrokenResourceError
         await stream.send_all(conn.send(h11.Data(data=REST)) + conn.send(h11.EndOfMessage()))
 
