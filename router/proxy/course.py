@@ -237,16 +237,21 @@ class Course:
     def answered(self, upstream: Upstream) -> None:
         """The upstream answered with a head that is no fault of its account."""
         choice = self._choice
-        pool = self._service.pool
-        if choice is None or pool.stateless:
+        if choice is None or self._service.pool.stateless:
             return
         member = choice.member
         member.headroom.note(upstream.fields, self._service.line.clock())
-        if upstream.status < 400:
-            if member.faults or member.refusals or member.closed or member.parked_families:
-                pool.answered(member, self._sent)
-            if self._sealed and not member.group:
-                member.group = _organisation(upstream)
+        if self._sealed and not member.group and upstream.status < 400:
+            member.group = _organisation(upstream)
+
+    def served(self, upstream: Upstream) -> None:
+        """The whole answer was passed on: only now is it a success, since a good head may have a bad end."""
+        choice = self._choice
+        if choice is None or upstream.status >= 400:
+            return
+        member = choice.member
+        if member.faults or member.refusals or member.closed or member.parked_families:
+            self._service.pool.answered(member, self._sent)
 
     def leave(self) -> None:
         """Give back the place in the line; what was used is known now."""
@@ -366,7 +371,8 @@ class Course:
             pool.parked(member, now, hold.seconds, hold.words, hold.family)
         elif refusal.fault is Fault.REFUSED:
             pool.refused(member, now, self._sent, f"{refusal.status}, {span(60)} and longer each time")
-        else:
+        elif refusal.fault is not Fault.UNSENT:
+            # A name, a network or a proxy that fails says nothing about an account.
             pool.shook(member, now, self._sent)
         if refusal.kept is not None:
             member.headroom.note(refusal.kept.fields, now)

@@ -103,7 +103,10 @@ class Exchange:
             relay.impatient = course.movable
             failure = await relay.run()
             self._note_stream(relay)
-        return None if failure is None else self._failed(failure, upstream)
+        if failure is not None:
+            return self._failed(failure, upstream)
+        course.served(upstream)
+        return None
 
     async def _sent(self, course: Course) -> tuple[Upstream, bool]:
         """Send the request; where another attempt may follow, the deadlines of this one end nothing else."""

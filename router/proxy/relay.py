@@ -220,6 +220,8 @@ class Relay:
     def _commit(self) -> list[Bytes]:
         held, self._held = self._held, b""
         self.committed = True
+        if self.impatient:
+            self._mark(trio.current_time())
         batch = self.tap.read(held)
         return self._begin() + (self._connection.data(batch) if batch else [])
 

@@ -125,11 +125,13 @@ class Line:
 
     async def _stand(self, place: _Place, end: float) -> None:
         while True:
-            now = self.clock()
+            now, before = self.clock(), self._next
             self._advance(now)
             if place.admitted:
                 return
             first = self._waiting[0] is place
+            if not first and self._next < before:
+                self._poke()  # it keeps the time for this one too
             if now >= end or (first and self._next > end and self._held != "max_concurrent"):
                 raise Waited(self._held, self._next)
             until = min(end, self._next if first else math.inf, now + LOOK_SECONDS)

@@ -37,8 +37,8 @@ ANSWER = {
         "model": "m",
         "output": [
             {
-                "id": "msg_1",
                 "type": "message",
+                "id": "msg_1",
                 "role": "assistant",
                 "status": "completed",
                 "content": [{"type": "output_text", "text": "good", "annotations": []}],
@@ -150,6 +150,8 @@ class Flock:
         await stream.send_all(conn.send(head) + conn.send(h11.Data(data=START)))
         if mode == "hang-after":
             await stream.receive_some(1)
+            raise trio.BrokenResourceError
+        if mode == "cut-after":
             raise trio.BrokenResourceError
         await stream.send_all(conn.send(h11.Data(data=REST)) + conn.send(h11.EndOfMessage()))
 

@@ -12,7 +12,7 @@ from .processes import backend, inside
 
 KEYS = ("key-one-0123456789", "key-two-0123456789", "key-three-0123456789")
 GOOD = KEYS[2]
-FAULTS = ("429", "401", "403", "500", "503", "529", "hang", "hang-after", "cut", "error", "flap")
+FAULTS = ("429", "401", "403", "500", "503", "529", "hang", "hang-after", "cut", "cut-after", "error", "flap")
 SHORT = {"timeouts_first_byte": "1s", "timeouts_idle": "1s", "timeouts_connect": "5s"}
 LONG = {"timeouts_first_byte": "20s", "timeouts_idle": "20s"}
 
@@ -90,6 +90,23 @@ def check_storm(answers, attempts, asked, recorded, number):
 def test_one_good_account(tmp_path, fault):
     """With one good account of three, no caller sees an error, and every attempt is recorded."""
     check_storm(*trio.run(storm, tmp_path, fault, 300), 300)
+
+
+def test_a_good_head_is_no_success(tmp_path):
+    """An account whose streams break off before their content is left alone, though their heads are good."""
+
+    async def main():
+        modes = {KEYS[0]: "cut-after", KEYS[1]: "cut-after", GOOD: "good"}
+        async with flock(modes) as up, served(tmp_path, pooled("box", up.root)) as serving:
+
+            async def ask(caller, index):
+                return await caller.ask("/v1/messages", message(text=f"conversation {index}"))
+
+            answers = await crowd(serving.port, 60, 1, ask)
+        assert {one.status for one in answers} == {200}
+        assert sum(up.asked[key, "/v1/messages"] for key in KEYS[:2]) <= 8
+
+    trio.run(main)
 
 
 @pytest.mark.slow

@@ -27,6 +27,29 @@ def always(_):
     return None
 
 
+def test_one_behind_the_first_goes_when_it_can():
+    """The first in line keeps the time for those behind it too, whose account is ready sooner than its own."""
+
+    async def main():
+        here, went = line(), []
+
+        async def one(ready, plain):
+            def ask(now):
+                return None if now >= ready else ready
+
+            await here.wait(ask, patience=60.0, arrived=trio.current_time(), plain=plain)
+            went.append(trio.current_time())
+            here.leave()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, 30.0, False)
+            await trio.sleep(1)
+            nursery.start_soon(one, 2.0, True)
+        assert went == [2.0, 30.0]
+
+    run(main)
+
+
 def test_first_come_first_served():
     """With one place, who came first goes first, and each place is given back."""
 
