@@ -49,6 +49,10 @@ class Parser(argparse.ArgumentParser):
             raise self._unknown(unknown[0])
         return values
 
+    def print_help(self, file: Any = None) -> None:
+        # argparse passes over what goes wrong with the output, so that the command would end as if all had been read.
+        (file or sys.stdout).write(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         named = re.sub(r"^argument (-[\w/-]+)[^:]*: ", r"\1: ", message)
         raise UsageError(named, self._help_hint())

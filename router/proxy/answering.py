@@ -13,6 +13,7 @@ from router.net.http11 import Cut
 from router.net.stream import Bytes
 from router.proxy import affinity, bodies, translating
 from router.proxy.asking import COMMIT_SECONDS
+from router.proxy.coded import decoder_of
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
 from router.wire import base, codings, dialects, ids
@@ -41,15 +42,14 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
     kind = upstream.fields.get(b"content-type", b"")
     if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300:
         return None
-    coding = upstream.fields.get(b"content-encoding", b"")
     try:
-        decoder = codings.Decoder(coding) if coding else None
+        decoder = decoder_of(upstream)
     except (codings.UnknownCoding, codings.Malformed):
         return None
 
     def begin() -> list[Bytes]:
         affinity.note_stream(ticket, tap.response_id)
-        headers = relayed_headers(ticket, upstream, drop=(b"content-encoding",) if coding else ())
+        headers = relayed_headers(ticket, upstream, drop=(b"content-encoding",) if decoder else ())
         return ticket.began(status, headers, upstream.reason)
 
     assert ticket.target is not None

@@ -15,6 +15,7 @@ from router.errors import BadGateway, Unavailable
 from router.net.client import Broken, Exchange
 from router.net.http11 import Connection, Cut
 from router.net.stream import Bytes
+from router.proxy import coded
 from router.wire import codings, sse
 from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
 from router.wire.tap import Tap
@@ -172,7 +173,7 @@ class Relay:
     def _whole_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
-            data = self._inflated(data)
+            data = coded.decoded(self._decoder, data, sse.EVENT_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -231,15 +232,6 @@ class Relay:
         if self.tap.ended is not None:
             return []  # nothing may stand behind the last event
         return self._connection.data(self._dialect.ping(self.tap.begun))
-
-    def _inflated(self, data: bytes) -> bytes:
-        assert self._decoder is not None
-        try:
-            return self._decoder.decode(data, sse.EVENT_LIMIT)
-        except codings.Malformed:
-            raise Broken("its content coding is broken") from None
-        except codings.OverLimit:
-            raise Broken(f"one read inflated to over {sse.EVENT_LIMIT >> 20} MiB") from None
 
     async def _finish(self) -> Failure | None:
         """The upstream ended its body: pass the end on if the protocol's own end was seen."""

@@ -1,7 +1,5 @@
 """An upstream's answer as one in the caller's protocol, behind the same face as the answer itself."""
 
-import zlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -9,7 +7,8 @@ import trio
 from router.errors import BadGateway
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
-from router.wire import sse, translate
+from router.proxy import coded
+from router.wire import codings, sse, translate
 
 if TYPE_CHECKING:
     from router.net.headers import Lines
@@ -20,23 +19,12 @@ PREAMBLE_LIMIT = 1 << 20
 SETTLE_SECONDS = 2.0
 
 
-def inflater(upstream: Upstream) -> Callable[[bytes], bytes] | None:
-    """What takes the content coding off an answer that has one though none was asked for. Its result raises Broken."""
-    coding = upstream.fields.get(b"content-encoding", b"").lower()
-    if coding not in (b"gzip", b"x-gzip", b"deflate"):
-        return None
-    decoder = zlib.decompressobj(wbits=47)
-
-    def inflated(piece: bytes) -> bytes:
-        try:
-            plain = decoder.decompress(piece, ANSWER_LIMIT)
-        except zlib.error:
-            raise Broken("its content coding is broken") from None
-        if decoder.unconsumed_tail:
-            raise Broken(f"one read inflated to over {ANSWER_LIMIT >> 20} MiB")
-        return plain
-
-    return inflated
+def decoder_of(upstream: Upstream) -> codings.Decoder | None:
+    """What takes the content codings off an answer that is to be translated. Raises BadGateway."""
+    try:
+        return coded.decoder_of(upstream)
+    except (codings.UnknownCoding, codings.Malformed):
+        raise BadGateway("The backend's answer has a content coding that cannot be read.") from None
 
 
 class Translated(Upstream):
@@ -45,14 +33,14 @@ class Translated(Upstream):
     upstream: the exchange that is read and given back; None when nothing was asked.
     """
 
-    __slots__ = ("_idle", "_inflate", "_inner", "_over", "_pieces", "_size", "_splitter", "_stream")
+    __slots__ = ("_decoder", "_idle", "_inner", "_over", "_pieces", "_size", "_splitter", "_stream")
 
     def __init__(self, upstream: Upstream | None, pieces: list[bytes], stream: translate.Stream | None = None):
         self._inner = upstream
         self._pieces = [piece for piece in pieces if piece]
         self._stream = stream
         self._splitter = sse.Splitter()
-        self._inflate = inflater(upstream) if upstream is not None and stream is not None else None
+        self._decoder = decoder_of(upstream) if upstream is not None and stream is not None else None
         self._over = stream is None
         self._size = 0
         self._idle = 0
@@ -100,8 +88,8 @@ class Translated(Upstream):
 
     def _taken(self, stream: translate.Stream, got: list[bytes]) -> bytes:
         data = b"".join(got)
-        if self._inflate is not None:
-            data = self._inflate(data)
+        if self._decoder is not None:
+            data = coded.decoded(self._decoder, data, ANSWER_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:

@@ -19,12 +19,13 @@ from router.net.headers import CREDENTIALS, Lines, changed
 from router.net.http11 import Cut
 from router.policy.routes import Route
 from router.proxy import bodies
+from router.proxy.coded import decoded
 from router.proxy.credentials import auth_header
 from router.proxy.edits import Edited, edit
 from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
-from router.proxy.translated import ANSWER_LIMIT, Translated, inflater
+from router.proxy.translated import ANSWER_LIMIT, Translated, decoder_of
 from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
@@ -236,12 +237,12 @@ async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
     assert target is not None
     elapsed = trio.current_time() - ticket.request.arrived
     ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
-    inflate = inflater(upstream)
+    decoder = decoder_of(upstream)
     pieces: list[bytes] = []
     size = 0
     while got := await upstream.read():
         for piece in got:
-            plain = inflate(piece) if inflate else piece
+            plain = decoded(decoder, piece, ANSWER_LIMIT) if decoder else piece
             size += len(plain)
             ticket.hold(len(plain))
             pieces.append(plain)

@@ -6,8 +6,11 @@ Each runs in all six directions: the client speaks one protocol, the scripted up
 import gzip
 import itertools
 import json
+import sys
 import time
+import zlib
 
+import brotli
 import pytest
 
 from .processes import Proxy, backend, until
@@ -15,6 +18,11 @@ from .samples import CHAT, MESSAGES, PROTOCOLS, RESPONSES
 from .upstream import chunk as framed
 from .upstream import close, hang, plain, rechunked, stream, stream_head
 from .wire import ask, events
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 PAIRS = [
     pytest.param(asked, spoken, id=f"{asked.name}-{spoken.name}")
@@ -229,16 +237,30 @@ def test_a_stream_for_a_plain_request(routed, upstream, asked, spoken):
     assert answer.json()[{"messages": "content", "chat": "choices", "responses": "output"}[asked.name]]
 
 
+CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
+
+
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_coded_answer(routed, upstream, asked, spoken, streamed):
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_coded_answer(routed, upstream, asked, spoken, streamed, coding):
     """An answer that is compressed though none was asked for is read, and sent on plain."""
-    data = gzip.compress(b"".join(spoken.events) if streamed else spoken.whole)
+    data = CODINGS[coding](b"".join(spoken.events) if streamed else spoken.whole)
     kind = b"text/event-stream" if streamed else b"application/json"
-    upstream.script(plain(data, b"200 OK", (b"Content-Encoding", b"gzip"), kind=kind))
+    upstream.script(plain(data, b"200 OK", (b"Content-Encoding", coding.encode()), kind=kind))
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=streamed))
     assert (answer.status, answer.field(b"content-encoding")) == (200, None)
     assert (ENDS[asked.name] in answer.body) is streamed
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_unknown_coding(routed, upstream, streamed):
+    """What cannot be read is a 502 that says so."""
+    kind = b"text/event-stream" if streamed else b"application/json"
+    upstream.script(plain(b"?", b"200 OK", (b"Content-Encoding", b"x-pack"), kind=kind))
+    answer = ask(routed.port, MESSAGES.path, body(MESSAGES, CHAT, streamed=streamed))
+    assert answer.status == 502
+    assert "content coding" in answer.json()["error"]["message"]
 
 
 def test_the_usage_question_is_taken_back(routed, upstream):

@@ -1,0 +1,21 @@
+"""Answers that have a content coding though none was asked for, taken off piece by piece."""
+
+from router.net.client import Broken
+from router.net.client import Exchange as Upstream
+from router.wire import codings
+
+
+def decoder_of(upstream: Upstream) -> codings.Decoder | None:
+    """What takes the codings off an answer, None for one that has none. Raises UnknownCoding, Malformed."""
+    coding = upstream.fields.get(b"content-encoding", b"")
+    return codings.Decoder(coding) if codings.names_in(coding) else None
+
+
+def decoded(decoder: codings.Decoder, data: bytes, limit: int) -> bytes:
+    """What one read gives, at most `limit` bytes. Raises Broken."""
+    try:
+        return decoder.decode(data, limit)
+    except codings.Malformed:
+        raise Broken("its content coding is broken") from None
+    except codings.OverLimit:
+        raise Broken(f"one read inflated to over {limit >> 20} MiB") from None
