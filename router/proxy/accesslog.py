@@ -85,6 +85,12 @@ class Record:
     request_body: bytes = b""
     answer_body: bytes = b""
 
+    def note(self, *texts: str) -> None:
+        """Say what was done to the request; what several attempts have in common is said once."""
+        for text in texts:
+            if text not in self.notes:
+                self.notes.append(text)
+
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
         usage = self.usage

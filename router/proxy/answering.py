@@ -76,7 +76,7 @@ def _pointed_to(upstream: Upstream) -> str:
 
 def failed(ticket: Ticket, failure: Failure, upstream: Upstream) -> Upstream:
     """An error inside a 200 as the answer it should have been."""
-    ticket.record.notes.append("error inside a 200")
+    ticket.record.note("error inside a 200")
     gone = (b"content-type", b"content-encoding", b"content-length")
     lines = [*(line for line in upstream.lines if line[1] not in gone), JSON]
     return held(upstream, failure.status, b"", lines, failure.body)

@@ -57,7 +57,7 @@ async def _read_upload(ticket: Ticket) -> None:
     route = ticket.route = await _routed(ticket, facts, 0, None)
     if route.model is not None and route.model != upload.model:
         upload.rename(route.model)
-        ticket.record.notes.append("model renamed")
+        ticket.record.note("model renamed")
 
 
 async def send(ticket: Ticket) -> tuple[Upstream, bool]:
@@ -72,7 +72,9 @@ async def send(ticket: Ticket) -> tuple[Upstream, bool]:
     assert facts is not None
     record = ticket.record
     ticket.issues, ticket.plan = asked.issues, None
-    ticket.changes = edit_head(route, target, ticket.request.fields, record.notes)
+    edits: list[str] = []
+    ticket.changes = edit_head(route, target, ticket.request.fields, edits)
+    record.note(*edits)
     if asked.upload is not None:
         return await _sent_on(ticket, target, facts, asked.upload), False
     body, top = asked.body, asked.top
@@ -81,7 +83,8 @@ async def send(ticket: Ticket) -> tuple[Upstream, bool]:
     if translating.needed(ticket.call, route):
         return await _translated(ticket, body, top, facts)
     probe = facts.stream and target.stream_usage and target.backend.name not in ticket.runtime.refuses_usage
-    edited = edit(body, top, call=ticket.call, route=route, target=target, probe=probe, notes=record.notes)
+    edited = edit(body, top, call=ticket.call, route=route, target=target, probe=probe, notes=edits)
+    record.note(*edits)
     upstream = await _sent(ticket, target, facts, edited)
     if edited.probed and await complains(upstream, USAGE):
         _note_refused_usage(ticket, upstream)
@@ -164,7 +167,7 @@ def _note_refused(ticket: Ticket, refusal: Upstream, what: str) -> None:
     record = ticket.record
     last = record.tries[-1]
     last.status, last.error, last.done = 400, "upstream_error", "retried"
-    record.notes.append(f"sent again without {what}")
+    record.note(f"sent again without {what}")
 
 
 async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:

@@ -32,16 +32,18 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
     assert ticket.route is not None
     assert ticket.target is not None
     plan = planned(ticket)
-    notes = ticket.record.notes
     if plan.spoken in counts.COUNTS:
         plan.path = counts.COUNTS[plan.spoken][0]
         edited, _, more = translating.rewritten(body, plan, ticket.call, ticket.route, ticket.target)
         ticket.plan = plan
-        notes += more
+        ticket.record.note(*more)
         return edited
     if plan.ctx.profile.counts != plan.caller:
         return None
-    return edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=notes)
+    notes: list[str] = []
+    edited = edit(body, top, call=ticket.call, route=ticket.route, target=ticket.target, probe=False, notes=notes)
+    ticket.record.note(*notes)
+    return edited
 
 
 async def answer(ticket: Ticket, upstream: Upstream) -> Upstream | None:
@@ -60,7 +62,7 @@ def estimated(ticket: Ticket, body: bytes) -> Upstream:
     plan.ctx.losses.append(Loss("input_tokens", "weakened"))
     plan.asked = len(plan.ctx.losses)
     ticket.record.estimated = True
-    ticket.record.notes.append("tokens estimated")
+    ticket.record.note("tokens estimated")
     return _told(ticket, plan, math.ceil(len(body) / BYTES_PER_TOKEN))
 
 

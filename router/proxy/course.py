@@ -390,7 +390,7 @@ class Course:
             after = "retried" if step.what == "again" else "moved"
             last.done = _DONE.get(refusal.fault, after) if refusal.fault is not None else after
             if refusal.fault in (Fault.FAILED, Fault.SILENT):
-                record.notes.append(f"{record.backend}/{record.account} may have billed an answer that was not whole")
+                record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
 
 def _organisation(upstream: Upstream) -> str:

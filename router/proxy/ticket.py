@@ -135,7 +135,7 @@ class Ticket:
         """The exchange is over: note what its answer lost, which its head could not tell."""
         if self.plan is not None and len(self.plan.ctx.losses) > self.plan.asked:
             said = losses_text(self.plan.ctx.losses[self.plan.asked :], NOTED)
-            self.record.notes.append(f"answer lost {said}")
+            self.record.note(f"answer lost {said}")
 
     async def respond(
         self, status: int, lines: Lines, body: Bytes, reason: bytes = b"", *, shown: Bytes | None = None

@@ -98,7 +98,7 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
         edited, usage, notes = rewritten(*arguments)
     ticket.plan = plan
     ticket.issues = False
-    ticket.record.notes += notes
+    ticket.record.note(*notes)
     edited.probed = plan.spoken == "chat" and facts.stream and plan.ctx.profile.stream_usage
     return edited, plan.caller == "chat" and facts.stream and not usage
 
