@@ -89,7 +89,7 @@ def check_storm(answers, attempts, asked, recorded, number):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_good_account(tmp_path, fault):
     """With one good account of three, no caller sees an error, and every attempt is recorded."""
-    check_storm(*trio.run(storm, tmp_path, fault, 300), 300)
+    check_storm(*trio.run(storm, tmp_path, fault, 120), 120)
 
 
 def test_a_good_head_is_no_success(tmp_path):

@@ -150,6 +150,7 @@ def test_a_thousand_slow_readers(tmp_path):
     assert sample["buffered"] <= BUFFERS
 
 
+@pytest.mark.slow
 def test_slow_readers_of_large_events(tmp_path):
     """Events of 7 MiB to eighty readers that read nothing, 560 MiB in all: what is held stays within the bound."""
     each, _ = trio.run(slow_readers, tmp_path, 80, EVENT % (b"x" * (7 * MIB)))
