@@ -33,7 +33,8 @@ def of_messages(data: Json, status: int) -> Fault | None:
         return None
     kind = error.get("type")
     said = _said(error, data)
-    if not isinstance(kind, str) or kind not in _FOR_OPENAI:
+    blames_itself = kind == "api_error" and 400 <= status < 500  # the status says whether to send it again
+    if not isinstance(kind, str) or kind not in _FOR_OPENAI or blames_itself:
         kind = base.anthropic_kind(status or base.error_status(error))
     code = "context_length_exceeded" if said.startswith(_TOO_LONG) else None
     return Fault(status or base.error_status({"type": kind}), kind, said, code)

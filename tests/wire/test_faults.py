@@ -1,0 +1,28 @@
+"""Errors of one protocol as those of another, where type and status do not agree."""
+
+import json
+
+import pytest
+
+from router.wire import translate
+
+
+@pytest.mark.parametrize("caller", ["chat", "responses"])
+@pytest.mark.parametrize(
+    ("kind", "status", "seen"),
+    [
+        ("api_error", 422, 400),
+        ("api_error", 500, 500),
+        ("overloaded_error", 529, 503),
+        ("new_error", 422, 400),
+        ("new_error", 503, 503),
+        ("invalid_request_error", 400, 400),
+    ],
+)
+def test_what_is_the_requests_fault_is_not_sent_again(caller, kind, status, seen):
+    """A 4xx of a Messages upstream stays one for OpenAI's SDKs, which repeat every 5xx."""
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": "out of order"}}).encode()
+    made = translate.failure(body, status, "messages", caller)
+    assert made is not None
+    assert made[0] == seen
+    assert json.loads(made[1])["error"]["message"] == "out of order"
