@@ -4,7 +4,7 @@ Rules of this file: numbers only, time is a parameter. A reservation counts in t
 day ends meanwhile. What a round has booked is taken off here once it is heard, never before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from router.policy.guard_budgets import BookView, Budget, Purse, Rates, Sold, Term, amount_of, book_of, term
@@ -54,6 +54,10 @@ class Tally:
     def running(self) -> int:
         """Requests that hold a reservation."""
         return len(self._reserved)
+
+    def of(self, scope: str) -> Iterator[Purse]:
+        """The budgets of a scope."""
+        return (purse for purse in self.purses.values() if purse.budget.scope == scope)
 
     def wanted(self, budgets: Sequence[Budget], by_size: Sold, rates: Rates | None, model: Model, now: float) -> Wanted:
         """What a request is expected to use of these budgets: by its size, and as those of its model before it."""

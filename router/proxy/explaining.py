@@ -13,13 +13,13 @@ from router.policy.sessions import family_of
 from router.policy.trace import Step
 from router.policy.traits import Traits
 from router.proxy import translating
+from router.proxy.accounts import room_words
 from router.proxy.affinity import owner_in
 from router.proxy.asking import check_speaks, speaks
 from router.proxy.bodies import facts_of
 from router.proxy.clock import sleepless
 from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
-from router.proxy.services import room_words
 from router.proxy.targets import Target
 from router.store.owners import Owners
 from router.wire import dialects

@@ -126,8 +126,8 @@ class Flock:
         if mode == "flap":
             self._turns[key] += 1
             mode = ("good", "500", "cut", "429")[self._turns[key] % 4]
-        if mode == "429-soon":
-            await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", "1")])
+        if mode.startswith("429-"):
+            await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", mode[4:])])
         elif mode.isdigit():
             extra = [("retry-after", "30")] if mode == "429" else []
             await self._plain(stream, conn, int(mode), OVERLOADED, extra)
@@ -232,10 +232,10 @@ class Caller:
         self._stream = None
 
 
-async def once(port, path, body, headers=()):
+async def once(port, path, body, headers=(), method="POST"):
     """Send one request on a connection of its own."""
     async with Caller(port) as caller:
-        return await caller.ask(path, body, headers)
+        return await caller.ask(path, body, headers, method)
 
 
 async def crowd(port, number, at_once, ask):

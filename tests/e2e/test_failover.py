@@ -2,60 +2,15 @@
 
 import json
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
 
 from .flock import OVERLOADED, crowd, flock, once
+from .pools import GOOD, KEYS, LONG, SHORT, configured, emptied, message, pooled, served, until
 from .processes import backend, inside
 
-KEYS = ("key-one-0123456789", "key-two-0123456789", "key-three-0123456789")
-GOOD = KEYS[2]
 FAULTS = ("429", "401", "403", "500", "503", "529", "hang", "hang-after", "cut", "cut-after", "error", "flap")
-SHORT = {"timeouts_first_byte": "1s", "timeouts_idle": "1s", "timeouts_connect": "5s"}
-LONG = {"timeouts_first_byte": "20s", "timeouts_idle": "20s"}
-
-
-def pooled(name, root, keys=KEYS, **options):
-    """A backend file with an account for each key."""
-    found = backend(name, root, auth="key", key=keys[0], **options)
-    return found | {"accounts": [{"alias": f"a{number}", "key": key} for number, key in enumerate(keys)]}
-
-
-def message(model="m", *, stream=True, text="hi", **more):
-    """A Messages request."""
-    asked = {"model": model, "max_tokens": 9, **({"stream": True} if stream else {}), **more}
-    return json.dumps({**asked, "messages": [{"role": "user", "content": text}]}, separators=(",", ":")).encode()
-
-
-@asynccontextmanager
-async def served(folder, *backends, **settings):
-    """A proxy in this trio run that has read its catalogs."""
-    async with inside(folder, backends=backends, **{"default_backend": "box", **settings}) as serving:
-        await serving.runtime.settled()
-        yield serving
-
-
-async def until(condition):
-    """Wait until the condition holds."""
-    with trio.fail_after(10):
-        while not condition():  # noqa: ASYNC110 - nobody tells when the counts change
-            await trio.sleep(0.01)
-
-
-async def emptied(serving, up):
-    """Wait until nothing of a request is left: no connection in use, no held byte, no place in a line."""
-    runtime = serving.runtime
-    services = runtime.snapshot.services.values()
-
-    def left():
-        places = sum(one.line.running + one.line.waiting for one in services)
-        return places, runtime.buffers.held, runtime.connections.open - runtime.connections.idle
-
-    await until(lambda: left() == (0, 0, 0))
-    assert all(member.running == 0 for one in services for member in one.pool.members)
-    assert up.running <= runtime.connections.open + 1
 
 
 async def storm(folder, fault, number, *, modes=None):
@@ -310,7 +265,7 @@ def test_waits_for_a_parked_account(tmp_path):
     """One account alone: a limit that ends in a moment is waited for, and the wait is told."""
 
     async def main():
-        async with flock({GOOD: "429-soon"}) as up, served(tmp_path, pooled("box", up.root, [GOOD]), **LONG) as serving:
+        async with flock({GOOD: "429-1"}) as up, served(tmp_path, pooled("box", up.root, [GOOD]), **LONG) as serving:
             async with trio.open_nursery() as nursery:
                 found = []
 
@@ -334,10 +289,7 @@ def test_own_limits_and_bounds(tmp_path):
     """Requests wait for the user's own limits; a full line is 503, a minute too far away a 429 that names the limit."""
 
     async def main():
-        (tmp_path / "home").mkdir(mode=0o700)
-        config = tmp_path / "home" / "config.toml"
-        config.touch(mode=0o600)
-        config.write_text("[queue]\nmax_queued = 2\ntimeout = '2s'\n[backends.box]\nmin_interval = '300ms'\nrpm = 4\n")
+        configured(tmp_path, "[queue]\nmax_queued = 2\ntimeout = '2s'\n[backends.box]\nmin_interval = '300ms'\nrpm = 4")
         async with flock({}) as up, served(tmp_path, pooled("box", up.root, [GOOD]), **LONG) as serving:
             found = await crowd(serving.port, 5, 5, lambda caller, _: caller.ask("/v1/messages", message()))
             assert sorted(one.status for one in found) == [200, 200, 200, 503, 503]

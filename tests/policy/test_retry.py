@@ -24,15 +24,15 @@ from router.policy.retry import (
 from router.wire.dialects import call
 from router.wire.peek import peek
 
-FRESH = Standing(others=False, bound=False, repeats=0, moved=False, elapsed=1.0, ready=30.0, patience=60.0)
+FRESH = Standing(others=False, bound=False, repeats=0, several=False, elapsed=1.0, ready=30.0, patience=60.0)
 
 
 @pytest.mark.parametrize(
     ("nature", "faults"),
     [
         ("free", {*Fault}),
-        ("served", {Fault.UNSENT, Fault.REFUSED, Fault.LIMITED}),
-        ("streamed", {Fault.UNSENT}),
+        ("served", {Fault.HALTED, Fault.UNSENT, Fault.REFUSED, Fault.LIMITED, Fault.FOREIGN}),
+        ("streamed", {Fault.HALTED, Fault.UNSENT}),
     ],
 )
 def test_what_may_move(nature, faults):
@@ -85,9 +85,9 @@ def test_kinds_of_429(fields, body, kind, seconds):
         (Fault.LIMITED, {"elapsed": LATEST - 20}, False, "stop"),
         (Fault.FAILED, {}, False, "stop"),
         (Fault.FAILED, {"others": True}, False, "move"),
-        (Fault.FAILED, {"moved": True}, False, "again"),
-        (Fault.FAILED, {"moved": True, "repeats": REPEATS}, False, "stop"),
-        (Fault.REFUSED, {"moved": True}, False, "stop"),
+        (Fault.FAILED, {"several": True}, False, "again"),
+        (Fault.FAILED, {"several": True, "repeats": REPEATS}, False, "stop"),
+        (Fault.REFUSED, {"several": True}, False, "stop"),
         (Fault.UNSENT, {"others": True, "elapsed": LATEST}, False, "stop"),
     ],
 )
@@ -98,7 +98,7 @@ def test_steps(fault, changes, burst, what):
 
 def test_delays_have_jitter():
     """Requests that failed together do not come back together."""
-    moved = FRESH._replace(moved=True)
+    moved = FRESH._replace(several=True)
     delays = {after(Fault.FAILED, "free", moved, jitter=part / 10).delay for part in range(11)}
     assert len(delays) == 11
     assert 0.5 <= min(delays) < max(delays) <= 1.0
@@ -112,7 +112,7 @@ def test_delays_have_jitter():
         others=st.booleans(),
         bound=st.booleans(),
         repeats=st.integers(0, 3),
-        moved=st.booleans(),
+        several=st.booleans(),
         elapsed=st.floats(0, 500),
         ready=st.floats(0, 1e7),
         patience=st.floats(0, 500),
