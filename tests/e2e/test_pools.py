@@ -53,7 +53,8 @@ def test_a_used_up_budget_of_one_account(tmp_path):
             assert (record.error, record.attempts) == ("halted", 0)
             assert sum(up.asked.values()) == 3
             await serving.runtime.guard.resume()
-            assert accounts_used(await many(1)) == ["a0"]
+            [again] = await many(1)
+            assert (again.status, again.fields["x-fairlead-attempts"]) == (200, "1")
 
     trio.run(main)
 
