@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from router.policy.moments import UNREADABLE
-from router.policy.pool import Member
+from router.policy.pool import Member, Want
 from router.policy.retry import span
 from router.proxy.services import Service
 
@@ -56,7 +56,7 @@ def account_words(service: Service, member: Member, now: float) -> str:
 def account_report(service: Service, member: Member, now: float) -> dict[str, object]:
     """Fields: state (ready, parked, cooling, revoked, halted, unusable), reason (the state in words), until_s (seconds
     until it is ready, null when it is, or when nobody can tell), headroom (0 to 1), limits (each with name, used from 0
-    to 1, resets_s: seconds), running (requests)."""
+    to 1, resets_s: seconds), running (requests), next (of several, the one that takes the next conversation)."""
     found = condition(service, member, now)
     return {
         "state": found.state,
@@ -68,7 +68,15 @@ def account_report(service: Service, member: Member, now: float) -> dict[str, ob
             for limit, until in member.headroom.readings(now)
         ],
         "running": member.running,
+        "next": len(service.pool.members) > 1 and _next(service, now) is member,
     }
+
+
+def _next(service: Service, now: float) -> Member | None:
+    """The account that takes the next conversation, None when none is ready."""
+    stopped = service.stopped()
+    first = service.pool.order(now, Want(barred=stopped.keys()))[0]
+    return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
 
 def account_reports(services: Iterable[Service], now: float) -> dict[tuple[str, str], dict[str, object]]:
