@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.policy.limits import Limit, tells, told
+from router.wire.limits import Limit, tells, told
 
 _LIMITS = 32
 FULL = 1.0

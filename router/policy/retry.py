@@ -28,14 +28,16 @@ import enum
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from router.policy.limits import Limit, reset_of, told
-from router.policy.moments import UNREADABLE
 from router.policy.pool import QUOTA_SECONDS
+from router.wire.limits import Limit, Told, told
+from router.wire.moments import UNREADABLE
 
 BURST_SECONDS = 5.0
 REPEATS = 2
 LATEST = 240.0
 _BACKOFF = 0.5
+# A limit that is used up so far is what the 429 is about.
+_SPENT = 0.98
 
 Nature = Literal["free", "served", "streamed"]
 Limited = Literal["burst", "window", "quota"]
@@ -100,18 +102,19 @@ class Hold(NamedTuple):
 def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Hold:
     """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
     said = told(fields)
-    spent = reset_of(said, family)
-    limit = spent[1] if spent else ""
+    spent = _spent(said, family)
+    limit = spent.name if spent else ""
     if any(word in body for word in _QUOTA):
         return Hold("quota", max(QUOTA_SECONDS, said.wait or 0.0), limit)
-    seconds = said.wait if said.wait is not None else spent[0] if spent else UNREADABLE
-    own = family if spent and _is_own(said.limits, limit) else ""
+    seconds = said.wait if said.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
+    own = family if spent is not None and spent.family else ""
     return Hold("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
 
 
-def _is_own(limits: tuple[Limit, ...], name: str) -> bool:
-    """True for a limit that one family of models has for itself."""
-    return any(limit.name == name and limit.family for limit in limits)
+def _spent(said: Told, family: str) -> Limit | None:
+    """Of the limits that are used up for these models the one that is free again last."""
+    spent = [limit for limit in said.limits if limit.used >= _SPENT and limit.family in ("", family)]
+    return max(spent, key=lambda limit: limit.left, default=None)
 
 
 class Standing(NamedTuple):

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from router.policy.moments import UNREADABLE
 from router.policy.pool import Member, Want
 from router.policy.retry import span
 from router.proxy.services import Service
+from router.wire.moments import UNREADABLE
 
 
 class Condition(NamedTuple):

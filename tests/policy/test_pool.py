@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.policy import bindings
-from router.policy.limits import Limit
-from router.policy.moments import LONGEST, UNREADABLE
 from router.policy.pool import COOL_LIMIT, HOURLY_SECONDS, SHAKY_LIMIT, Member, Pool, Want, cool_seconds
+from router.wire.limits import Limit
+from router.wire.moments import LONGEST, UNREADABLE
 
 
 def members(number=3):

@@ -71,6 +71,20 @@ def test_kinds_of_429(fields, body, kind, seconds):
     assert hold.words.startswith(f"429 {kind}")
 
 
+def test_429s_of_a_family():
+    """A limit that one family of models has used up parks the account for those models alone."""
+    prefix = b"anthropic-ratelimit-unified-7d_opus-"
+    fields = {
+        b"date": b"Thu, 01 Jan 2026 00:00:00 GMT",
+        prefix + b"utilization": b"1.03",
+        prefix + b"reset": b"1767226500",
+        b"x-ratelimit-remaining-tokens": b"0",
+        b"x-ratelimit-reset-tokens": b"45",
+    }
+    assert hold_of(fields, b"", "opus")[1:] == (900.0, "7d_opus", "opus")
+    assert hold_of(fields, b"", "haiku")[1:] == (45.0, "tokens", "")
+
+
 @pytest.mark.parametrize(
     ("fault", "changes", "burst", "what"),
     [

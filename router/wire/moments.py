@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 UNREADABLE = 60.0
 LONGEST = 32 * 86_400.0
@@ -26,7 +27,13 @@ _LIMIT = 64
 def date_of(fields: Mapping[bytes, bytes]) -> float | None:
     """When an answer was made, in seconds since 1970 by its own clock; None when it does not say."""
     value = fields.get(b"date")
-    return None if value is None else _http_date(value.decode("latin-1").strip())
+    return None if value is None else _date(value)
+
+
+@lru_cache(maxsize=64)
+def _date(value: bytes) -> float | None:
+    # Answers of one second have the same.
+    return _http_date(value.decode("latin-1").strip())
 
 
 def seconds_until(value: bytes, date: float | None) -> float:
