@@ -43,8 +43,8 @@ Strategy = Literal["headroom", "fill-first", "round-robin"]
 class Member:
     """One account of a pool. fingerprint: of its key. usable: its key can be had. group: the organisation it belongs
     to, '' while that is not known. pace: the user's own limits for it, None for none; paced: until then it is at one.
-    closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. running:
-    requests it serves now."""
+    closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. shaky: it
+    failed, until then. clear: neither closed, paced nor shaky from then on. running: requests it serves now."""
 
     alias: str
     fingerprint: str = ""
@@ -61,6 +61,7 @@ class Member:
     refusals: int = 0
     faults: int = 0
     shaky: float = 0.0
+    clear: float = 0.0
     tried: float = -math.inf
     last: float = -math.inf
     running: int = 0
@@ -79,6 +80,10 @@ class Member:
         if not self.parked_families:
             return until
         return max(until, self.parked_families.get(family, 0.0))
+
+    def settle(self) -> None:
+        """Work out what many choices ask of it, once it has changed."""
+        self.clear = max(self.closed, self.paced, self.shaky)
 
 
 class Choice(NamedTuple):
@@ -130,6 +135,10 @@ class Pool:
         self.budgeted = spent is not None
         #: Accounts have limits that no answer tells of: the user's own.
         self._limited = spent is not None or any(member.pace is not None for member in self.members)
+        #: Accounts were parked for a family of models alone.
+        self._split = any(member.parked_families for member in self.members)
+        for member in self.members:
+            member.settle()
 
     def choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> Choice | None:
         """The account for a request, bound to its session; None when none can be asked now. tried: those that failed
@@ -184,16 +193,16 @@ class Pool:
     def _best(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
         """The ready account that the strategy takes; of those that are shaky only when there is no other."""
         family = want.family
-        ready = [one for one in self.members if one.closed <= now and one.usable]
+        ready = [one for one in self.members if one.clear <= now and one.usable]
         if tried or want.only or want.group or want.barred:
             ready = [one for one in ready if self._fits(one, want, tried)]
-        if self._limited:
-            ready = [one for one in ready if one.paced <= now]
-        if family:
-            ready = [one for one in ready if not one.parked_families or one.until(family) <= now]
+        if self._split:
+            ready = [one for one in ready if one.until(family) <= now]
         if not ready:
-            return None
-        ready = [one for one in ready if one.shaky <= now] or _steadiest(ready)
+            ready = [one for one in self.members if one.until(family) <= now and self._fits(one, want, tried)]
+            if not ready:
+                return None
+            ready = _steadiest(ready)
         if self.strategy == "round-robin":
             return self._next(ready)
         if self.strategy == "fill-first":
@@ -206,7 +215,8 @@ class Pool:
         if self._limited:
             shares = [self.share(one, now, family) for one in ready]
         else:
-            shares = [one.headroom.share(now, family) for one in ready]
+            rooms = [one.headroom for one in ready]
+            shares = [room.common if now < room.until else room.share(now, family) for room in rooms]
         room = max(shares)
         if shares.count(room) == 1:
             return ready[shares.index(room)]
@@ -270,6 +280,7 @@ class Pool:
         if member.pace is not None:
             member.pace.began(now, tokens)
             member.paced = member.pace.wait(now, 1).until
+            member.settle()
 
     def ended(self, member: Member, now: float = 0.0, tokens: int = 0) -> None:
         """That request is over; it used so many tokens more (or fewer) than had been counted."""
@@ -277,6 +288,7 @@ class Pool:
         if member.pace is not None and tokens:
             member.pace.corrected(now, tokens)
             member.paced = member.pace.wait(now, 1).until
+            member.settle()
 
     def answered(self, member: Member, since: float) -> None:
         """It served a request that was sent at `since`: what closed it before is over."""
@@ -287,6 +299,7 @@ class Pool:
         member.shaky = 0.0
         if member.parked_families:
             member.parked_families = {}
+        member.settle()
 
     def parked(self, member: Member, now: float, seconds: float, why: str, family: str = "") -> None:
         """It is at a limit for some seconds. family: for these models alone."""
@@ -295,10 +308,12 @@ class Pool:
         member.why = why
         if family:
             member.parked_families[family] = max(now + seconds, member.parked_families.get(family, 0.0))
+            self._split = True
         else:
             if now < member.closed and not member.cools:
                 seconds = max(seconds, member.closed - now)
             member.closed, member.cools = now + seconds, False
+            member.settle()
         member.closed_at = now
 
     def refused(self, member: Member, now: float, since: float, why: str) -> None:
@@ -310,6 +325,7 @@ class Pool:
         until = now + cool_seconds(member.refusals)
         if until > member.closed:
             member.closed, member.cools = until, True
+            member.settle()
         member.closed_at = now
 
     def shook(self, member: Member, now: float, since: float) -> None:
@@ -318,6 +334,7 @@ class Pool:
             return
         member.faults += 1
         member.shaky = now + min(SHAKY_LIMIT, SHAKY_SECONDS * 2.0 ** min(member.faults - 1, 10))
+        member.settle()
 
 
 def cool_seconds(refusals: int) -> float:
