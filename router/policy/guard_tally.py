@@ -4,7 +4,7 @@ Rules of this file: numbers only, time is a parameter. A reservation counts in t
 day ends meanwhile. What a round has booked is taken off here once it is heard, never before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from router.policy.guard_budgets import BookView, Budget, Purse, Rates, Sold, Term, amount_of, book_of, term
@@ -45,6 +45,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.purses: dict[str, Purse] = {}
+        self._scopes: dict[str, list[Purse]] = {}
         self._reserved: dict[str, Wanted] = {}
         self._settled: dict[str, int] = {}
         self._under_way: dict[int, dict[str, int]] = {}
@@ -55,9 +56,9 @@ class Tally:
         """Requests that hold a reservation."""
         return len(self._reserved)
 
-    def of(self, scope: str) -> Iterator[Purse]:
+    def of(self, scope: str) -> Sequence[Purse]:
         """The budgets of a scope."""
-        return (purse for purse in self.purses.values() if purse.budget.scope == scope)
+        return self._scopes.get(scope, ())
 
     def wanted(self, budgets: Sequence[Budget], by_size: Sold, rates: Rates | None, model: Model, now: float) -> Wanted:
         """What a request is expected to use of these budgets: by its size, and as those of its model before it."""
@@ -167,6 +168,7 @@ class Tally:
         purse = self.purses.get(book)
         if purse is None:
             purse = self.purses[book] = Purse(budget, found)
+            self._scopes.setdefault(budget.scope, []).append(purse)
         purse.budget = budget
         return book
 
@@ -185,7 +187,8 @@ class Tally:
     def _forget(self, books: Set[str]) -> None:
         """Let go of terms that are over and of budgets that are no more, once nothing of them is outstanding."""
         for book in [book for book, purse in self.purses.items() if book not in books and not purse.outstanding]:
-            del self.purses[book]
+            purse = self.purses.pop(book)
+            self._scopes[purse.budget.scope].remove(purse)
 
 
 def by_size(size: int, *, bytes_per_token: float) -> Sold:

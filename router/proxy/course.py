@@ -96,12 +96,15 @@ class Course:
                 break
             except Waited as waited:
                 held = held or (waited, service)
-            if not prospects.pass_on():
-                if self.best is not None:
-                    return False
-                waited, service = held
-                service.first.check()
-                raise overdue(waited, service, prospects.want()) from None
+                if prospects.pass_on():
+                    why = f"no place for it in time ({waited.limit})"
+                    self._ticket.record.note(passed_over(service.name, why))
+                    continue
+            if self.best is not None:
+                return False
+            waited, service = held
+            service.first.check()
+            raise overdue(waited, service, prospects.want()) from None
         self._note_choice()
         return True
 
@@ -160,7 +163,7 @@ class Course:
             record.given_up = choice.moved.cached
         for alias, (reason, _) in self._service.stopped().items():
             if alias != record.account:
-                record.note(passed_over(record.backend, alias, reason))
+                record.note(passed_over(f"{record.backend}/{alias}", reason))
 
     async def keyed(self) -> None:
         """Have the key of the account, where it is to be fetched. Raises Unauthenticated."""

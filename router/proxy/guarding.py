@@ -8,7 +8,7 @@ be used, each process counts on by itself. Without rules nothing runs.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -229,7 +229,7 @@ class Guard:
             return None
         return policy.held_up(self.halts, scopes, self._clock())
 
-    def purses(self, scope: str) -> Iterator[Purse]:
+    def purses(self, scope: str) -> Sequence[Purse]:
         """The budgets of a scope, as far as any was asked for."""
         return self._tally.of(scope)
 

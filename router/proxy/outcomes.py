@@ -72,7 +72,7 @@ class Refusal:
         """Say in the record how the attempt ended. step: what follows it."""
         record = ticket.record
         if isinstance(self.error, Halted):
-            record.note(passed_over(record.backend, record.account, self.error.reason))
+            record.note(passed_over(f"{record.backend}/{record.account}", self.error.reason))
             return
         if not record.tries or ticket.upstream is None:
             ticket.attempt()
@@ -118,9 +118,9 @@ class Refusal:
         return lines
 
 
-def passed_over(backend: str, account: str, reason: str) -> str:
-    """What `why` says of an account that the guard kept a request from."""
-    return f"{backend}/{account} passed over: {reason}"
+def passed_over(name: str, reason: str) -> str:
+    """What `why` says of a backend or account that a request did not even ask."""
+    return f"{name} passed over: {reason}"
 
 
 def overdue(waited: Waited, service: Service, want: Want) -> RouterError:

@@ -138,6 +138,8 @@ def test_a_limit_of_a_backend_goes_along_the_chain(tmp_path):
             backends = [backend(name, up.root, auth="key", key=f"key-of-{name}") for name in ("box", "second")]
             async with served(tmp_path, *backends, **LONG) as serving:
                 found = [await once(serving.port, "/v1/messages", message()) for _ in range(3)]
+                [record] = [*serving.runtime.recorder.recent][-1:]
+        assert record.notes.startswith("box passed over: no place for it in time (rpm)")
         assert [(one.status, one.fields["x-fairlead-backend"]) for one in found] == [
             (200, "box"),
             (200, "second"),
