@@ -161,7 +161,7 @@ def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: 
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
     now, family = sleepless(), family_of(route.model)
-    order = service.pool.order(now, Want(family=family))
+    order = service.pool.order(now, Want(family=family, barred=service.stopped().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)
