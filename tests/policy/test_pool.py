@@ -287,6 +287,7 @@ def lived(pool, steps):
     return now
 
 
+@settings(deadline=None)
 @pytest.mark.parametrize("strategy", ["headroom", "fill-first", "round-robin"])
 @given(steps=st.lists(STEPS, max_size=60))
 def test_histories(strategy, steps):
@@ -303,7 +304,7 @@ def test_histories(strategy, steps):
 
 
 @pytest.mark.slow
-@settings(max_examples=34_000)
+@settings(max_examples=34_000, deadline=None)
 @pytest.mark.parametrize("strategy", ["headroom", "fill-first", "round-robin"])
 @given(steps=st.lists(STEPS, max_size=40))
 def test_many_histories(strategy, steps):
