@@ -43,8 +43,9 @@ Strategy = Literal["headroom", "fill-first", "round-robin"]
 class Member:
     """One account of a pool. fingerprint: of its key. usable: its key can be had. group: the organisation it belongs
     to, '' while that is not known. pace: the user's own limits for it, None for none; paced: until then it is at one.
-    closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. shaky: it
-    failed, until then. clear: neither closed, paced nor shaky from then on. running: requests it serves now."""
+    closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. shaky: until
+    then it counts as failing, last since shook_at. clear: neither closed, paced nor shaky from then on. running:
+    requests it serves now."""
 
     alias: str
     fingerprint: str = ""
@@ -61,6 +62,7 @@ class Member:
     refusals: int = 0
     faults: int = 0
     shaky: float = 0.0
+    shook_at: float = -math.inf
     clear: float = 0.0
     tried: float = -math.inf
     last: float = -math.inf
@@ -330,9 +332,10 @@ class Pool:
 
     def shook(self, member: Member, now: float, since: float) -> None:
         """It answered 5xx, not at all, or could not be reached, at a request that was sent at `since`."""
-        if self.stateless or now < member.shaky:
-            return
+        if self.stateless or since < member.shook_at:
+            return  # of many that were under way, one counts
         member.faults += 1
+        member.shook_at = now
         member.shaky = now + min(SHAKY_LIMIT, SHAKY_SECONDS * 2.0 ** min(member.faults - 1, 10))
         member.settle()
 

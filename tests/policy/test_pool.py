@@ -171,6 +171,17 @@ def test_shaky_ones_wait_behind_steady_ones():
     assert pool.choose(0.6).member is pool.members[0]
 
 
+def test_faults_of_one_moment_count_once():
+    """Of requests that were under way together one shakes the account; one that was sent later shakes it for longer."""
+    pool = Pool(members(2))
+    bad = pool.members[0]
+    for now in (10.0, 10.1, 10.2):
+        pool.shook(bad, now, 5.0)
+    assert (bad.faults, bad.shaky) == (1, 12.0)
+    pool.shook(bad, 11.0, 10.5)
+    assert (bad.faults, bad.shaky) == (2, 15.0)
+
+
 def test_of_shaky_ones_the_steadiest():
     """When all failed a moment ago, the one that failed least often in a row."""
     pool = Pool(members(3), "fill-first")
