@@ -168,6 +168,7 @@ class Endpoints:
         body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
         # The home's lock may be waited for, and other calls with it.
         connection.deadline(_ADMIN_SECONDS, Cut.TOTAL)
+        await self._runtime.guard.current()
         options = self._runtime.snapshot.settings.backends
         ask = Ask(
             home=self._runtime.home,
