@@ -22,8 +22,10 @@ async def storm(folder, fault, number, *, modes=None):
     ):
 
         async def ask(caller, index):
-            streamed = index % 2 == 0 or fault.startswith("hang")
-            return await caller.ask("/v1/messages", message(stream=streamed, text=f"conversation {index % 700}"))
+            streamed = index % 4 < 2 or fault.startswith("hang")
+            # Half of them begin a conversation, and may meet any account.
+            conversation = index if index % 2 else index % 700
+            return await caller.ask("/v1/messages", message(stream=streamed, text=f"conversation {conversation}"))
 
         answers = await crowd(serving.port, number, 64, ask)
         await emptied(serving, up)
