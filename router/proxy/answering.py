@@ -142,6 +142,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
     readable = _readable(upstream, body)
     if status >= 400:
         ticket.record.error = "upstream_error"
+        body, readable = _blotted(ticket, upstream, body, readable)
         if base.decoded(bytes(readable)) is None:
             await _refused(ticket, upstream, readable)
             return None
@@ -158,6 +159,18 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason, shown=readable)
     return None
+
+
+def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -> tuple[bytes, bytes]:
+    """An error without the key that it was sent with: some upstreams repeat it, and it is not the caller's."""
+    assert ticket.target is not None
+    said = readable
+    for secret in ticket.target.hidden:
+        said = said.replace(secret.reveal().encode(), b"[redacted]")
+    if said == readable:
+        return body, readable
+    upstream.lines = [line for line in upstream.lines if line[1] != b"content-encoding"]
+    return said, said
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:

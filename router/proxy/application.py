@@ -79,7 +79,8 @@ class Proxy:
         request = ticket.request
         self._gate.check_browser(request)
         ticket.cors = spelled(self._gate.cors(request))
-        ticket.key_header = self._gate.check_key(request)
+        self._gate.check_key(request)
+        ticket.own = self._gate.own
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(ticket.connection, request, path)
             ticket.record.status = 200
