@@ -72,10 +72,12 @@ def rules_of(settings: Settings) -> Rules | None:
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
-    for account, dollars in settings.guard_accounts_day_usd.items():
-        budgets.append(_budget(f"account {account}", "day", "usd", dollars))
-    for account, dollars in settings.guard_accounts_month_usd.items():
-        budgets.append(_budget(f"account {account}", "month", "usd", dollars))
+    for kind, day, month in (
+        ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
+        ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),
+    ):
+        budgets += [_budget(f"{kind} {name}", "day", "usd", dollars) for name, dollars in day.items()]
+        budgets += [_budget(f"{kind} {name}", "month", "usd", dollars) for name, dollars in month.items()]
     if not settings.guard_enabled or not (budgets or settings.guard_billing):
         return None
     return Rules(
@@ -101,9 +103,10 @@ def _budget(scope: str, period: Period, unit: Unit, value: float) -> Budget:
     return Budget(scope, period, unit, round(value * DOLLAR) if unit == "usd" else int(value))
 
 
-def scopes_of(backend: str, account: str) -> tuple[str, ...]:
-    """The scopes of a request that goes to an account."""
-    return ALL, f"backend {backend}", f"account {backend}/{account}"
+def scopes_of(backend: str, account: str, tag: str = "") -> tuple[str, ...]:
+    """The scopes of a request that goes to an account. tag: the caller's, '' for none."""
+    scopes = ALL, f"backend {backend}", f"account {backend}/{account}"
+    return (*scopes, f"tag {tag}") if tag else scopes
 
 
 def held_up(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | None:

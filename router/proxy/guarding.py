@@ -112,7 +112,7 @@ class Guard:
         assert target is not None
         self._tally.release(record.id)
         await (self._rounded() if self._halting else self.current())
-        scopes = policy.scopes_of(record.backend, record.account)
+        scopes = policy.scopes_of(record.backend, record.account, record.tag)
         self._check(ticket, scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets or not ticket.call.generates:
@@ -134,7 +134,7 @@ class Guard:
         sold = sold_of(entry)
         books = self._tally.settle(entry.id, sold)
         if books is None and entry.attempts:
-            budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account))
+            budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account, entry.tag))
             rates = self._prices.rates((entry.root, entry.served or entry.model))
             books = self._tally.count(budgets, sold, rates, self._clock())
         elif books is not None:

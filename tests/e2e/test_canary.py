@@ -233,4 +233,5 @@ def test_secrets_stay_with_their_owners_on_all_ways(tmp_path, place, capfd):
     required = PLACES[place][0]
     chosen = [cell for cell in cells(required) if cell.place == place]
     rig = check(tmp_path, required, chosen, capfd)
-    print(f"{place}: {len(chosen)} requests, {dict(rig.statuses)}, second backend asked: {dict(rig.reached)}")
+    with capfd.disabled():
+        print(f"\n{place}: {len(chosen)} requests, {dict(rig.statuses)}, second backend asked: {dict(rig.reached)}")

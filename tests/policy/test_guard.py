@@ -40,6 +40,8 @@ def test_every_budget_of_the_settings():
             guard_month_tokens=20,
             guard_accounts_day_usd=Frozen({"groq/work": 2.0}),
             guard_accounts_month_usd=Frozen({"groq/work": 9.0}),
+            guard_tags_day_usd=Frozen({"night": 3.0}),
+            guard_tags_month_usd=Frozen({"night": 4.0}),
             backends=Frozen({"groq": options, "box": BackendOptions()}),
         )
     )
@@ -52,10 +54,14 @@ def test_every_budget_of_the_settings():
         Budget("backend groq", "month", "tokens", 7),
         Budget("account groq/work", "day", "usd", 2 * DOLLAR),
         Budget("account groq/work", "month", "usd", 9 * DOLLAR),
+        Budget("tag night", "day", "usd", 3 * DOLLAR),
+        Budget("tag night", "month", "usd", 4 * DOLLAR),
     }
     assert len(rules.budgets_of(scopes_of("box", "main"))) == 4
     assert len(rules.budgets_of(scopes_of("groq", "work"))) == 8
     assert len(rules.budgets_of(scopes_of("groq", "home"))) == 6
+    assert len(rules.budgets_of(scopes_of("groq", "home", "night"))) == 8
+    assert len(rules.budgets_of(scopes_of("groq", "home", "day"))) == 6
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1, 1e6))
