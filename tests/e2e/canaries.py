@@ -221,7 +221,7 @@ class Vendor:
         if self.mode != "good":
             said = {"type": "invalid", "message": f"no: {head.decode('latin-1')}", "code": "no"}
             told = json.dumps({"type": "error", "error": said}).encode()
-            more = b"retry-after: 30\r\n" if self.mode == "429" else b""
+            more = b"retry-after: 3600\r\n" if self.mode == "429" else b""
             return _plain(self.mode.encode() + b" No", told, more)
         path = line.split()[1].partition(b"?")[0].decode()
         if path in STREAMS and b'"stream":true' in body:
