@@ -104,6 +104,19 @@ def test_four_processes_share_a_budget_under_load(tmp_path, up):
     check_shared(tmp_path, up, total=2000, limit=15)
 
 
+def test_an_idle_process_holds_nothing(tmp_path, up):
+    """What one process was granted and does not need is there for another at once, to the last cent."""
+    configured(tmp_path, "guard.day_usd = 1")
+    up.default = [answer(100)]
+    with proxy(tmp_path, up) as one, proxy(tmp_path, up) as two:
+        assert [ask(one.port, PATH, BODY).status for _ in range(2)] == [200, 200]
+        until(lambda: query(tmp_path, "SELECT sum(held) FROM guard_shares") in ([(0,)], [(None,)]), 5.0)
+        assert query(tmp_path, "SELECT sum(held) FROM guard_shares") in ([(0,)], [(None,)])
+        began = time.monotonic()
+        assert [ask(two.port, PATH, BODY).status for _ in range(9)] == [200] * 8 + [402]
+        assert time.monotonic() - began < 10
+
+
 def test_a_budget_halts_and_is_lifted(tmp_path, up):
     """Requests pass until the budget is spent; then 402 in the caller's shape, nothing goes upstream, each refusal has
     its row; health and status stay up and say so; a resume lets the budget count anew."""
