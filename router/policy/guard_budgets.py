@@ -158,8 +158,9 @@ class Purse:
 
     @property
     def may_open(self) -> bool:
-        """True while what stops a further request is only reserved, or held by others: it may come to less."""
-        return self.spent < self.budget.limit and (self.running > 0 or self.view.idle > 0)
+        """True while not all is spent: what stops a further request is reserved, which may come to less, or held by
+        others, or was not granted yet. While a round is under way it may be any of them."""
+        return self.spent < self.budget.limit
 
     def begin(self, *, give_back: bool) -> int:
         """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""
