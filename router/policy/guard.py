@@ -12,6 +12,7 @@ Triggers: spend and reservations above a budget; an answer billed to a class tha
 scope: that of a backend's budget leaves other backends alone. Time is a parameter, effects are data.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,13 +126,14 @@ def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[f
     return "running"
 
 
-def used_up(purse: Purse) -> str:
-    """Why a budget trips, in words."""
+def used_up(purse: Purse, now: float) -> str:
+    """Why a budget trips, in words, and when it is there again: a halt that ends before trips anew."""
     budget = purse.budget
     spent = purse.spent
     reserved = purse.running
     more = f", {spoken(budget.unit, reserved)} reserved for running requests" if reserved else ""
-    return f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
+    said = f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
+    return said if math.isinf(purse.term.end) else f"{said} and begins anew at {clock(purse.term.end, now)}"
 
 
 def nearly_used(purse: Purse) -> str:
@@ -171,6 +173,14 @@ def unpriced(model: str, backend: str) -> str:
     return (
         f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
         f"dollars. Set one:   fairlead config set 'prices.{model}.input' 1.5   (and .output)"
+    )
+
+
+def uncounted(path: str) -> str:
+    """What a caller of a path is told whose costs no answer tells of."""
+    return (
+        f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
+        "Let such calls pass:   fairlead config set guard.unpriced allow"
     )
 
 

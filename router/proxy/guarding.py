@@ -27,6 +27,7 @@ from router.settings import Settings
 from router.store.history import Entry, Priced
 from router.store.ledger import Ledger
 from router.store.spending import Round, Seen, sold_of
+from router.wire.dialects import spends
 from router.wire.limits import reading
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ async def admit(ticket: "Ticket") -> None:
 
 
 def answered(ticket: "Ticket", upstream: "Upstream") -> None:
-    """Look at what an answer is billed to as soon as its head is there: its stream may run for long."""
+    """Look at what an answer is billed to as soon as its head is there: its stream may run for long. An error is
+    billed to nothing; it names the class that is at its limit."""
     guard = ticket.runtime.guard
-    if guard.rules is not None and guard.rules.billing:
+    if guard.rules is not None and guard.rules.billing and upstream.status < 400:
         record = ticket.record
         guard.billed(guard.rules, reading(upstream.fields).billing, record.backend, record.account, record.id)
 
@@ -103,16 +105,13 @@ class Guard:
         scopes = policy.scopes_of(record.backend, record.account, record.tag)
         self._check(ticket, scopes)
         budgets = rules.budgets_of(scopes)
-        if not budgets or not ticket.call.generates:
+        if not budgets:
             return
         model = (target.backend.root, record.sent_model or record.model or "")
-        rates = None
-        if any(budget.unit == "usd" for budget in budgets):
-            rates = await self._rates_of(model)
-            if rates is None and rules.refuse_unpriced and record.backend != DEMO:
-                raise _refusal(ticket, policy.unpriced(model[1], record.backend), "unpriced")
-        await self._reserve(ticket, scopes, budgets, rates, model)
-        self._rounds.wake()
+        rates = await self._priced(ticket, rules, model) if any(one.unit == "usd" for one in budgets) else None
+        if ticket.call.generates:
+            await self._reserve(ticket, scopes, budgets, rates, model)
+            self._rounds.wake()
 
     def finished(self, entry: Entry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
@@ -143,10 +142,19 @@ class Guard:
         if halt is not None and self.rules is not None and self.rules.halts:
             raise _refusal(ticket, policy.refusal(halt, now), "halted")
 
-    async def _rates_of(self, model: Model) -> Rates | None:
+    async def _priced(self, ticket: "Ticket", rules: Rules, model: Model) -> Rates | None:
+        """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
+        refuses = rules.refuse_unpriced and ticket.record.backend != DEMO
+        if refuses and spends(ticket.call.path, ticket.request.method):
+            raise _refusal(ticket, policy.uncounted(ticket.call.path), "unpriced")
+        if not ticket.call.generates:
+            return None
         if self._prices.ask(model, self._clock()):
             await self._rounds.over()
-        return self._prices.rates(model)
+        rates = self._prices.rates(model)
+        if rates is None and refuses:
+            raise _refusal(ticket, policy.unpriced(model[1], ticket.record.backend), "unpriced")
+        return rates
 
     async def _reserve(
         self, ticket: "Ticket", scopes: Sequence[str], budgets: Sequence[Budget], rates: Rates | None, model: Model
@@ -167,7 +175,7 @@ class Guard:
             if purse.may_open and trio.current_time() < patience:
                 await self._settled(ticket)
                 continue
-            reason = policy.used_up(purse)
+            reason = policy.used_up(purse, self._clock())
             self._trip(rules, purse.budget.scope, reason, ticket.record.id, short[0])
             if not rules.halts:
                 break

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import threading
 import time
 
@@ -11,7 +12,7 @@ import pytest
 
 from .budgets import BODY, PATH, answer, configured, proxy, query
 from .processes import until
-from .samples import PROTOCOLS
+from .samples import PROTOCOLS, error_of
 from .upstream import END, chunk, plain, stream_head, wait_for
 from .wire import Client, ask, request
 
@@ -154,7 +155,7 @@ def test_a_halt_in_every_protocol(tmp_path, up, protocol):
     up.default = [plain(protocol.whole)]
     with proxy(tmp_path, up) as one:
         assert ask(one.port, protocol.path, protocol.body()).status == 200
-        refused = ask(one.port, protocol.path, protocol.body())
+        refused, streamed = (ask(one.port, protocol.path, protocol.body(stream=stream)) for stream in (False, True))
         other = ask(one.port, "/v1/embeddings", b'{"model":"model-a","input":"x"}')
     assert refused.status == (429 if protocol.name == "responses" else 402)
     assert refused.field(b"retry-after") is None
@@ -164,6 +165,56 @@ def test_a_halt_in_every_protocol(tmp_path, up, protocol):
         "billing_error" if protocol.name == "messages" else "insufficient_quota"
     )
     assert other.status == 402
+    assert (streamed.status, error_of(protocol, streamed)) == (refused.status, error_of(protocol, refused))
+    # Which limit, its figures, when it ends, who tripped it, and what lifts it.
+    said = re.fullmatch(
+        r"fairlead's guard has halted this traffic until (.+): the day budget of 1 tokens is used up \(4 tokens spent\) "
+        r"and begins anew at (\d{4}-\d\d-\d\d 00:00)\. Request (req_\w+) tripped it\. "
+        r"Lift the halt:   fairlead resume",
+        error_of(protocol, refused),
+    )
+    assert said, error_of(protocol, refused)
+    assert re.fullmatch(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d", said[1])
+    assert said[3] == refused.field(b"x-fairlead-request-id").decode()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_what_cannot_be_counted_in_every_protocol(tmp_path, up, protocol):
+    """guard.unpriced = refuse: a model without a price, and calls whose cost no answer tells of; the rest passes."""
+    configured(tmp_path, 'guard.day_usd = 1\nguard.unpriced = "refuse"')
+    up.default = [plain(protocol.whole)]
+    with proxy(tmp_path, up) as one:
+        refused = ask(one.port, protocol.path, protocol.body("model-x"))
+        assert refused.status == (429 if protocol.name == "responses" else 402)
+        assert (refused.field(b"x-should-retry"), refused.field(b"retry-after")) == (b"false", None)
+        said = error_of(protocol, refused)
+        assert said.startswith("No price is known for the model 'model-x' of box, and guard.unpriced is refuse")
+        assert "fairlead config set 'prices.model-x.input' 1.5" in said
+        pictures = ask(one.port, "/v1/images/generations", b'{"model":"model-a","prompt":"x"}')
+        assert (
+            pictures.status,
+            "What a call of /v1/images/generations costs" in pictures.json()["error"]["message"],
+        ) == (
+            402,
+            True,
+        )
+        assert up.seen == []
+        assert ask(one.port, "/v1/moderations", b'{"model":"model-x","input":"x"}').status == 200
+        assert ask(one.port, protocol.path, protocol.body()).status == 200
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_limit_of_the_users_own_in_every_protocol(tmp_path, up, protocol):
+    """429 that names the key, its figures and when the next place is; retry-after says the same in seconds."""
+    configured(tmp_path, 'queue.timeout = "0.2s"\n[backends.box]\nrpm = 1')
+    up.default = [plain(protocol.whole)]
+    with proxy(tmp_path, up) as one:
+        assert ask(one.port, protocol.path, protocol.body()).status == 200
+        refused = ask(one.port, protocol.path, protocol.body())
+    assert refused.status == 429
+    assert 0 < int(refused.field(b"retry-after")) <= 61
+    assert "backends.box.rpm" in error_of(protocol, refused)
+    print(error_of(protocol, refused))
 
 
 def test_the_sdks_take_a_halt_as_final(tmp_path, up):
@@ -243,10 +294,13 @@ def test_billing_classes(tmp_path, up):
     """An answer billed to a class that is not listed halts all that follows; listed ones, and none, do not."""
     configured(tmp_path, 'guard.billing = ["five_hour"]')
     claim = b"Anthropic-Ratelimit-Unified-Representative-Claim"
-    for fields in ((), ((claim, b"five_hour"),), ((claim, b"a_new_one"),)):
+    for fields in ((), ((claim, b"five_hour"),)):
         up.script(answer(10, *fields))
+    # Nothing was billed by an error: it names the class that is at its limit.
+    up.script(plain(b'{"error":{"message":"no"}}', b"400 Bad Request", (claim, b"seven_day")))
+    up.script(answer(10, (claim, b"a_new_one")))
     with proxy(tmp_path, up) as one:
-        assert [ask(one.port, PATH, BODY).status for _ in range(4)] == [200, 200, 200, 402]
+        assert [ask(one.port, PATH, BODY).status for _ in range(5)] == [200, 200, 400, 200, 402]
         assert "billed an answer to the class a_new_one" in one.status()["guard"]["reason"]
 
 

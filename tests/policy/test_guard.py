@@ -1,6 +1,7 @@
 """The guard's states and words, in virtual time."""
 
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.policy import guard
 from router.policy.guard import Halt, budget_lines, held_up, refusal, rules_of, scopes_of, state_of
-from router.policy.guard_budgets import ALL, DOLLAR, BookView, Budget, Purse, term
+from router.policy.guard_budgets import ALL, DOLLAR, BookView, Budget, Purse, Term, term
 from router.settings import Frozen, Settings
 from router.settings.tables import BackendOptions
 
@@ -107,10 +108,13 @@ def test_the_table_of_states(halts, warnings, share, state):
 def test_why_a_budget_trips():
     """What is spent and what is reserved are told apart, with the budget's own name."""
     found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
-    assert guard.used_up(found) == (
-        "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
+    anew = f" and begins anew at {guard.clock(found.term.end, NOW)}"
+    assert guard.used_up(found, NOW) == (
+        f"the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests){anew}"
     )
-    assert guard.used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.used_up(purse(spent=5 * DOLLAR), NOW) == f"the day budget of $5.00 is used up ($5.00 spent){anew}"
+    found.term = Term("day 9999-12-31", NOW, math.inf)
+    assert guard.used_up(found, NOW).endswith("running requests)")
     assert guard.nearly_used(found) == "80 % of the day budget of $5.00 is spent"
 
 
