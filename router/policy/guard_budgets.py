@@ -158,8 +158,8 @@ class Purse:
 
     @property
     def may_open(self) -> bool:
-        """True while not all is spent: what stops a further request is reserved, which may come to less, or held by
-        others, or was not granted yet. While a round is under way it may be any of them."""
+        """True while what stops a further request is not spent: reserved, which may come to less, or held, which the
+        next rounds bring back, here as well as by others."""
         return self.spent < self.budget.limit
 
     def begin(self, *, give_back: bool) -> int:
