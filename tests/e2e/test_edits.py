@@ -245,6 +245,14 @@ def test_own_key_goes_nowhere(keyed, upstream, form, name):
         assert seen.field(other[0]) == other[1]
 
 
+def test_what_stands_for_no_key_goes_nowhere(fairlead, upstream):
+    """`fairlead` as a key is none: the tool's own login goes alone to a backend that takes the caller's."""
+    upstream.script(plain(CHAT.whole))
+    ask(fairlead.port, CHAT.path, CHAT.body("own:m"), CREDENTIALS[0], (b"X-Api-Key", b"fairlead"))
+    [seen] = upstream.seen
+    assert (seen.field(b"authorization"), seen.field(b"x-api-key")) == (CREDENTIALS[0][1], None)
+
+
 def test_named_in_connection(fairlead, upstream):
     """Fields that Connection names stop here, but it cannot take length, type or credential away."""
     upstream.script(plain(CHAT.whole))

@@ -1,5 +1,6 @@
 """The guard over real sockets: budgets hold, a halt reaches every process and outlives each, its end is told."""
 
+import contextlib
 import json
 import random
 import threading
@@ -205,6 +206,42 @@ def test_killed_near_the_limit(tmp_path, up):
     # The ninth may have been lost with the process, or not.
     assert statuses in ([200, 402, 402, 402], [200, 200, 402, 402])
     assert spent == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [9.0, 900.0], ids=["halted", "running"])
+def test_killed_under_load(tmp_path, up, limit):
+    """kill -9 with 8 clients at it: what was answered more than a second before is booked, a halt is still there."""
+    configured(tmp_path, f"guard.day_usd = {limit}")
+    up.default = [Busy()]
+    one = proxy(tmp_path, up)
+    answered = []
+
+    def work():
+        with contextlib.suppress(OSError, AttributeError), Client(one.port) as client:
+            while True:
+                client.send(request(PATH, BODY))
+                found = client.answer()
+                answered.append((time.time(), found.status, found.json().get("usage", {}).get("total_tokens", 0)))
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    time.sleep(4)
+    killed = time.time()
+    one.kill()
+    for worker in workers:
+        worker.join()
+    spent = query(tmp_path, "SELECT spent FROM guard_books")[0][0] / 1e6
+    due = sum(tokens for at, _, tokens in answered if at < killed - 1)
+    everything = sum(tokens for *_, tokens in answered)
+    print(f"answered {everything} tokens, {due} of them a second before; booked {spent:g}")
+    assert due <= spent <= everything + 8 * 40
+    halted = any(status == 402 for _, status, _ in answered)
+    assert halted == (limit == 9.0)
+    with proxy(tmp_path, up) as two:
+        assert ask(two.port, PATH, BODY).status == (402 if halted else 200)
+        assert two.status()["guard"]["state"] == ("halted" if halted else "running")
 
 
 def test_warn_only(tmp_path, up):

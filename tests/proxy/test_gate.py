@@ -148,10 +148,10 @@ def test_the_key_opens_by_any_of_three_headers(asked, fields):
 
 
 def test_what_is_fairleads_own_is_known():
-    """The key that is asked for, one that is set and not asked for, and the operator token."""
-    known = {KEY.reveal().encode(), b"fl-configured-0123456789", TOKEN.reveal().encode()}
+    """The key that is asked for, one that is set and not asked for, the operator token, and what stands for no key."""
+    known = {KEY.reveal().encode(), b"fl-configured-0123456789", TOKEN.reveal().encode(), b"fairlead"}
     assert {*gate(KEY, API_KEY="fl-configured-0123456789").own} == known
-    assert {*gate().own} == {TOKEN.reveal().encode()}
+    assert {*gate().own} == {TOKEN.reveal().encode(), b"fairlead"}
 
 
 @pytest.mark.parametrize(
