@@ -10,13 +10,12 @@ from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMe
 from router.net.headers import RawHeaders
 from router.net.http11 import Request
 from router.settings import Secret, Settings
+from router.settings.kinds import NO_KEY
 
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "host.docker.internal"))
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not bound to
 _HOSTS_REMEMBERED = 64
-#: What tools are given as a key where none is asked for (`fairlead env`): it counts as no credential.
-NO_KEY = b"fairlead"
 _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -35,7 +34,7 @@ class Gate:
         self._key = key.reveal().encode() if key else None
         known = (key, settings.api_key, self._token)
         #: What is fairlead's own and goes nowhere, whether it is asked for or not.
-        self.own = (NO_KEY, *{one.reveal().encode() for one in known if one is not None})
+        self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._good: set[bytes] = set()
 
     def check_browser(self, request: Request) -> None:
