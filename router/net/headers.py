@@ -110,6 +110,7 @@ def named_in_connection(value: bytes) -> frozenset[bytes]:
     return frozenset(names - _KEPT)
 
 
+# A head has 64 KiB, so that what is remembered is bounded in bytes too.
 @lru_cache(maxsize=256)
 def _stays(name: bytes) -> bool:
     """True for a lower-case name that goes upstream only where it is one of those to keep."""

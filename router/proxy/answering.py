@@ -16,6 +16,7 @@ from router.proxy.asking import COMMIT_SECONDS
 from router.proxy.coded import decoder_of
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
+from router.settings.secretive import SHORTEST
 from router.wire import base, codings, dialects, ids
 from router.wire.base import Failure
 from router.wire.tap import Tail, Tap, failure_of, usage_of
@@ -166,7 +167,8 @@ def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -
     assert ticket.target is not None
     said = readable
     for secret in ticket.target.hidden:
-        said = said.replace(secret.reveal().encode(), b"[redacted]")
+        text = secret.reveal().encode()
+        said = said.replace(text, b"[redacted]") if len(text) >= SHORTEST else said
     if said == readable:
         return body, readable
     upstream.lines = [line for line in upstream.lines if line[1] != b"content-encoding"]

@@ -2,6 +2,8 @@
 
 import re
 
+#: What is shorter is not taken out of texts: it would blot out ordinary words.
+SHORTEST = 8
 _NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
 _VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
 # One long word with letters and digits, and no URL: nothing that a person would write as a header's value.
