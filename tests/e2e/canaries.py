@@ -16,8 +16,9 @@ from .samples import CHAT, EMBEDDINGS, MESSAGES, PROTOCOLS, RESPONSES
 
 _SECRET = re.compile(rb"cnry\.([a-z0-9]+)\.")
 STREAMS = {protocol.path: b"".join(protocol.events) for protocol in PROTOCOLS}
-#: How an upstream answers; `drop` hangs up. What fails repeats all that it was sent, as some gateways do.
-MODES = ("good", "401", "429", "500", "drop")
+#: How an upstream answers: `drop` hangs up, `error` is one inside a 200, `cut` ends in the middle of an answer, and
+#: `redirect` points to another vendor. What fails with a status repeats all that it was sent, as some gateways do.
+MODES = ("good", "401", "429", "500", "drop", "error", "cut", "redirect")
 
 
 class Kind(NamedTuple):
@@ -158,11 +159,13 @@ def found_in(data):
 
 
 class Vendor:
-    """One backend's upstream. received: every byte it got since that was emptied. mode: one of MODES."""
+    """One backend's upstream. received: every byte it got since that was emptied. mode: one of MODES. elsewhere: where
+    a redirect points to."""
 
     def __init__(self, kind):
         self.kind = kind
         self.mode = "good"
+        self.elsewhere = ""
         self.received = bytearray()
         self.port = 0
 
@@ -189,7 +192,10 @@ class Vendor:
                     continue
                 if self.mode == "drop":
                     return
-                await stream.send_all(self._answer(line, head, body))
+                answer = self._answer(line, head, body)
+                await stream.send_all(answer if self.mode != "cut" else answer[:-9])
+                if self.mode == "cut":
+                    return
         except (trio.BrokenResourceError, trio.ClosedResourceError, EOFError):
             return
         finally:
@@ -218,7 +224,11 @@ class Vendor:
         return data
 
     def _answer(self, line, head, body):
-        if self.mode != "good":
+        if self.mode == "redirect":
+            return _plain(b"307 Temporary Redirect", b"{}", b"location: %b\r\n" % self.elsewhere.encode())
+        if self.mode == "error":
+            return _plain(b"200 OK", b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}')
+        if self.mode.isdigit():
             said = {"type": "invalid", "message": f"no: {head.decode('latin-1')}", "code": "no"}
             told = json.dumps({"type": "error", "error": said}).encode()
             more = b"retry-after: 3600\r\n" if self.mode == "429" else b""

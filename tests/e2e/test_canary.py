@@ -79,11 +79,13 @@ class Rig:
     async def send(self, caller, cell):
         """Send the request of a cell and look at what everybody got."""
         self._settle()
-        self.vendors[cell.first.name].mode = cell.mode
+        first = self.vendors[cell.first.name]
+        first.mode = cell.mode
+        first.elsewhere = f"http://127.0.0.1:{self.vendors[cell.second.name].port}/v1/followed"
         path = cell.call.path + "?beta=true&" + "&".join(f"{name}={secret('query')}" for name in QUERY_NAMES)
         body = cell.call.body(f"{cell.first.name}:to-{cell.second.name}")
         answer = await caller.ask(path, body, self._headers(cell), kind=cell.call.kind)
-        self.vendors[cell.first.name].mode = "good"
+        first.mode = "good"
         assert answer.status, (cell, answer.error)
         self.statuses[answer.status] += 1
         told = answer.body + json.dumps(answer.fields).encode()
@@ -125,6 +127,8 @@ class Rig:
             self.leaks.append((cell, kind.name, "did not get its own key"))
         if f"header{kind.name}" not in labels:
             self.leaks.append((cell, kind.name, "did not get its own header"))
+        if b"/followed" in got:
+            self.leaks.append((cell, kind.name, "was asked by a redirect"))
         self.note(cell, kind.name, labels - allowed)
         self.reached[cell.mode] += kind == cell.second
 
