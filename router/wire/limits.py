@@ -10,6 +10,7 @@ import msgspec
 _PREFIXES = (b"anthropic-ratelimit-", b"x-ratelimit-")
 _CLAIM = b"anthropic-ratelimit-unified-representative-claim"
 _UNIFIED = b"anthropic-ratelimit-unified-"
+_OVERAGE = "overage"
 _SHARE = b"-utilization"
 _LEFT = b"remaining"
 _WINDOWS = (_UNIFIED + b"5h" + _SHARE, _UNIFIED + b"7d" + _SHARE)
@@ -47,9 +48,19 @@ def reading(fields: Mapping[bytes, bytes]) -> Reading:
     shares = [_number(fields[name]) for name in plan.shares]
     shares += [_share(_number(fields[left]), _number(fields[limit])) for left, limit in plan.counts]
     used = max((share for share in shares if share is not None), default=None)
-    claim = fields.get(_CLAIM, b"")
     windows = _windows(fields) if plan.windows else None
-    return Reading(claim[:64].decode("ascii", "replace") if claim else "", used, windows)
+    return Reading(_billed_to(fields), used, windows)
+
+
+def _billed_to(fields: Mapping[bytes, bytes]) -> str:
+    """The class a request was billed to. The claim may name the limit that is used up; an answer that came all the
+    same was billed to overage, as Anthropic's own client takes it."""
+    refused = fields.get(_UNIFIED + b"status", b"") == b"rejected"
+    if refused and fields.get(_UNIFIED + b"overage-status", b"").startswith(b"allowed"):
+        return _OVERAGE
+    if fields.get(_UNIFIED + b"overage-in-use", b"").lower() == b"true":
+        return _OVERAGE
+    return fields.get(_CLAIM, b"")[:64].decode("ascii", "replace")
 
 
 class _Plan(NamedTuple):
