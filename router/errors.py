@@ -11,13 +11,15 @@ class RouterError(Exception):
 
     status: HTTP status. kind: Anthropic error type. code: OpenAI `code`, or None. message: what went wrong and
     what to do next, free of secrets. retry_after: seconds for the `retry-after` header, or None.
-    retryable: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey. details: what the
-    Anthropic form holds beside the message, or None. param: the field at fault, where OpenAI's form names it.
+    word: its class in the history where kind is too broad. retryable: False adds `x-should-retry: false`, which Claude
+    Code and the official SDKs obey. details: what the Anthropic form holds beside the message, or None. param: the
+    field at fault, where OpenAI's form names it.
     """
 
     status = 500
     kind = "api_error"
     code: str | None = None
+    word = ""
     retryable = True
     details: dict[str, object] | None = None
     param: str | None = None
@@ -47,12 +49,15 @@ class Unauthenticated(RouterError):
 
 
 class Halted(RouterError):
-    """402: the guard lets no more through; sending it again costs nothing and brings nothing."""
+    """402: the guard lets no more through; sending it again costs nothing and brings nothing. scope: what is halted,
+    `all`, or `backend NAME` or `account NAME/ALIAS` where others may serve. reason: the trigger, in words."""
 
     status = 402
     kind = "billing_error"
     code = "insufficient_quota"
     retryable = False
+    scope = "all"
+    reason = ""
 
 
 class Forbidden(RouterError):

@@ -1,6 +1,5 @@
 """`fairlead accounts`: several keys of one backend, which form its pool."""
 
-import json
 import os
 from collections.abc import Callable
 
@@ -12,15 +11,14 @@ from router.cli import backend_key
 from router.cli.backend import no_account, note_entries, unknown
 from router.cli.group import run_group
 from router.cli.parser import Parser
-from router.cli.text import note_problems, table
 from router.errors import CommandError
-from router.store import backends, outline
+from router.store import backends
 from router.store.home import Home, open_home
 from router.store.references import describe
 
 _COMMANDS = {
     "add": ("router.cli.accounts:run_add", "store a further key of a backend"),
-    "list": ("router.cli.accounts:run_list", "show the accounts"),
+    "list": ("router.cli.accounts_list:run", "show the accounts"),
     "remove": ("router.cli.accounts:run_remove", "remove an account and its key"),
 }
 _EXAMPLES = ("fairlead accounts add groq work --key-env WORK_GROQ_KEY", "fairlead accounts list")
@@ -53,7 +51,7 @@ def run_add(argv: list[str]) -> int:
     options = parser.read(argv)
     backend_key.check_alone(backend_key.given(options))
     home = open_home(os.environ)
-    before = _found(home, options.backend)
+    before = found(home, options.backend)
     alias = backends.check_alias(options.alias)
     _check_place(before, alias)
     key = backend_key.chosen(options, f"{before.name}.{alias}") or _asked_key(before.name, alias)
@@ -125,51 +123,6 @@ def _add(home: Home, before: Backend, account: Account) -> int:
     return 0
 
 
-def run_list(argv: list[str]) -> int:
-    """Show the accounts; exit code 1 when a backend could not be read."""
-    parser = Parser(
-        "accounts list",
-        "Show the accounts of all backends, or of one.",
-        examples=["fairlead accounts list", "fairlead accounts list groq --json"],
-    )
-    parser.add_argument("backend", metavar="BACKEND", nargs="?", help="the backend (default: all)")
-    parser.add_argument("--json", action="store_true", help="print them as JSON")
-    options = parser.read(argv)
-    home = open_home(os.environ)
-    found, problems = backends.load(home) if options.backend is None else ((_found(home, options.backend),), ())
-    if options.json:
-        listed = {
-            "accounts": [
-                {"backend": backend.name, **entry}
-                for backend in found
-                for entry in outline.plain_accounts(backend, os.environ)
-            ],
-            "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
-        }
-        print(json.dumps(listed, indent=2))
-    else:
-        _print(found)
-    note_problems(problems)
-    return 1 if problems else 0
-
-
-def _print(found: tuple[Backend, ...]) -> None:
-    rows = [
-        (
-            backend.name,
-            account.alias,
-            describe(account.key, os.environ),
-            "serves" if backend.enabled else "backend disabled",
-        )
-        for backend in found
-        for account in backend.accounts
-    ]
-    if not rows:
-        print("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
-        return
-    print("\n".join(table(rows)))
-
-
 def _serving(backend: Backend) -> str:
     names = [account.alias for account in backend.accounts]
     if len(names) == 1:
@@ -203,7 +156,8 @@ def run_remove(argv: list[str]) -> int:
     return 0
 
 
-def _found(home: Home, named: str) -> Backend:
+def found(home: Home, named: str) -> Backend:
+    """The backend of this name. Raises CommandError."""
     name = backends.check_name(named)
     backend = backends.find(home, name)
     if backend is None:

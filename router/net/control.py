@@ -148,6 +148,10 @@ class Running:
         """Have it end the halts of its home; JSON, as POST /admin/resume answers."""
         return (await self._call("POST", "/admin/resume")).body
 
+    async def accounts(self) -> bytes:
+        """How its accounts are; JSON, as GET /accounts answers."""
+        return (await self._call("GET", "/accounts")).body
+
     async def stop(self) -> None:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")

@@ -126,14 +126,24 @@ def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[f
     return "running"
 
 
-def used_up(purse: Purse, now: float) -> str:
+def is_everywhere(scope: str) -> bool:
+    """True for the scope of a halt that a request meets wherever it is sent."""
+    return scope == ALL or scope.startswith("tag ")
+
+
+def tripped(purse: Purse, now: float) -> str:
     """Why a budget trips, in words, and when it is there again: a halt that ends before trips anew."""
+    end = purse.term.end
+    return used_up(purse) if math.isinf(end) else f"{used_up(purse)} and begins anew at {clock(end, now)}"
+
+
+def used_up(purse: Purse) -> str:
+    """What there is to say of a budget that lets nothing more through."""
     budget = purse.budget
     spent = purse.spent
     reserved = purse.running
     more = f", {spoken(budget.unit, reserved)} reserved for running requests" if reserved else ""
-    said = f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
-    return said if math.isinf(purse.term.end) else f"{said} and begins anew at {clock(purse.term.end, now)}"
+    return f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
 
 
 def nearly_used(purse: Purse) -> str:

@@ -147,6 +147,11 @@ class Purse:
         return self.spent / self.budget.limit
 
     @property
+    def taken(self) -> float:
+        """How much is spent or reserved, from 0."""
+        return (self.spent + self.running) / self.budget.limit
+
+    @property
     def idle(self) -> int:
         """What this process may use and does not."""
         return max(0, self._ceiling - self.outstanding)

@@ -45,6 +45,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.purses: dict[str, Purse] = {}
+        self._scopes: dict[str, list[Purse]] = {}
         self._reserved: dict[str, Wanted] = {}
         self._settled: dict[str, int] = {}
         self._under_way: dict[int, dict[str, int]] = {}
@@ -54,6 +55,10 @@ class Tally:
     def running(self) -> int:
         """Requests that hold a reservation."""
         return len(self._reserved)
+
+    def of(self, scope: str) -> Sequence[Purse]:
+        """The budgets of a scope."""
+        return self._scopes.get(scope, ())
 
     def wanted(self, budgets: Sequence[Budget], by_size: Sold, rates: Rates | None, model: Model, now: float) -> Wanted:
         """What a request is expected to use of these budgets: by its size, and as those of its model before it."""
@@ -163,6 +168,7 @@ class Tally:
         purse = self.purses.get(book)
         if purse is None:
             purse = self.purses[book] = Purse(budget, found)
+            self._scopes.setdefault(budget.scope, []).append(purse)
         purse.budget = budget
         return book
 
@@ -181,7 +187,8 @@ class Tally:
     def _forget(self, books: Set[str]) -> None:
         """Let go of terms that are over and of budgets that are no more, once nothing of them is outstanding."""
         for book in [book for book, purse in self.purses.items() if book not in books and not purse.outstanding]:
-            del self.purses[book]
+            purse = self.purses.pop(book)
+            self._scopes[purse.budget.scope].remove(purse)
 
 
 def by_size(size: int, *, bytes_per_token: float) -> Sold:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.policy.limits import Limit, tells, told
+from router.wire.limits import Limit, tells, told
 
 _LIMITS = 32
 FULL = 1.0
@@ -24,17 +24,18 @@ class Reading(NamedTuple):
 
 
 class Headroom:
-    """What is left of one account."""
+    """What is left of one account. common: of models without limits of their own; until: then it must be worked out
+    anew, also where a family has some."""
 
-    __slots__ = ("_common", "_families", "_fields", "_readings", "_told_at", "_until")
+    __slots__ = ("_families", "_fields", "_holds_until", "_readings", "_told_at", "common", "until")
 
     def __init__(self) -> None:
         self._readings: dict[str, Reading] = {}
         self._fields: Mapping[bytes, bytes] | None = None
         self._told_at = 0.0
-        self._until = math.inf
-        self._common = FULL
         self._families: dict[str, float] = {}
+        self._holds_until = self.until = math.inf
+        self.common = FULL
 
     def note(self, fields: Mapping[bytes, bytes], now: float) -> None:
         """Take note of an answer's headers (lower-case name -> value)."""
@@ -42,20 +43,20 @@ class Headroom:
             if self._fields is not None and self._fields.keys() != fields.keys():
                 self._read()  # another kind of answer, which may tell of other limits
             self._fields, self._told_at = fields, now
-            self._until = -math.inf
+            self._holds_until = self.until = -math.inf
 
     def take(self, limits: tuple[Limit, ...], now: float) -> None:
         """Take note of limits that were told at a moment."""
         for limit in limits:
             if limit.name in self._readings or len(self._readings) < _LIMITS:
                 self._readings[limit.name] = Reading(limit, now + limit.left)
-        self._until = -math.inf
+        self._holds_until = self.until = -math.inf
 
     def share(self, now: float, family: str = "") -> float:
         """What is left, 0 to 1. family: of which models."""
-        if now >= self._until:
+        if now >= self._holds_until:
             self._settle(now)
-        return self._families.get(family, self._common) if self._families else self._common
+        return self._families.get(family, self.common) if self._families else self.common
 
     def readings(self, now: float) -> list[Reading]:
         """The limits that still count, the fullest first."""
@@ -71,12 +72,13 @@ class Headroom:
         """Work out what is left, to hold until the first reading goes."""
         self._read()
         self._readings = {name: one for name, one in self._readings.items() if one.until > now}
-        self._common, self._families = FULL, {}
-        for limit, _ in self._readings.values():
-            if not limit.family:
-                self._common = min(self._common, 1 - limit.used)
-        for limit, _ in self._readings.values():
+        holds, used, families = math.inf, 0.0, dict[str, float]()
+        for limit, until in self._readings.values():
+            holds = min(holds, until)
             if limit.family:
-                left = min(self._common, 1 - limit.used)
-                self._families[limit.family] = min(left, self._families.get(limit.family, FULL))
-        self._until = min((one.until for one in self._readings.values()), default=math.inf)
+                families[limit.family] = max(limit.used, families.get(limit.family, 0.0))
+            else:
+                used = max(used, limit.used)
+        self.common = FULL - used
+        self._families = {family: FULL - max(used, own) for family, own in families.items()}
+        self._holds_until, self.until = holds, -math.inf if families else holds

@@ -1,4 +1,4 @@
-"""The user's own limits of one backend: requests and tokens in any minute, and the least time between two requests.
+"""The user's own limits of a backend or account: requests and tokens in any minute, least time between two requests.
 
 Times are seconds of one clock. A minute is counted in whole seconds, so that what counts is bounded: it lasts from 60
 to 61 seconds, never less. Tokens of a request are estimated when it begins, and put right when it ends.
@@ -67,7 +67,7 @@ class _Minute:
 
 
 class Pace:
-    """What one backend was sent."""
+    """What one backend, or one account, was sent."""
 
     __slots__ = ("_last", "_requests", "_tokens", "limits")
 
@@ -100,6 +100,10 @@ class Pace:
         if self.limits.tpm is not None and tokens:
             self._tokens.forget(now)
             self._tokens.add(now, tokens)
+
+    def share(self, now: float) -> float:
+        """What is left of this minute, 0 to 1."""
+        return min((max(0.0, 1 - used / limit) for used, limit in self.used(now).values()), default=1.0)
 
     def used(self, now: float) -> dict[str, tuple[int, int]]:
         """Of each limit a minute: what is in use, and the limit."""

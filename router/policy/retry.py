@@ -1,9 +1,11 @@
 """What may be sent again, where, and when (product.md 7). Nothing here counts once a byte of an answer went out.
 
     fault      what it was                                       free   served   streamed
+    HALTED     the guard lets nothing go to this account         yes    yes      yes
     UNSENT     no key, no name, no connection, no TLS            yes    yes      yes
     REFUSED    401, 403                                          yes    yes      no
     LIMITED    429                                               yes    yes      no
+    FOREIGN    400: it cannot read what the input holds sealed   yes    yes      no
     FAILED     5xx, also as the error inside a 200               yes    no       no
     SILENT     no head in time, broke off, or a stream without   yes    no       no
                content that fell silent
@@ -15,8 +17,9 @@
 
 After a fault: a burst (a limit that ends within BURST_SECONDS) is waited for where the session's cache is, or where
 there is nobody else; else the next account that is ready, then the fallback chain. When nobody is left, a limit that
-ends inside the queue's timeout is waited for; and what failed with everyone is tried once more at one of them, since
-the client is told not to. One account without fallback is left to the client's own retries, which are more patient.
+ends inside the queue's timeout is waited for; and what failed with all that were ready is tried again at the steadiest
+of them: where there are several accounts, nobody is to notice that one stumbled while the others rest. One account
+without fallback is left to the client's own retries, which are more patient.
 To one account a request is sent REPEATS times again at most, after a wait with jitter; no attempt begins later than
 LATEST seconds after the request arrived.
 """
@@ -25,14 +28,16 @@ import enum
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from router.policy.limits import Limit, reset_of, told
-from router.policy.moments import UNREADABLE
 from router.policy.pool import QUOTA_SECONDS
+from router.wire.limits import Limit, Told, told
+from router.wire.moments import UNREADABLE
 
 BURST_SECONDS = 5.0
 REPEATS = 2
 LATEST = 240.0
 _BACKOFF = 0.5
+# A limit that is used up so far is what the 429 is about.
+_SPENT = 0.98
 
 Nature = Literal["free", "served", "streamed"]
 Limited = Literal["burst", "window", "quota"]
@@ -44,18 +49,22 @@ _QUOTA = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current 
 class Fault(enum.Enum):
     """What went wrong with an attempt; the table at the top of this file."""
 
+    HALTED = "is halted"
     UNSENT = "could not be reached"
     REFUSED = "refused the key"
     LIMITED = "is at a limit"
+    FOREIGN = "cannot read what is sealed"
     FAILED = "failed"
     SILENT = "did not answer"
 
 
 _AFTER = {
     "free": frozenset(Fault),
-    "served": frozenset((Fault.UNSENT, Fault.REFUSED, Fault.LIMITED)),
-    "streamed": frozenset((Fault.UNSENT,)),
+    "served": frozenset((Fault.HALTED, Fault.UNSENT, Fault.REFUSED, Fault.LIMITED, Fault.FOREIGN)),
+    "streamed": frozenset((Fault.HALTED, Fault.UNSENT)),
 }
+# They may pass by themselves in a moment.
+_PASSING = (Fault.UNSENT, Fault.FAILED, Fault.SILENT)
 
 
 def fault_of(status: int) -> Fault | None:
@@ -93,30 +102,31 @@ class Hold(NamedTuple):
 def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Hold:
     """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
     said = told(fields)
-    spent = reset_of(said, family)
-    limit = spent[1] if spent else ""
+    spent = _spent(said, family)
+    limit = spent.name if spent else ""
     if any(word in body for word in _QUOTA):
         return Hold("quota", max(QUOTA_SECONDS, said.wait or 0.0), limit)
-    seconds = said.wait if said.wait is not None else spent[0] if spent else UNREADABLE
-    own = family if spent and _is_own(said.limits, limit) else ""
+    seconds = said.wait if said.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
+    own = family if spent is not None and spent.family else ""
     return Hold("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
 
 
-def _is_own(limits: tuple[Limit, ...], name: str) -> bool:
-    """True for a limit that one family of models has for itself."""
-    return any(limit.name == name and limit.family for limit in limits)
+def _spent(said: Told, family: str) -> Limit | None:
+    """Of the limits that are used up for these models the one that is free again last."""
+    spent = [limit for limit in said.limits if limit.used >= _SPENT and limit.family in ("", family)]
+    return max(spent, key=lambda limit: limit.left, default=None)
 
 
 class Standing(NamedTuple):
     """How far a request has come. others: another account is ready, or the chain goes on. bound: its session has a
-    cache where it was sent. repeats: how often it was sent to an account a second time. moved: it was sent to another
-    place. elapsed: seconds since it arrived. ready: seconds until the first of those that are parked is ready again.
-    patience: seconds it may still wait in the queue."""
+    cache where it was sent. repeats: how often it was sent to an account a second time. several: there is more than
+    one account for it, or a chain. elapsed: seconds since it arrived. ready: seconds until the first of those that are
+    parked is ready again. patience: seconds it may still wait in the queue."""
 
     others: bool
     bound: bool
     repeats: int
-    moved: bool
+    several: bool
     elapsed: float
     ready: float
     patience: float
@@ -145,7 +155,7 @@ def after(fault: Fault, nature: Nature, standing: Standing, *, burst: bool = Fal
         return Step("move")
     if fault is Fault.LIMITED:
         return Step("again", _spread(standing.ready, jitter)) if waits else STOP
-    if fault is not Fault.REFUSED and again and standing.moved:
+    if fault in _PASSING and again and standing.several:
         return Step("again", _BACKOFF * 2**standing.repeats * (1 + jitter))
     return STOP
 
@@ -157,6 +167,10 @@ def _spread(ready: float, jitter: float) -> float:
 
 # Which of several errors tells the client most: when it will work again, what to mend, what happened.
 _RANKS = {429: 0, 401: 1, 402: 1, 403: 2, 529: 3, 503: 3}
+
+
+#: Behind all errors that somebody answered with.
+LAST = (9, True)
 
 
 def rank(status: int, *, own: bool) -> tuple[int, bool]:

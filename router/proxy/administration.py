@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 class Ask(NamedTuple):
     """What a call is about. headers: of each backend, the names that config.toml sets. problems: of each backend, why
-    the running proxy cannot use it. accounts: by (backend, alias), how it is (services.account_report). names: what
+    the running proxy cannot use it. accounts: by (backend, alias), how it is (accounts.account_report). names: what
     stands in the path behind the endpoint's own part."""
 
     home: Home
@@ -168,7 +168,7 @@ def remove_backend(ask: Ask) -> dict[str, object]:
 def list_accounts(ask: Ask) -> dict[str, object]:
     """Fields: schema; accounts: each with backend, alias, source (stored, env, file, cmd or keyring), credentials (the
     same in words), serves (requests are sent with its key), problem (why its key cannot be had, or why the running
-    proxy cannot use its backend; else null), and of those the running proxy uses the fields of services.account_report;
+    proxy cannot use its backend; else null), and of those the running proxy uses the fields of accounts.account_report;
     problems: as GET /admin/backends has them."""
     found, broken = backends.load(ask.home)
     listed = [

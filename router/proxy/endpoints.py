@@ -10,15 +10,16 @@ import trio
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Cut, Request
+from router.policy.guard_budgets import ALL
 from router.policy.listing import listing
 from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
+from router.proxy.accounts import account_reports, can_serve
 from router.proxy.administration import Action, Ask
 from router.proxy.clock import sleepless
 from router.proxy.explaining import Question, explain
 from router.proxy.gate import Gate, check_json
 from router.proxy.runtime import Runtime
-from router.proxy.services import account_reports, can_serve
 from router.proxy.status import Operated, problems_of, status
 
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -110,8 +111,9 @@ class Endpoints:
         able = any(can_serve(service, now) for service in snapshot.services.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
-        if able and self._runtime.guard.halted:
-            said = "halted"
+        halted = any(service.stopped() for service in snapshot.services.values())
+        if self._runtime.guard.held(ALL) if able else halted:
+            able, said = True, "halted"
         # Neither is a 503: whoever restarts what is not healthy would cut a model that thinks for long.
         await self._respond(connection, request, 200 if able else 503, {"status": said})
 

@@ -8,17 +8,19 @@ import sys
 
 import trio
 
-from router.errors import BadGateway, BadRequest, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
+from router.errors import BadGateway, BadRequest, Halted, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
 from router.net.headers import spelled
 from router.net.http11 import Cut
+from router.policy.guard import is_everywhere
 from router.policy.retry import Fault, fault_of, hold_of
 from router.policy.sessions import family_of
 from router.proxy import answering, guarding
 from router.proxy.asking import read, send
 from router.proxy.course import Course
 from router.proxy.outcomes import Refusal
+from router.proxy.refusals import SEALED, complains
 from router.proxy.relay import Relay
 from router.proxy.ticket import Ticket
 from router.wire.base import Failure
@@ -74,6 +76,10 @@ class Exchange:
             else:
                 error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
                 refusal = Refusal(fault=Fault.SILENT, status=error.status, error=error, broke=True)
+        except Halted as error:
+            if is_everywhere(error.scope):
+                raise
+            refusal = Refusal(fault=Fault.HALTED, status=error.status, error=error)
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if ticket.connection.started:
                 raise
@@ -91,8 +97,11 @@ class Exchange:
         await guarding.admit(ticket)
         await course.keyed()
         upstream, hide_usage = await self._sent(course)
-        if fault_of(upstream.status) is not None:
-            return await self._refused(course, upstream)
+        fault = fault_of(upstream.status)
+        if upstream.status == 400 and course.sealed and await complains(upstream, SEALED):
+            fault = Fault.FOREIGN
+        if fault is not None:
+            return await self._refused(course, upstream, fault)
         course.answered(upstream)
         if not course.movable:
             ticket.release()
@@ -123,11 +132,9 @@ class Exchange:
             ticket.upstream.drop()
         raise _error(ticket.meaning, ticket)
 
-    async def _refused(self, course: Course, upstream: Upstream) -> Refusal | None:
+    async def _refused(self, course: Course, upstream: Upstream, fault: Fault) -> Refusal | None:
         """An answer that may not be the last: read, and kept. One that is too large is the last."""
         ticket = self._ticket
-        fault = fault_of(upstream.status)
-        assert fault is not None
         found = await answering.read_error(ticket, upstream, within=course.movable)
         if found is None:
             await answering.plain(ticket, upstream)
@@ -251,7 +258,7 @@ async def refuse(ticket: Ticket, error: RouterError) -> None:
         pairs.append((b"x-should-retry", b"false"))
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
     headers = [*ticket.own_headers(), answering.JSON, *spelled(pairs)]
-    ticket.record.error = ticket.record.error or error.kind
+    ticket.record.error = ticket.record.error or error.word or error.kind
     await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
 
 

@@ -13,13 +13,13 @@ from router.policy.sessions import family_of
 from router.policy.trace import Step
 from router.policy.traits import Traits
 from router.proxy import translating
+from router.proxy.accounts import room_words
 from router.proxy.affinity import owner_in
 from router.proxy.asking import check_speaks, speaks
 from router.proxy.bodies import facts_of
 from router.proxy.clock import sleepless
 from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
-from router.proxy.services import room_words
 from router.proxy.targets import Target
 from router.store.owners import Owners
 from router.wire import dialects
@@ -163,7 +163,7 @@ def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: 
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
     now, family = sleepless(), family_of(route.model)
-    order = service.pool.order(now, Want(family=family))
+    order = service.pool.order(now, Want(family=family, barred=service.stopped().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)

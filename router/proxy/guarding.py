@@ -16,7 +16,7 @@ from router.errors import Halted
 from router.net.http11 import Cut
 from router.policy import guard as policy
 from router.policy.guard import Halt, Rules
-from router.policy.guard_budgets import ALL, Budget, Rates
+from router.policy.guard_budgets import ALL, Budget, Purse, Rates
 from router.policy.guard_rates import Pricelist
 from router.policy.guard_tally import Model, Tally, Wanted, by_size
 from router.policy.table import DEMO
@@ -137,10 +137,11 @@ class Guard:
             self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
 
     def _check(self, ticket: "Ticket", scopes: Sequence[str]) -> None:
-        now = self._clock()
-        halt = policy.held_up(self.halts, scopes, now)
-        if halt is not None and self.rules is not None and self.rules.halts:
-            raise _refusal(ticket, policy.refusal(halt, now), "halted")
+        halt = self.held(*scopes)
+        if halt is not None:
+            refusal = _refusal(ticket, policy.refusal(halt, self._clock()), "halted")
+            refusal.scope, refusal.reason = halt.scope, halt.reason
+            raise refusal
 
     async def _priced(self, ticket: "Ticket", rules: Rules, model: Model) -> Rates | None:
         """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
@@ -175,7 +176,7 @@ class Guard:
             if purse.may_open and trio.current_time() < patience:
                 await self._settled(ticket)
                 continue
-            reason = policy.used_up(purse, self._clock())
+            reason = policy.tripped(purse, self._clock())
             self._trip(rules, purse.budget.scope, reason, ticket.record.id, short[0])
             if not rules.halts:
                 break
@@ -218,12 +219,15 @@ class Guard:
 
     # What the operator sees and does
 
-    @property
-    def halted(self) -> bool:
-        """True while all traffic is refused, as far as this process has heard."""
+    def held(self, *scopes: str) -> Halt | None:
+        """The halt that a request of these scopes meets, as far as this process has heard."""
         if self.rules is None or not self.rules.halts:
-            return False
-        return policy.held_up(self.halts, (ALL,), self._clock()) is not None
+            return None
+        return policy.held_up(self.halts, scopes, self._clock())
+
+    def purses(self, scope: str) -> Sequence[Purse]:
+        """The budgets of a scope, as far as any was asked for."""
+        return self._tally.of(scope)
 
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
@@ -330,8 +334,8 @@ class Guard:
 
 def _refusal(ticket: "Ticket", text: str, error: str) -> Halted:
     """The error in the form that the caller takes as final."""
-    ticket.record.error = error
     refusal = Halted(text)
+    refusal.word = error
     if ticket.call.dialect.name == "responses":
         # The one form Codex takes as final.
         refusal.status = 429

@@ -3,19 +3,22 @@
 import math
 from dataclasses import dataclass
 
-from router.errors import RateLimited, RouterError, Unavailable
+from router.errors import Halted, RateLimited, RouterError, Unavailable
 from router.net.client import Exchange as Upstream
 from router.policy import retry
 from router.policy.fallback import WHY, title
-from router.policy.retry import Fault, Hold, span
+from router.policy.pool import Member, Pool, Want
+from router.policy.retry import Fault, Hold, Step, span
 from router.policy.routes import Route
-from router.proxy.services import Service, account_words
+from router.proxy.accounts import account_words
+from router.proxy.services import Service
 from router.proxy.slots import Line, Waited
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
 from router.wire.translate import Plan
 
 _AGAIN = b"x-should-retry"
+_DONE = {Fault.LIMITED: "parked", Fault.REFUSED: "cooled"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +46,44 @@ class Refusal:
     @property
     def rank(self) -> tuple[int, bool]:
         """Its place among the errors of one request; the lowest is the one to give."""
+        if self.fault is Fault.HALTED:
+            return retry.LAST  # nobody was asked
         return retry.rank(self.status, own=self.kept is None)
+
+    @property
+    def is_of_backend(self) -> bool:
+        """True when no other account of its backend would do better: the guard halted them all."""
+        return isinstance(self.error, Halted) and not self.error.scope.startswith("account ")
+
+    def report(self, pool: Pool, member: Member, now: float, *, since: float) -> None:
+        """Tell the pool what became of an account. since: when it was asked."""
+        hold = self.hold
+        if hold is not None:
+            pool.parked(member, now, hold.seconds, hold.words, hold.family)
+        elif self.fault is Fault.REFUSED:
+            pool.refused(member, now, since, f"{self.status}, {span(60)} and longer each time")
+        elif self.fault in (Fault.FAILED, Fault.SILENT):
+            # A name, a network or a proxy that fails says nothing about an account.
+            pool.shook(member, now, since)
+        if self.kept is not None and self.fault is not None:
+            member.headroom.note(self.kept.fields, now)
+
+    def record(self, ticket: Ticket, step: Step) -> None:
+        """Say in the record how the attempt ended. step: what follows it."""
+        record = ticket.record
+        if isinstance(self.error, Halted):
+            record.note(passed_over(f"{record.backend}/{record.account}", self.error.reason))
+            return
+        if not record.tries or ticket.upstream is None:
+            ticket.attempt()
+        last = record.tries[-1]
+        last.status = self.status if self.kept is not None else 0
+        last.error = self.error.kind if self.error is not None else "upstream_error"
+        last.note = self.hold.words if self.hold is not None else ""
+        if step.what != "stop" and self.fault is not None:
+            last.done = _DONE.get(self.fault, "retried" if step.what == "again" else "moved")
+            if self.fault in (Fault.FAILED, Fault.SILENT):
+                record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
     def given_by(self, ticket: Ticket) -> None:
         """Keep who gave it: the one the ticket is at now."""
@@ -78,8 +118,13 @@ class Refusal:
         return lines
 
 
-def overdue(waited: Waited, service: Service) -> RouterError:
-    """The error for a request that found no place: which limit, and when it ends."""
+def passed_over(name: str, reason: str) -> str:
+    """What `why` says of a backend or account that a request did not even ask."""
+    return f"{name} passed over: {reason}"
+
+
+def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
+    """The error for a request that found no place: which limit, and when it ends. want: what it asks of an account."""
     name, line = service.name, service.line
     now = line.clock()
     left = waited.until - now
@@ -98,7 +143,8 @@ def overdue(waited: Waited, service: Service) -> RouterError:
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
         when = f" The first is ready in {span(left)}." if seconds is not None else ""
-        return RateLimited(f"No account of the backend {name} is ready. {words}.{when}", retry_after=seconds)
+        bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
+        return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
         f"{_figures(line, waited.limit, now)}); its next place is in {span(seconds or 0)}, and a request waits "
@@ -111,6 +157,12 @@ def _figures(line: Line, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
     used = line.pace.used(now).get(limit)
     return f" = {line.pace.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
+
+
+def _needed(want: Want) -> str:
+    if want.only:
+        return f"the account {want.only}, which issued or wrote something it holds"
+    return f"an account of {want.group}, which wrote something it holds"
 
 
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:

@@ -6,6 +6,8 @@ from router.net.client import Exchange as Upstream
 
 #: An answer to a Chat stream whose usage was asked for, by a server that does not know the field.
 USAGE = re.compile(rb"stream_options")
+#: What OpenAI answers to input that was sealed for another organisation.
+SEALED = re.compile(rb"invalid_encrypted_content|ncrypted content .{0,1000}could not be ", re.DOTALL)
 _LIMIT = 65536
 
 

@@ -173,7 +173,7 @@ class Runtime:
         services: dict[str, Service] = {}
         for backend in backends:
             targets = targets_of(backend, settings, self.environ, self.outbound)
-            services[backend.name] = service_of(targets, settings, self._services.get(backend.name))
+            services[backend.name] = service_of(targets, settings, self.guard, self._services.get(backend.name))
         self._services = services
         firsts = {name: service.first for name, service in services.items()}
         self.snapshot = Snapshot(settings, table, firsts, services, problems, self.carriers)

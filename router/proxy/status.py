@@ -7,10 +7,11 @@ import trio
 
 from router import __version__
 from router.policy.listing import listing
+from router.proxy.accounts import account_report, why_not
 from router.proxy.bounds import report
 from router.proxy.clock import sleepless
 from router.proxy.runtime import Runtime
-from router.proxy.services import account_report, line_report, why_not
+from router.proxy.services import Service
 from router.store import captures
 
 STATUS_SCHEMA = 1
@@ -83,7 +84,7 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
 
 def backends_of(runtime: Runtime) -> list[dict[str, object]]:
     """The enabled backends. Fields: name, protocols, enabled, models (how many it lists), problem (why it cannot serve
-    now, or null), accounts (each with alias and services.account_report), queue (services.line_report)."""
+    now, or null), accounts (each with alias and accounts.account_report), queue (line_report)."""
     problems = problems_of(runtime)
     now = sleepless()
     found: list[dict[str, object]] = []
@@ -114,3 +115,20 @@ def problems_of(runtime: Runtime) -> dict[str, str]:
         if said:
             found[name] = said
     return found
+
+
+def line_report(service: Service) -> dict[str, object]:
+    """Fields: running, waiting (requests), limit and most (how many of each there may be), stalled_s (seconds for which
+    nobody was let go although somebody waits, null when nobody waits), limits (the user's own: name -> used, limit)."""
+    line = service.line
+    stalled = line.stalled()
+    return {
+        "running": line.running,
+        "waiting": line.waiting,
+        "limit": line.limit,
+        "most": line.most,
+        "stalled_s": None if stalled is None else round(stalled, 1),
+        "limits": {
+            name: {"used": used, "limit": limit} for name, (used, limit) in line.pace.used(line.clock()).items()
+        },
+    }

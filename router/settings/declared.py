@@ -6,7 +6,15 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ACCOUNT_BUDGETS, ALIASES, CHAINS, LOSSES, TAG_BUDGETS
+from router.settings.fields import (
+    ACCOUNT_BUDGETS,
+    ACCOUNT_GROUPS,
+    ACCOUNT_RATES,
+    ALIASES,
+    CHAINS,
+    LOSSES,
+    TAG_BUDGETS,
+)
 from router.settings.kinds import (
     BACKEND,
     BUDGET,
@@ -241,6 +249,9 @@ class Settings:
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     aliases: Mapping[str, str] = Frozen[str]()
     fallback: Mapping[str, tuple[str, ...]] = Frozen[tuple[str, ...]]()
+    pool_accounts_rpm: Mapping[str, int] = Frozen[int]()
+    pool_accounts_tpm: Mapping[str, int] = Frozen[int]()
+    pool_accounts_group: Mapping[str, str] = Frozen[str]()
     guard_accounts_day_usd: Mapping[str, float] = Frozen[float]()
     guard_accounts_month_usd: Mapping[str, float] = Frozen[float]()
     guard_tags_day_usd: Mapping[str, float] = Frozen[float]()
@@ -260,6 +271,14 @@ TABLES: tuple[Entry, ...] = (
     Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
     Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
     Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
+    Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests a minute; at it others of the pool serve"),
+    Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens a minute, as rpm"),
+    Entry(
+        "pool.accounts.group",
+        ACCOUNT_GROUPS,
+        "BACKEND/ALIAS = a name; accounts of one name can read what each other's models sealed (encrypted_content); "
+        "default: those of one organisation, as its answers say",
+    ),
     Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a day of this account"),
     Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a month of this account"),
     Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars for a day of requests with this x-fairlead-tag"),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import BACKEND, BUDGET, MODEL, Frozen, Kind, Wrong, choice, clean
+from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, Kind, Wrong, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -241,6 +241,12 @@ CHAIN = _Names("names of backend and model, as a list of texts such as local:qwe
 CHAINS = Map("a table of model globs and lists of BACKEND:MODEL", "table", _no_text, _pattern, CHAIN, folds=True)
 ACCOUNT_BUDGETS = Map(
     "a table of accounts, such as groq/work, and US dollars", "table", _no_text, _account, BUDGET, folds=True
+)
+ACCOUNT_RATES = Map(
+    "a table of accounts, such as groq/work, and whole numbers a minute", "table", _no_text, _account, RATE, folds=True
+)
+ACCOUNT_GROUPS = Map(
+    "a table of accounts, such as groq/work, and names of their groups", "table", _no_text, _account, TEXT, folds=True
 )
 TAG_BUDGETS = Map("a table of tags and US dollars", "table", _no_text, _tagged, BUDGET, folds=False)
 LOSSES = Map(

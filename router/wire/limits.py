@@ -1,4 +1,14 @@
-"""What the headers of an answer say of the account's limits: what is used up, and what the request was billed to."""
+"""What the headers of an answer say of its account: how much of each limit is used up and until when, and what the
+request was billed to.
+
+    anthropic-ratelimit-NAME-limit, -remaining, -reset       requests, tokens, input-tokens, output-tokens, …
+    anthropic-ratelimit-unified-WINDOW-utilization, -reset   5h, 7d; 7d_opus holds for models of that family alone
+    x-ratelimit-limit-NAME, -remaining-NAME, -reset-NAME     requests, tokens, tokens-day, …; NAME may be absent
+    retry-after, retry-after-ms                              when to ask again
+
+Windows of overage are none of the plan's: what they cost is the guard's concern. An upstream sends the same headers
+each time: where the limits stand among them is looked up once.
+"""
 
 import math
 from collections.abc import Mapping
@@ -7,14 +17,35 @@ from typing import NamedTuple
 
 import msgspec
 
-_PREFIXES = (b"anthropic-ratelimit-", b"x-ratelimit-")
-_CLAIM = b"anthropic-ratelimit-unified-representative-claim"
+from router.wire.moments import date_of, seconds_until
+
+_ANTHROPIC, _OTHERS = b"anthropic-ratelimit-", b"x-ratelimit-"
 _UNIFIED = b"anthropic-ratelimit-unified-"
+_CLAIM, _STATUS = _UNIFIED + b"representative-claim", _UNIFIED + b"status"
+_OVERAGE_STATUS, _OVERAGE_USED = _UNIFIED + b"overage-status", _UNIFIED + b"overage-in-use"
 _OVERAGE = "overage"
-_SHARE = b"-utilization"
-_LEFT = b"remaining"
+_SHARE, _LEFT, _WHOLE, _RESET = b"-utilization", b"remaining", b"limit", b"reset"
 _WINDOWS = (_UNIFIED + b"5h" + _SHARE, _UNIFIED + b"7d" + _SHARE)
+_NAME_LIMIT, _LIMITS = 40, 24
 _DIGITS = 18
+_SECONDS_LIMIT = 1 << 40
+
+
+class Limit(NamedTuple):
+    """One limit. used: the share in use, 0 to 1. left: seconds until it is free again. family: the models it holds
+    for alone, such as `opus`; '' for all."""
+
+    name: str
+    used: float
+    left: float
+    family: str = ""
+
+
+class Told(NamedTuple):
+    """What an answer tells. wait: seconds after which to ask again, None when it does not say."""
+
+    limits: tuple[Limit, ...]
+    wait: float | None
 
 
 class Windows(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,52 +68,96 @@ class Reading(NamedTuple):
 
 
 _NOTHING = Reading("", None)
-_SECONDS_LIMIT = 1 << 40
+
+
+def tells(fields: Mapping[bytes, bytes]) -> bool:
+    """True when there may be a limit among these headers."""
+    return b"ratelimit-" in b" ".join(fields)
+
+
+def told(fields: Mapping[bytes, bytes]) -> Told:
+    """What these headers (lower-case name -> value) tell of limits."""
+    date = date_of(fields)
+    limits: list[Limit] = []
+    for place in _places(tuple(fields)):
+        used = _used(place, fields)
+        if used is not None:
+            left = seconds_until(fields.get(place.reset, b""), date)
+            limits.append(Limit(place.name, min(1.0, used), left, place.family))
+    return Told(tuple(limits), _wait(fields, date))
 
 
 def reading(fields: Mapping[bytes, bytes]) -> Reading:
-    """What these headers (lower-case name -> value) tell."""
-    plan = _plan(tuple(fields))
-    if plan is None:
+    """What these headers (lower-case name -> value) tell the history and the guard."""
+    places = _places(tuple(fields))
+    if not places and _CLAIM not in fields and _STATUS not in fields:
         return _NOTHING
-    shares = [_number(fields[name]) for name in plan.shares]
-    shares += [_share(_number(fields[left]), _number(fields[limit])) for left, limit in plan.counts]
-    used = max((share for share in shares if share is not None), default=None)
-    windows = _windows(fields) if plan.windows else None
-    return Reading(_billed_to(fields), used, windows)
+    shares = [used for place in places if (used := _used(place, fields)) is not None]
+    windows = _windows(fields) if _WINDOWS[0] in fields or _WINDOWS[1] in fields else None
+    return Reading(_billed_to(fields), max(shares, default=None), windows)
 
 
 def _billed_to(fields: Mapping[bytes, bytes]) -> str:
     """The class a request was billed to. The claim may name the limit that is used up; an answer that came all the
     same was billed to overage, as Anthropic's own client takes it."""
-    refused = fields.get(_UNIFIED + b"status", b"") == b"rejected"
-    if refused and fields.get(_UNIFIED + b"overage-status", b"").startswith(b"allowed"):
+    if fields.get(_STATUS) == b"rejected" and fields.get(_OVERAGE_STATUS, b"").startswith(b"allowed"):
         return _OVERAGE
-    if fields.get(_UNIFIED + b"overage-in-use", b"").lower() == b"true":
+    if fields.get(_OVERAGE_USED, b"").lower() == b"true":
         return _OVERAGE
     return fields.get(_CLAIM, b"")[:64].decode("ascii", "replace")
 
 
-class _Plan(NamedTuple):
-    """Which headers to read. shares: they hold a share in use. counts: what is left, and of how much."""
+class _Place(NamedTuple):
+    """Where a limit stands. share: the header of the share in use, b'' where left and whole are counted."""
 
-    shares: tuple[bytes, ...]
-    counts: tuple[tuple[bytes, bytes], ...]
-    windows: bool
+    name: str
+    family: str
+    share: bytes
+    left: bytes
+    whole: bytes
+    reset: bytes
 
 
 @lru_cache(maxsize=64)
-def _plan(names: tuple[bytes, ...]) -> _Plan | None:
-    """What to read of answers that have these headers; an upstream sends the same ones each time. None for nothing."""
-    told = [name for name in names if name.startswith(_PREFIXES)]
-    if not told:
+def _places(names: tuple[bytes, ...]) -> tuple[_Place, ...]:
+    found = [_place(name) for name in names if name.startswith((_ANTHROPIC, _OTHERS))]
+    return tuple([place for place in found if place is not None][:_LIMITS])
+
+
+def _place(name: bytes) -> _Place | None:
+    """The limit whose use this header tells, None for another header."""
+    if name.startswith(_UNIFIED):
+        if not name.endswith(_SHARE) or b"overage" in name:
+            return None
+        window = name[len(_UNIFIED) : -len(_SHARE)]
+        family = window.replace(b"-", b"_").partition(b"_")[2]
+        reset = name[: -len(_SHARE)] + b"-reset"
+        return _Place(_named(window), _named(family).lower(), name, b"", b"", reset)
+    ours = name.startswith(_ANTHROPIC)
+    if not (name.endswith(_LEFT) if ours else _LEFT in name):
         return None
-    pairs = ((name, name.replace(_LEFT, b"limit")) for name in told if _LEFT in name)
-    return _Plan(
-        tuple(name for name in told if name.endswith(_SHARE)),
-        tuple((left, limit) for left, limit in pairs if limit in names),
-        any(name in told for name in _WINDOWS),
-    )
+    bare = name[len(_ANTHROPIC if ours else _OTHERS) :]
+    what = _named(bare.replace(_LEFT, b"").strip(b"-").replace(b"--", b"-")) or "all"
+    return _Place(what, "", b"", name, name.replace(_LEFT, _WHOLE), name.replace(_LEFT, _RESET))
+
+
+def _used(place: _Place, fields: Mapping[bytes, bytes]) -> float | None:
+    """The share in use, from 0; None when it cannot be read."""
+    if place.share:
+        return _number(fields[place.share])
+    left, whole = _number(fields[place.left]), _number(fields.get(place.whole, b""))
+    if not left and whole is None:
+        return None if left is None else 1.0
+    # A limit of nothing is none.
+    return None if left is None or not whole else max(0.0, 1 - left / whole)
+
+
+def _wait(fields: Mapping[bytes, bytes], date: float | None) -> float | None:
+    exact = _number(fields.get(b"retry-after-ms", b""))
+    if exact is not None:
+        return seconds_until(b"%f" % (exact / 1000), date)
+    value = fields.get(b"retry-after")
+    return None if value is None else seconds_until(value, date)
 
 
 def _windows(fields: Mapping[bytes, bytes]) -> Windows | None:
@@ -98,14 +173,12 @@ def _moment(value: bytes) -> int | None:
     return int(number) if number is not None and number < _SECONDS_LIMIT else None
 
 
-def _share(left: float | None, limit: float | None) -> float | None:
-    if left is None or not limit:
-        return None
-    return max(0.0, 1 - left / limit)
+def _named(text: bytes) -> str:
+    return "".join(char for char in text[:_NAME_LIMIT].decode("latin-1") if char.isalnum() or char in "-_.")
 
 
 def _number(value: bytes) -> float | None:
-    if len(value) > _DIGITS:
+    if not value or len(value) > _DIGITS:
         return None
     try:
         number = float(value)

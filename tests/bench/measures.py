@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import bodies
+import choosing
 import load
 import programs
 import translating
@@ -373,6 +374,23 @@ def routing(bench: Bench) -> list[Row]:
     ]
 
 
+def choice(bench: Bench) -> list[Row]:
+    """The choice of one of 50 accounts, with 2,000 conversations bound to them."""
+    taken = choosing.choices(bench.sizes.rounds) if bench.fairlead else {}
+    words = {"bound": "bound conversation", "new": "new conversation", "told": "new one, limits told anew each time"}
+    return [
+        _row(
+            f"choice of an account, 50 accounts, {words[name]}",
+            "µs",
+            _alone(seconds, "µs"),
+            kind=Kind.VALUE,
+            gate=20,
+            goal=5,
+        )
+        for name, seconds in taken.items()
+    ]
+
+
 def translation(bench: Bench) -> list[Row]:
     """What translating costs beside the relaying, without sockets: an event of a burst, a request of an agent."""
     rows: list[Row] = []
@@ -405,6 +423,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "burst": burst,
     "memory": memory,
     "routing": routing,
+    "choice": choice,
     "translation": translation,
     "start": start,
     "first_second": first_second,

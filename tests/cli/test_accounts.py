@@ -1,10 +1,15 @@
 """`fairlead accounts`: several keys of one backend, of which the first serves."""
 
 import json
+import re
+import urllib.error
+import urllib.request
 
 import pytest
 
 from .test_backend import add, words
+
+ARROW, DASH = "\N{LEFTWARDS ARROW}", "\N{EN DASH}"
 
 
 @pytest.fixture
@@ -71,6 +76,41 @@ def test_list_says_where_keys_come_from(fairlead, provider, office):
             "serves": True,
         },
     ]
+
+
+def test_list_shows_how_accounts_are(fairlead, provider, office):
+    """While a proxy runs: what each has left, why one cannot serve and until when, and which is next."""
+    fairlead("accounts", "add", office, "work", "--key-env", "WORK_KEY")
+    fairlead("accounts", "add", office, "spare", "--key-stdin", stdin="sk-bad")
+    fairlead("config", "set", "pool.strategy", "fill-first")
+    proxy = fairlead.start("proxy", "--port", "0")
+    url = next(re.search(r"http://localhost:\d+", line)[0] for line in proxy.lines if "http://" in line)
+    provider.serves = set()
+    [first, second, third] = [words(line) for line in fairlead("accounts", "list", office).out.splitlines()]
+    assert first == f"office default key stored 100 % left {DASH} ready {ARROW} next"
+    assert second.startswith(f"office work key from $WORK_KEY (not set) 100 % left {DASH} unusable: $WORK_KEY is not")
+    assert third == f"office spare key stored 100 % left {DASH} ready"
+    provider.serves, provider.needs_key = {"/v1/chat/completions"}, True
+    fairlead("accounts", "remove", office, "default")
+    said = {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}
+    assert ask(url, said) == 401
+    listed = fairlead("accounts", "list").out
+    assert "cooling for" in listed
+    assert f"{ARROW} next" not in listed
+    entry = json.loads(fairlead("accounts", "list", "--json").out)["accounts"][1]
+    assert (entry["alias"], entry["state"], 0 < entry["until_s"] <= 60) == ("spare", "cooling", True)
+
+
+def ask(url, body):
+    """The status that a chat request gets."""
+    sent = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode())
+    sent.add_header("content-type", "application/json")
+    try:
+        with urllib.request.urlopen(sent) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_empty_list_names_the_command(fairlead):

@@ -69,6 +69,8 @@ class Flock:
 
     def __init__(self, modes, *, keep=False):
         self.modes = modes
+        #: key -> further headers of its good answers.
+        self.limits = {}
         self.asked = Counter()
         self.seen = []
         self.port = 0
@@ -126,8 +128,11 @@ class Flock:
         if mode == "flap":
             self._turns[key] += 1
             mode = ("good", "500", "cut", "429")[self._turns[key] % 4]
-        if mode == "429-soon":
-            await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", "1")])
+        if mode.startswith("once-"):
+            self._turns[key] += 1
+            mode = mode[5:] if self._turns[key] == 1 else "good"
+        if mode.startswith("429-"):
+            await self._plain(stream, conn, 429, OVERLOADED, [("retry-after", mode[4:])])
         elif mode.isdigit():
             extra = [("retry-after", "30")] if mode == "429" else []
             await self._plain(stream, conn, int(mode), OVERLOADED, extra)
@@ -140,13 +145,13 @@ class Flock:
             await self._plain(stream, conn, 200, OVERLOADED)
         elif not streamed:
             found = ANSWER.get(path, {"id": "x", "object": "thing"})
-            await self._plain(stream, conn, 200, json.dumps(found).encode())
+            await self._plain(stream, conn, 200, json.dumps(found).encode(), self.limits.get(key, ()))
         else:
-            await self._stream(stream, conn, mode)
+            await self._stream(stream, conn, mode, self.limits.get(key, ()))
         return True
 
-    async def _stream(self, stream, conn, mode):
-        head = h11.Response(status_code=200, headers=[("content-type", "text/event-stream")])
+    async def _stream(self, stream, conn, mode, extra):
+        head = h11.Response(status_code=200, headers=[("content-type", "text/event-stream"), *extra])
         await stream.send_all(conn.send(head) + conn.send(h11.Data(data=START)))
         if mode == "hang-after":
             await stream.receive_some(1)
@@ -232,10 +237,10 @@ class Caller:
         self._stream = None
 
 
-async def once(port, path, body, headers=()):
+async def once(port, path, body, headers=(), method="POST"):
     """Send one request on a connection of its own."""
     async with Caller(port) as caller:
-        return await caller.ask(path, body, headers)
+        return await caller.ask(path, body, headers, method)
 
 
 async def crowd(port, number, at_once, ask):

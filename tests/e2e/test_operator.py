@@ -119,6 +119,7 @@ def test_accounts_come_and_go(proxy, upstream):
                 "headroom": 1.0,
                 "limits": [],
                 "running": 0,
+                "next": alias == "default",
             }
             for alias in ("default", "work")
         ],

@@ -108,13 +108,12 @@ def test_the_table_of_states(halts, warnings, share, state):
 def test_why_a_budget_trips():
     """What is spent and what is reserved are told apart, with the budget's own name."""
     found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
-    anew = f" and begins anew at {guard.clock(found.term.end, NOW)}"
-    assert guard.used_up(found, NOW) == (
-        f"the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests){anew}"
-    )
-    assert guard.used_up(purse(spent=5 * DOLLAR), NOW) == f"the day budget of $5.00 is used up ($5.00 spent){anew}"
+    used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
+    assert guard.used_up(found) == used
+    assert guard.used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.tripped(found, NOW) == f"{used} and begins anew at {guard.clock(found.term.end, NOW)}"
     found.term = Term("day 9999-12-31", NOW, math.inf)
-    assert guard.used_up(found, NOW).endswith("running requests)")
+    assert guard.tripped(found, NOW) == used
     assert guard.nearly_used(found) == "80 % of the day budget of $5.00 is spent"
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy.headroom import Headroom
-from router.policy.limits import Limit
+from router.wire.limits import Limit
 
 
 def counted(left, reset, name=b"tokens"):
@@ -85,3 +85,32 @@ def test_always_a_share(steps):
         room.take(tuple(limits), now)
         assert 0 <= room.share(now, family) <= 1
     assert room.share(now + 32 * 86_400 + 1) == 1
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                b"date",
+                b"retry-after",
+                b"retry-after-ms",
+                b"x-ratelimit-remaining-requests",
+                b"x-ratelimit-limit-requests",
+                b"x-ratelimit-reset-requests",
+                b"anthropic-ratelimit-unified-5h-utilization",
+                b"anthropic-ratelimit-unified-5h-reset",
+                b"anthropic-ratelimit-tokens-remaining",
+                b"anthropic-ratelimit-tokens-limit",
+                b"anthropic-ratelimit-tokens-reset",
+                b"anthropic-ratelimit-unified--utilization",
+            ]
+        ),
+        st.one_of(st.binary(max_size=30), st.integers().map(lambda n: b"%d" % n), st.floats().map(lambda f: b"%r" % f)),
+    )
+)
+def test_any_headers(fields):
+    """Whatever an upstream sends, shares are within 0 and 1 and times within 32 days."""
+    room = Headroom()
+    room.note(fields, 5.0)
+    assert 0.0 <= room.share(5.0) <= 1.0
+    assert room.share(5.0 + 33 * 86_400) == 1.0

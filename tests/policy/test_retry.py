@@ -24,15 +24,15 @@ from router.policy.retry import (
 from router.wire.dialects import call
 from router.wire.peek import peek
 
-FRESH = Standing(others=False, bound=False, repeats=0, moved=False, elapsed=1.0, ready=30.0, patience=60.0)
+FRESH = Standing(others=False, bound=False, repeats=0, several=False, elapsed=1.0, ready=30.0, patience=60.0)
 
 
 @pytest.mark.parametrize(
     ("nature", "faults"),
     [
         ("free", {*Fault}),
-        ("served", {Fault.UNSENT, Fault.REFUSED, Fault.LIMITED}),
-        ("streamed", {Fault.UNSENT}),
+        ("served", {Fault.HALTED, Fault.UNSENT, Fault.REFUSED, Fault.LIMITED, Fault.FOREIGN}),
+        ("streamed", {Fault.HALTED, Fault.UNSENT}),
     ],
 )
 def test_what_may_move(nature, faults):
@@ -71,6 +71,20 @@ def test_kinds_of_429(fields, body, kind, seconds):
     assert hold.words.startswith(f"429 {kind}")
 
 
+def test_429s_of_a_family():
+    """A limit that one family of models has used up parks the account for those models alone."""
+    prefix = b"anthropic-ratelimit-unified-7d_opus-"
+    fields = {
+        b"date": b"Thu, 01 Jan 2026 00:00:00 GMT",
+        prefix + b"utilization": b"1.03",
+        prefix + b"reset": b"1767226500",
+        b"x-ratelimit-remaining-tokens": b"0",
+        b"x-ratelimit-reset-tokens": b"45",
+    }
+    assert hold_of(fields, b"", "opus")[1:] == (900.0, "7d_opus", "opus")
+    assert hold_of(fields, b"", "haiku")[1:] == (45.0, "tokens", "")
+
+
 @pytest.mark.parametrize(
     ("fault", "changes", "burst", "what"),
     [
@@ -85,9 +99,9 @@ def test_kinds_of_429(fields, body, kind, seconds):
         (Fault.LIMITED, {"elapsed": LATEST - 20}, False, "stop"),
         (Fault.FAILED, {}, False, "stop"),
         (Fault.FAILED, {"others": True}, False, "move"),
-        (Fault.FAILED, {"moved": True}, False, "again"),
-        (Fault.FAILED, {"moved": True, "repeats": REPEATS}, False, "stop"),
-        (Fault.REFUSED, {"moved": True}, False, "stop"),
+        (Fault.FAILED, {"several": True}, False, "again"),
+        (Fault.FAILED, {"several": True, "repeats": REPEATS}, False, "stop"),
+        (Fault.REFUSED, {"several": True}, False, "stop"),
         (Fault.UNSENT, {"others": True, "elapsed": LATEST}, False, "stop"),
     ],
 )
@@ -98,7 +112,7 @@ def test_steps(fault, changes, burst, what):
 
 def test_delays_have_jitter():
     """Requests that failed together do not come back together."""
-    moved = FRESH._replace(moved=True)
+    moved = FRESH._replace(several=True)
     delays = {after(Fault.FAILED, "free", moved, jitter=part / 10).delay for part in range(11)}
     assert len(delays) == 11
     assert 0.5 <= min(delays) < max(delays) <= 1.0
@@ -112,7 +126,7 @@ def test_delays_have_jitter():
         others=st.booleans(),
         bound=st.booleans(),
         repeats=st.integers(0, 3),
-        moved=st.booleans(),
+        several=st.booleans(),
         elapsed=st.floats(0, 500),
         ready=st.floats(0, 1e7),
         patience=st.floats(0, 500),

@@ -1,12 +1,14 @@
-"""What answers' headers say of an account's limits."""
+"""What answers' headers say of an account's limits, and what a request was billed to."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.limits import Windows, reading
+from router.wire.limits import Limit, Windows, reading, told
 
 UNIFIED = b"anthropic-ratelimit-unified-"
+DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
+NOW = 1767225600
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,8 @@ UNIFIED = b"anthropic-ratelimit-unified-"
         ({b"x-ratelimit-limit-requests": b"100", b"x-ratelimit-remaining-requests": b"100"}, "", 0.0),
         ({b"x-ratelimit-limit-requests": b"0", b"x-ratelimit-remaining-requests": b"0"}, "", None),
         ({b"x-ratelimit-remaining-requests": b"5"}, "", None),
+        ({b"x-ratelimit-remaining-requests": b"0"}, "", 1.0),
+        ({UNIFIED + b"5h-utilization": b"0.1", UNIFIED + b"overage-utilization": b"1.0"}, "", 0.1),
         ({b"x-ratelimit-limit-tokens": b"10", b"x-ratelimit-remaining-tokens": b"90"}, "", 0.0),
         ({UNIFIED + b"5h-utilization": b"nan", UNIFIED + b"7d-utilization": b"-1"}, "", None),
         ({UNIFIED + b"5h-utilization": b"inf"}, "", None),
@@ -92,3 +96,69 @@ def test_anything_can_be_read(fields):
     billing, used, _ = reading(fields)
     assert len(billing) <= 64
     assert used is None or used >= 0
+
+
+def test_anthropic_counts():
+    """Requests and tokens, each with its own reset."""
+    fields = {
+        b"date": DATE,
+        b"anthropic-ratelimit-requests-limit": b"50",
+        b"anthropic-ratelimit-requests-remaining": b"40",
+        b"anthropic-ratelimit-requests-reset": b"2026-01-01T00:00:30Z",
+        b"anthropic-ratelimit-input-tokens-limit": b"1000",
+        b"anthropic-ratelimit-input-tokens-remaining": b"0",
+        b"anthropic-ratelimit-input-tokens-reset": b"2026-01-01T00:00:45Z",
+    }
+    found = {limit.name: limit for limit in told(fields).limits}
+    assert found["requests"] == Limit("requests", found["requests"].used, 30.0)
+    assert abs(found["requests"].used - 0.2) < 1e-9
+    assert found["input-tokens"] == Limit("input-tokens", 1.0, 45.0)
+
+
+def test_anthropic_windows_and_families():
+    """Unified windows are shares; one of a family holds for its models alone; overage is no limit of the plan."""
+    prefix = b"anthropic-ratelimit-unified-"
+    fields = {
+        b"date": DATE,
+        prefix + b"5h-utilization": b"0.18",
+        prefix + b"5h-reset": b"%d" % (NOW + 100),
+        prefix + b"7d_opus-utilization": b"1.03",
+        prefix + b"7d_opus-reset": b"%d" % (NOW + 900),
+        prefix + b"overage-utilization": b"1.0",
+        prefix + b"status": b"allowed",
+    }
+    assert told(fields).limits == (Limit("5h", 0.18, 100.0), Limit("7d_opus", 1.0, 900.0, "opus"))
+
+
+def test_others():
+    """x-ratelimit in its forms: durations, no name at all, a zero without its limit."""
+    fields = {
+        b"x-ratelimit-limit-requests": b"100",
+        b"x-ratelimit-remaining-requests": b"25",
+        b"x-ratelimit-reset-requests": b"6m0s",
+        b"x-ratelimit-remaining-tokens-day": b"0",
+        b"x-ratelimit-reset-tokens-day": b"20ms",
+        b"x-ratelimit-limit": b"10",
+        b"x-ratelimit-remaining": b"5",
+        b"retry-after-ms": b"1500",
+        b"retry-after": b"2",
+    }
+    found = told(fields)
+    assert {(one.name, one.used, one.left) for one in found.limits} == {
+        ("all", 0.5, 60.0),
+        ("requests", 0.75, 360.0),
+        ("tokens-day", 1.0, 0.02),
+    }
+    assert found.wait == 1.5
+
+
+def test_a_limit_of_nothing_is_none():
+    """Some write zeros where a model has no such limit: the account is not used up."""
+    fields = {b"x-ratelimit-limit-tokens": b"0", b"x-ratelimit-remaining-tokens": b"0"}
+    assert told(fields).limits == ()
+
+
+def test_limits_are_bounded():
+    """An upstream that invents limits is not read to its end."""
+    fields = {UNIFIED + b"w%d-utilization" % number: b"0.5" for number in range(1000)}
+    assert len(told(fields).limits) == 24

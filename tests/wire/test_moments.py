@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.moments import LONGEST, UNREADABLE, date_of, seconds_until
+from router.wire.moments import LONGEST, UNREADABLE, date_of, seconds_until
 
 # Thu, 01 Jan 2026 00:00:00 GMT
 DATE = 1767225600.0

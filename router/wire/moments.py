@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 UNREADABLE = 60.0
 LONGEST = 32 * 86_400.0
@@ -26,30 +28,47 @@ _LIMIT = 64
 def date_of(fields: Mapping[bytes, bytes]) -> float | None:
     """When an answer was made, in seconds since 1970 by its own clock; None when it does not say."""
     value = fields.get(b"date")
-    return None if value is None else _http_date(value.decode("latin-1").strip())
+    return None if value is None else _date(value)
+
+
+@lru_cache(maxsize=64)
+def _date(value: bytes) -> float | None:
+    # Answers of one second have the same.
+    return _http_date(value.decode("latin-1").strip())
 
 
 def seconds_until(value: bytes, date: float | None) -> float:
     """Seconds until the moment a header names: a number of seconds, a duration such as `6m0s` or `20ms`, seconds or
     milliseconds since 1970, an RFC 3339 or HTTP date. date: when the answer was made."""
-    text = value[: _LIMIT + 1].decode("latin-1").strip().replace("Â\xb5", "µ")
-    if not text or len(text) > _LIMIT:
+    meant = _meant(value) if len(value) <= _LIMIT else None
+    if meant is None or (meant.is_moment and date is None):
         return UNREADABLE
+    found = meant.number - (date or 0.0) if meant.is_moment else meant.number
+    return found if 0 <= found <= LONGEST else UNREADABLE
+
+
+class _Meant(NamedTuple):
+    """number: seconds, or of a moment seconds since 1970."""
+
+    number: float
+    is_moment: bool
+
+
+# The end of a window is the same in all answers until then.
+@lru_cache(maxsize=256)
+def _meant(value: bytes) -> _Meant | None:
+    text = value.decode("latin-1").strip().replace("Â\xb5", "µ")
     if _NUMBER.fullmatch(text):
-        found = _of_number(float(text), date)
-    elif (seconds := _duration(text)) is not None:
-        found = seconds
-    else:
-        moment = _moment(text)
-        found = None if moment is None or date is None else moment - date
-    return found if found is not None and 0 <= found <= LONGEST else UNREADABLE
-
-
-def _of_number(number: float, date: float | None) -> float | None:
-    if number < _EPOCH:
-        return number
-    moment = number if number < _EPOCH_MS else number / 1000
-    return None if date is None or not math.isfinite(moment) else moment - date
+        number = float(text)
+        if number < _EPOCH:
+            return _Meant(number, is_moment=False)
+        moment = number if number < _EPOCH_MS else number / 1000
+        return _Meant(moment, is_moment=True) if math.isfinite(moment) else None
+    seconds = _duration(text) if text else None
+    if seconds is not None:
+        return _Meant(seconds, is_moment=False)
+    moment = _moment(text)
+    return None if moment is None else _Meant(moment, is_moment=True)
 
 
 def _duration(text: str) -> float | None:
