@@ -3,7 +3,7 @@
 import pytest
 
 from .budgets import BODY, PATH, answer, configured, proxy
-from .processes import until
+from .processes import Proxy, backend, until
 from .samples import PROTOCOLS
 from .wire import ask
 
@@ -46,3 +46,17 @@ def test_what_is_no_tag(fairlead, upstream, tag, protocol):
     assert refused.status == 400
     assert "expected a tag: 1 to 64 letters" in refused.json()["error"]["message"]
     assert upstream.seen == []
+
+
+def test_a_tags_halt_is_met_everywhere(tmp_path, up):
+    """A request that its tag's budget stops is tried nowhere else: no chain leads around it."""
+    configured(tmp_path, 'guard.tags.day_usd = {night = 0.1}\nfallback = {"model-a" = ["other:model-a"]}')
+    up.default = [answer(100)]
+    with Proxy(tmp_path, backends=[backend("box", up.root), backend("other", up.root)]) as one:
+        path, body, header = tagged(b"night", "box:model-a")
+        assert ask(one.port, path, body, header).status == 200
+        refused = ask(one.port, path, body, header)
+        assert (refused.status, refused.field(b"x-fairlead-fallback")) == (402, None)
+        assert "the day budget of $0.10 for tag night is used up ($0.10 spent)" in refused.json()["error"]["message"]
+        assert ask(one.port, path, body).status == 200
+    assert len(up.seen) == 2
