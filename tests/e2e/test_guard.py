@@ -79,9 +79,12 @@ def check_shared(folder, up, *, total, limit):
     in_flight = sum(cost for begin, end, cost in spent if begin - 1 <= reached <= end + 1)
     # What each process let go last is in flight too, though its row may begin after the others' ends.
     last = 4 * max(cost for _, _, cost in spent)
-    assert limit <= sum(cost for _, _, cost in spent) <= limit + in_flight + last
-    assert query(folder, "SELECT spent FROM guard_books") == [(round(sum(cost for _, _, cost in spent) * 1e9),)]
-    assert max(busy.begun) < since + 1
+    cost = sum(cost for _, _, cost in spent)
+    late = max(busy.begun) - since
+    print(f"{len(found)} rows, ${cost:.3f} spent of ${limit}, ${in_flight:.3f} in flight, the last {late:.2f} s after")
+    assert limit <= cost <= limit + in_flight + last
+    assert query(folder, "SELECT spent FROM guard_books") == [(round(cost * 1e9),)]
+    assert late < 1
 
 
 def crossing(spent, limit):
