@@ -111,8 +111,9 @@ class Endpoints:
         able = any(can_serve(service, now) for service in snapshot.services.values())
         stalled = able and self._runtime.vitals.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
-        halted = any(service.stopped() for service in snapshot.services.values())
-        if self._runtime.guard.held(ALL) if able else halted:
+        if able and self._runtime.guard.held(ALL):
+            said = "halted"
+        elif not able and any(service.stopped() for service in snapshot.services.values()):
             able, said = True, "halted"
         # Neither is a 503: whoever restarts what is not healthy would cut a model that thinks for long.
         await self._respond(connection, request, 200 if able else 503, {"status": said})
@@ -167,6 +168,7 @@ class Endpoints:
         body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
         # The home's lock may be waited for, and other calls with it.
         connection.deadline(_ADMIN_SECONDS, Cut.TOTAL)
+        await self._runtime.guard.current()
         options = self._runtime.snapshot.settings.backends
         ask = Ask(
             home=self._runtime.home,

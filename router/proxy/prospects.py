@@ -114,10 +114,9 @@ class Prospects:
         return self.want()._replace(only=stays) if stays else self.want()
 
     def ready_anywhere(self, now: float) -> float:
-        """When the first account is ready, also of those it was sent to, here or along the chain."""
-        pools = [self._service_of(route).pool for route in self.routes]
-        want = self.want()
-        return min((pool.ready_at(now, want) for pool in pools if not pool.stateless), default=math.inf)
+        """When the first account is ready, also of those that failed it, here or along the chain."""
+        found = ((self._service_of(route).pool, self._want_at(route)) for route in self.routes)
+        return min((pool.ready_at(now, want) for pool, want in found if not pool.stateless), default=math.inf)
 
     def others(self, now: float) -> bool:
         """True when an account that did not fail it is ready, here or further along the chain."""
@@ -126,9 +125,14 @@ class Prospects:
         for route in self.routes[self._at + 1 :]:
             service = self._service_of(route)
             later = () if service is not self.service else self.tried
-            if service.pool.ready_at(now, Want(family=family_of(route.model)), later) <= now:
+            if service.pool.ready_at(now, self._want_at(route), later) <= now:
                 return True
         return False
+
+    def _want_at(self, route: Route) -> Want:
+        """What it asks of an account there."""
+        family = family_of(route.model)
+        return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
 
     # Going
 

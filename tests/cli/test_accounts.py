@@ -113,6 +113,20 @@ def ask(url, body):
             return error.code
 
 
+def test_what_is_set_for_single_accounts(fairlead):
+    """Limits a minute and groups are set by account, shown, and refused where they make no sense."""
+    found = {"rpm": "30", "tpm": "40000", "group": "north"}
+    for name, value in found.items():
+        assert fairlead("config", "set", f"pool.accounts.{name}.groq/work", value).code == 0
+    rows = fairlead("config", "show").out
+    assert all(f"pool.accounts.{name}.groq/work" in rows for name in found)
+    for name, account, value in (("rpm", "groq/work", "0"), ("tpm", "groq", "9"), ("rpm", "groq/work", "many")):
+        done = fairlead("config", "set", f"pool.accounts.{name}.{account}", value)
+        assert (done.code, done.out) == (1, "")
+        assert f"pool.accounts.{name}" in done.err
+    assert fairlead("config", "unset", "pool.accounts.rpm.groq/work").code == 0
+
+
 def test_empty_list_names_the_command(fairlead):
     """No accounts: the list says how to add one."""
     code, out, err = fairlead("accounts", "list")
