@@ -14,7 +14,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     other_roots: its roots in other regions, and former ones.
     auth: header form of the provider's key. families: regular expressions (whole match) of the model names that are
     this provider's. stream_usage: True when a Chat stream reports usage only if asked by `stream_options`.
-    own_headers: lower-case prefixes of request headers that are meant for this provider and go to no other.
+    own_headers: lower-case names of request headers that are meant for this provider and go to no other.
     models: dated list for backends whose catalog cannot be read without a key of ours (auth=client).
     """
 

@@ -21,7 +21,7 @@ _PROVIDERS = (
         protocols=("chat", "responses"),
         families=(r"gpt-.*", r"o\d.*", r"chatgpt-.*", r"text-.*"),
         stream_usage=True,
-        own_headers=("openai-organization", "openai-project"),
+        own_headers=("openai-organization", "openai-project", "chatgpt-account-id"),
         models=("gpt-5-mini", "gpt-5", "gpt-5.5", "gpt-4o"),
     ),
     Known(
@@ -88,6 +88,7 @@ _PROVIDERS = (
         protocols=("chat",),
         families=(r"gemini-.*",),
         stream_usage=True,
+        own_headers=("x-goog-user-project",),
     ),
     Known(
         name="together",
@@ -141,6 +142,7 @@ _PROVIDERS = (
         ),
         protocols=("chat", "responses"),
         stream_usage=True,
+        own_headers=("x-dashscope-workspace",),
     ),
     Known(
         name="lmstudio",
@@ -278,6 +280,11 @@ def api_root(url: str) -> str:
 def same_place(one: str, other: str) -> bool:
     """True when two roots differ in a trailing /v1 at most: a key given for one may go to the other."""
     return one.removesuffix("/v1") == other.removesuffix("/v1")
+
+
+def same_host(one: str, other: str) -> bool:
+    """True when two roots are on one host and port: a caller's own credential for one may go to the other."""
+    return urlsplit(one).netloc == urlsplit(other).netloc
 
 
 def is_https(root: str) -> bool:

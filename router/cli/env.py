@@ -5,7 +5,8 @@ import shlex
 import sys
 
 from router.cli.parser import Parser, note
-from router.cli.text import NO_KEY, note_problems, own_logins, read_settings, variables
+from router.cli.text import note_problems, own_logins, read_settings, variables
+from router.settings.kinds import NO_KEY
 from router.store import backends, runs
 from router.store.access import client_key
 from router.store.home import Home, open_home

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from router.backends import Backend
 from router.cli.parser import note
 from router.settings import Loaded, Settings
+from router.settings.kinds import NO_KEY
 from router.store import config
 from router.store.backends import Problem
 from router.store.home import Home
-
-# Where a key is not asked for, tools still want one set.
-NO_KEY = "fairlead"
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:

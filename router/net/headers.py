@@ -1,7 +1,9 @@
-"""Which header fields travel, in both directions. Sources: RFC 9110, 7.6.1; product.md 1 and 10."""
+"""Which fields of a head travel, in both directions. Sources: RFC 9110, 7.6.1; product.md 1 and 10."""
 
+import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from functools import lru_cache
+from urllib.parse import quote, unquote_to_bytes
 
 from h11._headers import Headers
 
@@ -63,8 +65,19 @@ _NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
     b"origin",
     b"referer",
 }
-_NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-fetch-")
-_SUSPECT = frozenset(prefix[:2] for prefix in _NEVER_SENT_PREFIXES)
+# sec-: what a browser says of itself, and the subprotocols of a websocket, where OpenAI's clients put their key.
+_NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-")
+# Gateways, tunnels and clouds have names of their own for a credential, which is meant for them and nobody else.
+_CREDENTIAL = re.compile(
+    rb"(?:.*[-_])?(?:(?:api|access|subscription|functions|master)[-_]?key|auth|authorization|token|secret|password"
+    rb"|passwd|credentials?|jwt[-_]assertion)"
+)
+_QUERY_CREDENTIALS = frozenset(
+    (
+        *(b"key", b"apikey", b"api_key", b"api-key", b"x-api-key", b"x-goog-api-key", b"subscription-key"),
+        *(b"token", b"access_token", b"auth_token", b"id_token", b"authorization", b"client_secret", b"password"),
+    )
+)
 
 SECURITY: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
@@ -97,6 +110,24 @@ def named_in_connection(value: bytes) -> frozenset[bytes]:
     return frozenset(names - _KEPT)
 
 
+# A head has 64 KiB, so that what is remembered is bounded in bytes too.
+@lru_cache(maxsize=256)
+def _stays(name: bytes) -> bool:
+    """True for a lower-case name that goes upstream only where it is one of those to keep."""
+    return name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES) or _CREDENTIAL.fullmatch(name) is not None
+
+
+def upstream_query(query: bytes) -> bytes:
+    """The caller's query as it goes upstream, without parameters that carry a credential; with its mark."""
+    kept = [part for part in query.split(b"&") if _parameter(part) not in _QUERY_CREDENTIALS]
+    return b"?" + b"&".join(kept) if kept else b""
+
+
+def _parameter(part: bytes) -> bytes:
+    name = part.partition(b"=")[0]
+    return (unquote_to_bytes(name) if b"%" in name else name).lower()
+
+
 def upstream_request(
     lines: Lines,
     *,
@@ -114,11 +145,9 @@ def upstream_request(
     coded = False
     for line in lines:
         name = line[1]
-        if name in _NEVER_SENT or name in drop:
+        if _stays(name) or name in drop:
             if name not in keep:
                 continue
-        elif name[:2] in _SUSPECT and name.startswith(_NEVER_SENT_PREFIXES):
-            continue
         elif identity and name == b"accept-encoding":
             if coded:
                 continue

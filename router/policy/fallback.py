@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from router.backends import Backend
+from router.backends.known import same_host
 from router.policy.table import Route, Table
 from router.settings.kinds import Frozen
 from router.settings.tables import Edits
@@ -16,10 +18,17 @@ WHY = "fallback"
 
 
 def chain(route: Route, table: Table) -> list[Route]:
-    """The routes to try after this one, in order; those whose backend is not there are left out."""
+    """The routes to try after this one, in order; those whose backend is not there are left out, and those that would
+    ask for the caller's own credential where another one's host may have it already."""
     if route.model is None:
         return []
-    return [found for text in _names(route, table) if (found := _hop(text, route, table)) is not None]
+    hops = [found for text in _names(route, table) if (found := _hop(text, route, table)) is not None]
+    owner = next((one.backend for one in (route, *hops) if one.backend.auth == "client"), None)
+    return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _shared(hop.backend, owner)]
+
+
+def _shared(backend: Backend, owner: Backend) -> bool:
+    return same_host(backend.root, owner.root)
 
 
 def title(route: Route) -> str:

@@ -12,6 +12,7 @@ Triggers: spend and reservations above a budget; an answer billed to a class tha
 scope: that of a backend's budget leaves other backends alone. Time is a parameter, effects are data.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,10 +73,12 @@ def rules_of(settings: Settings) -> Rules | None:
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
         budgets += _budgets(f"backend {name}", options, "budget_")
-    for account, dollars in settings.guard_accounts_day_usd.items():
-        budgets.append(_budget(f"account {account}", "day", "usd", dollars))
-    for account, dollars in settings.guard_accounts_month_usd.items():
-        budgets.append(_budget(f"account {account}", "month", "usd", dollars))
+    for kind, day, month in (
+        ("account", settings.guard_accounts_day_usd, settings.guard_accounts_month_usd),
+        ("tag", settings.guard_tags_day_usd, settings.guard_tags_month_usd),
+    ):
+        budgets += [_budget(f"{kind} {name}", "day", "usd", dollars) for name, dollars in day.items()]
+        budgets += [_budget(f"{kind} {name}", "month", "usd", dollars) for name, dollars in month.items()]
     if not settings.guard_enabled or not (budgets or settings.guard_billing):
         return None
     return Rules(
@@ -101,9 +104,10 @@ def _budget(scope: str, period: Period, unit: Unit, value: float) -> Budget:
     return Budget(scope, period, unit, round(value * DOLLAR) if unit == "usd" else int(value))
 
 
-def scopes_of(backend: str, account: str) -> tuple[str, ...]:
-    """The scopes of a request that goes to an account."""
-    return ALL, f"backend {backend}", f"account {backend}/{account}"
+def scopes_of(backend: str, account: str, tag: str = "") -> tuple[str, ...]:
+    """The scopes of a request that goes to an account. tag: the caller's, '' for none."""
+    scopes = ALL, f"backend {backend}", f"account {backend}/{account}"
+    return (*scopes, f"tag {tag}") if tag else scopes
 
 
 def held_up(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | None:
@@ -122,8 +126,19 @@ def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[f
     return "running"
 
 
+def is_everywhere(scope: str) -> bool:
+    """True for the scope of a halt that a request meets wherever it is sent."""
+    return scope == ALL or scope.startswith("tag ")
+
+
+def tripped(purse: Purse, now: float) -> str:
+    """Why a budget trips, in words, and when it is there again: a halt that ends before trips anew."""
+    end = purse.term.end
+    return used_up(purse) if math.isinf(end) else f"{used_up(purse)} and begins anew at {clock(end, now)}"
+
+
 def used_up(purse: Purse) -> str:
-    """Why a budget trips, in words."""
+    """What there is to say of a budget that lets nothing more through."""
     budget = purse.budget
     spent = purse.spent
     reserved = purse.running
@@ -168,6 +183,14 @@ def unpriced(model: str, backend: str) -> str:
     return (
         f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
         f"dollars. Set one:   fairlead config set 'prices.{model}.input' 1.5   (and .output)"
+    )
+
+
+def uncounted(path: str) -> str:
+    """What a caller of a path is told whose costs no answer tells of."""
+    return (
+        f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
+        "Let such calls pass:   fairlead config set guard.unpriced allow"
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 Unit = Literal["usd", "tokens"]
 Period = Literal["day", "month"]
 DOLLAR = 10**9
-#: The scope of what is counted over all traffic; others are `backend NAME` and `account NAME/ALIAS`.
+#: The scope of what is counted over all traffic; others are `backend NAME`, `account NAME/ALIAS`, `tag TAG`.
 ALL = "all"
 
 

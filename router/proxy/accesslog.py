@@ -18,6 +18,7 @@ import msgspec
 from router.ir import Usage
 from router.policy.attempts import Attempt, Binding
 from router.settings import Secret
+from router.settings.secretive import SHORTEST
 from router.wire.limits import Windows
 
 RING = 10_000
@@ -28,7 +29,6 @@ FILE_BYTES = 20 << 20
 FILES = 5
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
-_SHORTEST_SECRET = 8
 
 # What looks like a key, whoever issued it.
 _KEYS = re.compile(
@@ -177,12 +177,12 @@ class AccessLog:
         self.bodies = verbose > 1
 
     def hide(self, secrets: Iterable[Secret | None], *, always: bool = False) -> None:
-        """Blot these out of bodies from now on; very short ones would blot out ordinary words.
+        """Blot these out of bodies from now on, but for very short ones.
 
         Of those that are not hidden for always the latest SECRETS are: some keys are new every few minutes.
         """
         texts = [secret.reveal() for secret in secrets if secret is not None]
-        texts = [text for text in texts if len(text) >= _SHORTEST_SECRET]
+        texts = [text for text in texts if len(text) >= SHORTEST]
         if always:
             self._always |= {*texts}
             return

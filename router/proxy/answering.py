@@ -16,6 +16,7 @@ from router.proxy.asking import COMMIT_SECONDS
 from router.proxy.coded import decoder_of
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
+from router.settings.secretive import SHORTEST
 from router.wire import base, codings, dialects, ids
 from router.wire.base import Failure
 from router.wire.tap import Tail, Tap, failure_of, usage_of
@@ -142,6 +143,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
     readable = _readable(upstream, body)
     if status >= 400:
         ticket.record.error = "upstream_error"
+        body, readable = _blotted(ticket, upstream, body, readable)
         if base.decoded(bytes(readable)) is None:
             await _refused(ticket, upstream, readable)
             return None
@@ -158,6 +160,19 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason, shown=readable)
     return None
+
+
+def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -> tuple[bytes, bytes]:
+    """An error without the key that it was sent with: some upstreams repeat it, and it is not the caller's."""
+    assert ticket.target is not None
+    said = readable
+    for secret in ticket.target.hidden:
+        text = secret.reveal().encode()
+        said = said.replace(text, b"[redacted]") if len(text) >= SHORTEST else said
+    if said == readable:
+        return body, readable
+    upstream.lines = [line for line in upstream.lines if line[1] != b"content-encoding"]
+    return said, said
 
 
 async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> None:

@@ -10,6 +10,7 @@ import trio
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.net.headers import SECURITY, RawHeaders, spelled
 from router.net.http11 import Connection, Cut, Request
+from router.policy.tags import tag_of
 from router.proxy import endpoints
 from router.proxy.accesslog import Record
 from router.proxy.exchange import Exchange, refuse
@@ -79,7 +80,9 @@ class Proxy:
         request = ticket.request
         self._gate.check_browser(request)
         ticket.cors = spelled(self._gate.cors(request))
-        ticket.key_header = self._gate.check_key(request)
+        self._gate.check_key(request)
+        ticket.own = self._gate.own
+        ticket.record.tag = tag_of(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(ticket.connection, request, path)
             ticket.record.status = 200

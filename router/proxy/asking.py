@@ -8,7 +8,7 @@ from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
 from router.net.client import Broken
 from router.net.client import Exchange as Upstream
-from router.net.headers import Lines, changed, named_in_connection, upstream_request
+from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
 from router.net.http11 import Cut
 from router.policy.routes import Route, decide
 from router.policy.traits import NO_TRAITS, Traits
@@ -269,7 +269,7 @@ def _path(ticket: Ticket, target: Target) -> bytes:
     if ticket.plan is not None:
         return target.prefix + ticket.plan.path[3:].encode("ascii")
     _, mark, query = ticket.request.target.partition(b"?")
-    return target.prefix + ticket.call.path[3:].encode("ascii") + mark + query
+    return target.prefix + ticket.call.path[3:].encode("ascii") + (upstream_query(query) if query else mark)
 
 
 def _length(size: int) -> tuple[bytes, bytes, bytes]:
@@ -305,8 +305,8 @@ def _lines(ticket: Ticket, target: Target) -> Lines:
         drop |= named_in_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
-    if ticket.key_header in keep:
-        keep -= {ticket.key_header}
+    if keep:
+        keep = ticket.passed_on(keep)
     lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
     if ticket.changes:
         lines = changed(lines, ticket.changes)

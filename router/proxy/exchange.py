@@ -13,7 +13,7 @@ from router.net.client import Broken
 from router.net.client import Exchange as Upstream
 from router.net.headers import spelled
 from router.net.http11 import Cut
-from router.policy.guard_budgets import ALL
+from router.policy.guard import is_everywhere
 from router.policy.retry import Fault, fault_of, hold_of
 from router.policy.sessions import family_of
 from router.proxy import answering, guarding
@@ -77,7 +77,7 @@ class Exchange:
                 error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
                 refusal = Refusal(fault=Fault.SILENT, status=error.status, error=error, broke=True)
         except Halted as error:
-            if error.scope == ALL:
+            if is_everywhere(error.scope):
                 raise
             refusal = Refusal(fault=Fault.HALTED, status=error.status, error=error)
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:

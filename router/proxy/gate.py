@@ -10,6 +10,7 @@ from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMe
 from router.net.headers import RawHeaders
 from router.net.http11 import Request
 from router.settings import Secret, Settings
+from router.settings.kinds import NO_KEY
 
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "host.docker.internal"))
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
@@ -22,7 +23,7 @@ class Gate:
     """The checks of one proxy. key: what clients must send, None when nothing is asked."""
 
     def __init__(self, settings: Settings, key: Secret | None, operator_token: Secret):
-        self._token = operator_token.reveal().encode()
+        self._token = operator_token
         self.take(settings, key)
 
     def take(self, settings: Settings, key: Secret | None) -> None:
@@ -31,6 +32,9 @@ class Gate:
         self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
         self._key = key.reveal().encode() if key else None
+        known = (key, settings.api_key, self._token)
+        #: What is fairlead's own and goes nowhere, whether it is asked for or not.
+        self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
         self._good: set[bytes] = set()
 
     def check_browser(self, request: Request) -> None:
@@ -76,17 +80,14 @@ class Gate:
         if len(self._good) < _HOSTS_REMEMBERED:
             self._good.add(host)
 
-    def check_key(self, request: Request) -> bytes:
-        """The lower-case name of the header that held fairlead's own key, b"" when none is asked for.
-
-        Raises Unauthenticated.
-        """
+    def check_key(self, request: Request) -> None:
+        """Refuse a client without fairlead's own key, where one is asked for. Raises Unauthenticated."""
         if self._key is None:
-            return b""
+            return
         for name in (b"x-fairlead-key", b"x-api-key", b"authorization"):
             value = request.fields.get(name)
-            if value is not None and hmac.compare_digest(_bare(value), self._key):
-                return name
+            if value is not None and hmac.compare_digest(bare(value), self._key):
+                return
         raise Unauthenticated(
             "fairlead asks for its client key here. `fairlead env` prints it; send it as x-api-key, as a Bearer "
             "token, or as x-fairlead-key."
@@ -94,15 +95,16 @@ class Gate:
 
     def check_operator(self, request: Request) -> None:
         """Refuse all but the holder of the home's operator token. Raises Unauthenticated."""
-        if not hmac.compare_digest(_bare(request.fields.get(b"authorization", b"")), self._token):
+        if not hmac.compare_digest(bare(request.fields.get(b"authorization", b"")), self._token.reveal().encode()):
             raise Unauthenticated("This path needs the operator token, which lies in fairlead's home.")
 
     def proof(self, nonce: bytes) -> bytes:
         """What shows a command that this listener holds the token: HMAC-SHA256 of its nonce, in hex."""
-        return hmac.digest(self._token, nonce, "sha256").hex().encode()
+        return hmac.digest(self._token.reveal().encode(), nonce, "sha256").hex().encode()
 
 
-def _bare(value: bytes) -> bytes:
+def bare(value: bytes) -> bytes:
+    """A credential without the scheme in front of it."""
     return value[7:].strip() if value[:7].lower() == b"bearer " else value
 
 

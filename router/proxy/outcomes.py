@@ -12,7 +12,7 @@ from router.policy.retry import Fault, Hold, Step, span
 from router.policy.routes import Route
 from router.proxy.accounts import account_words
 from router.proxy.services import Service
-from router.proxy.slots import Waited
+from router.proxy.slots import Line, Waited
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
 from router.wire.translate import Plan
@@ -146,10 +146,17 @@ def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
         bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
         return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
-        f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}); its next place is in "
-        f"{span(max(0.0, left))}, and a request waits {service.patience:g} s (queue.timeout).",
+        f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
+        f"{_figures(line, waited.limit, now)}); its next place is in {span(seconds or 0)}, and a request waits "
+        f"{service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
+
+
+def _figures(line: Line, limit: str, now: float) -> str:
+    """How full a limit of the user's own is: ` = 60, 60 in use`."""
+    used = line.pace.used(now).get(limit)
+    return f" = {line.pace.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
 
 
 def _needed(want: Want) -> str:

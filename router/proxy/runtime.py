@@ -179,7 +179,7 @@ class Runtime:
         self.snapshot = Snapshot(settings, table, firsts, services, problems, self.carriers)
         every = [target for service in services.values() for target in service.targets.values()]
         self.connections.configure({target.origin for target in every}, self.outbound.roots)
-        self.log.hide(target.secret for target in every)
+        self.log.hide(secret for target in every for secret in target.hidden)
         self.credentials.keep({target.reference for target in every if target.reference is not None})
         if all(entry.loaded or entry.problem for entry in self.catalogs.values()):
             self._settled.set()

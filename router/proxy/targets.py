@@ -13,6 +13,7 @@ from router.net.outbound import DIRECT, Outbound
 from router.policy.table import DEMO
 from router.proxy.credentials import Credential, auth_header, credentials_of
 from router.settings import Secret, Settings
+from router.settings.secretive import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
@@ -51,6 +52,13 @@ class Target:
     total: float
     ask_identity: bool = True
     edits: Edits | None = None
+
+    @property
+    def hidden(self) -> list[Secret]:
+        """What its requests carry that nobody else is to see: the key, and configured headers that look like one."""
+        headers = self.edits.set_headers.items() if self.edits is not None else ()
+        found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
+        return found if self.secret is None else [self.secret, *found]
 
     def check(self) -> None:
         """Raise Unauthenticated when the key cannot be had."""

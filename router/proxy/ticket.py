@@ -1,5 +1,7 @@
 """What is known of one request; it is handed from the asking half of an exchange to the answering half."""
 
+import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,8 +17,10 @@ from router.policy.attempts import Attempt
 from router.policy.routes import Route
 from router.proxy.accesslog import Record
 from router.proxy.changes import Changes
+from router.proxy.gate import bare
 from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
+from router.settings import Secret
 from router.wire.context import HEADER_LIMIT, NOTED, losses_text
 from router.wire.dialects import Call
 from router.wire.peek import Top
@@ -46,7 +50,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Ticket:
-    """One request on its way. key_header: the header that held fairlead's own key, which goes nowhere.
+    """One request on its way. own: fairlead's own keys, which go nowhere.
 
     cors: what lets a page of a listed origin read the answer. held: bytes of the request body that are counted.
     kept: bytes of each body that are kept beside the request, for history.capture or -vv.
@@ -62,7 +66,7 @@ class Ticket:
     request: Request
     call: Call
     record: Record
-    key_header: bytes = b""
+    own: Sequence[bytes] = field(default=(), repr=False)
     facts: Facts | None = None
     route: Route | None = None
     target: Target | None = None
@@ -100,6 +104,16 @@ class Ticket:
         self.asked = None
         self.runtime.buffers.give(self.held)
         self.held = 0
+
+    def passed_on(self, keep: frozenset[bytes]) -> frozenset[bytes]:
+        """The headers with the caller's own credential, of those to keep, which may hold fairlead's too. What goes
+        upstream may come back in an answer: it is hidden in what is kept of one."""
+        values = [(name, bare(value)) for _, name, value in self.request.lines if name in keep]
+        own = {name for name, value in values if any(hmac.compare_digest(value, one) for one in self.own)}
+        if self.kept:
+            hidden = [Secret(value.decode("latin-1")) for name, value in values if name not in own]
+            self.runtime.log.hide(hidden)
+        return keep - own
 
     def attempt(self) -> Attempt:
         """Begin an attempt at the backend and account that the record names; whoever ends it says how it ended. The

@@ -15,13 +15,14 @@ from router import __version__
 from router.errors import BadGateway
 from router.ir import Facts
 from router.net.client import Exchange as Upstream
-from router.net.headers import CREDENTIALS, Lines, changed
+from router.net.headers import Lines, changed
 from router.net.http11 import Cut
 from router.policy.routes import Route
 from router.proxy import bodies
 from router.proxy.coded import decoded
 from router.proxy.credentials import auth_header
 from router.proxy.edits import Edited, edit
+from router.proxy.gate import bare
 from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
 from router.proxy.ticket import Ticket
@@ -188,11 +189,10 @@ def lines(ticket: Ticket, target: Target) -> Lines:
 
 def _passed_on(ticket: Ticket, target: Target) -> tuple[bytes, bytes, bytes] | None:
     """The caller's own credential in the form of the other vendor, where it is the one to use."""
-    for name in sorted(CREDENTIALS & (target.keep - {ticket.key_header}), reverse=True):
+    for name in sorted(ticket.passed_on(target.keep), reverse=True):
         value = ticket.request.fields.get(name)
         if value:
-            bare = value[7:] if value[:7].lower() == b"bearer " else value
-            return auth_header(target.backend, Secret(bare.decode("ascii", "ignore")))
+            return auth_header(target.backend, Secret(bare(value).decode("ascii", "ignore")))
     return None
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import msgspec
 
-from router.settings.fields import ACCOUNT_BUDGETS, ACCOUNT_GROUPS, ACCOUNT_RATES, ALIASES, CHAINS, LOSSES
+from router.settings.fields import (
+    ACCOUNT_BUDGETS,
+    ACCOUNT_GROUPS,
+    ACCOUNT_RATES,
+    ALIASES,
+    CHAINS,
+    LOSSES,
+    TAG_BUDGETS,
+)
 from router.settings.kinds import (
     BACKEND,
     BUDGET,
@@ -246,6 +254,8 @@ class Settings:
     pool_accounts_group: Mapping[str, str] = Frozen[str]()
     guard_accounts_day_usd: Mapping[str, float] = Frozen[float]()
     guard_accounts_month_usd: Mapping[str, float] = Frozen[float]()
+    guard_tags_day_usd: Mapping[str, float] = Frozen[float]()
+    guard_tags_month_usd: Mapping[str, float] = Frozen[float]()
     routes: tuple[Rule, ...] = ()
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
     prices: Mapping[str, Price] = Frozen[Price]()
@@ -271,6 +281,8 @@ TABLES: tuple[Entry, ...] = (
     ),
     Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a day of this account"),
     Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a month of this account"),
+    Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars for a day of requests with this x-fairlead-tag"),
+    Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars for a month of requests with this x-fairlead-tag"),
 )
 
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

@@ -9,6 +9,7 @@ from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, Ki
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_TAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:/@+-]{0,63}")
 _LOSS_PATH = re.compile(r"\w+(?:[ .-]\w+)*", re.ASCII)
 _FRAMING = "fairlead writes it itself, for each connection"
 _CREDENTIAL = "credentials belong to the backend's account:   fairlead backend add NAME --key-stdin"
@@ -31,7 +32,7 @@ _REFUSED_HEADERS = {
 _REFUSED_PREFIXES = {
     "x-fairlead-": "these names are fairlead's own",
     "x-forwarded-": _TRACE,
-    "sec-fetch-": _TRACE,
+    "sec-": _TRACE,
 }
 _REFUSED_FIELDS = {
     "model": "a rule's or an alias's model decides it",
@@ -215,6 +216,20 @@ def _account(text: str) -> str:
     raise Wrong("it is no account, such as groq/work: a backend's name, a slash, an alias")
 
 
+def _tag(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _tagged(text: str) -> str:
+    try:
+        return TAG.text(text)
+    except Wrong:
+        raise Wrong(f"it is not {TAG.expected}") from None
+
+
+TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _tag)
 VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
 JSON = _Json(_JSON, "json", _json_text)
 HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
@@ -233,6 +248,7 @@ ACCOUNT_RATES = Map(
 ACCOUNT_GROUPS = Map(
     "a table of accounts, such as groq/work, and names of their groups", "table", _no_text, _account, TEXT, folds=True
 )
+TAG_BUDGETS = Map("a table of tags and US dollars", "table", _no_text, _tagged, BUDGET, folds=False)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",

@@ -1,12 +1,12 @@
 """Keys as commands name them: `timeouts.idle`, `aliases.gpt-4.1`, `backends.groq.set_headers.X-Title`."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, cast
 
 from router.errors import CommandError
+from router.settings import secretive
 from router.settings.declared import DECLARATIONS, TABLES, Declaration
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, Kind, Wrong, clean, display
@@ -17,10 +17,6 @@ _DECLARED = {entry.key: entry for entry in DECLARATIONS}
 _MAPS = {entry.key: entry.kind for entry in TABLES}
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
 _PRICES = {entry.key: entry.kind for entry in PRICE}
-
-# Names of headers, fields and unknown keys whose values are not shown, and values that look like a key anywhere.
-_SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +129,13 @@ def redacted(path: Path, value: Any) -> Any:
     # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
-    if names == ["api_key"] or any(_SECRET_NAME.search(name) for name in judged):
+    if names == ["api_key"] or any(secretive.tells(name) for name in judged):
+        return "set"
+    if "set_headers" in names[:-1] and secretive.is_secret_header(names[-1], str(value)):
         return "set"
     declared = _DECLARED.get(".".join(names))
     if declared is not None and declared.kind.hides(value):
         return "set"
-    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and _SECRET_VALUE.search(value):
+    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and secretive.looks(value):
         return "set"
     return value if isinstance(value, int | float | str) else str(value)

@@ -12,6 +12,9 @@ import msgspec
 
 V = TypeVar("V")
 
+#: What tools are given as a key where none is asked for, since they want one set: it counts as no credential.
+NO_KEY = "fairlead"
+
 
 class Secret:
     """A key or token. Its text form is `set`, so that it cannot reach a log or an error by accident."""

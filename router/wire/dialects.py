@@ -67,6 +67,8 @@ _CLOSED = re.compile(
     re.IGNORECASE,
 )
 
+_SPENDS = re.compile(r"^/v1/(?:images|audio|videos|batches|messages/batches|fine_tuning|rerank|realtime)(?:/|$)")
+
 
 def canonical(path: str) -> str | None:
     """The path with one /v1 in front; None when it is no path of an LLM's API."""
@@ -79,6 +81,11 @@ def closed(path: str, method: str) -> bool:
     """True for a canonical path that needs passthrough = all, however it is percent-encoded."""
     path = re.sub("/+", "/", unquote(path))
     return _CLOSED.match(path) is not None or (method == "DELETE" and not path.startswith("/v1/responses/"))
+
+
+def spends(path: str, method: str) -> bool:
+    """True for a canonical path whose POST costs money that no answer tells of: pictures, sound, batches, training."""
+    return method == "POST" and _SPENDS.match(path) is not None
 
 
 def call(path: str, *, anthropic: bool) -> Call:

@@ -21,7 +21,9 @@ from router.wire.moments import date_of, seconds_until
 
 _ANTHROPIC, _OTHERS = b"anthropic-ratelimit-", b"x-ratelimit-"
 _UNIFIED = b"anthropic-ratelimit-unified-"
-_CLAIM = _UNIFIED + b"representative-claim"
+_CLAIM, _STATUS = _UNIFIED + b"representative-claim", _UNIFIED + b"status"
+_OVERAGE_STATUS, _OVERAGE_USED = _UNIFIED + b"overage-status", _UNIFIED + b"overage-in-use"
+_OVERAGE = "overage"
 _SHARE, _LEFT, _WHOLE, _RESET = b"-utilization", b"remaining", b"limit", b"reset"
 _WINDOWS = (_UNIFIED + b"5h" + _SHARE, _UNIFIED + b"7d" + _SHARE)
 _NAME_LIMIT, _LIMITS = 40, 24
@@ -88,12 +90,21 @@ def told(fields: Mapping[bytes, bytes]) -> Told:
 def reading(fields: Mapping[bytes, bytes]) -> Reading:
     """What these headers (lower-case name -> value) tell the history and the guard."""
     places = _places(tuple(fields))
-    claim = fields.get(_CLAIM, b"")
-    if not places:
-        return Reading(claim[:64].decode("ascii", "replace"), None) if claim else _NOTHING
+    if not places and _CLAIM not in fields and _STATUS not in fields:
+        return _NOTHING
     shares = [used for place in places if (used := _used(place, fields)) is not None]
     windows = _windows(fields) if _WINDOWS[0] in fields or _WINDOWS[1] in fields else None
-    return Reading(claim[:64].decode("ascii", "replace"), max(shares, default=None), windows)
+    return Reading(_billed_to(fields), max(shares, default=None), windows)
+
+
+def _billed_to(fields: Mapping[bytes, bytes]) -> str:
+    """The class a request was billed to. The claim may name the limit that is used up; an answer that came all the
+    same was billed to overage, as Anthropic's own client takes it."""
+    if fields.get(_STATUS) == b"rejected" and fields.get(_OVERAGE_STATUS, b"").startswith(b"allowed"):
+        return _OVERAGE
+    if fields.get(_OVERAGE_USED, b"").lower() == b"true":
+        return _OVERAGE
+    return fields.get(_CLAIM, b"")[:64].decode("ascii", "replace")
 
 
 class _Place(NamedTuple):

@@ -22,6 +22,14 @@ def listening():
 
 
 @pytest.fixture
+def up():
+    """A scripted upstream of its own."""
+    listening = Upstream()
+    yield listening
+    listening.stop()
+
+
+@pytest.fixture
 def upstream(listening):
     """The scripted upstream behind every backend of `fairlead` and `hasty`."""
     listening.clear()

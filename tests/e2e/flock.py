@@ -196,15 +196,15 @@ class Caller:
     async def __aexit__(self, *_):
         await self.close()
 
-    async def ask(self, path, body, headers=(), method="POST"):
-        """Send one request and read all of its answer."""
+    async def ask(self, path, body, headers=(), method="POST", kind="application/json"):
+        """Send one request and read all of its answer. kind: of the body."""
         if self._stream is None:
             self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
             self._conn = h11.Connection(h11.CLIENT)
         conn, stream = self._conn, self._stream
         fields = [("host", "localhost"), ("content-length", str(len(body))), *headers]
         if body:
-            fields.append(("content-type", "application/json"))
+            fields.append(("content-type", kind))
         found = Answer()
         try:
             data = conn.send(h11.Request(method=method, target=path, headers=fields))

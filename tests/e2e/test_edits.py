@@ -1,5 +1,6 @@
 """The edits of a request that product.md 1 allows: the model's name, the usage probe, the billing line, credentials."""
 
+import gzip
 import json
 
 import pytest
@@ -243,6 +244,28 @@ def test_own_key_goes_nowhere(keyed, upstream, form, name):
     assert key not in b"".join(value for _, value in seen.lines)
     if name == "own":
         assert seen.field(other[0]) == other[1]
+
+
+@pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("status", [b"400 Bad Request", b"401 Unauthorized", b"500 Oops"])
+def test_an_error_that_repeats_the_key(fairlead, upstream, status, coded):
+    """The backend's key is taken out of it: the caller may not know it. All else is word for word."""
+    text = b'{"error":{"message":"no key %b here","type":"x","param":null,"code":null}}'
+    body = text % UPSTREAM_KEY.encode()
+    fields = ((b"Content-Encoding", b"gzip"),) if coded else ()
+    upstream.default = (plain(gzip.compress(body) if coded else body, status, *fields),)
+    answer = ask(fairlead.port, EMBEDDINGS.path, EMBEDDINGS.body("oai:m"))
+    assert answer.status == int(status[:3])
+    assert answer.body == text % b"[redacted]"
+    assert answer.field(b"content-encoding") is None
+
+
+def test_what_stands_for_no_key_goes_nowhere(fairlead, upstream):
+    """`fairlead` as a key is none: the tool's own login goes alone to a backend that takes the caller's."""
+    upstream.script(plain(CHAT.whole))
+    ask(fairlead.port, CHAT.path, CHAT.body("own:m"), CREDENTIALS[0], (b"X-Api-Key", b"fairlead"))
+    [seen] = upstream.seen
+    assert (seen.field(b"authorization"), seen.field(b"x-api-key")) == (CREDENTIALS[0][1], None)
 
 
 def test_named_in_connection(fairlead, upstream):

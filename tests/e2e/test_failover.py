@@ -190,54 +190,6 @@ def test_sessions_for_long(tmp_path):
     trio.run(converse, tmp_path, 1000)
 
 
-VENDORS = {"anthropic": ("messages",), "openai": ("chat", "responses"), "groq": ("chat",)}
-CANARIES = [
-    *(
-        "authorization",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "cookie",
-        "proxy-authorization",
-        "openai-organization",
-    ),
-    *("openai-project", "x-fairlead-key", "x-stainless-lang", "x-forwarded-for"),
-]
-
-
-@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
-@pytest.mark.parametrize("chain", [("anthropic", "openai", "groq"), ("groq", "anthropic", "openai")])
-def test_no_key_reaches_another_vendor(tmp_path, path, chain):
-    """Each backend of a chain, native or translated, gets its own key and nothing that is meant for another."""
-
-    async def main():
-        first, *others = chain
-        fallback = {"m": tuple(f"{name}:m" for name in others)}
-        modes = {f"key-of-{name}-0123456789": "529" for name in chain[:-1]}
-        async with flock(modes, keep=True) as up:
-            backends = [
-                backend(name, up.root, protocols=spoken, vendor=name, auth="key", key=f"key-of-{name}-0123456789")
-                for name, spoken in VENDORS.items()
-            ]
-            async with served(tmp_path, *backends, tables={"fallback": fallback}, default_backend=first) as serving:
-                headers = [(name, f"canary-{name}") for name in CANARIES]
-                answer = await once(serving.port, path, message(f"{first}:m", stream=False), headers)
-        return answer, up.seen
-
-    answer, seen = trio.run(main)
-    assert (answer.status, answer.fields["x-fairlead-attempts"]) == (200, "3")
-    assert answer.fields["x-fairlead-fallback"] == f"{chain[-1]}:m"
-    assert len(seen) == 3
-    own = {"anthropic": ("anthropic-",), "openai": ("openai-",), "groq": ()}
-    for name, (fields, body) in zip(chain, seen, strict=True):
-        text = b" ".join(value for value in fields.values()) + body
-        for other in VENDORS:
-            assert (f"key-of-{other}".encode() in text) is (other == name), f"{name} got the key of {other}"
-        for header in CANARIES:
-            if f"canary-{header}".encode() in text:
-                assert header.startswith(("x-stainless", *own[name])), f"{name} got {header}"
-
-
 def test_chain_keeps_its_order(tmp_path):
     """The accounts of a backend come before the chain, and the chain is asked in its order."""
 

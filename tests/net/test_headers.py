@@ -12,6 +12,7 @@ from router.net.headers import (
     named_in_connection,
     shown,
     spelled,
+    upstream_query,
     upstream_request,
 )
 
@@ -44,6 +45,23 @@ NEVER_SENT = [
     b"x-fairlead-key",
     b"x-fairlead-anything",
     b"sec-fetch-site",
+    b"sec-websocket-protocol",
+]
+# What others call a credential; a configured header may have such a name.
+NAMED_CREDENTIALS = [
+    b"x-openai-api-key",
+    b"openai_api_key",
+    b"apikey",
+    b"ocp-apim-subscription-key",
+    b"x-functions-key",
+    b"helicone-auth",
+    b"cf-aig-authorization",
+    b"cf-access-client-secret",
+    b"cf-access-jwt-assertion",
+    b"x-auth-token",
+    b"token",
+    b"x-gateway-password",
+    b"x-client-credentials",
 ]
 CREDENTIALS = [b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"]
 NEVER_RELAYED = [
@@ -75,6 +93,11 @@ PASSING = [
     b"retry-after",
     b"server",
     b"traceparent",
+    b"idempotency-key",
+    b"x-token-count",
+    b"author",
+    b"x-monkey",
+    b"x-secretary",
 ]
 
 
@@ -96,12 +119,12 @@ def sent(lines, *, drop=frozenset(), keep=frozenset(), identity=True):
 
 
 @settings(max_examples=200, deadline=None)
-@given(fields([*PASSING, *NEVER_SENT, *CREDENTIALS, b"accept-encoding", b"dropped"]), st.booleans())
+@given(fields([*PASSING, *NEVER_SENT, *CREDENTIALS, *NAMED_CREDENTIALS, b"accept-encoding", b"dropped"]), st.booleans())
 def test_a_request_goes_upstream_in_order_and_as_spelled(lines, identity):
     """Host comes first and is the upstream's; of the caller's own, nothing of the lists passes, all else as it came."""
     out = sent(lines, drop=frozenset((b"dropped",)), identity=identity)
     assert out[0] == (b"Host", b"host", b"up.example")
-    stopped = {*NEVER_SENT, *CREDENTIALS, b"dropped"}
+    stopped = {*NEVER_SENT, *CREDENTIALS, *NAMED_CREDENTIALS, b"dropped"}
     kept = [line for line in lines if line[1] not in stopped]
     coding = b"accept-encoding"
     if identity:
@@ -127,6 +150,31 @@ def test_the_callers_credential_passes_only_when_kept(name):
     lines = spelled([(name.title(), b"secret")])
     assert name not in first_values(sent(lines))
     assert sent(lines, keep=frozenset((name,)))[1] == lines[0]
+
+
+@pytest.mark.parametrize("name", NAMED_CREDENTIALS)
+def test_other_names_of_credentials(name):
+    """They go to nobody, whatever stands in front; the user may set them for a backend."""
+    assert first_values(sent(spelled([(name, b"secret"), (b"x-" + name, b"secret")]), identity=False)).keys() == {
+        b"host"
+    }
+    assert changeable(name)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"beta=true", b"?beta=true"),
+        (b"limit=9&after=file-1&page_token=x", b"?limit=9&after=file-1&page_token=x"),
+        (b"key=secret", b""),
+        (b"beta=true&key=secret&x=%20&&API_KEY=secret", b"?beta=true&x=%20&"),
+        (b"a%70i-key=secret&alt=sse&access_token=secret", b"?alt=sse"),
+        (b"monkey=1&key", b"?monkey=1"),
+    ],
+)
+def test_a_query_goes_upstream_without_credentials(query, expected):
+    """All other parameters as they came, in order."""
+    assert upstream_query(query) == expected
 
 
 @pytest.mark.parametrize("name", [b"cookie", b"proxy-authorization", b"x-forwarded-for", b"x-fairlead-key"])

@@ -1,6 +1,7 @@
 """The guard's states and words, in virtual time."""
 
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.policy import guard
 from router.policy.guard import Halt, budget_lines, held_up, refusal, rules_of, scopes_of, state_of
-from router.policy.guard_budgets import ALL, DOLLAR, BookView, Budget, Purse, term
+from router.policy.guard_budgets import ALL, DOLLAR, BookView, Budget, Purse, Term, term
 from router.settings import Frozen, Settings
 from router.settings.tables import BackendOptions
 
@@ -40,6 +41,8 @@ def test_every_budget_of_the_settings():
             guard_month_tokens=20,
             guard_accounts_day_usd=Frozen({"groq/work": 2.0}),
             guard_accounts_month_usd=Frozen({"groq/work": 9.0}),
+            guard_tags_day_usd=Frozen({"night": 3.0}),
+            guard_tags_month_usd=Frozen({"night": 4.0}),
             backends=Frozen({"groq": options, "box": BackendOptions()}),
         )
     )
@@ -52,10 +55,14 @@ def test_every_budget_of_the_settings():
         Budget("backend groq", "month", "tokens", 7),
         Budget("account groq/work", "day", "usd", 2 * DOLLAR),
         Budget("account groq/work", "month", "usd", 9 * DOLLAR),
+        Budget("tag night", "day", "usd", 3 * DOLLAR),
+        Budget("tag night", "month", "usd", 4 * DOLLAR),
     }
     assert len(rules.budgets_of(scopes_of("box", "main"))) == 4
     assert len(rules.budgets_of(scopes_of("groq", "work"))) == 8
     assert len(rules.budgets_of(scopes_of("groq", "home"))) == 6
+    assert len(rules.budgets_of(scopes_of("groq", "home", "night"))) == 8
+    assert len(rules.budgets_of(scopes_of("groq", "home", "day"))) == 6
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1, 1e6))
@@ -101,10 +108,12 @@ def test_the_table_of_states(halts, warnings, share, state):
 def test_why_a_budget_trips():
     """What is spent and what is reserved are told apart, with the budget's own name."""
     found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
-    assert guard.used_up(found) == (
-        "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
-    )
+    used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
+    assert guard.used_up(found) == used
     assert guard.used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.tripped(found, NOW) == f"{used} and begins anew at {guard.clock(found.term.end, NOW)}"
+    found.term = Term("day 9999-12-31", NOW, math.inf)
+    assert guard.tripped(found, NOW) == used
     assert guard.nearly_used(found) == "80 % of the day budget of $5.00 is spent"
 
 

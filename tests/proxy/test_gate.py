@@ -129,22 +129,29 @@ def test_only_a_listed_origin_gets_cors_headers(asked):
 
 
 @pytest.mark.parametrize(
-    ("fields", "header"),
+    "fields",
     [
-        ({"x_fairlead_key": "{}"}, b"x-fairlead-key"),
-        ({"x_api_key": "{}"}, b"x-api-key"),
-        ({"authorization": "Bearer {}"}, b"authorization"),
-        ({"authorization": "bearer  {}"}, b"authorization"),
-        ({"authorization": "{}"}, b"authorization"),
-        ({"x_fairlead_key": "{}", "authorization": "Bearer own-login"}, b"x-fairlead-key"),
-        ({"x_api_key": "own", "authorization": "Bearer {}"}, b"authorization"),
-        ({"x_fairlead_key": "wrong", "x_api_key": "{}"}, b"x-api-key"),
+        {"x_fairlead_key": "{}"},
+        {"x_api_key": "{}"},
+        {"authorization": "Bearer {}"},
+        {"authorization": "bearer  {}"},
+        {"authorization": "{}"},
+        {"x_fairlead_key": "{}", "authorization": "Bearer own-login"},
+        {"x_api_key": "own", "authorization": "Bearer {}"},
+        {"x_fairlead_key": "wrong", "x_api_key": "{}"},
     ],
 )
-def test_the_key_opens_by_any_of_three_headers(asked, fields, header):
-    """And the one that held it is named, since it goes no further."""
+def test_the_key_opens_by_any_of_three_headers(asked, fields):
+    """Whatever stands in the others."""
     sent = {name: value.format(KEY.reveal()) for name, value in fields.items()}
-    assert gate(KEY).check_key(asked(**sent)) == header
+    gate(KEY).check_key(asked(**sent))
+
+
+def test_what_is_fairleads_own_is_known():
+    """The key that is asked for, one that is set and not asked for, the operator token, and what stands for no key."""
+    known = {KEY.reveal().encode(), b"fl-configured-0123456789", TOKEN.reveal().encode(), b"fairlead"}
+    assert {*gate(KEY, API_KEY="fl-configured-0123456789").own} == known
+    assert {*gate().own} == {TOKEN.reveal().encode(), b"fairlead"}
 
 
 @pytest.mark.parametrize(
@@ -169,8 +176,9 @@ def test_without_the_key_nothing_opens(asked, fields):
 
 
 def test_without_a_key_everyone_may_call(asked):
-    """And every header is the caller's own."""
-    assert gate().check_key(asked(x_api_key="own")) == b""
+    """With any credential of their own, or with none."""
+    gate().check_key(asked(x_api_key="own"))
+    gate().check_key(asked())
 
 
 def test_operators_hold_the_token(asked):

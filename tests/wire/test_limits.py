@@ -17,6 +17,36 @@ NOW = 1767225600
         ({}, "", None),
         ({b"content-type": b"0.9"}, "", None),
         ({UNIFIED + b"representative-claim": b"overage"}, "overage", None),
+        ({UNIFIED + b"representative-claim": b"overage", UNIFIED + b"overage-in-use": b"true"}, "overage", None),
+        ({UNIFIED + b"representative-claim": b"five_hour", UNIFIED + b"overage-in-use": b"true"}, "overage", None),
+        ({UNIFIED + b"representative-claim": b"five_hour", UNIFIED + b"overage-in-use": b"false"}, "five_hour", None),
+        (
+            {
+                UNIFIED + b"status": b"rejected",
+                UNIFIED + b"representative-claim": b"seven_day",
+                UNIFIED + b"overage-status": b"allowed_warning",
+            },
+            "overage",
+            None,
+        ),
+        (
+            {
+                UNIFIED + b"status": b"rejected",
+                UNIFIED + b"representative-claim": b"seven_day",
+                UNIFIED + b"overage-status": b"rejected",
+            },
+            "seven_day",
+            None,
+        ),
+        (
+            {
+                UNIFIED + b"status": b"allowed",
+                UNIFIED + b"representative-claim": b"five_hour",
+                UNIFIED + b"overage-status": b"allowed",
+            },
+            "five_hour",
+            None,
+        ),
         ({UNIFIED + b"5h-utilization": b"0.42", UNIFIED + b"7d-utilization": b"0.1"}, "", 0.42),
         ({b"anthropic-ratelimit-tokens-limit": b"80000", b"anthropic-ratelimit-tokens-remaining": b"20000"}, "", 0.75),
         ({b"x-ratelimit-limit-requests": b"100", b"x-ratelimit-remaining-requests": b"100"}, "", 0.0),
