@@ -34,17 +34,17 @@ class Sizes:
 
 
 class Times:
-    """A histogram of durations. held: as in history_buckets; sum: seconds."""
+    """A histogram of durations. held: by bucket of history_buckets; sum: seconds."""
 
     __slots__ = ("held", "sum")
 
     def __init__(self) -> None:
-        self.held = 0
+        self.held = [0] * buckets.COUNT
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one."""
-        self.held += buckets.one(seconds * 1e6)
+        self.held[buckets.bucket(seconds * 1e6)] += 1
         self.sum += seconds
 
 

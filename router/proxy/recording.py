@@ -1,13 +1,18 @@
 """From a finished request to its entry in the history, the metrics and the live stream.
 
-This runs on the request path, once a request: it copies fields, and hands over. A generation whose usage cannot be
-read, or that was cut, is counted by an estimate and marked: by the bytes sent, and by the pieces that came.
+This runs on the request path, once a request: it hands over the record, which nobody changes any more; what can be
+made of it later, in the writer's thread, is made there. A generation whose usage cannot be read, or that was cut, is
+counted by an estimate and marked: by the bytes sent, and by the pieces that came.
 """
 
+import contextlib
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from router.policy.clients import client_of
 from router.policy.prices import PRICED, Prices, Tokens
@@ -16,6 +21,7 @@ from router.proxy.counters import Counters
 from router.settings import Settings
 from router.store.history import Entry, History, Priced
 from router.store.ledger import Ledger
+from router.wire.dialects import Call
 from router.wire.limits import reading
 
 if TYPE_CHECKING:
@@ -26,60 +32,125 @@ BYTES_PER_TOKEN = 3.6
 RECENT = 50
 #: Of a path that is kept: a head may hold one of 64 KiB, and thousands of entries may wait.
 PATH_LIMIT = 200
+#: Requests that have ended and wait to be told of: more do not wait, and at so many the ledger's thread is hurried.
+UNTOLD, HURRY = 1000, 500
+#: How many are told of at a time: 0.2 ms in which no request gets on.
+TOGETHER = 25
+#: Bytes of an answer's head that may wait.
+HEAD_LIMIT = 16_384
 #: Who is told of each finished request; it must not wait.
 Listener = Callable[[Entry], None]
+
+
+class Ended(msgspec.Struct, gc=False):
+    """A request that has ended. call: None for one that could not be read. status, fields: of the head of the last
+    answer from upstream, None where there was none, or where it was read."""
+
+    record: Record
+    call: Call | None = None
+    status: int = 0
+    fields: Mapping[bytes, bytes] | None = None
 
 
 class Recorder:
     """The history, the metrics and the listeners of one proxy. settings: those that hold now."""
 
     def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
+        self._ledger = ledger
         self._settings = settings
         self._prices = Prices()
         self._pricing = threading.Lock()
         self._history = History(ledger, self.price, lambda: settings().history_retention)
-        self.counters = Counters()
-        self.recent: deque[Entry] = deque(maxlen=RECENT)
         self.listeners: set[Listener] = set()
-        #: Puts what a request used in the place of its reservation.
-        self.settle: Listener = lambda _: None
+        #: Puts what a request used in the place of its reservation; None while nothing is reserved.
+        self.settle: Listener | None = None
+        self._counters = Counters()
+        self._recent: deque[Entry] = deque(maxlen=RECENT)
+        self._ended: deque[Ended] = deque()
+        # Held while some of them are told to the history, the metrics and `recent`: by the ledger's thread, as a rule.
+        self._telling = threading.Lock()
+        ledger.before(self._tell_all)
 
-    def finished(self, ticket: "Ticket") -> None:
-        """Record a request that has ended; `ticket.record` is complete but for estimates."""
+    def finished(self, ticket: "Ticket", *, logged: bool = False) -> None:
+        """Record a request that has ended. logged: its record goes to the access log too, so it must be complete."""
         record = ticket.record
         record.client = client_of(ticket.request.fields)
+        if ticket.target is not None:
+            record.root = ticket.target.backend.root
+        if ticket.plan is not None:
+            record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
+        ended = Ended(record, ticket.call)
         if ticket.upstream is not None:
-            record.billing, record.utilisation, record.windows = reading(ticket.upstream.fields)
-        if ticket.call.generates and record.attempts:
-            estimate(record, writes=ticket.call.path != "/v1/embeddings")
-        if record.tries:
-            _end_attempt(record, ticket.upstream.status if ticket.upstream is not None else 0)
-        entry = _entry(record, ticket.target.backend.root if ticket.target is not None else "", _losses(ticket))
-        self._keep(entry)
-
-    def _keep(self, entry: Entry) -> None:
-        self._history.add(entry)
-        self.counters.count(entry)
-        self.recent.append(entry)
-        self.settle(entry)
-        for listener in tuple(self.listeners):
-            listener(entry)
+            ended.status, ended.fields = ticket.upstream.status, ticket.upstream.fields
+        if logged or ticket.kept or _is_large(ended):
+            _complete(ended)
+        if ticket.kept:
+            # What waits for the disk is not bounded in bytes otherwise.
+            ended.record = msgspec.structs.replace(record, request_body=b"", answer_body=b"")
+        self._keep(ended)
 
     def refused(self, record: Record) -> None:
         """Record a request that was none: it could not be read, or its path is nobody's. `record.path` is a word for
         that: what stood there may hold anything, also a key that was put into a URL."""
-        self._keep(
-            Entry(
-                id=record.id,
-                started=record.started,
-                method=record.method,
-                path=record.path,
-                status=record.status,
-                error=record.error,
-                first_byte=record.first_byte,
-                total=record.total,
-            )
-        )
+        self._keep(Ended(record))
+
+    def _keep(self, ended: Ended) -> None:
+        if self.listeners or self.settle is not None:
+            self._announce(entry_of(ended))
+        self._ended.append(ended)
+        waiting = len(self._ended)
+        if waiting == HURRY:
+            self._ledger.hurry()
+        elif waiting > UNTOLD:
+            # Its thread is held up: two for each that comes is a price that no request notices.
+            self._tell(2)
+        else:
+            self._ledger.wake()
+
+    def _announce(self, entry: Entry) -> None:
+        if self.settle is not None:
+            self.settle(entry)
+        for listener in tuple(self.listeners):
+            listener(entry)
+
+    def _tell_all(self) -> None:
+        while self._ended:
+            self._tell(TOGETHER)
+            # Lets go of the interpreter, which is wanted for requests.
+            time.sleep(0)
+
+    def _tell(self, most: int) -> None:
+        """Tell of the oldest of those that have ended."""
+        with self._telling:
+            entries = [entry_of(ended) for ended in self._popped(most)]
+            for entry in entries:
+                self._history.add(entry, wake=False)
+                self._counters.count(entry)
+            self._recent.extend(entries)
+
+    def _popped(self, most: int) -> Iterator[Ended]:
+        # Another thread may pop between a look at the length and the pop.
+        with contextlib.suppress(IndexError):
+            for _ in range(most):
+                yield self._ended.popleft()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have ended and that are not told of yet."""
+        return len(self._ended)
+
+    @property
+    def recent(self) -> list[Entry]:
+        """The requests that ended last, the newest at the end."""
+        self._tell_all()
+        with self._telling:
+            return list(self._recent)
+
+    @property
+    def counters(self) -> Counters:
+        """The counts of all requests that have ended."""
+        self._tell_all()
+        return self._counters
 
     def price(self, entry: Entry) -> Priced:
         """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
@@ -99,6 +170,25 @@ class Recorder:
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
+
+
+def _is_large(ended: Ended) -> bool:
+    """True for a head that would take much memory while it waits."""
+    return ended.fields is not None and sum(map(len, ended.fields.values())) > HEAD_LIMIT
+
+
+def _complete(ended: Ended) -> None:
+    """Fill in of a record what its answer's head tells, and what nobody said. Again without effect."""
+    call, record, fields = ended.call, ended.record, ended.fields
+    if call is None:
+        return
+    if fields is not None:
+        record.billing, record.utilisation, record.windows = reading(fields)
+    if call.generates and record.attempts:
+        estimate(record, writes=call.path != "/v1/embeddings")
+    if record.tries:
+        _end_attempt(record, ended.status)
+    ended.call = ended.fields = None
 
 
 def _end_attempt(record: Record, status: int) -> None:
@@ -123,14 +213,10 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def _losses(ticket: "Ticket") -> str:
-    """What a translation could not carry over, as `path=how; …`."""
-    if ticket.plan is None:
-        return ""
-    return "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
-
-
-def _entry(record: Record, root: str, losses: str) -> Entry:
+def entry_of(ended: Ended) -> Entry:
+    """What is told of a request."""
+    _complete(ended)
+    record = ended.record
     usage = record.usage
     return Entry(
         id=record.id,
@@ -142,7 +228,7 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         model=record.model or "",
         served=record.sent_model or "",
         backend=record.backend,
-        root=root,
+        root=record.root,
         account=record.account,
         status=record.status,
         error=record.error,
@@ -155,7 +241,7 @@ def _entry(record: Record, root: str, losses: str) -> Entry:
         cache_read=usage.cache_read,
         cache_write=usage.cache_write,
         reasoning=usage.reasoning,
-        losses=losses,
+        losses=record.losses,
         stream=record.stream,
         billing=record.billing,
         utilisation=record.utilisation,

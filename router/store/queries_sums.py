@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.store import history_buckets as buckets
-from router.store.history import HOUR_MS, SUMS, Tally
 from router.store.history_names import ROLES
+from router.store.history_sums import HOUR_MS, SUMS, Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -114,7 +114,8 @@ def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
         together.setdefault(row[:7], []).append(row[7:])
     for names, rows in together.items():
         tally = Tally()
-        tally.count(rows)
+        *columns, firsts, totals = zip(*rows, strict=True)
+        tally.count(len(rows), columns, (first for first in firsts if first is not None), totals)
         for role, name in enumerate((nothing, *names)):
             tallies.setdefault((role, name), Tally()).add(tally)
     for row in db.execute(_HOURS, (first_hour, int(until * 1000) // HOUR_MS + 1)):

@@ -44,9 +44,15 @@ def reading(fields: Mapping[bytes, bytes]) -> Reading:
     plan = _plan(tuple(fields))
     if plan is None:
         return _NOTHING
-    shares = [_number(fields[name]) for name in plan.shares]
-    shares += [_share(_number(fields[left]), _number(fields[limit])) for left, limit in plan.counts]
-    used = max((share for share in shares if share is not None), default=None)
+    used: float | None = None
+    for name in plan.shares:
+        share = _number(fields[name])
+        if share is not None and (used is None or share > used):
+            used = share
+    for left, limit in plan.counts:
+        share = _share(_number(fields[left]), _number(fields[limit]))
+        if share is not None and (used is None or share > used):
+            used = share
     claim = fields.get(_CLAIM, b"")
     windows = _windows(fields) if plan.windows else None
     return Reading(claim[:64].decode("ascii", "replace") if claim else "", used, windows)

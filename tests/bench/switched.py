@@ -12,7 +12,7 @@ from router.__main__ import main
 from router.proxy.recording import Recorder
 
 
-def _forget(recorder: Recorder, ticket: object) -> None:
+def _forget(*_: object, **__: object) -> None:
     """What a proxy without a history would do when a request has ended."""
 
 

@@ -57,6 +57,8 @@ def test_a_price_that_cannot_be_had(monkeypatch):
         def every(self, chore):
             """Nothing."""
 
+        before = every
+
     recorder = Recorder(Held(), Settings)
     one = entry(model="m", backend="b", root="https://api.openai.com/v1", tokens_in=1)
     assert recorder.price(one) == (None, "")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import CommandError
-from router.store import history as module
+from router.store import history_rows as module
 from router.store import queries, queries_rows, queries_sums
 from router.store.database import connect, open_history
 from router.store.history import Entry, History, clear
@@ -111,7 +111,7 @@ def test_two_processes_share_it(home, ledger):
 def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
     """Rolled back and written again, its names and sums are right."""
     history, failures = begun(ledger), iter((True, True, False))
-    usual = module._add_up
+    usual = module.add_up
 
     def busy(db, sums):
         usual(db, sums)
@@ -120,7 +120,7 @@ def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
             error.sqlite_errorcode = 5
             raise error
 
-    monkeypatch.setattr(module, "_add_up", busy)
+    monkeypatch.setattr(module, "add_up", busy)
     history.add(entry(1, model="new"))
     ledger.start()
     time.sleep(0.2)
