@@ -26,7 +26,7 @@ SUMS_DAYS = 400
 _TRIM_SECONDS, _TRIM_ROWS = 600.0, 5000
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One finished request. started: seconds since 1970; queued, first_byte, total: seconds. root: the backend's URL,
     by which its prices are found. Token counts are None where nobody knows them. tries: what `attempts` counts, as far
     as it is known. given_up: cached tokens that were left behind when the account was changed."""

@@ -158,7 +158,8 @@ class Batch:
         tag = number(clean(entry.tag), chosen=True)
         billing = number(clean(entry.billing, 64), chosen=True)
         called = (number(entry.method), client, number(entry.protocol), clean(entry.path))
-        shared = (*called, model, served, backend, account, error, billing, tag, int(entry.stream), int(entry.estimated))
+        flags = (int(entry.stream), int(entry.estimated))
+        shared = (*called, model, served, backend, account, error, billing, tag, *flags)
         return _Group(hour, shared, (served, backend, account, client, tag, billing, error))
 
     def _sent(self, entry: "Entry", ms: int) -> int:

@@ -74,8 +74,7 @@ def entry(**fields):
 def test_token_counts_stand_in_their_bucket(counts):
     """Each bucket holds the counts up to its end, the last one all."""
     sizes = Sizes()
-    for count in counts:
-        sizes.add(count)
+    sizes.add(counts)
     held = 0
     for end, found in zip(SIZES, sizes.counts, strict=False):
         held += found
@@ -88,8 +87,7 @@ def test_label_sets_are_bounded():
     """Any number of models leaves LIMIT sets and one more for each operation and backend."""
     counters = Counters()
     for number in range(100_000):
-        counters.count(entry(model=f"m{number}", backend="b", tokens_in=1))
-        counters.count(entry(model=f"m{number}"))
+        counters.count([entry(model=f"m{number}", backend="b", tokens_in=1), entry(model=f"m{number}")])
     assert len(counters.sets) <= LIMIT + 2
     assert sum(counts.tokens["input"].sum for counts in counters.sets.values() if counts.tokens) == 100_000
     assert ("chat", "b", OTHER) in counters.sets
@@ -97,9 +95,9 @@ def test_label_sets_are_bounded():
 
 
 def test_counting_is_quick():
-    """It stands on the request path: 20 us each would be far too many."""
+    """Its thread shares a core and a lock with the requests: 20 us each would be far too many."""
     counters, one = Counters(), entry(model="m", backend="b", total=0.1, first_byte=0.1, tokens_in=1, tokens_out=2)
     before = time.process_time()
     for _ in range(5000):
-        counters.count(one)
+        counters.count([one])
     assert time.process_time() - before < 5000 * 20e-6
