@@ -148,6 +148,10 @@ class Running:
         """Have it end the halts of its home; JSON, as POST /admin/resume answers."""
         return (await self._call("POST", "/admin/resume")).body
 
+    async def latest_request(self) -> bytes:
+        """The request that ended last, once it stands in the history; JSON, as GET /admin/history/ID answers."""
+        return (await self._call("GET", "/admin/history/-")).body
+
     async def stop(self) -> None:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")

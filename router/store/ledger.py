@@ -69,6 +69,7 @@ class Ledger:
         self._wake = threading.Event()
         self._enough = threading.Event()
         self._opened = threading.Event()
+        self._flushes: deque[threading.Event] = deque()
         self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -114,6 +115,14 @@ class Ledger:
         """Have what waits written now, and the chores done, rather than with the next batch."""
         self._wake.set()
         self._enough.set()
+
+    def flush(self, seconds: float = 2.0) -> bool:
+        """Have what waits written, and wait for that; False when it took longer than `seconds`, or no thread runs.
+        Blocks."""
+        done = threading.Event()
+        self._flushes.append(done)
+        self.hurry()
+        return self._thread is not None and done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows a query finds; none when the file cannot be used. Blocks, also while the file is being opened."""
@@ -200,6 +209,7 @@ class Ledger:
 
     def _write(self) -> None:
         """Write all that waits, or leave it waiting."""
+        flushes = len(self._flushes)
         for prepare in self._preparations:
             prepare()
         while self._pending and self._usable():
@@ -208,6 +218,8 @@ class Ledger:
                 self._pending.extendleft(reversed(batch))
                 if self._stopping:
                     return
+        for _ in range(flushes):
+            self._flushes.popleft().set()
 
     def _usable(self) -> bool:
         if self._writer is None and not self._hopeless and time.monotonic() >= self._due:

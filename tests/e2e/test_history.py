@@ -351,3 +351,20 @@ def check_nothing_of_the_prompt(proxy, said):
             assert CANARY.encode() not in path.read_bytes(), path
     assert CANARY not in (proxy.home.parent / "access.log").read_text()
     assert CANARY not in proxy.log.read_text()
+
+
+def test_why_at_once(box):
+    """A request that has just ended is found by its id, by the beginning of it, and as the latest: commands have the
+    proxy write it first."""
+    proxy, upstream = box
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    for of in (lambda name: name, lambda name: name[:16], lambda _: "-"):
+        upstream.script(plain(answer_of(chat, None)))
+        name = ask(proxy.port, chat.path, chat.body()).field(b"x-fairlead-request-id").decode()
+        assert json.loads(command(proxy, "why", of(name), "--json"))["request"]["id"] == name
+    for of in (lambda name: name, lambda _: "-"):
+        upstream.script(plain(answer_of(chat, None)))
+        name = ask(proxy.port, chat.path, chat.body()).field(b"x-fairlead-request-id").decode()
+        found = ask(proxy.port, f"/admin/history/{of(name)}", None, proxy.operator())
+        assert found.json()["request"]["id"] == name
+    assert ask(proxy.port, "/admin/history/req_nobody", None, proxy.operator()).status == 404
