@@ -2,17 +2,26 @@
 
 import sys
 import time
+import tracemalloc
+from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ir import Usage
+from router.policy.attempts import Binding
 from router.proxy.accesslog import Record
 from router.proxy.counters import LIMIT, OTHER, SIZES, Counters, Sizes
 from router.proxy.recording import Recorder, estimate
 from router.settings import Settings
+from router.store import queries, queries_sums
+from router.store.database import connect
 from router.store.history import Entry
+from router.store.history_names import LIMIT as NAMES
+from router.store.history_names import OTHER as OTHER_NAME
+from router.store.home import open_home
+from router.store.ledger import PENDING, Ledger
 
 
 def record(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
@@ -101,3 +110,52 @@ def test_counting_is_quick():
     for _ in range(5000):
         counters.count([one])
     assert time.process_time() - before < 5000 * 20e-6
+
+
+@pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_nothing_grows_with_names(tmp_path, count):
+    """However many models, sessions, tags, classes and clients there are, memory and the table of names stay bounded,
+    and every request is counted."""
+    home = open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+    ledger, settings = Ledger(home, print), Settings()
+    recorder = Recorder(ledger, lambda: settings)
+    ledger.start()
+    tracemalloc.start()
+    for number in range(count):
+        recorder.refused(distinct(number))
+        while ledger.waiting + recorder.waiting > PENDING // 2:
+            time.sleep(0.005)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    ledger.close(60)
+    assert peak < 20 << 20
+    assert ledger.dropped == 0
+    assert sum(sum(counts.first.held) for counts in recorder.counters.sets.values()) == count
+    with closing(connect(home.at("history.db"))) as db:
+        assert db.execute("SELECT count(*) FROM names").fetchone()[0] < NAMES + 20
+        assert db.execute("SELECT count(*), count(DISTINCT session) FROM requests").fetchone() == (count, count)
+    with queries.reading(home) as db:
+        found = queries_sums.summary(db, time.time() - 7200, time.time())
+    assert found.total.requests == count
+    assert found.models[0].name == OTHER_NAME
+
+
+def distinct(number):
+    """A request that has nothing in common with any other."""
+    return Record(
+        f"req_{number:020x}",
+        time.time(),
+        "POST",
+        "/v1/messages",
+        model=f"model-{number}-{'x' * 60}",
+        backend="b",
+        account="main",
+        status=200,
+        first_byte=0.1,
+        total=0.2,
+        client=f"client-{number % 50}",
+        tag=f"tag-{number}",
+        billing=f"class-{number}",
+        usage=Usage(10, 5),
+        binding=Binding(account="main", session=f"{number:016x}", turns=1),
+    )
