@@ -158,8 +158,9 @@ class Purse:
 
     @property
     def may_open(self) -> bool:
-        """True while what stops a further request is only reserved, or held by others: it may come to less."""
-        return self.spent < self.budget.limit and (self.running > 0 or self.view.idle > 0)
+        """True while what stops a further request is not spent: reserved, which may come to less, or held, which the
+        next rounds bring back, here as well as by others."""
+        return self.spent < self.budget.limit
 
     def begin(self, *, give_back: bool) -> int:
         """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""

@@ -120,6 +120,8 @@ def _explained(
         _fill(found, body, protocol, fields, snapshot, refuses_usage, owners)
     except RouterError as error:
         found.status, found.error = error.status, error.message
+    # Said once, as the record of a request says it.
+    found.edits = [*dict.fromkeys(found.edits)]
     return found
 
 

@@ -326,6 +326,16 @@ def test_edits_arrive(site):
     ]
 
 
+def test_an_edit_is_told_once(site):
+    """A rule and a backend's table that ask for the same impossible thing: one note, of explain and of the record."""
+    edits = Edits(remove_headers=("content-length",))
+    tables = {"routes": (Rule(name="all", edits=edits),), "backends": {"alpha": BackendOptions(edits=edits)}}
+    site.configure([site.entry("alpha")], **tables)
+    body = CHAT.body("m")
+    told = site.explain(body=body, protocol=CHAT.name)["edits"]
+    assert told == site.noted(site.send(CHAT, body))["notes"] == ["header content-length left alone"]
+
+
 def test_headers_are_edited_without_a_body_too(site):
     """A GET that names no model goes to its backend with the backend's headers."""
     edits = Edits(set_headers={"X-Team": "red"}, set_fields={"a": 1})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.guard_budgets import ALL, Budget, Sold, amount_of, book_of, share, spoken, term
+from router.policy.guard_budgets import ALL, BookView, Budget, Purse, Sold, amount_of, book_of, share, spoken, term
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Rome", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia")]
 
@@ -60,6 +60,16 @@ def test_shares_never_add_up_to_more(limit, spent, others, keep, needed, process
     assert held == keep or spent + others + held <= limit
     if spent + others + keep + needed <= limit:
         assert held >= keep + needed
+
+
+def test_only_what_is_spent_is_used_up():
+    """More handed out than there is stops a process for a round, even with nothing running: no reason to halt."""
+    budget = Budget(ALL, "day", "usd", 100)
+    purse = Purse(budget, term("day", 0.0))
+    purse.heard(0, BookView(spent=40, held=70), settled=True)
+    assert (purse.open, purse.may_open) == (False, True)
+    purse.heard(0, BookView(spent=100), settled=True)
+    assert (purse.open, purse.may_open) == (False, False)
 
 
 def test_amounts():

@@ -240,7 +240,11 @@ def test_a_responses_stream_that_never_began_still_ends_whole():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-@pytest.mark.parametrize("dialect", [dialects.MESSAGES, dialects.CHAT, dialects.RESPONSES, dialects.PLAIN], ids=str)
+@pytest.mark.parametrize(
+    "dialect",
+    [dialects.MESSAGES, dialects.CHAT, dialects.RESPONSES, dialects.PLAIN],
+    ids=lambda value: type(value).__name__,
+)
 def test_a_ping_is_whole_and_means_nothing(dialect, begun):
     """A ping stands at borders, is no content, ends nothing, and is an event only where clients know it."""
     ping = dialect.ping(begun)
