@@ -84,9 +84,10 @@ class Recorder:
             ended.status, ended.fields = ticket.upstream.status, ticket.upstream.fields
         if logged or ticket.kept or _is_large(ended):
             _complete(ended)
-        if ticket.kept:
-            # What waits for the disk is not bounded in bytes otherwise.
-            ended.record = msgspec.structs.replace(record, request_body=b"", answer_body=b"")
+        if ticket.kept or len(record.path) > PATH_LIMIT:
+            # What waits is not bounded in bytes otherwise.
+            path = record.path[:PATH_LIMIT]
+            ended.record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
         self._keep(ended)
 
     def refused(self, record: Record) -> None:
@@ -114,19 +115,20 @@ class Recorder:
             listener(entry)
 
     def _tell_all(self) -> None:
-        while self._ended:
-            self._tell(TOGETHER)
+        """Tell of all that have ended; those that another thread tells of just now are told of too when it returns."""
+        while self._tell(TOGETHER):
             # Lets go of the interpreter, which is wanted for requests.
             time.sleep(0)
 
-    def _tell(self, most: int) -> None:
-        """Tell of the oldest of those that have ended."""
+    def _tell(self, most: int) -> bool:
+        """Tell of the oldest of those that have ended; True when there are more."""
         with self._telling:
             entries = [entry_of(ended) for ended in self._popped(most)]
             for entry in entries:
                 self._history.add(entry, wake=False)
             self._counters.count(entries)
             self._recent.extend(entries)
+        return bool(self._ended)
 
     def _popped(self, most: int) -> Iterator[Ended]:
         # Another thread may pop between a look at the length and the pop.
@@ -223,7 +225,7 @@ def entry_of(ended: Ended) -> Entry:
         record.id,
         record.started,
         record.method,
-        record.path[:PATH_LIMIT],
+        record.path,
         record.client,
         record.protocol,
         record.model or "",

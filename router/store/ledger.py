@@ -85,7 +85,7 @@ class Ledger:
 
     def before(self, preparation: Callable[[], None]) -> None:
         """Have the writer's thread do this before it writes, also while the file cannot be used; to be said before
-        `start`. It may add rows, and must not fail."""
+        `start`. It may add rows."""
         self._preparations.append(preparation)
 
     def start(self) -> None:
@@ -210,8 +210,7 @@ class Ledger:
     def _write(self) -> None:
         """Write all that waits, or leave it waiting."""
         flushes = len(self._flushes)
-        for prepare in self._preparations:
-            prepare()
+        self._prepare()
         while self._pending and self._usable():
             batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
             if not self._written(batch):
@@ -220,6 +219,14 @@ class Ledger:
                     return
         for _ in range(flushes):
             self._flushes.popleft().set()
+
+    def _prepare(self) -> None:
+        for prepare in self._preparations:
+            try:
+                prepare()
+            except Exception as error:
+                # A defect of ours must not end the writer of all the others.
+                self._tell(f"{NAME}: {prepare.__name__} failed: {error}")
 
     def _usable(self) -> bool:
         if self._writer is None and not self._hopeless and time.monotonic() >= self._due:

@@ -13,7 +13,7 @@ from router.ir import Usage
 from router.policy.attempts import Binding
 from router.proxy.accesslog import Record
 from router.proxy.counters import LIMIT, OTHER, SIZES, Counters, Sizes
-from router.proxy.recording import Recorder, estimate
+from router.proxy.recording import RECENT, Recorder, estimate
 from router.settings import Settings
 from router.store import queries, queries_sums
 from router.store.database import connect
@@ -77,6 +77,10 @@ def test_a_price_that_cannot_be_had(monkeypatch):
 
 def entry(**fields):
     return Entry(id="x", started=0.0, method="POST", path="/v1/messages", **fields)
+
+
+def counted(model, *, backend):
+    return Record("x", 0.0, "POST", "/v1/messages", model=model, backend=backend, total=0.1)
 
 
 @given(st.lists(st.integers(0, 1 << 40), max_size=40))
@@ -159,3 +163,39 @@ def distinct(number):
         usage=Usage(10, 5),
         binding=Binding(account="main", session=f"{number:016x}", turns=1),
     )
+
+
+class Stuck(Ledger):
+    """A ledger whose thread does nothing."""
+
+    def start(self):
+        """Nothing."""
+
+
+def test_what_waits_is_bounded(tmp_path):
+    """While the writer is held up, 10,000 requests wait at most, those that are too many are counted as dropped, and
+    the metrics hold all."""
+    ledger, settings = Stuck(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print), Settings()
+    recorder = Recorder(ledger, lambda: settings)
+    for number in range(12_000):
+        recorder.refused(distinct(number))
+        assert ledger.waiting + recorder.waiting <= 10_000
+    assert ledger.waiting + recorder.waiting + ledger.dropped == 12_000
+    assert sum(sum(counts.first.held) for counts in recorder.counters.sets.values()) == 12_000
+    assert [entry.id for entry in recorder.recent] == [f"req_{number:020x}" for number in range(11_950, 12_000)]
+
+
+def test_counts_are_exact_at_any_moment(tmp_path):
+    """Whoever asks for counts or for the latest while the writer takes what has ended misses none."""
+    ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print), Settings()
+    recorder = Recorder(ledger, lambda: settings)
+    ledger.start()
+    for number in range(3000):
+        recorder.refused(counted("m", backend="b"))
+        if number % 7 == 0:
+            ledger.hurry()
+        if number % 50 == 0:
+            [counts] = recorder.counters.sets.values()
+            assert sum(counts.durations[""].held) == number + 1
+            assert len(recorder.recent) == min(number + 1, RECENT)
+    ledger.close()
