@@ -45,9 +45,8 @@ def run(argv: list[str]) -> int:
 
 
 def _found(home: Home, name: str) -> Request:
-    asks = name == "-" and bool(runs.live(home))
-    found, begun = (None, False) if asks else _kept(home, name)
-    if found is None and (asks or runs.live(home)):
+    found, begun = _kept(home, name)
+    if (found is None or name == "-") and runs.live(home):
         # It may have ended within the last half second.
         _have_written(home)
         found, begun = _kept(home, name)
