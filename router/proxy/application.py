@@ -97,7 +97,7 @@ class Proxy:
         now = runtime.vitals.answered = trio.current_time()
         ticket.record.total = now - ticket.request.arrived
         ticket.conclude()
-        runtime.recorder.finished(ticket, logged=runtime.log.enabled)
+        runtime.recorder.finished(ticket)
         if ticket.kept:
             runtime.captured(ticket.record, ticket.kept)
         if runtime.log.enabled:

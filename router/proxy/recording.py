@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +21,6 @@ from router.proxy.counters import Counters
 from router.settings import Settings
 from router.store.history import Entry, History, Priced
 from router.store.ledger import Ledger
-from router.wire.dialects import Call
 from router.wire.limits import reading
 
 if TYPE_CHECKING:
@@ -36,20 +35,8 @@ PATH_LIMIT = 200
 UNTOLD, HURRY = 1000, 500
 #: How many are told of at a time: 0.2 ms in which no request gets on.
 TOGETHER = 25
-#: Bytes of an answer's head that may wait.
-HEAD_LIMIT = 16_384
 #: Who is told of each finished request; it must not wait.
 Listener = Callable[[Entry], None]
-
-
-class Ended(msgspec.Struct, gc=False):
-    """A request that has ended. call: None for one that could not be read. status, fields: of the head of the last
-    answer from upstream, None where there was none, or where it was read."""
-
-    record: Record
-    call: Call | None = None
-    status: int = 0
-    fields: Mapping[bytes, bytes] | None = None
 
 
 class Recorder:
@@ -66,39 +53,43 @@ class Recorder:
         self.settle: Listener | None = None
         self._counters = Counters()
         self._recent: deque[Entry] = deque(maxlen=RECENT)
-        self._ended: deque[Ended] = deque()
+        self._ended: deque[Record] = deque()
         # Held while some of them are told to the history, the metrics and `recent`: by the ledger's thread, as a rule.
         self._telling = threading.Lock()
         ledger.before(self._tell_all)
 
-    def finished(self, ticket: "Ticket", *, logged: bool = False) -> None:
-        """Record a request that has ended. logged: its record goes to the access log too, so it must be complete."""
-        record = ticket.record
+    def finished(self, ticket: "Ticket") -> None:
+        """Record a request that has ended; `ticket.record` is complete but for what stands here."""
+        record, upstream = ticket.record, ticket.upstream
         record.client = client_of(ticket.request.fields)
+        status = 0
+        if upstream is not None:
+            # Now, since a head that waits takes as long to get back into the processor's cache as to be read.
+            status = upstream.status
+            record.billing, record.utilisation, record.windows = reading(upstream.fields)
+        if ticket.call.generates and record.attempts:
+            estimate(record, writes=ticket.call.path != "/v1/embeddings")
+        if record.tries:
+            _end_attempt(record, status)
         if ticket.target is not None:
             record.root = ticket.target.backend.root
         if ticket.plan is not None:
             record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
-        ended = Ended(record, ticket.call)
-        if ticket.upstream is not None:
-            ended.status, ended.fields = ticket.upstream.status, ticket.upstream.fields
-        if logged or ticket.kept or _is_large(ended):
-            _complete(ended)
         if ticket.kept or len(record.path) > PATH_LIMIT:
             # What waits is not bounded in bytes otherwise.
             path = record.path[:PATH_LIMIT]
-            ended.record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
-        self._keep(ended)
+            record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
+        self._keep(record)
 
     def refused(self, record: Record) -> None:
         """Record a request that was none: it could not be read, or its path is nobody's. `record.path` is a word for
         that: what stood there may hold anything, also a key that was put into a URL."""
-        self._keep(Ended(record))
+        self._keep(record)
 
-    def _keep(self, ended: Ended) -> None:
+    def _keep(self, record: Record) -> None:
         if self.listeners or self.settle is not None:
-            self._announce(entry_of(ended))
-        self._ended.append(ended)
+            self._announce(entry_of(record))
+        self._ended.append(record)
         waiting = len(self._ended)
         if waiting == HURRY:
             self._ledger.hurry()
@@ -123,14 +114,14 @@ class Recorder:
     def _tell(self, most: int) -> bool:
         """Tell of the oldest of those that have ended; True when there are more."""
         with self._telling:
-            entries = [entry_of(ended) for ended in self._popped(most)]
+            entries = list(map(entry_of, self._popped(most)))
             for entry in entries:
                 self._history.add(entry, wake=False)
             self._counters.count(entries)
             self._recent.extend(entries)
         return bool(self._ended)
 
-    def _popped(self, most: int) -> Iterator[Ended]:
+    def _popped(self, most: int) -> Iterator[Record]:
         # Another thread may pop between a look at the length and the pop.
         with contextlib.suppress(IndexError):
             for _ in range(most):
@@ -174,25 +165,6 @@ class Recorder:
             return None, ""
 
 
-def _is_large(ended: Ended) -> bool:
-    """True for a head that would take much memory while it waits."""
-    return ended.fields is not None and sum(map(len, ended.fields.values())) > HEAD_LIMIT
-
-
-def _complete(ended: Ended) -> None:
-    """Fill in of a record what its answer's head tells, and what nobody said. Again without effect."""
-    call, record, fields = ended.call, ended.record, ended.fields
-    if call is None:
-        return
-    if fields is not None:
-        record.billing, record.utilisation, record.windows = reading(fields)
-    if call.generates and record.attempts:
-        estimate(record, writes=call.path != "/v1/embeddings")
-    if record.tries:
-        _end_attempt(record, ended.status)
-    ended.call = ended.fields = None
-
-
 def _end_attempt(record: Record, status: int) -> None:
     """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
     last = record.tries[-1]
@@ -215,10 +187,8 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def entry_of(ended: Ended) -> Entry:
-    """What is told of a request."""
-    _complete(ended)
-    record = ended.record
+def entry_of(record: Record) -> Entry:
+    """What is told of a request that has ended."""
     usage = record.usage
     # By position: 33 names would take as long again as the rest of this.
     return Entry(

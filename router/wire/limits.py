@@ -49,10 +49,12 @@ def reading(fields: Mapping[bytes, bytes]) -> Reading:
         share = _number(fields[name])
         if share is not None and (used is None or share > used):
             used = share
-    for left, limit in plan.counts:
-        share = _share(_number(fields[left]), _number(fields[limit]))
-        if share is not None and (used is None or share > used):
-            used = share
+    for name, limit in plan.counts:
+        left, most = _number(fields[name]), _number(fields[limit])
+        if left is not None and most:
+            share = max(0.0, 1 - left / most)
+            if used is None or share > used:
+                used = share
     claim = fields.get(_CLAIM, b"")
     windows = _windows(fields) if plan.windows else None
     return Reading(claim[:64].decode("ascii", "replace") if claim else "", used, windows)
@@ -91,12 +93,6 @@ def _windows(fields: Mapping[bytes, bytes]) -> Windows | None:
 def _moment(value: bytes) -> int | None:
     number = _number(value)
     return int(number) if number is not None and number < _SECONDS_LIMIT else None
-
-
-def _share(left: float | None, limit: float | None) -> float | None:
-    if left is None or not limit:
-        return None
-    return max(0.0, 1 - left / limit)
 
 
 def _number(value: bytes) -> float | None:
