@@ -140,7 +140,7 @@ def test_key_is_in_no_argument_of_a_child(fairlead, provider, tmp_path):
     program.chmod(0o700)
     add(fairlead, provider, "--protocols", "chat", "--key-cmd", str(program))
     assert seen.stat().st_size
-    assert "canary" not in seen.read_text(errors="replace")
+    assert CANARY not in seen.read_text(errors="replace")
 
 
 def test_keyring_entry_is_made_found_and_left(fairlead, provider, shelf):

@@ -6,6 +6,8 @@ import threading
 import pytest
 import trio
 
+from router.wire import dialects
+
 from .processes import Proxy, Threaded, add_backend, backend, until
 from .samples import CHAT, PROTOCOLS
 from .upstream import END, Upstream, begun, chunk, plain, wait_for
@@ -168,4 +170,6 @@ def test_a_thousand_reloads_under_streams(tmp_path, upstream):
             with client:
                 answer = client.answer()
                 assert answer.whole
-                assert answer.body == b"".join(protocol.events)
+                # On a busy machine it was silent for long enough to be pinged.
+                ping = dialects.BY_NAME[protocol.name].ping(True)
+                assert answer.body.replace(ping, b"") == b"".join(protocol.events).replace(ping, b"")
