@@ -34,6 +34,8 @@ class Sizes:
     rounds: int = 7
     small: int = 200
     agent: int = 100
+    # Half a second of them: what the history writes at once.
+    recorded: int = 960
     deltas: int = 2000
     ticks: int = 150
     late: int = 100
@@ -45,7 +47,9 @@ class Sizes:
 SLICES = 10
 # Deltas of an answer, where many answers are streamed.
 STREAMED = 50
-QUICK = Sizes(rounds=2, small=24, agent=16, deltas=200, ticks=20, late=10, streams=64, memory_rounds=1, starts=3)
+QUICK = Sizes(
+    rounds=2, small=24, agent=16, recorded=24, deltas=200, ticks=20, late=10, streams=64, memory_rounds=1, starts=3
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,9 +228,9 @@ def history(bench: Bench) -> list[Row]:
     """What the history costs; here the floor is fairlead without one."""
     small, large = bodies.small(bodies.behave("plain")), bodies.behave("burst", STREAMED)
     kinds = {
-        "small body": (_requests(small, bench.sizes.small), 1),
-        "small body, 8 connections": (_requests(small, bench.sizes.small), 8),
-        "120 KB agent body, streamed": (_streams(bodies.agent(large, stream=True), bench.sizes.agent), 1),
+        "small body": (_requests(small, bench.sizes.recorded), 1),
+        "small body, 8 connections": (_requests(small, bench.sizes.recorded), 8),
+        "120 KB agent body, streamed": (_streams(bodies.agent(large, stream=True), bench.sizes.recorded // 3), 1),
     }
     rows: list[Row] = []
     for name, (work, connections) in kinds.items() if bench.fairlead else ():
