@@ -29,7 +29,7 @@ class Facts(msgspec.Struct, frozen=True):
     account: str = ""
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """Token counts of one answer; None where the upstream did not say. cache_* are part of no other field.
 
     input: tokens read uncached. output: tokens written, with reasoning. reasoning: that part of output.

@@ -1,5 +1,6 @@
 """`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from router.cli.parser import Parser
 from router.cli.text import count
 from router.errors import CommandError
 from router.settings.kinds import clean
-from router.store import captures, queries, queries_rows
+from router.store import captures, queries, queries_rows, runs
 from router.store.home import Home, open_home
 from router.store.modes import shown
 from router.store.queries_rows import Request
@@ -44,19 +45,47 @@ def run(argv: list[str]) -> int:
 
 
 def _found(home: Home, name: str) -> Request:
+    found, begun = _kept(home, name)
+    if (found is None or name == "-") and runs.live(home):
+        # It may have ended within the last half second.
+        _have_written(home)
+        found, begun = _kept(home, name)
+    if found is not None:
+        return found
+    if not begun:
+        raise CommandError(
+            "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
+        )
+    raise CommandError(
+        f"the history holds no request {clean(name)}.",
+        "An id is in the header x-fairlead-request-id of each answer, and in the access log. Rows are kept "
+        "as long as history.retention says.",
+    )
+
+
+def _kept(home: Home, name: str) -> tuple[Request | None, bool]:
+    """The request, if it stands in the history; and whether there is a history."""
     with queries.reading(home) as db:
         if db is None:
-            raise CommandError(
-                "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
-            )
-        request = _latest(db) if name == "-" else queries_rows.request(db, name) or _begun(db, name)
-    if request is None:
-        raise CommandError(
-            f"the history holds no request {clean(name)}.",
-            "An id is in the header x-fairlead-request-id of each answer, and in the access log. Rows are kept "
-            "as long as history.retention says.",
-        )
-    return request
+            return None, False
+        return _latest(db) if name == "-" else queries_rows.request(db, name) or _begun(db, name), True
+
+
+def _have_written(home: Home) -> None:
+    """Have the running proxies write what has just ended."""
+    import trio
+
+    from router.cli.running import proven
+    from router.net.control import ControlError
+
+    async def ask() -> None:
+        for _, proxy in await proven(home):
+            with contextlib.suppress(ControlError):
+                await proxy.latest_request()
+
+    # What cannot be asked holds nobody from reading what is there.
+    with contextlib.suppress(CommandError):
+        trio.run(ask)
 
 
 def _latest(db: sqlite3.Connection) -> Request | None:

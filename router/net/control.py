@@ -152,6 +152,10 @@ class Running:
         """How its accounts are; JSON, as GET /accounts answers."""
         return (await self._call("GET", "/accounts")).body
 
+    async def latest_request(self) -> bytes:
+        """The request that ended last, once it stands in the history; JSON, as GET /admin/history/ID answers."""
+        return (await self._call("GET", "/admin/history/-")).body
+
     async def stop(self) -> None:
         """Ask it to end: it stops accepting and drains first."""
         await self._call("POST", "/admin/stop")

@@ -4,6 +4,7 @@ User-Agent counts only beside a header of the tool's own: Qwen Code calls itself
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -29,11 +30,21 @@ NAMES = tuple(dict.fromkeys(pattern.client for pattern in PATTERNS))
 
 def client_of(fields: Mapping[bytes, bytes]) -> str:
     """The tool that sent these headers (lower-case name -> first value); '' for one the table does not know."""
-    for client, headers in PATTERNS:
-        for name, start in headers:
-            value = fields.get(name)
-            if value is None or (start and not value.lower().startswith(start)):
+    for client, starts in _candidates(tuple(fields)):
+        for name, start in starts:
+            if not fields[name].lower().startswith(start):
                 break
         else:
             return client
     return ""
+
+
+@lru_cache(maxsize=64)
+def _candidates(names: tuple[bytes, ...]) -> tuple[Pattern, ...]:
+    """The tools that requests with these headers can be from, with those whose value matters: a tool sends the same
+    ones each time."""
+    return tuple(
+        Pattern(client, tuple((name, start) for name, start in headers if start))
+        for client, headers in PATTERNS
+        if all(name in names for name, _ in headers)
+    )

@@ -1,8 +1,9 @@
 """What a request cost: the user's prices first, then the dated ones of genai-prices, else nothing is said.
 
 A model's price is looked up by the URL of the backend that served it, never by its name alone: the same model costs
-something else elsewhere, and nothing on this machine. The library's own sum takes 30 to 100 us, so the rates of a
-model without tiers are asked for once an hour and multiplied here; tests hold both ways against each other.
+something else elsewhere, and nothing on this machine. The library's own sum takes 30 to 100 us, a tenth of what a
+request costs, so the rates of a model are asked for once an hour and multiplied here; tests hold both ways against each
+other.
 """
 
 import re
@@ -37,8 +38,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token."""
+    """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token. beyond: they hold for
+    requests with more input than this, the cache's counted."""
 
+    beyond: int
     input: Decimal
     output: Decimal
     cache_read: Decimal
@@ -55,8 +58,20 @@ class _Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tiered:
-    """A model whose rates hang on the size of the request: the library adds up."""
+class _Tiers:
+    """Rates that hang on the size of the request, those for the largest first."""
+
+    rates: tuple[_Rates, ...]
+
+    def cost(self, tokens: Tokens) -> int:
+        """Billionths of a US dollar."""
+        size = tokens.input + tokens.cache_read + tokens.cache_write
+        return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    """A model that has no price for some counts, or one for the request: the library adds up."""
 
     provider: "Provider"
     model: "ModelInfo"
@@ -71,7 +86,7 @@ class Prices:
     """The prices of a process, for one thread. overrides: of config.toml, by lower-case model."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int], _Rates | _Tiered | None] = {}
+        self._known: dict[tuple[str, str, int], _Rates | _Tiers | _Odd | None] = {}
         self._source = ""
 
     def cost(
@@ -96,7 +111,7 @@ class Prices:
         cost = rates.cost(tokens) if rates is not None else None
         return (None, "") if cost is None else (cost, self._source)
 
-    def _found(self, root: str, model: str, at: datetime) -> _Rates | _Tiered | None:
+    def _found(self, root: str, model: str, at: datetime) -> _Rates | _Tiers | _Odd | None:
         from genai_prices import __version__
         from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 
@@ -115,7 +130,7 @@ class Prices:
         price = found.get_prices(at)
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
-        return _rates(price) or _Tiered(provider, found, at)
+        return _rates(price) or _Odd(provider, found, at)
 
 
 def _dated(providers: "Iterable[Provider]", today: date) -> str:
@@ -146,14 +161,34 @@ def _own(price: Price, tokens: Tokens) -> int | None:
     return round(cost)
 
 
-def _rates(price: Any) -> _Rates | None:
-    """The rates of a library's price; None when they have tiers, or when one is missing."""
-    read, written = price.input_mtok, price.output_mtok
-    cached = [read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)]
-    rates = [read, written, *cached]
-    if not all(isinstance(rate, Decimal) for rate in rates) or price.requests_kcount is not None:
+def _rates(price: Any) -> _Rates | _Tiers | None:
+    """The rates of a library's price; None when one is missing."""
+    from genai_prices.types import TieredPrices
+
+    if price.requests_kcount is not None:
         return None
-    return _Rates(*(rate * 1000 for rate in rates))
+    read, written = price.input_mtok, price.output_mtok
+    all_of = [
+        read,
+        written,
+        *(read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)),
+    ]
+    steps = {step.start for rate in all_of if isinstance(rate, TieredPrices) for step in rate.tiers}
+    found: list[_Rates] = []
+    for beyond in (*sorted(steps, reverse=True), -1):
+        rates = [_beyond(rate, beyond) for rate in all_of]
+        if not all(isinstance(rate, Decimal) for rate in rates):
+            return None
+        found.append(_Rates(beyond, *(rate * 1000 for rate in rates)))
+    return found[0] if len(found) == 1 else _Tiers(tuple(found))
+
+
+def _beyond(rate: Any, size: int) -> Any:
+    """The rate of a request with more input than this; the library's tiers hold for all tokens of it."""
+    for step in reversed(getattr(rate, "tiers", ())):
+        if size >= step.start:
+            return step.price
+    return getattr(rate, "base", rate)
 
 
 def _summed(provider: "Provider", model: "ModelInfo", tokens: Tokens, at: datetime) -> int | None:

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -43,13 +42,13 @@ _LONGEST_NAME = max(map(len, _NAMES))
 _PIECE = 16_384
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, gc=False):
     """One request, as it is logged. Times are seconds; started is since 1970.
 
     billing, utilisation: what the answer's headers said of the account's limits. request_bytes: of the body.
     guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
-    as they are told of; given_up: cached tokens that were left behind when the account was changed.
+    as they are told of; given_up: cached tokens that were left behind when the account was changed. root: the backend's
+    URL; losses: what a translation could not carry over, as `path=how; …`. These two come with the request's end.
     """
 
     id: str
@@ -68,7 +67,7 @@ class Record:
     stream: bool = False
     first_byte: float | None = None
     total: float = 0.0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     estimated: bool = False
     client: str = ""
     billing: str = ""
@@ -76,12 +75,14 @@ class Record:
     windows: Windows | None = None
     queued: float = 0.0
     tag: str = ""
-    tries: list[Attempt] = field(default_factory=list[Attempt])
+    tries: list[Attempt] = []
     binding: Binding | None = None
     given_up: int | None = None
     request_bytes: int = 0
     guess: int = 0
-    notes: list[str] = field(default_factory=list[str])
+    root: str = ""
+    losses: str = ""
+    notes: tuple[str, ...] = ()
     request_body: bytes = b""
     answer_body: bytes = b""
 
@@ -89,7 +90,7 @@ class Record:
         """Say what was done to the request; what several attempts have in common is said once."""
         for text in texts:
             if text not in self.notes:
-                self.notes.append(text)
+                self.notes += (text,)
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""

@@ -1,4 +1,6 @@
-"""Counts for /metrics, kept on the request path: a few additions a request, and a bounded number of label sets."""
+"""Counts for /metrics: a few additions a request, some requests at a time, and a bounded number of label sets."""
+
+from collections.abc import Iterable, Sequence
 
 from router.store import history_buckets as buckets
 from router.store.history import Entry
@@ -26,26 +28,32 @@ class Sizes:
         self.counts = [0] * (len(SIZES) + 1)
         self.sum = 0
 
-    def add(self, tokens: int) -> None:
-        """Count one."""
-        # 4^n has bit 2n set: the first bucket that ends at or above the count.
-        self.counts[min((max(tokens - 1, 0).bit_length() + 1) // 2, len(SIZES))] += 1
-        self.sum += tokens
+    def add(self, told: Iterable[int | None]) -> None:
+        """Count these, but for those that nobody knows."""
+        counts = self.counts
+        for tokens in told:
+            if tokens is not None:
+                # 4^n has bit 2n set: the first bucket that ends at or above the count.
+                counts[min((max(tokens - 1, 0).bit_length() + 1) // 2, len(SIZES))] += 1
+                self.sum += tokens
 
 
 class Times:
-    """A histogram of durations. held: as in history_buckets; sum: seconds."""
+    """A histogram of durations. held: by bucket of history_buckets; sum: seconds."""
 
     __slots__ = ("held", "sum")
 
     def __init__(self) -> None:
-        self.held = 0
+        self.held = [0] * buckets.COUNT
         self.sum = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.held += buckets.one(seconds * 1e6)
-        self.sum += seconds
+    def add(self, durations: Iterable[float | None]) -> None:
+        """Count these, but for those that are None."""
+        held = self.held
+        for seconds in durations:
+            if seconds is not None:
+                held[buckets.bucket(seconds * 1e6)] += 1
+                self.sum += seconds
 
 
 class Counts:
@@ -58,12 +66,14 @@ class Counts:
         self.durations: dict[str, Times] = {}
         self.first = Times()
 
-    def add(self, kind: str, tokens: int) -> None:
+    def add(self, kind: str, told: Sequence[int | None]) -> None:
         """Count the tokens of one type."""
         sizes = self.tokens.get(kind)
         if sizes is None:
+            if not any(tokens is not None for tokens in told):
+                return
             sizes = self.tokens[kind] = Sizes()
-        sizes.add(tokens)
+        sizes.add(told)
 
 
 class Counters:
@@ -72,21 +82,22 @@ class Counters:
     def __init__(self) -> None:
         self.sets: dict[tuple[str, str, str], Counts] = {}
 
-    def count(self, entry: Entry) -> None:
-        """Count one request."""
-        key = (_OPERATIONS.get(entry.path, "other"), entry.backend, entry.served or entry.model)
-        counts = self.sets.get(key) or self._new(key)
-        (counts.durations.get(entry.error) or counts.durations.setdefault(entry.error, Times())).add(entry.total)
-        if entry.first_byte is not None:
-            counts.first.add(entry.first_byte)
-        if entry.tokens_in is not None:
-            counts.add("input", entry.tokens_in)
-        if entry.tokens_out is not None:
-            counts.add("output", entry.tokens_out)
-        if entry.cache_read is not None:
-            counts.add("cache_read", entry.cache_read)
-        if entry.cache_write is not None:
-            counts.add("cache_write", entry.cache_write)
+    def count(self, entries: Iterable[Entry]) -> None:
+        """Count these requests."""
+        groups: dict[tuple[str, str, str, str], list[Entry]] = {}
+        for entry in entries:
+            key = (entry.path, entry.backend, entry.served or entry.model, entry.error)
+            groups.setdefault(key, []).append(entry)
+        for (path, backend, model, error), found in groups.items():
+            labels = (_OPERATIONS.get(path, "other"), backend, model)
+            counts = self.sets.get(labels) or self._new(labels)
+            times = counts.durations.get(error) or counts.durations.setdefault(error, Times())
+            times.add([entry.total for entry in found])
+            counts.first.add([entry.first_byte for entry in found])
+            counts.add("input", [entry.tokens_in for entry in found])
+            counts.add("output", [entry.tokens_out for entry in found])
+            counts.add("cache_read", [entry.cache_read for entry in found])
+            counts.add("cache_write", [entry.cache_write for entry in found])
 
     def _new(self, key: tuple[str, str, str]) -> Counts:
         if len(self.sets) >= LIMIT or not key[1]:

@@ -26,6 +26,7 @@ _ROWS, _ROWS_LIMIT = 100, 1000
 #: The star stands for an id.
 PATHS = ("/analytics", "/analytics/stream", "/metrics", "/admin/history", "/admin/history/*")
 _ONE = "/admin/history/"
+_LATEST = "-"
 _JSON = (b"content-type", b"application/json")
 _FRESH = (b"cache-control", b"no-store")
 
@@ -99,12 +100,24 @@ def _latest(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
 
 
 def _one(runtime: Runtime, name: str) -> dict[str, object]:
-    """One request by its id. Fields: schema (1), request (queries_rows.Request)."""
-    with queries.reading(runtime.home) as db:
-        found = queries_rows.request(db, name) if db is not None else None
+    """One request by its id, the latest by `-`; one that has just ended is written first. Fields: schema (1), request
+    (queries_rows.Request)."""
+    found = None if name == _LATEST else _kept(runtime, name)
     if found is None:
-        raise NotFound("The history holds no request of that id. It is written within a second of its end.")
+        runtime.ledger.flush()
+        found = _kept(runtime, name)
+    if found is None:
+        raise NotFound("The history holds no request of that id.")
     return {"schema": HISTORY_SCHEMA, "request": found}
+
+
+def _kept(runtime: Runtime, name: str) -> queries_rows.Request | None:
+    with queries.reading(runtime.home) as db:
+        if db is None:
+            return None
+        if name == _LATEST:
+            return next(iter(queries_rows.latest(db, 1)), None)
+        return queries_rows.request(db, name)
 
 
 def _metrics(runtime: Runtime) -> tuple[bytes, bytes]:

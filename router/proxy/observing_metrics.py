@@ -79,7 +79,7 @@ def _first(sets: list[tuple[Key, Counts]]) -> Metric:
         labels=_LABELS,
     )
     for key, counts in sets:
-        if counts.first.held:
+        if any(counts.first.held):
             family.add_metric(list(key), _seconds(counts.first), counts.first.sum)
     return family
 
@@ -89,7 +89,8 @@ def _own(runtime: Runtime) -> Iterator[Metric]:
     build.add_metric([__version__], 1)
     yield build
     ledger, log = runtime.ledger, runtime.log
-    yield GaugeMetricFamily("fairlead_history_waiting_rows", "Rows not written to history.db yet.", ledger.waiting)
+    waiting = ledger.waiting + runtime.recorder.waiting
+    yield GaugeMetricFamily("fairlead_history_waiting_rows", "Rows not written to history.db yet.", waiting)
     yield GaugeMetricFamily(
         "fairlead_history_in_use", "1 while history.db can be written.", 0 if ledger.problem is not None else 1
     )
@@ -125,7 +126,7 @@ def _vitals(runtime: Runtime) -> Iterator[Metric]:
 
 
 def _seconds(times: Times) -> list[tuple[str, float]]:
-    held = buckets.counts(times.held)
+    held = list(times.held)
     found: list[tuple[str, float]] = []
     sum_, at = 0, 0
     for edge in _EDGES:

@@ -108,7 +108,6 @@ class Runtime:
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
         self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
         self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
-        self.recorder.settle = self.guard.finished
         self.settings = configuration.settings
         self.take(configuration)
 
@@ -121,6 +120,7 @@ class Runtime:
         self.settings, waiting = kept_for_restart(self.settings, configuration.settings)
         self.outbound = configuration.outbound
         self.guard.take(self.settings)
+        self.recorder.settle = None if self.guard.rules is None else self.guard.finished
         kept = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]

@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from router.store.database import Busy, Corrupt, Unusable, connect, open_history, translated
 from router.store.home import Home
@@ -21,7 +23,8 @@ from router.store.whereabouts import NAME, place_of
 if TYPE_CHECKING:
     import sqlite3
 
-PENDING = 10_000
+# Of the 10,000 that may wait in all (product.md 11); requests that have just ended are the others.
+PENDING = 9_000
 # Half a second of the fastest traffic: each commit costs as much as a hundred rows.
 BATCH = 2048
 # Leaves half of the last second to the commit itself.
@@ -36,6 +39,13 @@ Row = tuple[Any, ...]
 Writing = Callable[["sqlite3.Connection", "list[Any]"], None]
 #: Work the writer does now and then: bounds of a table, what other processes changed. It commits by itself.
 Chore = Callable[["sqlite3.Connection"], None]
+
+
+class _Waiting(msgspec.Struct, gc=False):
+    """A row on its way. Not a tuple: what waits makes the collector of garbage run, which costs more than the row."""
+
+    statement: str | Writing
+    row: Any
 
 
 class Ledger:
@@ -53,11 +63,13 @@ class Ledger:
         self._say = say
         self._retry = retry
         self._told: set[str] = set()
-        self._pending: deque[tuple[str | Writing, Any]] = deque()
+        self._pending: deque[_Waiting] = deque()
         self._chores: list[Chore] = []
+        self._preparations: list[Callable[[], None]] = []
         self._wake = threading.Event()
         self._enough = threading.Event()
         self._opened = threading.Event()
+        self._flushes: deque[threading.Event] = deque()
         self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -71,28 +83,46 @@ class Ledger:
         """Have the writer do this at its start and then every CHORE_SECONDS; to be said before `start`."""
         self._chores.append(chore)
 
+    def before(self, preparation: Callable[[], None]) -> None:
+        """Have the writer's thread do this before it writes, also while the file cannot be used; to be said before
+        `start`. It may add rows."""
+        self._preparations.append(preparation)
+
     def start(self) -> None:
         """Start the writer; again without effect."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
 
-    def add(self, statement: str | Writing, row: Any) -> None:
+    def add(self, statement: str | Writing, row: Any, *, wake: bool = True) -> None:
         """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
-        each other with one statement are written together."""
+        each other with one statement are written together. wake: False in a preparation, after which all is written."""
         if self._hopeless or len(self._pending) >= PENDING:
             self.dropped += 1
             return
-        self._pending.append((statement, row))
-        if not self._wake.is_set():
-            self._wake.set()
+        self._pending.append(_Waiting(statement, row))
+        if wake:
+            self.wake()
         if len(self._pending) == BATCH:
             self._enough.set()
+
+    def wake(self) -> None:
+        """There is something to write, or to prepare: it is done within COMMIT_SECONDS."""
+        if not self._wake.is_set():
+            self._wake.set()
 
     def hurry(self) -> None:
         """Have what waits written now, and the chores done, rather than with the next batch."""
         self._wake.set()
         self._enough.set()
+
+    def flush(self, seconds: float = 2.0) -> bool:
+        """Have what waits written, and wait for that; False when it took longer than `seconds`, or no thread runs.
+        Blocks."""
+        done = threading.Event()
+        self._flushes.append(done)
+        self.hurry()
+        return self._thread is not None and done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows a query finds; none when the file cannot be used. Blocks, also while the file is being opened."""
@@ -179,19 +209,31 @@ class Ledger:
 
     def _write(self) -> None:
         """Write all that waits, or leave it waiting."""
+        flushes = len(self._flushes)
+        self._prepare()
         while self._pending and self._usable():
             batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
             if not self._written(batch):
                 self._pending.extendleft(reversed(batch))
                 if self._stopping:
                     return
+        for _ in range(flushes):
+            self._flushes.popleft().set()
+
+    def _prepare(self) -> None:
+        for prepare in self._preparations:
+            try:
+                prepare()
+            except Exception as error:
+                # A defect of ours must not end the writer of all the others.
+                self._tell(f"{NAME}: {prepare.__name__} failed: {error}")
 
     def _usable(self) -> bool:
         if self._writer is None and not self._hopeless and time.monotonic() >= self._due:
             self._open()
         return self._writer is not None
 
-    def _written(self, batch: list[tuple[str | Writing, Any]]) -> bool:
+    def _written(self, batch: list[_Waiting]) -> bool:
         """Commit a batch; False to keep it for later. One that no file would take is dropped."""
         try:
             with translated(self.path):
@@ -221,13 +263,13 @@ class Ledger:
         self._suspect = True
         self._due = 0.0
 
-    def _commit(self, batch: list[tuple[str | Writing, Any]]) -> None:
+    def _commit(self, batch: list[_Waiting]) -> None:
         db = self._writer
         assert db is not None
         db.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in groupby(batch, key=itemgetter(0)):
-                together = [row for _, row in rows]
+            for statement, rows in groupby(batch, key=attrgetter("statement")):
+                together = [one.row for one in rows]
                 if isinstance(statement, str):
                     db.executemany(statement, together)
                 else:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.store import history_buckets as buckets
-from router.store.history import HOUR_MS, SUMS, Tally
 from router.store.history_names import ROLES
+from router.store.history_sums import HOUR_MS, SUMS, Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,7 +36,9 @@ _READINGS = (
     "SELECT names.text, time / 1000.0, utilisation, used_5h, resets_5h, used_7d, resets_7d FROM requests "
     "JOIN names ON names.id = requests.account WHERE time >= ? AND utilisation IS NOT NULL ORDER BY time"
 )
-_HOURS = f"SELECT role, name, {', '.join(SUMS)}, first, total FROM rollups WHERE hour >= ? AND hour < ?"  # noqa: S608
+_WITHIN = "FROM rollups WHERE hour >= ? AND hour < ?"
+_HOURS = f"SELECT role, name, {', '.join(f'sum({name})' for name in SUMS)} {_WITHIN} GROUP BY role, name"
+_TIMES = f"SELECT role, name, first, total {_WITHIN}"
 
 
 class Sums(msgspec.Struct, kw_only=True):
@@ -114,14 +116,18 @@ def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
         together.setdefault(row[:7], []).append(row[7:])
     for names, rows in together.items():
         tally = Tally()
-        tally.count(rows)
+        *columns, firsts, totals = zip(*rows, strict=True)
+        tally.count(len(rows), columns, (first for first in firsts if first is not None), totals)
         for role, name in enumerate((nothing, *names)):
             tallies.setdefault((role, name), Tally()).add(tally)
-    for row in db.execute(_HOURS, (first_hour, int(until * 1000) // HOUR_MS + 1)):
-        tally = tallies.setdefault((row[0], row[1]), Tally())
-        tally.sums = [mine + theirs for mine, theirs in zip(tally.sums, row[2:], strict=False)]
-        tally.first += buckets.unpacked(row[-2])
-        tally.total += buckets.unpacked(row[-1])
+    hours = (first_hour, int(until * 1000) // HOUR_MS + 1)
+    for role, name, *sums in db.execute(_HOURS, hours):
+        tally = tallies.setdefault((role, name), Tally())
+        tally.sums = [mine + theirs for mine, theirs in zip(tally.sums, sums, strict=True)]
+    for role, name, first, total in db.execute(_TIMES, hours):
+        tally = tallies[role, name]
+        tally.first += buckets.unpacked(first)
+        tally.total += buckets.unpacked(total)
     groups = _named(db, tallies)
     total = groups["all"][0] if groups["all"] else _sums("", Tally(), 0)
     return Summary(

@@ -19,6 +19,7 @@ import bodies
 import choosing
 import load
 import programs
+import recording
 import translating
 from programs import Program, Running, Site
 from routing import decisions
@@ -34,6 +35,8 @@ class Sizes:
     rounds: int = 7
     small: int = 200
     agent: int = 100
+    # Half a second of them: what the history writes at once.
+    recorded: int = 960
     deltas: int = 2000
     ticks: int = 150
     late: int = 100
@@ -43,7 +46,11 @@ class Sizes:
 
 
 SLICES = 10
-QUICK = Sizes(rounds=2, small=24, agent=16, deltas=200, ticks=20, late=10, streams=64, memory_rounds=1, starts=3)
+# Deltas of an answer, where many answers are streamed.
+STREAMED = 50
+QUICK = Sizes(
+    rounds=2, small=24, agent=16, recorded=24, deltas=200, ticks=20, late=10, streams=64, memory_rounds=1, starts=3
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,13 +225,45 @@ def log(bench: Bench) -> list[Row]:
     return [_cpu("CPU per request, small body, access log on", "ms", rounds)]
 
 
+def history(bench: Bench) -> list[Row]:
+    """What the history costs; here the floor is fairlead without one."""
+    small, large = bodies.small(bodies.behave("plain")), bodies.behave("burst", STREAMED)
+    kinds = {
+        "small body": (_requests(small, bench.sizes.recorded), 1),
+        "small body, 8 connections": (_requests(small, bench.sizes.recorded), 8),
+        "120 KB agent body, streamed": (_streams(bodies.agent(large, stream=True), bench.sizes.recorded // 3), 1),
+    }
+    rows: list[Row] = []
+    for name, (work, connections) in kinds.items() if bench.fairlead else ():
+        found = [recording.turns(bench.plain, work, connections=connections) for _ in range(bench.sizes.rounds)]
+        ways = {"floor": [one[0] for one in found], "fairlead": [one[1] for one in found]}
+        spent = {way: [1e3 * one.cpu / len(one.taken) for one in ones] for way, ones in ways.items()}
+        rows.append(_row(f"CPU of the history, {name}", "ms", spent, gate=1.05))
+        for title, percent in (("median", 50), ("p99", 99)):
+            cut = {way: [1e3 * load.percentile(one.taken, percent) for one in ones] for way, ones in ways.items()}
+            rows.append(_row(f"latency of the history, {name}, {title}", "ms", cut, kind=Kind.DIFFERENCE))
+    return rows
+
+
 # Streams
+
+
+def _events(deltas: int) -> int:
+    return len(bodies.preamble()) + deltas + len(bodies.ending(deltas))
+
+
+def _streams(body: bytes, count: int) -> Slice:
+    def work(target: Program, clients: list[load.Client]) -> list[float]:
+        data = load.request(target.port, body)
+        return [load.burst(clients[0], data, _events(STREAMED)) for _ in range(count)]
+
+    return work
 
 
 def burst(bench: Bench) -> list[Row]:
     """Events in bursts: streams that come as fast as the relay reads them, many HTTP chunks to a read."""
     deltas = bench.sizes.deltas
-    events = len(bodies.preamble()) + deltas + len(bodies.ending(deltas))
+    events = _events(deltas)
     body = bodies.small(bodies.behave("burst", deltas), stream=True)
 
     def work(target: Program, clients: list[load.Client]) -> list[float]:
@@ -419,6 +458,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "splice": splice,
     "parallel": parallel,
     "log": log,
+    "history": history,
     "paced": paced,
     "burst": burst,
     "memory": memory,
@@ -431,4 +471,4 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
 }
 
 # These read CPU or memory and nothing else.
-NEED_PROC = {"splice", "parallel", "log", "burst", "memory"}
+NEED_PROC = {"splice", "parallel", "log", "history", "burst", "memory"}

@@ -173,7 +173,9 @@ def twin(site: Site) -> Iterator[Program]:
 ALL = ("messages", "chat", "responses")
 
 
-def fairlead(site: Site, *, access_log: bool = False, protocols: Sequence[str] = ALL) -> Running:
+def fairlead(
+    site: Site, *, access_log: bool = False, protocols: Sequence[str] = ALL, program: Sequence[str] = ("-m", "router")
+) -> Running:
     """The proxy, with a fresh home that knows one backend, which speaks these protocols."""
     port = free_port()
     home = _home(site, protocols)
@@ -188,8 +190,13 @@ def fairlead(site: Site, *, access_log: bool = False, protocols: Sequence[str] =
         env["SSL_CERT_FILE"] = str(site.files.roots)
     if access_log:
         env["FAIRLEAD_LOG_FILE"] = str(home / "access.log")
-    command = ["-m", "router", "proxy", "--port", str(port)]
+    command = [*program, "proxy", "--port", str(port)]
     return running("fairlead", port, command, log=site.log(port), env=env, settle=SETTLE)
+
+
+def switched(site: Site) -> Running:
+    """The proxy, whose history can be taken away and given back (switched.py)."""
+    return fairlead(site, program=[str(HERE / "switched.py")])
 
 
 def _home(site: Site, protocols: Sequence[str]) -> Path:

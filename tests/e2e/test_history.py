@@ -1,5 +1,6 @@
 """What happened is told alike everywhere: history.db, /analytics, `usage`, the log and /metrics say what was sent."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -28,7 +29,12 @@ BILLED = (
     (b"Anthropic-Ratelimit-Unified-5h-Utilization", b"0.42"),
     (b"Anthropic-Ratelimit-Unified-7d-Utilization", b"0.17"),
 )
+SAID = b'"system":"%b",' % CANARY.encode()
 CONFIG = '[prices."model-a"]\ninput = 3\noutput = 15\ncache_read = 0.3\ncache_write = 3.75\n'
+LOGGED = (
+    *("method", "path", "protocol", "backend", "account", "status", "error", "attempts", "stream", "tokens_in"),
+    *("tokens_out", "estimated", "client", "billing", "utilisation", "notes"),
+)
 COUNTED = ("tokens_in", "tokens_out", "cache_read", "cache_write", "reasoning")
 
 
@@ -56,7 +62,7 @@ def answer_of(protocol, usage):
     """A plain answer with this usage; without any for None."""
     data = json.loads(protocol.whole)
     data.pop("usage")
-    return json.dumps(data | ({} if usage is None else {"usage": usage})).encode()
+    return json.dumps(data | {"echo": CANARY} | ({} if usage is None else {"usage": usage})).encode()
 
 
 def events_of(protocol, usage):
@@ -76,11 +82,14 @@ class Mixed:
     def __init__(self, proxy, upstream, seed=6):
         self._proxy, self._upstream, self._chance = proxy, upstream, random.Random(seed)
         self.expected = {}
+        self.kinds = Counter()
 
     def run(self, count):
         kinds = [self.whole] * 5 + [self.streamed] * 5 + [self.failed, self.unsaid, self.refused, self.left, self.cut]
         for number in range(count):
-            self._chance.choice(kinds)(PROTOCOLS[number % 3])
+            kind, protocol = self._chance.choice(kinds), PROTOCOLS[number % 3]
+            kind(protocol)
+            self.kinds[kind.__name__, protocol.name] += 1
 
     def _tokens(self):
         counts = dict.fromkeys(COUNTED, 0)
@@ -93,8 +102,7 @@ class Mixed:
         client = self._chance.choice(list(CLIENTS))
         if script is not None:
             self._upstream.script(script)
-        extra = b'"system":"%b",' % CANARY.encode()
-        body = body or protocol.body(stream=streamed, extra=extra)
+        body = body or protocol.body(stream=streamed, extra=SAID)
         return client, ask(self._proxy.port, protocol.path, body, *CLIENTS[client])
 
     def _note(self, sent, client, answer, tokens, **fields):
@@ -142,20 +150,18 @@ class Mixed:
 
     def failed(self, protocol):
         status = self._chance.choice((b"503 Busy", b"500 Oops", b"529 Overloaded"))
-        script = plain(b'{"type":"error","error":{"type":"x","message":"no"}}', status)
+        script = plain(b'{"type":"error","error":{"type":"x","message":"no %b"}}' % CANARY.encode(), status)
         client, answer = self._ask(protocol, streamed=self._chance.random() < 0.5, script=script)
-        self._note(
-            protocol, client, answer, None, status=int(status[:3]), error="upstream_error", stream=answer.status == 0
-        )
+        self._note(protocol, client, answer, None, status=int(status[:3]), error="upstream_error")
 
     def unsaid(self, protocol):
         client, answer = self._ask(protocol, streamed=False, script=plain(answer_of(protocol, None)))
         self._note(protocol, client, answer, None, estimated=True, tokens_in=Known, tokens_out=Known, cost_usd=Known)
 
     def refused(self, protocol):
-        body = protocol.body("nobody:knows-this") if self._chance.random() < 0.5 else b"{"
+        known = self._chance.random() < 0.5
+        body = protocol.body("nobody:knows-this", extra=SAID) if known else b"{" + SAID
         client, answer = self._ask(protocol, streamed=False, script=None, body=body)
-        known = body != b"{"
         self._note(
             protocol,
             client,
@@ -174,7 +180,7 @@ class Mixed:
         self._upstream.script(begun(protocol), hang)
         client = self._chance.choice(list(CLIENTS))
         with Client(self._proxy.port) as caller:
-            caller.send(request(protocol.path, protocol.body(stream=True), *CLIENTS[client]))
+            caller.send(request(protocol.path, protocol.body(stream=True, extra=SAID), *CLIENTS[client]))
             seen = caller.read_until(protocol.events[protocol.begun - 1])
             caller.abort()
         name = re.search(rb"x-fairlead-request-id: (\S+)", seen, re.IGNORECASE)[1].decode()
@@ -183,7 +189,7 @@ class Mixed:
     def cut(self, protocol):
         self._upstream.script(begun(protocol), close)
         client = self._chance.choice(list(CLIENTS))
-        answer = ask(self._proxy.port, protocol.path, protocol.body(stream=True), *CLIENTS[client])
+        answer = ask(self._proxy.port, protocol.path, protocol.body(stream=True, extra=SAID), *CLIENTS[client])
         assert not answer.whole
         name = answer.field(b"x-fairlead-request-id").decode()
         self._cut_off(protocol, client, name, error="upstream_broke_off")
@@ -213,19 +219,26 @@ class Anything:
 Known = Anything()
 
 
-@pytest.fixture
-def box(tmp_path):
+@contextlib.contextmanager
+def boxed(folder, *arguments, **settings):
     """A proxy with one scripted backend whose model has a price."""
     upstream = Upstream()
-    home = make_home(tmp_path)
+    home = make_home(folder)
     path = home / "config.toml"
     path.touch(mode=0o600)
     path.write_text(CONFIG)
-    options = {"backends": [backend("box", upstream.root)], "settings": {"FAIRLEAD_VERBOSE": "1"}}
-    with Proxy(tmp_path, "--log-file", str(tmp_path / "access.log"), "--demo", "off", **options) as proxy:
+    options = {"backends": [backend("box", upstream.root)], "settings": settings}
+    with Proxy(folder, *arguments, "--demo", "off", **options) as proxy:
         proxy.settled("box")
         yield proxy, upstream
     upstream.stop()
+
+
+@pytest.fixture
+def box(tmp_path):
+    """One that logs, on the terminal and to a file."""
+    with boxed(tmp_path, "--log-file", str(tmp_path / "access.log"), FAIRLEAD_VERBOSE="1") as found:
+        yield found
 
 
 def command(proxy, *arguments):
@@ -267,23 +280,44 @@ def test_500_requests_are_told_alike(box):
     proxy, upstream = box
     mixed = Mixed(proxy, upstream)
     mixed.run(500)
-    assert until(lambda: len(history(proxy)) >= 500)
-    rows = {row["id"]: row for row in history(proxy)}
-    assert set(rows) == set(mixed.expected)
-    for name, expected in mixed.expected.items():
-        row = rows[name]
-        assert {key: row[key] for key in expected} == expected, row
-        assert len(row["tries"]) == row["attempts"]
-        assert all((one["backend"], one["done"]) == ("box", "") for one in row["tries"])
-        assert 0 <= row["first_byte_ms"] <= row["total_ms"] or row["error"] == "client_gone"
+    assert len(mixed.kinds) == 7 * 3, "each kind in each protocol"
+    rows = check_rows(proxy, mixed, 500)
     check_sums(rows.values(), ask(proxy.port, "/analytics", None, proxy.operator()).json())
     check_sums(rows.values(), json.loads(command(proxy, "usage", "--json")))
     check_log(rows, proxy.home.parent / "access.log")
     check_metrics(rows.values(), ask(proxy.port, "/metrics", None, proxy.operator()).body.decode())
     one = next(name for name, expected in mixed.expected.items() if expected.get("billing"))
     assert json.loads(command(proxy, "why", one, "--json"))["request"] == rows[one]
-    said = command(proxy, "usage") + command(proxy, "why", one) + command(proxy, "history", "export")
+    said = [command(proxy, *words) for words in (("usage",), ("why", one), ("history", "export"))]
     check_nothing_of_the_prompt(proxy, said)
+
+
+def test_without_a_log(tmp_path):
+    """Nothing is known later or otherwise where no log wants it at once: metrics hold a request as soon as it has
+    ended, rows are the same."""
+    with boxed(tmp_path) as (proxy, upstream):
+        mixed = Mixed(proxy, upstream, seed=7)
+        mixed.run(90)
+        text = ask(proxy.port, "/metrics", None, proxy.operator()).body.decode()
+        rows = check_rows(proxy, mixed, 90)
+        check_metrics(rows.values(), text)
+        check_sums(rows.values(), ask(proxy.port, "/analytics", None, proxy.operator()).json())
+        check_nothing_of_the_prompt(proxy, [])
+
+
+def check_rows(proxy, mixed, count):
+    """Each request is a row that says what was sent; the rows by id."""
+    assert until(lambda: len(history(proxy)) >= count)
+    rows = {row["id"]: row for row in history(proxy)}
+    assert set(rows) == set(mixed.expected)
+    assert len(rows) == count
+    for name, expected in mixed.expected.items():
+        row = rows[name]
+        assert {key: row[key] for key in expected} == expected, row
+        assert len(row["tries"]) == row["attempts"]
+        assert all((one["backend"], one["done"]) == ("box", "") for one in row["tries"])
+        assert 0 <= row["first_byte_ms"] <= row["total_ms"] or row["error"] == "client_gone"
+    return rows
 
 
 def check_sums(rows, found):
@@ -302,6 +336,8 @@ def check_sums(rows, found):
     assert (billed["name"], billed["requests"]) == ("five_hour", sum(row["billing"] != "" for row in rows))
     [account] = found["accounts"]
     assert account["name"] == "box/none"
+    assert_group(account, [row for row in rows if row["account"]])
+    assert found["tags"] == []
     limits = [(limit["account"], limit["window"], limit["utilisation"]) for limit in found["limits"]]
     assert limits == [("box/none", "5h", 0.42), ("box/none", "7d", 0.17)]
     assert found["prices"] == ["config.toml"]
@@ -326,10 +362,11 @@ def check_log(rows, path):
     assert set(lines) == set(rows)
     for name, row in rows.items():
         line = lines[name]
-        for key in ("status", "error", "attempts", "stream", "estimated", "client", "billing", "tokens_in"):
+        for key in LOGGED:
             assert line[key] == row[key], key
-        assert line["tokens_cache_read"] == row["cache_read"]
-        assert line["tokens_out"] == row["tokens_out"]
+        for key in ("cache_read", "cache_write", "reasoning"):
+            assert line[f"tokens_{key}"] == row[key], key
+        assert (line["model"] or "", line["sent_model"] or line["model"] or "") == (row["model"], row["served_model"])
 
 
 def check_metrics(rows, text):
@@ -339,15 +376,41 @@ def check_metrics(rows, text):
         assert metric(text, "gen_ai_client_token_usage_count", gen_ai_token_type=kind) == len(told)
     for error, count in Counter(row["error"] for row in rows).items():
         assert metric(text, "gen_ai_server_request_duration_seconds_count", error_type=error) == count
+    firsts = [row["first_byte_ms"] / 1000 for row in rows if row["first_byte_ms"] is not None]
+    assert metric(text, "gen_ai_server_time_to_first_token_seconds_count") == len(firsts)
+    assert metric(text, "gen_ai_server_time_to_first_token_seconds_sum") == pytest.approx(sum(firsts), abs=1e-3)
     assert metric(text, "fairlead_history_dropped_rows_total") == 0
     assert "nobody" not in text, "a model nobody serves is no label"
 
 
 def check_nothing_of_the_prompt(proxy, said):
-    """No word of a request is in any file of the home, nor in what commands say."""
-    assert CANARY not in said
-    for path in proxy.home.rglob("*"):
-        if path.is_file():
-            assert CANARY.encode() not in path.read_bytes(), path
-    assert CANARY not in (proxy.home.parent / "access.log").read_text()
-    assert CANARY not in proxy.log.read_text()
+    """No word of a request or an answer is in any file of the home or beside it, nor in what commands and operator's
+    endpoints say."""
+    for path in ("/analytics", "/metrics", "/admin/history?limit=1000", "/status", "/accounts"):
+        said.append(ask(proxy.port, path, None, proxy.operator()).body.decode())
+    with Client(proxy.port) as reader:
+        reader.send(request("/analytics/stream", None, proxy.operator()))
+        latest = history(proxy)[0]["id"]
+        said.append((reader.read_until(latest.encode()) + reader.read_until(b"\n\n")).decode())
+    assert not any(CANARY in text for text in said)
+    files = [path for path in proxy.home.parent.rglob("*") if path.is_file()]
+    assert any(path.name == "history.db" for path in files)
+    for path in files:
+        assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_why_at_once(box):
+    """A request that has just ended is found by its id, by the beginning of it, and as the latest: commands have the
+    proxy write it first."""
+    proxy, upstream = box
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    for of in (lambda name: name, lambda name: name[:16], lambda _: "-"):
+        upstream.script(plain(answer_of(chat, None)))
+        name = ask(proxy.port, chat.path, chat.body()).field(b"x-fairlead-request-id").decode()
+        assert json.loads(command(proxy, "why", of(name), "--json"))["request"]["id"] == name
+    for of in (lambda name: name, lambda _: "-"):
+        upstream.script(plain(answer_of(chat, None)))
+        name = ask(proxy.port, chat.path, chat.body()).field(b"x-fairlead-request-id").decode()
+        found = ask(proxy.port, f"/admin/history/{of(name)}", None, proxy.operator())
+        assert found.json()["request"]["id"] == name
+    assert ask(proxy.port, "/admin/history/req_nobody", None, proxy.operator()).status == 404

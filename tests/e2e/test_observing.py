@@ -2,8 +2,12 @@
 
 import json
 import time
+from contextlib import closing
 
 import pytest
+
+from router.store.database import connect
+from router.store.migrations import MIGRATIONS, migrate
 
 from .processes import Proxy, Threaded, make_home, until
 from .samples import PROTOCOLS
@@ -75,16 +79,69 @@ def test_pages(proxy):
     assert ask(proxy.port, "/admin/history?before=req_nobody", None, proxy.operator()).json()["requests"] == []
 
 
-def test_a_damaged_history(proxy):
-    """Looked at while it is damaged it is 503, with what mends it; requests go on."""
-    sent(proxy)
-    for path in proxy.home.glob("history.db*"):
+def old_file(folder, version, *statements):
+    """A home whose history.db has the schema of this version, and what these add."""
+    path = make_home(folder) / "history.db"
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        migrate(db, MIGRATIONS[:version])
+        for statement in statements:
+            db.execute(statement)
+    path.chmod(0o600)
+    return path
+
+
+READS = ("/analytics", "/admin/history", "/admin/history/req_x", "/admin/history/-")
+
+
+@pytest.mark.parametrize("fault", ["newer", "damaged"])
+def test_a_history_that_cannot_be_read(tmp_path, fault):
+    """A newer file is left as it is: what would read it is 503 with the way out, requests and /metrics go on. A damaged
+    one is put aside, and what happens from then on is recorded."""
+    path = old_file(tmp_path, len(MIGRATIONS), "PRAGMA user_version = 99")
+    if fault == "damaged":
         path.write_bytes(b"no database" * 4000)
-    answer = ask(proxy.port, "/analytics", None, proxy.operator())
-    assert answer.status in (200, 503)
-    if answer.status == 503:
-        assert "damaged" in answer.json()["error"]["message"]
-    assert ask(proxy.port, MESSAGES.path, BODY).status == 200
+    before = path.read_bytes()
+    with Proxy(tmp_path) as proxy:
+        assert until(lambda: "history.db" in proxy.said())
+        name = ask(proxy.port, MESSAGES.path, BODY).field(b"x-fairlead-request-id").decode()
+        answers = {read: ask(proxy.port, read, None, proxy.operator()) for read in READS}
+        metrics = ask(proxy.port, "/metrics", None, proxy.operator()).body.decode()
+        state = ask(proxy.port, "/status", None, proxy.operator()).json()["history"]
+        said = proxy.said()
+    assert 'gen_ai_server_request_duration_seconds_count{error_type="",gen_ai_operation_name="chat"' in metrics
+    if fault == "damaged":
+        assert path.with_name("history.db.corrupt-1").read_bytes() == before
+        assert answers["/admin/history/-"].json()["request"]["id"] == name
+        assert state["problem"] is None
+        return
+    assert {read: answer.status for read, answer in answers.items()} == dict.fromkeys(READS, 503)
+    assert all("newer fairlead" in answer.json()["error"]["message"] for answer in answers.values())
+    assert "newer fairlead" in state["problem"]
+    assert "fairlead_history_in_use 0.0" in metrics
+    assert said.count("newer fairlead") == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", range(2, len(MIGRATIONS)))
+def test_a_history_of_an_older_version(tmp_path, version):
+    """Its rows stand beside those of now."""
+    values = (
+        f"1, 'req_old', {int(time.time() * 1000) - 60_000}, 1, 1, 1, '/v1/messages', 2, 2, 1, 1, 200, 1, 1, 0, NULL, 9"
+    )
+    old_file(
+        tmp_path,
+        version,
+        "INSERT INTO names VALUES (1, ''), (2, 'm')",
+        "INSERT INTO requests (seq, id, time, method, client, protocol, path, model, served, backend, account, status, "
+        "error, attempts, queue_ms, first_byte_us, total_us, price, losses, stream, billing, tag, estimated, notes) "
+        f"VALUES ({values}, 1, '', 0, 1, 1, 0, '')",
+    )
+    with Proxy(tmp_path) as proxy:
+        [new] = sent(proxy)
+        rows = ask(proxy.port, "/admin/history", None, proxy.operator()).json()["requests"]
+        assert [row["id"] for row in rows] == [new, "req_old"]
+        assert rows[1]["model"] == "m"
 
 
 def test_the_stream(proxy):

@@ -21,7 +21,7 @@ def cost(root, model, tokens=TOKENS, own=None):
 
 
 def test_the_fast_way_is_the_librarys():
-    """For every model of the data that has plain rates, both sums agree to the billionth of a dollar."""
+    """For every model of the data that has rates for all counts, both sums agree to the billionth of a dollar."""
     compared = 0
     for provider in get_snapshot().providers:
         for model in provider.models:
@@ -29,6 +29,21 @@ def test_the_fast_way_is_the_librarys():
             if rates is not None:
                 assert abs(rates.cost(TOKENS) - module._summed(provider, model, TOKENS, AT)) <= 1, model.id
                 compared += 1
+    assert compared > 500
+
+
+def test_tiers_are_the_librarys():
+    """So they do on both sides of every border between tiers, wherever the input stands."""
+    compared = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            rates = module._rates(model.get_prices(AT))
+            for step in getattr(rates, "rates", ()):
+                for size in (step.beyond - 1, step.beyond, step.beyond + 1, step.beyond * 2):
+                    for tokens in (Tokens(input=size, output=7), Tokens(output=7, cache_read=size - 9, cache_write=9)):
+                        if size > 9:
+                            assert abs(rates.cost(tokens) - module._summed(provider, model, tokens, AT)) <= 1, model.id
+                            compared += 1
     assert compared > 500
 
 

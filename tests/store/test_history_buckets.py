@@ -12,7 +12,7 @@ DURATIONS = st.integers(min_value=10, max_value=30_000_000_000)
 @given(st.lists(DURATIONS, min_size=1, max_size=60), st.sampled_from((0.0, 0.5, 0.95, 1.0)))
 def test_quantiles_are_near(durations, share):
     """Between the neighbours of the true quantile, give or take a bucket's width."""
-    histogram = sum(map(buckets.one, durations))
+    histogram = buckets.histogram(durations)
     durations.sort()
     at = share * (len(durations) - 1)
     low, high = durations[int(at)], durations[min(int(at) + 1, len(durations) - 1)]
@@ -22,8 +22,8 @@ def test_quantiles_are_near(durations, share):
 @given(st.lists(DURATIONS, max_size=60), st.lists(DURATIONS, max_size=60))
 def test_adding_up(first, second):
     """The sum of two histograms is the histogram of both, also after it was stored."""
-    together = sum(map(buckets.one, first + second))
-    stored = [buckets.unpacked(buckets.packed(sum(map(buckets.one, part)))) for part in (first, second)]
+    together = buckets.histogram(first + second)
+    stored = [buckets.unpacked(buckets.packed(buckets.histogram(part))) for part in (first, second)]
     assert sum(stored) == together
     assert sum(buckets.counts(together)) == len(first) + len(second)
 

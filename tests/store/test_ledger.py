@@ -15,7 +15,7 @@ import pytest
 from router.store import ledger as module
 from router.store.database import connect
 from router.store.home import open_home
-from router.store.ledger import PENDING, Ledger
+from router.store.ledger import COMMIT_SECONDS, PENDING, Ledger
 
 INSERT = "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
@@ -200,6 +200,56 @@ def test_a_newer_file(begun, path):
     time.sleep(0.7)
     assert len(begun.said) == 1
     assert ids(path) == set()
+
+
+def test_preparations(begun, path):
+    """They are done before each batch is written, also while the file cannot be used; one that fails ends nothing."""
+    done = []
+
+    def prepare():
+        done.append(len(done))
+        ledger.add(INSERT, (f"row-{done[-1]}",), wake=False)
+
+    def fail():
+        raise ValueError("of ours")
+
+    ledger = begun(retry=0.0)
+    ledger.before(prepare)
+    ledger.before(fail)
+    ledger.start()
+    assert ledger.flush()
+    assert ids(path) == {"row-0"}
+    assert begun.said == ["history.db: fail failed: of ours"]
+    ledger.close()
+    assert ids(path) == {f"row-{number}" for number in done}
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    ledger = begun()
+    ledger.before(prepare)
+    ledger.start()
+    count = len(done)
+    assert ledger.flush()
+    assert len(done) > count
+
+
+def test_what_is_flushed(begun, path):
+    """It is written at once; nobody waits for a thread that does not run, or for a file that is held for longer."""
+    ledger = begun()
+    assert not ledger.flush(0.1)
+    ledger.start()
+    assert ledger.flush()
+    for number in range(20):
+        ledger.add(INSERT, (f"x{number}",))
+        before = time.monotonic()
+        assert ledger.flush()
+        assert time.monotonic() - before < COMMIT_SECONDS
+        assert f"x{number}" in ids(path)
+    with closing(connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger.add(INSERT, ("y",))
+        assert not ledger.flush(0.2)
+        other.execute("ROLLBACK")
+    until(lambda: "y" in ids(path))
 
 
 def test_chores(begun):
