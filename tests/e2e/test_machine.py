@@ -56,9 +56,10 @@ def held():
 def opened(port, count):
     """This many streams asked for at once: how many began, and the answers of the others; closed at the end."""
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(port)) for _ in range(count)]
-        for client in clients:
-            client.send(request(MESSAGES.path, STREAM))
+        clients = []
+        for _ in range(count):
+            clients.append(stack.enter_context(Client(port)))
+            clients[-1].send(request(MESSAGES.path, STREAM))
         tops = [client.sock.recv(65536) for client in clients]
         refused = [top for top in tops if not top.startswith(b"HTTP/1.1 200 ")]
         yield count - len(refused), refused
