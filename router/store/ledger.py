@@ -117,12 +117,12 @@ class Ledger:
         self._enough.set()
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Have what waits written, and wait for that; False when it took longer than `seconds`, or no thread runs.
-        Blocks."""
+        """Have what waits written, and wait for that, in a proxy's first second also for the writer's start; False when
+        it took longer than `seconds`. Blocks."""
         done = threading.Event()
         self._flushes.append(done)
         self.hurry()
-        return self._thread is not None and done.wait(seconds)
+        return done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows a query finds; none when the file cannot be used. Blocks, also while the file is being opened."""

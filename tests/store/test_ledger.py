@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -233,11 +234,16 @@ def test_preparations(begun, path):
 
 
 def test_what_is_flushed(begun, path):
-    """It is written at once; nobody waits for a thread that does not run, or for a file that is held for longer."""
+    """It is written at once, or when the writer starts; nobody waits for long for one that does not run, or for a file
+    that is held."""
     ledger = begun()
     assert not ledger.flush(0.1)
-    ledger.start()
-    assert ledger.flush()
+    with ThreadPoolExecutor(1) as early:
+        done = early.submit(ledger.flush)
+        until(lambda: len(ledger._flushes) == 2)
+        assert not done.done()
+        ledger.start()
+        assert done.result()
     for number in range(20):
         ledger.add(INSERT, (f"x{number}",))
         before = time.monotonic()
