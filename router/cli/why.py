@@ -114,6 +114,8 @@ def _lines(found: Request) -> list[str]:
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
     lines.append(_row("served by", _served(found)))
     lines += _way(found)
+    if found.tag:
+        lines.append(_row("tag", clean(found.tag)))
     if found.error:
         lines.append(_row("error", clean(found.error)))
     if found.tokens_in is not None or found.tokens_out is not None:

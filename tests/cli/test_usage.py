@@ -51,7 +51,7 @@ def filled(fairlead):
                 estimated=number == 12,
             )
         )
-    history.add(Entry(**common, id="req_ffff", model="=1+1", status=404, error="not_found_error"))
+    history.add(Entry(**common, id="req_ffff", model="=1+1", status=404, error="not_found_error", tag="night"))
     ledger.close(10)
     return fairlead
 
@@ -98,6 +98,8 @@ def test_why(filled):
         assert words in whole.out
     assert "404" in filled("why", "-").out
     assert "refused before a backend" in filled("why", "ffff").out
+    assert "  tag        night\n" in filled("why", "ffff").out
+    assert "tag " not in whole.out
     assert "estimate" in filled("why", "req_0000000000000000000c").out
     assert "unpriced" in filled("why", "req_0000000000000000000c").out
 
