@@ -27,9 +27,9 @@ def run(argv: list[str]) -> int:
         "why",
         "Show what happened to one request: who served it, how long it took, its tokens and its cost. Every answer "
         "names its id in the header x-fairlead-request-id.",
-        examples=["fairlead why req_0f3a9c1d2e4b5a6c7d8e", "fairlead why 0f3a --json"],
+        examples=["fairlead why req_1a1fe32fa8fe3cb2d201", "fairlead why d201 --json"],
     )
-    parser.add_argument("id", metavar="REQUEST_ID", help="its id, or the beginning of it; - is the latest")
+    parser.add_argument("id", metavar="REQUEST_ID", help="its id, its beginning or its end; - is the latest")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
@@ -68,7 +68,7 @@ def _kept(home: Home, name: str) -> tuple[Request | None, bool]:
     with queries.reading(home) as db:
         if db is None:
             return None, False
-        return _latest(db) if name == "-" else queries_rows.request(db, name) or _begun(db, name), True
+        return _latest(db) if name == "-" else queries_rows.request(db, name) or _meant(db, name), True
 
 
 def _have_written(home: Home) -> None:
@@ -92,11 +92,11 @@ def _latest(db: sqlite3.Connection) -> Request | None:
     return next(iter(queries_rows.latest(db, 1)), None)
 
 
-def _begun(db: sqlite3.Connection, name: str) -> Request | None:
-    """The one request whose id begins so. Raises CommandError when there are several."""
-    ids = queries_rows.beginning(db, name) if name.removeprefix("req_") else []
+def _meant(db: sqlite3.Connection, name: str) -> Request | None:
+    """The one request whose id begins or ends so. Raises CommandError when there are several."""
+    ids = queries_rows.abbreviated(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
-        raise CommandError(f"several requests begin with {clean(name)}: {', '.join(ids)}.", "Give more of the id.")
+        raise CommandError(f"{clean(name)} stands for several requests: {', '.join(ids)}.", "Give more of the id.")
     return queries_rows.request(db, ids[0]) if ids else None
 
 

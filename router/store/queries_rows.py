@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ROWS_LIMIT = 1000
+# 40 ms; nobody types the end of an id from last month.
+_LOOKED_THROUGH = 100_000
 
 _NAMED = ("method", "client", "protocol", "model", "served", "backend", "account", "error", "price", "billing", "tag")
 _PLAIN = (
@@ -101,11 +103,17 @@ def request(db: "sqlite3.Connection", name: str) -> Request | None:
     return None
 
 
-def beginning(db: "sqlite3.Connection", start: str, limit: int = 3) -> list[str]:
-    """The newest ids that begin so."""
-    text = start if start.startswith("req_") else f"req_{start}"
+def abbreviated(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
+    """The newest ids that begin so, with or without their `req_`, or else of the newest requests those that end so:
+    ids of one day begin alike."""
+    text = part if part.startswith("req_") else f"req_{part}"
     query = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY time DESC LIMIT ?"
-    return [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
+    found = [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
+    if not found:
+        newest = f"SELECT id FROM requests ORDER BY seq DESC LIMIT {_LOOKED_THROUGH}"  # noqa: S608 - a number
+        query = f"SELECT id FROM ({newest}) WHERE substr(id, ?) = ? LIMIT ?"  # noqa: S608 - no values in it
+        found = [row[0] for row in db.execute(query, (-len(part), part, limit))]
+    return found
 
 
 def latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[Request]:

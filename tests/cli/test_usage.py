@@ -83,7 +83,7 @@ def test_usage_as_json(filled):
 
 
 def test_why(filled):
-    """By its id, by the beginning of it, by `-` for the latest: who served it, tokens, cost, notes."""
+    """By its id, by its beginning or its end, by `-` for the latest: who served it, tokens, cost, notes."""
     whole = filled("why", ID)
     assert whole.code == 0
     assert whole.out == filled("why", "0000000000000000000a").out == filled("why", "req_0000000000000000000a").out
@@ -97,6 +97,7 @@ def test_why(filled):
     ):
         assert words in whole.out
     assert "404" in filled("why", "-").out
+    assert filled("why", "00a").out == whole.out
     assert "refused before a backend" in filled("why", "ffff").out
     assert "  tag        night\n" in filled("why", "ffff").out
     assert "tag " not in whole.out
@@ -193,11 +194,11 @@ def test_an_unknown_id(filled, name):
     assert "x-fairlead-request-id" in done.err
 
 
-def test_several_begin_so(filled):
+def test_several_are_meant(filled):
     """The ids are named."""
     done = filled("why", "0000")
     assert done.code == 1
-    assert "several requests begin with 0000: req_0000000000000000000" in done.err
+    assert "0000 stands for several requests: req_0000000000000000000" in done.err
 
 
 def test_export(filled):

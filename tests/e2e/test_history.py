@@ -400,11 +400,11 @@ def check_nothing_of_the_prompt(proxy, said):
 
 
 def test_why_at_once(box):
-    """A request that has just ended is found by its id, by the beginning of it, and as the latest: commands have the
-    proxy write it first."""
+    """A request that has just ended is found by its id, by the beginning or the end of it, and as the latest: commands
+    have the proxy write it first."""
     proxy, upstream = box
     chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
-    for of in (lambda name: name, lambda name: name[:16], lambda _: "-"):
+    for of in (lambda name: name, lambda name: name[:16], lambda name: name[-5:], lambda _: "-"):
         upstream.script(plain(answer_of(chat, None)))
         name = ask(proxy.port, chat.path, chat.body()).field(b"x-fairlead-request-id").decode()
         assert json.loads(command(proxy, "why", of(name), "--json"))["request"]["id"] == name
