@@ -3,9 +3,9 @@
 Rules of this file:
 - Two tasks a connection. The reader only reads, a bounded piece ahead, and notices when the client leaves;
   the cycle task parses, runs the application and writes.
-- One cancel scope a connection: what cuts a cycle ends the connection. Every limit is a move of its deadline
-  (`deadline`), and the reader cancels it when the client is gone. What cut it is in `why`; the application hears of
-  it through `on_cut`, outside the scope.
+- One cancel scope a connection: what cuts a cycle ends the connection. Every limit is a move of its one deadline
+  (`deadline`), which cancels it, as the reader does when the client is gone. What cut it is in `why`; the application
+  hears of it through `on_cut`, outside the scope.
 - A head is collected whole and checked raw before h11 sees it (`heads`), and so are the lines of chunks (`chunks`).
 - Nothing but an error of the listening socket leaves a connection task.
 """
@@ -23,6 +23,7 @@ import trio
 from router.errors import BadRequest, RouterError
 from router.net.ahead import ReadAhead
 from router.net.chunks import ChunkLines
+from router.net.deadlines import Deadline
 from router.net.gathered import Gathered
 from router.net.headers import Headers, RawHeaders, extended
 from router.net.heads import HEAD_LIMIT, Request, check_head, collect_head, malformed, too_large
@@ -86,6 +87,7 @@ class Connection:
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
+        self._deadline = Deadline(self._scope.cancel)
         self._ahead = ReadAhead(stream)
         self._seconds = limits.idle
         self._announced = self._received = 0
@@ -101,10 +103,12 @@ class Connection:
                 with self._scope:
                     while await self._cycle():
                         pass
+                self._deadline.end()
                 if self._scope.cancelled_caught:
                     await self._after_cut(self.why or self._meaning)
                 nursery.cancel_scope.cancel()
         finally:
+            self._deadline.end()
             self.stream.close()
 
     def retire(self) -> None:
@@ -122,11 +126,11 @@ class Connection:
     def deadline(self, seconds: float, why: Cut) -> None:
         """Move the connection's one deadline; `why` is what it will mean."""
         self._meaning, self._seconds = why, seconds
-        self._scope.deadline = trio.current_time() + seconds
+        self._deadline.move(trio.current_time() + seconds)
 
     def restart(self) -> None:
         """Have the running deadline begin anew."""
-        self._scope.deadline = trio.current_time() + self._seconds
+        self._deadline.move(trio.current_time() + self._seconds)
 
     @property
     def retired(self) -> bool:
@@ -335,8 +339,7 @@ class Connection:
 
     async def flush(self, rest: bytes) -> None:
         """Send what `write_now` left, as `write` does. It is not copied again: a slow reader holds it for long."""
-        scope = self._scope
-        before, meaning = scope.deadline, self._meaning
+        before, meaning = self._deadline.at, self._meaning
         self.deadline(self.limits.stalled, Cut.STALLED)
         self._writing = True
         try:
@@ -345,7 +348,8 @@ class Connection:
             self._lost()
             await trio.lowlevel.checkpoint()
         self._writing = False
-        self._meaning, scope.deadline = meaning, before
+        self._meaning = meaning
+        self._deadline.move(before)
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
