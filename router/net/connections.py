@@ -106,7 +106,7 @@ class UpstreamConnection:
 
     def dirty(self) -> bool:
         """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
-        return _unread(self.stream) or self.socket.dirty()
+        return (self.stream is not self.socket and _unread(self.stream)) or self.socket.dirty()
 
     def close(self) -> None:
         """Close at once, from any task."""

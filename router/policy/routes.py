@@ -31,6 +31,8 @@ __all__ = ["DEMO", "Route", "Table", "decide", "nearest_models"]
 # The tier that tools use for titles and summaries.
 _SMALL = re.compile(r"(?:^|[-_.:/ ])(?:haiku|mini|nano|lite)[\d.]*(?=$|[-_.:/ \[@])", re.IGNORECASE)
 
+_DECIDED_LIMIT = 256
+
 
 class _Name(NamedTuple):
     """A model's name after steps 0 and 1."""
@@ -58,6 +60,20 @@ def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace 
     model = facts.model
     if model is None:
         return _of_owner(None, _Name(""), facts, table, trace) or _without_model(facts, table, trace)
+    if table.rules or facts.owner is not None or trace is not None:
+        return _decided(model, facts, table, traits, trace)
+    # Nothing else counts then, and a tool asks for the same few models all day.
+    key = (model, facts.protocol, facts.generates)
+    route = table.decided.get(key)
+    if route is None:
+        route = _decided(model, facts, table, traits, None)
+        if len(table.decided) >= _DECIDED_LIMIT:
+            table.decided.clear()
+        table.decided[key] = route
+    return route
+
+
+def _decided(model: str, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Route:
     name = _named(model, facts, table, trace)
     found = _prefixed(name.text, facts, table, trace)
     pinned = None if found else _of_owner(model, name, facts, table, trace)

@@ -41,7 +41,8 @@ class Table:
     families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
     model, fast_model: forced ones. targets: aliases by name in lower case. renames: there are aliases or forced ones.
     fallback: globs and their chains, chains: the same made ready; falls_back: there are any.
-    asks: a rule asks for Traits, looks_inside: for what is inside a body.
+    asks: a rule asks for Traits, looks_inside: for what is inside a body. decided: routes that were decided by a
+    model's name, the protocol and whether a model writes text, and by nothing else.
     """
 
     backends: Sequence[Backend]
@@ -65,6 +66,9 @@ class Table:
     falls_back: bool = field(init=False, repr=False)
     asks: bool = field(init=False, repr=False)
     looks_inside: bool = field(init=False, repr=False)
+    decided: dict[tuple[str, str | None, bool], Route] = field(
+        init=False, repr=False, compare=False, default_factory=dict[tuple[str, str | None, bool], Route]
+    )
 
     def __post_init__(self) -> None:
         named = {backend.name: backend for backend in self.backends}
