@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.wire.limits import Limit, tells, told
+from router.wire.limits import Limit, told
 
 _LIMITS = 32
 FULL = 1.0
@@ -27,22 +27,22 @@ class Headroom:
     """What is left of one account. common: of models without limits of their own; until: then it must be worked out
     anew, also where a family has some."""
 
-    __slots__ = ("_families", "_fields", "_holds_until", "_readings", "_told_at", "common", "until")
+    __slots__ = ("_families", "_holds_until", "_readings", "_said", "_told_at", "common", "until")
 
     def __init__(self) -> None:
         self._readings: dict[str, Reading] = {}
-        self._fields: Mapping[bytes, bytes] | None = None
+        self._said: Mapping[bytes, bytes] | None = None
         self._told_at = 0.0
         self._families: dict[str, float] = {}
         self._holds_until = self.until = math.inf
         self.common = FULL
 
-    def note(self, fields: Mapping[bytes, bytes], now: float) -> None:
-        """Take note of an answer's headers (lower-case name -> value)."""
-        if tells(fields):
-            if self._fields is not None and self._fields.keys() != fields.keys():
+    def note(self, said: Mapping[bytes, bytes], now: float) -> None:
+        """Take note of what an answer's headers tell (wire.limits.telling)."""
+        if said:
+            if self._said is not None and self._said.keys() != said.keys():
                 self._read()  # another kind of answer, which may tell of other limits
-            self._fields, self._told_at = fields, now
+            self._said, self._told_at = said, now
             self._holds_until = self.until = -math.inf
 
     def take(self, limits: tuple[Limit, ...], now: float) -> None:
@@ -64,9 +64,9 @@ class Headroom:
         return sorted(self._readings.values(), key=lambda reading: -reading.limit.used)
 
     def _read(self) -> None:
-        fields, self._fields = self._fields, None
-        if fields is not None:
-            self.take(told(fields).limits, self._told_at)
+        said, self._said = self._said, None
+        if said is not None:
+            self.take(told(said).limits, self._told_at)
 
     def _settle(self, now: float) -> None:
         """Work out what is left, to hold until the first reading goes."""

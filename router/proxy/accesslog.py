@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -18,7 +18,7 @@ from router.ir import Usage
 from router.policy.attempts import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
-from router.wire.limits import Windows
+from router.wire.limits import reading
 
 RING = 10_000
 BODY_SHOWN = 8192
@@ -45,7 +45,8 @@ _PIECE = 16_384
 class Record(msgspec.Struct, gc=False):
     """One request, as it is logged. Times are seconds; started is since 1970.
 
-    billing, utilisation: what the answer's headers said of the account's limits. request_bytes: of the body.
+    limits: what of the answer's headers speaks of the account's limits (wire.limits.telling), to be read by those who
+    tell of the request. request_bytes: of the body.
     guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
     as they are told of; given_up: cached tokens that were left behind when the account was changed. root: the backend's
     URL; losses: what a translation could not carry over, as `path=how; …`. These two come with the request's end.
@@ -70,9 +71,7 @@ class Record(msgspec.Struct, gc=False):
     usage: Usage = msgspec.field(default_factory=Usage)
     estimated: bool = False
     client: str = ""
-    billing: str = ""
-    utilisation: float | None = None
-    windows: Windows | None = None
+    limits: Mapping[bytes, bytes] = {}
     queued: float = 0.0
     tag: str = ""
     tries: list[Attempt] = []
@@ -94,7 +93,7 @@ class Record(msgspec.Struct, gc=False):
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
-        usage = self.usage
+        usage, account = self.usage, reading(self.limits)
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.started))
             + f".{int(self.started % 1 * 1000):03d}Z",
@@ -120,8 +119,8 @@ class Record(msgspec.Struct, gc=False):
             "tokens_reasoning": usage.reasoning,
             "estimated": self.estimated,
             "client": self.client,
-            "billing": self.billing,
-            "utilisation": self.utilisation,
+            "billing": account.billing,
+            "utilisation": account.used,
             "queue_ms": round(self.queued * 1000, 1),
             "tag": self.tag,
             "notes": self.notes,

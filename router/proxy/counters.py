@@ -1,5 +1,6 @@
 """Counts for /metrics: a few additions a request, some requests at a time, and a bounded number of label sets."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from router.store import history_buckets as buckets
@@ -30,12 +31,11 @@ class Sizes:
 
     def add(self, told: Iterable[int | None]) -> None:
         """Count these, but for those that nobody knows."""
-        counts = self.counts
-        for tokens in told:
-            if tokens is not None:
-                # 4^n has bit 2n set: the first bucket that ends at or above the count.
-                counts[min((max(tokens - 1, 0).bit_length() + 1) // 2, len(SIZES))] += 1
-                self.sum += tokens
+        known = [tokens for tokens in told if tokens is not None]
+        self.sum += sum(known)
+        for bits, count in Counter([(tokens - 1).bit_length() if tokens else 0 for tokens in known]).items():
+            # 4^n has bit 2n set: the first bucket that ends at or above the count.
+            self.counts[min((bits + 1) // 2, len(SIZES))] += count
 
 
 class Times:
@@ -49,11 +49,10 @@ class Times:
 
     def add(self, durations: Iterable[float | None]) -> None:
         """Count these, but for those that are None."""
-        held = self.held
-        for seconds in durations:
-            if seconds is not None:
-                held[buckets.bucket(seconds * 1e6)] += 1
-                self.sum += seconds
+        known = [seconds for seconds in durations if seconds is not None]
+        self.sum += sum(known)
+        for number, count in buckets.counted([seconds * 1e6 for seconds in known]).items():
+            self.held[number] += count
 
 
 class Counts:

@@ -21,6 +21,7 @@ from router.proxy.prospects import Prospects
 from router.proxy.services import Service
 from router.proxy.slots import Waited
 from router.proxy.ticket import Ticket
+from router.wire.limits import telling
 
 if TYPE_CHECKING:
     from router.proxy.targets import Target
@@ -188,7 +189,8 @@ class Course:
         if choice is None or self._service.pool.stateless:
             return
         member = choice.member
-        member.headroom.note(upstream.fields, self._service.line.clock())
+        said = self._ticket.record.limits = telling(upstream.fields)
+        member.headroom.note(said, self._service.line.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 

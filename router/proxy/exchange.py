@@ -66,6 +66,7 @@ class Exchange:
         """Ask one account; None when its answer, or its last words, went to the client."""
         ticket = self._ticket
         ticket.upstream = self._relay = None
+        ticket.record.limits = {}
         held = ticket.held
         refusal = None
         try:

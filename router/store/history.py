@@ -7,7 +7,7 @@ answer gets here: what is stored are names, numbers and notes of fairlead's own.
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -84,13 +84,17 @@ class History:
         self._trimmed = -_TRIM_SECONDS
         ledger.every(self._trim)
 
-    def add(self, entry: Entry, *, wake: bool = True) -> None:
-        """Hand over one request. Never waits. wake: as for Ledger.add."""
-        self._ledger.add(self._writing, entry, wake=wake)
+    def add(self, entry: Entry) -> None:
+        """Hand over one request. Never waits."""
+        self._ledger.add(self._writing, entry)
+
+    def prepared(self, entries: Sequence[Entry]) -> None:
+        """Hand over requests in a preparation (Ledger.prepared)."""
+        self._ledger.prepared(self._writing, entries)
 
     def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
         self._names.begin(db)
-        batch = Batch(db, self._names, self._price)
+        batch = Batch(db, self._names, self._price, self._ledger.pause)
         batch.insert(entries)
         batch.add_up()
 

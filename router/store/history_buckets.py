@@ -8,7 +8,8 @@ histogram is within 9 % of the truth.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 # 10 ms / 2^10.
 LEAST = 9.765625
@@ -19,15 +20,18 @@ _MASK = (1 << LANE) - 1
 _ENDS = tuple(LEAST * 2 ** (number / 4) * (1 + 1e-9) for number in range(COUNT - 1))
 
 
-def bucket(microseconds: float) -> int:
-    """The number of the bucket a duration falls into."""
-    return bisect_left(_ENDS, microseconds)
+#: The number of the bucket that a duration in microseconds falls into.
+bucket: Callable[[float], int] = partial(bisect_left, _ENDS)
+
+
+def counted(microseconds: Iterable[float]) -> Counter[int]:
+    """How many of these durations fall into which bucket."""
+    return Counter(map(bucket, microseconds))
 
 
 def histogram(microseconds: Iterable[float]) -> int:
     """The histogram of these durations."""
-    held = Counter(map(bucket, microseconds))
-    return sum(count << (LANE * number) for number, count in held.items())
+    return sum(count << (LANE * number) for number, count in counted(microseconds).items())
 
 
 def end(number: int) -> float:

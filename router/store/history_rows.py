@@ -36,13 +36,16 @@ _PERHAPS = (
     *("first_byte_us", "tokens_in", "tokens_out", "cache_read", "cache_write", "reasoning", "cost", "utilisation"),
     *("sent_ms", "given_up", "bound", "session", "turns", "used_5h", "resets_5h", "used_7d", "resets_7d"),
 )
-# Rows in one statement; SQLite before 3.32 takes 999 values. Neither row by row nor all at once: SQLite lets go of the
+# Rows in one statement, where it may have so many values. Neither row by row nor all at once: SQLite lets go of the
 # interpreter at each statement, and taking it back from a busy loop costs both threads (55 µs a request); a whole batch
-# would keep requests waiting.
-_TOGETHER = 25
+# would keep requests waiting. Of the statements for what is left over there are not many: each is kept, 1.5 KB a row.
+_TOGETHER, _LEFT_OVER = 100, 25
 # Stands for NULL on the way to SQLite, as nothing here is below zero: Python's module takes 0.25 µs to hand over a
 # None, and a quarter of that for a number.
 _NONE = -1
+_COLUMNS = len(_SHARED + _OWN + _PERHAPS)
+# https://sqlite.org/c3ref/c_limit_attached.html; named by the module, which is loaded late.
+_VALUES = 9
 _NO_BINDING = (_NONE, _NONE, _NONE)
 _NO_WINDOWS = (_NONE, _NONE, _NONE, _NONE)
 _ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * 10)})"  # noqa: S608 - no values in it
@@ -84,10 +87,13 @@ class _Group:
 
 
 class Batch:
-    """The requests of one transaction. price: what each cost."""
+    """The requests of one transaction. price: what each cost. pause: between two pieces of the work."""
 
-    def __init__(self, db: "sqlite3.Connection", names: Names, price: "Callable[[Entry], Priced]"):
+    def __init__(
+        self, db: "sqlite3.Connection", names: Names, price: "Callable[[Entry], Priced]", pause: Callable[[], None]
+    ):
         self._db = db
+        self._pause = pause
         self._number = names.number
         self._price = price
         self._groups: dict[tuple[object, ...], _Group] = {}
@@ -95,8 +101,14 @@ class Batch:
 
     def insert(self, entries: "Sequence[Entry]") -> None:
         """Write the rows, in this order."""
-        for at in range(0, len(entries), _TOGETHER):
-            piece = entries[at : at + _TOGETHER]
+        whole = min(_TOGETHER, self._db.getlimit(_VALUES) // _COLUMNS)
+        at = 0
+        while at < len(entries):
+            if at:
+                self._pause()
+            size = whole if len(entries) - at >= whole else _LEFT_OVER
+            piece = entries[at : at + size]
+            at += size
             values: list[object] = []
             for entry in piece:
                 self._note(entry, values)
@@ -198,7 +210,7 @@ def _told(windows: "Windows") -> tuple[object, ...]:
     return tuple(_NONE if value is None else value for value in told)
 
 
-@lru_cache(maxsize=_TOGETHER)
+@lru_cache(maxsize=_LEFT_OVER + 2)
 def _insertion(rows: int) -> str:
     """The statement for so many rows."""
     columns = ", ".join((*_SHARED, *_OWN, *_PERHAPS))

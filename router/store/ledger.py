@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Of the 10,000 that may wait in all (product.md 11); requests that have just ended are the others.
-PENDING = 9_000
+PENDING = 8_500
 # Half a second of the fastest traffic: each commit costs as much as a hundred rows.
 BATCH = 2048
 # Leaves half of the last second to the commit itself.
 COMMIT_SECONDS = 0.5
 CHORE_SECONDS = 10.0
 RETRY_SECONDS = 60.0
+# How long the writer leaves the interpreter to the requests between two pieces of its work.
+PAUSE_SECONDS = 0.002
 _OPEN_PATIENCE = 5.0
 _TOLD_LIMIT = 20
 
@@ -94,17 +96,21 @@ class Ledger:
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
 
-    def add(self, statement: str | Writing, row: Any, *, wake: bool = True) -> None:
+    def add(self, statement: str | Writing, row: Any) -> None:
         """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
-        each other with one statement are written together. wake: False in a preparation, after which all is written."""
-        if self._hopeless or len(self._pending) >= PENDING:
-            self.dropped += 1
-            return
-        self._pending.append(_Waiting(statement, row))
-        if wake:
-            self.wake()
+        each other with one statement are written together."""
+        self.prepared(statement, (row,))
+        self.wake()
         if len(self._pending) == BATCH:
             self._enough.set()
+
+    def prepared(self, statement: str | Writing, rows: Sequence[Any]) -> None:
+        """Hand over rows as `add` does, in a preparation, after which all is written."""
+        room = 0 if self._hopeless else max(0, PENDING - len(self._pending))
+        if len(rows) > room:
+            self.dropped += len(rows) - room
+            rows = rows[:room]
+        self._pending.extend([_Waiting(statement, row) for row in rows])
 
     def wake(self) -> None:
         """There is something to write, or to prepare: it is done within COMMIT_SECONDS."""
@@ -146,6 +152,12 @@ class Ledger:
     def waiting(self) -> int:
         """Rows that are not written yet."""
         return len(self._pending)
+
+    def pause(self) -> None:
+        """Leave the interpreter to the requests for a moment; for the writer's thread, which does so between the
+        pieces of its work: as long as it wants the interpreter back, each of them is slower."""
+        if not self._stopping:
+            time.sleep(PAUSE_SECONDS)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what is left, waiting at most `seconds`."""

@@ -26,8 +26,11 @@ _OVERAGE_STATUS, _OVERAGE_USED = _UNIFIED + b"overage-status", _UNIFIED + b"over
 _OVERAGE = "overage"
 _SHARE, _LEFT, _WHOLE, _RESET = b"-utilization", b"remaining", b"limit", b"reset"
 _WINDOWS = (_UNIFIED + b"5h" + _SHARE, _UNIFIED + b"7d" + _SHARE)
+_RESETS = (_UNIFIED + b"5h-reset", _UNIFIED + b"7d-reset")
 _NAME_LIMIT, _LIMITS = 40, 24
 _DIGITS = 18
+# Nothing that is read is longer; a slice that cuts nothing off copies nothing.
+_LENGTH = 128
 _SECONDS_LIMIT = 1 << 40
 
 
@@ -70,9 +73,10 @@ class Reading(NamedTuple):
 _NOTHING = Reading("", None)
 
 
-def tells(fields: Mapping[bytes, bytes]) -> bool:
-    """True when there may be a limit among these headers."""
-    return b"ratelimit-" in b" ".join(fields)
+def telling(fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Of these headers (lower-case name -> value) those that `told` and `reading` look at for limits and billing, to be
+    kept until somebody asks; none where nothing is told of either."""
+    return {name: fields[name][:_LENGTH] for name in _telling(tuple(fields))}
 
 
 def told(fields: Mapping[bytes, bytes]) -> Told:
@@ -89,12 +93,12 @@ def told(fields: Mapping[bytes, bytes]) -> Told:
 
 def reading(fields: Mapping[bytes, bytes]) -> Reading:
     """What these headers (lower-case name -> value) tell the history and the guard."""
-    places = _places(tuple(fields))
-    if not places and _CLAIM not in fields and _STATUS not in fields:
+    places, claims, windows = _kinds(tuple(fields))
+    if not places and not claims:
         return _NOTHING
     shares = [used for place in places if (used := _used(place, fields)) is not None]
-    windows = _windows(fields) if _WINDOWS[0] in fields or _WINDOWS[1] in fields else None
-    return Reading(_billed_to(fields), max(shares, default=None), windows)
+    billing = _billed_to(fields) if claims else ""
+    return Reading(billing, max(shares, default=None), _windows(fields) if windows else None)
 
 
 def _billed_to(fields: Mapping[bytes, bytes]) -> str:
@@ -116,6 +120,21 @@ class _Place(NamedTuple):
     left: bytes
     whole: bytes
     reset: bytes
+
+
+@lru_cache(maxsize=64)
+def _kinds(names: tuple[bytes, ...]) -> tuple[tuple[_Place, ...], bool, bool]:
+    """The limits among these headers; whether one says what was billed, or tells of a subscription's windows."""
+    claims = _CLAIM in names or _STATUS in names
+    return _places(names), claims, any(name in names for name in _WINDOWS)
+
+
+@lru_cache(maxsize=64)
+def _telling(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    wanted = {name for place in _places(names) for name in place if isinstance(name, bytes)}
+    wanted |= {name for name in (_CLAIM, _STATUS, _OVERAGE_STATUS, _OVERAGE_USED, *_RESETS) if name in names}
+    # Where nothing is told, it does not matter when.
+    return tuple(name for name in names if name in wanted or (wanted and name == b"date"))
 
 
 @lru_cache(maxsize=64)
@@ -145,11 +164,14 @@ def _used(place: _Place, fields: Mapping[bytes, bytes]) -> float | None:
     """The share in use, from 0; None when it cannot be read."""
     if place.share:
         return _number(fields[place.share])
-    left, whole = _number(fields[place.left]), _number(fields.get(place.whole, b""))
-    if not left and whole is None:
-        return None if left is None else 1.0
+    left = _number(fields[place.left])
+    if left is None:
+        return None
+    whole = _number(fields.get(place.whole, b""))
+    if whole is None:
+        return None if left else 1.0
     # A limit of nothing is none.
-    return None if left is None or not whole else max(0.0, 1 - left / whole)
+    return max(0.0, 1 - left / whole) if whole else None
 
 
 def _wait(fields: Mapping[bytes, bytes], date: float | None) -> float | None:
@@ -164,7 +186,7 @@ def _windows(fields: Mapping[bytes, bytes]) -> Windows | None:
     found = [_number(fields.get(name, b"")) for name in _WINDOWS]
     if found == [None, None]:
         return None
-    resets = [_moment(fields.get(name.replace(_SHARE, b"-reset"), b"")) for name in _WINDOWS]
+    resets = [_moment(fields.get(name, b"")) for name in _RESETS]
     return Windows(used_5h=found[0], resets_5h=resets[0], used_7d=found[1], resets_7d=resets[1])
 
 

@@ -159,7 +159,7 @@ def distinct(number):
         total=0.2,
         client=f"client-{number % 50}",
         tag=f"tag-{number}",
-        billing=f"class-{number}",
+        limits={b"anthropic-ratelimit-unified-representative-claim": b"class-%d" % number},
         usage=Usage(10, 5),
         binding=Binding(account="main", session=f"{number:016x}", turns=1),
     )

@@ -209,7 +209,7 @@ def test_preparations(begun, path):
 
     def prepare():
         done.append(len(done))
-        ledger.add(INSERT, (f"row-{done[-1]}",), wake=False)
+        ledger.prepared(INSERT, [(f"row-{done[-1]}",)])
 
     def fail():
         raise ValueError("of ours")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.limits import Limit, Windows, reading, told
+from router.wire.limits import Limit, Windows, reading, telling, told
 
 UNIFIED = b"anthropic-ratelimit-unified-"
 DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
@@ -96,6 +96,30 @@ def test_anything_can_be_read(fields):
     billing, used, _ = reading(fields)
     assert len(billing) <= 64
     assert used is None or used >= 0
+
+
+NAMES = st.sampled_from(
+    [
+        *(UNIFIED + end for end in (b"5h-utilization", b"5h-reset", b"7d-utilization", b"7d-reset", b"status")),
+        *(UNIFIED + end for end in (b"7d_opus-utilization", b"7d_opus-reset", b"overage-utilization")),
+        *(UNIFIED + end for end in (b"representative-claim", b"overage-status", b"overage-in-use")),
+        *(b"anthropic-ratelimit-tokens-" + end for end in (b"limit", b"remaining", b"reset")),
+        *(b"x-ratelimit-" + end for end in (b"limit", b"remaining", b"reset", b"remaining-tokens", b"limit-tokens")),
+        *(b"date", b"content-type", b"request-id", b"server"),
+    ]
+)
+VALUES = st.sampled_from([b"", b"0", b"0.5", b"100", b"1790000000", b"true", b"allowed", b"rejected", DATE, b"9" * 400])
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_what_is_kept_says_the_same(fields):
+    """What is kept of a head until somebody asks says what the head says, and nothing is kept of one that says
+    nothing."""
+    kept = telling(fields)
+    assert reading(kept) == reading(fields)
+    assert told(kept).limits == told(fields).limits
+    assert set(kept) != {b"date"}
+    assert all(len(value) <= 128 for value in kept.values())
 
 
 def test_anthropic_counts():
