@@ -1,6 +1,7 @@
 """Which models can be asked for: the list behind GET /v1/models, `models` and the status."""
 
 import contextlib
+from collections.abc import Mapping
 
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
@@ -19,6 +20,15 @@ def listing(table: Table) -> dict[str, str]:
         for other in owners[1:]:
             names[f"{other.name}:{model}"] = other.name
     return names
+
+
+def owner_of(name: str, table: Table, listed: Mapping[str, str]) -> str | None:
+    """The backend of a model that is listed, or that stands on a list behind its backend's prefix; None for others."""
+    if name in listed:
+        return listed[name]
+    prefix, _, model = name.partition(":")
+    backend = table.prefixes.get(prefix.lower())
+    return backend.name if backend is not None and table.lists(backend, model) else None
 
 
 def _served_aliases(table: Table) -> dict[str, str]:

@@ -34,6 +34,7 @@ _STOPS: dict[str, Stop] = {
 }
 _CALLED = ("tool_calls", "function_call")
 _FAULTS = ("error", "insufficient_system_resource", "abort")
+_PLAIN = ("reasoning_content", "reasoning")
 BESIDE = "extra_content"
 NO_FINISH = "The upstream's stream ended without a finish_reason."
 
@@ -61,6 +62,7 @@ class ChatDecoder:
         self._finish = ""
         self._stopped_by = ""
         self._refusal: list[str] = []
+        self._thought: list[str] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._started = 0
@@ -150,7 +152,7 @@ class ChatDecoder:
                 return
             content = None
         thought = reasoning_of(delta)
-        if thought:
+        if thought and not self._was_said(delta, thought):
             out.append(ThinkingDelta(thought))
         if isinstance(content, str):
             if content:
@@ -168,6 +170,15 @@ class ChatDecoder:
         legacy = delta.get("function_call")
         if isinstance(legacy, dict):
             self._call({"index": 0, "function": legacy}, out)
+
+    def _was_said(self, delta: Json, thought: str) -> bool:
+        """True for a whole thought beside its signature, whose text came in pieces of plain text before: so it comes
+        from a fairlead, and from whoever else signs at the end."""
+        if any(delta.get(name) for name in _PLAIN):
+            self._thought.append(thought)
+            return False
+        said, self._thought = "".join(self._thought), []
+        return said == thought
 
     def _call(self, entry: Json, out: list[Event]) -> None:
         call = self._found(entry)
@@ -253,7 +264,7 @@ def reasoning_of(holder: Json) -> str:
                 said += text if isinstance(text, str) else ""
         if said:
             return said
-    for name in ("reasoning_content", "reasoning"):
+    for name in _PLAIN:
         value = holder.get(name)
         if isinstance(value, str) and value:
             return value

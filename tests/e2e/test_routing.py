@@ -380,6 +380,22 @@ def test_aliases_are_listed(site):
     assert ask(site.proxy.port, "/v1/models/Fast").json()["owned_by"] == "alpha"
 
 
+def test_a_prefixed_model_is_found(site):
+    """A name that can be asked for can be looked up: with the prefix of the backend that lists it, not of another."""
+    site.configure([site.entry("alpha"), site.entry("beta")])
+    listed = ask(site.proxy.port, "/v1/models").json()["data"]
+    owner = {entry["id"]: entry["owned_by"] for entry in listed}["m"]
+    for name in (f"{owner}:m", f"{owner.upper()}:m"):
+        assert ask(site.proxy.port, f"/v1/models/{name}").json() == {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": owner,
+        }
+    for name in (f"{owner}:nothing", "nobody:m", ":m", f"{owner}:"):
+        assert ask(site.proxy.port, f"/v1/models/{name}").status == 404, name
+
+
 def test_large_bodies_are_looked_into(site):
     """Images in a body of several megabytes are seen, and requests are not held up while they are looked for."""
     rule = Rule(name="pictures", when=Condition(images=True), backend="beta")

@@ -30,6 +30,17 @@ def test_53_55_reasoning_is_read_once():
     assert [one["type"] for one in found] == ["thinking", "text"]
 
 
+def test_53_a_signed_thought_repeats_its_pieces():
+    """A fairlead upstream sends a thought in pieces and then whole, with its signature: it is read once, each time."""
+    data = b""
+    for first, second in (("h", "m"), ("so", " so")):
+        whole = {"type": "reasoning.text", "text": first + second, "signature": "c2ln"}
+        data += chunk({"reasoning_content": first}) + chunk({"reasoning_content": second})
+        data += chunk({"reasoning_details": [whole]}) + chunk({"content": "text"})
+    found = blocks(streamed([data + chunk({}, "stop") + DONE], "chat"))
+    assert [one.get("thinking") or one["text"] for one in found] == ["hm", "text", "so so", "text"]
+
+
 def test_54_reasoning_behind_text_is_a_block_of_its_own():
     """Text, thinking, text: three blocks."""
     data = chunk({"content": "a"}) + chunk({"reasoning": "b"}) + chunk({"content": "c"}) + chunk({}, "stop") + DONE
