@@ -8,8 +8,12 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from router import __version__
 
-        print(f"fairlead {__version__}")
-        return 0
+        try:
+            print(f"fairlead {__version__}", flush=True)
+        except OSError:
+            pass  # said below, as for any other command
+        else:
+            return 0
     from router.cli import main as run
 
     return run(sys.argv[1:])

@@ -3,6 +3,7 @@
 Commands are imported when they are called, so that each pays for its own modules only.
 """
 
+import errno
 import io
 import os
 import sys
@@ -29,20 +30,23 @@ COMMANDS = {
 }
 
 
+_UNWRITTEN = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
+
+
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit code: 0 ok, 1 failed, 2 usage, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A model name that the terminal's encoding lacks must not end the command.
-            stream.reconfigure(errors="replace")
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A model name that the terminal's encoding lacks must not end the command.
+                stream.reconfigure(errors="replace")
         code = _run(argv)
     except BaseException as error:
         code = _report(error)
     try:
         if sys.stdout:  # None when it was closed before the start
             sys.stdout.flush()
-    except BrokenPipeError as error:
+    except OSError as error:
         code = _report(error)
     return code
 
@@ -102,9 +106,11 @@ def _report(error: BaseException) -> int:
     cause = _innermost(error)
     if isinstance(cause, SystemExit):
         return cause.code if isinstance(cause.code, int) else 0
-    if isinstance(cause, BrokenPipeError):
+    if isinstance(cause, OSError) and _is_of_output(cause):
         # Else the interpreter complains when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(cause, BrokenPipeError):
+            _print_error(f"the output cannot be written: {cause.strerror or cause}.", "")
         return 1
     if isinstance(cause, KeyboardInterrupt):
         return 130
@@ -118,6 +124,11 @@ def _report(error: BaseException) -> int:
         "This is a bug. For a report, run the command again with FAIRLEAD_TRACEBACK=1 set.",
     )
     return 1
+
+
+def _is_of_output(error: OSError) -> bool:
+    """True when what was printed could not be written; what happens to files of ours is told with their names."""
+    return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _UNWRITTEN)
 
 
 def _innermost(error: BaseException) -> BaseException:

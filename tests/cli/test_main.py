@@ -127,6 +127,21 @@ def test_reader_that_leaves_is_no_error(fairlead):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+@pytest.mark.parametrize("argv", [["--version"], ["--help"], ["config", "show"], ["models"], ["usage"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(fairlead, argv, unbuffered):
+    """Output that cannot be written is said to be just that, in one line, and is a failure."""
+    line = [sys.executable, "-m", "router", *argv]
+    environ = {**fairlead.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, check=False, stdout=full, stderr=subprocess.PIPE, env=environ, timeout=20)
+    assert done.returncode == 1
+    said = done.stderr.decode().splitlines()
+    assert said[-1] == "error: the output cannot be written: No space left on device."
+    assert not any("Traceback" in one or "ignored" in one for one in said)
+
+
 def test_env_is_cheap(fairlead):
     """`fairlead env`, which shells run at each start, imports no network library."""
     script = "import sys; from router.cli import main; main(['env']); print('imported', *sys.modules)"
