@@ -28,7 +28,12 @@ class Reloading:
         self._again = again
         self._start_demo = start_demo
         self._thread = trio.CapacityLimiter(1)
-        self.watch = Watch(runtime.home, self._reload)
+        self.watch = Watch(runtime.home, self._reload, self._others)
+
+    def _others(self) -> list[str]:
+        """Files that are read with the configuration and lie elsewhere."""
+        roots = self._runtime.settings.tls_ca_file
+        return [roots] if roots else []
 
     async def _reload(self) -> None:
         runtime = self._runtime

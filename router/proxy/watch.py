@@ -6,7 +6,7 @@ thread of their own: a home on a network may hang, and requests go on.
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
@@ -21,11 +21,15 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class Watch:
-    """The task that reloads. reload: reads the configuration anew and takes it up; never raises CommandError."""
+    """The task that reloads. reload: reads the configuration anew and takes it up; never raises CommandError.
+    others: files outside the home that the configuration names now."""
 
-    def __init__(self, home: Home, reload: Callable[[], Awaitable[None]]):
+    def __init__(
+        self, home: Home, reload: Callable[[], Awaitable[None]], others: Callable[[], Iterable[str]] = tuple
+    ):
         self._home = home
         self._reload = reload
+        self._others = others
         self._thread = trio.CapacityLimiter(1)
         self._asked = trio.Event()
         self._done = trio.Event()
@@ -54,11 +58,12 @@ class Watch:
                 done.set()
 
     async def _look(self) -> Signature:
-        return await trio.to_thread.run_sync(signature, self._home, limiter=self._thread)
+        return await trio.to_thread.run_sync(signature, self._home, tuple(self._others()), limiter=self._thread)
 
 
-def signature(home: Home) -> Signature:
-    """What changes when a file of the configuration does, or the home itself: name, inode, size and time of each."""
+def signature(home: Home, others: Iterable[str] = ()) -> Signature:
+    """What changes when a file of the configuration does, or the home itself: name, inode, size and time of each.
+    others: files outside the home, which may be links."""
     names = list(FILES)
     for folder in FOLDERS:
         try:
@@ -66,9 +71,10 @@ def signature(home: Home) -> Signature:
         except OSError:
             continue
     found: list[tuple[str, int, int, int]] = []
-    for name in names:
+    looks = [*((name, os.lstat, home.at(name)) for name in names), *((name, os.stat, name) for name in others)]
+    for name, look, path in looks:
         try:
-            state = os.lstat(home.at(name))
+            state = look(path)
         except OSError:
             continue
         found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))

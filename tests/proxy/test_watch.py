@@ -123,6 +123,19 @@ def test_every_kind_of_change_shows(home, change):
     assert signature(home) != before
 
 
+def test_files_elsewhere_are_looked_at(home, tmp_path):
+    """A file the configuration names shows its changes, also behind a link; one that is not there is no error."""
+    roots, link = tmp_path / "roots.pem", tmp_path / "link.pem"
+    bare = signature(home, [str(link)])
+    assert bare == signature(home)
+    roots.write_text("a")
+    link.symlink_to(roots)
+    before = signature(home, [str(link)])
+    assert before != bare
+    roots.write_text("more")
+    assert signature(home, [str(link)]) != before
+
+
 def test_nothing_there_is_no_error(home):
     """A home without settings and backends has a signature too, and one that is gone has another."""
     bare = signature(home)
