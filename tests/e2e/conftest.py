@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from .processes import Proxy, backend
+from .sites import Site
 from .upstream import Upstream
 
 UPSTREAM_KEY = "sk-upstream-0123456789"
@@ -150,3 +151,10 @@ def hasty(tmp_path_factory, listening, faulty):
     with Proxy(tmp_path_factory.mktemp("hasty"), backends=backends, settings=settings) as proxy:
         proxy.settled(*LISTING)
         yield proxy
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    found = Site(tmp_path_factory.mktemp("routing"))
+    yield found
+    found.stop()

@@ -1,4 +1,4 @@
-"""What `explain` says beside what requests meet (tests/e2e/test_routing.py): assumptions, and what is remembered."""
+"""What `explain` says beside what requests meet (tests/e2e/test_explain.py): assumptions, and what is remembered."""
 
 import json
 
