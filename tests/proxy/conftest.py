@@ -1,4 +1,4 @@
-"""A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; files of a home."""
+"""A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; a home and runtimes."""
 
 import contextlib
 import socket
@@ -14,7 +14,11 @@ from router.net.http11 import Connection, Limits, Request
 from router.net.stream import SocketStream
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
+from router.proxy.configuration import read
 from router.proxy.relay import Pace, Relay
+from router.proxy.runtime import Runtime
+from router.settings import Settings
+from router.store import backends
 from router.store.home import open_home
 from router.wire.codings import Decoder
 from router.wire.dialects import BY_NAME, PLAIN
@@ -185,6 +189,19 @@ def silent_log():
     log = AccessLog(0, None)
     yield log
     log.close()
+
+
+@pytest.fixture
+def made(home, silent_log):
+    """Makes a runtime from backends."""
+
+    def make(*stored, environ=None, demo_root=None, settings=None):
+        for one in stored:
+            backends.save(home, one)
+        configuration = read(home, settings or Settings())
+        return Runtime(configuration, home, silent_log, demo_root, environ=environ or {})
+
+    return make
 
 
 def asked_for(method="GET", target="/", **fields):
