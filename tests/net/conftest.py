@@ -1,4 +1,4 @@
-"""Socket pairs with a scripted client at one end and a served connection at the other, on a clock that jumps."""
+"""Socket pairs with a scripted client at one end and a served connection at the other, on a clock that jumps; peers."""
 
 import contextlib
 import re
@@ -13,6 +13,8 @@ from router.errors import BadGateway, RouterError
 from router.net.connections import Connections
 from router.net.http11 import Connection, Limits
 from router.net.stream import SocketStream
+
+from .peers import scripted
 
 BODY_LIMIT = 1 << 20
 _HEAD = re.compile(rb"HTTP/1\.1 (\d{3})[^\r\n]*\r\n(.*?)\r\n\r\n", re.DOTALL)
@@ -205,3 +207,10 @@ class Net:
 def net():
     """The tools above."""
     return Net
+
+
+@pytest.fixture
+def peer():
+    """A server whose answers the test scripts."""
+    with scripted() as running:
+        yield running

@@ -1,21 +1,13 @@
-"""The control plane against real sockets: catalogs, tiny requests, a running proxy, and everything that can fail."""
+"""The control plane against real sockets: catalogs, tiny requests, a running proxy, and what each may refuse."""
 
-import contextlib
-import gzip
 import hmac
 import json
 import socket
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import brotli
 import pytest
 import trio
-import trustme
 
 from router import __version__
-from router.backends import Backend
 from router.net.control import (
     ControlError,
     Running,
@@ -30,103 +22,9 @@ from router.net.operation import BODY_LIMIT
 from router.net.outbound import Outbound
 from router.settings import Secret
 
-KEY = Secret("sk-very-secret")
+from .peers import KEY, backend, failure, listed, models, speaking
+
 TOKEN = Secret("t" * 43)
-
-
-class Peer(ThreadingHTTPServer):
-    """A server whose answers a test scripts: path (with query) -> (status, headers, body), or a function of it."""
-
-    daemon_threads = True
-
-    def __init__(self, tls=None):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers = {}
-        self.seen = []
-        self.root = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}/v1"
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-
-    def handle_error(self, request, client_address):
-        """A client that leaves early is what some tests do."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.seen.append((self.command, self.path, headers, body))
-        answer = self.server.answers.get(self.path, (404, {}, b"{}"))
-        status, fields, data = answer(headers) if callable(answer) else answer
-        self.send_response(status)
-        for name, value in {"content-type": "application/json", "content-length": str(len(data)), **fields}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            self.wfile.write(data)
-
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *args):
-        """Nothing."""
-
-
-@contextlib.contextmanager
-def served(tls=None):
-    with Peer(tls) as peer:
-        thread = threading.Thread(target=peer.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield peer
-        finally:
-            peer.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def peer():
-    with served() as running:
-        yield running
-
-
-@contextlib.contextmanager
-def speaking(data):
-    """A socket that sends `data` to whoever connects and closes; None accepts nobody and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        root = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        if data is None:
-            yield root
-            return
-
-        def talk():
-            with listener.accept()[0] as connection:
-                connection.recv(65536)
-                connection.sendall(data)
-
-        thread = threading.Thread(target=talk)
-        thread.start()
-        yield root
-        thread.join()
-
-
-def backend(root, vendor="", protocols=("chat",)):
-    return Backend(name="some", root=root, protocols=protocols, vendor=vendor)
-
-
-def listed(*names, **more):
-    return 200, {}, json.dumps({"object": "list", "data": [{"id": name} for name in names], **more}).encode()
-
-
-def models(target, key=KEY, **options):
-    return trio.run(lambda: fetch_models(target, key, **options))
-
-
-def failure(call):
-    with pytest.raises(ControlError) as failed:
-        trio.run(call)
-    assert KEY.reveal() not in str(failed.value)
-    return failed.value
 
 
 def test_catalog_in_openai_form(peer):
@@ -195,14 +93,6 @@ def test_gemini_names_are_those_requests_use(peer):
     assert models(backend(peer.root, "groq")) == ["models/gemini-3-pro"]
 
 
-def test_nothing_comes_from_the_environment(peer, monkeypatch):
-    """Proxy variables do not redirect the control plane."""
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    peer.answers["/v1/models"] = listed("a")
-    assert models(backend(peer.root)) == ["a"]
-
-
 @pytest.mark.parametrize(
     ("body", "code", "text"),
     [
@@ -252,104 +142,6 @@ def test_answer_that_is_no_catalog_says_what_was_seen(peer, answer, text):
     with pytest.raises(ControlError, match=text):
         raise error
     assert len(peer.seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("coding", "body", "text"),
-    [
-        ("br", brotli.compress(b" " * (BODY_LIMIT + 1), quality=5), "sent more than 8 MiB"),
-        ("gzip", gzip.compress(b" " * (BODY_LIMIT + 1)), "sent more than 8 MiB"),
-        ("gzip", b"no gzip", "cannot be read"),
-        ("compress", b"{}", "cannot be read: compress"),
-    ],
-)
-def test_a_coded_catalog_is_bounded_when_decoded(peer, coding, body, text):
-    """Nobody asked for a coding: 8 MiB hold for what it gives, and no more is unpacked."""
-    peer.answers["/v1/models"] = (200, {"content-encoding": coding}, body)
-    assert text in str(failure(lambda: fetch_models(backend(peer.root), KEY)))
-
-
-def test_a_coded_catalog_is_read(peer):
-    """A server that codes unasked is understood."""
-    peer.answers["/v1/models"] = (200, {"content-encoding": "br"}, brotli.compress(b'{"data":[{"id":"a"}]}'))
-    assert trio.run(fetch_models, backend(peer.root), KEY) == ["a"]
-
-
-def test_refused_connection():
-    """A port nobody listens on is said to refuse the connection."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        root = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    error = failure(lambda: fetch_models(backend(root), KEY))
-    assert "refused the connection" in str(error)
-    assert error.status is None
-
-
-def test_unknown_name(monkeypatch):
-    """A name that cannot be resolved is said to be a DNS failure."""
-
-    def fail(*args, **kwargs):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    error = failure(lambda: fetch_models(backend("http://nowhere.invalid/v1"), KEY))
-    assert str(error) == "the name nowhere.invalid could not be resolved (DNS)"
-
-
-def test_silence_ends_at_the_deadline():
-    """A server that says nothing costs the deadline, and the text names it."""
-    with speaking(None) as root:
-        error = failure(lambda: fetch_models(backend(root), KEY, timeout=0.05))
-    assert "did not answer within 0.05 s" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "did not answer in HTTP"),
-        (b"", "did not answer in HTTP"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", "did not answer in HTTP"),
-    ],
-)
-def test_what_is_not_http(data, text):
-    """A peer that speaks something else, or leaves in mid-answer, is said not to answer in HTTP."""
-    with speaking(data) as root:
-        assert text in str(failure(lambda: fetch_models(backend(root), KEY)))
-
-
-@pytest.fixture
-def authority(monkeypatch):
-    """A certificate authority that upstream connections trust."""
-    authority = trustme.CA()
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    monkeypatch.setattr("router.net.operation.client_context", lambda roots: trusting)
-    return authority
-
-
-@contextlib.contextmanager
-def served_tls(authority, name):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    with served(context) as peer:
-        peer.answers["/v1/models"] = listed("a")
-        yield peer
-
-
-def test_tls_is_verified(authority):
-    """A certificate that fits is taken; one for another name is not, and the text says it was the certificate."""
-    with served_tls(authority, "127.0.0.1") as peer:
-        assert models(backend(peer.root)) == ["a"]
-    with served_tls(authority, "other.example") as peer:
-        error = failure(lambda: fetch_models(backend(peer.root), KEY))
-        assert "the certificate of 127.0.0.1" in str(error)
-        assert peer.seen == []
-
-
-def test_plain_server_behind_https(authority):
-    """https:// to a server without TLS is said to be a TLS failure."""
-    with speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n") as root:
-        error = failure(lambda: fetch_models(backend(root.replace("http:", "https:")), KEY))
-    assert "TLS with 127.0.0.1" in str(error)
 
 
 def test_open_catalog_is_told_from_a_closed_one(peer):
@@ -492,18 +284,3 @@ def test_streamed_answer_is_read_to_its_end(peer):
     answer = trio.run(stream, f"{peer.root}/messages", {"accept": "text/event-stream"}, b"{}")
     assert (answer.status, answer.body) == (200, b"data: 1\n\n")
     assert answer.first_byte > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a\r\nb\tc", "a b c"),
-        ("\x1b]0;title\x07x", "]0;title x"),
-        ("safe\u202etxt.exe\u2066", "safetxt.exe"),
-        ("x" * 300, "x" * 199 + "…"),
-        ("\ud800", ""),
-    ],
-)
-def test_network_text_is_harmless(text, shown):
-    """What a terminal shows of the network is one cut line without control and bidi characters."""
-    assert clean(text) == shown
