@@ -5,14 +5,8 @@ import pytest
 from router.errors import CommandError
 from router.settings import Secret, load
 from router.store.access import Login, check, client_key, in_container, is_loopback, other_login, other_profile
-from router.store.home import open_home
 
 KEY = "k" * 32
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 def settings(**values):

@@ -10,7 +10,6 @@ from router import __version__
 from router.backends import Account, Backend
 from router.errors import CommandError
 from router.store import backends
-from router.store.home import open_home
 
 GROQ = Backend(
     name="groq",
@@ -20,11 +19,6 @@ GROQ = Backend(
     accounts=(Account("default", "env:GROQ_API_KEY"),),
     added=2.0,
 )
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 def put(home, **changes):

@@ -10,14 +10,8 @@ import pytest
 
 from router.store import captures
 from router.store.captures import BODY_KEPT, BODY_LIMIT, TOGETHER, Capture, Captures, folder, path_of, sweep
-from router.store.home import open_home
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 def made(home, *, on=True):

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from router.errors import CommandError
 from router.store import config
 from router.store.config import Change, changed
-from router.store.home import open_home
 
 from ..settings.documents import documents
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 def put(home, data):

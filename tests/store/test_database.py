@@ -10,14 +10,8 @@ import pytest
 
 from router.store import whereabouts
 from router.store.database import Corrupt, Unusable, connect, open_history, translated
-from router.store.home import open_home
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 @pytest.fixture

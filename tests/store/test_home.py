@@ -13,11 +13,6 @@ from router.store.home import Home, open_home
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 
 
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
-
-
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 

@@ -15,16 +15,10 @@ import pytest
 
 from router.store import ledger as module
 from router.store.database import connect
-from router.store.home import open_home
 from router.store.ledger import COMMIT_SECONDS, PENDING, Ledger
 
 INSERT = "INSERT INTO owners VALUES (?, 'a', 'main', 'responses', 1)"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 @pytest.fixture

@@ -7,12 +7,6 @@ import sys
 import pytest
 
 from router.store import runs
-from router.store.home import open_home
-
-
-@pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
 
 
 def run(port=3456, pid=None, started=1.0):

@@ -18,11 +18,6 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
 
 
 @pytest.fixture
-def home(tmp_path):
-    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
-
-
-@pytest.fixture
 def far(home, tmp_path, monkeypatch):
     """The home, on a network; the machine's own state is beside it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
