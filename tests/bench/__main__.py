@@ -17,6 +17,7 @@ from pathlib import Path
 import load
 import measures
 import programs
+import rounds
 from programs import Site
 from table import Row, markdown
 
@@ -43,9 +44,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def _bench(arguments: argparse.Namespace) -> Iterator[measures.Bench]:
+def _bench(arguments: argparse.Namespace) -> Iterator[rounds.Bench]:
     """The upstreams, running, and what is needed to start relays."""
-    sizes = measures.QUICK if arguments.quick else measures.Sizes()
+    sizes = rounds.QUICK if arguments.quick else rounds.Sizes()
     if arguments.rounds:
         sizes = dataclasses.replace(sizes, rounds=arguments.rounds)
     second, with_log = AGAINST[arguments.against]
@@ -54,7 +55,7 @@ def _bench(arguments: argparse.Namespace) -> Iterator[measures.Bench]:
         plain = Site(folder, programs.free_port())
         tls = Site(folder, programs.free_port(), programs.certificate(folder))
         with programs.upstream(plain) as direct, programs.upstream(tls):
-            yield measures.Bench(
+            yield rounds.Bench(
                 plain=plain,
                 tls=tls,
                 direct=direct,
