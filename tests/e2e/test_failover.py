@@ -9,6 +9,8 @@ import trio
 from .flock import OVERLOADED, crowd, flock, once
 from .pools import GOOD, KEYS, LONG, SHORT, configured, emptied, message, pooled, served, until
 from .processes import backend, inside
+from .samples import MESSAGES
+from .upstream import Upstream, close, plain, stream, stream_head
 
 FAULTS = ("429", "401", "403", "500", "503", "529", "hang", "hang-after", "cut", "cut-after", "error", "flap")
 
@@ -62,6 +64,26 @@ def test_the_good_account_stumbles(tmp_path, stumble, first):
             up.modes[GOOD] = f"once-{stumble}"
             answer = await once(serving.port, "/v1/messages", message(stream=stumble != "error"))
         assert (answer.status, answer.fields["x-fairlead-attempts"]) == (200, "2" if first else "4")
+
+    trio.run(main)
+
+
+def test_limits_are_of_who_answered(tmp_path):
+    """A request's row has the limits that its last answer told of, none of an account whose stream broke off."""
+
+    async def main():
+        up = Upstream()
+        told = (b"anthropic-ratelimit-tokens-limit", b"100"), (b"anthropic-ratelimit-tokens-remaining", b"10")
+        up.script(stream_head(*told), close)
+        up.script(plain(b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}', b"400 Bad"))
+        up.script(stream(MESSAGES.events, *told))
+        async with served(tmp_path, pooled("box", up.root, KEYS[:2])) as serving:
+            for status in (400, 200):
+                assert (await once(serving.port, "/v1/messages", message())).status == status
+            first, second = serving.runtime.recorder.recent
+        up.stop()
+        assert (first.attempts, first.utilisation) == (2, None)
+        assert (second.attempts, second.utilisation) == (1, 0.9)
 
     trio.run(main)
 
