@@ -22,7 +22,7 @@ def listing(table: Table) -> dict[str, str]:
     return names
 
 
-def owner_of(name: str, table: Table, listed: Mapping[str, str]) -> str | None:
+def listed_by(name: str, table: Table, listed: Mapping[str, str]) -> str | None:
     """The backend of a model that is listed, or that stands on a list behind its backend's prefix; None for others."""
     if name in listed:
         return listed[name]

@@ -11,7 +11,7 @@ from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.net.headers import SECURITY, RawHeaders
 from router.net.http11 import Connection, Cut, Request
 from router.policy.guard_budgets import ALL
-from router.policy.listing import listing, owner_of
+from router.policy.listing import listed_by, listing
 from router.policy.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.accounts import account_reports, can_serve
@@ -81,7 +81,7 @@ class Endpoints:
         name = unquote(path.removeprefix("/v1/models").strip("/"))
         listed = listing(table)
         if name:
-            owner = owner_of(name, table, listed)
+            owner = listed_by(name, table, listed)
             if owner is None:
                 near = ", ".join(nearest_models(name, table))
                 raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")

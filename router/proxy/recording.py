@@ -65,8 +65,9 @@ class Recorder:
             status = upstream.status
             # A few fields of its head, which is large; they are read where many are at a time.
             record.limits = record.limits or telling(upstream.fields)
-        if ticket.call.generates and record.attempts:
-            estimate(record, writes=ticket.call.path != "/v1/embeddings")
+        usage = record.usage
+        if usage.input is None or usage.output is None or record.error:
+            _complete(ticket)
         if record.tries:
             _end_attempt(record, status)
         if ticket.target is not None:
@@ -159,6 +160,12 @@ class Recorder:
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
+
+
+def _complete(ticket: "Ticket") -> None:
+    """Have the usage of a generation estimated where the upstream did not say all of it."""
+    if ticket.call.generates and ticket.record.attempts:
+        estimate(ticket.record, writes=ticket.call.path != "/v1/embeddings")
 
 
 def _end_attempt(record: Record, status: int) -> None:

@@ -24,9 +24,7 @@ class Watch:
     """The task that reloads. reload: reads the configuration anew and takes it up; never raises CommandError.
     others: files outside the home that the configuration names now."""
 
-    def __init__(
-        self, home: Home, reload: Callable[[], Awaitable[None]], others: Callable[[], Iterable[str]] = tuple
-    ):
+    def __init__(self, home: Home, reload: Callable[[], Awaitable[None]], others: Callable[[], Iterable[str]] = tuple):
         self._home = home
         self._reload = reload
         self._others = others

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import CommandError
 from router.store.home import Home
-from router.store.migrations import NewerSchema, migrate
+from router.store.migrations import NewerSchema, migrate, version
 from router.store.modes import make_private, shown, word
 from router.store.whereabouts import place_of, prepare
 
@@ -98,6 +98,8 @@ def _migrated(path: Path) -> "sqlite3.Connection":
     with translated(path):
         db = connect(path)
         try:
+            # Before anything is changed: a newer file stays as it is.
+            version(db)
             mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise Unusable(f"{shown(path)} cannot be shared between processes on this file system", lasting=True)

@@ -34,8 +34,10 @@ _SHARED = (
 _OWN = ("id", "time", "status", "attempts", "queue_ms", "total_us", "price", "losses", "notes")
 _PERHAPS = (
     *("first_byte_us", "tokens_in", "tokens_out", "cache_read", "cache_write", "reasoning", "cost", "utilisation"),
-    *("sent_ms", "given_up", "bound", "session", "turns", "used_5h", "resets_5h", "used_7d", "resets_7d"),
+    "sent_ms",
 )
+# What only pools and subscriptions have: it is left out of a statement whose requests all lack it.
+_POOLED = ("given_up", "bound", "session", "turns", "used_5h", "resets_5h", "used_7d", "resets_7d")
 # Rows in one statement, where it may have so many values. Neither row by row nor all at once: SQLite lets go of the
 # interpreter at each statement, and taking it back from a busy loop costs both threads (55 µs a request); a whole batch
 # would keep requests waiting. Of the statements for what is left over there are not many: each is kept, 1.5 KB a row.
@@ -43,7 +45,7 @@ _TOGETHER, _LEFT_OVER = 100, 25
 # Stands for NULL on the way to SQLite, as nothing here is below zero: Python's module takes 0.25 µs to hand over a
 # None, and a quarter of that for a number.
 _NONE = -1
-_COLUMNS = len(_SHARED + _OWN + _PERHAPS)
+_COLUMNS = len(_SHARED + _OWN + _PERHAPS + _POOLED)
 # https://sqlite.org/c3ref/c_limit_attached.html; named by the module, which is loaded late.
 _VALUES = 9
 _NO_BINDING = (_NONE, _NONE, _NONE)
@@ -109,10 +111,13 @@ class Batch:
             size = whole if len(entries) - at >= whole else _LEFT_OVER
             piece = entries[at : at + size]
             at += size
+            pooled = any(_is_pooled(entry) for entry in piece)
             values: list[object] = []
             for entry in piece:
                 self._note(entry, values)
-            self._db.execute(_insertion(len(piece)), values)
+                if pooled:
+                    self._note_pool(entry, values)
+            self._db.execute(_insertion(len(piece), pooled=pooled), values)
         if self._attempts:
             self._db.executemany(_ATTEMPT, self._attempts)
 
@@ -146,7 +151,11 @@ class Batch:
         values += (self._number(source), entry.losses and clean(entry.losses, 1024))
         values += (entry.notes and clean(entry.notes, _NOTES_LIMIT), first, *held)
         values += (_NONE if cost is None else cost, _NONE if entry.utilisation is None else entry.utilisation)
-        values += (self._sent(entry, ms), _NONE if entry.given_up is None else entry.given_up)
+        values.append(self._sent(entry, ms))
+
+    def _note_pool(self, entry: "Entry", values: list[object]) -> None:
+        """Add the values of _POOLED."""
+        values.append(_NONE if entry.given_up is None else entry.given_up)
         values += _NO_BINDING if entry.binding is None else self._bound(entry.binding)
         values += _NO_WINDOWS if entry.windows is None else _told(entry.windows)
 
@@ -198,6 +207,10 @@ class Batch:
         return self._number(binding.account), clean(binding.session, 16), binding.turns
 
 
+def _is_pooled(entry: "Entry") -> bool:
+    return entry.binding is not None or entry.windows is not None or entry.given_up is not None
+
+
 def _bounded(entry: "Entry") -> "Entry":
     """With counts of tokens that can be stored and added up."""
     names = ("tokens_in", "tokens_out", "cache_read", "cache_write", "reasoning")
@@ -210,9 +223,10 @@ def _told(windows: "Windows") -> tuple[object, ...]:
     return tuple(_NONE if value is None else value for value in told)
 
 
-@lru_cache(maxsize=_LEFT_OVER + 2)
-def _insertion(rows: int) -> str:
+@lru_cache(maxsize=2 * (_LEFT_OVER + 2))
+def _insertion(rows: int, *, pooled: bool) -> str:
     """The statement for so many rows."""
-    columns = ", ".join((*_SHARED, *_OWN, *_PERHAPS))
-    row = ", ".join([*["?"] * len(_SHARED + _OWN), *[f"nullif(?, {_NONE})"] * len(_PERHAPS)])
+    perhaps = (*_PERHAPS, *_POOLED) if pooled else _PERHAPS
+    columns = ", ".join((*_SHARED, *_OWN, *perhaps))
+    row = ", ".join([*["?"] * len(_SHARED + _OWN), *[f"nullif(?, {_NONE})"] * len(perhaps)])
     return f"INSERT INTO requests ({columns}) VALUES {', '.join([f'({row})'] * rows)}"  # noqa: S608 - no values in it

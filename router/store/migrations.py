@@ -124,12 +124,12 @@ def migrate(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRA
 
     db: in autocommit mode, so that the transaction here is the only one.
     """
-    if _version(db, len(steps)) == len(steps):
+    if version(db, steps) == len(steps):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
-        for step in steps[_version(db, len(steps)) :]:
+        for step in steps[version(db, steps) :]:
             for statement in step:
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(steps)}")
@@ -140,8 +140,9 @@ def migrate(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRA
         raise
 
 
-def _version(db: "sqlite3.Connection", last: int) -> int:
+def version(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRATIONS) -> int:
+    """How many of the steps the database has taken. Raises NewerSchema, sqlite3.Error."""
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if found > last:
+    if found > len(steps):
         raise NewerSchema(found)
     return found

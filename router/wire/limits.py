@@ -96,9 +96,12 @@ def reading(fields: Mapping[bytes, bytes]) -> Reading:
     places, claims, windows = _kinds(tuple(fields))
     if not places and not claims:
         return _NOTHING
-    shares = [used for place in places if (used := _used(place, fields)) is not None]
-    billing = _billed_to(fields) if claims else ""
-    return Reading(billing, max(shares, default=None), _windows(fields) if windows else None)
+    most: float | None = None
+    for place in places:
+        used = _used(place, fields)
+        if used is not None and (most is None or used > most):
+            most = used
+    return Reading(_billed_to(fields) if claims else "", most, _windows(fields) if windows else None)
 
 
 def _billed_to(fields: Mapping[bytes, bytes]) -> str:

@@ -9,6 +9,7 @@ import trio
 from .flock import OVERLOADED, crowd, flock, once
 from .pools import GOOD, KEYS, LONG, SHORT, configured, emptied, message, pooled, served, until
 from .processes import backend, inside
+from .upstream import Upstream, close, plain, stream_head
 
 FAULTS = ("429", "401", "403", "500", "503", "529", "hang", "hang-after", "cut", "cut-after", "error", "flap")
 
@@ -62,6 +63,23 @@ def test_the_good_account_stumbles(tmp_path, stumble, first):
             up.modes[GOOD] = f"once-{stumble}"
             answer = await once(serving.port, "/v1/messages", message(stream=stumble != "error"))
         assert (answer.status, answer.fields["x-fairlead-attempts"]) == (200, "2" if first else "4")
+
+    trio.run(main)
+
+
+def test_limits_are_of_who_answered(tmp_path):
+    """A request's row has the limits that its last answer told of, none of an account whose stream broke off."""
+
+    async def main():
+        up = Upstream()
+        told = (b"anthropic-ratelimit-tokens-limit", b"100"), (b"anthropic-ratelimit-tokens-remaining", b"10")
+        up.script(stream_head(*told), close)
+        up.default = (plain(b'{"type":"error","error":{"type":"permission_error","message":"no"}}', b"403 No"),)
+        async with served(tmp_path, pooled("box", up.root, KEYS[:2])) as serving:
+            assert (await once(serving.port, "/v1/messages", message())).status >= 400
+            [refused] = serving.runtime.recorder.recent
+        up.stop()
+        assert (refused.attempts, refused.utilisation) == (2, None)
 
     trio.run(main)
 

@@ -138,12 +138,14 @@ def test_a_false_suspicion(home, path):
     assert rows(path) == ["resp_1"]
 
 
-def test_a_newer_version(home, path):
-    """It is named and left alone for good."""
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_newer_version(home, path, mode):
+    """It is named and left alone for good, in whatever mode it was written."""
     opened(home)
     with closing(connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute(f"PRAGMA journal_mode = {mode}")
     before = path.read_bytes()
     with pytest.raises(Unusable, match=r"newer fairlead .* 99") as caught:
         open_history(home)
