@@ -155,6 +155,6 @@ def hasty(tmp_path_factory, listening, faulty):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    found = Site(tmp_path_factory.mktemp("routing"))
+    found = Site(tmp_path_factory.mktemp("site"))
     yield found
     found.stop()
