@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from router.policy.attempts import Attempt, Binding
 from router.store import history_rows as module
-from router.store import queries, queries_sums
+from router.store import queries, queries_rows, queries_sums
 from router.store.database import connect, open_history
 from router.store.history import Entry, History, clear
 from router.store.home import open_home
@@ -64,6 +64,36 @@ def summed(home, seconds=3600.0):
     now = time.time()
     with queries.reading(home) as db:
         return queries_sums.summary(db, now - seconds, now)
+
+
+@pytest.mark.parametrize("count", [1, 24, 26, 99, 100, 101, 226])
+@pytest.mark.parametrize("pooled", [0.0, 0.02, 0.5, 1.0])
+def test_every_row_comes_back(home, count, pooled):
+    """However many are written together, in their order, with what only those of pools have beside the others."""
+    chance = random.Random(count)
+
+    def one(number):
+        if chance.random() >= pooled:
+            return entry(number, tokens_in=chance.choice((None, 0, 7)))
+        binding = Binding(account="main", session=f"{number:016x}", turns=number)
+        windows = Windows(used_5h=0.25, resets_5h=1_790_000_000 + number) if number % 2 else None
+        return entry(number, binding=binding, windows=windows, given_up=chance.choice((None, 0, number)))
+
+    entries = [one(number) for number in range(count)]
+    db, _ = open_history(home)
+    with closing(db):
+        history = begun(Ledger(home, print))
+        db.execute("BEGIN IMMEDIATE")
+        history._write(db, entries)
+        db.execute("COMMIT")
+        found = list(queries_rows.every(db))
+    assert [row.id for row in found] == [asked.id for asked in entries]
+    for row, asked in zip(found, entries, strict=True):
+        binding, windows = asked.binding, asked.windows or Windows()
+        assert (row.tokens_in, row.given_up, row.status) == (asked.tokens_in, asked.given_up, 200)
+        assert (row.used_5h, row.resets_5h, row.used_7d) == (windows.used_5h, windows.resets_5h, None)
+        told = (binding.account, binding.session, binding.turns) if binding else (None, None, None)
+        assert (row.bound, row.session, row.turns) == told
 
 
 def test_rows_and_sums_agree(home, ledger):
