@@ -51,7 +51,7 @@ class Recorder:
         self.settle: Listener | None = None
         self._counters = Counters()
         self._recent: deque[Entry] = deque(maxlen=RECENT)
-        self._ended: deque[Record] = deque()
+        self._ended: deque[Record | Entry] = deque()
         # Held while some of them are told to the history, the metrics and `recent`: by the ledger's thread, as a rule.
         self._telling = threading.Lock()
         ledger.before(self._tell_in_pieces)
@@ -86,9 +86,11 @@ class Recorder:
         self._keep(record)
 
     def _keep(self, record: Record) -> None:
+        ended: Record | Entry = record
         if self.listeners or self.settle is not None:
-            self._announce(entry_of(record))
-        self._ended.append(record)
+            ended = entry_of(record)
+            self._announce(ended)
+        self._ended.append(ended)
         waiting = len(self._ended)
         if waiting == HURRY:
             self._ledger.hurry()
@@ -118,7 +120,8 @@ class Recorder:
         now is told of too when it returns."""
         with self._telling:
             ended = self._ended
-            entries = [entry_of(ended.popleft()) for _ in range(min(most, len(ended)))]
+            some = [ended.popleft() for _ in range(min(most, len(ended)))]
+            entries = [one if isinstance(one, Entry) else entry_of(one) for one in some]
             self._history.prepared(entries)
             self._counters.count(entries)
             self._recent.extend(entries)
