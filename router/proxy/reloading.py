@@ -28,12 +28,13 @@ class Reloading:
         self._again = again
         self._start_demo = start_demo
         self._thread = trio.CapacityLimiter(1)
+        # As it was read last: a file that cannot be used yet is looked at too.
+        self._roots = runtime.settings.tls_ca_file
         self.watch = Watch(runtime.home, self._reload, self._others)
 
     def _others(self) -> list[str]:
         """Files that are read with the configuration and lie elsewhere."""
-        roots = self._runtime.settings.tls_ca_file
-        return [roots] if roots else []
+        return [self._roots] if self._roots else []
 
     async def _reload(self) -> None:
         runtime = self._runtime
@@ -58,6 +59,7 @@ class Reloading:
                 "Stop it by its process, or bring the folder back.",
             )
         loaded = self._again()
+        self._roots = loaded.settings.tls_ca_file
         access.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)
         settings, _ = kept_for_restart(self._runtime.settings, loaded.settings)

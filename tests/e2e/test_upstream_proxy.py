@@ -291,11 +291,13 @@ def test_a_company_that_inspects_tls(behind, site):
 
 
 def test_roots_that_change_are_taken_up(behind, site, tmp_path):
-    """A company's roots that are put into the file, or replaced in it, hold without a command."""
+    """A company's roots whose file is made later, or that are replaced in it, hold without a command."""
     roots = tmp_path / "roots.pem"
-    trustme.CA().cert_pem.write_to_path(roots)
     proxy = behind(f"http://127.0.0.1:{site.inspecting.port}")
     reload(proxy, f'tls.ca_file = "{roots}"\n')
+    assert proxy.status()["problems"]
+    trustme.CA().cert_pem.write_to_path(roots)
+    assert until(lambda: not proxy.status()["problems"])
     refused(CHAT, asked(proxy), 502, "certificate was not accepted")
     site.company.cert_pem.write_to_path(roots)
     site.inspected.default = (plain(CHAT.whole),)
