@@ -31,13 +31,17 @@ class Shelf(KeyringBackend):
     def get_password(self, service, username):
         return self._read().get(f"{service}/{username}")
 
-    def set_password(self, service, username, password):
-        entries = {**self._read(), f"{service}/{username}": password}
+    def _write(self, entries):
         with open(os.environ["SHELF"], "w") as file:
             json.dump(entries, file)
 
+    def set_password(self, service, username, password):
+        self._write({**self._read(), f"{service}/{username}": password})
+
     def delete_password(self, service, username):
-        raise NotImplementedError
+        entries = self._read()
+        del entries[f"{service}/{username}"]
+        self._write(entries)
 """
 
 

@@ -217,3 +217,14 @@ def test_why_at_once(box):
         found = ask(proxy.port, f"/admin/history/{of(name)}", None, proxy.operator())
         assert found.json()["request"]["id"] == name
     assert ask(proxy.port, "/admin/history/req_nobody", None, proxy.operator()).status == 404
+
+
+def test_ids_are_in_order(box):
+    """Ids of requests ascend with their time, refused ones too: the history's index grows at its end."""
+    proxy, upstream = box
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    upstream.default = (plain(answer_of(chat, None)),)
+    answers = [ask(proxy.port, path, chat.body()) for _ in range(20) for path in (chat.path, "/v1/nothing/here")]
+    names = [answer.field(b"x-fairlead-request-id") for answer in answers]
+    assert all(re.fullmatch(rb"req_[0-9a-f]{20}", name) for name in names)
+    assert sorted(set(names)) == names

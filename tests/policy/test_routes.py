@@ -50,6 +50,31 @@ def test_each_step_decides(model, protocol, wanted):
     assert route(model, protocol) == wanted
 
 
+@given(st.lists(st.sampled_from([*STEPS, ("opus", "messages", ()), ("gpt-5", None, ())]), max_size=40), st.booleans())
+def test_a_route_that_is_known_is_the_same(asked, generates):
+    """What was decided before changes no later decision, whoever asked for it."""
+    known = table(model="gpt-5") if generates else table()
+    for model, protocol, _ in asked:
+        for facts in (Facts(protocol, model, stream=True, generates=generates), Facts(protocol, model, stream=False)):
+            fresh = table(model="gpt-5") if generates else table()
+            try:
+                wanted = decide(facts, fresh, trace=[])
+            except UnknownModel:
+                with pytest.raises(UnknownModel):
+                    decide(facts, known)
+            else:
+                assert decide(facts, known) == wanted == decide(facts, known)
+
+
+def test_known_routes_are_bounded():
+    """A caller that asks for ever new names fills no memory."""
+    known = table()
+    for number in range(2000):
+        decide(Facts("chat", f"gpt-{number}", stream=False), known)
+        assert len(known.decided) <= 256
+    assert known.decided
+
+
 def test_ties_follow_the_order_added():
     """Among those that speak the protocol, and among those that do not, the first added is taken."""
     assert decide(Facts("chat", "shared", stream=False), table(LOCAL, OPENAI)).backend is LOCAL
