@@ -17,8 +17,8 @@ CATALOGS = {
 }
 
 
-def table(*backends, default=None, catalogs=CATALOGS):
-    return Table(backends or (OPENAI, CLAUDE, LOCAL, DEMO), catalogs, FAMILIES, default)
+def table(*backends, default=None, catalogs=CATALOGS, **options):
+    return Table(backends or (OPENAI, CLAUDE, LOCAL, DEMO), catalogs, FAMILIES, default, **options)
 
 
 ROUTER = Backend(name="router", root="https://r/v1", protocols=("messages", "chat", "responses"), vendor="openrouter")
