@@ -10,8 +10,8 @@ from router.proxy import serve
 from router.proxy.status import backends_of, status
 from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
-from router.store import config
-from router.store.home import open_home
+from router.store.config import toml
+from router.store.home.home import open_home
 
 
 class Running:
@@ -44,7 +44,7 @@ async def running(
     folder = open_home(environ)
 
     def load() -> Loaded:
-        return _over(config.load(folder, environ), settings or {})
+        return _over(toml.load(folder, environ), settings or {})
 
     loaded = load()
     async with serve.running(loaded.settings, folder, warnings=loaded.warnings, again=load) as serving:

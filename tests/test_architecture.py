@@ -38,7 +38,16 @@ HOMES = {
     "trio": {"net", "demo", "proxy", "cli"},
 }
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}
-HEAVY = ("trio", "httpx", "h11", "msgspec", "router.proxy", "router.demo", "router.net.control", "router.net.http11")
+HEAVY = (
+    "trio",
+    "httpx",
+    "h11",
+    "msgspec",
+    "router.proxy",
+    "router.demo",
+    "router.net.control.calls",
+    "router.net.server.connection",
+)
 
 
 def room(path):

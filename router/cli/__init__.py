@@ -15,18 +15,18 @@ from router.errors import CommandError, UsageError
 # Name -> where its function is, and what the overview says of it.
 COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
-    "demo": ("router.cli.demo:run", "try it without a key: serve a built-in backend and send it requests"),
+    "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
     "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
-    "backend": ("router.cli.backend:run", "add, list, change, remove and test backends"),
-    "accounts": ("router.cli.accounts:run", "store several keys of one backend"),
-    "config": ("router.cli.config:run", "show and change the settings"),
-    "explain": ("router.cli.explain:run", "show where a request would go, and why; nothing is sent"),
-    "usage": ("router.cli.usage:run", "show requests, tokens, cost, latency and errors of a time"),
-    "why": ("router.cli.why:run", "show what happened to one request"),
+    "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
+    "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
+    "config": ("router.cli.config.show:run", "show and change the settings"),
+    "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
+    "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a time"),
+    "why": ("router.cli.inspect.why:run", "show what happened to one request"),
     "history": ("router.cli.history:run", "export the history, or clear it"),
     "resume": ("router.cli.resume:run", "lift a halt of the guard"),
-    "models": ("router.cli.models:run", "list every model that can be reached now"),
+    "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
 }
 
 
@@ -92,7 +92,7 @@ def _overview() -> str:
 
 
 def _unknown(name: str) -> UsageError:
-    from router.cli.parser import nearest
+    from router.cli.common.parser import nearest
 
     kind = "option" if name.startswith("-") else "command"
     near = nearest(name, [*COMMANDS, "help", "--help", "--version"])

@@ -4,12 +4,13 @@ import os
 import shlex
 import sys
 
-from router.cli.parser import Parser, note
-from router.cli.text import note_problems, own_logins, read_settings, variables
+from router.cli.common.output import note_problems, own_logins, read_settings, variables
+from router.cli.common.parser import Parser, note
 from router.settings.kinds import NO_KEY
-from router.store import backends, runs
-from router.store.access import client_key
-from router.store.home import Home, open_home
+from router.store.config import backends
+from router.store.home import run_files
+from router.store.home.client_key import client_key
+from router.store.home.home import Home, open_home
 
 SHELLS = ("sh", "bash", "zsh", "fish", "powershell", "cmd")
 
@@ -46,7 +47,7 @@ def _values(home: Home) -> dict[str, str]:
     key = client_key(settings, home)
     if key is not None and own:
         note("note: tools that use their own login send fairlead's key in the header x-fairlead-key.")
-    live = runs.live(home)
+    live = run_files.live(home)
     url = live[0].url if live else f"http://localhost:{settings.port}"
     return variables(url, key.reveal() if key else NO_KEY, own)
 

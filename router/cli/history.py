@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.cli.parser import Parser, nearest, note
-from router.cli.text import count
+from router.cli.common.output import count
+from router.cli.common.parser import Parser, nearest, note
 from router.errors import CommandError, UsageError
-from router.store import captures, queries, queries_rows
-from router.store.database import Busy, Corrupt, Unusable, open_history, translated
-from router.store.history import clear
-from router.store.home import Home, open_home
-from router.store.queries_rows import Request, Try
-from router.store.whereabouts import NAME, place_of
+from router.store.database.location import NAME, place_of
+from router.store.database.open import Busy, Corrupt, Unusable, open_history, translated
+from router.store.history import read_requests, reader
+from router.store.history.read_requests import Request, Try
+from router.store.history.record import clear
+from router.store.home.home import Home, open_home
+from router.store.shared import captures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,8 @@ def _export(argv: list[str]) -> int:
     home = open_home(os.environ)
     if elsewhere := place_of(home).elsewhere:
         note(elsewhere)
-    with queries.reading(home) as db:
-        rows = queries_rows.every(db) if db is not None else ()
+    with reader.reading(home) as db:
+        rows = read_requests.every(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(Request.__struct_fields__)

@@ -6,13 +6,15 @@ import os
 from typing import TYPE_CHECKING
 
 from router import __version__
-from router.cli import guarded
-from router.cli.parser import Parser
-from router.cli.text import load_settings, own_logins, point_lines, problem_lines, say_aside
+from router.cli.common import budget_lines
+from router.cli.common.output import load_settings, own_logins, point_lines, problem_lines, say_aside
+from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, default_text
-from router.store import access, backends, captures, config
-from router.store.home import Home, open_home
+from router.store.config import backends, toml
+from router.store.home import client_key
+from router.store.home.home import Home, open_home
+from router.store.shared import captures
 
 if TYPE_CHECKING:
     from router.proxy.serve import Serving
@@ -24,7 +26,7 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
-    access.check(settings)
+    client_key.check(settings)
     # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
     gc.disable()
     from router.proxy import serve
@@ -34,7 +36,7 @@ def run(argv: list[str]) -> int:
             settings,
             home,
             warnings=loaded.warnings,
-            again=lambda: config.load(home, os.environ, flags),
+            again=lambda: toml.load(home, os.environ, flags),
             announce=lambda serving: _announce(home, settings, serving),
         )
     except serve.PortTaken as taken:
@@ -78,7 +80,7 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
         lines.append(captures.told(home))
-    lines += guarded.lines(home, settings)
+    lines += budget_lines.lines(home, settings)
     say_aside([*lines, "\nServing. Ctrl-C stops."])
 
 
@@ -92,13 +94,13 @@ def _already(home: Home, settings: Settings, port: int) -> int:
     """The port is taken: fine when this home's proxy has it. Raises CommandError for any other program."""
     import trio
 
-    from router.cli.running import proven
+    from router.cli.common.running_proxy import proven
 
     for entry, proxy in trio.run(proven, home):
         if entry.port == port:
             found, _ = backends.load(home)
             print(f"fairlead {entry.version}   {proxy.url}   already serving\n")
-            asks_key = access.client_key(settings, home) is not None
+            asks_key = client_key.client_key(settings, home) is not None
             print("\n".join(point_lines(proxy.url, asks_key=asks_key, own=own_logins(found))))
             return 0
     raise taken(port, "proxy")
@@ -106,7 +108,7 @@ def _already(home: Home, settings: Settings, port: int) -> int:
 
 def taken(port: int, command: str) -> CommandError:
     """The error for a port that another program has."""
-    from router.cli.occupant import free_port_after, occupant
+    from router.cli.common.port_owner import free_port_after, occupant
 
     who = occupant(port)
     free = free_port_after(port)

@@ -6,16 +6,16 @@ import time
 
 import trio
 
-from router.cli.parser import Parser
-from router.cli.running import proven
+from router.cli.common.parser import Parser
+from router.cli.common.running_proxy import proven
 from router.errors import CommandError
-from router.net.control import ControlError
-from router.policy.guard import halt_fields
+from router.net.control.calls import ControlError
+from router.policy.budget.guard import halt_fields
 from router.settings.kinds import clean
-from router.store import spending
-from router.store.database import Busy, Unusable, open_history
-from router.store.home import Home, open_home
-from router.store.queries import reading
+from router.store.database.open import Busy, Unusable, open_history
+from router.store.history.reader import reading
+from router.store.home.home import Home, open_home
+from router.store.shared import budgets
 
 
 def run(argv: list[str]) -> int:
@@ -53,7 +53,7 @@ async def _told(home: Home) -> list[dict[str, object]] | None:
 def _lifted(home: Home) -> list[dict[str, object]]:
     with reading(home) as db:
         now = time.time()
-        held = [halt for halt in spending.halts_of(db) if halt.holds(now)] if db is not None else []
+        held = [halt for halt in budgets.halts_of(db) if halt.holds(now)] if db is not None else []
     if not held:
         return []
     try:
@@ -64,7 +64,7 @@ def _lifted(home: Home) -> list[dict[str, object]]:
         raise CommandError("history.db is held by another process.", "Try again in a moment.") from None
     try:
         writer.execute("BEGIN IMMEDIATE")
-        spending.lift(writer)
+        budgets.lift(writer)
         writer.execute("COMMIT")
     finally:
         writer.close()

@@ -5,14 +5,15 @@ import secrets
 
 import trio
 
-from router.cli.occupant import occupant
-from router.cli.parser import Parser, note
-from router.cli.running import proven
+from router.cli.common.parser import Parser, note
+from router.cli.common.port_owner import occupant
+from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
-from router.net.control import ControlError, prove
+from router.net.control.calls import ControlError, prove
 from router.settings import Secret
-from router.store import config, runs
-from router.store.home import Home, open_home
+from router.store.config import toml
+from router.store.home import run_files
+from router.store.home.home import Home, open_home
 
 # The proxy drains for 10 s, then tells its streams.
 PATIENCE = 15.0
@@ -37,7 +38,7 @@ async def _stop(home: Home, port: str | None) -> int:
     if not found:
         await _refuse_strangers(home, port)
         print("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
-        await _note_other(int(port) if port else config.load(home, os.environ).settings.port)
+        await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0
     for entry, proxy in found:
         try:
@@ -49,11 +50,11 @@ async def _stop(home: Home, port: str | None) -> int:
     return 0
 
 
-async def _wait_for_end(home: Home, entry: runs.Run) -> None:
+async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
     # Nothing announces the end of another process. The run file is its last act: the number stays taken for a while
     # where a parent does not collect its children.
     with trio.move_on_after(PATIENCE):
-        while runs.alive(entry.pid) and runs.present(home, entry):  # noqa: ASYNC110
+        while run_files.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
             await trio.sleep(0.02)
         return
     raise CommandError(
@@ -63,7 +64,7 @@ async def _wait_for_end(home: Home, entry: runs.Run) -> None:
 
 async def _refuse_strangers(home: Home, port: str | None) -> None:
     """Say so when a run file's listener answers but is not ours: it was told nothing."""
-    for entry in runs.live(home):
+    for entry in run_files.live(home):
         if port in (None, str(entry.port)) and await prove(entry.url, home.token("operator.token")) is False:
             raise CommandError(
                 f"{entry.url} answers, but could not prove to be the fairlead of this home; it was told nothing.",

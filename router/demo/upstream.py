@@ -24,8 +24,8 @@ from router.demo.responses import Responses
 from router.demo.script import Dialect, Reply, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
-from router.net.http11 import Connection, Cut, Limits, Request
-from router.net.listen import accept, open_listeners
+from router.net.server.connection import Connection, Cut, Limits, Request
+from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
 _BODY_LIMIT = 64 << 20
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class Demo:
-    """The demo upstream, an application for `router.net.http11` connections; it keeps no state between requests.
+    """The demo upstream, an application for connections of `router.net.server`; it keeps no state between requests.
 
     word_delay: seconds demo-slow takes for each word.
     """

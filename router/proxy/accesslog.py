@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from router.ir import Usage
-from router.policy.attempts import Attempt, Binding
+from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
 from router.wire.limits import reading

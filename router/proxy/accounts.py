@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from router.policy.pool import Member, Want
-from router.policy.retry import span
+from router.policy.accounts.pool import Member, Want
+from router.policy.accounts.retry import span
 from router.proxy.services import Service
 from router.wire.moments import UNREADABLE
 

@@ -17,10 +17,10 @@ from router.backends.changes import PublicHttp, Unfit, Wish
 from router.backends.known import KNOWN, known
 from router.errors import BadRequest, CommandError, Conflict, Forbidden, NotFound, RouterError
 from router.settings.kinds import clean, display
-from router.store import backends, outline
-from router.store.home import Home
-from router.store.references import looks_like_one
-from router.store.secrets import check_key
+from router.store.config import backends, redacted
+from router.store.home.home import Home
+from router.store.keys.references import looks_like_one
+from router.store.keys.secrets import check_key
 
 SCHEMA = 1
 ON_THE_MACHINE = ("host", "api_key", "cors_origin", "insecure_http", "upstream_proxy", "capture")
@@ -308,13 +308,13 @@ def _auth(asked: NewBackend) -> Literal["client", "none"] | None:
 
 
 def _plain(ask: Ask, backend: Backend) -> dict[str, object]:
-    return outline.plain(backend, ask.environ, ask.headers.get(backend.name, ()))
+    return redacted.plain(backend, ask.environ, ask.headers.get(backend.name, ()))
 
 
 def _accounts(ask: Ask, backend: Backend) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
-    for account, plain in zip(backend.accounts, outline.plain_accounts(backend, ask.environ), strict=True):
-        problem = outline.problem_of(account, ask.environ)
+    for account, plain in zip(backend.accounts, redacted.plain_accounts(backend, ask.environ), strict=True):
+        problem = redacted.problem_of(account, ask.environ)
         if problem is None and plain["serves"]:
             problem = ask.problems.get(backend.name)
         found.append({**plain, "problem": problem})

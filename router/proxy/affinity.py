@@ -4,11 +4,11 @@ import msgspec
 import trio
 
 from router.ir import Facts
-from router.net.client import Exchange as Upstream
-from router.policy.routes import DEMO
+from router.net.client.exchange import Exchange as Upstream
+from router.policy.routing.routes import DEMO
 from router.proxy import bodies
 from router.proxy.ticket import Ticket
-from router.store.owners import Owners
+from router.store.shared.resource_owners import Owners
 from router.wire import ids
 from router.wire.dialects import Call
 from router.wire.peek import Top

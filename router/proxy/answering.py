@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import trio
 
 from router.errors import BadGateway, RouterError
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
-from router.net.http11 import Cut
+from router.net.server.connection import Cut
 from router.net.stream import Bytes
 from router.proxy import affinity, bodies, translating
 from router.proxy.asking import COMMIT_SECONDS

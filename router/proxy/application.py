@@ -10,8 +10,8 @@ import trio
 
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.net.headers import SECURITY, RawHeaders, spelled
-from router.net.http11 import Connection, Cut, Request
-from router.policy.tags import tag_of
+from router.net.server.connection import Connection, Cut, Request
+from router.policy.routing.tags import tag_of
 from router.proxy import endpoints
 from router.proxy.accesslog import Record
 from router.proxy.exchange import Exchange, refuse

@@ -6,12 +6,12 @@ import trio
 
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
-from router.net.client import Broken
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Broken
+from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
-from router.net.http11 import Cut
-from router.policy.routes import Route, decide
-from router.policy.traits import NO_TRAITS, Traits
+from router.net.server.connection import Cut
+from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.routes import Route, decide
 from router.proxy import affinity, bodies, counting, guarding, translating, uploads
 from router.proxy.edits import Edited, edit, edit_head
 from router.proxy.refusals import USAGE, complains

@@ -8,7 +8,7 @@ import trio
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.ir import Facts
 from router.net.headers import shown
-from router.net.http11 import Cut
+from router.net.server.connection import Cut
 from router.proxy.gate import check_json
 from router.proxy.ticket import Ticket
 from router.wire import codings

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from router.net import descriptors
-from router.net.listen import CONNECTION_LIMIT
+from router.net.server.listen import CONNECTION_LIMIT
 from router.proxy import accesslog, counters, recording
 from router.proxy.runtime import Runtime
-from router.store import ledger
+from router.store.database import writer
 
 
 class Bound(NamedTuple):
@@ -28,7 +28,7 @@ def bounds(runtime: Runtime) -> dict[str, Bound]:
         "tasks": Bound(vitals.tasks, None),
         "buffered_bytes": Bound(runtime.buffers.held, runtime.buffers.limit),
         "log_lines": Bound(runtime.log.waiting, accesslog.RING),
-        "history_rows": Bound(runtime.ledger.waiting + runtime.recorder.waiting, ledger.PENDING + recording.UNTOLD),
+        "history_rows": Bound(runtime.ledger.waiting + runtime.recorder.waiting, writer.PENDING + recording.UNTOLD),
         "label_sets": Bound(len(runtime.recorder.counters.sets), counters.LIMIT),
     }
 

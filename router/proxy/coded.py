@@ -1,7 +1,7 @@
 """Answers that have a content coding though none was asked for, taken off piece by piece."""
 
-from router.net.client import Broken
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Broken
+from router.net.client.exchange import Exchange as Upstream
 from router.wire import codings
 
 

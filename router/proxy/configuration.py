@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import CommandError
-from router.net.outbound import DIRECT, Outbound, outbound
-from router.policy.table import DEMO
+from router.net.client.outbound import DIRECT, Outbound, outbound
+from router.policy.routing.table import DEMO
 from router.settings import DECLARATIONS, Settings
-from router.store import backends as stored
-from router.store.home import Home
+from router.store.config import backends as stored
+from router.store.home.home import Home
 
 
 class Configuration(NamedTuple):

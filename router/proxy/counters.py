@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from router.store import history_buckets as buckets
-from router.store.history import Entry
+from router.store.history import histogram as buckets
+from router.store.history.entry import Entry
 
 #: Label sets (operation, provider, model); the names of models are the callers'. What is too many is OTHER.
 LIMIT = 200

@@ -7,8 +7,8 @@ want of an endpoint: Claude Code asks for counts by the dozen.
 import math
 
 from router.ir import Loss
-from router.net.client import Exchange as Upstream
-from router.policy.traits import BYTES_PER_TOKEN
+from router.net.client.exchange import Exchange as Upstream
+from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.proxy import translating
 from router.proxy.edits import Edited, edit
 from router.proxy.refusals import said

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from router.net.client import Exchange as Upstream
-from router.net.http11 import Cut
-from router.policy import attempts, retry
-from router.policy.fallback import WHY, title
-from router.policy.nature import nature_of
-from router.policy.pool import Choice
-from router.policy.retry import Fault, Nature, Standing
+from router.net.client.exchange import Exchange as Upstream
+from router.net.server.connection import Cut
+from router.policy.accounts import attempt, retry
+from router.policy.accounts.idempotency import nature_of
+from router.policy.accounts.pool import Choice
+from router.policy.accounts.retry import Fault, Nature, Standing
+from router.policy.routing.fallback import WHY, title
 from router.proxy.outcomes import Refusal, overdue, passed_over
 from router.proxy.prospects import Prospects
 from router.proxy.services import Service
@@ -157,7 +157,7 @@ class Course:
         record.sent_model = route.model
         if choice.bound is not None and record.binding is None:
             before = choice.moved or choice.bound
-            record.binding = attempts.Binding(
+            record.binding = attempt.Binding(
                 account=before.account, session=self._prospects.session, turns=max(before.turns, choice.bound.turns)
             )
         if choice.moved is not None and choice.moved.cached:

@@ -16,8 +16,8 @@ from router.backends.known import auth_form
 from router.errors import CommandError
 from router.proxy.children import Ended, TooMuch, TooSlow, output_of
 from router.settings import Secret
-from router.store import keyrings, secrets
-from router.store.references import Kind, parse
+from router.store.keys import keyring, secrets
+from router.store.keys.references import Kind, parse
 
 CACHED_SECONDS = 300.0
 FETCH_SECONDS = 30.0
@@ -151,7 +151,7 @@ class Credentials:
 
 
 def _entry(service: str, user: str) -> Secret:
-    secret = keyrings.look_up(service, user)
+    secret = keyring.look_up(service, user)
     if secret is None:
         raise CommandError(f"the keyring has no entry {service}/{user}.", f"Add it:   keyring set {service} {user}")
     return secret

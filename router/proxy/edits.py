@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from router.net.stream import Bytes
-from router.policy.routes import Route
+from router.policy.routing.routes import Route
 from router.proxy.changes import Changes, change_body, header_changes, touches
 from router.proxy.targets import Target
 from router.settings import tables

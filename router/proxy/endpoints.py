@@ -9,10 +9,10 @@ import trio
 
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.net.headers import SECURITY, RawHeaders
-from router.net.http11 import Connection, Cut, Request
-from router.policy.guard_budgets import ALL
-from router.policy.listing import listed_by, listing
-from router.policy.routes import nearest_models
+from router.net.server.connection import Connection, Cut, Request
+from router.policy.budget.budgets import ALL
+from router.policy.routing.model_list import listed_by, listing
+from router.policy.routing.routes import nearest_models
 from router.proxy import administration, bodies, observing
 from router.proxy.accounts import account_reports, can_serve
 from router.proxy.administration import Action, Ask

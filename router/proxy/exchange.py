@@ -9,13 +9,13 @@ import sys
 import trio
 
 from router.errors import BadGateway, BadRequest, Halted, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
-from router.net.client import Broken
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Broken
+from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import spelled
-from router.net.http11 import Cut
-from router.policy.guard import is_everywhere
-from router.policy.retry import Fault, fault_of, hold_of
-from router.policy.sessions import family_of
+from router.net.server.connection import Cut
+from router.policy.accounts.retry import Fault, fault_of, hold_of
+from router.policy.accounts.session_key import family_of
+from router.policy.budget.guard import is_everywhere
 from router.proxy import answering, guarding
 from router.proxy.asking import read, send
 from router.proxy.course import Course

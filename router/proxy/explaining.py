@@ -6,12 +6,12 @@ import msgspec
 
 from router.errors import BadRequest, RouterError
 from router.ir import Facts, Protocol
-from router.policy.fallback import chain, title
-from router.policy.pool import Want
-from router.policy.routes import Route, decide
-from router.policy.sessions import family_of
-from router.policy.trace import Step
-from router.policy.traits import Traits
+from router.policy.accounts.pool import Want
+from router.policy.accounts.session_key import family_of
+from router.policy.routing.fallback import chain, title
+from router.policy.routing.request_traits import Traits
+from router.policy.routing.routes import Route, decide
+from router.policy.routing.trace import Step
 from router.proxy import translating
 from router.proxy.accounts import room_words
 from router.proxy.affinity import owner_in
@@ -21,7 +21,7 @@ from router.proxy.clock import sleepless
 from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
-from router.store.owners import Owners
+from router.store.shared.resource_owners import Owners
 from router.wire import dialects
 from router.wire.guess import protocol_of
 from router.wire.peek import peek

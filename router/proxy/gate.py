@@ -8,7 +8,7 @@ import re
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
 from router.net.headers import RawHeaders
-from router.net.http11 import Request
+from router.net.server.connection import Request
 from router.settings import Secret, Settings
 from router.settings.kinds import NO_KEY
 

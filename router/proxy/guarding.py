@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.errors import Halted
-from router.net.http11 import Cut
-from router.policy import guard as policy
-from router.policy.guard import Halt, Rules
-from router.policy.guard_budgets import ALL, Budget, Purse, Rates
-from router.policy.guard_rates import Pricelist
-from router.policy.guard_tally import Model, Tally, Wanted, by_size
-from router.policy.table import DEMO
+from router.net.server.connection import Cut
+from router.policy.budget import guard as policy
+from router.policy.budget.budgets import ALL, Budget, Purse, Rates
+from router.policy.budget.guard import Halt, Rules
+from router.policy.budget.price_cache import Pricelist
+from router.policy.budget.reservations import Model, Tally, Wanted, by_size
+from router.policy.routing.table import DEMO
 from router.proxy.notifying import notify
 from router.proxy.recording import BYTES_PER_TOKEN
 from router.proxy.rounds import Rounds
 from router.settings import Settings
-from router.store.history import Entry, Priced
-from router.store.ledger import Ledger
-from router.store.spending import Round, Seen, sold_of
+from router.store.database.writer import Ledger
+from router.store.history.entry import Entry, Priced
+from router.store.shared.budgets import Round, Seen, sold_of
 from router.wire.dialects import spends
 from router.wire.limits import reading
 
 if TYPE_CHECKING:
-    from router.net.client import Exchange as Upstream
+    from router.net.client.exchange import Exchange as Upstream
     from router.proxy.ticket import Ticket
 
 #: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.

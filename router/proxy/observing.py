@@ -13,11 +13,11 @@ import trio
 
 from router.errors import BadRequest, CommandError, NotFound, Unavailable
 from router.net.headers import RawHeaders
-from router.net.http11 import Connection, Cut, Request
+from router.net.server.connection import Connection, Cut, Request
 from router.proxy.observing_stream import stream
 from router.proxy.runtime import Runtime
-from router.store import queries, queries_rows, queries_sums
-from router.store.queries_window import EXPECTED, since
+from router.store.history import read_requests, read_usage, reader
+from router.store.history.time_window import EXPECTED, since
 
 ANALYTICS_SCHEMA = 1
 HISTORY_SCHEMA = 1
@@ -76,8 +76,8 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
         begin = since(asked.get("since", "60m"), now)
     except ValueError:
         raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
-    with queries.reading(runtime.home) as db:
-        found = queries_sums.summary(db, begin, now) if db is not None else queries_sums.empty(begin, now)
+    with reader.reading(runtime.home) as db:
+        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
     return {
         "schema": ANALYTICS_SCHEMA,
         "history": runtime.ledger.problem,
@@ -94,8 +94,8 @@ def _latest(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     limit = asked.get("limit", str(_ROWS))
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _ROWS_LIMIT:
         raise BadRequest(f"limit must be a number from 1 to {_ROWS_LIMIT}.")
-    with queries.reading(runtime.home) as db:
-        rows = queries_rows.latest(db, int(limit), asked.get("before", "")) if db is not None else []
+    with reader.reading(runtime.home) as db:
+        rows = read_requests.latest(db, int(limit), asked.get("before", "")) if db is not None else []
     return {"schema": HISTORY_SCHEMA, "requests": rows}
 
 
@@ -111,13 +111,13 @@ def _one(runtime: Runtime, name: str) -> dict[str, object]:
     return {"schema": HISTORY_SCHEMA, "request": found}
 
 
-def _kept(runtime: Runtime, name: str) -> queries_rows.Request | None:
-    with queries.reading(runtime.home) as db:
+def _kept(runtime: Runtime, name: str) -> read_requests.Request | None:
+    with reader.reading(runtime.home) as db:
         if db is None:
             return None
         if name == _LATEST:
-            return next(iter(queries_rows.latest(db, 1)), None)
-        return queries_rows.request(db, name)
+            return next(iter(read_requests.latest(db, 1)), None)
+        return read_requests.request(db, name)
 
 
 def _metrics(runtime: Runtime) -> tuple[bytes, bytes]:

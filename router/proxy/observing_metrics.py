@@ -14,7 +14,7 @@ from router import __version__
 from router.proxy.bounds import bounds
 from router.proxy.counters import SIZES, Counts, Times
 from router.proxy.runtime import Runtime
-from router.store import history_buckets as buckets
+from router.store.history import histogram as buckets
 
 # The form that every version of Prometheus reads.
 _TYPE = b"text/plain; version=0.0.4; charset=utf-8"

@@ -12,9 +12,9 @@ import trio
 
 from router.errors import Unavailable
 from router.net.headers import RawHeaders
-from router.net.http11 import Connection, Cut, Request
+from router.net.server.connection import Connection, Cut, Request
 from router.proxy.recording import Recorder
-from router.store.history import Entry, Priced
+from router.store.history.entry import Entry, Priced
 from router.wire import sse
 
 STREAM_SCHEMA = 1

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 
 from router.errors import Halted, RateLimited, RouterError, Unavailable
-from router.net.client import Exchange as Upstream
-from router.policy import retry
-from router.policy.fallback import WHY, title
-from router.policy.pool import Member, Pool, Want
-from router.policy.retry import Fault, Hold, Step, span
-from router.policy.routes import Route
+from router.net.client.exchange import Exchange as Upstream
+from router.policy.accounts import retry
+from router.policy.accounts.pool import Member, Pool, Want
+from router.policy.accounts.retry import Fault, Hold, Step, span
+from router.policy.routing.fallback import WHY, title
+from router.policy.routing.routes import Route
 from router.proxy.accounts import account_words
 from router.proxy.services import Service
 from router.proxy.slots import Line, Waited

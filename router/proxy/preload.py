@@ -34,7 +34,7 @@ MODULES = (
     "httpcore",
     "httpcore._async.socks_proxy",
     "httpx",
-    "router.net.control",
+    "router.net.control.calls",
     "sqlite3",
     "router.proxy.observing_metrics",
     "genai_prices.data",

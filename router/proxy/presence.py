@@ -10,8 +10,8 @@ import trio
 
 from router.errors import CommandError
 from router.proxy.accesslog import AccessLog
-from router.store import runs
-from router.store.home import Home
+from router.store.home import run_files
+from router.store.home.home import Home
 
 LOOK_SECONDS = 2.0
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 2.0
 class Presence:
     """The run file of one proxy. problem: why commands cannot find it, None while they can."""
 
-    def __init__(self, home: Home, run: runs.Run, log: AccessLog):
+    def __init__(self, home: Home, run: run_files.Run, log: AccessLog):
         self.problem: str | None = None
         self._home = home
         self._run = run
@@ -35,7 +35,7 @@ class Presence:
             yield
         finally:
             with contextlib.suppress(CommandError):
-                runs.remove(self._home, self._run.port)
+                run_files.remove(self._home, self._run.port)
 
     async def keep(self) -> None:
         """Look after the run file until cancelled."""
@@ -48,13 +48,13 @@ class Presence:
         if not self._home.there():
             return
         with contextlib.suppress(CommandError):
-            if runs.present(self._home, self._run):
+            if run_files.present(self._home, self._run):
                 return
         self._show()
 
     def _show(self) -> None:
         try:
-            runs.write(self._home, self._run)
+            run_files.write(self._home, self._run)
         except CommandError as error:
             problem = f"fairlead commands cannot find this proxy: {error}"
             if problem != self.problem:

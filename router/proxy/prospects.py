@@ -7,11 +7,11 @@ accounts that failed it already, and those that the guard has halted (as long as
 import math
 from collections.abc import Collection, Sequence
 
-from router.policy.fallback import chain
-from router.policy.pool import ANY, Choice, Member, Want
-from router.policy.retry import Fault
-from router.policy.routes import Route
-from router.policy.sessions import family_of, session_of
+from router.policy.accounts.pool import ANY, Choice, Member, Want
+from router.policy.accounts.retry import Fault
+from router.policy.accounts.session_key import family_of, session_of
+from router.policy.routing.fallback import chain
+from router.policy.routing.routes import Route
 from router.proxy import asking, translating
 from router.proxy.services import Service
 from router.proxy.ticket import Ticket

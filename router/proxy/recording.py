@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.policy.clients import client_of
-from router.policy.prices import PRICED, Prices, Tokens
+from router.policy.budget.prices import PRICED, Prices, Tokens
+from router.policy.routing.clients import client_of
 from router.proxy.accesslog import Record
 from router.proxy.counters import Counters
 from router.settings import Settings
-from router.store.history import Entry, History, Priced
-from router.store.ledger import Ledger
+from router.store.database.writer import Ledger
+from router.store.history.entry import Entry, Priced
+from router.store.history.record import History
 from router.wire.limits import reading, telling
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import re
 
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Exchange as Upstream
 
 #: An answer to a Chat stream whose usage was asked for, by a server that does not know the field.
 USAGE = re.compile(rb"stream_options")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.net.client import Broken, Exchange
-from router.net.http11 import Connection, Cut
+from router.net.client.exchange import Broken, Exchange
+from router.net.server.connection import Connection, Cut
 from router.net.stream import Bytes
 from router.proxy import coded
 from router.wire import codings, sse

@@ -12,8 +12,8 @@ from router.proxy.gate import Gate
 from router.proxy.runtime import Runtime
 from router.proxy.watch import Watch
 from router.settings import Loaded, Secret, Settings
-from router.store import access
-from router.store.modes import shown
+from router.store.home import client_key
+from router.store.home.permissions import shown
 
 
 class Reloading:
@@ -60,10 +60,10 @@ class Reloading:
             )
         loaded = self._again()
         self._roots = loaded.settings.tls_ca_file
-        access.check(loaded.settings)
+        client_key.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)
         settings, _ = kept_for_restart(self._runtime.settings, loaded.settings)
-        key = access.client_key(settings, home)
+        key = client_key.client_key(settings, home)
         write_log(self._runtime.log, settings)
         return configuration, key
 

@@ -12,9 +12,9 @@ from typing import Protocol
 
 import trio
 
-from router.store.history import Entry, Priced
-from router.store.ledger import Ledger
-from router.store.spending import Round, Seen, Spending
+from router.store.database.writer import Ledger
+from router.store.history.entry import Entry, Priced
+from router.store.shared.budgets import Round, Seen, Spending
 
 ROUND_SECONDS = 0.4
 #: No decision is made on what was seen longer ago.

@@ -12,9 +12,9 @@ import trio
 from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.errors import CommandError
-from router.net.connections import Connections
-from router.net.outbound import Outbound
-from router.policy.table import DEMO, Table
+from router.net.client.outbound import Outbound
+from router.net.client.pool import Connections
+from router.policy.routing.table import DEMO, Table
 from router.proxy.accesslog import BODY_KEPT, AccessLog, Record
 from router.proxy.buffers import Buffers
 from router.proxy.carriers import Carriers
@@ -27,12 +27,12 @@ from router.proxy.services import Service, service_of
 from router.proxy.targets import Target, targets_of
 from router.proxy.vitals import Vitals
 from router.settings import Settings
-from router.store.captures import BODY_KEPT as CAPTURED
-from router.store.captures import Capture, Captures, told
-from router.store.home import Home
-from router.store.kept import Kept
-from router.store.ledger import Ledger
-from router.store.owners import Owners
+from router.store.database.writer import Ledger
+from router.store.home.home import Home
+from router.store.shared.captures import BODY_KEPT as CAPTURED
+from router.store.shared.captures import Capture, Captures, told
+from router.store.shared.resource_owners import Owners
+from router.store.shared.stored_responses import Kept
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -251,10 +251,10 @@ class Runtime:
         nursery.start_soon(self._load, entry)
 
     async def _load(self, entry: Catalog) -> None:
-        if "router.net.control" not in sys.modules:
+        if "router.net.control.calls" not in sys.modules:
             # In a thread: the import takes 25 ms, which requests of the first second would wait for.
-            await trio.to_thread.run_sync(import_module, "router.net.control")
-        from router.net.control import ControlError, fetch_models
+            await trio.to_thread.run_sync(import_module, "router.net.control.calls")
+        from router.net.control.calls import ControlError, fetch_models
 
         target = self.snapshot.targets.get(entry.backend.name)
         try:

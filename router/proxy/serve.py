@@ -19,8 +19,8 @@ import trio
 from router import __version__
 from router.errors import CommandError
 from router.net.descriptors import Reserve
-from router.net.http11 import Connection, Cut, Limits
-from router.net.listen import CONNECTION_LIMIT, accept, open_listeners
+from router.net.server.connection import Connection, Cut, Limits
+from router.net.server.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
 from router.proxy import carriers, process
 from router.proxy.accesslog import AccessLog
@@ -37,8 +37,8 @@ from router.proxy.reloading import Reloading, write_log
 from router.proxy.runtime import Runtime
 from router.proxy.signals import Signals
 from router.settings import Loaded, Secret, Settings
-from router.store import access, runs
-from router.store.home import Home
+from router.store.home import client_key, run_files
+from router.store.home.home import Home
 
 if TYPE_CHECKING:
     from router.demo import Demo
@@ -76,7 +76,7 @@ class Serving:
         self.started = trio.current_time()
         #: True once every connection is to close after the answer that is under way.
         self.draining = False
-        run = runs.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
+        run = run_files.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
         self.presence = Presence(runtime.home, run, runtime.log)
         self._stop = trio.Event()
         self._left = trio.Event()
@@ -119,9 +119,9 @@ async def running(
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: what was said of the settings. again: reads
     them anew for a reload, None to stay with these. Raises CommandError and PortTaken before serving."""
-    access.check(settings)
+    client_key.check(settings)
     configuration = read(home, settings, warnings)
-    key = access.client_key(settings, home)
+    key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     listeners = _listening(settings)
     port: int = listeners[0].getsockname()[1]

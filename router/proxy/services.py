@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import cast
 
-from router.policy.bindings import Bindings
-from router.policy.guard import used_up
-from router.policy.pace import Limits, Pace
-from router.policy.pool import Member, Pool, Strategy
-from router.policy.table import DEMO
+from router.policy.accounts.pool import Member, Pool, Strategy
+from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.session_affinity import Bindings
+from router.policy.budget.guard import used_up
+from router.policy.routing.table import DEMO
 from router.proxy.guarding import Guard
 from router.proxy.slots import Line
 from router.proxy.targets import Target

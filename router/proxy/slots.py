@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from router.policy.pace import Limits, Pace
+from router.policy.accounts.rate_limit import Limits, Pace
 from router.proxy.clock import sleepless
 
 LOOK_SECONDS = 5.0

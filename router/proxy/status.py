@@ -6,13 +6,13 @@ from typing import Protocol
 import trio
 
 from router import __version__
-from router.policy.listing import listing
+from router.policy.routing.model_list import listing
 from router.proxy.accounts import account_report, why_not
 from router.proxy.bounds import report
 from router.proxy.clock import sleepless
 from router.proxy.runtime import Runtime
 from router.proxy.services import Service
-from router.store import captures
+from router.store.shared import captures
 
 STATUS_SCHEMA = 1
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
 from router.errors import Unauthenticated
-from router.net.connections import Origin
-from router.net.outbound import DIRECT, Outbound
-from router.policy.table import DEMO
+from router.net.client.outbound import DIRECT, Outbound
+from router.net.client.pool import Origin
+from router.policy.routing.table import DEMO
 from router.proxy.credentials import Credential, auth_header, credentials_of
 from router.settings import Secret, Settings
 from router.settings.secretive import is_secret_header

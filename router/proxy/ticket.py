@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.ir import Facts
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
-from router.net.http11 import Connection, Cut, Request
+from router.net.server.connection import Connection, Cut, Request
 from router.net.stream import Bytes
-from router.policy.attempts import Attempt
-from router.policy.routes import Route
+from router.policy.accounts.attempt import Attempt
+from router.policy.routing.routes import Route
 from router.proxy.accesslog import Record
 from router.proxy.changes import Changes
 from router.proxy.gate import bare

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.errors import BadGateway
-from router.net.client import Broken
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Broken
+from router.net.client.exchange import Exchange as Upstream
 from router.proxy import coded
 from router.wire import codings, sse, translate
 

@@ -14,10 +14,10 @@ import trio
 from router import __version__
 from router.errors import BadGateway
 from router.ir import Facts
-from router.net.client import Exchange as Upstream
+from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, changed
-from router.net.http11 import Cut
-from router.policy.routes import Route
+from router.net.server.connection import Cut
+from router.policy.routing.routes import Route
 from router.proxy import bodies
 from router.proxy.coded import decoded
 from router.proxy.credentials import auth_header

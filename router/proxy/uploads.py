@@ -10,7 +10,7 @@ from collections import deque
 import trio
 
 from router.errors import BadRequest
-from router.net.http11 import Cut
+from router.net.server.connection import Cut
 from router.net.stream import RECEIVE_SIZE
 from router.proxy import bodies
 from router.proxy.accesslog import BODY_KEPT

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from router.net.http11 import Connection
+    from router.net.server.connection import Connection
 
 #: Seconds with requests waiting, and none of them answered, until the proxy says that it is stalled. Some models read
 #: a prompt for a minute.

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
-from router.store.home import Home
+from router.store.home.home import Home
 
 LOOK_SECONDS = 2.0
 #: What is looked at: files, and folders with all their files.

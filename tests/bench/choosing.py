@@ -23,7 +23,7 @@ def choices(rounds: int) -> dict[str, list[float]]:
 
 
 def _round() -> dict[str, float]:
-    from router.policy.pool import Member, Pool, Want
+    from router.policy.accounts.pool import Member, Pool, Want
     from router.wire.limits import Limit
 
     pool = Pool([Member(f"a{number}") for number in range(50)])

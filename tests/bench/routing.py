@@ -12,8 +12,8 @@ def decisions(rounds: int) -> tuple[list[float], list[float]]:
     """
     from router.backends import Backend
     from router.ir import Facts
-    from router.policy.routes import Table, decide
-    from router.policy.traits import Traits
+    from router.policy.routing.request_traits import Traits
+    from router.policy.routing.routes import Table, decide
     from router.settings.tables import Condition, Rule
 
     backends = [

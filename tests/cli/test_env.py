@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.backends import Backend
+from router.cli.common.output import own_logins, point_lines, variables
 from router.cli.env import line
-from router.cli.text import own_logins, point_lines, variables
-from router.store import backends, runs
-from router.store.home import Home, open_home
+from router.store.config import backends
+from router.store.home import run_files
+from router.store.home.home import Home, open_home
 
 ANTHROPIC = Backend(name="anthropic", root="https://api.anthropic.com/v1", protocols=("messages",), auth="client")
 
@@ -42,7 +43,9 @@ def test_required_key_is_in_the_lines(fairlead):
 def test_running_proxy_is_pointed_at(fairlead):
     """The URL is the running proxy's."""
     home = open_home(fairlead.environ)
-    runs.write(home, runs.Run(pid=_own_pid(), url="http://localhost:5555", port=5555, version="0", started=1.0))
+    run_files.write(
+        home, run_files.Run(pid=_own_pid(), url="http://localhost:5555", port=5555, version="0", started=1.0)
+    )
     _, out, _ = fairlead("env", "--json")
     assert json.loads(out)["OPENAI_BASE_URL"] == "http://localhost:5555/v1"
 

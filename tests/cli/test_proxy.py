@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from router.cli.occupant import free_port_after, occupant
+from router.cli.common.port_owner import free_port_after, occupant
 from router.settings import DECLARATIONS
-from router.store import runs
-from router.store.home import open_home
+from router.store.home import run_files
+from router.store.home.home import open_home
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -192,8 +192,8 @@ def test_stranger_on_a_run_files_port_is_told_nothing(fairlead, provider):
     """A listener that cannot prove to be ours gets no order and no token."""
     home = open_home(fairlead.environ)
     token = home.token("operator.token").reveal()
-    run = runs.Run(pid=os.getpid(), url=provider.url, port=provider.server_port, version="0", started=1.0)
-    runs.write(home, run)
+    run = run_files.Run(pid=os.getpid(), url=provider.url, port=provider.server_port, version="0", started=1.0)
+    run_files.write(home, run)
     code, _, err = fairlead("stop")
     assert code == 1
     assert "could not prove to be the fairlead of this home; it was told nothing" in err
@@ -205,6 +205,6 @@ def test_version_mismatch_is_said(fairlead):
     """A running proxy of another version is named."""
     fairlead.start("proxy", "--port", "0")
     home = open_home(fairlead.environ)
-    [run] = runs.live(home)
+    [run] = run_files.live(home)
     home.write(f"run/{run.port}.json", home.read(f"run/{run.port}.json").replace(run.version.encode(), b"9.9.9"))
     assert f"note: the proxy on :{run.port} is version 9.9.9" in fairlead("models").err

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from router.policy.guard import Halt
-from router.policy.guard_budgets import ALL, DOLLAR, Budget, book_of, term
-from router.store.database import open_history
-from router.store.home import open_home
+from router.policy.budget.budgets import ALL, DOLLAR, Budget, book_of, term
+from router.policy.budget.guard import Halt
+from router.store.database.open import open_history
+from router.store.home.home import open_home
 
 BOOK = book_of(Budget(ALL, "day", "usd", 0), term("day", time.time()))
 

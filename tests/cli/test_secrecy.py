@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .test_backend import add
+from .backend.test_commands import add
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
 

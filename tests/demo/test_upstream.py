@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.demo import MODELS, Demo
-from router.net.listen import accept, open_listeners
+from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
 POSTS = {

@@ -20,8 +20,8 @@ import trio
 
 from router.proxy import serve
 from router.settings import Loaded
-from router.store import config
-from router.store.home import open_home
+from router.store.config import toml
+from router.store.home.home import open_home
 
 from .wire import ask
 
@@ -174,7 +174,7 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **se
     environ = {"FAIRLEAD_PORT": "0", "FAIRLEAD_REQUIRE_KEY": "off", **environ}
 
     def read():
-        found = config.load(home, environ)
+        found = toml.load(home, environ)
         return Loaded(dataclasses.replace(found.settings, **(tables or {})), found.sources)
 
     async with serve.running(read().settings, home, again=read, demo=demo, drain=drain) as serving:

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from router.demo import Demo
-from router.net.deadlines import Deadline
+from router.net.server.deadlines import Deadline
 
 from .processes import PATIENCE, Threaded, backend, inside, until
 from .samples import CHAT, MESSAGES, PROTOCOLS, error_of

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from router.net.listen import CONNECTION_LIMIT
+from router.net.server.listen import CONNECTION_LIMIT
 
 from .samples import CHAT, MESSAGES, RESPONSES
 from .upstream import plain

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from router.store.database import connect
-from router.store.migrations import MIGRATIONS, migrate
+from router.store.database.migrations import MIGRATIONS, migrate
+from router.store.database.open import connect
 
 from .processes import Proxy, Threaded, make_home, until
 from .samples import PROTOCOLS

@@ -12,7 +12,7 @@ from functools import partial
 import openai
 import pytest
 
-from router.net.http11 import Limits
+from router.net.server.connection import Limits
 from router.proxy import serve
 
 from .processes import Proxy, Threaded, backend, until

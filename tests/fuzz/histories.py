@@ -12,7 +12,7 @@ from collections import Counter
 import trio
 
 from router.errors import BadGateway
-from router.net.connections import Connections, UpstreamConnection
+from router.net.client.pool import Connections, UpstreamConnection
 from router.net.stream import SocketStream
 from router.proxy.application import Proxy
 

@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock
 
 from router.backends import Backend
-from router.net.deadlines import Deadline
-from router.net.http11 import Connection, Limits
+from router.net.server.connection import Connection, Limits
+from router.net.server.deadlines import Deadline
 from router.net.stream import SocketStream
 from router.proxy.accesslog import AccessLog
 from router.proxy.configuration import read
@@ -20,8 +20,8 @@ from router.proxy.endpoints import Endpoints
 from router.proxy.gate import Gate
 from router.proxy.runtime import Runtime
 from router.settings import Secret, load
-from router.store import backends
-from router.store.home import open_home
+from router.store.config import backends
+from router.store.home.home import open_home
 
 from .histories import DONE, PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
 

@@ -10,8 +10,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from router.errors import BadGateway, RouterError
-from router.net.connections import Connections
-from router.net.http11 import Connection, Limits
+from router.net.client.pool import Connections
+from router.net.server.connection import Connection, Limits
 from router.net.stream import SocketStream
 
 from .peers import scripted

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from router.backends import Backend
-from router.net.control import ControlError, fetch_models
+from router.net.control.calls import ControlError, fetch_models
 from router.settings import Secret
 
 KEY = Secret("sk-very-secret")

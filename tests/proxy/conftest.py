@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.net.http11 import Connection, Limits, Request
+from router.net.server.connection import Connection, Limits, Request
 from router.net.stream import SocketStream
 from router.proxy.accesslog import AccessLog
 from router.proxy.buffers import Buffers
@@ -18,8 +18,8 @@ from router.proxy.configuration import read
 from router.proxy.relay import Pace, Relay
 from router.proxy.runtime import Runtime
 from router.settings import Settings
-from router.store import backends
-from router.store.home import open_home
+from router.store.config import backends
+from router.store.home.home import open_home
 from router.wire.codings import Decoder
 from router.wire.dialects import BY_NAME, PLAIN
 from router.wire.tap import Tap

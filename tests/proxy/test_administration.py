@@ -7,7 +7,7 @@ import pytest
 from router.backends import Account, Backend
 from router.errors import RouterError
 from router.proxy.administration import ACTIONS, ON_THE_MACHINE, Ask, answer
-from router.store import backends
+from router.store.config import backends
 
 BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(Account("default", "sk-1"),))
 OWN = Backend(name="own", root="https://own.example/v1", protocols=("chat",), auth="client")
@@ -182,7 +182,7 @@ def test_machine_only_settings_are_no_fields(call):
 
 def test_locked_home_is_said(home, call, monkeypatch):
     """What the home is at fault for is 500, with the command line's words."""
-    monkeypatch.setattr("router.store.home.LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr("router.store.home.home.LOCK_PATIENCE", 0.0)
     with home.lock():
         status, message = refused(home, call, SET, {"enabled": False}, "box")
     assert status == 500

@@ -6,7 +6,7 @@ from router.backends import Backend
 from router.errors import CommandError
 from router.proxy.configuration import kept_for_restart, read
 from router.settings import Settings
-from router.store import backends
+from router.store.config import backends
 
 UP = Backend(name="up", root="https://up.example/v1", protocols=("chat",), auth="none")
 

@@ -13,7 +13,7 @@ from router.errors import CommandError
 from router.proxy.children import Ended
 from router.proxy.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quoted
 from router.settings import Secret
-from router.store.references import to_command
+from router.store.keys.references import to_command
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
 
@@ -315,7 +315,7 @@ def test_unforeseen_failure_is_told(monkeypatch):
     def broken(path):
         raise ZeroDivisionError(CANARY)
 
-    monkeypatch.setattr("router.store.secrets.from_file", broken)
+    monkeypatch.setattr("router.store.keys.secrets.from_file", broken)
     error = refused("file:/x")
     assert str(error) == "fetching it failed (ZeroDivisionError)."
 

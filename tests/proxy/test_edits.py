@@ -5,12 +5,12 @@ import json
 import pytest
 
 from router.backends import Backend
-from router.policy.routes import Route
+from router.policy.routing.routes import Route
 from router.proxy.configuration import read
 from router.proxy.edits import edit
 from router.proxy.runtime import Runtime
 from router.settings import Settings
-from router.store import backends
+from router.store.config import backends
 from router.wire import dialects
 from router.wire.peek import peek
 

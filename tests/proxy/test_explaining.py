@@ -10,7 +10,7 @@ from router.proxy.explaining import Question, explain
 from router.proxy.runtime import Runtime
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
-from router.store import backends
+from router.store.config import backends
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.net.connections import Origin, UpstreamConnection
-from router.net.http11 import Connection, Cut, Limits
+from router.net.client.pool import Origin, UpstreamConnection
+from router.net.server.connection import Connection, Cut, Limits
 from router.net.stream import SocketStream
 from router.proxy.clock import Reading
 from router.proxy.configuration import Configuration

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ir import Usage
-from router.policy.attempts import Binding
+from router.policy.accounts.attempt import Binding
 from router.proxy.accesslog import Record
 from router.proxy.counters import LIMIT, OTHER, SIZES, Counters, Sizes
 from router.proxy.recording import RECENT, Recorder, estimate
 from router.settings import Settings
-from router.store import queries, queries_sums
-from router.store.database import connect
-from router.store.history import Entry
-from router.store.history_names import LIMIT as NAMES
-from router.store.history_names import OTHER as OTHER_NAME
-from router.store.home import open_home
-from router.store.ledger import PENDING, Ledger
+from router.store.database.open import connect
+from router.store.database.writer import PENDING, Ledger
+from router.store.history import read_usage, reader
+from router.store.history.entry import Entry
+from router.store.history.name_table import LIMIT as NAMES
+from router.store.history.name_table import OTHER as OTHER_NAME
+from router.store.home.home import open_home
 
 
 def record(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
@@ -138,8 +138,8 @@ def test_nothing_grows_with_names(tmp_path, count):
     with closing(connect(home.at("history.db"))) as db:
         assert db.execute("SELECT count(*) FROM names").fetchone()[0] < NAMES + 20
         assert db.execute("SELECT count(*), count(DISTINCT session) FROM requests").fetchone() == (count, count)
-    with queries.reading(home) as db:
-        found = queries_sums.summary(db, time.time() - 7200, time.time())
+    with reader.reading(home) as db:
+        found = read_usage.summary(db, time.time() - 7200, time.time())
     assert found.total.requests == count
     assert found.models[0].name == OTHER_NAME
 

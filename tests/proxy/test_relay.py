@@ -9,8 +9,8 @@ import brotli
 import pytest
 
 from router.errors import BadGateway
-from router.net.client import Broken
-from router.net.http11 import Cut
+from router.net.client.exchange import Broken
+from router.net.server.connection import Cut
 from router.proxy.relay import PREAMBLE_LIMIT, Pace, Relay
 from router.wire import sse
 from router.wire.base import Failure

@@ -8,12 +8,12 @@ from trio.testing import MockClock
 
 from router.demo import MODELS
 from router.errors import Unauthenticated
-from router.net import control
-from router.net.control import ControlError
+from router.net.control import calls
+from router.net.control.calls import ControlError
 from router.proxy.runtime import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS
 from router.settings import Settings
 from router.settings.tables import Condition, Rule
-from router.store import backends
+from router.store.config import backends
 
 from .runtimes import KEY, backend, reload, target
 
@@ -114,7 +114,7 @@ class Catalogs:
     def __init__(self, monkeypatch, **lists):
         self.lists = lists
         self.read = []
-        monkeypatch.setattr(control, "fetch_models", self._fetch)
+        monkeypatch.setattr(calls, "fetch_models", self._fetch)
 
     async def _fetch(self, backend, key, *, way):
         self.read.append((trio.current_time(), backend.name))
@@ -242,7 +242,7 @@ def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     async def hang(backend, key, *, way):
         await trio.sleep_forever()
 
-    monkeypatch.setattr(control, "fetch_models", hang)
+    monkeypatch.setattr(calls, "fetch_models", hang)
     runtime = made(backend())
 
     async def use():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from router.policy.pace import Limits, Pace
+from router.policy.accounts.rate_limit import Limits, Pace
 from router.proxy.slots import Line, Waited
 
 

@@ -8,12 +8,12 @@ from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Secret, Settings, load, resolve
 from router.settings.reading import label
 from router.settings.tables import BackendOptions, Condition, Edits, Price, Rule
-from router.store import config
+from router.store.config import toml
 
 
 def read(text):
     """The file of a text."""
-    return config.parse(text, "~/.fairlead/config.toml")
+    return toml.parse(text, "~/.fairlead/config.toml")
 
 
 def settings_of(text):

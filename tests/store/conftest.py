@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.store.home import open_home
+from router.store.home.home import open_home
 
 
 @pytest.fixture

@@ -7,17 +7,7 @@ import pytest
 from router.errors import BadRequest
 from router.wire import translate
 
-from .translations import (
-    calls,
-    chunk,
-    claude,
-    context,
-    gpt,
-    sent,
-    streamed,
-    tool,
-    user,
-)
+from .translations import calls, chunk, claude, context, gpt, sent, streamed, tool, user
 
 
 def test_96_one_field_for_the_limit():

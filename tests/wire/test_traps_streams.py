@@ -6,19 +6,7 @@ import pytest
 
 from router.wire import translate
 
-from .translations import (
-    DONE,
-    blocks,
-    call,
-    chunk,
-    context,
-    event,
-    events,
-    reason,
-    said_arguments,
-    streamed,
-    use,
-)
+from .translations import DONE, blocks, call, chunk, context, event, events, reason, said_arguments, streamed, use
 
 
 def test_53_55_reasoning_is_read_once():

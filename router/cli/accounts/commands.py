@@ -1,0 +1,165 @@
+"""`fairlead accounts`: several keys of one backend, which form its pool."""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from router.backends import Account, Backend, changes
+from router.backends.changes import Outcome, Unfit
+from router.cli.backend import key as backend_key
+from router.cli.backend.commands import no_account, note_entries, unknown
+from router.cli.common.group import run_group
+from router.cli.common.parser import Parser
+from router.errors import CommandError
+from router.store.config import backends
+from router.store.home.home import Home, open_home
+from router.store.keys.references import describe
+
+_COMMANDS = {
+    "add": ("router.cli.accounts.commands:run_add", "store a further key of a backend"),
+    "list": ("router.cli.accounts.list:run", "show the accounts"),
+    "remove": ("router.cli.accounts.commands:run_remove", "remove an account and its key"),
+}
+_EXAMPLES = ("fairlead accounts add groq work --key-env WORK_GROQ_KEY", "fairlead accounts list")
+
+
+def run(argv: list[str]) -> int:
+    """Run one of the account commands."""
+    return run_group(
+        "accounts",
+        _COMMANDS,
+        argv,
+        examples=_EXAMPLES,
+    )
+
+
+def run_add(argv: list[str]) -> int:
+    """Store a key as a further account of a backend; it is saved also when it is refused now."""
+    parser = Parser(
+        "accounts add",
+        "Store a further key of a backend, and ask the backend whether it takes it. All its accounts serve: a\n"
+        "conversation stays with one, and what one cannot serve goes to the next.",
+        examples=[
+            "fairlead accounts add groq work --key-env WORK_GROQ_KEY",
+            "fairlead accounts add anthropic home --key-cmd 'pass show anthropic/home'",
+        ],
+    )
+    parser.add_argument("backend", metavar="BACKEND", help="the backend")
+    parser.add_argument("alias", metavar="ALIAS", help="what to call the account")
+    backend_key.add_options(parser)
+    options = parser.read(argv)
+    backend_key.check_alone(backend_key.given(options))
+    home = open_home(os.environ)
+    before = found(home, options.backend)
+    alias = backends.check_alias(options.alias)
+    _check_place(before, alias)
+    key = backend_key.chosen(options, f"{before.name}.{alias}") or _asked_key(before.name, alias)
+    return _add(home, before, Account(alias, key))
+
+
+def _check_place(backend: Backend, alias: str) -> None:
+    try:
+        changes.check_place(backend, alias)
+    except Unfit as problem:
+        raise _unfit(problem, backend, alias) from None
+
+
+def _unfit(problem: Unfit, backend: Backend, alias: str) -> CommandError:
+    if problem.kind == "login":
+        return CommandError(str(problem), f"Have it use a key:   fairlead backend set {backend.name} --key-stdin")
+    if problem.kind == "taken":
+        return CommandError(str(problem), f"Remove it first:   fairlead accounts remove {backend.name} {alias}")
+    return no_account(backend, alias)
+
+
+def _change(home: Home, name: str, alias: str, make: Callable[[Backend], Outcome]) -> Outcome:
+    """Change the accounts of a backend, whatever others changed of it meanwhile. Raises CommandError."""
+    outcomes: list[Outcome] = []
+
+    def made(before: Backend | None) -> Backend:
+        if before is None:
+            raise unknown(home, name)
+        try:
+            outcomes.append(make(before))
+        except Unfit as problem:
+            raise _unfit(problem, before, alias) from None
+        return outcomes[0].backend
+
+    backends.change(home, name, made)
+    return outcomes[0]
+
+
+def _asked_key(name: str, alias: str) -> str:
+    import sys
+
+    from router.store.keys.secrets import check_key
+
+    if not sys.stdin.isatty():
+        raise CommandError(
+            f"the account {alias} needs a key.",
+            f"From a variable:   fairlead accounts add {name} {alias} --key-env VAR\n"
+            f"From a file:       fairlead accounts add {name} {alias} --key-stdin < key.txt",
+        )
+    return check_key(backend_key.ask(f"Key for {name}/{alias} (not shown): "))
+
+
+def _add(home: Home, before: Backend, account: Account) -> int:
+    import trio
+
+    from router.cli.common.probe_backend import reach, way_out
+    from router.cli.common.running_proxy import tell_change
+    from router.proxy.credentials import Credentials
+
+    print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
+    alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
+    contact = trio.run(reach, alone, Credentials(os.environ), way_out(home, alone.name))
+    for line in contact.text.splitlines():
+        print(f"  {line}")
+    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))
+    said = "Saved" if contact.ok else "Saved, but it does not work now"
+    print(f"{said}. {_serving(saved.backend)}")
+    tell_change(home)
+    return 0
+
+
+def _serving(backend: Backend) -> str:
+    names = [account.alias for account in backend.accounts]
+    if len(names) == 1:
+        return f"The account that serves is {names[0]}."
+    return f"The accounts that serve are {', '.join(names[:-1])} and {names[-1]}."
+
+
+def run_remove(argv: list[str]) -> int:
+    """Remove an account with its key."""
+    parser = Parser(
+        "accounts remove",
+        "Remove an account and its key.",
+        examples=["fairlead accounts remove groq work"],
+    )
+    parser.add_argument("backend", metavar="BACKEND", help="the backend")
+    parser.add_argument("alias", metavar="ALIAS", help="the account")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    name, alias = backends.check_name(options.backend), options.alias.lower()
+    outcome = _change(home, name, alias, lambda before: changes.without_account(before, alias))
+
+    from router.cli.common.running_proxy import tell_change
+
+    print(f"Removed {name}/{alias}.")
+    note_entries(outcome.dropped)
+    if outcome.backend.accounts:
+        print(_serving(outcome.backend))
+    else:
+        print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
+    tell_change(home)
+    return 0
+
+
+def found(home: Home, named: str) -> Backend:
+    """The backend of this name. Raises CommandError."""
+    name = backends.check_name(named)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise unknown(home, name)
+    return backend

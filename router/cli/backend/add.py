@@ -1,0 +1,98 @@
+"""`fairlead backend add`: put a backend together, ask it whether it works, save it."""
+
+import argparse
+import os
+import sys
+import textwrap
+import time
+
+import msgspec
+
+from router.backends import Backend, changes
+from router.backends.changes import Outcome, Wish
+from router.backends.known import KNOWN, OTHER_NAMES, known
+from router.cli.backend import headers as backend_headers
+from router.cli.backend import key as backend_key
+from router.cli.backend.apply import add_options, check_flags, settle, wish_of
+from router.cli.common.parser import Parser, nearest
+from router.errors import CommandError
+from router.store.config import backends
+from router.store.home.home import open_home
+from router.store.keys.secrets import check_key
+
+
+def run(argv: list[str]) -> int:
+    """Add a backend or change one; it is saved also when it does not answer now."""
+    options = _parser().read(argv)
+    if options.base_url is None and options.name.lower() in OTHER_NAMES and not known(options.name.lower()):
+        raise _unknown(options.name)
+    home = open_home(os.environ)
+    name = backends.check_name(options.name)
+    headers = backend_headers.asked(home, name, options.header)
+    before = backends.present(home, name)
+    return settle(home, before, _assemble(options, name, before), headers)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "backend add",
+        "Add a backend, or change one, and ask it whether it works.\n"
+        + textwrap.fill(f"Known names need no URL: {', '.join(KNOWN)}.", 78),
+        examples=[
+            "fairlead backend add anthropic --key-stdin < key.txt",
+            "fairlead backend add groq --key-env GROQ_API_KEY",
+            "fairlead backend add openai --key-cmd 'pass show openai'",
+            "fairlead backend add ollama",
+            "fairlead backend add office --base-url http://10.0.0.7:8000 --protocols chat --no-key",
+            "fairlead backend add openrouter --key-stdin --header X-Title=fairlead < key.txt",
+        ],
+    )
+    parser.add_argument("name", metavar="NAME", help="a known name, or one of your own with --base-url")
+    backend_key.add_options(parser)
+    add_options(parser)
+    backend_headers.add_options(parser, removing=False)
+    return parser
+
+
+def _assemble(options: argparse.Namespace, name: str, before: Backend | None) -> Outcome:
+    check_flags(options)
+    wish = wish_of(options, f"fairlead backend add {name}", insecure=options.insecure_http)
+    root = changes.root_for(name, wish, before)
+    if root is None:
+        raise _unknown(name)
+    # Last, as it may be put into a keyring.
+    wish = msgspec.structs.replace(wish, key=_key(options, name, wish, root, before))
+    return changes.added(name, wish, root, before, now=time.time())
+
+
+def _unknown(name: str) -> CommandError:
+    near = OTHER_NAMES.get(name.lower()) or nearest(name, KNOWN)
+    meant = f"Did you mean {near}? " if near else ""
+    return CommandError(
+        f"{name} is not a provider fairlead knows, so it needs a URL.",
+        f"{meant}Known: {', '.join(KNOWN)}.\n"
+        f"Another server:   fairlead backend add {name} --base-url URL --protocols chat",
+    )
+
+
+def _key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
+    """The key that the options or the user give, None where none is needed. Raises CommandError."""
+    if wish.auth is not None:
+        return None
+    key = backend_key.chosen(options, name)
+    entry = changes.known_at(name, root)
+    if key is not None or changes.kept(before, root) is not None or (entry is not None and not entry.needs_key):
+        return key
+    return _asked_key(name, optional=entry is None) or None
+
+
+def _asked_key(name: str, *, optional: bool) -> str:
+    if not sys.stdin.isatty():
+        raise CommandError(
+            f"{name} needs a key.",
+            f"From a variable:   fairlead backend add {name} --key-env VAR\n"
+            f"From a file:       fairlead backend add {name} --key-stdin < key.txt"
+            + ("\nWithout one:       --no-key" if optional else ""),
+        )
+    key = backend_key.ask(f"Key for {name} (not shown{', empty for none' if optional else ''}): ")
+    return "" if optional and not key.strip() else check_key(key)

@@ -1,0 +1,209 @@
+"""`fairlead backend`: list, remove and test backends; `backend_add` and `backend_set` add and change them."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from router.backends import Account, Backend
+from router.cli.common.group import run_group
+from router.cli.common.output import note_problems, table
+from router.cli.common.parser import Parser, nearest
+from router.errors import CommandError
+from router.store.config import backends, redacted, toml
+from router.store.home.home import Home, open_home
+from router.store.keys.references import source
+
+_COMMANDS = {
+    "add": ("router.cli.backend.add:run", "add a backend, or change one"),
+    "list": ("router.cli.backend.commands:run_list", "show the backends"),
+    "set": ("router.cli.backend.set:run", "change one: its URL, protocols or key"),
+    "enable": ("router.cli.backend.set:run_enable", "have one serve again"),
+    "disable": ("router.cli.backend.set:run_disable", "have one take no new request"),
+    "remove": ("router.cli.backend.commands:run_remove", "remove a backend and its key"),
+    "test": ("router.cli.backend.commands:run_test", "send it a tiny request in each protocol"),
+}
+_EXAMPLES = ("fairlead backend add groq --key-env GROQ_API_KEY", "fairlead backend test groq")
+
+
+def run(argv: list[str]) -> int:
+    """Run one of the backend commands."""
+    return run_group(
+        "backend",
+        _COMMANDS,
+        argv,
+        examples=_EXAMPLES,
+    )
+
+
+def summary(backend: Backend) -> tuple[str, str, str, str]:
+    """What the lists say of a backend: name, root, protocols, key."""
+    return backend.name, backend.root, ", ".join(backend.protocols), redacted.credentials(backend, os.environ)
+
+
+def run_list(argv: list[str]) -> int:
+    """Show the backends; exit code 1 when one could not be read."""
+    parser = Parser(
+        "backend list",
+        "Show the backends in the order they were added.",
+        examples=["fairlead backend list"],
+    )
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    found, problems = backends.load(home)
+    headers, unread = _headers(home)
+    problems = (*problems, *unread)
+    if options.json:
+        listed = {
+            "backends": [redacted.plain(entry, os.environ, headers.get(entry.name, ())) for entry in found],
+            "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
+        }
+        print(json.dumps(listed, indent=2))
+    elif found:
+        print("\n".join(table([(*summary(entry), _more(entry, headers.get(entry.name, ()))) for entry in found])))
+    elif not problems:
+        print("No backends. Add one:   fairlead backend add anthropic --key-stdin")
+    note_problems(problems)
+    return 1 if problems else 0
+
+
+def _more(backend: Backend, headers: Sequence[str]) -> str:
+    """What else a line of the list says."""
+    said = [] if backend.enabled else ["disabled"]
+    return "   ".join([*said, *([f"sets {', '.join(headers)}"] if headers else [])])
+
+
+def _headers(home: Home) -> tuple[Mapping[str, tuple[str, ...]], tuple[backends.Problem, ...]]:
+    """The names of the headers that config.toml sets, by backend; a file that cannot be read is a problem."""
+    try:
+        options = toml.load(home, os.environ).settings.backends
+    except CommandError as error:
+        return {}, (backends.Problem("", str(error), error.hint),)
+    return {name: tuple(entry.edits.set_headers) for name, entry in options.items()}, ()
+
+
+def run_remove(argv: list[str]) -> int:
+    """Remove a backend; its key goes with it."""
+    parser = Parser(
+        "backend remove",
+        "Remove a backend and its key. A running proxy takes no new request for it.",
+        examples=["fairlead backend remove groq"],
+    )
+    parser.add_argument("name", metavar="NAME", help="the backend")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    name = backends.check_name(options.name)
+    removed, before = backends.discard(home, name)
+    if not removed:
+        raise unknown(home, name)
+    print(f"Removed {name}.")
+    if before is not None:
+        note_entries(before.accounts)
+    _note_table(home, name)
+    from router.cli.common.running_proxy import tell_change
+
+    tell_change(home)
+    return 0
+
+
+def _note_table(home: Home, name: str) -> None:
+    """Say when config.toml still has a table for a backend that is gone: one of the same name would get it."""
+    with contextlib.suppress(CommandError):
+        file = toml.read(home)
+        held = file.tree.get("backends") if file else None
+        for key in cast("dict[str, object]", held) if isinstance(held, dict) else ():
+            if key.lower() == name:
+                print(f"[backends.{key}] stays in config.toml. Remove it:   fairlead config unset backends.{key}")
+
+
+def note_entries(accounts: Iterable[Account]) -> None:
+    """Say which keyring entries stay when accounts go: they are not fairlead's alone."""
+    for account in accounts:
+        if source(account.key) == "keyring":
+            print(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
+
+
+def run_test(argv: list[str]) -> int:
+    """Test a backend; exit code 1 when something does not work."""
+    parser = Parser(
+        "backend test",
+        "Read a backend's model list, then send one tiny request in each of its protocols and say what came.\n"
+        "A hosted provider bills these requests: a few tokens each.",
+        examples=["fairlead backend test groq", "fairlead backend test groq --model llama-3.3-70b-versatile"],
+    )
+    parser.add_argument("name", metavar="NAME", help="the backend")
+    parser.add_argument("--model", metavar="MODEL", help="the model to ask (default: one from its list)")
+    parser.add_argument("--account", metavar="ALIAS", help="the account whose key is used (default: the first)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    name = backends.check_name(options.name)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise unknown(home, name)
+    if options.account is not None:
+        backend = _with_account(backend, backends.check_alias(options.account))
+    return _test(home, backend, options.model, as_json=options.json)
+
+
+def _with_account(backend: Backend, alias: str) -> Backend:
+    found = tuple(account for account in backend.accounts if account.alias == alias)
+    if not found:
+        raise no_account(backend, alias)
+    return msgspec.structs.replace(backend, accounts=found)
+
+
+def no_account(backend: Backend, alias: str) -> CommandError:
+    """The error for an account that is not there."""
+    listed = ", ".join(account.alias for account in backend.accounts) or "none"
+    return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
+
+
+def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> int:
+    import trio
+
+    from router.cli.common import probe_backend
+
+    contact, model, trials = trio.run(probe_backend.tested, backend, model, probe_backend.way_out(home, backend.name))
+    passed = contact.ok and all(trial.ok for trial in trials)
+    if as_json:
+        result = {
+            "backend": redacted.plain(backend, os.environ),
+            "ok": passed,
+            "reached": contact.ok,
+            "text": contact.text,
+            "model": model,
+            "protocols": [msgspec.to_builtins(trial) for trial in trials],
+        }
+        print(json.dumps(result, indent=2))
+        return 0 if passed else 1
+    print("   ".join(summary(backend)))
+    for line in contact.text.splitlines()[: None if not contact.ok else 1]:
+        print(f"  {line}")
+    rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
+    if rows:
+        print(f"  asked {model}:")
+        print("\n".join(table(rows, "    ")))
+    elif contact.ok:
+        print(f"  {_untested(backend)}")
+    return 0 if passed else 1
+
+
+def _untested(backend: Backend) -> str:
+    if backend.auth == "client":
+        return "not tested further: only a tool has the login"
+    return f"not tested further, no model is known; name one:   fairlead backend test {backend.name} --model MODEL"
+
+
+def unknown(home: Home, name: str) -> CommandError:
+    """The error for a backend that is not there."""
+    configured = home.names(backends.FOLDER, ".json")
+    if not configured:
+        return CommandError(f"no backend {name}; none is configured.", f"Add one:   fairlead backend add {name}")
+    near = nearest(name, configured)
+    meant = f"Did you mean {near}? " if near else ""
+    return CommandError(f"no backend {name}.", f"{meant}Configured: {', '.join(configured)}.")

@@ -1,0 +1,110 @@
+"""`--header` and `--remove-header` of `backend add` and `backend set`: what `[backends.NAME] set_headers` holds."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from router.cli.common.parser import Parser, note
+from router.errors import CommandError, UsageError
+from router.settings import Settings
+from router.settings.keys import find, redacted, spelled
+from router.settings.kinds import display
+from router.store.config import toml
+from router.store.config.toml import Change
+from router.store.home.home import Home
+from router.store.home.permissions import shown
+
+
+class Headers(NamedTuple):
+    """Changes of a backend's headers, checked. settings: those of config.toml with them; None for no change."""
+
+    changes: Sequence[Change]
+    settings: Settings | None = None
+
+    def save(self, home: Home) -> None:
+        """Write them to config.toml and say so; values are not shown. Raises CommandError."""
+        if not self.changes:
+            return
+        toml.change(home, self.changes)
+        for one in self.changes:
+            print(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
+
+
+def note_moved(home: Home, name: str) -> None:
+    """Say which headers a backend with another URL now gets: one of them may hold a secret. Raises CommandError."""
+    options = toml.load(home, {}).settings.backends.get(name)
+    if options is not None and options.edits.set_headers:
+        names = ", ".join(options.edits.set_headers)
+        first = next(iter(options.edits.set_headers))
+        note(f"note: the new URL gets the headers that config.toml sets: {names}.")
+        note(f"      Take one out:   fairlead backend set {name} --remove-header {first}")
+
+
+def add_options(parser: Parser, *, removing: bool) -> None:
+    """Give a command the options."""
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set this header on its requests; kept in config.toml (repeatable)",
+    )
+    if removing:
+        parser.add_argument(
+            "--remove-header",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="set this header no longer (repeatable)",
+        )
+
+
+def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
+    """What the options ask for, checked as config.toml is; nothing is written. Raises CommandError."""
+    if not given and not removed:
+        return Headers(())
+    file = toml.read(home)
+    tree: Mapping[str, Any] = file.tree if file else {}
+    wanted = [_gone(tree, name, header) for header in removed]
+    wanted += [_set(tree, name, text) for text in given]
+    names = [one.path[-1].lower() for one in wanted]
+    twice = next((header for header in names if names.count(header) > 1), None)
+    if twice is not None:
+        raise UsageError(f"the header {twice} is named twice.")
+    loaded = toml.check(home, toml.changed(toml.before(home), wanted, shown(home.at(toml.NAME))))
+    return Headers(wanted, loaded.settings)
+
+
+def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
+    header, equals, value = text.partition("=")
+    if not equals or not header.strip():
+        # Not repeated: it may be the value alone.
+        missing = "name" if equals else "="
+        raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
+    key = find(f"backends.{name}.set_headers.{header.strip()}")
+    path = spelled(key.path, tree)
+    value = cast("str", key.read(value))
+    if redacted(path, value) == "set":
+        note(
+            f"warning: the header {path[-1]} looks like a key. config.toml holds it as it is, and other users can read"
+        )
+        note(f"         a command's arguments. A backend's own key:   fairlead backend set {name} --key-stdin")
+    return Change(path, value)
+
+
+def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
+    path = spelled(("backends", name, "set_headers", header), tree)
+    held: Any = tree
+    for key in path[:-1]:
+        held = held.get(key, {}) if isinstance(held, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    names = list(cast("dict[str, Any]", held)) if isinstance(held, dict) else []
+    if path[-1] not in names:
+        raise CommandError(
+            f"config.toml sets no header {display(header)} for {name}.", f"It sets: {', '.join(names) or 'none'}."
+        )
+    return Change(path, None)
+
+
+def given(options: argparse.Namespace) -> bool:
+    """True when one of the options of `backend set` was used."""
+    return bool(options.header or options.remove_header)

@@ -1,0 +1,102 @@
+"""The options that say where a key comes from, for all commands that store one. No key is shown or logged here."""
+
+import argparse
+import getpass
+import sys
+
+from router.cli.common.parser import Parser, note
+from router.errors import CommandError, UsageError
+from router.settings import Secret
+from router.store.keys.references import to_command, to_entry, to_file, to_variable
+from router.store.keys.secrets import KEY_LIMIT, check_key
+
+SERVICE = "fairlead"
+
+
+def add_options(parser: Parser) -> None:
+    """Give a command the options."""
+    parser.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
+    parser.add_argument(
+        "--key-env", metavar="VAR", help="take the key from this environment variable when it is needed"
+    )
+    parser.add_argument("--key-file", metavar="PATH", help="take it from this file, which only you can read")
+    parser.add_argument(
+        "--key-cmd", metavar="CMD", help="take it from what this command prints; no shell runs it, 30 s are its limit"
+    )
+    parser.add_argument(
+        "--keyring",
+        nargs="?",
+        const="",
+        metavar="SERVICE/USER",
+        help="take it from the system's keyring; with --key-stdin it is put there (needs fairlead[keyring])",
+    )
+    parser.add_argument("--key", metavar="KEY", help="the key itself; other users can read it, prefer --key-stdin")
+
+
+def given(options: argparse.Namespace) -> list[str]:
+    """The options that were used, of those above; --key-stdin beside --keyring says what to put there."""
+    used = {
+        "--keyring": options.keyring is not None,
+        "--key-stdin": options.key_stdin and options.keyring is None,
+        "--key-env": options.key_env is not None,
+        "--key-file": options.key_file is not None,
+        "--key-cmd": options.key_cmd is not None,
+        "--key": options.key is not None,
+    }
+    return [flag for flag, named in used.items() if named]
+
+
+def check_alone(flags: list[str]) -> None:
+    """Raise UsageError when two options say where the key comes from."""
+    if len(flags) > 1:
+        raise UsageError(f"{flags[0]} and {flags[1]} exclude each other.")
+
+
+def chosen(options: argparse.Namespace, entry: str) -> str | None:
+    """The key or reference that the options name, None when they name none. entry: the keyring entry's default name.
+    Raises CommandError."""
+    if options.key_env is not None:
+        return to_variable(options.key_env)
+    if options.key_file is not None:
+        return to_file(options.key_file)
+    if options.key_cmd is not None:
+        return to_command(options.key_cmd)
+    if options.keyring is not None:
+        return _kept(options, options.keyring or f"{SERVICE}/{entry}")
+    if options.key is not None:
+        note("warning: other users can read a command's arguments, and the shell's history keeps them.")
+        note("         Next time:   --key-stdin")
+        return check_key(options.key, "the key given with --key")
+    return _piped() if options.key_stdin else None
+
+
+def ask(prompt: str) -> str:
+    """What is typed on the terminal, without echo. Raises CommandError when it was closed."""
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise CommandError("no key was given.") from None
+
+
+def _piped() -> str:
+    if sys.stdin.isatty():
+        return check_key(ask("Key (not shown): "))
+    data = sys.stdin.buffer.read(KEY_LIMIT + 1)
+    return check_key(data.decode("utf-8", "replace"), "the key on standard input")
+
+
+def _kept(options: argparse.Namespace, named: str) -> str:
+    """The reference to a keyring's entry, which is written when a key is piped or typed for it."""
+    from router.store.keys import keyring
+
+    reference = to_entry(named)
+    service, _, user = named.rpartition("/")
+    if options.key_stdin:
+        keyring.put(service, user, Secret(_piped()))
+    elif keyring.look_up(service, user) is None:
+        if not sys.stdin.isatty():
+            raise CommandError(
+                f"the keyring has no entry {named}.", "Put the key there:   --keyring --key-stdin < key.txt"
+            )
+        keyring.put(service, user, Secret(check_key(ask(f"Key for the keyring's entry {named} (not shown): "))))
+    return reference

@@ -1,0 +1,97 @@
+"""`fairlead backend set`, `enable`, `disable`: change a backend that is there."""
+
+import argparse
+import os
+
+import msgspec
+
+from router.backends import Backend, changes
+from router.backends.changes import Outcome, Wish
+from router.cli.backend import headers as backend_headers
+from router.cli.backend import key
+from router.cli.backend.apply import add_options, check_flags, settle, wish_of
+from router.cli.backend.commands import unknown
+from router.cli.backend.headers import given
+from router.cli.common.parser import Parser
+from router.cli.common.running_proxy import tell_change
+from router.errors import UsageError
+from router.store.config import backends
+from router.store.home.home import Home, open_home
+
+
+def run(argv: list[str]) -> int:
+    """Change what the options name, and ask the backend whether it works."""
+    options = _parser().read(argv)
+    home = open_home(os.environ)
+    before = _found(home, options.name)
+    headers = backend_headers.asked(home, before.name, options.header, options.remove_header)
+    return settle(home, before, _changed(options, before), headers)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "backend set",
+        "Change a backend: only what is named changes. A new base URL drops the stored keys, as they were given for\n"
+        "another place. A new key replaces that of the first account.",
+        examples=[
+            "fairlead backend set groq --key-env GROQ_API_KEY",
+            "fairlead backend set office --base-url http://10.0.0.8:8000 --protocols chat,responses",
+            "fairlead backend set office --header X-Team=tools --remove-header X-Title",
+        ],
+    )
+    parser.add_argument("name", metavar="NAME", help="the backend")
+    key.add_options(parser)
+    add_options(parser)
+    backend_headers.add_options(parser, removing=True)
+    return parser
+
+
+def _changed(options: argparse.Namespace, before: Backend) -> Outcome:
+    named = (options.base_url, options.protocols)
+    if not (check_flags(options) or any(one is not None for one in named) or options.insecure_http or given(options)):
+        raise UsageError("nothing to set was named.", "See:   fairlead backend set --help")
+    insecure = options.insecure_http or before.insecure_http
+    wish = wish_of(options, f"fairlead backend set {before.name}", insecure=insecure)
+    if wish.auth is None:
+        # Last, as it may be put into a keyring.
+        wish = msgspec.structs.replace(wish, key=key.chosen(options, before.name))
+    return changes.changed(before, wish)
+
+
+def run_enable(argv: list[str]) -> int:
+    """Have a backend serve again."""
+    return _switch("enable", "Have a backend serve again after `backend disable`.", argv, on=True)
+
+
+def run_disable(argv: list[str]) -> int:
+    """Have a backend take no new request; it stays stored."""
+    about = "Have a backend take no new request. It stays stored with its keys, until `backend enable`."
+    return _switch("disable", about, argv, on=False)
+
+
+def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
+    parser = Parser(f"backend {verb}", about, examples=[f"fairlead backend {verb} groq"])
+    parser.add_argument("name", metavar="NAME", help="the backend")
+    home = open_home(os.environ)
+    found = _found(home, parser.read(argv).name)
+    if found.enabled == on:
+        print(f"{found.name} is {verb}d already.")
+        return 0
+
+    def make(before: Backend | None) -> Backend:
+        if before is None:
+            raise unknown(home, found.name)
+        return changes.changed(before, Wish(enabled=on)).backend
+
+    backends.change(home, found.name, make)
+    print(f"{verb.capitalize()}d {found.name}.")
+    tell_change(home)
+    return 0
+
+
+def _found(home: Home, named: str) -> Backend:
+    name = backends.check_name(named)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise unknown(home, name)
+    return backend

@@ -1,0 +1,51 @@
+"""What `usage` and the start of a proxy say of the guard: its budgets, what is spent of them, what it has halted."""
+
+import time
+
+from router.errors import CommandError
+from router.policy.budget.budgets import Budget, spoken
+from router.policy.budget.guard import Halt, Rules, clock, rules_of
+from router.settings import Settings
+from router.settings.kinds import clean
+from router.store.home.home import Home
+
+
+def lines(home: Home, settings: Settings) -> list[str]:
+    """A line for the budgets and one for each halt; none where nothing is guarded. Reads history.db."""
+    rules = rules_of(settings)
+    if rules is None:
+        return []
+    from router.store.history.reader import reading
+    from router.store.shared import budgets
+
+    now = time.time()
+    spent: dict[Budget, int | None] = {}
+    halts: list[Halt] = []
+    try:
+        with reading(home) as db:
+            if db is not None:
+                spent = {budget: budgets.spent_of(db, budget, now) for budget in rules.budgets}
+                halts = [halt for halt in budgets.halts_of(db) if rules.halts and halt.holds(now)]
+    except CommandError:
+        # Said where the history is asked for; the budgets can be named without it.
+        spent, halts = {}, []
+    said = [_halted(halt, now) for halt in halts]
+    return [f"guard    {_budgets(rules, spent)}", *said]
+
+
+def _budgets(rules: Rules, spent: dict[Budget, int | None]) -> str:
+    parts = [_budget(budget, spent.get(budget)) for budget in rules.budgets]
+    if rules.billing:
+        parts.append(f"billed to {', '.join(sorted(rules.billing))} only")
+    return f"{'   '.join(parts)}   ({'halts' if rules.halts else 'warns only'})"
+
+
+def _budget(budget: Budget, spent: int | None) -> str:
+    of = "" if budget.scope == "all" else f"{budget.scope} "
+    share = f" ({(spent or 0) / budget.limit * 100:.0f} %)"
+    return f"{of}{budget.period} {spoken(budget.unit, spent or 0)} of {spoken(budget.unit, budget.limit)}{share}"
+
+
+def _halted(halt: Halt, now: float) -> str:
+    reason = clean(halt.reason, 400)
+    return f"halted   until {clock(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"

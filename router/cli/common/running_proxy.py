@@ -1,0 +1,41 @@
+"""Finding the running proxy of this home, and telling it that something changed."""
+
+import trio
+
+from router import __version__
+from router.cli.common.parser import note
+from router.errors import CommandError
+from router.net.control.calls import ControlError, Running, prove
+from router.store.home import run_files
+from router.store.home.home import Home
+
+
+async def proven(home: Home) -> list[tuple[run_files.Run, Running]]:
+    """The proxies of this home that proved it, newest first. Raises CommandError."""
+    found: list[tuple[run_files.Run, Running]] = []
+    for run in run_files.live(home):
+        token = home.token("operator.token")
+        if await prove(run.url, token):
+            found.append((run, Running(run.url, token)))
+            if run.version != __version__:
+                note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
+    return found
+
+
+def tell_change(home: Home) -> None:
+    """Have the running proxies read the home anew, and say so."""
+    trio.run(_tell_change, home)
+
+
+async def _tell_change(home: Home) -> None:
+    try:
+        for run, proxy in await proven(home):
+            try:
+                await proxy.reload()
+            except ControlError as error:
+                note(f"The running proxy on :{run.port} did not take the change: {error}")
+            else:
+                print(f"The running proxy on :{run.port} uses it now.")
+    except CommandError as error:
+        # The change itself is saved.
+        note(f"The running proxy was not told: {error}")

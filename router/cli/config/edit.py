@@ -1,0 +1,141 @@
+"""`fairlead config edit`: the user's editor on a private copy, which takes the file's place when it is valid."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+from router.cli.common.parser import Parser, note
+from router.cli.config.set import after
+from router.errors import CommandError
+from router.settings import DECLARATIONS, Loaded, resolve
+from router.store.config import toml
+from router.store.home.home import Home, open_home
+from router.store.home.permissions import shown, word
+
+_FIRST = "# fairlead's settings. All there are, with their values:   fairlead config show\n"
+
+
+def run(argv: list[str]) -> int:
+    """Edit the file; exit code 1 when the result was not valid, and was kept beside it."""
+    parser = Parser(
+        "config edit",
+        "Open config.toml in $VISUAL or $EDITOR. It is a copy until it is saved and found valid.",
+        examples=["fairlead config edit", "EDITOR='code --wait' fairlead config edit"],
+    )
+    parser.read(argv)
+    home = open_home(os.environ)
+    editor = _editor()
+    old = home.read(toml.NAME)
+    copy = f"config.edit.{os.getpid()}.toml"
+    home.write(copy, _FIRST.encode() if old is None else old)
+    return _edited(home, editor, copy, old)
+
+
+def _editor() -> list[str]:
+    for name in ("VISUAL", "EDITOR"):
+        named = os.environ.get(name, "").strip()
+        if named:
+            try:
+                return shlex.split(named, posix=sys.platform != "win32")
+            except ValueError:
+                raise CommandError(f"${name} is no command line: a quote is not closed.") from None
+    for usual in ("notepad",) if sys.platform == "win32" else ("sensible-editor", "nano", "vi"):
+        found = shutil.which(usual)
+        if found:
+            return [found]
+    raise CommandError("no editor was found.", "Name one:   EDITOR=nano fairlead config edit")
+
+
+def _edited(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
+    start = home.read(copy)
+    while True:
+        _open(home, editor, copy, start)
+        new = _read(home, copy)
+        if new == start:
+            home.remove(copy)
+            print("Nothing was changed.")
+            return 0
+        try:
+            changed = _check(home, copy, old, new)
+        except CommandError as error:
+            note(f"error: {error}")
+            if not _again():
+                raise _kept(home, copy, "nothing was saved.") from None
+            continue
+        _replace(home, copy, old, new)
+        print(f"Saved {shown(home.at(toml.NAME))}.")
+        after(home, changed)
+        return 0
+
+
+def _open(home: Home, editor: list[str], copy: str, start: bytes | None) -> None:
+    try:
+        code = subprocess.call([*editor, str(home.at(copy))])  # noqa: S603
+    except OSError as error:
+        home.remove(copy)
+        raise CommandError(
+            f"{editor[0]} cannot be started: {error.strerror}.", "Name another:   EDITOR=nano fairlead config edit"
+        ) from None
+    if code and _read(home, copy) == start:
+        home.remove(copy)
+        raise CommandError(f"{editor[0]} ended with code {code}; nothing was changed.")
+    if code:
+        raise _kept(home, copy, f"{editor[0]} ended with code {code}, so nothing was saved.")
+
+
+def _read(home: Home, copy: str) -> bytes:
+    path = home.at(copy)
+    if sys.platform != "win32" and path.is_file() and not path.is_symlink():
+        # The copy is ours; editors that write a new file give it a mode of their own.
+        path.chmod(0o600)
+    data = home.read(copy)
+    if data is None:
+        raise CommandError(f"the editor removed {shown(path)}; nothing was saved.")
+    return data
+
+
+def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
+    """The keys whose values differ; for tables and for a file that was broken before, their first names."""
+    name = shown(home.at(copy))
+    loaded = _loaded(new, name)
+    for warning in loaded.warnings:
+        note(f"warning: {warning}")
+    try:
+        before = _loaded(old or b"", name).settings
+    except CommandError:
+        return ["aliases", *(entry.key for entry in DECLARATIONS if entry.restart)]
+    changed = [
+        entry.key
+        for entry in DECLARATIONS
+        if getattr(before, entry.attribute) != getattr(loaded.settings, entry.attribute)
+    ]
+    return changed or ["aliases"]
+
+
+def _loaded(data: bytes, name: str) -> Loaded:
+    return resolve({}, {}, toml.parse(toml.decode(data, name), name))
+
+
+def _again() -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        return input("Edit it again? [Y/n] ").strip().lower() in ("", "y", "yes")
+    except EOFError:
+        return False
+
+
+def _replace(home: Home, copy: str, old: bytes | None, new: bytes) -> None:
+    with home.lock():
+        if home.read(toml.NAME) != old:
+            raise _kept(home, copy, "config.toml was changed meanwhile, so nothing was saved.")
+        home.write(toml.NAME, new)
+    home.remove(copy)
+
+
+def _kept(home: Home, copy: str, what: str) -> CommandError:
+    return CommandError(
+        what, f"Your text is kept. When it is right:   mv {word(home.at(copy))} {word(home.at(toml.NAME))}"
+    )

@@ -1,0 +1,145 @@
+"""`fairlead config set` and `unset`: one key of config.toml."""
+
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+from router.cli.common.parser import Parser, note
+from router.errors import CommandError, UsageError
+from router.settings import DECLARATIONS
+from router.settings.keys import Key, find, redacted, spelled
+from router.settings.kinds import clean
+from router.store.config import toml
+from router.store.config.toml import Change
+from router.store.home import run_files
+from router.store.home.home import Home, open_home
+
+_VALUE_LIMIT = 16384
+
+
+def run_set(argv: list[str]) -> int:
+    """Change one setting."""
+    parser = Parser(
+        "config set",
+        "Change one setting in config.toml; comments and order stay. The whole file is checked before it is saved.",
+        examples=[
+            "fairlead config set timeouts.idle 2m",
+            "fairlead config set aliases.fast groq:llama-3.3-70b-versatile",
+            "fairlead config set backends.groq.timeouts.idle 30s",
+            "fairlead config set allowed_hosts box.lan,box.example",
+            "fairlead config set api_key --stdin < key.txt",
+        ],
+    )
+    parser.add_argument("key", metavar="KEY", help="the setting")
+    parser.add_argument("value", metavar="VALUE", nargs="?", help="its value; several by commas where it takes a list")
+    parser.add_argument("--stdin", action="store_true", help="read the value from standard input")
+    options = parser.read(argv)
+    key = find(options.key)
+    value = key.read(_given(key, options.value, from_stdin=options.stdin))
+    home = open_home(os.environ)
+    file = toml.read(home)
+    path = spelled(key.path, file.tree if file else {})
+    toml.change(home, [Change(path, value)])
+    print(f"{clean('.'.join(path))}   {clean(_shown(key, path, value))}")
+    after(home, [".".join(path)])
+    return 0
+
+
+def _shown(key: Key, path: tuple[str, ...], value: object) -> str:
+    if key.declaration is not None and key.declaration.secret:
+        return "set"
+    plain = redacted(path, value)
+    if isinstance(plain, bool):
+        return "on" if plain else "off"
+    return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
+
+
+def _given(key: Key, argument: str | None, *, from_stdin: bool) -> str:
+    secret = key.declaration is not None and key.declaration.secret
+    name = ".".join(key.path)
+    if argument is not None and from_stdin:
+        raise UsageError("VALUE and --stdin exclude each other.")
+    if argument is not None and (secret or key.kind.hides(argument)):
+        raise UsageError(
+            f"{name} is not taken as an argument: other users can read those, and the shell's history keeps them.",
+            f"Give it so:   fairlead config set {name} --stdin < key.txt",
+        )
+    if argument is not None:
+        return argument
+    if from_stdin:
+        data = sys.stdin.buffer.read(_VALUE_LIMIT + 1)
+        if len(data) > _VALUE_LIMIT:
+            raise CommandError(f"the value on standard input is longer than {_VALUE_LIMIT} bytes.")
+        return data.decode("utf-8", "replace").strip()
+    if secret and sys.stdin.isatty():
+        try:
+            return getpass.getpass(f"{name} (not shown): ").strip()
+        except EOFError:
+            raise CommandError("no value was given.") from None
+    raise UsageError(f"{name} needs a value.", f"Such as:   fairlead config set {name} {'--stdin' if secret else '…'}")
+
+
+def run_unset(argv: list[str]) -> int:
+    """Take one setting out."""
+    parser = Parser(
+        "config unset",
+        "Take one setting, or a whole table, out of config.toml.",
+        examples=["fairlead config unset timeouts.idle", "fairlead config unset backends.groq"],
+    )
+    parser.add_argument("key", metavar="KEY", help="the setting, or a table such as aliases")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    file = toml.read(home)
+    path = _present(file.tree if file else {}, options.key)
+    if path is None:
+        if not _is_table(options.key):
+            find(options.key)
+        print(f"{clean(options.key)} is not set in config.toml.")
+        return 0
+    toml.change(home, [Change(path, None)])
+    print(f"Removed {clean('.'.join(path))}.")
+    after(home, [".".join(path)])
+    return 0
+
+
+_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices")
+
+
+def _is_table(name: str) -> bool:
+    prefixes = {entry.key.rpartition(".")[0] for entry in DECLARATIONS} | set(_TABLES)
+    return name in prefixes or name.startswith("prices.") or (name.startswith("backends.") and name.count(".") <= 2)
+
+
+def _present(tree: Any, name: str) -> tuple[str, ...] | None:
+    """The path of a key that stands in the file, known or not: names may hold dots."""
+    if not isinstance(tree, dict):
+        return None
+    for key, below in cast("dict[str, Any]", tree).items():
+        if key.lower() == name.lower():
+            return (key,)
+        if name.lower().startswith(f"{key.lower()}."):
+            rest = _present(below, name[len(key) + 1 :])
+            if rest is not None:
+                return (key, *rest)
+    return None
+
+
+def after(home: Home, keys: Sequence[str]) -> None:
+    """Say what the change does not reach by itself, and have a running proxy take up the rest."""
+    touched = [
+        entry for entry in DECLARATIONS if any(key == entry.key or entry.key.startswith(f"{key}.") for key in keys)
+    ]
+    for entry in touched:
+        if entry.env in os.environ:
+            note(f"note: ${entry.env} is set in this shell and wins over config.toml.")
+    if not run_files.live(home):
+        return
+    restart = [entry.key for entry in touched if entry.restart]
+    if restart:
+        print(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   fairlead stop && fairlead proxy")
+    if len(restart) < len(keys):
+        from router.cli.common.running_proxy import tell_change
+
+        tell_change(home)

@@ -1,0 +1,199 @@
+"""`fairlead config`: show and change the settings; show, get and path are here."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from router.cli.common.group import run_group
+from router.cli.common.output import table
+from router.cli.common.parser import Parser, note
+from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, value_text
+from router.settings.declared import TABLES
+from router.settings.keys import find, redacted, spelled
+from router.settings.kinds import Dollars, Money, clean
+from router.settings.reading import Path, label
+from router.store.config import toml
+from router.store.home.home import Home, open_home
+
+_COMMANDS = {
+    "show": ("router.cli.config.show:run_show", "show every setting with its value and where it comes from"),
+    "get": ("router.cli.config.show:run_get", "print the value of one setting"),
+    "set": ("router.cli.config.set:run_set", "change one setting in config.toml"),
+    "unset": ("router.cli.config.set:run_unset", "take one setting out of config.toml"),
+    "path": ("router.cli.config.show:run_path", "print where config.toml is"),
+    "edit": ("router.cli.config.edit:run", "open config.toml in your editor"),
+    "export": ("router.cli.config.transfer:run_export", "write the settings to share them, without secrets"),
+    "import": ("router.cli.config.transfer:run_import", "read such a file, or claude-code-router's or LiteLLM's"),
+}
+_TABLES = ("aliases", "fallback", "losses", "routes", "backends", "prices")
+
+
+def run(argv: list[str]) -> int:
+    """Run one of the config commands."""
+    return run_group(
+        "config", _COMMANDS, argv, examples=["fairlead config set timeouts.idle 2m", "fairlead config show"]
+    )
+
+
+def run_show(argv: list[str]) -> int:
+    """Show the settings."""
+    parser = Parser(
+        "config show",
+        "Show every setting with its value and where that comes from: a default, config.toml, or this shell's\n"
+        "environment. Secrets are shown as set or unset.",
+        examples=["fairlead config show", "fairlead config show --json"],
+    )
+    parser.add_argument("--json", action="store_true", help="print them as JSON; times are seconds")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    file = toml.read(home)
+    loaded = toml.load(home, os.environ)
+    if options.json:
+        print(json.dumps(_listed(loaded, file), indent=2))
+        return 0
+    rows = [
+        (entry.key, clean(_text(entry, loaded)) or "unset", loaded.sources[entry.key].text) for entry in DECLARATIONS
+    ]
+    for path, value in _leaves(loaded, file):
+        unknown = ", unknown" if path in loaded.unknown else ""
+        rows.append((label(path), clean(_plain(value)), f"{_source(file, path)}{unknown}"))
+    print("\n".join(table(rows)))
+    for warning in loaded.warnings:
+        note(f"warning: {warning}")
+    return 0
+
+
+def _text(entry: Declaration, loaded: Loaded) -> str:
+    value = getattr(loaded.settings, entry.attribute)
+    return ("set" if value else "unset") if entry.secret else value_text(value)
+
+
+def _listed(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
+    def value(entry: Declaration) -> object:
+        held = getattr(loaded.settings, entry.attribute)
+        if isinstance(held, ProxyAddress):
+            return str(held)
+        return ("set" if held else "unset") if entry.secret else held
+
+    tables = [(path, item) for path, item in _leaves(loaded, file)]
+    return {
+        "settings": [
+            {"key": entry.key, "value": value(entry), "source": loaded.sources[entry.key].text}
+            for entry in DECLARATIONS
+        ],
+        "tables": [_row(file, path, item) for path, item in tables if path not in loaded.unknown],
+        "unknown": [_row(file, path, item) for path, item in tables if path in loaded.unknown],
+        "warnings": list(loaded.warnings),
+    }
+
+
+def _row(file: ConfigFile | None, path: Path, value: object) -> dict[str, object]:
+    return {"key": label(path), "value": value, "source": _source(file, path)}
+
+
+def _source(file: ConfigFile | None, path: Path) -> str:
+    return f"config.toml line {file.line(path)}" if file else "config.toml"
+
+
+def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:
+    """What stands in the file beside the declared settings: entries of tables, then unknown keys; no secret."""
+    if file is None:
+        return
+    tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
+    listed = set(loaded.unknown)
+    for entry in TABLES:
+        path = tuple(entry.key.split("."))
+        if path[0] not in _TABLES:
+            yield from ((below, value) for below, value in _flat(_inside(file.tree, path), path) if value != {})
+    yield from ((path, redacted(path, value)) for path, value in _flat(tables, ()) if path and path not in listed)
+    for path in loaded.unknown:
+        node: Any = file.tree
+        for key in path:
+            node = node[key]
+        yield path, redacted(path, node)
+
+
+def _inside(node: Any, path: Path) -> Any:
+    for key in path:
+        node = node.get(key, {})
+    return node
+
+
+def _flat(node: object, path: Path) -> Iterator[tuple[Path, object]]:
+    if isinstance(node, dict) and node:
+        for key, value in cast("dict[str, object]", node).items():
+            yield from _flat(value, (*path, key))
+    elif isinstance(node, list) and any(isinstance(item, dict) for item in cast("list[object]", node)):
+        for index, value in enumerate(cast("list[object]", node)):
+            yield from _flat(value, (*path, index))
+    else:
+        yield path, node
+
+
+def _plain(value: object) -> str:
+    """A value of the file in one line."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value)):
+        return ",".join(cast("list[str]", value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def run_get(argv: list[str]) -> int:
+    """Print one value."""
+    parser = Parser(
+        "config get",
+        "Print the value of one setting as it holds now; nothing when there is none, set or unset for a secret.",
+        examples=["fairlead config get timeouts.idle", "fairlead config get aliases.fast"],
+    )
+    parser.add_argument("key", metavar="KEY", help="the setting")
+    parser.add_argument("--json", action="store_true", help="print it as JSON; times are seconds")
+    options = parser.read(argv)
+    value = _effective(open_home(os.environ), options.key)
+    if options.json:
+        print(json.dumps(None if value == "" else value))
+    else:
+        known = isinstance(value, bool | int | float | tuple)
+        print(clean(value_text(cast("object", value)) if known else _plain(cast("object", value)), 1 << 20))
+    return 0
+
+
+def _effective(home: Home, name: str) -> Any:
+    file = toml.read(home)
+    loaded = toml.load(home, os.environ)
+    tree: Mapping[str, Any] = file.tree if file else {}
+    if name in _TABLES:
+        return redacted((name,), tree.get(name, {} if name != "routes" else []))
+    key = find(name)
+    if key.declaration is None:
+        value = _of_table(loaded, tree, key.path)
+        return Dollars(value) if isinstance(key.kind, Money) and value != "" else value
+    value = getattr(loaded.settings, key.declaration.attribute)
+    if key.declaration.secret or isinstance(value, Secret):
+        return "set" if value else "unset"
+    if isinstance(value, ProxyAddress):
+        return str(value)
+    return "" if value is None else value
+
+
+def _of_table(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """An entry of a table; what a backend does not set holds for it as for all."""
+    written = spelled(path, tree)
+    node: Any = tree
+    for key in written:
+        node = node.get(key) if isinstance(node, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if node is not None:
+        return redacted(written, node)
+    general = ".".join(path[2:])
+    entry = next((entry for entry in DECLARATIONS if path[0] == "backends" and entry.key == general), None)
+    value = getattr(loaded.settings, entry.attribute) if entry else None
+    return "" if value is None else value
+
+
+def run_path(argv: list[str]) -> int:
+    """Print where the file is, whether it exists or not."""
+    parser = Parser("config path", "Print where config.toml is.", examples=["fairlead config path"])
+    parser.read(argv)
+    print(open_home(os.environ).at(toml.NAME))
+    return 0

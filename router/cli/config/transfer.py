@@ -1,0 +1,220 @@
+"""`fairlead config export` and `import`: settings from and to other machines and programs."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path as FilePath
+from typing import Any, cast
+
+from router.cli.common.parser import Parser, note
+from router.cli.config.import_plan import Plan
+from router.errors import CommandError, UsageError
+from router.settings import ConfigFile, Loaded, resolve
+from router.settings.keys import redacted
+from router.settings.reading import Path, label
+from router.store.config import toml
+from router.store.home.home import open_home
+from router.store.home.permissions import FILE_LIMIT, shown, word
+
+_FORMS = ("fairlead", "claude-code-router", "litellm")
+
+
+def run_export(argv: list[str]) -> int:
+    """Write config.toml's settings without secrets."""
+    parser = Parser(
+        "config export",
+        "Write the settings of config.toml as TOML, to share them: without the API key, without values that could be\n"
+        "secrets, without comments and unknown keys. Backends and their keys are not in it.",
+        examples=["fairlead config export", "fairlead config export fairlead.toml"],
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="where to (default: standard output)")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    file = toml.read(home)
+    loaded = toml.load(home, {})
+    import tomlkit
+
+    left: list[str] = []
+    tree = _shareable(file.tree if file else {}, (), loaded, left)
+    text = tomlkit.dumps(tree)
+    for name in left:
+        note(f"left out: {name}")
+    if options.file is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        with FilePath(options.file).open("x", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        raise CommandError(f"{options.file} exists.", "Name another file, or remove it first.") from None
+    except OSError as error:
+        raise CommandError(f"{options.file} cannot be written: {error.strerror}.") from None
+    print(f"Wrote {options.file}.")
+    return 0
+
+
+def _shareable(node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loaded, left: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        here = (*path, key)
+        if here in loaded.unknown:
+            left.append(f"{label(here)}, unknown")
+        elif isinstance(value, dict):
+            below = _shareable(cast("dict[str, Any]", value), here, loaded, left)
+            if below or not value:
+                found[key] = below
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in cast("list[Any]", value)):
+            found[key] = [
+                _shareable(item, (*here, index), loaded, left)
+                for index, item in enumerate(cast("list[dict[str, Any]]", value))
+            ]
+        elif redacted(here, value) != value:
+            left.append(f"{label(here)}, which may be a secret")
+        else:
+            found[key] = value
+    return found
+
+
+def run_import(argv: list[str]) -> int:
+    """Show what a file would change, and change it when that is wanted."""
+    parser = Parser(
+        "config import",
+        "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, say line\n"
+        "by line what is taken over and what is not, and write it after a yes. Backends that exist stay as they are.",
+        examples=[
+            "fairlead config import ~/.claude-code-router/config.json",
+            "fairlead config import litellm.yaml --yes",
+        ],
+    )
+    parser.add_argument("file", metavar="FILE", help="the file")
+    parser.add_argument(
+        "--from", dest="form", metavar="FORM", help=f"{', '.join(_FORMS)} (default: seen from the file)"
+    )
+    parser.add_argument("--yes", action="store_true", help="write without asking")
+    options = parser.read(argv)
+    if options.form is not None and options.form not in _FORMS:
+        raise UsageError(f'--from is "{options.form}"; expected {", ".join(_FORMS)}.')
+    home = open_home(os.environ)
+    plan = Plan(home, toml.read(home))
+    toml.load(home, {})
+    _fill(plan, options.file, options.form)
+    print("\n".join(plan.lines()) or "The file holds nothing to take over.")
+    if not plan.taken:
+        return 0
+    plan.check()
+    if not options.yes and not _wanted():
+        print(f"Nothing was written. Write it:   fairlead config import {word(FilePath(options.file))} --yes")
+        return 0
+    plan.apply()
+    print("Written.")
+    from router.cli.config.set import after
+
+    after(home, [".".join(change.path) for change in plan.changes] or ["routes"])
+    return 0
+
+
+def _wanted() -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        return input("Write this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _fill(plan: Plan, name: str, form: str | None) -> None:
+    text = _text(name)
+    chosen = form or ("fairlead" if name.lower().endswith(".toml") else None)
+    if chosen == "fairlead":
+        _own(plan, toml.parse(text, name))
+        return
+    tree = _tree(text, name)
+    chosen = chosen or next((form for form, key in _SIGNS if key in tree), None)
+    if chosen is None:
+        raise CommandError(
+            f"{name} is none of the files that can be read.", f"If it is, say which:   --from {'|'.join(_FORMS)}"
+        )
+    from router.cli.config import import_ccr, import_litellm
+
+    (import_litellm if chosen == "litellm" else import_ccr).read(plan, tree)
+
+
+_SIGNS = (
+    ("claude-code-router", "Providers"),
+    ("claude-code-router", "Router"),
+    ("litellm", "model_list"),
+    ("litellm", "litellm_settings"),
+    ("litellm", "router_settings"),
+    ("litellm", "general_settings"),
+)
+
+
+def _text(name: str) -> str:
+    path = FilePath(os.path.expanduser(name))
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from None
+    if len(data) > FILE_LIMIT:
+        raise CommandError(f"{name} is larger than 1 MiB.")
+    return toml.decode(data, shown(path))
+
+
+def _tree(text: str, name: str) -> Mapping[str, Any]:
+    """A JSON text, also with comments and trailing commas, or a YAML one. Raises CommandError."""
+    try:
+        tree = json.loads(_without_comments(text)) if text.lstrip().startswith(("{", "//", "/*")) else _yaml(text, name)
+    except json.JSONDecodeError as error:
+        raise CommandError(f"{name} line {error.lineno} column {error.colno} is not JSON.") from None
+    except RecursionError:
+        raise CommandError(f"{name} has brackets nested too deep to be read.") from None
+    except ValueError:
+        raise CommandError(f"{name} holds a value that cannot be read.") from None
+    if not isinstance(tree, dict):
+        raise CommandError(f"{name} holds no settings.")
+    return {key: value for key, value in cast("dict[object, Any]", tree).items() if isinstance(key, str)}
+
+
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+
+
+def _without_comments(text: str) -> str:
+    """claude-code-router reads JSON5; its users write comments and trailing commas. Lines stay where they are."""
+    return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
+
+
+def _yaml(text: str, name: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise CommandError(f"{name}{place} is not YAML.") from None
+    except yaml.YAMLError:
+        raise CommandError(f"{name} is not YAML.") from None
+
+
+def _own(plan: Plan, file: ConfigFile) -> None:
+    """A fairlead export, or another config.toml: each key alone, so that what is there stays beside it."""
+    unknown = resolve({}, {}, file).unknown
+    for key, value in file.tree.items():
+        if key == "routes":
+            for index, rule in enumerate(cast("list[dict[str, Any]]", value)):
+                plan.rule(f"routes {index + 1}", rule)
+        else:
+            _entries(plan, (key,), value, unknown)
+
+
+def _entries(plan: Plan, path: tuple[str, ...], value: Any, unknown: Collection[Path]) -> None:
+    if path in unknown:
+        plan.skip(label(path), "unknown")
+    elif isinstance(value, dict) and path[-2:-1] != ("set_fields",):
+        for key, below in cast("dict[str, Any]", value).items():
+            _entries(plan, (*path, key), below, unknown)
+    else:
+        plan.put(label(path), path, value)

@@ -1,0 +1,127 @@
+"""`fairlead demo`: serve with the built-in backend, send it requests, print the answers, keep serving."""
+
+import math
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from router import __version__
+from router.backends import Backend
+from router.cli.common.output import own_logins, point_lines, read_settings, table
+from router.cli.common.parser import Parser
+from router.cli.demo.requests import Outcome, rounds
+from router.cli.proxy import taken
+from router.policy.routing.table import DEMO
+from router.settings import Frozen, Settings
+from router.store.config import backends
+from router.store.home import client_key
+from router.store.home.home import Home, open_home
+from router.store.shared import captures
+
+if TYPE_CHECKING:
+    from router.proxy.configuration import Configuration
+    from router.proxy.serve import Serving
+
+
+def run(argv: list[str]) -> int:
+    """Run the demo; exit code 1 when an answer was wrong."""
+    parser = Parser(
+        "demo",
+        "Serve with a built-in backend that needs no key and no network, send one request through each protocol and\n"
+        "through each translation, print the answers, and keep serving.",
+        examples=["fairlead demo", "fairlead demo --once"],
+    )
+    parser.add_argument("--port", metavar="PORT", help="port to listen on (default 3456, else a free one)")
+    parser.add_argument("--once", action="store_true", help="end after the requests: exit code 0 when all were right")
+    options = parser.read(argv)
+    flags = {} if options.port is None else {"port": options.port}
+    home = open_home(os.environ)
+    # What the user's own routing says would lead the demo's requests elsewhere.
+    settings = replace(
+        read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
+    )
+    client_key.check(settings)
+    return trio.run(_demo, settings, home, options.port is not None, options.once)
+
+
+async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
+    from router.proxy import serve
+
+    try:
+        return await _serve(settings, home, once)
+    except serve.PortTaken:
+        if chosen:
+            raise taken(settings.port, "demo") from None
+    return await _serve(replace(settings, port=0), home, once)
+
+
+async def _serve(settings: Settings, home: Home, once: bool) -> int:
+    from router.proxy import serve
+    from router.proxy.configuration import read
+
+    async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
+        signals = serve.Signals()
+        await nursery.start(signals.listen)
+        signals.attach(serving)
+        needless = "no key" if serving.key is None else "no provider's key"
+        print(f"fairlead {__version__}   {serving.url}   demo backend, {needless} needed\n", flush=True)
+        with _restricted(serving, read(home, settings)) as prefixes:
+            outcomes = await rounds(serving.url, serving.key, prefixes)
+        print("\n".join(_lines(outcomes)) + "\n", flush=True)
+        if not once:
+            _print_next_steps(home, serving)
+            await serving.forever()
+        nursery.cancel_scope.cancel()
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+@contextmanager
+def _restricted(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
+    """For a while the demo once more per protocol that can be translated, as a backend that speaks no other.
+
+    Gives protocol -> prefix of its models. The names are such as no configured backend can have.
+    """
+    from router.wire.translate import CODECS
+
+    root = serving.runtime.demo_root
+    assert root is not None
+    extra = tuple(
+        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
+    )
+    serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
+    try:
+        yield {name: f"{DEMO}.{name}:" for name in CODECS}
+    finally:
+        serving.runtime.take(configuration)
+
+
+def _lines(outcomes: list[Outcome]) -> list[str]:
+    """One line per request; counts are right-aligned."""
+    shown = [outcome for outcome in outcomes if outcome.label != "tools"]
+    digits = max(len(str(outcome.events)) for outcome in shown)
+    times = [f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in shown]
+    wide = max(len(time) for time in times)
+    rows = [
+        (outcome.label, outcome.model, outcome.said, f"{outcome.events:>{digits}} events", time.rjust(wide))
+        for outcome, time in zip(shown, times, strict=True)
+    ]
+    rows[0] = (*rows[0][:4], f"{rows[0][4]} to first byte")
+    # The tools line is left out of the columns: it is longer than the others and has no counts.
+    names = max(len(outcome.model) for outcome in outcomes)
+    labels = max(len(outcome.label) for outcome in outcomes)
+    lines = table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")
+    rest = [f"  {o.label.ljust(labels)}   {o.model.ljust(names)}   {o.said}" for o in outcomes if o.label == "tools"]
+    return [*lines, *rest]
+
+
+def _print_next_steps(home: Home, serving: "Serving") -> None:
+    found, _ = backends.load(home)
+    print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
+    print("Add a real backend:   fairlead backend add anthropic --key-stdin")
+    if serving.runtime.settings.history_capture:
+        print(captures.told(home))
+    print("\nServing. Ctrl-C stops.", flush=True)

@@ -1,0 +1,1 @@
+"""Commands that show what fairlead knows: models, explain, usage, why."""

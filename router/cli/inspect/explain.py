@@ -1,0 +1,192 @@
+"""`fairlead explain`: where a request would go and what would be changed in it. Nothing is sent to a model.
+
+The running proxy is asked, so that its own catalogs and settings decide; without one the same code decides here, with
+the files of the home and catalogs read from the backends.
+"""
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import trio
+
+from router.backends import PROTOCOLS
+from router.cli.common import offline
+from router.cli.common.output import count, note_problems, read_settings
+from router.cli.common.parser import Parser, note
+from router.cli.common.running_proxy import proven
+from router.errors import CommandError, UsageError
+from router.net.control.calls import ControlError, clean
+from router.policy.routing.trace import NOT_LOOKED_AT, Step
+from router.proxy.bodies import LIMIT
+from router.proxy.explaining import Explanation, Question, explain
+from router.settings import Settings
+from router.store.config import backends
+from router.store.home.home import Home, open_home
+
+# Routing must know that the demo is there; where it would listen does not matter.
+_DEMO_ROOT = "http://127.0.0.1:3456/v1"
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
+_SHOWN = 2048
+
+
+class Answer(NamedTuple):
+    """What was found. source: the proxy's URL, '' when the files decided."""
+
+    source: str
+    found: Explanation
+
+
+def run(argv: list[str]) -> int:
+    """Print the explanation; exit code 1 when the request would be refused."""
+    options = _parser().read(argv)
+    answer = trio.run(_ask, open_home(os.environ), _question(options))
+    if options.json:
+        plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
+        print(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode())
+    else:
+        _print(answer)
+    return 1 if answer.found.status else 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "explain",
+        "Show where a request would go, why, and what would be changed in it; nothing is sent to a model.",
+        examples=["fairlead explain opus", "fairlead explain request.json --header 'x-app: cli'"],
+    )
+    parser.add_argument(
+        "what", metavar="MODEL|FILE", help="a model's name, or a request's JSON body in a file; - reads it from stdin"
+    )
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="the request's protocol; else told from its fields")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header of the request (repeatable)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    return parser
+
+
+def _question(options: argparse.Namespace) -> Question:
+    headers = [_header(text) for text in options.header]
+    what: str = options.what
+    if what == "-":
+        return Question(
+            body=_bounded(sys.stdin.buffer.read(LIMIT + 1), "stdin"), protocol=options.protocol, headers=headers
+        )
+    if what.endswith(".json") or os.path.isfile(what):
+        return Question(body=_read(Path(what)), protocol=options.protocol, headers=headers)
+    if not what.strip():
+        raise UsageError("a model's name or a file is expected.", "See:   fairlead explain --help")
+    return Question(model=what, protocol=options.protocol, headers=headers)
+
+
+def _header(text: str) -> tuple[str, str]:
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise UsageError(f'--header is "{clean(text)}"; expected NAME: VALUE, such as x-app: cli.')
+    return match[1], match[2]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(LIMIT + 1), str(path))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _bounded(body: bytes, where: str) -> bytes:
+    if not body.strip():
+        raise CommandError(f"{where} is empty; expected a request's JSON body.")
+    if len(body) > LIMIT:
+        raise CommandError(f"{where} is over {LIMIT >> 20} MiB, which no request may be.")
+    return body
+
+
+async def _ask(home: Home, question: Question) -> Answer:
+    for _, proxy in await proven(home):
+        try:
+            answer = await proxy.explain(msgspec.json.encode(question))
+            return Answer(proxy.url, msgspec.json.decode(answer, type=Explanation))
+        except (ControlError, msgspec.DecodeError) as error:
+            raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {clean(str(error))}") from None
+    return Answer("", await _explain_here(home, read_settings(home), question))
+
+
+async def _explain_here(home: Home, settings: Settings, question: Question) -> Explanation:
+    """Decide as a proxy with these files would, once it has read the catalogs."""
+    _, problems = backends.load(home)
+    note_problems(problems)
+    async with offline.runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:
+        for entry in runtime.catalogs.values():
+            if entry.problem:
+                note(f"error: {entry.backend.name}: {clean(entry.problem)}")
+        return explain(question, runtime.snapshot)
+
+
+# Printing
+
+
+def _print(answer: Answer) -> None:
+    if not answer.source:
+        note("No proxy is running; this is what one would do with the files as they are.")
+    found = answer.found
+    print(_clean(found.model or "(no model named)"))
+    for title, text in _rows(found):
+        print(f"  {title:<9}  {_clean(text)}")
+
+
+def _rows(found: Explanation) -> list[tuple[str, str]]:
+    protocol = found.protocol + (" (assumed; --protocol names another)" if found.assumed else "")
+    rows = [("protocol", protocol)]
+    if forced := _of(found, "forced"):
+        rows.append(("forced", forced[0].text))
+    if named := [*_of(found, "alias"), *_of(found, "shortcut")]:
+        said = [step.text for step in named if step.took or step.step == "shortcut"]
+        rows.append(("alias", ", then ".join(said) or "none"))
+    if prefix := _of(found, "prefix"):
+        rows.append(("prefix", prefix[0].text))
+    if rules := _of(found, "rule"):
+        rows.append(("rules", _rules(rules)))
+    if not found.backend:
+        looked = [f"{step.step}: {step.text}" for name in ("catalog", "family", "default") for step in _of(found, name)]
+        return [*rows, *([("backend", "none: " + "; ".join(looked))] if looked else []), _refusal(found)]
+    rows.append(("backend", f"{found.backend} ({found.why}), speaks {', '.join(found.speaks)}"))
+    room = f"   {found.room}" if found.room else ""
+    rows.append(("account", found.account + room + (f"        next: {found.next}" if found.next else "")))
+    if found.status:
+        return [*rows, _refusal(found)]
+    if found.sent_model != found.model:
+        rows.append(("model", f"sent as {found.sent_model}"))
+    if found.translation:
+        lost = f"; lost: {', '.join(found.losses)}" if found.losses else ""
+        rows.append(("becomes", found.translation.partition("->")[2] + lost))
+    if found.fallback:
+        rows.append(("fallback", ", then ".join(found.fallback)))
+    return [*rows, ("edits", "; ".join(found.edits) or "none")]
+
+
+def _of(found: Explanation, name: str) -> list[Step]:
+    return [step for step in found.steps if step.step == name]
+
+
+def _rules(rules: list[Step]) -> str:
+    looked = [step for step in rules if step.text != NOT_LOOKED_AT]
+    if not looked:
+        return f"{count(len(rules), 'rule')} not looked at: a prefix comes first"
+    each = "; ".join(f'"{step.rule}" {step.text} → {"yes" if step.took else "no"}' for step in looked)
+    later = len(rules) - len(looked)
+    left = f"; {count(later, 'rule')} after it not looked at" if later else ""
+    return f"{sum(step.took for step in rules)} of {len(rules)} matched: {each}{left}"
+
+
+def _refusal(found: Explanation) -> tuple[str, str]:
+    return "refused", f"{found.status}: {found.error}"
+
+
+def _clean(text: str) -> str:
+    return clean(text, _SHOWN)

@@ -1,0 +1,190 @@
+"""`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+
+import msgspec
+
+from router.cli.common import amounts
+from router.cli.common.output import count
+from router.cli.common.parser import Parser
+from router.errors import CommandError
+from router.settings.kinds import clean
+from router.store.history import read_requests, reader
+from router.store.history.read_requests import Request
+from router.store.home import run_files
+from router.store.home.home import Home, open_home
+from router.store.home.permissions import shown
+from router.store.shared import captures
+
+WHY_SCHEMA = 1
+
+
+def run(argv: list[str]) -> int:
+    """Print what is known of one request."""
+    parser = Parser(
+        "why",
+        "Show what happened to one request: who served it, how long it took, its tokens and its cost. Every answer "
+        "names its id in the header x-fairlead-request-id.",
+        examples=["fairlead why req_1a1fe32fa8fe3cb2d201", "fairlead why d201 --json"],
+    )
+    parser.add_argument("id", metavar="REQUEST_ID", help="its id, its beginning or its end; - is the latest")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    options = parser.read(argv)
+    home = open_home(os.environ)
+    found = _found(home, options.id)
+    captures.sweep(home)
+    bodies = captures.path_of(home, found.id)
+    if options.json:
+        capture = None if bodies is None else str(bodies)
+        print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture}, indent=2))
+    else:
+        print("\n".join([*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]))
+    return 0
+
+
+def _found(home: Home, name: str) -> Request:
+    found, begun = _kept(home, name)
+    if (found is None or name == "-") and run_files.live(home):
+        # It may have ended within the last half second.
+        _have_written(home)
+        found, begun = _kept(home, name)
+    if found is not None:
+        return found
+    if not begun:
+        raise CommandError(
+            "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
+        )
+    raise CommandError(
+        f"the history holds no request {clean(name)}.",
+        "An id is in the header x-fairlead-request-id of each answer, and in the access log. Rows are kept "
+        "as long as history.retention says.",
+    )
+
+
+def _kept(home: Home, name: str) -> tuple[Request | None, bool]:
+    """The request, if it stands in the history; and whether there is a history."""
+    with reader.reading(home) as db:
+        if db is None:
+            return None, False
+        return _latest(db) if name == "-" else read_requests.request(db, name) or _meant(db, name), True
+
+
+def _have_written(home: Home) -> None:
+    """Have the running proxies write what has just ended."""
+    import trio
+
+    from router.cli.common.running_proxy import proven
+    from router.net.control.calls import ControlError
+
+    async def ask() -> None:
+        for _, proxy in await proven(home):
+            with contextlib.suppress(ControlError):
+                await proxy.latest_request()
+
+    # What cannot be asked holds nobody from reading what is there.
+    with contextlib.suppress(CommandError):
+        trio.run(ask)
+
+
+def _latest(db: sqlite3.Connection) -> Request | None:
+    return next(iter(read_requests.latest(db, 1)), None)
+
+
+def _meant(db: sqlite3.Connection, name: str) -> Request | None:
+    """The one request whose id begins or ends so. Raises CommandError when there are several."""
+    ids = read_requests.abbreviated(db, name) if name.removeprefix("req_") else []
+    if len(ids) > 1:
+        raise CommandError(f"{clean(name)} stands for several requests: {', '.join(ids)}.", "Give more of the id.")
+    return read_requests.request(db, ids[0]) if ids else None
+
+
+def _lines(found: Request) -> list[str]:
+    head = (
+        found.id,
+        clean(found.model) or f"{found.method} {clean(found.path)}",
+        found.client,
+        found.protocol,
+        str(found.status or "no answer"),
+        "streamed" if found.stream else "",
+        amounts.seconds(found.total_ms),
+    )
+    lines = ["   ".join(part for part in head if part)]
+    lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
+    lines.append(_row("served by", _served(found)))
+    lines += _way(found)
+    if found.tag:
+        lines.append(_row("tag", clean(found.tag)))
+    if found.error:
+        lines.append(_row("error", clean(found.error)))
+    if found.tokens_in is not None or found.tokens_out is not None:
+        lines.append(_row("tokens", _tokens(found)))
+    if found.billing or found.utilisation is not None:
+        lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
+    lines += [_row("loss", clean(loss)) for loss in found.losses]
+    lines += [_row("note", clean(text)) for text in found.notes]
+    if found.given_up:
+        lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
+    if found.estimated:
+        lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
+    return lines
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<10} {text}"
+
+
+def _served(found: Request) -> str:
+    if not found.backend:
+        return "nobody: it was refused before a backend was asked" if found.status else "nobody"
+    parts = [f"{clean(found.backend)}/{clean(found.account)}"]
+    if found.served_model != found.model:
+        parts.append(f"as {clean(found.served_model)}")
+    parts.append(count(found.attempts, "attempt"))
+    if found.queue_ms:
+        parts.append(f"queued {amounts.seconds(found.queue_ms)}")
+    parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+    return "   ".join(parts)
+
+
+def _used(found: Request) -> str:
+    """What was in use of the account's limits, as its answer said."""
+    windows = [("5h", found.used_5h), ("7d", found.used_7d)]
+    told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
+    if told:
+        return f"{', '.join(told)} in use"
+    return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+
+
+def _way(found: Request) -> list[str]:
+    """The wait, and the attempts one by one."""
+    lines: list[str] = []
+    if found.bound:
+        turns = "" if found.turns is None else f", {count(found.turns, 'turn')}"
+        bound = f", bound to {clean(found.bound)} (session {clean(found.session or '')}{turns})"
+        lines.append(_row("+0 ms", f"queued {amounts.seconds(found.queue_ms)}{bound}"))
+    names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
+    wide = max(map(len, names), default=0)
+    for name, one in zip(names, found.tries, strict=True):
+        told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
+        if one is found.tries[-1] and found.first_byte_ms is not None:
+            told.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+        done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
+        when = f"+{amounts.seconds(one.at_ms)}"
+        lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
+    return lines
+
+
+def _tokens(found: Request) -> str:
+    parts = [f"in {found.tokens_in or 0:,}"]
+    for name, tokens in (("cache read", found.cache_read), ("cache write", found.cache_write)):
+        if tokens:
+            parts.append(f"{name} {tokens:,}")
+    parts.append(f"out {found.tokens_out or 0:,}")
+    if found.reasoning:
+        parts.append(f"(reasoning {found.reasoning:,})")
+    cost = "unpriced" if found.cost_usd is None else f"{amounts.money(found.cost_usd)} (prices of {found.price})"
+    return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])

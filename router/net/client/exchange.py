@@ -1,0 +1,293 @@
+"""One HTTP/1.1 exchange with an upstream over a lent connection."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import h11
+import trio
+
+from router.errors import BadGateway
+from router.net.client.dial import SILENCE_SECONDS
+from router.net.client.pool import Connections, UpstreamConnection
+from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
+from router.net.headers import Headers, Lines, first_values, lines_of
+from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
+
+TLS_RECORD = 16_384
+# Over this nothing is copied at once: 64 MiB would hold up every stream for 30 ms.
+LARGE = 1 << 20
+# An idle connection's buffers take this much, whatever the peer does.
+SURELY_TAKEN = 32_768
+REFUSED = 300
+
+Sent = TypeVar("Sent")
+
+
+class Broken(Exception):
+    """The upstream broke off before its answer was whole; the text says how."""
+
+
+class Exchange:
+    """A request that was sent, and its answer as it comes.
+
+    Exactly one of `release` and `drop` must be called at the end; both may be called again without effect.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_connection",
+        "_connections",
+        "_ended",
+        "_sent_any",
+        "_unread",
+        "_whole",
+        "fields",
+        "lines",
+        "reason",
+        "status",
+    )
+
+    def __init__(self, connections: Connections, connection: UpstreamConnection):
+        self._connections = connections
+        self._connection: UpstreamConnection | None = connection
+        self._unread = b""
+        self._broken: Broken | None = None
+        self._ended = False
+        self._sent_any = False
+        self._whole = True
+        self.status = 0
+        self.reason = b""
+        self.lines: Lines = []
+        self.fields: dict[bytes, bytes] = {}
+
+    async def send(self, method: bytes, target: bytes, lines: Lines, body: Sequence[Bytes]) -> None:
+        """Send the whole request; what the peer does not take at once goes out while its answer is waited for.
+
+        A lost connection shows only in `head`: the upstream may have answered before it closed. Raises what `head`
+        does.
+        """
+        connection = self._lent()
+        conn = connection.h11
+        parts: list[Bytes] = []
+        parts += (
+            conn.send_with_data_passthrough(h11.Request(method=method, target=target, headers=Headers(lines))) or ()
+        )
+        size = 0
+        for piece in body:
+            if len(piece):
+                size += len(piece)
+                parts += conn.send_with_data_passthrough(h11.Data(data=piece)) or ()  # type: ignore[arg-type]
+        parts += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
+        stream = connection.stream
+        rest: Sequence[Bytes] = parts
+        try:
+            if size <= LARGE and isinstance(stream, SocketStream):
+                rest = (stream.try_send(parts),)
+            elif size <= SURELY_TAKEN:
+                await stream.send_all(b"".join(parts))
+                await stream.wait_send_all_might_not_block()
+                rest = ()
+            elif size <= LARGE:
+                rest = (b"".join(parts),)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+        del parts
+        if any(rest):
+            await self._while_answering(self._send_rest, rest)
+
+    async def send_streamed(
+        self, method: bytes, target: bytes, lines: Lines, more: Callable[[], Awaitable[Bytes]]
+    ) -> None:
+        """Send a request whose body comes piece by piece, b"" at its end, and wait for the response head.
+
+        Raises what `more` raises, and what `head` does.
+        """
+
+        async def feed(request: h11.Request) -> None:
+            await self._send_event(request)
+            while piece := await more():
+                await self._send_event(h11.Data(data=piece))  # type: ignore[arg-type]
+            await self._send_event(h11.EndOfMessage())
+
+        await self._while_answering(feed, h11.Request(method=method, target=target, headers=Headers(lines)))
+
+    async def _while_answering(self, feed: Callable[[Sent], Awaitable[None]], what: Sent) -> None:
+        """Send, and read the response head meanwhile.
+
+        An answer that refuses the request (3xx and up) ends the sending: nobody reads the rest, and an upstream that
+        reads nothing would hold up its own refusal. The connection is then not used again.
+        """
+        problems: list[Exception] = []
+        self._whole = False
+        async with trio.open_nursery() as nursery:
+
+            async def send() -> None:
+                try:
+                    await feed(what)
+                    self._whole = True
+                except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                    return  # what the upstream said before it closed shows in `head`
+                except Exception as error:
+                    problems.append(error)
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(send)
+            try:
+                await self.head()
+            except Exception as error:
+                problems.append(error)
+            if problems or self.status >= REFUSED:
+                nursery.cancel_scope.cancel()
+        if problems:
+            raise problems[0]
+
+    async def _send_event(self, event: h11.Event) -> None:
+        parts = self._lent().h11.send_with_data_passthrough(event) or ()
+        stream = self._lent().stream
+        if isinstance(stream, SocketStream) and parts:
+            await self._send_rest((stream.try_send(parts),))
+        else:
+            await self._send_rest((b"".join(parts),))
+
+    async def _send_rest(self, rest: Sequence[Bytes]) -> None:
+        stream = self._lent().stream
+        for part in rest:
+            if isinstance(stream, SocketStream):
+                await stream.send_all(part)
+                continue
+            data = memoryview(part)
+            for at in range(0, len(data), TLS_RECORD):
+                # The send itself never waits (connections.Unblocked), so only this can be cut.
+                await stream.wait_send_all_might_not_block()
+                await stream.send_all(data[at : at + TLS_RECORD])
+            await stream.wait_send_all_might_not_block()
+
+    async def head(self) -> None:
+        """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).
+
+        Returns at once when it has come already. Raises Broken when the connection ends before it, BadGateway for what
+        is no HTTP.
+        """
+        origin = self._lent().origin
+        interim = size = 0
+        while not self.status:
+            event = self._next_event() if self._sent_any else h11.NEED_DATA
+            if event is h11.NEED_DATA:
+                received = await self._receive()
+                if not received:
+                    raise Broken("the connection was closed without an answer")
+                size += received
+            elif isinstance(event, h11.Response):
+                # h11 bounds an incomplete head only: one more read may complete a longer one.
+                if size > HEAD_LIMIT and head_size(event) > HEAD_LIMIT:
+                    raise BadGateway(f"{origin} sent a response head of over {HEAD_LIMIT >> 10} KiB.")
+                self.status, self.reason = event.status_code, event.reason
+                self.lines = lines_of(event.headers)
+                self.fields = first_values(self.lines)
+                return
+            elif isinstance(event, h11.InformationalResponse):
+                interim += 1
+                if interim > INTERIM_LIMIT or event.status_code == 101:
+                    raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
+            else:
+                raise Broken("the connection was closed without an answer")
+
+    async def read(self) -> list[bytes]:
+        """All body pieces that one read brought; [] at the end of the body. Raises Broken.
+
+        Pieces of one read come together: one send for many costs a third of one send for each.
+        """
+        if self._unread:
+            unread, self._unread = self._unread, b""
+            return [unread]
+        if self._broken is not None:
+            raise self._broken
+        pieces: list[bytes] = []
+        while not self._ended:
+            try:
+                event = self._next_event()
+            except Broken as broken:
+                if not pieces:
+                    raise
+                # What came whole before the fault is not lost with it.
+                self._broken = broken
+                return pieces
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+            elif event is h11.NEED_DATA:
+                if pieces:
+                    return pieces
+                if not await self._receive():
+                    self._lent().h11.receive_data(b"")
+            else:
+                self._ended = True
+        return pieces
+
+    def put_back(self, data: bytes) -> None:
+        """Give back what was read: the next `read` returns it first."""
+        self._unread = data
+
+    @property
+    def ended(self) -> bool:
+        """True when the whole body was read."""
+        return self._ended and not self._unread
+
+    @property
+    def reused(self) -> bool:
+        """True when the connection had served before: then it may have been stale."""
+        return self._connection is not None and self._connection.reused
+
+    @property
+    def answered(self) -> bool:
+        """True when any byte of an answer came."""
+        return self._sent_any
+
+    def release(self) -> None:
+        """The exchange is over: keep the connection if the whole answer was read, else close it."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        # A length beside chunks is ignored, and what sends both is not trusted with another request (RFC 9112, 6.3).
+        framed_once = b"content-length" not in self.fields or b"transfer-encoding" not in self.fields
+        if self._ended and self._whole and framed_once:
+            self._connections.give_back(connection, self.fields.get(b"keep-alive", b""))
+        else:
+            self._connections.drop(connection)
+
+    def drop(self) -> None:
+        """Close the connection, whatever was read."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._connections.drop(connection)
+
+    def _lent(self) -> UpstreamConnection:
+        if self._connection is None:
+            raise Broken("the exchange is over")
+        return self._connection
+
+    def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            return self._lent().h11.next_event()
+        except h11.RemoteProtocolError as error:
+            if not self.status:
+                raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
+            raise Broken(str(error)) from None
+
+    async def _receive(self) -> int:
+        """Read what is there; how many bytes came, 0 at the end of the connection. Raises Broken."""
+        connection = self._lent()
+        try:
+            data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
+        except TimeoutError:
+            raise Broken(f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s") from None
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            raise Broken("the connection was reset") from None
+        if data:
+            self._sent_any = True
+            connection.h11.receive_data(data)
+        return len(data)
+
+
+def head_size(event: h11.Response | h11.InformationalResponse) -> int:
+    """About how many bytes a head took."""
+    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in lines_of(event.headers))

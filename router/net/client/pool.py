@@ -1,0 +1,247 @@
+"""Upstream connections: dialled, lent to exactly one task, kept while idle.
+
+Rules of this file:
+- A connection is in the pool only while idle. Lent, it belongs to one task, which gives it back or closes it.
+- `take` gives an idle one, `dial` makes one; every one of them ends in `give_back` or `drop`.
+- Given back only when its exchange is complete and nothing was left unread. Before it is lent again one peek at the
+  socket tells whether the peer closed it or sent bytes nobody asked for.
+- What a change of the configuration left without use goes at once, lent ones when they come back.
+- Idle ones go at the peer's announced Keep-Alive timeout less 5 s, else after 55 s (common servers close at 60 s).
+"""
+
+import re
+import ssl
+from collections.abc import Collection
+from typing import NamedTuple, cast
+
+import h11
+import trio
+
+from router.errors import CommandError, Unavailable, Unreachable
+from router.net.client.dial import connected
+from router.net.client.tls import client_context, tls_problem
+from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
+from router.net.stream import SocketStream
+from router.settings import ProxyAddress
+
+IDLE_SECONDS = 55.0
+IDLE_PER_ORIGIN = 128
+IDLE_IN_ALL = 512
+
+Stream = SocketStream | trio.SSLStream[trio.abc.Stream]
+
+_KEEP_ALIVE = re.compile(rb"timeout\s*=\s*(\d+)", re.IGNORECASE)
+
+
+class Origin(NamedTuple):
+    """Where an upstream listens, and the proxy on the way. host is a name or an address, without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy: ProxyAddress | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+class Unblocked(trio.abc.Stream):
+    """What TLS sends through. Its `send_all` never waits: trio's TLS stream cannot even be read any more once a send
+    was cut. What the socket did not take goes out with the next wait or send."""
+
+    def __init__(self, below: SocketStream):
+        self._below = below
+        self._rest = b""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send what the socket takes, keep the rest."""
+        self._rest = self._below.try_send((self._rest, data) if self._rest else (data,))
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until all went out and the socket takes more; may be cut."""
+        while True:
+            await self._below.wait_send_all_might_not_block()
+            if not self._rest:
+                return
+            self._rest = self._below.try_send((self._rest,))
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """As the socket's."""
+        return await self._below.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """Close the socket."""
+        await self._below.aclose()
+
+
+def _age(stack: "list[UpstreamConnection]") -> float:
+    """When the oldest one of a stack expires."""
+    return stack[0].expires
+
+
+def _unread(layer: trio.abc.Stream) -> bool:
+    """True when bytes wait in TLS, or in the TLS below it."""
+    if not isinstance(layer, trio.SSLStream):
+        return False
+    tls = cast("trio.SSLStream[trio.abc.Stream]", layer)
+    # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+    waiting = tls._incoming.pending  # pyright: ignore[reportPrivateUsage]
+    return bool(waiting) or tls.pending() > 0 or _unread(tls.transport_stream)
+
+
+class UpstreamConnection:
+    """One connection to an origin, with its h11 state."""
+
+    __slots__ = ("expires", "h11", "origin", "reused", "socket", "stream")
+
+    def __init__(self, origin: Origin, sock: SocketStream, stream: Stream):
+        self.origin = origin
+        self.socket = sock
+        self.stream = stream
+        self.h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        self.reused = False
+        self.expires = 0.0
+
+    def dirty(self) -> bool:
+        """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
+        return (self.stream is not self.socket and _unread(self.stream)) or self.socket.dirty()
+
+    def close(self) -> None:
+        """Close at once, from any task."""
+        self.socket.close()
+
+
+class Connections:
+    """The idle pool of one proxy. idle: how many are kept. open: how many there are, with those lent."""
+
+    def __init__(self, context: ssl.SSLContext | None = None):
+        self._context = context
+        self._roots = ""
+        self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._origins: Collection[Origin] | None = None
+        self.idle = 0
+        self.open = 0
+
+    def configure(self, origins: Collection[Origin], roots: str) -> None:
+        """Take up the origins that are in use and the further roots (PEM); idle connections made otherwise go."""
+        stale = [origin for origin in self._idle if origin not in origins or roots != self._roots]
+        self._origins, self._roots = origins, roots
+        for origin in stale:
+            for connection in self._idle.pop(origin):
+                self._evict(connection)
+
+    def take(self, origin: Origin) -> UpstreamConnection | None:
+        """An idle connection that is still good, None when there is none."""
+        stack = self._idle.get(origin)
+        while stack:
+            connection = stack.pop()
+            self.idle -= 1
+            if connection.expires > trio.current_time() and not connection.dirty():
+                connection.reused = True
+                return connection
+            self.drop(connection)
+        return None
+
+    def give_back(self, connection: UpstreamConnection, keep_alive: bytes = b"") -> None:
+        """Keep a connection whose exchange is complete; close it when it cannot be used again."""
+        conn = connection.h11
+        if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
+            self.drop(connection)
+            return
+        seconds = IDLE_SECONDS
+        announced = _KEEP_ALIVE.search(keep_alive) if keep_alive else None
+        if announced:
+            seconds = min(seconds, int(announced[1][:6]) - 5.0)
+        unused = self._origins is not None and connection.origin not in self._origins
+        stack = self._idle.setdefault(connection.origin, [])
+        if seconds <= 0 or unused or len(stack) >= IDLE_PER_ORIGIN:
+            self.drop(connection)
+            return
+        if self.idle >= IDLE_IN_ALL:
+            self._evict(min((stack for stack in self._idle.values() if stack), key=_age).pop(0))
+        conn.start_next_cycle()
+        connection.expires = trio.current_time() + seconds
+        stack.append(connection)
+        self.idle += 1
+
+    def _evict(self, connection: UpstreamConnection) -> None:
+        self.idle -= 1
+        self.drop(connection)
+
+    def drop(self, connection: UpstreamConnection) -> None:
+        """Close a lent or expired connection."""
+        connection.close()
+        self.open -= 1
+
+    def sweep(self) -> None:
+        """Close what expired or was closed by its peer."""
+        now = trio.current_time()
+        for origin, stack in list(self._idle.items()):
+            kept: list[UpstreamConnection] = []
+            for connection in stack:
+                if connection.expires <= now or connection.dirty():
+                    self._evict(connection)
+                else:
+                    kept.append(connection)
+            if kept:
+                self._idle[origin] = kept
+            else:
+                del self._idle[origin]
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        for stack in self._idle.values():
+            for connection in stack:
+                self._evict(connection)
+        self._idle.clear()
+
+    async def dial(self, origin: Origin) -> UpstreamConnection:
+        """A new connection, proxy and TLS included. Raises Unreachable that says what was seen, Unavailable when no
+        descriptor is left."""
+        try:
+            return await self._dialled(origin)
+        except Unavailable:
+            if not self._idle:
+                raise
+            # Kept connections are a comfort; this one is needed.
+            self.close()
+            return await self._dialled(origin)
+
+    async def _dialled(self, origin: Origin) -> UpstreamConnection:
+        proxy = origin.proxy
+        if proxy is None:
+            sock = await connected(origin.host, origin.port, str(origin))
+        else:
+            sock = await connected(proxy.host, proxy.port, f"The proxy {proxy}")
+        stream: Stream = sock
+        try:
+            if proxy is not None:
+                if proxy.scheme == "https":
+                    stream = await self._secured(stream, proxy.host)
+                await open_tunnel(stream, proxy, origin.host, origin.port)
+            if origin.scheme == "https":
+                stream = await self._secured(stream, origin.host)
+        except BaseException:
+            sock.close()
+            raise
+        self.open += 1
+        return UpstreamConnection(origin, sock, stream)
+
+    def trust(self) -> ssl.SSLContext:
+        """The context all connections are made with. The first call reads files: make it in a thread."""
+        return self._context or client_context(self._roots)
+
+    async def _secured(self, below: Stream, host: str) -> Stream:
+        try:
+            context = await trio.to_thread.run_sync(self.trust)
+        except CommandError as error:
+            raise Unreachable(f"TLS with {host} is not possible: {error} {error.hint}") from None
+        try:
+            through = Unblocked(below) if isinstance(below, SocketStream) else below
+            stream = trio.SSLStream[trio.abc.Stream](through, context, server_hostname=host, https_compatible=True)
+            await stream.do_handshake()
+        except (OSError, ssl.SSLError, trio.BrokenResourceError, UnicodeError) as error:
+            raise Unreachable(f"TLS with {host} failed: {tls_problem(error, host)}.") from None
+        return stream

@@ -1,0 +1,1 @@
+"""Calls beside the path of requests, by httpx."""

@@ -1,0 +1,117 @@
+"""Request heads: how they come, what is refused before h11 sees them, and what a request is afterwards.
+
+Sources: RFC 9112 (2.2, 3.2, 5.2, 6.1), product.md 10. h11 accepts bare LF and Content-Length beside Transfer-Encoding,
+and limits only heads that are incomplete.
+"""
+
+import re
+from collections.abc import Callable
+
+import h11
+import trio
+
+from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
+from router.net.headers import Lines, first_values, lines_of
+from router.net.server.read_ahead import ReadAhead
+
+HEAD_LIMIT = 65536
+FIELD_LIMIT = 100
+
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
+
+# Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
+_AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
+
+
+class Request:
+    """One request head. `fields` maps lower-case names to their first value; `lines` keeps all, as they came."""
+
+    __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
+
+    def __init__(self, event: h11.Request):
+        self.method = event.method.decode("ascii")
+        self.target = event.target
+        path, _, query = event.target.partition(b"?")
+        self.path = path.decode("ascii")
+        self.query = query.decode("ascii")
+        self.lines: Lines = lines_of(event.headers)
+        self.fields = first_values(self.lines)
+        self.version = event.http_version
+        self.arrived = trio.current_time()
+
+
+async def collect_head(ahead: ReadAhead, begun: Callable[[], None]) -> bytes | None:
+    """The next raw head up to and with its blank line, None at the end; what follows stays ahead, for the body.
+
+    `begun` is called when a first piece came and the rest must be waited for.
+    """
+    data = b""
+    waited = blank = False
+    while True:
+        if not await ahead.more():
+            return None
+        data += ahead.take()
+        if not blank and data.startswith(b"\r\n"):
+            blank = True  # one before a request is tolerated (RFC 9112, 2.2)
+            data = data[2:]
+        if data.startswith(b"\r\n"):
+            raise BadRequest("The request begins with blank lines.")
+        end = data.find(b"\r\n\r\n") + 4
+        head = data[:end] if end > 3 else data
+        if len(head) > HEAD_LIMIT:
+            raise HeadTooLarge(f"The request head is over {HEAD_LIMIT // 1024} KiB.")
+        check_raw(head, whole=end > 3)
+        if end > 3:
+            if len(data) > end:
+                ahead.put_back(data[end:])
+            return head
+        if not waited:
+            waited = True
+            begun()
+
+
+def check_raw(head: bytes, *, whole: bool) -> None:
+    """Refuse what h11 lets pass: bare LF or CR, control characters, folded fields, too many fields."""
+    breaks = head.count(b"\r\n")
+    # One pass finds both: all control characters but tabs are to be those of CRLF. The LF of a last CR may still come.
+    others = len(head) - len(head.translate(None, _CONTROLS)) - 2 * breaks
+    if others > (not whole and head.endswith(b"\r")):
+        if head.count(b"\n") == breaks and head.count(b"\r") == breaks:
+            raise BadRequest("A line of the request has control characters (RFC 9110, 5.5).")
+        raise BadRequest("A line of the request has an end other than CRLF.")
+    if breaks > FIELD_LIMIT + 2:
+        raise HeadTooLarge(f"The request head has over {FIELD_LIMIT} fields.")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        raise BadRequest("The request has a folded field (RFC 9112, 5.2).")
+
+
+def check_head(request: Request) -> None:
+    """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
+    if request.version not in (b"1.1", b"1.0"):
+        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not spoken here; use HTTP/1.1.")
+    if b"transfer-encoding" in request.fields:
+        if b"content-length" in request.fields:
+            raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
+        if request.version == b"1.0":
+            raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
+    if request.method == "CONNECT":
+        raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
+    target = request.target
+    if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
+        raise BadRequest("The request target must be a path, such as /v1/messages.")
+    if b"#" in target:
+        raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
+    if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
+        raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
+
+
+def malformed(error: h11.RemoteProtocolError) -> RouterError:
+    # h11 quotes the line, which may hold a key.
+    problem = BadRequest(f"The request is not valid HTTP: {str(error).partition(': bytearray(')[0]}.")
+    problem.status = error.error_status_hint
+    return problem
+
+
+def too_large(limit: int) -> TooLarge:
+    """The error for a body over its limit in bytes."""
+    return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")

@@ -1,0 +1,1 @@
+"""Pure decisions on money: budgets, halts, reservations, prices."""

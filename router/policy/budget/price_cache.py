@@ -1,0 +1,50 @@
+"""What the models in use cost, as far as this process has heard; prices change, so each is asked for hourly."""
+
+from collections.abc import Mapping
+
+from router.policy.budget.budgets import Rates
+from router.policy.budget.reservations import Model
+
+_HOUR = 3600
+# The names of models are the callers', so there may be any number of them.
+_LIMIT = 1000
+
+
+class Pricelist:
+    """Rates by model. Times are seconds since 1970."""
+
+    def __init__(self) -> None:
+        self._known: dict[Model, tuple[int, Rates | None]] = {}
+        self._asked: set[Model] = set()
+
+    @property
+    def wants(self) -> bool:
+        """True when rates are to be asked for."""
+        return bool(self._asked)
+
+    def ask(self, model: Model, now: float) -> bool:
+        """Have the rates of a model asked for; False when they are known."""
+        known = self._known.get(model)
+        if known is not None and known[0] == int(now // _HOUR):
+            return False
+        self._asked.add(model)
+        return True
+
+    def asked(self) -> tuple[Model, ...]:
+        """The models whose rates are to be asked for; they count as asked from here on."""
+        found, self._asked = tuple(self._asked), set()
+        return found
+
+    def hear(self, rates: Mapping[Model, Rates | None], now: float) -> None:
+        """The answer: None for a model without a price."""
+        if len(self._known) > _LIMIT:
+            self._known.clear()
+        self._known.update({model: (int(now // _HOUR), found) for model, found in rates.items()})
+
+    def rates(self, model: Model) -> Rates | None:
+        """What is known; None for a model without a price."""
+        return self._known.get(model, (0, None))[1]
+
+    def forget(self) -> None:
+        """The user's own prices may have changed."""
+        self._known.clear()

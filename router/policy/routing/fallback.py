@@ -1,0 +1,70 @@
+"""Where a request goes when the accounts of its backend cannot serve it: the chain of its rule, else of its model.
+
+The chain is the user's: it decides over backends and models, whatever catalogs say. What a rule sets for its own
+backend (headers, fields of its vendor) stays there; what it asks of any (effort, cap, what is taken out) goes along.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from router.backends import Backend
+from router.backends.known import same_host
+from router.policy.routing.table import Route, Table
+from router.settings.kinds import Frozen
+from router.settings.tables import Edits
+
+WHY = "fallback"
+
+
+def chain(route: Route, table: Table) -> list[Route]:
+    """The routes to try after this one, in order; those whose backend is not there are left out, and those that would
+    ask for the caller's own credential where another one's host may have it already."""
+    if route.model is None:
+        return []
+    hops = [found for text in _names(route, table) if (found := _hop(text, route, table)) is not None]
+    owner = next((one.backend for one in (route, *hops) if one.backend.auth == "client"), None)
+    return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _shared(hop.backend, owner)]
+
+
+def _shared(backend: Backend, owner: Backend) -> bool:
+    return same_host(backend.root, owner.root)
+
+
+def title(route: Route) -> str:
+    """A route of the chain as answers and the log name it."""
+    return f"{route.backend.name}:{route.model}"
+
+
+def _names(route: Route, table: Table) -> Sequence[str]:
+    own = next((entry.rule.fallback for entry in table.rules if entry.rule.name == route.rule), ())
+    if own:
+        return own
+    model = route.model or ""
+    return next((names for pattern, names in table.chains if pattern.match(model)), ())
+
+
+def _hop(text: str, route: Route, table: Table) -> Route | None:
+    name, _, model = text.partition(":")
+    backend = table.prefixes.get(name.strip().lower())
+    model = model.strip()
+    if backend is None or (backend is route.backend and model == route.model):
+        return None
+    edits = route.edits
+    if edits is not None and backend is not route.backend:
+        edits = _common(edits)
+    return msgspec.structs.replace(
+        route, backend=backend, model=model, why=WHY, renamed=True, floats=False, edits=edits
+    )
+
+
+def _common(edits: Edits) -> Edits | None:
+    kept = Edits(
+        set_headers=Frozen[str](),
+        set_fields=Frozen[object](),
+        remove_headers=edits.remove_headers,
+        remove_fields=edits.remove_fields,
+        effort=edits.effort,
+        max_tokens=edits.max_tokens,
+    )
+    return None if kept == Edits() else kept

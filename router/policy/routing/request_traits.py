@@ -1,0 +1,49 @@
+"""What a rule may ask of a request beyond its Facts; each answer is worked out when it is first asked for."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from router.ir import Protocol
+from router.policy.routing.clients import client_of
+from router.wire import contents
+from router.wire.peek import Top
+
+# Of the body's JSON, measured over coding agents' requests.
+BYTES_PER_TOKEN = 3.6
+
+
+class Traits:
+    """One request's. fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
+
+    def __init__(self, fields: Mapping[bytes, bytes], protocol: Protocol | None, size: int, top: Top | None):
+        self._fields = fields
+        self._protocol: Protocol | None = protocol
+        self._top = top
+        self.tokens = int(size / BYTES_PER_TOKEN)
+
+    @cached_property
+    def client(self) -> str:
+        """The tool's name in the table of clients, '' when it is not there."""
+        return client_of(self._fields)
+
+    @cached_property
+    def tools(self) -> bool:
+        """Whether tools are declared."""
+        return self._top is not None and contents.has_tools(self._top)
+
+    @cached_property
+    def images(self) -> bool:
+        """Whether the conversation holds an image."""
+        return self._top is not None and contents.has_images(self._top, self._protocol)
+
+    @cached_property
+    def thinking(self) -> bool:
+        """Whether the model is asked to reason."""
+        return self._top is not None and contents.asks_thinking(self._top, self._protocol)
+
+    def look_inside(self) -> None:
+        """Work out what takes time on a large body."""
+        _ = self.tools, self.thinking, self.images
+
+
+NO_TRAITS = Traits({}, None, 0, None)

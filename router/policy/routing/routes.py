@@ -1,0 +1,307 @@
+"""Which backend serves a request, under which model name, and why (product.md 6).
+
+The steps in order; the one that finds the backend is the last:
+0 forced   `model` and `fast_model`, for requests that have a model write text
+1 alias    the user's names, one step, in any case; then family shortcuts such as `opus`, unless a catalog has a model
+           of that very name. Their `[1m]` stays until a backend is found that knows the name only without it
+2 prefix   `backend:model`; other colons belong to the model. A shortcut behind it is the newest of that backend
+  owner    the backend that issued an id the request names (`previous_response_id`, a file): it means nothing elsewhere
+3 rules    the first that applies; without a backend it renames and edits, and later steps find the backend. One that
+           names a backend which is not there, or another model than a forced one, is passed over
+4 catalog, 5 family, 6 default, 7 nothing: 404
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from router.backends import Backend
+from router.errors import BadRequest, UnknownModel
+from router.ir import Facts
+from router.policy.routing.family_shortcuts import LONG, asked
+from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.resource_owner import owner_of
+from router.policy.routing.rules import Ready
+from router.policy.routing.suggestions import NEAREST, configured, names_of, nearest_names, unknown_text
+from router.policy.routing.table import DEMO, Route, Table
+from router.policy.routing.trace import NOT_LOOKED_AT, Step, Trace
+
+__all__ = ["DEMO", "Route", "Table", "decide", "nearest_models"]
+
+# The tier that tools use for titles and summaries.
+_SMALL = re.compile(r"(?:^|[-_.:/ ])(?:haiku|mini|nano|lite)[\d.]*(?=$|[-_.:/ \[@])", re.IGNORECASE)
+
+_DECIDED_LIMIT = 256
+
+
+class _Name(NamedTuple):
+    """A model's name after steps 0 and 1."""
+
+    text: str
+    alias: str = ""
+    forced: bool = False
+    floats: bool = False
+
+
+class _Found(NamedTuple):
+    """Where a name goes. sent: as the backend gets it."""
+
+    backend: Backend
+    sent: str
+    why: str
+    floats: bool = False
+
+
+def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace | None = None) -> Route:
+    """The route of a request. traits: needed where `table.asks`. trace: gets every step that was looked at.
+
+    Raises UnknownModel, or BadRequest when nothing says where the request should go.
+    """
+    model = facts.model
+    if model is None:
+        return _of_owner(None, _Name(""), facts, table, trace) or _without_model(facts, table, trace)
+    if table.rules or facts.owner is not None or trace is not None:
+        return _decided(model, facts, table, traits, trace)
+    # Nothing else counts then, and a tool asks for the same few models all day.
+    key = (model, facts.protocol, facts.generates)
+    route = table.decided.get(key)
+    if route is None:
+        route = _decided(model, facts, table, traits, None)
+        if len(table.decided) >= _DECIDED_LIMIT:
+            table.decided.clear()
+        table.decided[key] = route
+    return route
+
+
+def _decided(model: str, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Route:
+    name = _named(model, facts, table, trace)
+    found = _prefixed(name.text, facts, table, trace)
+    pinned = None if found else _of_owner(model, name, facts, table, trace)
+    if pinned is not None:
+        return pinned
+    if found is not None and trace is not None:
+        trace.extend(Step("rule", False, NOT_LOOKED_AT, entry.rule.name) for entry in table.rules)
+    if found is None and table.rules:
+        entry = _matching(name, facts, table, traits, trace)
+        if entry is not None:
+            return _ruled(model, name, entry, facts, table, trace)
+    backend, sent, why, floats = found or _owned(name.text, facts, table, trace)
+    return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats)
+
+
+def _of_owner(model: str | None, name: _Name, facts: Facts, table: Table, trace: Trace | None) -> Route | None:
+    """The route to the backend that issued an id the request names; None when there is no such id."""
+    owner = owner_of(facts.owner, table.named)
+    if owner is None:
+        return None
+    if trace is not None:
+        trace.append(Step("owner", True, f"the request names an id that {owner.name} issued"))
+    sent = name.text or None
+    return Route(owner, sent, "owner of an id", sent != model, name.alias, "", name.floats)
+
+
+# Steps 0 and 1
+
+
+def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name:
+    if not table.renames and (model in table.owners or asked(model) is None):
+        if trace is not None:
+            trace.append(Step("alias", False, "none"))
+        return _Name(model)
+    text, forced = model, False
+    if facts.generates and (table.model or table.fast_model):
+        wanted = _forced(model, table)
+        if wanted is not None:
+            text, forced = wanted, True
+        if trace is not None:
+            trace.append(Step("forced", forced, f"{model} → {text}" if forced else "this tier is left alone"))
+    target = table.targets.get(text.lower()) if table.targets else None
+    alias = "" if target is None else text
+    if trace is not None:
+        trace.append(Step("alias", target is not None, "none" if target is None else f"{text} → {target}"))
+    text = text if target is None else target
+    newest, floats = _shortcut(text, facts, table, None)
+    if trace is not None and floats:
+        trace.append(Step("shortcut", newest != text, f"{text} → {newest}" if newest != text else _no_newest(text)))
+    return _Name(newest, alias or (text if newest != text else ""), forced, floats)
+
+
+def _forced(model: str, table: Table) -> str | None:
+    """What is forced on a request: `fast_model` on the small tier, `model` on all it leaves."""
+    if table.fast_model and (_SMALL.search(model) or _SMALL.search(table.targets.get(model.lower(), ""))):
+        return table.fast_model
+    return table.model
+
+
+def _shortcut(text: str, facts: Facts, table: Table, only: Backend | None) -> tuple[str, bool]:
+    """The listed model that a shortcut stands for, with its `[1m]`, else the name itself; whether it is a shortcut.
+
+    only: look at this backend's models alone.
+    """
+    if table.lists(only, text) or asked(text) is None:
+        return text, False
+    newest = table.shortcuts.newest(text, facts.protocol, only)
+    return (text if newest is None else newest + LONG if _is_long(text) else newest), True
+
+
+def _no_newest(text: str) -> str:
+    return f"no catalog has a model for {text}"
+
+
+def _is_long(text: str) -> bool:
+    return text[-4:].lower() == LONG
+
+
+# Step 2
+
+
+def _prefixed(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found | None:
+    prefix, colon, rest = text.partition(":")
+    backend = table.prefixes.get(prefix.lower()) if colon else None
+    if backend is None:
+        if trace is not None:
+            trace.append(Step("prefix", False, f"no backend is named {prefix}" if colon else "none"))
+        return None
+    if not rest:
+        raise BadRequest(f"The model '{text}' names a backend and no model; write {prefix}:MODEL.")
+    sent, floats = _shortcut(rest, facts, table, backend)
+    sent = _fitted(sent, table, backend)
+    if trace is not None:
+        changed = f", {rest} → {sent}" if sent != rest else ""
+        trace.append(Step("prefix", True, f"{prefix}: is the backend {backend.name}{changed}"))
+    return _Found(backend, sent, "prefix", floats)
+
+
+def _fitted(text: str, table: Table, backend: Backend) -> str:
+    """The name without a `[1m]` that this backend does not list, if the rest is a name of its models."""
+    if not _is_long(text) or table.lists(backend, text):
+        return text
+    bare = text[: -len(LONG)]
+    known = table.lists(backend, bare) or any(one is backend for one in table.of_family(bare))
+    return bare if known else text
+
+
+# Step 3
+
+
+def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Ready | None:
+    for number, entry in enumerate(table.rules):
+        rule = entry.rule
+        unmet = entry.unmet(name.text, facts, traits)
+        if unmet is None and rule.backend and rule.backend.lower() not in table.prefixes:
+            unmet = f"applies, but its backend {rule.backend} is not configured or disabled"
+        elif unmet is None and name.forced and rule.model and rule.model != name.text:
+            unmet = f"applies, but would send {rule.model}, and {name.text} is forced"
+        if trace is not None:
+            trace.append(Step("rule", unmet is None, unmet or _effect(entry), rule.name))
+        if unmet is None:
+            if trace is not None:
+                trace.extend(Step("rule", False, NOT_LOOKED_AT, later.rule.name) for later in table.rules[number + 1 :])
+            return entry
+    return None
+
+
+def _effect(entry: Ready) -> str:
+    rule = entry.rule
+    where = [f"to {rule.backend}"] if rule.backend else []
+    return ", ".join([*where, *([f"as {rule.model}"] if rule.model else [])]) or "edits only"
+
+
+def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, trace: Trace | None) -> Route:
+    """The route of a request that a rule applies to; a rule without a backend leaves it to the other steps."""
+    rule = entry.rule
+    if rule.backend:
+        backend = table.prefixes[rule.backend.lower()]
+        sent, floats = _shortcut(rule.model or name.text, facts, table, backend)
+        found = _Found(backend, _fitted(sent, table, backend), "rule", floats)
+    else:
+        text, floats = _shortcut(rule.model, facts, table, None) if rule.model else (name.text, False)
+        found = (_prefixed(text, facts, table, None) if rule.model else None) or _owned(text, facts, table, trace)
+    floats = floats or found.floats or name.floats
+    return Route(found.backend, found.sent, found.why, found.sent != model, name.alias, rule.name, floats, entry.edits)
+
+
+# Steps 4 to 7
+
+
+def _owned(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found:
+    owners = table.owners.get(text)
+    bare = text[: -len(LONG)] if _is_long(text) and not owners else text
+    owners = owners or table.owners.get(bare)
+    if owners:
+        if trace is not None:
+            trace.append(Step("catalog", True, f"{bare} is listed by {names_of(owners)}"))
+        return _Found(_native(owners, facts), bare, "catalog")
+    owners = table.of_family(bare)
+    if trace is not None:
+        trace.append(Step("catalog", False, f"no catalog lists {bare}"))
+        said = f"{names_of(owners)} names its models so" if owners else "no backend's vendor names its models so"
+        trace.append(Step("family", bool(owners), said))
+    if owners:
+        return _Found(_native(owners, facts), bare, "family")
+    fallback = _default(table)
+    if trace is not None:
+        said = fallback.name if fallback else f"{table.default} is not there" if table.default else "none is set"
+        trace.append(Step("default", fallback is not None, said))
+    if fallback is None:
+        near = _family_names(text, table) or nearest_models(text, table)
+        raise UnknownModel(unknown_text(facts.model or text, text, near, table.owners, table.backends))
+    return _Found(fallback, text, "default")
+
+
+def _family_names(text: str, table: Table) -> list[str]:
+    """The newest models of the family that a shortcut names in vain; a pin may have missed them by a number."""
+    wanted = asked(text)
+    versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
+    return [same[0].model for same in list(versions.values())[:NEAREST]]
+
+
+def _native(owners: Sequence[Backend], facts: Facts) -> Backend:
+    """The first that speaks the caller's protocol, else the first."""
+    if len(owners) == 1:
+        return owners[0]
+    speaks = _speaker(facts)
+    return next((backend for backend in owners if speaks(backend)), owners[0])
+
+
+def _default(table: Table) -> Backend | None:
+    if table.default is not None:
+        return table.named.get(table.default)
+    # With nothing but the demo every name reaches it, so that a tool can be tried before a key is at hand.
+    if len(table.backends) == 1 and table.backends[0].name == DEMO:
+        return table.backends[0]
+    return None
+
+
+def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
+    speaks = _speaker(facts)
+    able = [backend for backend in table.backends if speaks(backend)]
+    real = [backend for backend in able if backend.name != DEMO] or able
+    fallback = _default(table)
+    if len(real) == 1:
+        route = Route(real[0], None, "only backend that speaks the protocol")
+    elif fallback is not None and fallback in able:
+        route = Route(fallback, None, "default")
+    elif real:
+        raise BadRequest(
+            f"The request names no model, and {len(real)} backends could serve it ({names_of(real)}). Start the proxy "
+            "with --default-backend NAME to choose one."
+        )
+    else:
+        raise BadRequest(
+            f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}.{configured(table.backends)}"
+        )
+    if trace is not None:
+        trace.append(Step("default", True, f"the request names no model; {route.backend.name} is the {route.why}"))
+    return route
+
+
+def _speaker(facts: Facts) -> Callable[[Backend], bool]:
+    if facts.protocol is None:
+        return lambda backend: "chat" in backend.protocols or "responses" in backend.protocols
+    return lambda backend: facts.protocol in backend.protocols
+
+
+def nearest_models(model: str, table: Table) -> list[str]:
+    """Up to three catalog names that look like `model`, the closest first."""
+    return nearest_names(model, table.owners)

@@ -1,0 +1,91 @@
+"""Rules of `[[routes]]`, made ready to be asked: each condition is a test with the words for its failure.
+
+A glob knows `*` and `?`. Brackets are plain characters, since models have them in their names (`[1m]`).
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from router.ir import Facts
+from router.policy.routing.clients import NAMES
+from router.policy.routing.request_traits import Traits
+from router.settings.tables import Condition, Edits, Rule
+
+Test = Callable[[str, Facts, Traits], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs Traits.
+    edits: the rule's, None when it changes nothing."""
+
+    rule: Rule
+    edits: Edits | None
+    tests: Sequence[tuple[Test, str]]
+    asks: bool
+
+    @property
+    def looks_inside(self) -> bool:
+        """True when it asks what is inside the body."""
+        when = self.rule.when
+        return any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
+
+    def unmet(self, model: str, facts: Facts, traits: Traits) -> str | None:
+        """What the request lacks, in words; None when the rule applies."""
+        for test, needs in self.tests:
+            if not test(model, facts, traits):
+                return needs
+        return None
+
+
+def ready(rule: Rule) -> Ready:
+    """The rule with its conditions as tests."""
+    plain = _plain_tests(rule.when)
+    costly = _costly_tests(rule.when)
+    return Ready(rule, None if rule.edits == Edits() else rule.edits, (*plain, *costly), bool(costly))
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A glob as a regular expression for whole names, without regard to case."""
+    # fnmatch's translation backtracks into no star, however many there are.
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE)
+
+
+def _plain_tests(when: Condition) -> list[tuple[Test, str]]:
+    tests: list[tuple[Test, str]] = []
+    if when.protocol:
+        tests.append((lambda _, facts, __: facts.protocol == when.protocol, f"needs protocol {when.protocol}"))
+    if when.model:
+        matches = glob(when.model).match
+        tests.append((lambda model, _, __: matches(model) is not None, f"needs model {when.model}"))
+    return tests
+
+
+def _costly_tests(when: Condition) -> list[tuple[Test, str]]:
+    tests: list[tuple[Test, str]] = []
+    if when.client:
+        client = when.client.lower()
+        known = "" if client in NAMES else f" (known are {', '.join(NAMES)})"
+        tests.append((lambda _, __, traits: traits.client == client, f"needs client {client}{known}"))
+    over, under = when.tokens_over, when.tokens_under
+    if over is not None:
+        tests.append((lambda _, __, traits: traits.tokens > over, f"needs > {_count(over)} tokens"))
+    if under is not None:
+        tests.append((lambda _, __, traits: traits.tokens < under, f"needs < {_count(under)} tokens"))
+    if when.tools is not None:
+        tests.append((lambda _, __, traits: traits.tools is when.tools, _presence("tools", when.tools)))
+    if when.thinking is not None:
+        tests.append((lambda _, __, traits: traits.thinking is when.thinking, _presence("thinking", when.thinking)))
+    if when.images is not None:
+        tests.append((lambda _, __, traits: traits.images is when.images, _presence("images", when.images)))
+    return tests
+
+
+def _presence(what: str, wanted: bool) -> str:
+    return f"needs {what}" if wanted else f"needs a request without {what}"
+
+
+def _count(number: int) -> str:
+    return f"{number // 1000}k" if number and number % 1000 == 0 else f"{number:,}"

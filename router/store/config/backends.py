@@ -1,0 +1,224 @@
+"""Backends on disk: `backends/NAME.json`, one each.
+
+A running proxy goes on with the files it can read; `load` hands back the others as problems, each naming file, place
+and what was expected. Unknown keys are ignored; a file of a newer schema is refused, since its meaning may differ.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from router import __version__
+from router.backends import PROTOCOLS, Backend
+from router.backends.known import clean_url, host_of, is_https, plain_http_allowed
+from router.errors import CommandError
+from router.settings.kinds import display
+from router.store.home.home import Home
+from router.store.home.permissions import shown, word
+from router.store.keys.references import parse
+
+SCHEMA = 1
+FOLDER = "backends"
+RESERVED = "demo"
+# What answers say in place of an account.
+RESERVED_ALIASES = ("client", "none")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A backend that could not be read. message: names the file; hint: what mends it, may be ''."""
+
+    name: str
+    message: str
+    hint: str = ""
+
+
+class _Head(msgspec.Struct):
+    """What is read before the rest has a known meaning. fairlead: the version that wrote the file."""
+
+    schema: int
+    fairlead: str = ""
+
+
+class _Stored(Backend, frozen=True, kw_only=True):
+    schema: int = SCHEMA
+    fairlead: str = ""
+
+
+def check_name(name: str) -> str:
+    """The name in lower case. Raises CommandError when no backend can have it."""
+    lowered = name.lower()
+    if lowered == RESERVED:
+        raise CommandError(f'"{RESERVED}" is the name of the built-in demo backend.', "Choose another name.")
+    if not _NAME.fullmatch(lowered):
+        raise CommandError(
+            f"{display(name)} cannot be a backend's name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit "
+            "first."
+        )
+    return lowered
+
+
+def check_alias(alias: str) -> str:
+    """The account's name in lower case. Raises CommandError when no account can have it."""
+    lowered = alias.lower()
+    if lowered in RESERVED_ALIASES or not _ALIAS.fullmatch(lowered):
+        raise CommandError(
+            f"{display(alias)} cannot be an account's name; expected 1 to 64 of a-z, 0-9, -, _ and ., a letter or "
+            f"digit first, and none of {', '.join(RESERVED_ALIASES)}."
+        )
+    return lowered
+
+
+def load(home: Home) -> tuple[tuple[Backend, ...], tuple[Problem, ...]]:
+    """All backends in the order they were added, and the files that could not be read. Raises CommandError when the
+    folder itself is refused."""
+    found: list[Backend] = []
+    problems: list[Problem] = []
+    for name in home.names(FOLDER, ".json"):
+        try:
+            backend = find(home, name)
+        except CommandError as error:
+            problems.append(Problem(name, str(error), error.hint))
+        else:
+            if backend is not None:
+                found.append(backend)
+    return tuple(sorted(found, key=lambda backend: (backend.added, backend.name))), tuple(problems)
+
+
+def find(home: Home, name: str) -> Backend | None:
+    """The backend of that name, None when there is none. Raises CommandError for a file that cannot be read."""
+    path = home.at(f"{FOLDER}/{name}.json")
+    if not _NAME.fullmatch(name) or name == RESERVED:
+        raise CommandError(f"{shown(path)} has a name no backend can have.", f"Remove it:   rm {word(path)}")
+    data = home.read(f"{FOLDER}/{name}.json")
+    if data is None:
+        return None
+    stored = _decode(path, data)
+    fault = _fault(stored, name)
+    if fault:
+        raise CommandError(f"{shown(path)}: {fault}.", _rewrite_hint(name))
+    return Backend(**{field: getattr(stored, field) for field in Backend.__struct_fields__})
+
+
+def save(home: Home, backend: Backend) -> None:
+    """Write a backend. Call it under `home.lock()` when it was read before. Raises CommandError."""
+    fields = msgspec.structs.asdict(backend)
+    stored = _Stored(**fields, fairlead=__version__)
+    text = msgspec.json.format(msgspec.json.encode(stored), indent=2)
+    home.write(f"{FOLDER}/{backend.name}.json", text + b"\n")
+
+
+def remove(home: Home, name: str) -> bool:
+    """Remove a backend, readable or not; False when there is none. Raises CommandError."""
+    return home.remove(f"{FOLDER}/{name}.json")
+
+
+def present(home: Home, name: str) -> Backend | None:
+    """The backend as stored, None when there is none or it cannot be read: what was wrong with it no longer matters
+    when it is being replaced or removed."""
+    try:
+        return find(home, name)
+    except CommandError:
+        return None
+
+
+def change(home: Home, name: str, make: Callable[[Backend | None], Backend]) -> Backend:
+    """Read, change and write back one backend under the home's lock, and return it. make: gets it as it is then, None
+    when there is none; what it raises leaves all as it is. Raises CommandError."""
+    with home.lock():
+        before = find(home, name)
+        after = make(before)
+        if after != before:
+            save(home, after)
+    return after
+
+
+def replace(home: Home, before: Backend | None, backend: Backend) -> None:
+    """Save a backend that was made from `before`, which was read earlier. Raises CommandError when somebody changed it
+    meanwhile."""
+    with home.lock():
+        if present(home, backend.name) != before:
+            raise CommandError(f"another command changed {backend.name} meanwhile.", "Give this one again.")
+        save(home, backend)
+
+
+def discard(home: Home, name: str) -> tuple[bool, Backend | None]:
+    """Remove a backend under the home's lock: whether there was one, and what it was if it could be read. Raises
+    CommandError."""
+    with home.lock():
+        before = present(home, name)
+        return remove(home, name), before
+
+
+def _decode(path: Path, data: bytes) -> _Stored:
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+        if head.schema > SCHEMA:
+            writer = f"fairlead {head.fairlead}" if head.fairlead else "a newer fairlead"
+            raise CommandError(
+                f"{shown(path)} was written by {writer} (schema {head.schema}); "
+                f"this is fairlead {__version__}, which reads schema {SCHEMA}."
+            )
+        return msgspec.json.decode(data, type=_Stored)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{shown(path)}: {field_text(error)}.", _rewrite_hint(path.stem)) from None
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{shown(path)}{_place(error, data)} is not JSON.", _rewrite_hint(path.stem)) from None
+    except (RecursionError, UnicodeDecodeError):
+        raise CommandError(f"{shown(path)} is not JSON.", _rewrite_hint(path.stem)) from None
+
+
+def _rewrite_hint(name: str) -> str:
+    return f"Mend it, or write it anew:   fairlead backend remove {name}"
+
+
+def _place(error: msgspec.DecodeError, data: bytes) -> str:
+    found = _BYTE.search(str(error))
+    if found is None:
+        return ""
+    before = data[: int(found[1])]
+    line_start = before.rfind(b"\n") + 1
+    return f" line {before.count(10) + 1} column {len(before) - line_start + 1}"
+
+
+def field_text(error: msgspec.ValidationError) -> str:
+    """`root: expected str, got int` from msgspec's "Expected `str`, got `int` - at `$.root`"."""
+    what, _, where = str(error).replace("`", "").partition(" - at $")
+    what = what[:1].lower() + what[1:]
+    return f"{where.lstrip('.')}: {what}" if where else what
+
+
+def _fault(backend: Backend, name: str) -> str:
+    """What is wrong with a backend that could be decoded, '' when nothing is."""
+    if backend.name != name:
+        return f'name is "{backend.name}", unlike the file\'s'
+    try:
+        root = clean_url(backend.root)
+    except ValueError as error:
+        return f"root is no URL: {error}"
+    if root != backend.root:
+        return f"root is not written as {root}"
+    if not (is_https(root) or backend.insecure_http or plain_http_allowed(host_of(root))):
+        return "root is http:// to a public address, and insecure_http is not set"
+    if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
+        return f"protocols must be some of {', '.join(PROTOCOLS)}"
+    return _account_fault(backend)
+
+
+def _account_fault(backend: Backend) -> str:
+    aliases = [account.alias for account in backend.accounts]
+    if len(set(aliases)) != len(aliases):
+        return "two accounts have the same alias"
+    for number, account in enumerate(backend.accounts):
+        try:
+            if check_alias(account.alias) != account.alias:
+                return f"accounts[{number}].alias is not in lower case"
+            parse(account.key)
+        except CommandError as error:
+            return f"accounts[{number}]: {str(error).rstrip('.')}"
+    return ""

@@ -1,0 +1,244 @@
+"""`config.toml` in the home: read with the line of each key, changed with all that the user wrote around it.
+
+Rules of this file: a change is made under the home's lock, on the file as it is then; the result is read as it would
+be loaded, and written only when it is valid and holds just what was asked for. tomllib is imported where there is a
+file, tomlkit for a change only: both cost start-up time.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from router.errors import CommandError
+from router.settings import ConfigFile, Loaded, resolve
+from router.settings.kinds import clean
+from router.store.config.toml_lines import locate
+from router.store.home.home import Home
+from router.store.home.permissions import shown
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+NAME = "config.toml"
+
+_BOM = "\ufeff"
+_AT = re.compile(r" \(at (line (\d+), column (\d+)|end of document)\)")
+
+
+class Change(NamedTuple):
+    """One key to write, or to remove with value None. A list under `[[routes]]` is replaced whole."""
+
+    path: tuple[str, ...]
+    value: Any
+
+
+def read(home: Home) -> ConfigFile | None:
+    """The file of this home, None when there is none. Raises CommandError naming line and column of a fault."""
+    data = home.read(NAME)
+    return None if data is None else parse(decode(data, shown(home.at(NAME))), shown(home.at(NAME)))
+
+
+def load(home: Home, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Loaded:
+    """All settings as they hold now: the file read anew, the environment, flags (attribute -> text). This is what a
+    reload calls. Raises CommandError."""
+    return resolve(environ, flags or {}, read(home))
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of a file; a byte order mark, which some editors write, is left out. Raises CommandError."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise CommandError(f"{name} line {line} is not UTF-8.", "Save it as UTF-8.") from None
+    return text.removeprefix(_BOM)
+
+
+def parse(text: str, name: str) -> ConfigFile:
+    """What a TOML text holds, and where. Raises CommandError."""
+    import tomllib
+
+    try:
+        return ConfigFile(name, tomllib.loads(text), locate(text))
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax(name, text, str(error)) from None
+    except RecursionError:
+        raise CommandError(f"{name} has brackets nested too deep to be read.") from None
+    except ValueError:
+        raise CommandError(f"{name} holds a number of more digits than can be read.") from None
+
+
+def _syntax(name: str, text: str, said: str) -> CommandError:
+    found = _AT.search(said)
+    what = clean(_AT.sub("", said)).rstrip(".")
+    if found is not None and found[2]:
+        place = f"line {found[2]} column {found[3]}"
+    else:
+        place = f"line {text.rstrip().count(chr(10)) + 1}"
+        what += " at the end of the file"
+    return CommandError(f"{name} {place} is not TOML: {what[:1].lower()}{what[1:]}.", "Mend it:   fairlead config edit")
+
+
+def change(home: Home, changes: Sequence[Change]) -> Loaded:
+    """Write keys to the file, created when missing; the settings that the file then gives. Raises CommandError."""
+    # Before the lock is taken: other commands wait for it.
+    import tomlkit
+
+    assert tomlkit
+    with home.lock():
+        return write(home, changed(before(home), changes, shown(home.at(NAME))))
+
+
+def before(home: Home) -> str:
+    """The file's text, '' when there is none. Raises CommandError."""
+    data = home.read(NAME)
+    return "" if data is None else _mark(data) + decode(data, shown(home.at(NAME)))
+
+
+def _mark(data: bytes) -> str:
+    return _BOM if data.startswith(_BOM.encode()) else ""
+
+
+def write(home: Home, text: str) -> Loaded:
+    """Replace the file; call it under the home's lock. Raises CommandError for a text that could not be loaded."""
+    loaded = check(home, text)
+    home.write(NAME, text.encode())
+    return loaded
+
+
+def check(home: Home, text: str) -> Loaded:
+    """The settings that a text for this file gives. Raises CommandError for one that could not be loaded."""
+    try:
+        return resolve({}, {}, parse(text.removeprefix(_BOM), shown(home.at(NAME))))
+    except CommandError as error:
+        raise CommandError(f"nothing was saved: {error}", error.hint) from None
+
+
+def changed(text: str, changes: Sequence[Change], name: str) -> str:
+    """The text with keys written or removed; comments, order, unknown keys and line ends stay. Raises CommandError."""
+    mark = _BOM if text.startswith(_BOM) else ""
+    body = text.removeprefix(_BOM)
+    # Only where every line ends so: a mixed file keeps its mixture.
+    carriage = "\r\n" in body and body.count("\n") == body.count("\r\n")
+    body = body.replace("\r\n", "\n") if carriage else body
+    wanted = _expected(parse(body, name).tree, changes)
+    result = _edited(body, changes, name)
+    if parse(result, name).tree != wanted:
+        raise _by_hand(name)
+    return mark + (result.replace("\n", "\r\n") if carriage else result)
+
+
+def _edited(body: str, changes: Sequence[Change], name: str) -> str:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(body)
+        if "".join(tomlkit.dumps(document).split()) != "".join(body.split()):
+            raise _by_hand(name)
+        for one in changes:
+            if one.value is None:
+                _remove(cast("dict[str, Any]", document), one.path)
+            else:
+                _put(document, one)
+        return tomlkit.dumps(document)
+    except (TOMLKitError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        # Forms that tomlkit cannot change; the file stays as it is.
+        raise _by_hand(name) from None
+
+
+def _by_hand(name: str) -> CommandError:
+    return CommandError(
+        f"{name} is written in a form that cannot be changed without touching the rest.",
+        "Change it by hand:   fairlead config edit",
+    )
+
+
+def _expected(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
+    """What the file must hold afterwards, worked out without the library that writes it."""
+    wanted = _copied(tree)
+    for one in changes:
+        if one.value is None:
+            _remove(wanted, one.path)
+            continue
+        node = wanted
+        for key in one.path[:-1]:
+            below = node.setdefault(key, {})
+            if not isinstance(below, dict):
+                raise CommandError(f"{'.'.join(one.path)} cannot be set: {key} is no table.")
+            node = cast("dict[str, Any]", below)
+        node[one.path[-1]] = one.value
+    return wanted
+
+
+def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copied(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in tree.items()
+    }
+
+
+def _remove(tree: dict[str, Any], path: Sequence[str]) -> None:
+    """Take a key out, and the tables that it leaves empty."""
+    below = tree.get(path[0])
+    if len(path) == 1:
+        tree.pop(path[0], None)
+    elif isinstance(below, dict):
+        inner = cast("dict[str, Any]", below)
+        had = len(inner)
+        _remove(inner, path[1:])
+        if had and not inner:
+            tree.pop(path[0])
+
+
+def _put(document: "TOMLDocument", one: Change) -> None:
+    import tomlkit
+
+    node: Any = document
+    for depth, key in enumerate(one.path[:-1]):
+        if key not in node:
+            # The outer ones get no header of their own.
+            outer = depth < len(one.path) - 2
+            node[key] = tomlkit.inline_table() if _inline(node) else tomlkit.table(is_super_table=outer)
+        node = node[key]
+    value = one.value
+    if isinstance(value, dict):
+        value = _inline_value(cast("dict[str, Any]", value))
+    if one.path == ("routes",):
+        _put_rules(document, cast("list[dict[str, Any]]", one.value))
+    else:
+        node[one.path[-1]] = value
+
+
+def _inline(node: Any) -> bool:
+    from tomlkit.items import InlineTable
+
+    return isinstance(node, InlineTable)
+
+
+def _inline_value(value: Mapping[str, Any]) -> Any:
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    for key, item in value.items():
+        table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+    return table
+
+
+def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rules; those that are there stay as they are when the new ones only come behind them."""
+    import tomlkit
+    from tomlkit.items import AoT
+
+    listed = cast("Any", document).get("routes")
+    held = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
+    count = len(held)
+    if not count or held != list(rules[:count]):
+        count, listed = 0, tomlkit.aot()
+        if "routes" not in document and len(document):
+            document.add(tomlkit.nl())
+        document["routes"] = listed
+    for rule in rules[count:]:
+        table = tomlkit.table()
+        for key, item in rule.items():
+            table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+        cast("Any", listed).append(table)

@@ -1,0 +1,1 @@
+"""history.db: where it lies, how it is opened, migrated and written."""

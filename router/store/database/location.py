@@ -1,0 +1,72 @@
+"""Where history.db lies: in the home, or in local state when the home is on a network file system.
+
+SQLite's locks and shared memory do not hold over a network, and two machines that share a home would write one file.
+So each machine has its own: in $XDG_STATE_HOME, else where the system keeps such things, else in /var/tmp, since the
+user's own folder is often on the network too. Folders there follow the rules of the home (modes).
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from router.store.home.home import Home
+from router.store.home.network_mounts import network_type
+from router.store.home.permissions import check_home, make_folder, shown
+
+NAME = "history.db"
+
+
+class Place(NamedTuple):
+    """path: of history.db. elsewhere: why it does not lie in the home, "" when it does. problem: why there is no place
+    for it, "" when there is one."""
+
+    path: Path
+    elsewhere: str = ""
+    problem: str = ""
+
+
+def place_of(home: Home, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the history of a home is. Nothing is created."""
+    kind = network_type(home.path)
+    if not kind:
+        return Place(home.at(NAME))
+    why = f"{shown(home.path)} lies on a network file system ({kind})"
+    for folder in _candidates(environ):
+        if not network_type(_existing(folder)):
+            # Homes are told apart by their path.
+            name = hashlib.sha256(str(home.path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+            return Place(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
+    hint = "Name a local folder:   XDG_STATE_HOME=/absolute/path fairlead proxy"
+    return Place(home.at(NAME), problem=f"{why}, and no local folder was found for the history. {hint}")
+
+
+def prepare(place: Place) -> None:
+    """Create the folders of a place that is not in the home. Raises CommandError."""
+    if place.elsewhere:
+        for folder in (place.path.parent.parent, place.path.parent):
+            make_folder(folder)
+            check_home(folder)
+
+
+def _candidates(environ: Mapping[str, str]) -> list[Path]:
+    found: list[Path] = []
+    named = environ.get("XDG_STATE_HOME", "")
+    own = os.path.expanduser("~")
+    if os.path.isabs(named):
+        found.append(Path(named) / "fairlead")
+    if sys.platform == "win32":
+        return [*found, *(Path(local) / "fairlead" for local in [environ.get("LOCALAPPDATA", "")] if local)]
+    if os.path.isabs(own):
+        state = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
+        found.append(Path(own) / state / "fairlead")
+    return [*found, Path(f"/var/tmp/fairlead-{os.getuid()}")]  # noqa: S108 - checked like a home before it is used
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder that is there: it says what file system a new one would lie on."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder

@@ -1,0 +1,324 @@
+"""history.db's one writer: rows go into a bounded queue, one thread writes them in batches.
+
+Rules of this file: `add` never waits and never fails; what does not fit, or cannot be written, is dropped and counted.
+A row leaves the queue once its batch is committed, at most COMMIT_SECONDS after the first of it came, so that a crash
+loses less than the last second. Reading blocks: it is for threads, over a connection of its own. While the file cannot
+be used the rows wait in the queue and the file is tried again, unless trying is no use.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from router.store.database.location import NAME, place_of
+from router.store.database.open import Busy, Corrupt, Unusable, connect, open_history, translated
+from router.store.home.home import Home
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# Of the 10,000 that may wait in all (product.md 11); requests that have just ended are the others.
+PENDING = 8_500
+# Half a second of the fastest traffic: each commit costs as much as a hundred rows.
+BATCH = 2048
+# Leaves half of the last second to the commit itself.
+COMMIT_SECONDS = 0.5
+CHORE_SECONDS = 10.0
+RETRY_SECONDS = 60.0
+# How long the writer leaves the interpreter to the requests between two pieces of its work.
+PAUSE_SECONDS = 0.002
+_OPEN_PATIENCE = 5.0
+_TOLD_LIMIT = 20
+
+Row = tuple[Any, ...]
+#: Writes rows of one kind within the batch's transaction. A batch that fails is rolled back and handed over again.
+Writing = Callable[["sqlite3.Connection", "list[Any]"], None]
+#: Work the writer does now and then: bounds of a table, what other processes changed. It commits by itself.
+Chore = Callable[["sqlite3.Connection"], None]
+
+
+class _Waiting(msgspec.Struct, gc=False):
+    """A row on its way. Not a tuple: what waits makes the collector of garbage run, which costs more than the row."""
+
+    statement: str | Writing
+    row: Any
+
+
+class Ledger:
+    """The database of one home, as one process uses it. say: where a line for the user goes; it must not wait."""
+
+    def __init__(self, home: Home, say: Callable[[str], None], *, retry: float = RETRY_SECONDS):
+        self.dropped = 0
+        #: Why nothing is kept on disk, None while all is well.
+        self.problem: str | None = None
+        self._home = home
+        place = place_of(home)
+        self.path = place.path
+        #: Why the file does not lie in the home, None when it does.
+        self.elsewhere = place.elsewhere or None
+        self._say = say
+        self._retry = retry
+        self._told: set[str] = set()
+        self._pending: deque[_Waiting] = deque()
+        self._chores: list[Chore] = []
+        self._preparations: list[Callable[[], None]] = []
+        self._wake = threading.Event()
+        self._enough = threading.Event()
+        self._opened = threading.Event()
+        self._flushes: deque[threading.Event] = deque()
+        self._reading = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._hopeless = False
+        self._suspect = False
+        self._due = 0.0
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    def every(self, chore: Chore) -> None:
+        """Have the writer do this at its start and then every CHORE_SECONDS; to be said before `start`."""
+        self._chores.append(chore)
+
+    def before(self, preparation: Callable[[], None]) -> None:
+        """Have the writer's thread do this before it writes, also while the file cannot be used; to be said before
+        `start`. It may add rows."""
+        self._preparations.append(preparation)
+
+    def start(self) -> None:
+        """Start the writer; again without effect."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+            self._thread.start()
+
+    def add(self, statement: str | Writing, row: Any) -> None:
+        """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
+        each other with one statement are written together."""
+        self.prepared(statement, (row,))
+        self.wake()
+        if len(self._pending) == BATCH:
+            self._enough.set()
+
+    def prepared(self, statement: str | Writing, rows: Sequence[Any]) -> None:
+        """Hand over rows as `add` does, in a preparation, after which all is written."""
+        room = 0 if self._hopeless else max(0, PENDING - len(self._pending))
+        if len(rows) > room:
+            self.dropped += len(rows) - room
+            rows = rows[:room]
+        self._pending.extend([_Waiting(statement, row) for row in rows])
+
+    def wake(self) -> None:
+        """There is something to write, or to prepare: it is done within COMMIT_SECONDS."""
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def hurry(self) -> None:
+        """Have what waits written now, and the chores done, rather than with the next batch."""
+        self._wake.set()
+        self._enough.set()
+
+    def flush(self, seconds: float = 2.0) -> bool:
+        """Have what waits written, and wait for that, in a proxy's first second also for the writer's start; False when
+        it took longer than `seconds`. Blocks."""
+        done = threading.Event()
+        self._flushes.append(done)
+        self.hurry()
+        return done.wait(seconds)
+
+    def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:
+        """The rows a query finds; none when the file cannot be used. Blocks, also while the file is being opened."""
+        import sqlite3
+
+        if not self._opened.wait(_OPEN_PATIENCE):
+            return []
+        with self._reading:
+            if self._writer is None:
+                return []
+            try:
+                if self._reader is None:
+                    self._reader = connect(self.path)
+                    self._reader.execute("PRAGMA query_only = ON")
+                return self._reader.execute(query, values).fetchall()
+            except sqlite3.Error:
+                self._end_reader()
+                return []
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._pending)
+
+    def pause(self) -> None:
+        """Leave the interpreter to the requests for a moment; for the writer's thread, which does so between the
+        pieces of its work: as long as it wants the interpreter back, each of them is slower."""
+        if not self._stopping:
+            time.sleep(PAUSE_SECONDS)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Write what is left, waiting at most `seconds`."""
+        self._stopping = True
+        if self._thread is None and self._pending:
+            self.start()
+        self._wake.set()
+        self._enough.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    # The writer's thread
+
+    def _run(self) -> None:
+        self._open()
+        self._do_chores()
+        while not self._stopping:
+            if self._wake.wait(CHORE_SECONDS):
+                self._enough.wait(COMMIT_SECONDS)
+            # Cleared before the queue is read: what comes from here on wakes the next round.
+            self._enough.clear()
+            self._wake.clear()
+            self._write()
+            self._do_chores()
+        self._write()
+        self._end()
+
+    def _open(self) -> None:
+        try:
+            writer, aside = open_history(self._home, suspect=self._suspect)
+        except Unusable as error:
+            self._failed(str(error), lasting=error.lasting)
+        except Busy:
+            self._failed("another process holds it")
+        except Exception as error:
+            # Whatever else is wrong with the file must not end the thread, and cannot get better by itself.
+            self._failed(f"{type(error).__name__}: {error}", lasting=True)
+        else:
+            self._writer = writer
+            if aside is not None:
+                self._say(f"{NAME} was damaged: it is now {aside.name}, and a new one was begun.")
+        self._opened.set()
+
+    def _failed(self, why: str, *, lasting: bool = False) -> None:
+        """Close the file and go on in memory; the same reason is said once."""
+        self._end()
+        self._hopeless = lasting
+        self._due = time.monotonic() + self._retry
+        if lasting:
+            self.dropped += len(self._pending)
+            self._pending.clear()
+        self.problem = why
+        again = "" if lasting else f"; it is tried again every {self._retry:g} s"
+        self._tell(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
+
+    def _tell(self, text: str) -> None:
+        """Say it once: a disk that is full now and again would be a line a minute."""
+        if text not in self._told and len(self._told) < _TOLD_LIMIT:
+            self._told.add(text)
+            self._say(text)
+
+    def _write(self) -> None:
+        """Write all that waits, or leave it waiting."""
+        flushes = len(self._flushes)
+        self._prepare()
+        while self._pending and self._usable():
+            batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+            if not self._written(batch):
+                self._pending.extendleft(reversed(batch))
+                if self._stopping:
+                    return
+        for _ in range(flushes):
+            self._flushes.popleft().set()
+
+    def _prepare(self) -> None:
+        for prepare in self._preparations:
+            try:
+                prepare()
+            except Exception as error:
+                # A defect of ours must not end the writer of all the others.
+                self._tell(f"{NAME}: {prepare.__name__} failed: {error}")
+
+    def _usable(self) -> bool:
+        if self._writer is None and not self._hopeless and time.monotonic() >= self._due:
+            self._open()
+        return self._writer is not None
+
+    def _written(self, batch: list[_Waiting]) -> bool:
+        """Commit a batch; False to keep it for later. One that no file would take is dropped."""
+        try:
+            with translated(self.path):
+                self._commit(batch)
+        except Busy:
+            return False
+        except Corrupt:
+            self._damaged()
+            return False
+        except Unusable as error:
+            self._failed(str(error))
+            return False
+        except Exception:
+            self.dropped += len(batch)
+        self._suspect = False
+        if self.problem is not None:
+            self.problem = None
+            self._tell(f"{NAME} is written again.")
+        return True
+
+    def _damaged(self) -> None:
+        """Have the whole file looked at when it is opened next: at once, unless that has been of no use."""
+        if self._suspect:
+            self._failed(f"{self.path} is damaged, and looks whole when it is checked")
+            return
+        self._end()
+        self._suspect = True
+        self._due = 0.0
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        db = self._writer
+        assert db is not None
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, rows in groupby(batch, key=attrgetter("statement")):
+                together = [one.row for one in rows]
+                if isinstance(statement, str):
+                    db.executemany(statement, together)
+                else:
+                    statement(db, together)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _do_chores(self) -> None:
+        for chore in list(self._chores):
+            if self._writer is None:
+                return
+            try:
+                with translated(self.path):
+                    chore(self._writer)
+            except Busy:
+                continue
+            except Corrupt:
+                self._damaged()
+            except Unusable as error:
+                self._failed(str(error))
+            except Exception as error:
+                # A defect of ours must not end the writer of all the others.
+                self._chores.remove(chore)
+                self._say(f"{NAME}: {chore.__name__} failed and is not done again: {error}")
+
+    def _end(self) -> None:
+        """Close both connections."""
+        with self._reading:
+            self._end_reader()
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def _end_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()

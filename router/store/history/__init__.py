@@ -1,0 +1,1 @@
+"""The rows of finished requests: written, added up, read."""

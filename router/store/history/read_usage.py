@@ -1,0 +1,287 @@
+"""Sums over a window of the history, rates of the last minutes, and when limits will be used up.
+
+Whole hours come from the sums of each hour, the part of an hour a window begins in from its rows. Percentiles are
+read from histograms (history_buckets), within 9 %.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from router.store.history import histogram as buckets
+from router.store.history.name_table import ROLES
+from router.store.history.rollups import HOUR_MS, SUMS, Tally
+
+if TYPE_CHECKING:
+    import sqlite3
+
+BURN_SECONDS = 900.0
+# Two readings closer than this say nothing about a slope.
+_SLOPE_SECONDS = 30.0
+# Answers overtake each other, so that readings fall a little; a window that begins anew falls by more.
+_RESET_DROP = 0.05
+
+_PART = (
+    "SELECT served, backend, account, client, tag, billing, error, error <> ? OR status >= 400, estimated, "
+    "cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), tokens_in, tokens_out, cache_read, "
+    "cache_write, reasoning, cost, first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
+)
+# Among the newest rows: a look at all of a month takes too long.
+_PRICES = (
+    "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
+    "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
+)
+_READINGS = (
+    "SELECT names.text, time / 1000.0, utilisation, used_5h, resets_5h, used_7d, resets_7d FROM requests "
+    "JOIN names ON names.id = requests.account WHERE time >= ? AND utilisation IS NOT NULL ORDER BY time"
+)
+_WITHIN = "FROM rollups WHERE hour >= ? AND hour < ?"
+_HOURS = f"SELECT role, name, {', '.join(f'sum({name})' for name in SUMS)} {_WITHIN} GROUP BY role, name"
+_TIMES = f"SELECT role, name, first, total {_WITHIN}"
+
+
+class Sums(msgspec.Struct, kw_only=True):
+    """Sums of the requests of one name. tokens_in: read without the cache's. cost_usd: of those with a known price;
+    unpriced: how many have tokens and no price. cached_share: of all input. share: of the requests of the window."""
+
+    name: str
+    requests: int
+    errors: int
+    estimated: int
+    unpriced: int
+    tokens_in: int
+    tokens_out: int
+    cache_read: int
+    cache_write: int
+    reasoning: int
+    cost_usd: float
+    cached_share: float | None
+    share: float
+    first_byte_ms: dict[str, float | None]
+    total_ms: dict[str, float | None]
+
+
+class Rate(msgspec.Struct, kw_only=True):
+    """How fast it goes, over the last `seconds`; the forecast holds if it goes on so."""
+
+    seconds: float
+    requests_per_min: float
+    tokens_per_min: float
+    cost_usd_per_hour: float
+    forecast_cost_usd_24h: float
+
+
+class Limit(msgspec.Struct, kw_only=True):
+    """A limit of an account. window: `5h` or `7d`, those of a subscription; "" for the tightest of others. utilisation:
+    its share in use when last told. per_hour: its slope over the last 15 minutes, None when too few readings came.
+    resets_in_s: when it begins anew, None when that was not told. full_in_s: when it is used up at that rate, None
+    when it is not, or begins anew before."""
+
+    account: str
+    window: str
+    utilisation: float
+    per_hour: float | None
+    resets_in_s: float | None
+    full_in_s: float | None
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """The window from `since` to `until` (seconds since 1970), by name within each role, most requests first. prices:
+    where the costs of late are from, with the date of the data."""
+
+    since: float
+    until: float
+    total: Sums
+    models: list[Sums]
+    backends: list[Sums]
+    accounts: list[Sums]
+    clients: list[Sums]
+    tags: list[Sums]
+    billing_classes: list[Sums]
+    errors: list[Sums]
+    rate: Rate
+    limits: list[Limit]
+    prices: list[str]
+
+
+def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
+    """The sums of a window; `until` is meant to be now: the last hour counts as a whole."""
+    tallies: dict[tuple[int, int], Tally] = {}
+    begin = int(since * 1000)
+    first_hour = -(-begin // HOUR_MS)
+    nothing = _nothing(db)
+    together: dict[tuple[int, ...], list[tuple[int | None, ...]]] = {}
+    for row in db.execute(_PART, (nothing, begin, first_hour * HOUR_MS)):
+        together.setdefault(row[:7], []).append(row[7:])
+    for names, rows in together.items():
+        tally = Tally()
+        *columns, firsts, totals = zip(*rows, strict=True)
+        tally.count(len(rows), columns, (first for first in firsts if first is not None), totals)
+        for role, name in enumerate((nothing, *names)):
+            tallies.setdefault((role, name), Tally()).add(tally)
+    hours = (first_hour, int(until * 1000) // HOUR_MS + 1)
+    for role, name, *sums in db.execute(_HOURS, hours):
+        tally = tallies.setdefault((role, name), Tally())
+        tally.sums = [mine + theirs for mine, theirs in zip(tally.sums, sums, strict=True)]
+    for role, name, first, total in db.execute(_TIMES, hours):
+        tally = tallies[role, name]
+        tally.first += buckets.unpacked(first)
+        tally.total += buckets.unpacked(total)
+    groups = _named(db, tallies)
+    total = groups["all"][0] if groups["all"] else _sums("", Tally(), 0)
+    return Summary(
+        since=since,
+        until=until,
+        total=total,
+        models=groups["model"],
+        backends=groups["backend"],
+        accounts=groups["account"],
+        clients=groups["client"],
+        tags=groups["tag"],
+        billing_classes=groups["billing"],
+        errors=groups["error"],
+        rate=_rate(db, until),
+        limits=list(_limits(db, until)),
+        prices=[row[0] for row in db.execute(_PRICES)],
+    )
+
+
+def empty(since: float, until: float) -> Summary:
+    """The sums of a window in which nothing was ever recorded."""
+    nobody: list[Sums] = []
+    return Summary(
+        since=since,
+        until=until,
+        total=_sums("", Tally(), 0),
+        models=nobody,
+        backends=nobody,
+        accounts=nobody,
+        clients=nobody,
+        tags=nobody,
+        billing_classes=nobody,
+        errors=nobody,
+        rate=_rated(0, 0, 0),
+        limits=[],
+        prices=[],
+    )
+
+
+def _nothing(db: "sqlite3.Connection") -> int:
+    row = db.execute("SELECT id FROM names WHERE text = ''").fetchone()
+    return row[0] if row else 0
+
+
+def _named(db: "sqlite3.Connection", tallies: dict[tuple[int, int], Tally]) -> dict[str, list[Sums]]:
+    """The sums by role; what has no name (no tag, no error) is in the total only."""
+    whole = sum(tally.sums[0] for (role, _), tally in tallies.items() if role == 0)
+    groups: dict[str, list[Sums]] = {role: [] for role in ROLES}
+    for (role, number), tally in tallies.items():
+        row = db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
+        name = row[0] if row else ""
+        if name or role == 0:
+            groups[ROLES[role]].append(_sums(name, tally, whole))
+    for group in groups.values():
+        group.sort(key=lambda sums: (-sums.requests, sums.name))
+    return groups
+
+
+def _sums(name: str, tally: Tally, whole: int) -> Sums:
+    values = dict(zip(SUMS, tally.sums, strict=True))
+    cost = values.pop("cost")
+    read = values["tokens_in"] + values["cache_read"] + values["cache_write"]
+    return Sums(
+        name=name,
+        **values,
+        cost_usd=cost / 1e9,
+        cached_share=values["cache_read"] / read if read else None,
+        share=values["requests"] / whole if whole else 0.0,
+        first_byte_ms=_percentiles(tally.first),
+        total_ms=_percentiles(tally.total),
+    )
+
+
+def _percentiles(histogram: int) -> dict[str, float | None]:
+    found = {name: buckets.quantile(histogram, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+    return {name: None if value is None else round(value / 1000, 3) for name, value in found.items()}
+
+
+def _rate(db: "sqlite3.Connection", until: float) -> Rate:
+    query = (
+        "SELECT count(*), total(tokens_in) + total(tokens_out) + total(cache_read) + total(cache_write), total(cost) "
+        "FROM requests WHERE time >= ?"
+    )
+    return _rated(*db.execute(query, (int((until - BURN_SECONDS) * 1000),)).fetchone())
+
+
+def _rated(requests: int, tokens: float, cost: float) -> Rate:
+    hourly = cost / 1e9 * 3600 / BURN_SECONDS
+    minutes = BURN_SECONDS / 60
+    return Rate(
+        seconds=BURN_SECONDS,
+        requests_per_min=round(requests / minutes, 3),
+        tokens_per_min=round(tokens / minutes, 1),
+        cost_usd_per_hour=round(hourly, 9),
+        forecast_cost_usd_24h=round(hourly * 24, 9),
+    )
+
+
+def _limits(db: "sqlite3.Connection", until: float) -> Iterator[Limit]:
+    """Of each account the windows of its subscription, else the tightest limit it has."""
+    readings: dict[tuple[str, str], list[_Reading]] = {}
+    for account, at, used, *windows in db.execute(_READINGS, (int((until - BURN_SECONDS) * 1000),)):
+        told = [("5h", *windows[:2]), ("7d", *windows[2:])]
+        if windows[0] is None and windows[2] is None:
+            told = [("", used, None)]
+        for window, share, resets in told:
+            if share is not None:
+                readings.setdefault((account, window), []).append(_Reading(at - until, share, resets))
+    for (account, window), points in sorted(readings.items()):
+        yield _limit(account, window, points, until)
+
+
+class _Reading(NamedTuple):
+    """at: seconds, counted from the summary's end. used: a share. resets: seconds since 1970."""
+
+    at: float
+    used: float
+    resets: int | None
+
+
+def _limit(account: str, window: str, points: list[_Reading], until: float) -> Limit:
+    used, resets = points[-1].used, points[-1].resets
+    resets_in = None if resets is None else resets - until
+    if resets_in is not None and resets_in <= 0:
+        # It has begun anew since it was told.
+        return Limit(account=account, window=window, utilisation=0, per_hour=None, resets_in_s=None, full_in_s=None)
+    slope = _slope(_since_reset(points))
+    full = (1 - used) / slope if slope is not None and slope > 0 and used < 1 else None
+    if full is not None and resets_in is not None and full > resets_in:
+        full = None
+    return Limit(
+        account=account,
+        window=window,
+        utilisation=used,
+        per_hour=None if slope is None else round(slope * 3600, 6),
+        resets_in_s=None if resets_in is None else round(resets_in, 1),
+        full_in_s=0.0 if used >= 1 else None if full is None else round(full, 1),
+    )
+
+
+def _since_reset(points: list[_Reading]) -> list[_Reading]:
+    """The readings of the window that runs: one far below the one before it is the first of a new one."""
+    start = 0
+    for index in range(1, len(points)):
+        if points[index].used < points[index - 1].used - _RESET_DROP:
+            start = index
+    return points[start:]
+
+
+def _slope(points: list[_Reading]) -> float | None:
+    """Per second, of a line by least squares; None when the readings lie too close together."""
+    if points[-1].at - points[0].at < _SLOPE_SECONDS:
+        return None
+    middle = sum(one.at for one in points) / len(points)
+    level = sum(one.used for one in points) / len(points)
+    spread = sum((one.at - middle) ** 2 for one in points)
+    return sum((one.at - middle) * (one.used - level) for one in points) / spread

@@ -1,0 +1,91 @@
+"""What happened: a row a request, and hourly sums, in history.db.
+
+Rules of this file: `add` costs the request one append to a bounded queue; names, prices and sums are worked out by
+the ledger's thread, rows and their sums in one transaction, so that they never disagree. No text of a request or an
+answer gets here: what is stored are names, numbers and notes of fairlead's own.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from router.store.database.writer import Ledger, Writing
+from router.store.history.entry import Entry, Priced
+from router.store.history.name_table import ROLES, Names
+from router.store.history.rows import Batch
+
+if TYPE_CHECKING:
+    import sqlite3
+
+#: How long sums are kept; rows are kept as history.retention says.
+SUMS_DAYS = 400
+_TRIM_SECONDS, _TRIM_ROWS = 600.0, 5000
+
+
+class History:
+    """The history of one home. price: what a request cost; it is asked by the ledger's thread. days: how long rows
+    are kept."""
+
+    def __init__(self, ledger: Ledger, price: Callable[[Entry], Priced], days: Callable[[], int]):
+        self._ledger = ledger
+        self._price = price
+        self._days = days
+        self._names = Names()
+        # One object, so that the rows of a batch are seen to belong together.
+        self._writing: Writing = self._write
+        self._trimmed = -_TRIM_SECONDS
+        ledger.every(self._trim)
+
+    def add(self, entry: Entry) -> None:
+        """Hand over one request. Never waits."""
+        self._ledger.add(self._writing, entry)
+
+    def prepared(self, entries: Sequence[Entry]) -> None:
+        """Hand over requests in a preparation (Ledger.prepared)."""
+        self._ledger.prepared(self._writing, entries)
+
+    def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
+        self._names.begin(db)
+        batch = Batch(db, self._names, self._price, self._ledger.pause)
+        batch.insert(entries)
+        batch.add_up()
+
+    def _trim(self, db: "sqlite3.Connection") -> None:
+        """Forget what is too old, a bounded piece at a time."""
+        if time.monotonic() - self._trimmed < _TRIM_SECONDS:
+            return
+        now = time.time()
+        oldest = int((now - self._days() * 86400) * 1000)
+        query = f"DELETE FROM requests WHERE seq IN (SELECT seq FROM requests WHERE time < ? LIMIT {_TRIM_ROWS})"  # noqa: S608
+        if db.execute(query, (oldest,)).rowcount >= _TRIM_ROWS:
+            return
+        self._trimmed = time.monotonic()
+        db.execute("DELETE FROM attempts WHERE time < ?", (oldest,))
+        db.execute("DELETE FROM rollups WHERE hour < ?", (int(now / 3600) - SUMS_DAYS * 24,))
+        self._names.forget_unused(db)
+
+
+def clear(db: "sqlite3.Connection") -> int:
+    """Erase all of it, and give the space back if nobody reads; the number of requests that were erased."""
+    import sqlite3
+
+    # Else what was deleted would still stand in free pages.
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
+        for table in ("requests", "attempts", "rollups", "names", "kept"):
+            db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    with contextlib.suppress(sqlite3.OperationalError):
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
+assert len(ROLES) == 8, "their positions are numbers in files"

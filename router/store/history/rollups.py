@@ -1,0 +1,62 @@
+"""Hourly sums of the history: what requests add up to, by name within each role, and how it is kept.
+
+A row of `rollups` is one hour of one name; histograms of durations are integers (history_buckets).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from router.store.history import histogram as buckets
+
+if TYPE_CHECKING:
+    import sqlite3
+
+HOUR_MS = 3_600_000
+SUMS = (
+    *("requests", "errors", "estimated", "unpriced", "tokens_in", "tokens_out", "cache_read", "cache_write"),
+    *("reasoning", "cost"),
+)
+_HELD = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
+_ADD_UP = (
+    f"INSERT INTO rollups (hour, role, name, {', '.join(SUMS)}, first, total) "  # noqa: S608 - no values in it
+    f"VALUES ({', '.join('?' * (5 + len(SUMS)))}) ON CONFLICT (hour, role, name) DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+    + ", first = excluded.first, total = excluded.total"
+)
+
+
+class Tally:
+    """Sums of some requests; `sums` in the order of SUMS, `first` and `total` as histograms."""
+
+    __slots__ = ("first", "sums", "total")
+
+    def __init__(self) -> None:
+        self.sums = [0] * len(SUMS)
+        self.first = 0
+        self.total = 0
+
+    def count(
+        self, requests: int, columns: Sequence[Iterable[int | None]], firsts: Iterable[float], totals: Iterable[float]
+    ) -> None:
+        """Add requests. columns: errors, estimated, unpriced, …, cost as in SUMS, of each request, None for nothing.
+        firsts, totals: microseconds to the first byte and to the end."""
+        counted = (requests, *(sum(filter(None, column)) for column in columns))
+        self.sums = [mine + more for mine, more in zip(self.sums, counted, strict=True)]
+        self.first += buckets.histogram(firsts)
+        self.total += buckets.histogram(totals)
+
+    def add(self, other: "Tally") -> None:
+        """Add the sums of other requests."""
+        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
+        self.first += other.first
+        self.total += other.total
+
+
+def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], Tally]]) -> None:
+    """Add these to what the file holds, by hour (since 1970), role (its position in history_names.ROLES) and name."""
+    rows: list[tuple[object, ...]] = []
+    for key, tally in sums:
+        held = db.execute(_HELD, key).fetchone() or (b"", b"")
+        first = buckets.packed(tally.first + buckets.unpacked(held[0]))
+        rows.append((*key, *tally.sums, first, buckets.packed(tally.total + buckets.unpacked(held[1]))))
+    db.executemany(_ADD_UP, rows)

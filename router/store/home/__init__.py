@@ -1,0 +1,1 @@
+"""The home: its folder, its modes, its run files, the client key."""

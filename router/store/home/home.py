@@ -1,0 +1,200 @@
+"""The home folder: private files, written whole or not at all.
+
+Rules of this file: a file is replaced by rename, so that a reader sees the old one or the new one; what is read,
+changed and written back is done under `lock`; names are relative to the home, with `/` between folders.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from router.errors import CommandError
+from router.settings import Secret
+from router.store.home.permissions import (
+    FILE_LIMIT,
+    check_folder,
+    check_home,
+    failed,
+    make_folder,
+    read_private,
+    shown,
+    word,
+)
+
+LOCK_PATIENCE = 10.0
+
+
+def open_home(environ: Mapping[str, str]) -> "Home":
+    """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Raises CommandError."""
+    path = _path(environ.get("FAIRLEAD_HOME", ""))
+    make_folder(path)
+    check_home(path)
+    return Home(path)
+
+
+def _path(named: str) -> Path:
+    if named:
+        path = Path(os.path.expanduser(named))
+        # A relative one would be another home in every working directory.
+        if not path.is_absolute():
+            raise CommandError(f'$FAIRLEAD_HOME is "{named}"; expected an absolute path.')
+        return path
+    own = os.path.expanduser("~")
+    if not os.path.isabs(own):
+        raise CommandError("this user has no home folder.", "Name one:   FAIRLEAD_HOME=/absolute/path fairlead …")
+    return Path(own) / ".fairlead"
+
+
+class Home:
+    """Access to the files of one home; made by `open_home`, which has checked the folder. All methods block."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._number = _number(path)
+
+    def at(self, name: str) -> Path:
+        """Where a file of the home lies."""
+        return self.path.joinpath(*name.split("/"))
+
+    def there(self) -> bool:
+        """False once the folder was removed; another one in its place is another home."""
+        return self._number is not None and _number(self.path) == self._number
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, None when there is none. Raises CommandError for one others could read."""
+        self._check_parent(name)
+        data = read_private(self.at(name))
+        if data is not None and len(data) > FILE_LIMIT:
+            raise CommandError(f"{shown(self.at(name))} is larger than 1 MiB; fairlead writes no such file.")
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file as one step that survives a crash; mode 0600. Raises CommandError."""
+        path = self.at(name)
+        make_folder(path.parent)
+        self._check_parent(name)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        try:
+            _write_new(temporary, data)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise failed(path, "written", error) from None
+
+    def remove(self, name: str) -> bool:
+        """Remove a file; False when there was none. Raises CommandError."""
+        try:
+            self.at(name).unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise failed(self.at(name), "removed", error) from None
+        return True
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """The sorted names of a folder's files, without suffix; temporary files and others are left out."""
+        self._check_parent(folder + "/")
+        try:
+            entries = os.listdir(self.at(folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise failed(self.at(folder), "read", error) from None
+        return sorted(
+            name.removesuffix(suffix) for name in entries if name.endswith(suffix) and not name.startswith(".")
+        )
+
+    def token(self, name: str) -> Secret:
+        """The token of that name (operator.token, client.key), made at the first use. Raises CommandError."""
+        text = self.read(name)
+        if text is None:
+            with self.lock():
+                text = self.read(name)
+                if text is None:
+                    # The prefix keeps a leading dash away, which command lines take for an option.
+                    text = f"fl-{secrets.token_urlsafe(32)}".encode()
+                    self.write(name, text + b"\n")
+        if not re.fullmatch(rb"[\x21-\x7e]{32,256}\n?", text):
+            path = self.at(name)
+            raise CommandError(f"{shown(path)} holds no token.", f"Remove it, a new one is made:   rm {word(path)}")
+        return Secret(text.decode().strip())
+
+    @contextlib.contextmanager
+    def lock(self) -> Generator[None]:
+        """Hold the home's lock: for reading, changing and writing back. Not re-entrant. Raises CommandError."""
+        path = self.at(".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError as error:
+            raise failed(path, "opened", error) from None
+        try:
+            _acquire(descriptor, path)
+            yield
+        finally:
+            # Closing releases the lock, on every system.
+            os.close(descriptor)
+
+    def _check_parent(self, name: str) -> None:
+        parent = self.at(name.rpartition("/")[0]) if "/" in name else self.path
+        if parent != self.path and (parent.is_symlink() or parent.exists()):
+            check_folder(parent)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    if sys.platform == "win32":
+        flags |= os.O_BINARY
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path) -> None:
+    # Polled: a blocking lock could not say who is in the way, nor end.
+    until = time.monotonic() + LOCK_PATIENCE
+    while not _try_lock(descriptor, path):
+        if time.monotonic() > until:
+            raise CommandError(f"another fairlead command holds {shown(path)}.", "Wait for it to end, then try again.")
+        time.sleep(0.02)
+
+
+def _try_lock(descriptor: int, path: Path) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        raise failed(path, "locked", error) from None
+    return True

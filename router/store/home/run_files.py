@@ -1,0 +1,108 @@
+"""Run files: which proxies of this home are running. A command finds the proxy by them, then makes it prove itself.
+
+`run/PORT.json` is written when a proxy listens and removed when it ends; a crash leaves one behind, so that each
+reader removes those whose process is gone.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+
+import msgspec
+
+from router.errors import CommandError
+from router.store.home.home import Home
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One running proxy. started: seconds since 1970. machine: its host name; a home may be shared with a container."""
+
+    pid: int
+    url: str
+    port: int
+    version: str
+    started: float
+    machine: str = ""
+
+
+def write(home: Home, run: Run) -> None:
+    """Say that a proxy listens. Raises CommandError."""
+    home.write(_name(run.port), msgspec.json.encode(msgspec.structs.replace(run, machine=socket.gethostname())))
+
+
+def remove(home: Home, port: int) -> None:
+    """Remove this process's run file; one that another process has written since stays."""
+    run = _read(home, str(port))
+    if run is None or (run.pid == os.getpid() and run.machine == socket.gethostname()):
+        home.remove(_name(port))
+
+
+def live(home: Home) -> list[Run]:
+    """The proxies whose process exists, newest first; what ended processes left behind is removed."""
+    found: list[Run] = []
+    for name in home.names("run", ".json"):
+        run = _read(home, name)
+        if run is not None and run.machine not in ("", socket.gethostname()):
+            # Its process number means nothing here, nor could its loopback address be reached.
+            continue
+        if run is not None and alive(run.pid):
+            found.append(run)
+        else:
+            # Tidying up only: a home that cannot be written is no reason to fail here.
+            with contextlib.suppress(CommandError):
+                home.remove(f"run/{name}.json")
+    return sorted(found, key=lambda run: -run.started)
+
+
+def present(home: Home, run: Run) -> bool:
+    """True while the run file of this very process is there."""
+    now = _read(home, str(run.port))
+    return now is not None and now.pid == run.pid
+
+
+def alive(pid: int) -> bool:
+    """True while a process of that number exists; it may be another program's."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        return _alive_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    except OverflowError:
+        return False
+    return True
+
+
+def _alive_on_windows(pid: int) -> bool:
+    # os.kill(pid, 0) would send Ctrl-C there.
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    limited_information, still_active = 0x1000, 259
+    handle = ctypes.windll.kernel32.OpenProcess(limited_information, False, pid)
+    if not handle:
+        return False
+    try:
+        code = ctypes.c_ulong()
+        ctypes.windll.kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
+        return code.value == still_active
+    finally:
+        ctypes.windll.kernel32.CloseHandle(handle)
+
+
+def _name(port: int) -> str:
+    return f"run/{port}.json"
+
+
+def _read(home: Home, name: str) -> Run | None:
+    data = home.read(f"run/{name}.json")
+    try:
+        return msgspec.json.decode(data, type=Run) if data else None
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""What the processes of one home share through history.db."""

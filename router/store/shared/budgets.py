@@ -1,0 +1,258 @@
+"""What the guard shares between the processes of a home, in history.db: spend, who holds how much of a budget, halts.
+
+Rules of this file: the ledger's thread does all of it. What a process tells (a Round) is written in one transaction
+that reaches the disk before anybody hears of it: what is heard is read back after the commit. A process that ended
+holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from router.policy.budget.budgets import ALL, BookView, Budget, Rates, Sold, Unit, book_of, share, term
+from router.policy.budget.guard import Halt
+from router.policy.budget.reservations import Claim, Model
+from router.store.database.writer import Ledger
+from router.store.history.entry import Entry, Priced
+from router.store.home import run_files
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# A process of a recycled number, or one that stands still, holds nothing for longer than this.
+LOST_SECONDS = 60.0
+_OLD_SECONDS = 40 * 86_400
+_MILLION = 10**6
+# SQLite's integers have 64 bits.
+_MOST = 10**17
+
+_SUMS: Mapping[Unit, str] = {
+    "usd": "cost",
+    "tokens": "coalesce(tokens_in, 0) + coalesce(tokens_out, 0) + coalesce(cache_read, 0) + coalesce(cache_write, 0)",
+}
+_LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND process <> ?"
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What a process tells the others. turn: counts its rounds. claims: by book. finished: requests that ended, with
+    the books they count in. models: those whose rates are asked for. lift: end all halts."""
+
+    turn: int
+    claims: Mapping[str, Claim]
+    finished: Sequence[tuple[Sequence[str], Entry]] = ()
+    halts: Sequence[Halt] = ()
+    models: Sequence[Model] = ()
+    lift: bool = False
+
+
+class Seen(NamedTuple):
+    """What stands in the file. turn: the last round of this process in it. rates: None for a model without price."""
+
+    turn: int
+    books: Mapping[str, BookView]
+    halts: tuple[Halt, ...]
+    rates: Mapping[Model, Rates | None]
+
+
+class Spending:
+    """The shared part of one process's guard. price: what a request cost. tell: hears what stands in the file, in the
+    ledger's thread. clock: seconds since 1970."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        price: Callable[[Entry], Priced],
+        tell: Callable[[Seen], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ):
+        self._ledger = ledger
+        self._price = price
+        self._tell = tell
+        self._clock = clock
+        self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._books: tuple[str, ...] = ()
+        self._rates: dict[Model, Rates | None] = {}
+        self._asked = False
+        self._latest = 0
+        ledger.every(self._read_back)
+
+    def hand_in(self, found: Round) -> None:
+        """Have a round written at once. Never waits."""
+        self._asked, self._latest = True, found.turn
+        self._ledger.start()
+        self._ledger.add(self._write, found)
+        self._ledger.hurry()
+
+    def look(self) -> None:
+        """Have `tell` hear what stands in the file now. Never waits."""
+        self._asked = True
+        self._ledger.start()
+        self._ledger.hurry()
+
+    def leave(self) -> None:
+        """Hold nothing any more: this process ends."""
+        if self._latest:
+            self._ledger.add("DELETE FROM guard_shares WHERE process = ?", (self._process,))
+            self._ledger.add("DELETE FROM guard_processes WHERE process = ?", (self._process,))
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be shared, None while all is well."""
+        return self._ledger.problem
+
+    # The ledger's thread
+
+    def _write(self, db: "sqlite3.Connection", rounds: "list[Round]") -> None:
+        now = self._clock()
+        beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
+        for found in rounds:
+            db.execute(beat, (self._process, os.getpid(), now, found.turn))
+            others = _others(db, self._process, now)
+            db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
+            for book, claim in found.claims.items():
+                _begin(db, book, claim, now)
+            self._book(db, found.finished)
+            for book, claim in found.claims.items():
+                self._hold(db, book, claim, processes=others + 1)
+            for halt in found.halts:
+                _halt(db, halt, now)
+            if found.lift:
+                lift(db)
+            self._books = tuple(found.claims) or self._books
+            self._rates = {**self._rates, **{model: self._rate(model, now) for model in found.models}}
+
+    def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+        """Add what requests cost to their budgets."""
+        sums: dict[str, int] = {}
+        for books, entry in finished:
+            sold = sold_of(entry)
+            cost, _ = self._price(entry)
+            for book in books:
+                amount = sum(sold) if book.split("|")[1] == "tokens" else cost or 0
+                sums[book] = sums.get(book, 0) + amount
+        for book, amount in sums.items():
+            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, book))
+
+    def _hold(self, db: "sqlite3.Connection", book: str, claim: Claim, *, processes: int) -> None:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()[0]
+        others = sum(row[0] for row in db.execute(_LIVE, (book, self._process)))
+        held = share(
+            limit=claim.budget.limit,
+            spent=spent,
+            others=others,
+            keep=claim.keep,
+            needed=claim.needed,
+            processes=processes,
+        )
+        db.execute(
+            "INSERT INTO guard_shares (book, process, held, running, wanted) VALUES (?, ?, ?, ?, ?)",
+            (book, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
+        )
+
+    def _rate(self, model: Model, now: float) -> Rates | None:
+        """What a million tokens cost of each kind; None when one has no price."""
+        found: list[int] = []
+        for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
+            counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+            sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
+            cost, _ = self._price(sample)
+            if cost is None and field in ("tokens_in", "tokens_out"):
+                return None
+            found.append(cost or 0)
+        return found[0], found[1], found[2], found[3]
+
+    def _read_back(self, db: "sqlite3.Connection") -> None:
+        if not self._asked:
+            return
+        row = db.execute("SELECT turn FROM guard_processes WHERE process = ?", (self._process,)).fetchone()
+        turn = row[0] if row else 0
+        # A round that could not be written yet is heard of once it is.
+        self._asked = turn < self._latest
+        books = {book: self._view(db, book) for book in self._books}
+        rates, self._rates = self._rates, {}
+        self._tell(Seen(turn, books, halts_of(db), rates))
+
+    def _view(self, db: "sqlite3.Connection", book: str) -> BookView:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
+        own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (book, self._process))
+        held = own.fetchone()
+        others = db.execute(_LIVE, (book, self._process)).fetchall()
+        return BookView(
+            spent=spent[0] if spent else 0,
+            held=held[0] if held else 0,
+            others=sum(row[0] for row in others),
+            idle=sum(max(0, row[0] - row[1]) for row in others),
+            wanted=any(row[2] for row in others),
+        )
+
+
+def sold_of(entry: Entry) -> Sold:
+    """The tokens of a finished request."""
+    return Sold(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
+
+
+def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
+    """How many other processes share the budgets; what ended ones held is free again."""
+    alive = 0
+    rows = db.execute("SELECT process, pid, beat FROM guard_processes WHERE process <> ?", (own,)).fetchall()
+    for process, pid, beat in rows:
+        if abs(now - beat) < LOST_SECONDS and run_files.alive(pid):
+            alive += 1
+        else:
+            db.execute("DELETE FROM guard_shares WHERE process = ?", (process,))
+            db.execute("DELETE FROM guard_processes WHERE process = ?", (process,))
+    return alive
+
+
+def _begin(db: "sqlite3.Connection", book: str, claim: Claim, now: float) -> None:
+    """Begin a budget's term with what the history knows of it, unless it was begun before."""
+    budget = claim.budget
+    updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, book)).rowcount
+    if updated:
+        return
+    db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
+    db.execute("DELETE FROM guard_shares WHERE book NOT IN (SELECT book FROM guard_books)")
+    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE time >= ?"  # noqa: S608 - names of ours
+    values: list[object] = [int(claim.term.start * 1000)]
+    kind, _, name = budget.scope.partition(" ")
+    if budget.scope != ALL:
+        query += f" AND {kind} = (SELECT id FROM names WHERE text = ?)"  # noqa: S608 - a column's name
+        values.append(name)
+    spent = db.execute(query, values).fetchone()[0]
+    db.execute(
+        "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
+        (book, claim.term.start, spent, budget.limit),
+    )
+
+
+def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
+    """Keep a halt, unless its scope has one that still holds."""
+    if any(old.scope == halt.scope and old.holds(now) for old in halts_of(db)):
+        return
+    db.execute(
+        "INSERT OR REPLACE INTO guard_halts (scope, since, until, reason, request, book) VALUES (?, ?, ?, ?, ?, ?)",
+        (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.book),
+    )
+
+
+def halts_of(db: "sqlite3.Connection") -> tuple[Halt, ...]:
+    """The halts that stand in the file, those that are over too."""
+    return tuple(Halt(*row) for row in db.execute("SELECT scope, since, until, reason, request, book FROM guard_halts"))
+
+
+def lift(db: "sqlite3.Connection") -> None:
+    """End all halts; the budgets that were used up count from here."""
+    db.execute("UPDATE guard_books SET base = spent WHERE book IN (SELECT book FROM guard_halts)")
+    db.execute("DELETE FROM guard_halts")
+
+
+def spent_of(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
+    """What is spent of a budget in its term of now; None when nobody has looked at it in this term."""
+    book = book_of(budget, term(budget.period, now))
+    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,197 @@
+"""Captured bodies: a private file for each request, for a day, while history.capture is on.
+
+Rules of this file: `begin` and `add` never wait. So many requests at a time are captured and no more, from their
+arrival until their file is written, which bounds the memory. No byte reaches the disk before the secrets are out of
+it. What is too old, or too much, is removed by whoever looks at the folder: a proxy each minute, commands when they
+run.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from router.errors import CommandError
+from router.store.home.home import Home
+from router.store.home.permissions import check_folder, make_folder, shown
+
+FOLDER = "captures"
+SCHEMA = 1
+#: Of each body, in a file; more is kept until then, so that a secret at the border is still known as one.
+BODY_LIMIT = 256 << 10
+BODY_KEPT = BODY_LIMIT + 1024
+TOGETHER = 64
+KEEP_SECONDS = 24 * 3600
+#: All files together; the oldest go first.
+FOLDER_BYTES = 512 << 20
+_SWEEP_SECONDS = 60.0
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """The bodies of one request, each up to BODY_KEPT bytes. time: seconds since 1970."""
+
+    id: str
+    time: float
+    request: bytes
+    answer: bytes
+
+
+class Captures:
+    """The captures of one home, as one process makes them. blotted: a body as text without secrets. on: whether bodies
+    are captured now."""
+
+    def __init__(self, home: Home, blotted: Callable[[bytes], str], on: Callable[[], bool]):
+        #: Requests that were not captured: too many at a time, or a disk that takes nothing.
+        self.dropped = 0
+        self.problem: str | None = None
+        self._home = home
+        self._blotted = blotted
+        self._on = on
+        # Two counts, each written by one thread.
+        self._begun = 0
+        self._done = 0
+        self._pending: deque[Capture] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> bool:
+        """Make room for a request; False when there is none. Whoever gets room gives it back by `add`."""
+        if self._begun - self._done >= TOGETHER:
+            self.dropped += 1
+            return False
+        self._begun += 1
+        return True
+
+    def add(self, capture: Capture) -> None:
+        """Hand over what was captured."""
+        self._pending.append(capture)
+        self._wake.set()
+
+    def start(self) -> None:
+        """Start the thread that writes and removes, once there is anything to do; again without effect."""
+        if self._thread is None and (self._on() or folder(self._home) is not None):
+            self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Write what is left, waiting at most `seconds`."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        swept = -_SWEEP_SECONDS
+        written = 0
+        while True:
+            self._wake.clear()
+            written += self._write()
+            if self._stopping:
+                return
+            if written > FOLDER_BYTES // 8 or time.monotonic() - swept >= _SWEEP_SECONDS or not self._on():
+                swept, written = time.monotonic(), 0
+                self._tidy()
+            self._wake.wait(_SWEEP_SECONDS)
+
+    def _tidy(self) -> None:
+        try:
+            if self._on():
+                # Its being there tells commands that bodies are captured.
+                make_folder(self._home.at(FOLDER))
+            sweep(self._home, keep_folder=self._on())
+        except (CommandError, OSError) as error:
+            self.problem = str(error)
+
+    def _write(self) -> int:
+        """Write all that waits; how many bytes that were."""
+        written = 0
+        while self._pending:
+            capture = self._pending.popleft()
+            try:
+                written += _written(self._home, capture, self._blotted)
+                self.problem = None
+            except (CommandError, OSError) as error:
+                self.dropped += 1
+                self.problem = f"{shown(self._home.at(FOLDER))} cannot be written: {error}"
+            finally:
+                self._done += 1
+        return written
+
+
+def _written(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> int:
+    path = home.at(FOLDER)
+    make_folder(path)
+    check_folder(path)
+    bodies = {
+        "request": blotted(capture.request)[:BODY_LIMIT],
+        "answer": blotted(capture.answer)[:BODY_LIMIT],
+    }
+    data = msgspec.json.encode(
+        {
+            "schema": SCHEMA,
+            "id": capture.id,
+            "time": capture.time,
+            **bodies,
+            "request_cut": len(capture.request) > BODY_LIMIT,
+            "answer_cut": len(capture.answer) > BODY_LIMIT,
+        }
+    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path / f"{capture.id}.json", flags, 0o600), "wb") as file:
+        file.write(data)
+    return len(data)
+
+
+def told(home: Home) -> str:
+    """What is said wherever it matters that bodies are captured."""
+    return (
+        "history.capture is on: the bodies of requests and answers are kept for 24 h in "
+        f"{shown(home.at(FOLDER))}, without the secrets that fairlead knows."
+    )
+
+
+def folder(home: Home) -> Path | None:
+    """Where captured bodies lie; None when there are none, and none are made."""
+    path = home.at(FOLDER)
+    return path if path.is_dir() and not path.is_symlink() else None
+
+
+def path_of(home: Home, name: str) -> Path | None:
+    """The file with a request's bodies, None when there is none. name: its id."""
+    found = folder(home)
+    path = found / f"{name}.json" if found is not None and name.replace("_", "").isalnum() else None
+    return path if path is not None and path.is_file() else None
+
+
+def sweep(home: Home, *, keep_folder: bool = True, keep: float = KEEP_SECONDS) -> int:
+    """Remove what is older than `keep` seconds, and the oldest of what is too much; how many files are left."""
+    path = folder(home)
+    if path is None:
+        return 0
+    now = time.time()
+    files: list[tuple[float, int, str]] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                stat = entry.stat(follow_symlinks=False)
+                # A file of a time to come was written before the clock was set back.
+                files.append((stat.st_mtime if stat.st_mtime <= now + keep else 0.0, stat.st_size, entry.path))
+    left, size = 0, 0
+    for written, length, name in sorted(files, reverse=True):
+        size += length
+        if now - written < keep and size <= FOLDER_BYTES:
+            left += 1
+            continue
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+    if not left and not keep_folder:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+    return left

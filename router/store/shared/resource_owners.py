@@ -1,0 +1,122 @@
+"""Which backend and account issued an id: the table `owners`, and the latest of it in memory.
+
+Bounded in both places: an id nobody asked for in 30 days is forgotten, and the oldest of too many.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from router.store.database.writer import Ledger
+
+if TYPE_CHECKING:
+    import sqlite3
+
+KEPT_SECONDS = 30 * 86_400
+KEPT_ROWS = 100_000
+ENTRIES = 10_000
+BYTES = 2 << 20
+ID_LIMIT = 256
+_ENTRY_BYTES = 100
+_DAY = 86_400
+_TRIM_SECONDS, _TRIM_ROWS = 3600.0, 1000
+
+_INSERT = """INSERT INTO owners (id, backend, account, kind, used) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE
+    SET backend = excluded.backend, account = excluded.account, kind = excluded.kind, used = excluded.used"""
+_TOO_OLD = "DELETE FROM owners WHERE used < ?"
+_TOO_MANY = """DELETE FROM owners WHERE id IN (
+    SELECT id FROM owners ORDER BY used LIMIT max(0, (SELECT count(*) FROM owners) - ?))"""
+
+#: Kinds whose ids stand deep in request bodies, where they must be searched for.
+ATTACHED = ("files", "vector_stores", "containers")
+
+
+class Owner(NamedTuple):
+    """Who issued an id. kind: the collection it is of, as in its path. used: seconds since 1970."""
+
+    backend: str
+    account: str
+    kind: str
+    used: int
+
+
+class Owners:
+    """The ids of one home. Its methods do not block, but for `find`, which asks the file."""
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, kept: int = KEPT_ROWS):
+        self._ledger = ledger
+        self._clock = clock
+        self._kept = kept
+        self._known: OrderedDict[str, Owner] = OrderedDict()
+        self._bytes = 0
+        self._trimmed = -_TRIM_SECONDS
+        self._added = 0
+        self._attached_here = False
+        # None until the file was looked into. The writer's thread sets it, the one above is the event loop's.
+        self._attached_kept: bool | None = None
+        ledger.every(self._keep_house)
+
+    @property
+    def attached(self) -> bool:
+        """False when no id is known that stands deep in bodies: then none need be searched."""
+        return self._attached_here or self._attached_kept is not False
+
+    def remember(self, name: str, backend: str, account: str, kind: str) -> None:
+        """Remember who issued an id; one that is longer than ID_LIMIT bytes is not."""
+        if not name or len(name) > ID_LIMIT or not name.isascii() or not name.isprintable():
+            return
+        owner = Owner(backend, account, kind, int(self._clock()))
+        before = self._known.get(name)
+        if before is not None and before[:3] == owner[:3] and owner.used - before.used < _DAY:
+            # Asked for again and again, as a batch is until it is done: once a day is noted.
+            self._known.move_to_end(name)
+            return
+        self._ledger.add(_INSERT, (name, *owner))
+        self._added += 1
+        self.keep(name, owner)
+
+    def keep(self, name: str, owner: Owner) -> None:
+        """Hold an entry in memory as the latest, and let go of the oldest when there are too many."""
+        before = self._known.pop(name, None)
+        if before is not None:
+            self._bytes -= _size(name, before)
+        self._known[name] = owner
+        self._bytes += _size(name, owner)
+        while len(self._known) > ENTRIES or self._bytes > BYTES:
+            self._bytes -= _size(*self._known.popitem(last=False))
+        if owner.kind in ATTACHED:
+            self._attached_here = True
+
+    def known(self, names: Iterable[str]) -> tuple[str, Owner] | None:
+        """The first of the ids that memory holds, with its owner."""
+        for name in names:
+            owner = self._known.get(name)
+            if owner is not None:
+                return name, owner
+        return None
+
+    def find(self, names: Sequence[str]) -> tuple[str, Owner] | None:
+        """The first of the ids that the file holds, with its owner. Blocks: for a thread."""
+        self._ledger.start()
+        marks = ", ".join("?" * len(names))
+        query = f"SELECT id, backend, account, kind, used FROM owners WHERE id IN ({marks})"  # noqa: S608 - marks only
+        found = {row[0]: Owner(*row[1:]) for row in self._ledger.read(query, names)}
+        return next(((name, found[name]) for name in names if name in found), None)
+
+    def _keep_house(self, db: "sqlite3.Connection") -> None:
+        """Hear of what other processes of this home remembered, and forget what is too much."""
+        if not self._attached_kept:
+            marks = ", ".join("?" * len(ATTACHED))
+            query = f"SELECT 1 FROM owners WHERE kind IN ({marks}) LIMIT 1"  # noqa: S608 - marks only
+            self._attached_kept = db.execute(query, ATTACHED).fetchone() is not None
+        if self._added < _TRIM_ROWS and time.monotonic() - self._trimmed < _TRIM_SECONDS:
+            return
+        self._trimmed, self._added = time.monotonic(), 0
+        db.execute(_TOO_OLD, (int(self._clock()) - KEPT_SECONDS,))
+        db.execute(_TOO_MANY, (self._kept,))
+
+
+def _size(name: str, owner: Owner) -> int:
+    return _ENTRY_BYTES + len(name) + len(owner.backend) + len(owner.account) + len(owner.kind)

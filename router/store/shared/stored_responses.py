@@ -1,0 +1,117 @@
+"""Answers that were translated for Responses callers, kept because they may be named again.
+
+At OpenAI an answer is stored unless the caller says otherwise, and the next request may name it in place of repeating
+the conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol
+stores nothing, so it is done here: in the table `kept`, and the latest in memory. Bounded in both places by count, by
+bytes and by age; an answer over ENTRY_LIMIT is not kept. What is kept is encoded by the thread that writes it.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from router.store.database.writer import Ledger
+
+if TYPE_CHECKING:
+    import sqlite3
+
+KEPT_SECONDS = 30 * 86_400
+KEPT_BYTES = 64 << 20
+KEPT_ROWS = 20_000
+MEMORY_BYTES = 8 << 20
+ENTRY_LIMIT = 1 << 20
+CHAIN_LIMIT = 1000
+_TRIM_SECONDS = 60.0
+_OVERHEAD = 200
+
+Json = dict[str, object]
+
+_INSERT = "INSERT OR REPLACE INTO kept (id, body, used) VALUES (?, ?, ?)"
+_TOO_OLD = "DELETE FROM kept WHERE used < ?"
+_SIZE = "SELECT count(*), coalesce(sum(length(body)), 0) FROM kept"
+_OLDEST = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY used LIMIT ?)"
+
+
+class Kept:
+    """The answers of one home. `keep` does not block; `find` asks the file: for a thread."""
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, kept_bytes: int = KEPT_BYTES):
+        self._ledger = ledger
+        self._clock = clock
+        self._kept_bytes = kept_bytes
+        self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
+        self._bytes = 0
+        self._trimmed = -_TRIM_SECONDS
+        ledger.every(self._keep_house)
+
+    def keep(self, name: str, previous: str, items: list[Json], size: int) -> None:
+        """Keep an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
+        bytes of it."""
+        if size > ENTRY_LIMIT:
+            return
+        self._put(name, {"previous": previous, "items": items}, size)
+        for item in items:
+            item_id = item.get("id")
+            if isinstance(item_id, str) and 0 < len(item_id) <= 256:
+                self._put(item_id, {"answer": name}, 0)
+
+    def find(self, names: Iterable[str]) -> dict[str, Json]:
+        """What is kept under these ids: an item, or an answer together with all those before it. Blocks."""
+        found: dict[str, Json] = {}
+        for name in names:
+            entry = self._entry(name)
+            if entry is None:
+                continue
+            holder = entry.get("answer")
+            if isinstance(holder, str):
+                item = _item(self._entry(holder) or {}, name)
+                found |= {name: item} if item is not None else {}
+                continue
+            while entry is not None and name not in found and len(found) < CHAIN_LIMIT:
+                found[name] = entry
+                name = str(entry.get("previous") or "")
+                entry = self._entry(name) if name else None
+        return found
+
+    def _put(self, name: str, entry: Json, size: int) -> None:
+        self._ledger.add(_write, (name, entry, int(self._clock())))
+        before = self._latest.pop(name, None)
+        self._bytes += size + _OVERHEAD - (before[1] if before else 0)
+        self._latest[name] = (entry, size + _OVERHEAD)
+        while self._bytes > MEMORY_BYTES:
+            self._bytes -= self._latest.popitem(last=False)[1][1]
+
+    def _entry(self, name: str) -> Json | None:
+        latest = self._latest.get(name)
+        if latest is not None:
+            return latest[0]
+        self._ledger.start()
+        rows = self._ledger.read("SELECT body FROM kept WHERE id = ?", (name,))
+        return msgspec.json.decode(rows[0][0]) if rows else None
+
+    def _keep_house(self, db: "sqlite3.Connection") -> None:
+        """Forget what is too old, and the oldest of what is too much."""
+        if time.monotonic() - self._trimmed < _TRIM_SECONDS:
+            return
+        self._trimmed = time.monotonic()
+        db.execute(_TOO_OLD, (int(self._clock()) - KEPT_SECONDS,))
+        rows, size = db.execute(_SIZE).fetchone()
+        while rows > KEPT_ROWS or size > self._kept_bytes:
+            db.execute(_OLDEST, (max(1, rows // 10),))
+            rows, size = db.execute(_SIZE).fetchone()
+
+
+def _write(db: "sqlite3.Connection", rows: list[tuple[str, Json, int]]) -> None:
+    """In the writer's thread. What cannot be written as JSON is left out."""
+    for name, entry, used in rows:
+        with suppress(msgspec.EncodeError, UnicodeEncodeError):
+            db.execute(_INSERT, (name, msgspec.json.encode(entry), used))
+
+
+def _item(entry: Json, name: str) -> Json | None:
+    items = cast("list[Json]", entry.get("items") or [])
+    return next((item for item in items if item.get("id") == name), None)

@@ -1,0 +1,277 @@
+"""The control plane against real sockets: catalogs, tiny requests, a running proxy, and what each may refuse."""
+
+import hmac
+import json
+import socket
+
+import pytest
+import trio
+
+from router import __version__
+from router.net.client.outbound import Outbound
+from router.net.control.calls import ControlError, Running, clean, fetch_models, probe, prove, serves_strangers, stream
+from router.net.control.request import BODY_LIMIT
+from router.settings import Secret
+
+from ..peers import KEY, backend, failure, listed, models, speaking
+
+TOKEN = Secret("t" * 43)
+
+
+def test_catalog_in_openai_form(peer):
+    """A catalog is read once with the bearer key and fairlead's own user agent; each name comes once, in order."""
+    peer.answers["/v1/models"] = listed("b", "a", "b")
+    assert models(backend(peer.root)) == ["b", "a"]
+    [(_, _, headers, _)] = peer.seen
+    assert headers["authorization"] == "Bearer sk-very-secret"
+    assert headers["user-agent"] == f"fairlead/{__version__}"
+    assert "x-api-key" not in headers
+
+
+def test_configured_headers_go_along(peer):
+    """With the catalog and with a test; they win over a version of ours and never over the key."""
+    peer.answers["/v1/models?limit=1000"] = listed("a")
+    peer.answers["/v1/messages"] = (200, {}, b'{"content":[{"type":"text","text":"Hi"}]}')
+    target = backend(peer.root, vendor="anthropic", protocols=("messages",))
+    way = Outbound(headers={"x-title": "fairlead", "anthropic-version": "2099-01-01", "x-api-key": "not-this"})
+    assert models(target, way=way) == ["a"]
+    assert trio.run(lambda: probe(target, KEY, "m", "messages", way=way)) == "Hi"
+    for _, _, headers, _ in peer.seen:
+        assert headers["x-title"] == "fairlead"
+        assert headers["anthropic-version"] == "2099-01-01"
+        assert headers["x-api-key"] == KEY.reveal()
+
+
+def test_catalog_in_anthropic_form_has_pages(peer):
+    """Anthropic's catalog is read with its header and its version, page after page."""
+    peer.answers["/v1/models?limit=1000"] = listed("claude-a", has_more=True, last_id="claude a&b")
+    peer.answers["/v1/models?limit=1000&after_id=claude%20a%26b"] = listed("claude-b", has_more=False)
+    assert models(backend(peer.root, "anthropic", ("messages",))) == ["claude-a", "claude-b"]
+    for _, _, headers, _ in peer.seen:
+        assert headers["x-api-key"] == "sk-very-secret"
+        assert headers["anthropic-version"] == "2023-06-01"
+        assert "authorization" not in headers
+
+
+def test_catalog_that_never_ends_is_cut(peer):
+    """A server that always has another page is not followed for ever."""
+    peer.answers["/v1/models"] = listed("a", has_more=True, last_id="a")
+    peer.answers["/v1/models?limit=1000&after_id=a"] = listed("a", has_more=True, last_id="a")
+    assert models(backend(peer.root)) == ["a"]
+    assert len(peer.seen) == 20
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [(b'[{"id":"a"}]', ["a"]), (b'{"data":null,"object":"list"}', []), (b'{"data":[]}', [])],
+)
+def test_other_forms_of_a_catalog(peer, body, names):
+    """A bare list, and a server without any model, are read too."""
+    peer.answers["/v1/models"] = (200, {}, body)
+    assert models(backend(peer.root)) == names
+
+
+def test_names_that_could_steer_a_terminal_are_left_out(peer):
+    """A catalog's names are plain text of at most 256 bytes; others are not listed."""
+    peer.answers["/v1/models"] = listed("ok", "", "a\x1b[31m", "a\nb", "a\u202eb", "x" * 257)
+    assert models(backend(peer.root)) == ["ok"]
+
+
+def test_gemini_names_are_those_requests_use(peer):
+    """Gemini lists `models/NAME`; requests say NAME."""
+    peer.answers["/v1/models"] = listed("models/gemini-3-pro")
+    assert models(backend(peer.root, "gemini")) == ["gemini-3-pro"]
+    assert models(backend(peer.root, "groq")) == ["models/gemini-3-pro"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "text"),
+    [
+        (
+            b'{"error":{"message":"Bad key sk-very-secret","code":"invalid_api_key","type":"x"}}',
+            "invalid_api_key",
+            "Bad",
+        ),
+        (b'{"type":"error","error":{"type":"authentication_error","message":"no"}}', "authentication_error", "no"),
+        (b'{"error":"plain"}', "", "plain"),
+        (b'{"message":"top","code":7}', "", "top"),
+        (b'{"detail":"Not authenticated"}', "", "Not authenticated"),
+        (b'{"error":{"message":"a\\u001b[2Jb\\u202ec"}}', "", "a [2Jbc"),
+        (b"", "", "gave no reason"),
+        (b"just text", "", "just text"),
+        (b"<html><body>portal</body></html>", "", "a web page"),
+        (b"[" * 100_000, "", "[[["),
+    ],
+)
+def test_refusal_is_in_the_providers_words(peer, body, code, text):
+    """A refusal carries status, code and message, cut to a line, without the key and control characters."""
+    peer.answers["/v1/models"] = (401, {}, body)
+    error = failure(lambda: fetch_models(backend(peer.root), KEY))
+    assert (error.status, error.code) == (401, code)
+    assert text in str(error)
+    assert str(error) == clean(str(error))
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ((302, {"location": "https://login.example/x?y"}, b""), r"redirects to login.example \(302\)"),
+        ((200, {"content-type": "text/html"}, b"<!doctype html>"), "sent a web page, not an API's answer"),
+        ((200, {}, b"  <html>"), "sent a web page"),
+        ((200, {}, b"hello"), "answered, but not in JSON"),
+        ((200, {}, b'{"models":[]}'), "sent no list of models"),
+        ((200, {}, b'{"data":[{"name":"a"}]}'), "sent no list of models"),
+        ((200, {}, b'{"error":{"message":"inside"}}'), "inside"),
+        ((200, {}, b" " * (BODY_LIMIT + 1)), "sent more than 8 MiB"),
+    ],
+)
+def test_answer_that_is_no_catalog_says_what_was_seen(peer, answer, text):
+    """What is no catalog is an error with its status and what it was; a redirect is named and not followed."""
+    peer.answers["/v1/models"] = answer
+    error = failure(lambda: fetch_models(backend(peer.root), KEY))
+    assert error.status == (None if len(answer[2]) > BODY_LIMIT else answer[0])
+    with pytest.raises(ControlError, match=text):
+        raise error
+    assert len(peer.seen) == 1
+
+
+def test_open_catalog_is_told_from_a_closed_one(peer):
+    """Whether a catalog needs the key is found out, since an open one does not prove the key."""
+    target = backend(peer.root)
+    peer.answers["/v1/models"] = lambda headers: listed("a") if "authorization" in headers else (401, {}, b"{}")
+    assert trio.run(serves_strangers, target) is False
+    peer.answers["/v1/models"] = listed("a")
+    assert trio.run(serves_strangers, target) is True
+    peer.answers["/v1/models"] = (503, {}, b"{}")
+    assert trio.run(serves_strangers, target) is None
+
+
+ANSWERS = {
+    "messages": ("/v1/messages", {"content": [{"type": "text", "text": "Hi"}]}),
+    "chat": ("/v1/chat/completions", {"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}),
+    "responses": ("/v1/responses", {"output": [{"type": "reasoning"}, {"content": [{"text": "Hi"}]}]}),
+}
+
+
+@pytest.mark.parametrize("protocol", ANSWERS)
+def test_tiny_request(peer, protocol):
+    """A probe is a real request of 16 tokens in the protocol, and gives back what the model said."""
+    path, answer = ANSWERS[protocol]
+    peer.answers[path] = (200, {}, json.dumps(answer).encode())
+    assert trio.run(probe, backend(peer.root), KEY, "some-model", protocol) == "Hi"
+    [(method, _, headers, body)] = peer.seen
+    assert (method, headers["content-type"]) == ("POST", "application/json")
+    assert headers.get("anthropic-version") == ("2023-06-01" if protocol == "messages" else None)
+    sent = json.loads(body)
+    assert sent["model"] == "some-model"
+    assert sent.get("max_tokens", sent.get("max_output_tokens")) == 16
+
+
+def test_tiny_request_to_openai(peer):
+    """OpenAI's newer models know max_completion_tokens only."""
+    path, answer = ANSWERS["chat"]
+    peer.answers[path] = (200, {}, json.dumps(answer).encode())
+    trio.run(probe, backend(peer.root, "openai"), KEY, "gpt-5", "chat")
+    assert json.loads(peer.seen[0][3])["max_completion_tokens"] == 16
+
+
+def test_answer_of_another_form_fails_the_probe(peer):
+    """A 200 that is not the protocol's answer does not count as one; one without text does."""
+    peer.answers["/v1/messages"] = (200, {}, b'{"choices":[]}')
+    error = failure(lambda: probe(backend(peer.root), KEY, "m", "messages"))
+    assert "does not have this protocol's form" in str(error)
+    peer.answers["/v1/messages"] = (200, {}, b'{"content":[]}')
+    assert trio.run(probe, backend(peer.root), KEY, "m", "messages") == ""
+
+
+def proof(headers, token=TOKEN):
+    digest = hmac.new(token.reveal().encode(), headers["x-fairlead-nonce"].encode(), "sha256").hexdigest()
+    return 200, {"x-fairlead-proof": digest}, b"{}"
+
+
+@pytest.fixture
+def proxy(peer):
+    """A peer that answers as a running proxy, and its URL."""
+    peer.url = peer.root.removesuffix("/v1")
+    peer.answers["/livez"] = proof
+    status = {
+        "schema": 1,
+        "version": "0.1.0",
+        "pid": 1,
+        "url": peer.url,
+        "uptime_s": 2.5,
+        "more": "later",
+        "backends": [{"name": "groq", "protocols": ["chat"], "enabled": True, "models": 1, "problem": None}],
+        "models": [{"id": "m", "backend": "groq", "protocols": ["chat"]}],
+    }
+    peer.answers["/status"] = (200, {}, json.dumps(status).encode())
+    return peer
+
+
+def test_listener_proves_itself_before_it_gets_the_token(proxy):
+    """A listener that knows the token is found; the proof costs a fresh nonce and never the token."""
+    assert trio.run(prove, proxy.url, TOKEN) is True
+    assert trio.run(prove, proxy.url, TOKEN) is True
+    nonces = [headers["x-fairlead-nonce"] for _, _, headers, _ in proxy.seen]
+    assert len(set(nonces)) == 2
+    assert all(TOKEN.reveal() not in str(seen) for seen in proxy.seen)
+
+
+def test_stranger_gets_no_token(proxy):
+    """A listener with another token, without a proof, or without HTTP is none of ours and is told nothing."""
+    proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
+    assert trio.run(prove, proxy.url, TOKEN) is False
+    proxy.answers["/livez"] = (200, {}, b"{}")
+    assert trio.run(prove, proxy.url, TOKEN) is False
+    assert {path for _, path, _, _ in proxy.seen} == {"/livez"}
+    with speaking(b"SSH-2.0\r\n") as root:
+        assert trio.run(prove, root, TOKEN) is False
+
+
+def test_nobody_there():
+    """No answer is told from a wrong one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert trio.run(prove, url, TOKEN) is None
+
+
+def test_calls_to_the_running_proxy(proxy):
+    """Status, reload and stop carry the token; what changes something is JSON."""
+    proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
+
+    async def talk():
+        running = Running(proxy.url, TOKEN)
+        status = await running.status()
+        assert (status.version, status.uptime_s, status.backends[0].name) == ("0.1.0", 2.5, "groq")
+        assert [(model.id, model.backend, model.protocols) for model in status.models] == [("m", "groq", ("chat",))]
+        await running.reload()
+        await running.stop()
+
+    trio.run(talk)
+    calls = [seen for seen in proxy.seen if seen[1] != "/livez"]
+    assert [path for _, path, _, _ in calls] == ["/status", "/admin/reload", "/admin/stop"]
+    assert all(headers["authorization"] == f"Bearer {TOKEN.reveal()}" for _, _, headers, _ in calls)
+    assert all(headers["content-type"] == "application/json" for method, _, headers, _ in calls if method == "POST")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"nope", b'{"schema":1}'])
+def test_status_of_another_form(proxy, body):
+    """A status that is not as documented is an error, not a crash."""
+    proxy.answers["/status"] = (200, {}, body)
+    with pytest.raises(ControlError, match="another form than expected"):
+        trio.run(Running(proxy.url, TOKEN).status)
+
+
+def test_refused_order(proxy):
+    """An order the proxy refuses is an error with its words."""
+    proxy.answers["/admin/reload"] = (409, {}, b'{"error":{"message":"config is broken"}}')
+    with pytest.raises(ControlError, match="config is broken"):
+        trio.run(Running(proxy.url, TOKEN).reload)
+
+
+def test_streamed_answer_is_read_to_its_end(peer):
+    """A streamed answer comes back whole, with its status and the time to its first byte."""
+    peer.answers["/v1/messages"] = (200, {"content-type": "text/event-stream"}, b"data: 1\n\n")
+    answer = trio.run(stream, f"{peer.root}/messages", {"accept": "text/event-stream"}, b"{}")
+    assert (answer.status, answer.body) == (200, b"data: 1\n\n")
+    assert answer.first_byte > 0

@@ -1,0 +1,26 @@
+"""Pieces of a body as one: what comes out is what went in, however large."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.net.server.body_buffer import LARGE, Gathered
+
+
+@given(st.lists(st.one_of(st.binary(max_size=9), st.integers(0, LARGE // 2).map(bytes))))
+def test_it_is_the_same(pieces):
+    """Small, large, and over the border between them; bytes in any case."""
+    gathered = Gathered()
+    for piece in pieces:
+        gathered.add(piece)
+    assert type(gathered.whole()) is bytes
+    assert gathered.whole() == b"".join(pieces)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_one_piece(kind):
+    """Whatever kind of piece the parser gives."""
+    gathered = Gathered()
+    gathered.add(kind(b"abc"))
+    assert gathered.whole() == b"abc"
+    assert type(gathered.whole()) is bytes

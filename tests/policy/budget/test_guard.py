@@ -1,0 +1,140 @@
+"""The guard's states and words, in virtual time."""
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.policy.budget import guard
+from router.policy.budget.budgets import ALL, DOLLAR, BookView, Budget, Purse, Term, term
+from router.policy.budget.guard import Halt, budget_lines, held_up, refusal, rules_of, scopes_of, state_of
+from router.settings import Frozen, Settings
+from router.settings.tables import BackendOptions
+
+NOW = 1_795_243_000.0
+
+
+def purse(limit=5 * DOLLAR, **view):
+    """A day's purse, as it stands in the file."""
+    found = Purse(Budget(ALL, "day", "usd", limit), term("day", NOW))
+    found.heard(0, BookView(**view), settled=True)
+    return found
+
+
+def test_nothing_to_guard():
+    """Without a budget or allowed classes, or switched off, there are no rules at all."""
+    assert rules_of(Settings()) is None
+    assert rules_of(Settings(guard_behavior="warn", guard_cooldown=5.0, guard_unpriced="refuse")) is None
+    assert rules_of(Settings(guard_enabled=False, guard_day_usd=5.0)) is None
+
+
+def test_every_budget_of_the_settings():
+    """Each key is a budget of its scope, in the unit's smallest parts."""
+    options = BackendOptions(budget_day_usd=0.5, budget_month_tokens=7)
+    rules = rules_of(
+        Settings(
+            guard_day_usd=5.0,
+            guard_month_usd=100.0,
+            guard_day_tokens=10,
+            guard_month_tokens=20,
+            guard_accounts_day_usd=Frozen({"groq/work": 2.0}),
+            guard_accounts_month_usd=Frozen({"groq/work": 9.0}),
+            guard_tags_day_usd=Frozen({"night": 3.0}),
+            guard_tags_month_usd=Frozen({"night": 4.0}),
+            backends=Frozen({"groq": options, "box": BackendOptions()}),
+        )
+    )
+    assert {*rules.budgets} == {
+        Budget(ALL, "day", "usd", 5 * DOLLAR),
+        Budget(ALL, "month", "usd", 100 * DOLLAR),
+        Budget(ALL, "day", "tokens", 10),
+        Budget(ALL, "month", "tokens", 20),
+        Budget("backend groq", "day", "usd", DOLLAR // 2),
+        Budget("backend groq", "month", "tokens", 7),
+        Budget("account groq/work", "day", "usd", 2 * DOLLAR),
+        Budget("account groq/work", "month", "usd", 9 * DOLLAR),
+        Budget("tag night", "day", "usd", 3 * DOLLAR),
+        Budget("tag night", "month", "usd", 4 * DOLLAR),
+    }
+    assert len(rules.budgets_of(scopes_of("box", "main"))) == 4
+    assert len(rules.budgets_of(scopes_of("groq", "work"))) == 8
+    assert len(rules.budgets_of(scopes_of("groq", "home"))) == 6
+    assert len(rules.budgets_of(scopes_of("groq", "home", "night"))) == 8
+    assert len(rules.budgets_of(scopes_of("groq", "home", "day"))) == 6
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1, 1e6))
+def test_a_halt_ends_whatever_the_clock_does(moved, cooldown):
+    """It holds for its cooldown and no longer: a clock that is set back far ends it, one set forward too."""
+    halt = Halt(ALL, NOW, NOW + cooldown, "why", "req_1")
+    held = halt.holds(NOW + moved)
+    assert held == (-60 <= moved < cooldown) or abs(moved + 60) < 1e-3 or abs(moved - cooldown) < 1e-3
+    assert halt.holds(NOW)
+    assert not halt.holds(NOW + 365 * 86_400)
+    assert not halt.holds(NOW - 365 * 86_400)
+
+
+def test_a_halt_is_for_its_scope():
+    """That of a backend or an account leaves others alone; that of all stops all."""
+    halts = [Halt("backend groq", NOW, NOW + 60, "a", "r"), Halt("account box/work", NOW, NOW + 60, "b", "r")]
+    assert held_up(halts, scopes_of("groq", "main"), NOW) is halts[0]
+    assert held_up(halts, scopes_of("box", "work"), NOW) is halts[1]
+    assert held_up(halts, scopes_of("box", "home"), NOW) is None
+    assert held_up([*halts, Halt(ALL, NOW, NOW + 60, "c", "r")], scopes_of("box", "home"), NOW).reason == "c"
+    assert held_up(halts, scopes_of("groq", "main"), NOW + 60) is None
+
+
+@pytest.mark.parametrize(
+    ("halts", "warnings", "share", "state"),
+    [
+        ([], [], 0.0, "running"),
+        ([], [], 0.79, "running"),
+        ([], [], 0.8, "warned"),
+        ([], [NOW + 1], 0.1, "warned"),
+        ([], [NOW], 0.1, "running"),
+        ([NOW + 1], [], 0.1, "halted"),
+        ([NOW + 1], [NOW + 1], 2.0, "halted"),
+        ([NOW], [], 2.0, "warned"),
+    ],
+)
+def test_the_table_of_states(halts, warnings, share, state):
+    """Each row of the table at the top of the file. halts, warnings: until when."""
+    made = [[Halt(ALL, NOW - 60, until, "why", "req_1") for until in untils] for untils in (halts, warnings)]
+    assert state_of(*made, [share], NOW) == state
+
+
+def test_why_a_budget_trips():
+    """What is spent and what is reserved are told apart, with the budget's own name."""
+    found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
+    used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
+    assert guard.used_up(found) == used
+    assert guard.used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.tripped(found, NOW) == f"{used} and begins anew at {guard.clock(found.term.end, NOW)}"
+    found.term = Term("day 9999-12-31", NOW, math.inf)
+    assert guard.tripped(found, NOW) == used
+    assert guard.nearly_used(found) == "80 % of the day budget of $5.00 is spent"
+
+
+def test_what_a_caller_is_told():
+    """Until when, why, which request, and the command that ends it."""
+    text = refusal(Halt(ALL, NOW, NOW + 1800, "the day budget of $5.00 is used up", "req_7"), NOW)
+    assert guard.clock(NOW + 1800, NOW) in text
+    assert "req_7" in text
+    assert text.endswith("fairlead resume")
+    assert len(guard.clock(NOW + 3 * 86_400, NOW)) == len("2026-11-24 18:30")
+
+
+def test_what_the_status_shows():
+    """Amounts in whole dollars, and when the budget renews."""
+    [line] = budget_lines({"x": purse(spent=DOLLAR, others=DOLLAR, idle=0)})
+    assert (line["limit"], line["spent"], line["reserved"]) == (5.0, 1.0, 1.0)
+    assert line["renews"] > NOW
+
+
+def test_rules_are_compared_by_what_they_say():
+    """A reload that changes nothing of the guard is none for it."""
+    settings = Settings(guard_day_usd=5.0)
+    assert rules_of(settings) == rules_of(dataclasses.replace(settings, port=1))
+    assert rules_of(settings) != rules_of(dataclasses.replace(settings, guard_day_usd=6.0))

@@ -1,0 +1,113 @@
+"""What a request cost: the user's prices, then the library's, else nothing."""
+
+from datetime import UTC, datetime
+
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.policy.budget import prices as module
+from router.policy.budget.prices import Prices, Tokens
+from router.settings.tables import Price
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+TOKENS = Tokens(input=1840, output=2205, cache_read=96_210, cache_write=3100)
+ANTHROPIC = "https://api.anthropic.com/v1"
+
+
+def cost(root, model, tokens=TOKENS, own=None):
+    return Prices().cost(root, model, tokens, AT.timestamp(), own or {})
+
+
+def test_the_fast_way_is_the_librarys():
+    """For every model of the data that has rates for all counts, both sums agree to the billionth of a dollar."""
+    compared = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            rates = module._rates(model.get_prices(AT))
+            if rates is not None:
+                assert abs(rates.cost(TOKENS) - module._summed(provider, model, TOKENS, AT)) <= 1, model.id
+                compared += 1
+    assert compared > 500
+
+
+def test_tiers_are_the_librarys():
+    """So they do on both sides of every border between tiers, wherever the input stands."""
+    compared = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            rates = module._rates(model.get_prices(AT))
+            for step in getattr(rates, "rates", ()):
+                for size in (step.beyond - 1, step.beyond, step.beyond + 1, step.beyond * 2):
+                    for tokens in (Tokens(input=size, output=7), Tokens(output=7, cache_read=size - 9, cache_write=9)):
+                        if size > 9:
+                            assert abs(rates.cost(tokens) - module._summed(provider, model, tokens, AT)) <= 1, model.id
+                            compared += 1
+    assert compared > 500
+
+
+def test_a_known_model():
+    """Input, output and both sides of the cache have their own price; where it is from is said."""
+    found, source = cost(ANTHROPIC, "claude-opus-4-5")
+    assert found == 1840 * 5_000 + 2205 * 25_000 + 96_210 * 500 + 3100 * 6_250
+    assert source.startswith("genai-prices ")
+
+
+def test_tiers():
+    """A long request costs more a token than a short one."""
+    google = "https://generativelanguage.googleapis.com/v1beta/openai"
+    short, _ = cost(google, "gemini-2.5-pro", Tokens(input=1000))
+    long, _ = cost(google, "gemini-2.5-pro", Tokens(input=1_000_000))
+    assert long > short * 1500
+
+
+@pytest.mark.parametrize(
+    ("root", "model"),
+    [
+        (ANTHROPIC, "no-such-model"),
+        ("http://127.0.0.1:11434/v1", "gpt-5"),
+        ("https://gateway.example/v1", "gpt-5"),
+        ("https://api.openai.com.evil.example/v1", "gpt-5"),
+        ("", "gpt-5"),
+        (ANTHROPIC, ""),
+    ],
+)
+def test_unknown_is_unpriced(root, model):
+    """Neither the model's name alone nor a strange host makes a price."""
+    assert cost(root, model) == (None, "")
+
+
+def test_own_prices_win():
+    """Also for what the library knows, and whatever the case; the cache costs as input where it has no price."""
+    own = {"claude-opus-4-5": Price(input=1.0, output=2.0), "mine": Price(input=1, output=0, cache_read=0.0)}
+    read = 1840 + 96_210 + 3100
+    assert cost(ANTHROPIC, "Claude-Opus-4-5", own=own) == (read * 1000 + 2205 * 2000, "config.toml")
+    assert cost("http://127.0.0.1/v1", "mine", own=own) == ((1840 + 3100) * 1000, "config.toml")
+
+
+def test_half_a_price():
+    """It counts where it is enough; what lacks a rate that is needed has no price."""
+    own = {"mine": Price(input=2.5)}
+    assert cost(ANTHROPIC, "mine", Tokens(input=4, cache_read=4), own) == (20_000, "config.toml")
+    assert cost(ANTHROPIC, "mine", TOKENS, own) == (None, "")
+
+
+@given(st.lists(st.text(max_size=20), max_size=30))
+def test_any_name_can_be_asked_for(names):
+    """No name is an error."""
+    prices = Prices()
+    for name in names:
+        found, source = prices.cost(ANTHROPIC, name, TOKENS, AT.timestamp(), {})
+        assert (found is None) == (source == "")
+
+
+def test_memory_is_bounded():
+    """Any number of names leaves a bounded number of rates behind, and none in the library."""
+    prices = Prices()
+    before = len(get_snapshot()._lookup_cache)
+    for number in range(3000):
+        prices.cost(ANTHROPIC, f"model-{number}", TOKENS, AT.timestamp(), {})
+    assert len(prices._known) <= module.KNOWN_LIMIT
+    assert len(get_snapshot()._lookup_cache) == before
+    assert len(get_snapshot()._provider_cache) + len(get_snapshot()._provider_misses) < 100

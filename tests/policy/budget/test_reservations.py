@@ -1,0 +1,263 @@
+"""Several processes with one budget, at random: overspend is bounded, nothing is lost, nobody starves."""
+
+import os
+import random
+
+from router.policy.budget.budgets import ALL, BookView, Budget, Sold, share
+from router.policy.budget.reservations import Tally, by_size
+
+LIMIT = 100_000
+BUDGET = Budget(ALL, "day", "tokens", LIMIT)
+NOW = 1_795_219_200.0 + 3600
+MODEL = ("https://x", "m")
+
+
+class File:
+    """What history.db does for the budget, in virtual time."""
+
+    def __init__(self):
+        self.spent = 0
+        self.shares = {}
+
+    def view(self, name):
+        others = [share for other, share in self.shares.items() if other != name]
+        return BookView(
+            spent=self.spent,
+            held=self.shares[name][0] if name in self.shares else 0,
+            others=sum(held for held, _, _ in others),
+            idle=sum(max(0, held - running) for held, running, _ in others),
+            wanted=any(wanted for _, _, wanted in others),
+        )
+
+    def write(self, name, claims, booked):
+        self.shares.pop(name, None)
+        self.spent += booked
+        for claim in claims.values():
+            held = share(
+                limit=LIMIT,
+                spent=self.spent,
+                others=sum(held for held, _, _ in self.shares.values()),
+                keep=claim.keep,
+                needed=claim.needed,
+                processes=len(self.shares) + 1,
+            )
+            self.shares[name] = (held, claim.running, held < claim.keep + claim.needed)
+
+
+class Process:
+    """One process: admits what its tally lets, and tells the file in two steps, as a slow disk would."""
+
+    def __init__(self, name, file):
+        self.name, self.file, self.tally = name, file, Tally()
+        self.turn = self.count = 0
+        self.running, self.waiting, self.flight = {}, [], None
+        self.unbooked = self.settled = self.dearest = 0
+
+    def admit(self, size):
+        """Let a request go if there is room; else it waits for the next round."""
+        wanted = self.tally.wanted([BUDGET], Sold(input=size), None, MODEL, NOW)
+        if self.tally.short(wanted):
+            self.waiting = [*self.waiting[-5:], wanted]
+            return False
+        [(book, amount)] = wanted.amounts.items()
+        purse = self.tally.purses[book]
+        # As far as it knows there is room; what it knows is what it heard last.
+        assert purse.view.spent + purse.view.others + purse.outstanding < LIMIT
+        self.count += 1
+        self.tally.reserve(str(self.count), wanted)
+        self.running[str(self.count)] = amount
+        self.dearest = max(self.dearest, amount)
+        return True
+
+    def finish(self, share):
+        """A request ends, having used a share of what was reserved for it."""
+        if not self.running:
+            return
+        name, amount = self.running.popitem()
+        used = int(amount * share)
+        assert self.tally.settle(name, Sold(output=used)) is not None
+        self.unbooked += used
+        self.settled += used
+
+    def finish_all(self):
+        """Nothing runs any more."""
+        while self.running:
+            self.finish(1.0)
+
+    def begin(self, *, give_back=False):
+        """A round sets out."""
+        if self.flight is None:
+            self.turn += 1
+            waiting, self.waiting = self.waiting, []
+            give_back = give_back and not self.running and not self.unbooked
+            claims = self.tally.begin(self.turn, [BUDGET], waiting, give_back=give_back, now=NOW)
+            self.flight, self.unbooked = (claims, self.unbooked), 0
+
+    def end(self):
+        """It is written, and heard of."""
+        if self.flight is not None:
+            claims, booked = self.flight
+            self.flight = None
+            self.file.write(self.name, claims, booked)
+            self.hear()
+
+    def round(self):
+        """A whole round, after the one that may be under way."""
+        self.end()
+        self.begin()
+        self.end()
+
+    def hear(self):
+        """What stands in the file is looked at."""
+        turn = self.turn - (self.flight is not None)
+        [book] = self.tally.purses or [None]
+        self.tally.heard(turn, {book: self.file.view(self.name)} if book else {}, self.turn)
+
+    @property
+    def out(self):
+        """What it has reserved, or spent and not booked."""
+        flying = self.flight[1] if self.flight is not None else 0
+        return sum(self.running.values()) + self.unbooked + flying
+
+
+WORDS = ("admit", "admit", "admit", "finish", "finish", "begin", "end", "round", "hear", "park")
+HISTORIES = int(os.environ.get("GUARD_HISTORIES", "150"))
+
+
+class History:
+    """Four processes that do what chance says."""
+
+    def __init__(self, seed):
+        self.chance = random.Random(seed)
+        self.file = File()
+        self.processes = [Process(str(number), self.file) for number in range(4)]
+        self.dearest = self.lost = self.settled = 0
+        # Some spend little of what they reserve, some all of it; some ask for much at once.
+        self.part, self.size = self.chance.choice((0.02, 0.5, 1.0)), self.chance.choice((100, 3000, 40_000))
+
+    def step(self):
+        """One event in one of them; now and then one dies."""
+        one = self.chance.choice(self.processes)
+        if self.chance.random() < 0.005:
+            self.die(one)
+            return
+        word = self.chance.choice(WORDS)
+        if word == "admit":
+            one.admit(self.chance.randint(1, self.size))
+        elif word == "finish":
+            one.finish(self.chance.uniform(0, self.part))
+        elif word == "park":
+            one.begin(give_back=True)
+        elif word == "round":
+            one.round()
+        else:
+            getattr(one, word)()
+
+    def die(self, one):
+        """A process ends without a word; the next one that writes finds its share free."""
+        self.lost += one.unbooked + (one.flight[1] if one.flight else 0)
+        self.settled += one.settled
+        self.dearest = max(self.dearest, one.dearest)
+        self.file.shares.pop(one.name, None)
+        self.processes[self.processes.index(one)] = Process(one.name, self.file)
+
+    def check(self):
+        """No more is out than the budget and one request of each process."""
+        bound = LIMIT + sum(max(one.dearest, self.dearest) for one in self.processes)
+        assert self.file.spent + sum(one.out for one in self.processes) <= bound
+
+
+def test_overspend_is_bounded():
+    """Booked, unbooked and reserved together never pass the budget by more than one request of each process, however
+    rounds, looks, ends and deaths of processes interleave; and what is booked is what was used, to the token."""
+    for seed in range(HISTORIES):
+        history = History(seed)
+        for _ in range(400):
+            history.step()
+            history.check()
+        for one in history.processes:
+            one.round()
+        used = history.settled + sum(one.settled for one in history.processes)
+        assert history.file.spent == used - history.lost
+
+
+def test_nobody_starves():
+    """While less is spent than the budget, each process has room again after some rounds, whatever was; a
+    request waits for 200 of them."""
+    for seed in range(HISTORIES):
+        history = History(seed)
+        for _ in range(200):
+            history.step()
+        for one in history.processes:
+            one.end()
+        for one in history.processes:
+            rounds = 0
+            while not one.admit(10) and history.file.spent < LIMIT:
+                rounds += 1
+                assert rounds < 30
+                for other in history.processes:
+                    other.finish_all()
+                    other.round()
+
+
+def test_a_process_alone_needs_nobody():
+    """With one process, room is asked for a few times only, and ends at the budget."""
+    file = File()
+    one = Process("a", file)
+    rounds = 0
+    while file.spent < LIMIT:
+        if one.admit(100):
+            one.finish(1.0)
+        else:
+            one.begin()
+            one.end()
+            rounds += 1
+    assert rounds < 15
+    assert file.spent == LIMIT
+
+
+def test_estimates_follow_what_requests_use():
+    """A request that used more is remembered at once, one that used less by and by."""
+    tally = Tally()
+    size = by_size(3600, bytes_per_token=3.6)
+
+    def estimate():
+        [amount] = tally.wanted([BUDGET], size, None, MODEL, NOW).amounts.values()
+        return amount
+
+    def use(tokens):
+        tally.reserve("a", tally.wanted([BUDGET], size, None, MODEL, NOW))
+        tally.settle("a", Sold(output=tokens))
+
+    assert estimate() == 2000
+    use(6000)
+    assert estimate() == 6000
+    for _ in range(30):
+        use(500)
+    assert 500 <= estimate() < 520
+
+
+def test_a_reservation_counts_where_it_was_made():
+    """A request that ends after midnight counts for the day it was let go in, and that day is kept until then."""
+    tally = Tally()
+    wanted = tally.wanted([BUDGET], Sold(input=10), None, MODEL, NOW)
+    [before] = wanted.amounts
+    tally.reserve("a", wanted)
+    tally.begin(1, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    assert len(tally.purses) == 2
+    assert tally.settle("a", Sold(output=7)) == (before,)
+    tally.begin(2, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    tally.heard(2, {book: BookView() for book in tally.purses}, 2)
+    tally.begin(3, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    assert before not in tally.purses
+
+
+def test_other_limits():
+    """After a change of the settings nothing that was granted before is used."""
+    file = File()
+    one = Process("a", file)
+    one.begin()
+    one.end()
+    assert one.admit(10)
+    one.tally.withdraw()
+    assert not one.admit(10)

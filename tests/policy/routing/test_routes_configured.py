@@ -1,0 +1,169 @@
+"""Routes of a full configuration: forced models, aliases, shortcuts, prefixes and rules."""
+
+import pytest
+
+from router.backends import Backend
+from router.errors import BadRequest, UnknownModel
+from router.ir import Facts
+from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.routes import Table, decide
+from router.settings.tables import Condition, Edits, Rule
+
+from .tables import (
+    ANY_CLAUDE,
+    BY_PREFIX,
+    CLAUDE,
+    EDITS,
+    FAMILIES,
+    GONE,
+    GPT,
+    LOCAL,
+    LONG,
+    OPENAI,
+    RENAME,
+    SMALL,
+    TO_OPUS,
+    full_table,
+    table,
+)
+
+BIG = Traits({}, None, 1_000_000, None)
+
+# What is configured, the request, and what comes of it: backend, name sent, the step that found the backend, and the
+# alias and the rule that were used.
+GOLDEN = [
+    # 0: forced
+    ({"model": "qwen/qwen3"}, "claude-opus-5", ("router", "qwen/qwen3", "catalog", "", "")),
+    ({"model": "openai:gpt-5"}, "claude-opus-5", ("openai", "gpt-5", "prefix", "", "")),
+    ({"model": "best"}, "gpt-oss", ("claude", "claude-opus-5", "catalog", "best", "")),
+    ({"model": "opus"}, "gpt-oss", ("claude", "claude-opus-5", "catalog", "opus", "")),
+    ({"model": "qwen/qwen3"}, "claude-haiku-4-5", ("router", "qwen/qwen3", "catalog", "", "")),
+    ({"model": "qwen/qwen3", "fast_model": "gpt-oss"}, "claude-haiku-4-5", ("local", "gpt-oss", "catalog", "", "")),
+    ({"model": "qwen/qwen3", "fast_model": "gpt-oss"}, "o4-mini", ("local", "gpt-oss", "catalog", "", "")),
+    ({"model": "qwen/qwen3", "fast_model": "gpt-oss"}, "haiku45", ("local", "gpt-oss", "catalog", "", "")),
+    ({"model": "qwen/qwen3", "fast_model": "gpt-oss"}, "gemini-2.5-pro", ("router", "qwen/qwen3", "catalog", "", "")),
+    ({"fast_model": "gpt-oss"}, "claude:haiku[1m]", ("local", "gpt-oss", "catalog", "", "")),
+    ({"fast_model": "gpt-oss"}, "claude-opus-5", ("claude", "claude-opus-5", "catalog", "", "")),
+    # 1: aliases in any case, one step, before real names
+    ({}, "FAST", ("openai", "gpt-5", "prefix", "FAST", "")),
+    ({}, "gpt-5", ("claude", "claude-opus-4-8", "catalog", "gpt-5", "")),
+    ({}, "best", ("claude", "claude-opus-5", "catalog", "best", "")),
+    ({"default": "local"}, "a", ("local", "b", "default", "a", "")),
+    ({"default": "local"}, "b", ("local", "a", "default", "b", "")),
+    ({"default": "local"}, "self", ("local", "self", "default", "self", "")),
+    # 1: shortcuts and pins
+    ({}, "opus", ("claude", "claude-opus-5", "catalog", "opus", "")),
+    ({}, "Opus[1m]", ("claude", "claude-opus-5", "catalog", "Opus[1m]", "")),
+    ({}, "sonnet[1m]", ("router", "claude-sonnet-5[1m]", "catalog", "sonnet[1m]", "")),
+    ({}, "sonnet", ("router", "claude-sonnet-5", "catalog", "sonnet", "")),
+    ({}, "opus46", ("claude", "claude-opus-4-6-20260101", "catalog", "opus46", "")),
+    ({}, "opus48[1m]", ("claude", "claude-opus-4-8", "catalog", "opus48[1m]", "")),
+    ({"default": "local"}, "opus47", ("local", "opus47", "default", "", "")),
+    ({}, "claude-opus-5[1m]", ("claude", "claude-opus-5", "catalog", "", "")),
+    ({}, "claude-opus-99[1m]", ("claude", "claude-opus-99", "family", "", "")),
+    ({"default": "local"}, "mystery[1m]", ("local", "mystery[1m]", "default", "", "")),
+    # 2: prefixes, in any case; `claude:` is the Anthropic backend
+    ({}, "Router:anything:x", ("router", "anything:x", "prefix", "", "")),
+    ({}, "router:opus", ("router", "anthropic/claude-opus-5", "prefix", "", "")),
+    ({}, "router:sonnet[1m]", ("router", "claude-sonnet-5[1m]", "prefix", "", "")),
+    ({}, "claude:claude-opus-5[1m]", ("claude", "claude-opus-5", "prefix", "", "")),
+    ({}, "local:mystery[1m]", ("local", "mystery[1m]", "prefix", "", "")),
+    ({}, "openai:opus", ("openai", "opus", "prefix", "", "")),
+    ({"routes": [ANY_CLAUDE]}, "claude:claude-opus-5", ("claude", "claude-opus-5", "prefix", "", "")),
+    # 3: rules, the first that applies
+    ({"routes": [LONG, ANY_CLAUDE]}, "claude-opus-5", ("router", "claude-opus-5", "rule", "", "any claude")),
+    ({"routes": [LONG, ANY_CLAUDE], "traits": BIG}, "claude-opus-5", ("local", "llama3:8b", "rule", "", "long")),
+    ({"routes": [ANY_CLAUDE]}, "CLAUDE-X", ("router", "CLAUDE-X", "rule", "", "any claude")),
+    ({"routes": [ANY_CLAUDE]}, "best", ("router", "claude-opus-5", "rule", "best", "any claude")),
+    ({"routes": [GONE, ANY_CLAUDE]}, "claude-opus-5", ("router", "claude-opus-5", "rule", "", "any claude")),
+    ({"routes": [GONE]}, "claude-opus-5", ("claude", "claude-opus-5", "catalog", "", "")),
+    ({"routes": [RENAME]}, "old-1", ("openai", "gpt-5", "catalog", "", "rename")),
+    ({"routes": [TO_OPUS]}, "draft", ("claude", "claude-opus-5", "rule", "", "to opus")),
+    ({"routes": [BY_PREFIX]}, "odd", ("local", "x:y", "prefix", "", "by prefix")),
+    ({"routes": [SMALL]}, "claude-haiku-4-5", ("claude", "claude-opus-4-6-20260101", "catalog", "", "small")),
+    ({"routes": [EDITS]}, "gpt-oss", ("local", "gpt-oss", "catalog", "", "edits")),
+    # a rule does not rename what is forced; one that only says where, or edits, still applies
+    ({"routes": [RENAME], "model": "old-1", "default": "local"}, "x", ("local", "old-1", "default", "", "")),
+    ({"routes": [ANY_CLAUDE], "model": "claude-opus-5"}, "x", ("router", "claude-opus-5", "rule", "", "any claude")),
+    # a backend named like a family
+    ({"backends": (OPENAI, GPT)}, "gpt:5", ("gpt", "5", "prefix", "", "")),
+    ({"backends": (OPENAI, GPT)}, "gpt-7", ("openai", "gpt-7", "family", "", "")),
+    ({"backends": (LOCAL, Backend(name="llama3", root="http://x/v1", protocols=("chat",)))}, "llama3:8b",
+     ("llama3", "8b", "prefix", "", "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_options", "model", "wanted"), GOLDEN)
+def test_the_golden_rows(given_options, model, wanted):
+    """Every step and tie; the same with a trace, whose last word is the step that decided."""
+    facts = Facts("messages", model, stream=False, generates=True)
+    traits = given_options.get("traits", NO_TRAITS)
+    found = decide(facts, full_table(**given_options), traits)
+    assert (found.backend.name, found.model, found.why, found.alias, found.rule) == wanted
+    assert found.renamed == (found.model != model)
+    trace = []
+    assert decide(facts, full_table(**given_options), traits, trace) == found
+    assert any(step.took and step.step == found.why for step in trace) or found.rule
+    assert [step.rule for step in trace if step.step == "rule" and step.took] == ([found.rule] if found.rule else [])
+
+
+def test_only_text_generation_is_forced():
+    """Counting tokens, embeddings and lists keep their model."""
+    forced = full_table(model="gpt-oss", fast_model="gpt-oss", aliases={})
+    facts = Facts("messages", "claude-opus-5", stream=False)
+    assert decide(facts, forced).model == "claude-opus-5"
+    assert decide(Facts(None, None, stream=False, generates=True), table(OPENAI)).model is None
+
+
+def test_a_listed_name_is_no_shortcut():
+    """Someone's own model may be called opus; the user's alias still comes before it."""
+    listed = {"local": ("opus", "sonnet46"), "claude": ("claude-opus-5", "claude-sonnet-4-6")}
+    facts = Facts("chat", "opus", stream=False)
+    assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES)).model == "opus"
+    assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES, aliases={"OPUS": "claude-opus-5"})).alias == "opus"
+    pinned = Facts("chat", "sonnet46", stream=False)
+    assert decide(pinned, Table((LOCAL, CLAUDE), listed, FAMILIES)).backend is LOCAL
+
+
+def test_claude_is_the_anthropic_backend():
+    """The one of that name, else the first of that vendor; a backend called claude is itself."""
+    named = Backend(name="anthropic", root="https://a/v1", protocols=("messages",), vendor="anthropic")
+    other = Backend(name="work", root="https://w/v1", protocols=("messages",), vendor="anthropic")
+    own = Backend(name="claude", root="https://o/v1", protocols=("chat",))
+    facts = Facts("messages", "claude:m", stream=False)
+    for backends, wanted in (((other, named), named), ((other,), other), ((named, own), own)):
+        assert decide(facts, Table(backends, {}, FAMILIES)).backend is wanted
+    with pytest.raises(UnknownModel):
+        decide(facts, Table((OPENAI,), {}, FAMILIES))
+
+
+def test_a_rule_carries_its_edits():
+    """And nothing when it has none, so that a body need not be looked at."""
+    facts = Facts("messages", "gpt-oss", stream=False)
+    assert decide(facts, full_table(routes=[EDITS])).edits == Edits(effort="low")
+    assert decide(Facts("messages", "old-1", stream=False), full_table(routes=[RENAME])).edits is None
+
+
+def test_what_hangs_on_catalogs_floats():
+    """A shortcut may mean another model once all catalogs are read, wherever it stands; a name does not."""
+    rule = Rule(name="r", when=Condition(model="draft"), model="opus")
+    for model, floats in [("opus", True), ("best", True), ("claude:opus", True), ("draft", True), ("opus99", True),
+                          ("claude-opus-5", False), ("claude:x", False), ("Fast", False)]:  # fmt: skip
+        facts = Facts("messages", model, stream=False)
+        assert decide(facts, full_table(routes=[rule], default="local")).floats is floats, model
+
+
+def test_a_name_that_stands_for_nothing():
+    """The 404 names both, and for a shortcut the family's newest models."""
+    facts = Facts("messages", "quick", stream=False)
+    with pytest.raises(UnknownModel, match="'zzz', which 'quick' stands for"):
+        decide(facts, full_table(aliases={"quick": "zzz"}))
+    with pytest.raises(UnknownModel, match=r"'opus47'\. Nearest: claude-opus-5 \(claude\), claude-opus-4-8 \(claude\)"):
+        decide(Facts("messages", "opus47", stream=False), full_table())
+
+
+@pytest.mark.parametrize("model", ["[1m]", ":", "::", ":x", "x:", "[1m]:[1m]", "\u2028", "a" * 256, " ", "*", "opus:"])
+def test_weird_names(model):
+    """They are names like others: known to nobody, and nobody's fault."""
+    with pytest.raises((UnknownModel, BadRequest)):
+        decide(Facts("messages", model, stream=False, generates=True), full_table(routes=[LONG, RENAME, SMALL]))

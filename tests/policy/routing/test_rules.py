@@ -1,0 +1,106 @@
+"""What a rule asks: every condition given must hold, and what is lacking is said in words."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.ir import Facts
+from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.rules import glob, ready
+from router.settings.tables import Condition, Edits, Rule
+from router.wire.peek import peek
+
+BODY = (
+    b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'
+    b'[{"type":"image","source":{}}]}]}'
+)
+FULL = Traits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
+
+
+def unmet(traits=NO_TRAITS, **when):
+    facts = Facts("messages", "claude-opus-5", stream=False)
+    return ready(Rule(name="r", when=Condition(**when))).unmet("claude-opus-5", facts, traits)
+
+
+@pytest.mark.parametrize(
+    ("when", "full", "empty"),
+    [
+        ({}, None, None),
+        ({"protocol": "messages"}, None, None),
+        ({"protocol": "chat"}, "needs protocol chat", "needs protocol chat"),
+        ({"model": "CLAUDE-*"}, None, None),
+        ({"model": "gpt-*"}, "needs model gpt-*", "needs model gpt-*"),
+        ({"client": "Claude-Code"}, None, "needs client claude-code"),
+        ({"client": "codex"}, "needs client codex", "needs client codex"),
+        ({"tokens_over": 9_999}, None, "needs > 9,999 tokens"),
+        ({"tokens_over": 10_000}, "needs > 10k tokens", "needs > 10k tokens"),
+        ({"tokens_over": 0}, None, "needs > 0 tokens"),
+        ({"tokens_under": 10_001}, None, None),
+        ({"tokens_under": 10_000}, "needs < 10k tokens", None),
+        ({"tools": True}, None, "needs tools"),
+        ({"tools": False}, "needs a request without tools", None),
+        ({"images": True}, None, "needs images"),
+        ({"images": False}, "needs a request without images", None),
+        ({"thinking": True}, None, "needs thinking"),
+        ({"thinking": False}, "needs a request without thinking", None),
+        ({"model": "gpt-*", "tools": True}, "needs model gpt-*", "needs model gpt-*"),
+        ({"model": "claude-*", "tools": True, "tokens_over": 20_000}, "needs > 20k tokens", "needs > 20k tokens"),
+    ],
+)
+def test_each_condition(when, full, empty):
+    """Against a request that has everything, and one that has nothing."""
+    assert (unmet(FULL, **when), unmet(**when)) == (full, empty)
+
+
+def test_an_unknown_client_is_said():
+    """A rule that can never apply says what is known."""
+    assert "known are claude-code" in unmet(FULL, client="emacs")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "wanted"),
+    [
+        ("*", "", True),
+        ("claude-*", "Claude-Opus-5", True),
+        ("claude-?", "claude-55", False),
+        ("*[1m]", "claude-opus-5[1m]", True),
+        ("*[1m]", "claude-opus-1", False),
+        ("gpt-5", "gpt-5x", False),
+        ("gpt.5", "gptx5", False),
+        ("*/qwen*", "org/Qwen3:8b", True),
+        ("(a|b)", "a", False),
+        ("é*", "ÉA", True),
+    ],
+)
+def test_a_glob(pattern, name, wanted):
+    """`*` and `?` in any case; brackets, dots and the rest are themselves."""
+    assert (glob(pattern).match(name) is not None) is wanted
+
+
+def test_no_glob_backtracks():
+    """However many stars a rule has, a name of the greatest length is read in no time."""
+    match = glob("*a" * 60 + "b").match
+    began = time.perf_counter()
+    assert match("a" * 256) is None
+    assert time.perf_counter() - began < 0.5
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_text_is_a_glob(pattern, name):
+    """Without stars and question marks it fits itself and, capitals aside, nothing else."""
+    fits = glob(pattern).match(name) is not None
+    if not set(pattern) & set("*?") and len(pattern) != len(name):
+        assert not fits
+    assert glob(pattern.replace("*", "").replace("?", "")).match(pattern.replace("*", "").replace("?", ""))
+
+
+def test_only_what_costs_is_asked():
+    """Rules on model and protocol need no look at the request; an empty table of edits is none."""
+    assert not ready(Rule(name="r", when=Condition(model="a", protocol="chat"))).asks
+    assert ready(Rule(name="r", when=Condition(client="codex"))).asks
+    assert not ready(Rule(name="r", when=Condition(client="codex"))).looks_inside
+    assert ready(Rule(name="r", when=Condition(images=False))).looks_inside
+    assert ready(Rule(name="r")).edits is None
+    assert ready(Rule(name="r", edits=Edits(effort="low"))).edits == Edits(effort="low")

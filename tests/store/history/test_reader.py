@@ -1,0 +1,74 @@
+"""Reading history.db as it is found: of any schema, damaged, newer, or not there."""
+
+import time
+from contextlib import closing
+
+import pytest
+
+from router.errors import CommandError
+from router.store.database.migrations import MIGRATIONS, migrate
+from router.store.database.open import connect, open_history
+from router.store.history import read_requests, read_usage, reader
+
+
+@pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
+def test_from_every_older_schema(home, version):
+    """A file of any version is read as it is, and taken to the newest by the next writer, with its rows."""
+    path = home.at("history.db")
+    with closing(connect(path)) as db:
+        if version:
+            migrate(db, MIGRATIONS[:version])
+            db.execute("INSERT INTO owners VALUES ('x', 'a', 'main', 'responses', 1)")
+    path.chmod(0o600)
+    with reader.reading(home) as db:
+        assert (db is not None) == (version >= 2)
+        if db is not None:
+            assert read_requests.latest(db, 5) == []
+            assert read_usage.summary(db, 0, time.time()).limits == []
+    db, aside = open_history(home)
+    with closing(db):
+        assert aside is None
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert db.execute("SELECT count(*) FROM owners").fetchone() == (int(version > 0),)
+        assert db.execute("SELECT count(*) FROM requests").fetchone() == (0,)
+
+
+def test_files_that_cannot_be_read(home):
+    """No file is no history; a damaged or newer one is an error with a way out."""
+    path = home.at("history.db")
+    with reader.reading(home) as db:
+        assert db is None
+    open_history(home)[0].close()
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(CommandError, match="newer fairlead"), reader.reading(home):
+        pass
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(CommandError, match="damaged") as caught, reader.reading(home):
+        pass
+    assert "mv " in caught.value.hint
+
+
+def test_a_row_of_an_older_schema(home):
+    """It is shown as it was written, before and after the file is taken to the newest schema; what was not kept then
+    is not known."""
+    path = home.at("history.db")
+    with closing(connect(path)) as db:
+        migrate(db, MIGRATIONS[:2])
+        db.execute("INSERT INTO names VALUES (1, ''), (2, 'm')")
+        values = "1, 'req_1', 5000, 1, 1, 1, '/v1/messages', 2, 2, 1, 1, 200, 1, 1, 0, NULL, 9"
+        db.execute(f"INSERT INTO requests VALUES ({values}, 3, 4, 0, 0, 0, NULL, 1, '', 0, 1, 0.5, 1, 0, '')")
+    path.chmod(0o600)
+    found = []
+    for _ in range(2):
+        with reader.reading(home) as db:
+            found.append(read_requests.request(db, "req_1"))
+        open_history(home)[0].close()
+    assert found[0] == found[1]
+    assert (found[0].model, found[0].attempts, found[0].tries, found[0].bound, found[0].used_5h) == (
+        "m",
+        1,
+        [],
+        None,
+        None,
+    )

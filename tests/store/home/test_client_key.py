@@ -1,0 +1,116 @@
+"""Who must send a key."""
+
+import pytest
+
+from router.errors import CommandError
+from router.settings import Secret, load
+from router.store.home.client_key import Login, check, client_key, in_container, is_loopback, other_login, other_profile
+
+KEY = "k" * 32
+
+
+def settings(**values):
+    return load({f"FAIRLEAD_{name.upper()}": value for name, value in values.items()}, {})
+
+
+def asked(home, *, contained=False, shared=False, **values):
+    return client_key(settings(**values), home, contained=lambda: contained, shared=lambda: shared)
+
+
+def test_no_key_on_a_machine_of_ones_own(home):
+    """On loopback of a machine nobody else uses, clients need no key and none is made."""
+    assert asked(home) is None
+    assert not home.at("client.key").exists()
+
+
+@pytest.mark.parametrize("where", [{"contained": True}, {"shared": True}, {"require_key": "on"}])
+def test_key_is_made_where_others_could_reach_the_port(home, where):
+    """In a container, on a shared machine or on demand, the home's own key is asked for."""
+    assert asked(home, **where) == home.token("client.key")
+
+
+def test_configured_key_is_asked_for(home):
+    """A key that is configured is the one asked for, everywhere."""
+    assert asked(home, api_key="mine") == Secret("mine")
+    assert asked(home, api_key="mine", shared=True) == Secret("mine")
+
+
+def test_key_can_be_switched_off(home):
+    """require_key = off asks nobody."""
+    assert asked(home, require_key="off", api_key="mine", shared=True) is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "my-machine"])
+def test_off_loopback_needs_a_strong_key(host):
+    """Off loopback a key of at least 32 characters is needed, else the proxy refuses to start."""
+    with pytest.raises(CommandError, match="which other machines can reach, and no API key is set") as refused:
+        check(settings(host=host))
+    assert "$FAIRLEAD_API_KEY" in refused.value.hint
+    with pytest.raises(CommandError, match="fewer than 32 characters"):
+        check(settings(host=host, api_key=KEY[:-1]))
+    with pytest.raises(CommandError, match="require_key is off"):
+        check(settings(host=host, api_key=KEY, require_key="off"))
+    check(settings(host=host, api_key=KEY))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.2", "::1", "[::1]"])
+def test_loopback_needs_none(host):
+    """Loopback names and addresses are known as such."""
+    assert is_loopback(host)
+    check(settings(host=host))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (".dockerenv", ""),
+        ("run/.containerenv", ""),
+        ("proc/1/cgroup", "0::/kubepods/pod1"),
+        ("proc/1/cgroup", "3:cpu:/docker/abc"),
+    ],
+)
+def test_container_is_seen(tmp_path, path, text):
+    """Docker, Podman and Kubernetes are recognised by what they leave in the file system."""
+    assert not in_container(tmp_path, {})
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(text)
+    assert in_container(tmp_path, {})
+
+
+def test_container_names_itself(tmp_path):
+    """systemd-nspawn, LXC and Podman set $container; an ordinary control group is no container."""
+    (tmp_path / "proc/1").mkdir(parents=True)
+    (tmp_path / "proc/1/cgroup").write_text("0::/init.scope\n")
+    assert in_container(tmp_path, {"container": "lxc"})
+    assert not in_container(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("login", "shared"),
+    [
+        (Login(2000, "/bin/bash"), True),
+        (Login(2000, ""), True),
+        (Login(2000, "/usr/sbin/nologin"), False),
+        (Login(2000, "/bin/false"), False),
+        (Login(101, "/bin/bash"), False),
+        (Login(65534, "/bin/sh"), False),
+        (Login(1500, "/bin/bash"), False),
+    ],
+)
+def test_other_login_user_is_seen(login, shared):
+    """A person other than us with a login shell makes the machine a shared one; services and nobody do not."""
+    assert other_login([Login(0, "/bin/bash"), Login(1500, "/bin/zsh"), login], own_uid=1500) is shared
+
+
+def test_root_shares_with_any_person():
+    """For root, any person on the machine is another one."""
+    assert other_login([Login(0, "/bin/bash"), Login(1500, "/bin/zsh")], own_uid=0)
+
+
+def test_other_profile_is_seen(tmp_path):
+    """On Windows another user's profile folder makes the machine a shared one; the system's folders do not."""
+    for name in ("me", "Public", "Default", "All Users", "defaultuser0"):
+        (tmp_path / name).mkdir()
+    assert not other_profile(tmp_path / "me")
+    (tmp_path / "Ada").mkdir()
+    assert other_profile(tmp_path / "me")

@@ -1,0 +1,270 @@
+"""What processes share of the guard: shares, spend, halts; with real files and the ledger's own thread."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from router.policy.budget.budgets import ALL, Budget, book_of, term
+from router.policy.budget.guard import Halt
+from router.policy.budget.reservations import Claim
+from router.store.database.open import connect, open_history
+from router.store.database.writer import Ledger
+from router.store.history.entry import Entry
+from router.store.history.record import History
+from router.store.home.home import open_home
+from router.store.shared import budgets
+from router.store.shared.budgets import Round, Spending
+
+NOW = 1_795_243_000.0
+PATIENCE = 10
+DAY = term("day", NOW)
+LIMIT = 1000
+
+
+def price(entry):
+    """A dollar's billionth a token."""
+    return (entry.tokens_in or 0) + (entry.tokens_out or 0), "test"
+
+
+def entry(number, tokens, *, backend="box", account="main", at=NOW):
+    """A finished request."""
+    return Entry(
+        id=f"req_{number}",
+        started=at,
+        method="POST",
+        path="/v1/messages",
+        backend=backend,
+        account=account,
+        tokens_in=tokens,
+        tokens_out=0,
+    )
+
+
+def claim(scope=ALL, unit="usd", *, keep=0, running=0, needed=0, limit=LIMIT):
+    """A claim of a budget, under its book."""
+    budget = Budget(scope, "day", unit, limit)
+    return {book_of(budget, DAY): Claim(budget, DAY, keep, running, needed)}
+
+
+BOOK = next(iter(claim()))
+
+
+class Part:
+    """One process's part: it hands in, and waits for what it hears."""
+
+    def __init__(self, home, clock):
+        self.said = []
+        self.ledger = Ledger(home, self.said.append)
+        self.heard, self.seen = threading.Event(), None
+        self.spending = Spending(self.ledger, price, self._tell, clock=lambda: clock[0])
+        self.turn = 0
+
+    def _tell(self, seen):
+        self.seen = seen
+        if seen.turn >= self.turn:
+            self.heard.set()
+
+    def round(self, claims=None, **more):
+        """A whole round; what stands in the file after it."""
+        self.turn += 1
+        self.heard.clear()
+        self.spending.hand_in(Round(self.turn, claims or {}, **more))
+        assert self.heard.wait(PATIENCE)
+        return self.seen
+
+    def look(self):
+        """What stands in the file."""
+        self.heard.clear()
+        self.spending.look()
+        assert self.heard.wait(PATIENCE)
+        return self.seen
+
+
+@pytest.fixture
+def clock():
+    return [NOW]
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir(mode=0o700)
+    return open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def part(home, clock):
+    """Makes parts of one home, and ends them."""
+    made = []
+
+    def make():
+        made.append(Part(home, clock))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.ledger.close()
+
+
+def test_two_share_a_budget(part):
+    """Each gets a part of what is left, what it needs at least; what one books the other sees."""
+    one, two = part(), part()
+    assert one.round(claim()).books[BOOK].held == LIMIT // 2
+    seen = two.round(claim(needed=100)).books[BOOK]
+    assert (seen.held, seen.others, seen.idle) == (100 + 400 // 4, 500, 500)
+    one.round(claim(keep=50, running=50), finished=[((BOOK,), entry(1, 300))])
+    seen = two.look().books[BOOK]
+    assert (seen.spent, seen.idle) == (300, seen.others - 50)
+
+
+def test_one_that_waits_is_seen(part):
+    """Who needs more than there is gets what there is; the others hear that somebody waits."""
+    one, two = part(), part()
+    one.round(claim(keep=900, running=100))
+    assert two.round(claim(needed=500)).books[BOOK].held < 500
+    assert one.look().books[BOOK].wanted
+    one.round(claim(keep=100, running=100))
+    assert two.round(claim(needed=500)).books[BOOK].held >= 500
+    assert not one.look().books[BOOK].wanted
+
+
+def test_a_dead_process_holds_nothing(home, part):
+    """What a process held that was killed is free for the next round of any other."""
+    code = (
+        "import os, sys, threading, time\n"
+        "sys.path.insert(0, os.getcwd())\n"
+        "from tests.store.test_spending import *\n"
+        "one = Part(open_home(os.environ), [NOW])\n"
+        "one.round(claim(keep=900))\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environ = {**os.environ, "FAIRLEAD_HOME": str(home.path), "PYTHONWARNINGS": ""}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environ) as process:
+        assert process.stdout.readline() == b"held\n"
+        one = part()
+        assert one.round(claim()).books[BOOK].others >= 900
+        process.kill()
+        process.wait(PATIENCE)
+    assert one.round(claim()).books[BOOK] == one.seen.books[BOOK]._replace(others=0, held=LIMIT // 2)
+
+
+def test_one_that_stands_still_holds_nothing_for_long(part, clock):
+    """A process that was not heard of for a minute holds nothing, whether its number is in use or not."""
+    one, two = part(), part()
+    one.round(claim(keep=800))
+    assert two.round(claim()).books[BOOK].others >= 800
+    clock[0] += 61
+    assert two.round(claim()).books[BOOK].others == 0
+
+
+def test_leaving(part, home):
+    """A process that ends in good order leaves no row behind."""
+    one = part()
+    one.round(claim())
+    one.spending.leave()
+    one.ledger.close()
+    db, _ = open_history(home)
+    for table in ("guard_shares", "guard_processes"):
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("scope", "unit", "spent"),
+    [
+        (ALL, "usd", 111),
+        (ALL, "tokens", 111),
+        ("backend box", "usd", 11),
+        ("account box/work", "usd", 10),
+        ("account box/nobody", "usd", 0),
+    ],
+)
+def test_a_budget_begins_with_what_the_history_has(home, part, scope, unit, spent):
+    """Of its own scope, from midnight on."""
+    ledger = Ledger(home, print)
+    history = History(ledger, price, lambda: 30)
+    for one in (
+        entry(1, 1),
+        entry(2, 10, account="work"),
+        entry(3, 100, backend="other", account="work"),
+        entry(4, 1000, at=DAY.start - 1),
+    ):
+        history.add(one)
+    ledger.close()
+    [view] = part().round(claim(scope, unit)).books.values()
+    assert view.spent == spent
+
+
+def test_rates_come_with_a_round(part):
+    """Of each model that was asked for: what a million tokens cost, or None."""
+    models = (("https://x", "known"),)
+    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
+    unknown = part()
+    unknown.spending._price = lambda entry: (None, "")
+    assert unknown.round(claim(), models=models).rates == {models[0]: None}
+
+
+def test_a_halt_is_shared_and_the_first_one_holds(part, clock):
+    """All see it; another one of its scope changes nothing while it holds, and takes its place once it is over."""
+    one, two = part(), part()
+    first = Halt(ALL, NOW, NOW + 60, "first", "req_1")
+    assert one.round(halts=[first]).halts == (first,)
+    other = Halt("backend box", NOW, NOW + 60, "other", "req_2")
+    later = Halt(ALL, NOW + 1, NOW + 61, "later", "req_3")
+    assert {*two.round(halts=[later, other]).halts} == {first, other}
+    assert {*one.look().halts} == {first, other}
+    clock[0] = NOW + 60
+    last = Halt(ALL, NOW + 60, NOW + 120, "last", "req_4")
+    assert {*two.round(halts=[last]).halts} == {last, other}
+
+
+def test_lifting(part):
+    """It ends all halts, and the budgets that they were for count anew; others go on."""
+    one = part()
+    claims = {**claim(), **claim("backend box")}
+    one.round(claims, finished=[(tuple(claims), entry(1, 700))])
+    one.round(claims, halts=[Halt(ALL, NOW, NOW + 60, "why", "req_1", BOOK)])
+    seen = one.round(claims, lift=True)
+    assert seen.halts == ()
+    assert [view.spent for view in seen.books.values()] == [0, 700]
+    seen = one.round(claims, finished=[(tuple(claims), entry(2, 5))])
+    assert [view.spent for view in seen.books.values()] == [5, 705]
+
+
+def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
+    """Another connection, as one after a crash would be, finds it; the file is synced at each commit."""
+    halt = Halt(ALL, NOW, NOW + 60, "why", "req_1")
+    part().round(halts=[halt])
+    db = connect(home.at("history.db"))
+    assert budgets.halts_of(db) == (halt,)
+    db.close()
+    writer, _ = open_history(home)
+    assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    writer.close()
+
+
+def test_spent_of_a_budget(home, part):
+    """None before anybody looked at it in its term."""
+    one = part()
+    one.round(claim(), finished=[((BOOK,), entry(1, 42))])
+    db = connect(home.at("history.db"))
+    budget = Budget(ALL, "day", "usd", 7)
+    assert budgets.spent_of(db, budget, NOW) == 42
+    assert budgets.spent_of(db, budget, NOW + 86_400) is None
+    db.close()
+
+
+def test_a_file_that_cannot_be_used(tmp_path):
+    """Nothing is heard, and why stands there."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    (folder / "history.db").mkdir()
+    one = Part(open_home({"FAIRLEAD_HOME": str(folder)}), [NOW])
+    one.turn = 1
+    one.spending.hand_in(Round(1, claim()))
+    assert not one.heard.wait(0.5)
+    assert one.spending.problem
+    one.ledger.close()

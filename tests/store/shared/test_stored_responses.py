@@ -1,0 +1,123 @@
+"""Translated answers are found again: at once, after a restart, in chains, and within bounds."""
+
+import pytest
+
+from router.store.database.writer import Ledger
+from router.store.home.home import open_home
+from router.store.shared import stored_responses as module
+from router.store.shared.stored_responses import Kept
+
+SAID = {"type": "message", "role": "user", "content": "one"}
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Makes the kept answers of one home, as a process that starts has them; all are closed at the end."""
+    home = open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
+    said, ledgers, clock = [], [], Clock()
+
+    def begin(**options):
+        ledgers.append(Ledger(home, said.append))
+        found = Kept(ledgers[-1], clock=clock, **options)
+        found.clock = clock
+        return found, ledgers[-1]
+
+    yield begin
+    for ledger in ledgers:
+        ledger.close()
+    assert said == []
+
+
+def message(name, text="so"):
+    return {"id": name, "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+
+
+def test_at_once_and_later(begun):
+    """From memory before anything is written; from the file in the next process."""
+    kept, ledger = begun()
+    kept.keep("resp_1", "", [SAID, message("msg_1")], 100)
+    wanted = {"resp_1": {"previous": "", "items": [SAID, message("msg_1")]}, "msg_1": message("msg_1")}
+    assert kept.find(["resp_1", "msg_1", "resp_2"]) == wanted
+    ledger.close()
+    again, _ = begun()
+    assert again.find(["resp_1", "msg_1", "resp_2"]) == wanted
+
+
+def test_a_chain(begun):
+    """An answer comes with all those before it, and a loop ends."""
+    kept, _ = begun()
+    for at in (1, 2, 3):
+        kept.keep(f"resp_{at}", f"resp_{at - 1}", [message(f"msg_{at}")], 100)
+    assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
+    kept.keep("resp_1", "resp_3", [], 10)
+    assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
+
+
+def test_memory_is_bounded(begun, monkeypatch):
+    """The oldest leave memory and are still in the file."""
+    monkeypatch.setattr(module, "MEMORY_BYTES", 20_000)
+    kept, ledger = begun()
+    ledger.start()
+    for at in range(50):
+        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
+    assert sum(size for _, size in kept._latest.values()) <= 20_000
+    assert "resp_0" not in kept._latest
+    ledger.close()
+    again, _ = begun()
+    assert len(again.find([f"resp_{at}" for at in range(50)])) == 50
+
+
+def test_what_is_too_large_is_not_kept(begun, monkeypatch):
+    """It would put all others out."""
+    monkeypatch.setattr(module, "ENTRY_LIMIT", 1000)
+    kept, _ = begun()
+    kept.keep("resp_1", "", [message("msg_1", "x" * 2000)], 2100)
+    assert kept.find(["resp_1", "msg_1"]) == {}
+
+
+def test_half_a_pair_of_surrogates(begun):
+    """What cannot be written is not in the file, and what stands beside it is."""
+    kept, ledger = begun()
+    kept.keep("resp_1", "", [message("msg_1", "\ud83d")], 100)
+    kept.keep("resp_2", "", [SAID], 100)
+    ledger.start()
+    ledger.close()
+    again, _ = begun()
+    assert set(again.find(["resp_1", "resp_2"])) == {"resp_2"}
+
+
+def test_the_file_is_bounded(begun):
+    """The oldest go first, by bytes and by age."""
+    kept, ledger = begun(kept_bytes=30_000)
+    for at in range(60):
+        kept.clock.now += 1
+        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
+    ledger.close()
+    _, ledger = begun(kept_bytes=30_000)
+    ledger.start()
+    ledger.close()
+    last, _ = begun(kept_bytes=30_000)
+    found = last.find([f"resp_{at}" for at in range(60)])
+    assert 10 < len(found) < 40
+    assert "resp_59" in found
+    assert "resp_0" not in found
+
+
+def test_what_is_old_is_forgotten(begun):
+    """After thirty days."""
+    kept, ledger = begun()
+    kept.keep("resp_1", "", [SAID], 100)
+    ledger.close()
+    kept.clock.now += module.KEPT_SECONDS + 1
+    _, ledger = begun()
+    ledger.start()
+    ledger.close()
+    last, _ = begun()
+    assert last.find(["resp_1"]) == {}
