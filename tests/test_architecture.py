@@ -77,7 +77,7 @@ def imports(path):
 
 
 def imported_room(name):
-    """The room of a module of ours: `router.wire.sse` and `router.wire` are wire, `router.__version__` is router."""
+    """The room of a module of ours: `router.wire.raw.sse` and `router.wire` are wire, `router.__version__` is router."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in ALLOWED else "router"
 
@@ -148,12 +148,12 @@ def test_the_walk_sees_imports(tmp_path):
     path = tmp_path / "sample.py"
     path.write_text(source)
     assert list(imports(path)) == [
-        ("router.wire.sse", 1, False),
+        ("router.wire.raw.sse", 1, False),
         ("trio", 2, False),
         ("httpx", 4, True),
         ("h11", 6, True),
     ]
-    assert [imported_room(name) for name in ("router.wire.sse", "router.__version__", "router")] == [
+    assert [imported_room(name) for name in ("router.wire.raw.sse", "router.__version__", "router")] == [
         "wire",
         "router",
         "router",

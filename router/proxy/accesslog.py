@@ -18,7 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
-from router.wire.limits import reading
+from router.wire.headers.rate_limits import reading
 
 RING = 10_000
 BODY_SHOWN = 8192

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from router.policy.accounts.pool import Member, Want
 from router.policy.accounts.retry import span
 from router.proxy.services import Service
-from router.wire.moments import UNREADABLE
+from router.wire.headers.times import UNREADABLE
 
 
 class Condition(NamedTuple):

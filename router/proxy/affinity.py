@@ -9,9 +9,9 @@ from router.policy.routing.routes import DEMO
 from router.proxy import bodies
 from router.proxy.ticket import Ticket
 from router.store.shared.resource_owners import Owners
-from router.wire import ids
-from router.wire.dialects import Call
-from router.wire.peek import Top
+from router.wire import resource_ids
+from router.wire.calls import Call
+from router.wire.raw.top_level import Top
 
 # Reads of history.db have threads of their own, so that nothing else waits for a disk.
 _threads = trio.CapacityLimiter(2)
@@ -23,13 +23,13 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     names = _named(ticket.call, top)
     if owners.attached and top is not None:
         names += (
-            await bodies.in_thread(ticket, ids.in_depth, body)
+            await bodies.in_thread(ticket, resource_ids.in_depth, body)
             if len(body) > bodies.THREAD_BYTES
-            else ids.in_depth(body)
+            else resource_ids.in_depth(body)
         )
     if not names:
         return facts
-    names = names[: ids.NAMED_LIMIT]
+    names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)
     if found is None:
         found = await trio.to_thread.run_sync(owners.find, names, limiter=_threads)
@@ -43,17 +43,17 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
 
 def owner_in(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
     """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
-    names = _named(call, top) + (ids.in_depth(body) if owners.attached else [])
-    names = names[: ids.NAMED_LIMIT]
+    names = _named(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
+    names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names) or owners.find(names) if names else None
     return found[1].backend if found else None
 
 
 def _named(call: Call, top: Top | None) -> list[str]:
     """The ids in the path and at the top of the body, where a call may have any."""
-    names = ids.in_path(call.path) if not call.generates else []
+    names = resource_ids.in_path(call.path) if not call.generates else []
     if top is not None and (call.protocol == "responses" or not call.generates):
-        names += ids.in_top(top)
+        names += resource_ids.in_top(top)
     return names
 
 
@@ -66,8 +66,8 @@ def note_answer(ticket: Ticket, upstream: Upstream, body: bytes | bytearray, *, 
     """Remember what a plain answer issues; of one that is not whole, the id it begins with."""
     if not holds_answer(ticket, upstream):
         return
-    found = ids.issued_first(body) if ticket.call.generates or not whole else []
-    for name, kind in found or (ids.issued(body) if whole else []):
+    found = resource_ids.issued_first(body) if ticket.call.generates or not whole else []
+    for name, kind in found or (resource_ids.issued(body) if whole else []):
         _remember(ticket, name, kind)
 
 
@@ -81,5 +81,5 @@ def _remember(ticket: Ticket, name: str, kind: str) -> None:
     record = ticket.record
     if record.backend == DEMO:  # it keeps nothing that could be asked for
         return
-    kind = kind or ids.collection(ticket.call.path)
+    kind = kind or resource_ids.collection(ticket.call.path)
     ticket.runtime.owners.remember(name, record.backend, record.account, kind)

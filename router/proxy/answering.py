@@ -17,8 +17,9 @@ from router.proxy.coded import decoder_of
 from router.proxy.relay import Pace, Relay
 from router.proxy.ticket import Ticket
 from router.settings.secretive import SHORTEST
-from router.wire import base, codings, dialects, ids
-from router.wire.base import Failure
+from router.wire import dialect, protocols, resource_ids
+from router.wire.dialect import Failure
+from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 # A plain answer up to this size is held until it is whole: then an error in it can still change the status.
@@ -45,7 +46,7 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
         return None
     try:
         decoder = decoder_of(upstream)
-    except (codings.UnknownCoding, codings.Malformed):
+    except (content_coding.UnknownCoding, content_coding.Malformed):
         return None
 
     def begin() -> list[Bytes]:
@@ -119,9 +120,9 @@ async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
         await _head_only(ticket, upstream)
         return None
     # Paths of no protocol carry audio, files and lines that are read as they come.
-    limit = 0 if ticket.call.dialect is dialects.PLAIN and not ticket.call.generates else WHOLE_LIMIT
+    limit = 0 if ticket.call.dialect is protocols.PLAIN and not ticket.call.generates else WHOLE_LIMIT
     if affinity.holds_answer(ticket, upstream):
-        limit = limit or ids.ANSWER_LIMIT
+        limit = limit or resource_ids.ANSWER_LIMIT
     pieces: list[bytes] = []
     size = 0
     while size <= limit and (not upstream.ended or not size):
@@ -144,7 +145,7 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
     if status >= 400:
         ticket.record.error = "upstream_error"
         body, readable = _blotted(ticket, upstream, body, readable)
-        if base.decoded(bytes(readable)) is None:
+        if json_values.decoded(bytes(readable)) is None:
             await _refused(ticket, upstream, readable)
             return None
     elif ticket.call.generates:
@@ -225,7 +226,7 @@ async def _refused(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) 
     said = _quoted(upstream, body)
     error = BadGateway(f"The backend {_backend(ticket)} answered {upstream.status} with {said}.")
     error.status = upstream.status
-    error.kind = base.anthropic_kind(upstream.status)
+    error.kind = dialect.anthropic_kind(upstream.status)
     headers = relayed_headers(ticket, upstream, drop=(b"content-type", b"content-encoding"))
     headers.append(JSON)
     await ticket.respond(upstream.status, headers, ticket.call.dialect.error_body(error, ticket.record.id))
@@ -248,11 +249,11 @@ def _quoted(upstream: Upstream, body: bytes | bytearray) -> str:
         title = _TITLE.search(body)
         text = title[1].decode("utf-8", "replace").strip() if title else ""
         return "an HTML page" + (f" ({_clean(text)})" if text else "")
-    return f"the text: {_clean(bytes(body[: base.QUOTE_LIMIT]).decode('utf-8', 'replace'))}"
+    return f"the text: {_clean(bytes(body[: dialect.QUOTE_LIMIT]).decode('utf-8', 'replace'))}"
 
 
 def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text[: base.QUOTE_LIMIT]).strip()
+    return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT]).strip()
 
 
 def _readable(upstream: Upstream, body: bytes) -> bytes:

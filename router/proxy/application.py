@@ -18,8 +18,8 @@ from router.proxy.exchange import Exchange, refuse
 from router.proxy.gate import Gate, operator_error
 from router.proxy.runtime import Runtime
 from router.proxy.ticket import Ticket
-from router.wire import dialects
-from router.wire.base import openai_kind
+from router.wire import calls
+from router.wire.dialect import openai_kind
 
 _VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
 _POST_ONLY = frozenset(
@@ -44,11 +44,11 @@ class Proxy:
 
     async def __call__(self, connection: Connection, request: Request) -> None:
         """Answer one request; errors are in the caller's protocol, with a request id."""
-        path = dialects.canonical(request.path)
+        path = calls.canonical(request.path)
         if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
-        call = dialects.call(path, anthropic=b"anthropic-version" in request.fields)
+        call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
         record = Record(_request_id(), time.time(), request.method, path)
         ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
         ticket.kept = self._runtime.kept()
@@ -89,7 +89,7 @@ class Proxy:
             ticket.record.status = 200
             return
         _check_verb(request, path)
-        if dialects.closed(path, request.method) and ticket.snapshot.settings.passthrough != "all":
+        if calls.closed(path, request.method) and ticket.snapshot.settings.passthrough != "all":
             raise Forbidden(
                 f"{request.method} {path} is closed by default: it can delete, spend or administer. "
                 "`fairlead proxy --passthrough all` opens it."

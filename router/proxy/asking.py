@@ -18,8 +18,9 @@ from router.proxy.refusals import USAGE, complains
 from router.proxy.runtime import FIRST_LOAD_SECONDS
 from router.proxy.targets import Target
 from router.proxy.ticket import Asked, Ticket
-from router.wire import dialects, ids, messages_replay
-from router.wire.peek import Top, peek
+from router.wire import calls, resource_ids
+from router.wire.messages import foreign_thinking
+from router.wire.raw.top_level import Top, peek
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
@@ -35,14 +36,14 @@ async def read(ticket: Ticket) -> None:
     body, top = await bodies.read(ticket)
     call = ticket.call
     if top is not None and call.path == "/v1/chat/completions":
-        call = ticket.call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
+        call = ticket.call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
     record = ticket.record
     record.protocol, record.request_bytes = call.protocol or "", len(body)
     if ticket.kept:
         record.request_body = bytes(body[: ticket.kept])
     facts = bodies.facts_of(call, top)
     facts = ticket.facts = await affinity.pinned(ticket, facts, body, top)
-    ticket.asked = Asked(body, top, issues=ids.issues(call, ticket.request.method, top))
+    ticket.asked = Asked(body, top, issues=resource_ids.issues(call, ticket.request.method, top))
     record.model, record.stream = facts.model, facts.stream
     ticket.route = await _routed(ticket, facts, len(body), top)
 
@@ -52,7 +53,7 @@ async def _read_upload(ticket: Ticket) -> None:
     upload = await uploads.begin(ticket)
     facts = Facts(ticket.call.protocol, upload.model, stream=False)
     facts = ticket.facts = await affinity.pinned(ticket, facts, b"", None)
-    ticket.asked = Asked(b"", None, upload, issues=ids.issues(ticket.call, ticket.request.method, None))
+    ticket.asked = Asked(b"", None, upload, issues=resource_ids.issues(ticket.call, ticket.request.method, None))
     ticket.record.model = upload.model
     route = ticket.route = await _routed(ticket, facts, 0, None)
     if route.model is not None and route.model != upload.model:
@@ -92,7 +93,7 @@ async def send(ticket: Ticket) -> tuple[Upstream, bool]:
     if (
         upstream.status == 400
         and ticket.call.path == "/v1/messages"
-        and await complains(upstream, messages_replay.REFUSED)
+        and await complains(upstream, foreign_thinking.REFUSED)
     ):
         return await _without_foreign(ticket, body, upstream), False
     return upstream, edited.hide_usage
@@ -114,7 +115,7 @@ async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Up
     assert ticket.route is not None
     assert ticket.target is not None
     assert ticket.facts is not None
-    stripped = messages_replay.without_foreign(body)
+    stripped = foreign_thinking.without_foreign(body)
     if stripped is None:
         return refusal
     _note_refused(ticket, refusal, _THINKING)
@@ -135,7 +136,7 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
         _note_refused_usage(ticket, upstream)
         edited, hide_usage = await translating.prepared(ticket, body)
         upstream = await _sent(ticket, ticket.target, facts, edited)
-    if await complains(upstream, messages_replay.REFUSED):
+    if await complains(upstream, foreign_thinking.REFUSED):
         _note_refused(ticket, upstream, _THINKING)
         edited, hide_usage = await translating.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
@@ -215,7 +216,7 @@ def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownMod
         return error
 
 
-def check_speaks(call: dialects.Call, route: Route) -> None:
+def check_speaks(call: calls.Call, route: Route) -> None:
     """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
     if speaks(call, route):
         return
@@ -226,7 +227,7 @@ def check_speaks(call: dialects.Call, route: Route) -> None:
     )
 
 
-def speaks(call: dialects.Call, route: Route) -> bool:
+def speaks(call: calls.Call, route: Route) -> bool:
     """True for a call that its backend takes as it is or translated."""
     spoken = route.backend.protocols
     return (

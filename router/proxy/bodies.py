@@ -11,9 +11,9 @@ from router.net.headers import shown
 from router.net.server.connection import Cut
 from router.proxy.gate import check_json
 from router.proxy.ticket import Ticket
-from router.wire import codings
-from router.wire.dialects import Call
-from router.wire.peek import Top, model_name, peek, wants_stream
+from router.wire.calls import Call
+from router.wire.raw import content_coding
+from router.wire.raw.top_level import Top, model_name, peek, wants_stream
 
 LIMIT = 64 << 20
 # Over this, work on a body would hold up every stream: it goes to a thread, one at a time.
@@ -59,7 +59,7 @@ def coding_of(ticket: Ticket) -> bytes:
     if b"content-encoding" not in request.fields:
         return b""
     listed = b", ".join(value for _, name, value in request.lines if name == b"content-encoding")
-    return listed if codings.names_in(listed) else b""
+    return listed if content_coding.names_in(listed) else b""
 
 
 def _decoded_now(body: bytes, coding: bytes) -> bytes | None:
@@ -81,17 +81,19 @@ async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arg
 def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
     """A body without its content codings. Raises TooLarge over `limit`, BadRequest and UnsupportedMedia."""
     try:
-        decoder = codings.Decoder(coding)
+        decoder = content_coding.Decoder(coding)
         plain = decoder.decode(body, limit)
-    except codings.UnknownCoding as error:
-        accepted = (("accept-encoding", codings.KNOWN),)  # RFC 9110, 15.5.16
-        message = f"The content-encoding {shown(str(error)).decode()} is not read here; use {codings.KNOWN}, or none."
+    except content_coding.UnknownCoding as error:
+        accepted = (("accept-encoding", content_coding.KNOWN),)  # RFC 9110, 15.5.16
+        message = (
+            f"The content-encoding {shown(str(error)).decode()} is not read here; use {content_coding.KNOWN}, or none."
+        )
         raise UnsupportedMedia(message, headers=accepted) from None
-    except codings.Malformed as error:
+    except content_coding.Malformed as error:
         raise BadRequest(
             f"The request body is not valid {shown(coding.decode('latin-1')).decode()}: {error}."
         ) from None
-    except codings.OverLimit:
+    except content_coding.OverLimit:
         raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.") from None
     if not decoder.whole:
         raise BadRequest(f"The request body's content coding ({', '.join(decoder.names)}) ends early.")

@@ -3,8 +3,8 @@
 import secrets
 
 from router.settings import Secret
-from router.wire.carrier import Seal, signer
-from router.wire.memory import Memory
+from router.wire.neutral.replay_memory import Memory
+from router.wire.neutral.sealed_state import Seal, signer
 
 KEY = "carrier.key"
 

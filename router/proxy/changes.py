@@ -16,8 +16,8 @@ import msgspec
 from router.net.headers import changeable
 from router.settings import Frozen
 from router.settings.tables import BackendOptions, Edits, Effort
-from router.wire.dialects import Call
-from router.wire.draft import Draft
+from router.wire.calls import Call
+from router.wire.raw.splice import Draft
 
 Line = tuple[bytes, bytes, bytes]
 Changes = Mapping[bytes, Line | None]

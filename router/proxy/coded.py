@@ -2,20 +2,20 @@
 
 from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
-from router.wire import codings
+from router.wire.raw import content_coding
 
 
-def decoder_of(upstream: Upstream) -> codings.Decoder | None:
+def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
     """What takes the codings off an answer, None for one that has none. Raises UnknownCoding, Malformed."""
     coding = upstream.fields.get(b"content-encoding", b"")
-    return codings.Decoder(coding) if codings.names_in(coding) else None
+    return content_coding.Decoder(coding) if content_coding.names_in(coding) else None
 
 
-def decoded(decoder: codings.Decoder, data: bytes, limit: int) -> bytes:
+def decoded(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
     """What one read gives, at most `limit` bytes. Raises Broken."""
     try:
         return decoder.decode(data, limit)
-    except codings.Malformed:
+    except content_coding.Malformed:
         raise Broken("its content coding is broken") from None
-    except codings.OverLimit:
+    except content_coding.OverLimit:
         raise Broken(f"one read inflated to over {limit >> 20} MiB") from None

@@ -14,8 +14,9 @@ from router.proxy.edits import Edited, edit
 from router.proxy.refusals import said
 from router.proxy.ticket import Ticket
 from router.proxy.translated import Translated
-from router.wire import base, counts
-from router.wire.peek import Top
+from router.wire import count_tokens
+from router.wire.raw import json_values
+from router.wire.raw.top_level import Top
 from router.wire.translate import Plan
 
 
@@ -32,8 +33,8 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
     assert ticket.route is not None
     assert ticket.target is not None
     plan = planned(ticket)
-    if plan.spoken in counts.COUNTS:
-        plan.path = counts.COUNTS[plan.spoken][0]
+    if plan.spoken in count_tokens.COUNTS:
+        plan.path = count_tokens.COUNTS[plan.spoken][0]
         edited, _, more = translating.rewritten(body, plan, ticket.call, ticket.route, ticket.target)
         ticket.plan = plan
         ticket.record.note(*more)
@@ -48,8 +49,8 @@ def question(ticket: Ticket, body: bytes, top: Top) -> Edited | None:
 
 async def answer(ticket: Ticket, upstream: Upstream) -> Upstream | None:
     """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
-    found = base.decoded(await said(upstream)) if upstream.status == 200 else None
-    tokens = base.count(found.get("input_tokens")) if found is not None else None
+    found = json_values.decoded(await said(upstream)) if upstream.status == 200 else None
+    tokens = json_values.count(found.get("input_tokens")) if found is not None else None
     if tokens is not None and ticket.plan is None:
         return upstream
     upstream.release()
@@ -67,7 +68,7 @@ def estimated(ticket: Ticket, body: bytes) -> Upstream:
 
 
 def _told(ticket: Ticket, plan: Plan, tokens: int) -> Upstream:
-    answer = Translated(None, [counts.answer(tokens, plan.caller)])
+    answer = Translated(None, [count_tokens.answer(tokens, plan.caller)])
     answer.status, answer.reason = 200, b"OK"
     answer.lines = [translating.JSON]
     answer.fields = {b"content-type": translating.JSON[2]}

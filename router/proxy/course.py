@@ -21,7 +21,7 @@ from router.proxy.prospects import Prospects
 from router.proxy.services import Service
 from router.proxy.slots import Waited
 from router.proxy.ticket import Ticket
-from router.wire.limits import telling
+from router.wire.headers.rate_limits import telling
 
 if TYPE_CHECKING:
     from router.proxy.targets import Target

@@ -9,9 +9,9 @@ from router.policy.routing.routes import Route
 from router.proxy.changes import Changes, change_body, header_changes, touches
 from router.proxy.targets import Target
 from router.settings import tables
-from router.wire.dialects import Call
-from router.wire.draft import Draft
-from router.wire.peek import Top
+from router.wire.calls import Call
+from router.wire.raw.splice import Draft
+from router.wire.raw.top_level import Top
 
 _ATTRIBUTION = "x-anthropic-billing-header:"
 _encode = msgspec.json.encode

@@ -23,7 +23,7 @@ from router.proxy.outcomes import Refusal
 from router.proxy.refusals import SEALED, complains
 from router.proxy.relay import Relay
 from router.proxy.ticket import Ticket
-from router.wire.base import Failure
+from router.wire.dialect import Failure
 
 DRAIN_SECONDS = 2.0
 LAST_WORDS_SECONDS = 0.7

@@ -22,9 +22,9 @@ from router.proxy.edits import edit, edit_head
 from router.proxy.runtime import Snapshot
 from router.proxy.targets import Target
 from router.store.shared.resource_owners import Owners
-from router.wire import dialects
-from router.wire.guess import protocol_of
-from router.wire.peek import peek
+from router.wire import calls
+from router.wire.detect import protocol_of
+from router.wire.raw.top_level import peek
 
 _PATHS: dict[Protocol, str] = {
     "messages": "/v1/messages",
@@ -136,8 +136,8 @@ def _fill(
 ) -> None:
     """The steps of `asking.ask`, up to the sending. Raises RouterError as it does."""
     top = peek(body)
-    call = dialects.call(_PATHS[protocol], anthropic=False)
-    call = dialects.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    call = calls.call(_PATHS[protocol], anthropic=False)
+    call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
     found.protocol = call.protocol or ""
     facts = facts_of(call, top)
     if owners is not None:
@@ -158,7 +158,7 @@ def _fill(
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
 
 
-def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: Snapshot) -> None:
+def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:
     """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
@@ -181,7 +181,7 @@ def _fill_pool(found: Explanation, call: dialects.Call, route: Route, snapshot: 
 def _fill_translation(
     found: Explanation,
     body: bytes,
-    call: dialects.Call,
+    call: calls.Call,
     route: Route,
     target: Target,
     snapshot: Snapshot,

@@ -27,8 +27,8 @@ from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
 from router.store.shared.budgets import Round, Seen, sold_of
-from router.wire.dialects import spends
-from router.wire.limits import reading
+from router.wire.calls import spends
+from router.wire.headers.rate_limits import reading
 
 if TYPE_CHECKING:
     from router.net.client.exchange import Exchange as Upstream

@@ -15,7 +15,7 @@ from router.net.headers import RawHeaders
 from router.net.server.connection import Connection, Cut, Request
 from router.proxy.recording import Recorder
 from router.store.history.entry import Entry, Priced
-from router.wire import sse
+from router.wire.raw import sse
 
 STREAM_SCHEMA = 1
 READERS = 32

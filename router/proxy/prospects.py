@@ -15,7 +15,7 @@ from router.policy.routing.routes import Route
 from router.proxy import asking, translating
 from router.proxy.services import Service
 from router.proxy.ticket import Ticket
-from router.wire.carrier import PREFIX
+from router.wire.neutral.sealed_state import PREFIX
 
 _SEALED, _CARRIED = b'"encrypted_content"', PREFIX.encode()
 

@@ -20,7 +20,7 @@ from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
 from router.store.history.record import History
-from router.wire.limits import reading, telling
+from router.wire.headers.rate_limits import reading, telling
 
 if TYPE_CHECKING:
     from router.proxy.ticket import Ticket

@@ -16,8 +16,9 @@ from router.net.client.exchange import Broken, Exchange
 from router.net.server.connection import Connection, Cut
 from router.net.stream import Bytes
 from router.proxy import coded
-from router.wire import codings, sse
-from router.wire.base import QUOTE_LIMIT, Dialect, Failure, Verdict, decoded
+from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
+from router.wire.raw import content_coding, sse
+from router.wire.raw.json_values import decoded
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -70,7 +71,7 @@ class Relay:
         begin: Callable[[], list[Bytes]],
         hold: Callable[[int], None],
         *,
-        decoder: codings.Decoder | None,
+        decoder: content_coding.Decoder | None,
     ):
         self._connection = connection
         self._upstream = upstream

@@ -21,9 +21,9 @@ from router.proxy.gate import bare
 from router.proxy.runtime import Runtime, Snapshot
 from router.proxy.targets import Target
 from router.settings import Secret
-from router.wire.context import HEADER_LIMIT, NOTED, losses_text
-from router.wire.dialects import Call
-from router.wire.peek import Top
+from router.wire.calls import Call
+from router.wire.neutral.context import HEADER_LIMIT, NOTED, losses_text
+from router.wire.raw.top_level import Top
 from router.wire.translate import Plan
 
 if TYPE_CHECKING:

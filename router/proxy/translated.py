@@ -8,7 +8,8 @@ from router.errors import BadGateway
 from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
 from router.proxy import coded
-from router.wire import codings, sse, translate
+from router.wire import translate
+from router.wire.raw import content_coding, sse
 
 if TYPE_CHECKING:
     from router.net.headers import Lines
@@ -19,11 +20,11 @@ PREAMBLE_LIMIT = 1 << 20
 SETTLE_SECONDS = 2.0
 
 
-def decoder_of(upstream: Upstream) -> codings.Decoder | None:
+def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
     """What takes the content codings off an answer that is to be translated. Raises BadGateway."""
     try:
         return coded.decoder_of(upstream)
-    except (codings.UnknownCoding, codings.Malformed):
+    except (content_coding.UnknownCoding, content_coding.Malformed):
         raise BadGateway("The backend's answer has a content coding that cannot be read.") from None
 
 

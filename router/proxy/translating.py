@@ -30,15 +30,19 @@ from router.proxy.translated import ANSWER_LIMIT, Translated, decoder_of
 from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
-from router.wire import base, counts, dialects, limit_names, responses_in, translate
-from router.wire.context import NOTED, Context, LossPolicy, losses_text
-from router.wire.depth import too_deep
-from router.wire.dialects import Call
-from router.wire.peek import peek
-from router.wire.profiles import profile_of
-from router.wire.translate import CODECS, Plan
+from router.wire import calls, count_tokens, protocols, translate
+from router.wire.calls import Call
+from router.wire.headers import rate_limit_names
+from router.wire.neutral.context import NOTED, Context, LossPolicy, losses_text
+from router.wire.neutral.provider_profiles import profile_of
+from router.wire.protocols import CODECS
+from router.wire.raw import json_values
+from router.wire.raw.depth import too_deep
+from router.wire.raw.top_level import peek
+from router.wire.responses import decode_request
+from router.wire.translate import Plan
 
-COUNT_PATHS = frozenset(path for path, _ in counts.COUNTS.values())
+COUNT_PATHS = frozenset(path for path, _ in count_tokens.COUNTS.values())
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 _PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
@@ -109,8 +113,8 @@ async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
     kept = ticket.runtime.answers
     size = len(body)
     ctx.keep = lambda name, previous, items, more: kept.keep(name, previous, items, size + more)
-    if responses_in.refers(body):
-        ctx.kept = await trio.to_thread.run_sync(lambda: kept.find(responses_in.named(body)), limiter=_THREADS)
+    if decode_request.refers(body):
+        ctx.kept = await trio.to_thread.run_sync(lambda: kept.find(decode_request.named(body)), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
@@ -139,7 +143,7 @@ def foretold(
     """
     plan = planned(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
     if call.path in COUNT_PATHS:
-        counted = plan.spoken in counts.COUNTS
+        counted = plan.spoken in count_tokens.COUNTS
         return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]
     _choose_probe(plan, target, snapshot, refuses_usage)
     _, _, notes = rewritten(body, plan, call, route, target)
@@ -148,7 +152,7 @@ def foretold(
 
 def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
-    made = counts.question if call.path in COUNT_PATHS else translate.request
+    made = count_tokens.question if call.path in COUNT_PATHS else translate.request
     sent = made(body, plan.caller, plan.spoken, plan.ctx)
     plan.headers = sent.headers
     # What is found out once the answer comes can be named, not refused.
@@ -157,7 +161,7 @@ def rewritten(body: bytes, plan: Plan, call: Call, route: Route, target: Target)
     if plan.ctx.losses:
         notes.append(f"lost {losses_text(plan.ctx.losses, NOTED)}")
     plan.asked = len(plan.ctx.losses)
-    other = dialects.call(plan.path, anthropic=False)
+    other = calls.call(plan.path, anthropic=False)
     # Its model has its new name already.
     route = msgspec.structs.replace(route, renamed=False)
     edited = edit(sent.body, peek(sent.body), call=other, route=route, target=target, probe=False, notes=notes)
@@ -213,8 +217,8 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
     body = await _whole(ticket, upstream)
     status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
-        what = "broken JSON" if base.decoded(body) is None else "JSON"
-        title = dialects.BY_NAME[plan.spoken].title
+        what = "broken JSON" if json_values.decoded(body) is None else "JSON"
+        title = protocols.BY_NAME[plan.spoken].title
         raise BadGateway(
             f"The backend {ticket.record.backend} answered {status} with {what} that is no {title} answer."
         )
@@ -228,7 +232,7 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
 
 def _rename_limits(found: Translated, plan: Plan) -> None:
     """Have the caller find the account's limits under the names that its protocol has for them."""
-    found.lines = limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
+    found.lines = rate_limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
 
 
 async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:

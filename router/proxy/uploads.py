@@ -15,8 +15,8 @@ from router.net.stream import RECEIVE_SIZE
 from router.proxy import bodies
 from router.proxy.accesslog import BODY_KEPT
 from router.proxy.ticket import Ticket
-from router.wire.ids import collection
-from router.wire.multipart import Reader, boundary_of
+from router.wire.raw.multipart import Reader, boundary_of
+from router.wire.resource_ids import collection
 
 _SHOWN_PIECES = 16
 _WITHOUT_MODEL = frozenset(("files", "uploads", "containers", "skills", "vector_stores"))

@@ -10,8 +10,8 @@ import json
 import msgspec
 
 from router.ir import Usage
-from router.wire import base, codings, sse
-from router.wire.base import Dialect, Failure, Verdict
+from router.wire.dialect import Dialect, Failure, Verdict
+from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
 _USAGE = (b'"usage":{', b'"usage": {')
@@ -64,19 +64,19 @@ class Tap:
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """What an event before the commit point means; remembers how the stream announced itself."""
-        data = base.decoded(event.data) if event.data else None
+        data = json_values.decoded(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
             return verdict, self._dialect.failure(data)
-        announced = base.object_at(data, "response") or base.object_at(data, "message")
+        announced = json_values.object_at(data, "response") or json_values.object_at(data, "message")
         if announced:
             self.begun = True
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = base.count(announced.get("created_at")) or 0
-            self._dialect.usage(base.object_at(announced, "usage"), self._usage)
+            self.created = json_values.count(announced.get("created_at")) or 0
+            self._dialect.usage(json_values.object_at(announced, "usage"), self._usage)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
@@ -102,7 +102,7 @@ class Tap:
 
     def _confirm(self, region: bytes) -> None:
         for _, event in sse.events(region):
-            ending = self._dialect.ending(event, base.decoded(event.data))
+            ending = self._dialect.ending(event, json_values.decoded(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
 
@@ -112,7 +112,7 @@ class Tap:
         kept: list[bytes] = []
         at = 0
         for end, event in sse.events(batch):
-            data = base.decoded(event.data) or {}
+            data = json_values.decoded(event.data) or {}
             if data.get("choices") != [] or not data.get("usage"):
                 kept.append(batch[at:end])
             at = end
@@ -129,7 +129,7 @@ class Tap:
         """The token counts read so far."""
         if self._usage_hit:
             try:
-                found: base.Json = _scanner.raw_decode(self._usage_hit.decode("utf-8", "replace"))[0]
+                found: json_values.Json = _scanner.raw_decode(self._usage_hit.decode("utf-8", "replace"))[0]
                 self._dialect.usage(found, self._usage)
             except (ValueError, RecursionError):
                 self._usage_hit = b""
@@ -147,11 +147,11 @@ class Tail:
 
     def __init__(self, dialect: Dialect, coding: bytes):
         self._dialect = dialect
-        self._decoder: codings.Decoder | None = None
+        self._decoder: content_coding.Decoder | None = None
         self._known = True
         try:
-            self._decoder = codings.Decoder(coding) if coding else None
-        except (codings.UnknownCoding, codings.Malformed):
+            self._decoder = content_coding.Decoder(coding) if coding else None
+        except (content_coding.UnknownCoding, content_coding.Malformed):
             self._known = False
         self._end = b""
         self.size = 0
@@ -161,7 +161,7 @@ class Tail:
         if self._decoder is not None and self._known:
             try:
                 data = self._decoder.decode(data, _INFLATED_LIMIT)
-            except (codings.Malformed, codings.OverLimit):
+            except (content_coding.Malformed, content_coding.OverLimit):
                 self._known = False
         self.size += len(data)
         if not self._known:
@@ -176,7 +176,7 @@ class Tail:
         if at >= 0:
             start = self._end.index(b"{", at)
             try:
-                found: base.Json = _scanner.raw_decode(self._end[start:].decode("utf-8", "replace"))[0]
+                found: json_values.Json = _scanner.raw_decode(self._end[start:].decode("utf-8", "replace"))[0]
                 self._dialect.usage(found, usage)
             except (ValueError, RecursionError):
                 return Usage()
@@ -199,5 +199,5 @@ def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
     if b'"error"' not in body:
         return None
-    data = base.decoded(bytes(body))
+    data = json_values.decoded(bytes(body))
     return dialect.failure(data) if data is not None else None

@@ -3,114 +3,26 @@
 A protocol is one entry of CODECS; nothing here or elsewhere knows a pair of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn
 from router.ir import Protocol as Name
-from router.wire import (
-    answers,
-    base,
-    chat_answer,
-    chat_in,
-    chat_out,
-    chat_stream_in,
-    chat_stream_out,
-    faults,
-    messages_answer,
-    messages_in,
-    messages_out,
-    messages_stream_in,
-    messages_stream_out,
-    peek,
-    responses_answer,
-    responses_in,
-    responses_out,
-    responses_stream_in,
-    responses_stream_out,
-    sse,
-)
-from router.wire.base import Json
-from router.wire.context import Context, losses_text
-from router.wire.memory import Learner, recalled
-from router.wire.stops import Watch, watches
+from router.wire import dialect
+from router.wire.neutral import assemble
+from router.wire.neutral.context import Context, losses_text
+from router.wire.neutral.replay_memory import Learner, recalled
+from router.wire.neutral.stream_filters import Watch, watches
+from router.wire.protocols import CODECS
+from router.wire.raw import json_values, sse, top_level
+from router.wire.raw.json_values import Json
 
 REQUEST_LIMIT = 8 << 20
 _PREAMBLE = (Began, Pinged)
 _decode = msgspec.json.Decoder().decode
-
-
-class Decoder(Protocol):
-    """Reads one upstream's stream. finished: its end of body is a good end. ended: nothing comes any more."""
-
-    ended: bool
-
-    @property
-    def finished(self) -> bool: ...
-
-    def feed(self, name: str, data: Json) -> list[Event]: ...
-
-    def done(self) -> list[Event]: ...
-
-
-class Encoder(Protocol):
-    """Writes one client's stream."""
-
-    def encode(self, event: Event) -> bytes: ...
-
-
-class Codec(NamedTuple):
-    """One protocol, both directions. path: of its requests."""
-
-    path: str
-    decode_request: Callable[[Json, Context], Request]
-    encode_request: Callable[[Request, Context], tuple[Json, dict[str, str]]]
-    decode_answer: Callable[[Json, Context], Answer | Fault | None]
-    encode_answer: Callable[[Answer, Context], Json | msgspec.Raw]
-    decoder: Callable[[Context], Decoder]
-    encoder: Callable[[Context], Encoder]
-    decode_fault: Callable[[Json, int], Fault | None]
-    encode_fault: Callable[[Fault], tuple[int, bytes]]
-
-
-CODECS: dict[Name, Codec] = {
-    "messages": Codec(
-        "/v1/messages",
-        messages_in.decode_request,
-        messages_out.encode_request,
-        messages_answer.decode_answer,
-        messages_answer.encode_answer,
-        messages_stream_in.MessagesDecoder,
-        messages_stream_out.MessagesEncoder,
-        faults.of_messages,
-        faults.as_messages,
-    ),
-    "chat": Codec(
-        "/v1/chat/completions",
-        chat_in.decode_request,
-        chat_out.encode_request,
-        chat_answer.decode_answer,
-        chat_answer.encode_answer,
-        chat_stream_in.ChatDecoder,
-        chat_stream_out.ChatEncoder,
-        faults.of_chat,
-        faults.as_chat,
-    ),
-    "responses": Codec(
-        "/v1/responses",
-        responses_in.decode_request,
-        responses_out.encode_request,
-        responses_answer.decode_answer,
-        responses_answer.encode_answer,
-        responses_stream_in.ResponsesDecoder,
-        responses_stream_out.ResponsesEncoder,
-        faults.of_responses,
-        faults.as_chat,
-    ),
-}
 
 
 class Plan(msgspec.Struct):
@@ -156,7 +68,7 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
-        data = peek.decoded(body)
+        data = top_level.decoded(body)
         if not isinstance(data, dict):
             raise BadRequest("The body must be a JSON object.")
         neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
@@ -190,7 +102,7 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
 
     stream: the client asked for events, and gets them.
     """
-    data = base.decoded(body)
+    data = json_values.decoded(body)
     if data is None:
         return None
     try:
@@ -207,15 +119,15 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
 
 def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
-    events: Iterable[Event] = answers.events_of(found)
+    events: Iterable[Event] = assemble.events_of(found)
     if ctx.memory is not None:
         learner = Learner(ctx.memory, ctx.seal)
         for event in events:
             learner.see(event)
-        events = answers.events_of(found)
+        events = assemble.events_of(found)
     for watch in watches(ctx):
         events = [passed for event in events for passed in watch.pass_on(event)]
-        watched = answers.answer_of(events)
+        watched = assemble.answer_of(events)
         found = watched if isinstance(watched, Answer) else found
     if not stream:
         return msgspec.json.encode(CODECS[target].encode_answer(found, ctx))
@@ -225,7 +137,7 @@ def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes
 
 def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> tuple[int, bytes] | None:
     """A stream that came for a plain request, as a whole answer; None when it does not end."""
-    found = answers.answer_of(Stream(source, target, ctx).all_events(body))
+    found = assemble.answer_of(Stream(source, target, ctx).all_events(body))
     if found is None:
         return None
     if isinstance(found, Answer):
@@ -235,7 +147,7 @@ def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> tuple[int
 
 def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
     """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = base.decoded(body)
+    data = json_values.decoded(body)
     if data is None:
         return None
     fault = CODECS[source].decode_fault(data, status)
@@ -248,7 +160,7 @@ def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, 
 
 def _short(said: object) -> str:
     text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
-    return "".join(char if char.isprintable() else " " for char in text[: base.QUOTE_LIMIT])
+    return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT])
 
 
 class Stream:
@@ -342,14 +254,14 @@ def _object(payload: bytes) -> Json | None:
     try:
         data = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return base.decoded(payload.decode("utf-8", "replace"))
+        return json_values.decoded(payload.decode("utf-8", "replace"))
     return data if data.__class__ is dict else None
 
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that lacks nothing but the blank line behind it."""
     event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or base.decoded(event.data) is not None
+    return event.data.strip() == "[DONE]" or json_values.decoded(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:

@@ -24,7 +24,7 @@ def choices(rounds: int) -> dict[str, list[float]]:
 
 def _round() -> dict[str, float]:
     from router.policy.accounts.pool import Member, Pool, Want
-    from router.wire.limits import Limit
+    from router.wire.headers.rate_limits import Limit
 
     pool = Pool([Member(f"a{number}") for number in range(50)])
     for number, member in enumerate(pool.members):

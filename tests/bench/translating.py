@@ -9,10 +9,11 @@ import bodies
 import load
 import programs
 
-from router.wire import dialects, sse, translate
-from router.wire.context import Context
-from router.wire.memory import Call, Memory
-from router.wire.profiles import profile_of
+from router.wire import protocols, translate
+from router.wire.neutral.context import Context
+from router.wire.neutral.provider_profiles import profile_of
+from router.wire.neutral.replay_memory import Call, Memory
+from router.wire.raw import sse
 from router.wire.tap import Tap
 
 _EVENTS = 5000
@@ -82,7 +83,7 @@ def per_event(protocol, other):
     data, best = _stream(protocol), float("inf")
     for _ in range(5):
         stream = translate.Stream(protocol, other, _context())
-        tap = Tap(dialects.BY_NAME[other], hide_usage=True)
+        tap = Tap(protocols.BY_NAME[other], hide_usage=True)
         before, after = sse.Splitter(), sse.Splitter()
         begun = time.process_time()
         for at in range(0, len(data), _READ):

@@ -6,7 +6,7 @@ import threading
 import pytest
 import trio
 
-from router.wire import dialects
+from router.wire import protocols
 
 from .processes import Proxy, Threaded, add_backend, backend, until
 from .samples import CHAT, PROTOCOLS
@@ -171,5 +171,5 @@ def test_a_thousand_reloads_under_streams(tmp_path, upstream):
                 answer = client.answer()
                 assert answer.whole
                 # On a busy machine it was silent for long enough to be pinged.
-                ping = dialects.BY_NAME[protocol.name].ping(True)
+                ping = protocols.BY_NAME[protocol.name].ping(True)
                 assert answer.body.replace(ping, b"") == b"".join(protocol.events).replace(ping, b"")

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from router.proxy.endpoints import ENDPOINTS
-from router.wire import dialects
+from router.wire import calls
 
 from .conftest import CLIENT_KEY
 from .upstream import plain
@@ -16,7 +16,7 @@ VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
 OPEN = {"/", "/api/hello", "/livez", "/health"}
 #: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.
 API = (
-    *dialects._CALLS,
+    *calls._CALLS,
     *(
         "/v1/models",
         "/v1/models/demo",

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from router.errors import BadRequest
-from router.wire.depth import DEPTH_LIMIT
-from router.wire.peek import model_name, peek, wants_stream
+from router.wire.raw.depth import DEPTH_LIMIT
+from router.wire.raw.top_level import model_name, peek, wants_stream
 
 from .mutation import MILLION, cases, spoilt
 

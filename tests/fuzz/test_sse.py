@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.wire import sse
+from router.wire.raw import sse
 
 from .mutation import MILLION, cases, cut, spoilt
 

@@ -20,8 +20,8 @@ from router.proxy.runtime import Runtime
 from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import open_home
-from router.wire.codings import Decoder
-from router.wire.dialects import BY_NAME, PLAIN
+from router.wire.protocols import BY_NAME, PLAIN
+from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"

@@ -7,9 +7,9 @@ import pytest
 from router.errors import BadRequest
 from router.proxy.changes import change_body, header_changes, touches
 from router.settings.tables import Edits
-from router.wire import dialects
-from router.wire.draft import Draft
-from router.wire.peek import peek
+from router.wire import calls
+from router.wire.raw.splice import Draft
+from router.wire.raw.top_level import peek
 
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
 
@@ -18,7 +18,7 @@ def changed(body, *all_edits, path="/v1/chat/completions", vendor=""):
     """The body after the edits, and the notes."""
     draft = Draft(body, peek(body))
     notes = []
-    change_body(draft, all_edits, call=dialects.call(path, anthropic=False), vendor=vendor, notes=notes)
+    change_body(draft, all_edits, call=calls.call(path, anthropic=False), vendor=vendor, notes=notes)
     return b"".join(draft.parts()), notes
 
 

@@ -11,8 +11,8 @@ from router.proxy.edits import edit
 from router.proxy.runtime import Runtime
 from router.settings import Settings
 from router.store.config import backends
-from router.wire import dialects
-from router.wire.peek import peek
+from router.wire import calls
+from router.wire.raw.top_level import peek
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 ASK = b'"stream_options":{"include_usage":true}'
@@ -31,7 +31,7 @@ def edited(home, silent_log):
         done = edit(
             body,
             peek(body),
-            call=dialects.call(path, anthropic=False),
+            call=calls.call(path, anthropic=False),
             route=Route(target.backend, model, why, renamed=why == "prefix"),
             target=target,
             probe=probe,

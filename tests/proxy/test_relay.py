@@ -12,10 +12,10 @@ from router.errors import BadGateway
 from router.net.client.exchange import Broken
 from router.net.server.connection import Cut
 from router.proxy.relay import PREAMBLE_LIMIT, Pace, Relay
-from router.wire import sse
-from router.wire.base import Failure
-from router.wire.codings import Decoder
-from router.wire.dialects import BY_NAME
+from router.wire.dialect import Failure
+from router.wire.protocols import BY_NAME
+from router.wire.raw import sse
+from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
 
 if sys.version_info >= (3, 14):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.ir import Usage
-from router.wire import base, sse
-from router.wire.base import Verdict
-from router.wire.dialects import BY_NAME, CHAT, MESSAGES, PLAIN, RESPONSES
+from router.wire.dialect import Verdict
+from router.wire.protocols import BY_NAME, CHAT, MESSAGES, PLAIN, RESPONSES
+from router.wire.raw import json_values, sse
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
 
@@ -144,7 +144,7 @@ JSON = st.recursive(
 @given(st.sampled_from([MESSAGES, CHAT, RESPONSES, PLAIN]), st.text(max_size=8), JSON)
 def test_no_event_of_an_upstream_raises(dialect, name, value):
     """Any JSON in any place is judged; an error found in it has an error's status and a JSON body."""
-    data = base.decoded(json.dumps(value))
+    data = json_values.decoded(json.dumps(value))
     event = sse.Event(name, json.dumps(value))
     dialect.judge(event, data)
     dialect.ending(event, data)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.carrier import PREFIX, Seal, signer
+from router.wire.neutral.sealed_state import PREFIX, Seal, signer
 
 from .translations import IMAGE, PDF, context, gpt
 

@@ -19,7 +19,7 @@ import pytest
 
 from router.wire import translate
 
-from .responses import RESPONSES, began, frames, text_item
+from .responses_samples import RESPONSES, began, frames, text_item
 from .test_responses_streams import whole
 from .test_translate_streams import SAMPLES, recorded
 from .translations import DONE, chunk, context, event, events, streamed

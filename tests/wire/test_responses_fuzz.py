@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.errors import RouterError
 from router.wire import translate
 
-from .responses import PAIRS
+from .responses_samples import PAIRS
 from .test_translate_fuzz import BODIES, VALUES
 from .translations import context, streamed
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.carrier import PREFIX
+from router.wire.neutral.sealed_state import PREFIX
 
-from .responses import LOOK, PATCH, gpt5, say
+from .responses_samples import LOOK, PATCH, gpt5, say
 from .test_legality import (
     CLAUDE,
     FOREIGN,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.errors import BadRequest
 from router.wire import translate
 
-from .responses import LOOK, PATCH, called, gpt5, output, say
+from .responses_samples import LOOK, PATCH, called, gpt5, output, say
 from .test_translate_round_trips import CONVERSATION
 from .translations import IMAGE, PDF, PNG, TOOL, assistant, calls, claude, context, gpt, result, sent, tool, use, user
 

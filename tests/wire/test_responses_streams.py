@@ -9,9 +9,10 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from router.ir import Fault
-from router.wire import answers, translate
+from router.wire import protocols, translate
+from router.wire.neutral import assemble
 
-from .responses import PAIRS, RESPONSES, began, call_item, ended, frames, legal, reasoning_item, text_item
+from .responses_samples import PAIRS, RESPONSES, began, call_item, ended, frames, legal, reasoning_item, text_item
 from .test_translate_streams import CHAT, MESSAGES, legal_chat, legal_messages, pieces, recorded, texts
 from .translations import DONE, context, events, streamed
 
@@ -31,7 +32,7 @@ def thoughts(answer):
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    return answers.answer_of(translate.Stream(protocol, "chat", context()).all_events(data))
+    return assemble.answer_of(translate.Stream(protocol, "chat", context()).all_events(data))
 
 
 def accumulated(data):
@@ -51,7 +52,7 @@ def test_stream_equals_whole(source, target):
     LEGAL[target](data)
     made = whole(data, target)
     at_once = translate.encoded(found, target, context(), stream=False)
-    back = translate.CODECS[target].decode_answer(json.loads(at_once), context())
+    back = protocols.CODECS[target].decode_answer(json.loads(at_once), context())
     assert [type(block) for block in made.blocks] == [type(block) for block in found.blocks]
     # A Chat stream says reasoning twice: as it comes, and whole beside its proof.
     for read in (texts, calls, thoughts)[: 2 if target == "chat" else 3]:

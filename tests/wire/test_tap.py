@@ -9,8 +9,8 @@ import brotli
 import pytest
 
 from router.ir import Usage
-from router.wire import sse
-from router.wire.dialects import BY_NAME, CHAT, PLAIN
+from router.wire.protocols import BY_NAME, CHAT, PLAIN
+from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
 if sys.version_info >= (3, 14):

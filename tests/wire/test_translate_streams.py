@@ -9,7 +9,8 @@ import pytest
 
 from router.errors import RouterError
 from router.ir import Answer
-from router.wire import answers, translate
+from router.wire import protocols, translate
+from router.wire.neutral import assemble
 
 from .translations import DONE, OTHER, call, chunk, context, event, events, streamed
 
@@ -54,7 +55,7 @@ SAMPLES = {"chat": CHAT, "messages": MESSAGES}
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    found = answers.answer_of(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
+    found = assemble.answer_of(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
     assert isinstance(found, Answer), found
     return found
 
@@ -76,7 +77,7 @@ def test_stream_equals_whole(source):
     found = whole(data, source)
     made = whole(streamed([data], source), target)
     at_once = translate.encoded(found, target, context(), stream=False)
-    back = translate.CODECS[target].decode_answer(json.loads(at_once), context())
+    back = protocols.CODECS[target].decode_answer(json.loads(at_once), context())
     assert [type(block) for block in made.blocks] == [type(block) for block in found.blocks]
     assert (texts(made), calls(made)) == (texts(back), calls(back)) == (texts(found), calls(found))
     assert (made.stop, made.usage) == (back.stop, back.usage)

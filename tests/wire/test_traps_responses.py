@@ -6,7 +6,7 @@ import pytest
 
 from router.wire import translate
 
-from .responses import (
+from .responses_samples import (
     LOOK,
     USAGE,
     added,

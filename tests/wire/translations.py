@@ -4,9 +4,9 @@ import itertools
 import json
 
 from router.wire import translate
-from router.wire.carrier import Seal, signer
-from router.wire.context import Context
-from router.wire.profiles import profile_of
+from router.wire.neutral.context import Context
+from router.wire.neutral.provider_profiles import profile_of
+from router.wire.neutral.sealed_state import Seal, signer
 
 OTHER = {"messages": "chat", "chat": "messages"}
 
@@ -35,7 +35,7 @@ def sent(body, source, vendor="", target=None, **fields):
 
 def streamed(pieces, source, ctx=None, target=None):
     """A stream's bytes in the other protocol; pieces: the upstream's bytes as they came in."""
-    from router.wire.sse import Splitter
+    from router.wire.raw.sse import Splitter
 
     stream = translate.Stream(source, target or OTHER[source], ctx or context())
     splitter = Splitter()

@@ -85,7 +85,7 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
 
     Gives protocol -> prefix of its models. The names are such as no configured backend can have.
     """
-    from router.wire.translate import CODECS
+    from router.wire.protocols import CODECS
 
     root = serving.runtime.demo_root
     assert root is not None

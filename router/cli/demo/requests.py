@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from router.net.control.calls import ControlError, clean, stream
 from router.settings import Secret
-from router.wire.sse import Event, events
+from router.wire.raw.sse import Event, events
 
 _CITY = "Turin"
 _TOOL = {

@@ -19,7 +19,7 @@ from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.tls import client_context, tls_problem
 from router.settings import ProxyAddress
-from router.wire.codings import Decoder, Malformed, OverLimit, UnknownCoding
+from router.wire.raw.content_coding import Decoder, Malformed, OverLimit, UnknownCoding
 
 if TYPE_CHECKING:
     import httpx

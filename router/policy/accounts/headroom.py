@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.wire.limits import Limit, told
+from router.wire.headers.rate_limits import Limit, told
 
 _LIMITS = 32
 FULL = 1.0

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from router.policy.accounts.retry import Nature
-from router.wire.dialects import Call
-from router.wire.peek import Top
+from router.wire.calls import Call
+from router.wire.raw.top_level import Top
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -29,8 +29,8 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from router.policy.accounts.pool import QUOTA_SECONDS
-from router.wire.limits import Limit, Told, told
-from router.wire.moments import UNREADABLE
+from router.wire.headers.rate_limits import Limit, Told, told
+from router.wire.headers.times import UNREADABLE
 
 BURST_SECONDS = 5.0
 REPEATS = 2

@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from router.wire.peek import Top, decoded
+from router.wire.raw.top_level import Top, decoded
 
 #: In the order they are asked for.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")

@@ -5,8 +5,8 @@ from functools import cached_property
 
 from router.ir import Protocol
 from router.policy.routing.clients import client_of
-from router.wire import contents
-from router.wire.peek import Top
+from router.wire import inspect
+from router.wire.raw.top_level import Top
 
 # Of the body's JSON, measured over coding agents' requests.
 BYTES_PER_TOKEN = 3.6
@@ -29,17 +29,17 @@ class Traits:
     @cached_property
     def tools(self) -> bool:
         """Whether tools are declared."""
-        return self._top is not None and contents.has_tools(self._top)
+        return self._top is not None and inspect.has_tools(self._top)
 
     @cached_property
     def images(self) -> bool:
         """Whether the conversation holds an image."""
-        return self._top is not None and contents.has_images(self._top, self._protocol)
+        return self._top is not None and inspect.has_images(self._top, self._protocol)
 
     @cached_property
     def thinking(self) -> bool:
         """Whether the model is asked to reason."""
-        return self._top is not None and contents.asks_thinking(self._top, self._protocol)
+        return self._top is not None and inspect.asks_thinking(self._top, self._protocol)
 
     def look_inside(self) -> None:
         """Work out what takes time on a large body."""

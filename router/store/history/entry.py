@@ -3,7 +3,7 @@
 import msgspec
 
 from router.policy.accounts.attempt import Attempt, Binding
-from router.wire.limits import Windows
+from router.wire.headers.rate_limits import Windows
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from router.policy.accounts.attempt import Binding
     from router.store.history.entry import Entry, Priced
-    from router.wire.limits import Windows
+    from router.wire.headers.rate_limits import Windows
 
 _NOTES_LIMIT = 512
 #: Attempts of one request; whoever fills them in has a lower bound.

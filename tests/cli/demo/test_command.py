@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from router.cli.demo.requests import pairs, rounds
-from router.wire.translate import CODECS
+from router.wire.protocols import CODECS
 
 
 def test_demo_answers_in_each_protocol(fairlead):

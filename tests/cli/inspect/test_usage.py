@@ -14,7 +14,7 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import Entry
 from router.store.history.record import History
 from router.store.home.home import open_home
-from router.wire.limits import Windows
+from router.wire.headers.rate_limits import Windows
 
 COSTS = {"claude-opus-5": 3_410_000_000, "gpt-5-mini": 120_000_000}
 ID = "req_0000000000000000000a"

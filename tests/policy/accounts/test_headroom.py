@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy.accounts.headroom import Headroom
-from router.wire.limits import Limit
+from router.wire.headers.rate_limits import Limit
 
 
 def counted(left, reset, name=b"tokens"):

@@ -5,15 +5,15 @@ import json
 import pytest
 
 from router.policy.accounts.idempotency import nature_of
-from router.wire import dialects
-from router.wire.peek import peek
+from router.wire import calls
+from router.wire.raw.top_level import peek
 
 FUNCTION = {"type": "function", "name": "f"}
 
 
 def nature(path, body=None, method="POST", **options):
     top = None if body is None else peek(json.dumps(body).encode())
-    return nature_of(dialects.call(path, anthropic=path.startswith("/v1/messages")), method, top, **options)
+    return nature_of(calls.call(path, anthropic=path.startswith("/v1/messages")), method, top, **options)
 
 
 @pytest.mark.parametrize(

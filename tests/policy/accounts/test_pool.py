@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from router.policy.accounts import session_affinity
 from router.policy.accounts.pool import COOL_LIMIT, HOURLY_SECONDS, SHAKY_LIMIT, Member, Pool, Want, cool_seconds
 from router.policy.accounts.rate_limit import Limits, Pace
-from router.wire.limits import Limit
-from router.wire.moments import LONGEST, UNREADABLE
+from router.wire.headers.rate_limits import Limit
+from router.wire.headers.times import LONGEST, UNREADABLE
 
 
 def members(number=3):

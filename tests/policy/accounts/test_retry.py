@@ -21,8 +21,8 @@ from router.policy.accounts.retry import (
     rank,
     span,
 )
-from router.wire.dialects import call
-from router.wire.peek import peek
+from router.wire.calls import call
+from router.wire.raw.top_level import peek
 
 FRESH = Standing(others=False, bound=False, repeats=0, several=False, elapsed=1.0, ready=30.0, patience=60.0)
 

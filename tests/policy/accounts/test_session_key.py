@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy.accounts.session_key import HEADERS, TEXT_LIMIT, family_of, session_of
-from router.wire.peek import peek
+from router.wire.raw.top_level import peek
 
 TURN = {"messages": [{"role": "user", "content": "hello"}]}
 

@@ -10,7 +10,7 @@ from router.ir import Facts
 from router.policy.routing.request_traits import NO_TRAITS, Traits
 from router.policy.routing.rules import glob, ready
 from router.settings.tables import Condition, Edits, Rule
-from router.wire.peek import peek
+from router.wire.raw.top_level import peek
 
 BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'

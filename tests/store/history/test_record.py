@@ -21,7 +21,7 @@ from router.store.history import rows as module
 from router.store.history.entry import Entry
 from router.store.history.record import History, clear
 from router.store.home.home import open_home
-from router.wire.limits import Windows
+from router.wire.headers.rate_limits import Windows
 
 from ...e2e.processes import Proxy
 from ...e2e.wire import ask

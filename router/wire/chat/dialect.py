@@ -1,0 +1,98 @@
+"""OpenAI Chat Completions and the older Completions: error forms, pings, what their events mean.
+
+Source: translation.md 2.2, 9, 10.2, 10.3.
+"""
+
+import msgspec
+
+from router.errors import RouterError
+from router.ir import Usage
+from router.wire import dialect
+from router.wire.dialect import Failure, Needles, Verdict
+from router.wire.openai import error_object, read_usage
+from router.wire.raw import json_values, sse
+from router.wire.raw.json_values import Json
+
+_PING = b": keep-alive\n\n"
+_CONTENT = ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal", "tool_calls", "function_call")
+_DONE = "[DONE]"
+
+
+class Chat:
+    """The dialect of POST /v1/chat/completions, of /v1/completions, and of errors on all other OpenAI paths."""
+
+    name = "chat"
+    title = "OpenAI Chat"
+    needles = Needles(
+        ending=(
+            b'"finish_reason":"',
+            b'"finish_reason": "',
+            b"data: [DONE]",
+            b"data:[DONE]",
+            b'"error":{',
+            b'"error": {',
+        ),
+    )
+    has_terminal = True
+
+    def error_body(self, error: RouterError, request_id: str) -> bytes:
+        """`{error: {message, type, param, code}}`; the request id is in the headers."""
+        return msgspec.json.encode({"error": error_object(error)})
+
+    def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
+        """One chunk with `error`; no finish_reason and no [DONE] follow."""
+        return sse.frame(self.error_body(error, request_id))
+
+    def ping(self, begun: bool) -> bytes:
+        """A comment: an unknown JSON event breaks clients (clients.md 0.7)."""
+        return _PING
+
+    def judge(self, event: sse.Event, data: Json | None) -> Verdict:
+        """Content, reasoning, refusal, tool calls, text or a finish reason commit; role chunks are preamble."""
+        if event.data.strip() == _DONE:
+            return Verdict.COMMIT
+        if data is None:
+            return Verdict.HOLD
+        if data.get("error"):
+            return Verdict.ERROR
+        return Verdict.COMMIT if any(_meaningful(choice) for choice in _choices(data)) else Verdict.HOLD
+
+    def ending(self, event: sse.Event, data: Json | None) -> bool | None:
+        """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
+        if event.data.strip() == _DONE:
+            return True
+        if data is None:
+            return None
+        if data.get("error"):
+            return False
+        return True if any(choice.get("finish_reason") for choice in _choices(data)) else None
+
+    def failure(self, data: Json) -> Failure | None:
+        """An `error` object, or an error text, beside or in place of choices (OpenRouter, xAI, gateways)."""
+        found = data.get("error")
+        if not found:
+            return None
+        error: Json = found if isinstance(found, dict) else {"message": str(found)}  # pyright: ignore[reportUnknownVariableType]
+        status = dialect.error_status(error)
+        error = {
+            **error,
+            "message": str(error.get("message") or "The upstream reported an error."),
+            "type": error.get("type") or dialect.openai_kind(status),
+        }
+        return Failure(status, msgspec.json.encode({"error": error}))
+
+    def usage(self, found: Json, into: Usage) -> None:
+        """The last usage wins; prompt_tokens counts cached tokens too, Usage.input does not."""
+        read_usage(found, into, "prompt", "completion")
+
+
+def _choices(data: Json) -> list[Json]:
+    choices = data.get("choices")
+    if not isinstance(choices, list):
+        return []
+    return [choice for choice in choices if isinstance(choice, dict)]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _meaningful(choice: Json) -> bool:
+    delta = json_values.object_at(choice, "delta")
+    return bool(choice.get("finish_reason") or choice.get("text") or any(delta.get(name) for name in _CONTENT))

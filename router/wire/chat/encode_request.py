@@ -1,0 +1,172 @@
+"""Encodes a Chat request (translation.md 3.1, 3.3, 3.5, 3.6, 7.1, 8)."""
+
+import hashlib
+
+from router.errors import BadRequest
+from router.ir import Request
+from router.wire.chat import encode_messages
+from router.wire.neutral import freeform_tools
+from router.wire.neutral.cache_marks import mark
+from router.wire.neutral.context import Context
+from router.wire.openai import OWN_USER, effort_of, nearest, strict_schema
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+
+def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
+    """The body and the headers that go with it. Raises BadRequest."""
+    profile = ctx.profile
+    body: Json = {"model": request.model, "messages": encode_messages.encode(request, ctx)}
+    if request.max_tokens is not None:
+        body[profile.max_tokens_field] = _capped(request.max_tokens, ctx)
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
+        if value is not None and name in profile.sampling:
+            body[name] = value
+        elif value is not None:
+            ctx.dropped(name)
+    if len(request.stop) > profile.stop_max:
+        ctx.stops = request.stop
+    elif request.stop:
+        body["stop"] = list(request.stop)
+    _put_tools(body, request, ctx)
+    _put_reasoning(body, request, ctx)
+    _put_shape(body, request, ctx)
+    _put_prefill(body, request, ctx)
+    for name, value in request.shared.items():
+        if profile.shared:
+            body[name] = value
+        else:
+            ctx.dropped(ctx.at(name))
+    if request.user and profile.shared and ctx.at("user") in OWN_USER:
+        body[ctx.at("user")] = request.user
+    elif request.user and profile.user_field:
+        # Claude Code puts account and session ids there.
+        hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+        body[profile.user_field] = hashed
+        if ctx.auto_cache and profile.cache_key:
+            body.setdefault("prompt_cache_key", hashed)
+        ctx.weakened(ctx.at("user"))
+    elif request.user:
+        ctx.dropped(ctx.at("user"))
+    if request.cache and profile.cache == "breakpoint":
+        body["prompt_cache_options"] = {"mode": "implicit"}
+    if request.tier == "default":
+        ctx.dropped(ctx.at("tier"))
+    if request.stream:
+        body["stream"] = True
+        if profile.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    return body, {}
+
+
+def _capped(limit: int, ctx: Context) -> int:
+    cap = ctx.profile.max_output_cap
+    if not cap or limit <= cap:
+        return limit
+    ctx.weakened(ctx.at("max_tokens"))
+    return cap
+
+
+def _put_tools(body: Json, request: Request, ctx: Context) -> None:
+    profile = ctx.profile
+    if not request.tools:
+        return
+    body["tools"] = [_tool(request, at, ctx) for at in range(len(request.tools))]
+    if request.parallel is False:
+        if profile.parallel_tools:
+            body["parallel_tool_calls"] = False
+        else:
+            ctx.single = True
+            ctx.weakened(ctx.at("parallel"))
+    choice = request.choice
+    if choice is None:
+        return
+    if choice.mode in ("any", "tool") and not profile.forced_choice:
+        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
+    if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
+        raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
+    if choice.mode == "tool" and profile.named_choice:
+        name = ctx.names.sent(choice.name, profile.name_limit)
+        body["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif choice.mode == "tool" and len(request.tools) > 1:
+        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
+    else:
+        body["tool_choice"] = {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
+
+
+def _tool(request: Request, at: int, ctx: Context) -> Json:
+    tool = request.tools[at]
+    function: Json = {"name": ctx.names.sent(tool.name, ctx.profile.name_limit)}
+    if freeform_tools.has_grammar(tool):
+        ctx.weakened(f"tools[{at}].format")
+    if description := freeform_tools.described(tool):
+        function["description"] = description
+    function["parameters"] = tool.schema
+    if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
+        function["strict"] = True
+    elif tool.strict:
+        ctx.weakened(f"tools[{at}].strict")
+    entry: Json = {"type": "function", "function": function}
+    if tool.cache and ctx.profile.cache == "cache_control":
+        entry["cache_control"] = mark(tool.cache)
+    elif tool.cache and ctx.profile.cache:
+        ctx.dropped(f"tools[{at}].cache_control")
+    return entry
+
+
+def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
+    effort = effort_of(request)
+    if not effort:
+        return
+    path, profile = ctx.at("reasoning"), ctx.profile
+    on = effort != "none"
+    if profile.reasoning == "none":
+        ctx.dropped(path)
+        return
+    ctx.weakened(path)
+    if profile.reasoning == "reasoning_effort":
+        known = nearest(effort, profile.efforts)
+        if known:
+            body["reasoning_effort"] = known
+    elif profile.reasoning == "openrouter":
+        body["reasoning"] = {"effort": effort} if on else {"enabled": False}
+    elif profile.reasoning == "thinking_type":
+        body["thinking"] = {"type": "enabled" if on else "disabled"}
+    elif profile.reasoning == "enable_thinking":
+        body["enable_thinking"] = on
+    else:
+        body["chat_template_kwargs"] = {"enable_thinking": on}
+
+
+def _put_shape(body: Json, request: Request, ctx: Context) -> None:
+    shape = request.shape
+    if shape is None:
+        return
+    path = ctx.at("shape")
+    kind = "json_schema" if shape.schema is not None else "json_object"
+    if kind not in ctx.profile.shapes:
+        raise ctx.refuse(path, "the backend does not take JSON schemas for answers")
+    if shape.schema is None:
+        body["response_format"] = {"type": "json_object"}
+        return
+    strict = strict_schema(shape.schema)
+    if not strict:
+        ctx.weakened(path)
+    form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}
+    body["response_format"] = {"type": "json_schema", "json_schema": form}
+
+
+def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
+    """A last assistant message is the beginning of the answer, where the upstream can continue one."""
+    messages = json_values.objects(body["messages"], "messages")
+    if not messages:
+        raise ctx.refuse(request.turns[0].path, "a conversation without any text or call cannot be sent")
+    if messages[-1]["role"] != "assistant" or not request.continues:
+        return
+    if ctx.profile.prefill == "continue":
+        body["continue_final_message"] = True
+        body["add_generation_prompt"] = False
+    elif ctx.profile.prefill == "prefix":
+        messages[-1]["prefix"] = True
+    else:
+        raise ctx.refuse(request.turns[-1].path, "the answer's beginning cannot be given there (assistant prefill)")

@@ -1,0 +1,46 @@
+"""Token counts of OpenAI Chat Completions, read and written."""
+
+from router.ir import Usage
+from router.settings.profile import Profile
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json, first_count
+
+_USUAL = Profile()
+
+
+def of_chat(found: Json, profile: Profile = _USUAL) -> Usage:
+    """Counts of an OpenAI usage object; prompt_tokens holds the cached ones, Usage.input does not."""
+    details = json_values.object_at(found, "prompt_tokens_details")
+    written = json_values.object_at(found, "completion_tokens_details")
+    read = first_count(details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
+    write = first_count(
+        details.get("cache_write_tokens"),
+        found.get("cache_creation_input_tokens"),
+        details.get("cache_creation_tokens"),
+    )
+    prompt = json_values.count(found.get("prompt_tokens"))
+    output = json_values.count(found.get("completion_tokens"))
+    reasoning = json_values.count(written.get("reasoning_tokens"))
+    total = json_values.count(found.get("total_tokens"))
+    apart = None not in (prompt, output, total) and total == (prompt or 0) + (output or 0) + (reasoning or 0)
+    if reasoning and (apart or profile.usage_excludes_reasoning):
+        # Some count reasoning beside the output (xAI).
+        output = (output or 0) + reasoning
+    cached = 0 if profile.usage_excludes_cache else (read or 0) + (write or 0)
+    uncached = None if prompt is None else max(0, prompt - cached)
+    return Usage(uncached, output, read, write, reasoning)
+
+
+def as_chat(usage: Usage) -> Json:
+    """The counts as OpenAI has them."""
+    read, write = usage.cache_read or 0, usage.cache_write or 0
+    prompt, completion = (usage.input or 0) + read + write, usage.output or 0
+    found: Json = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": write},
+    }
+    if usage.reasoning is not None:
+        found["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return found

@@ -1,0 +1,189 @@
+"""Decodes a Messages stream to neutral events (translation.md 10.5).
+
+Rules of this file: blocks are known by their index; those of server tools and unknown ones are consumed in silence;
+usage is cumulative, what message_delta says overwrites; a second message_start with another id is a fault.
+"""
+
+import msgspec
+
+from router.ir import (
+    Began,
+    BlockEnded,
+    CallBegan,
+    CallDelta,
+    Ended,
+    Event,
+    Fault,
+    Pinged,
+    Redacted,
+    Signed,
+    Stop,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from router.wire.messages import errors, usage
+from router.wire.neutral.context import Context
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+STOPS: dict[str, Stop] = {
+    "end_turn": "end",
+    "stop_sequence": "sequence",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "context",
+    "tool_use": "tool",
+    "pause_turn": "pause",
+    "refusal": "refusal",
+}
+
+
+def stop_of(reason: object, ctx: Context) -> Stop:
+    """The neutral form of a stop reason; one that is unknown ends the answer."""
+    found = STOPS.get(reason) if isinstance(reason, str) else None
+    if found is None or found == "pause":
+        ctx.weakened(f"stop_reason {str(reason)[:40]}")
+    return found or "end"
+
+
+class MessagesDecoder:
+    """The state of one stream."""
+
+    def __init__(self, ctx: Context):
+        self._ctx = ctx
+        self._id: str | None = None
+        self._usage = Usage()
+        self._stop: Stop | None = None
+        self._stopped_by = ""
+        self._refusal = ""
+        # Index of a block -> "text", "thinking", or the number of its call.
+        self._open: dict[int, str | int] = {}
+        self._fragments: dict[int, bool] = {}
+        self._inputs: dict[int, object] = {}
+        self._calls = 0
+        self.ended = False
+
+    @property
+    def finished(self) -> bool:
+        """A stream that lacks its message_stop is not whole."""
+        return False
+
+    def feed(self, name: str, data: Json) -> list[Event]:
+        """The events that one event brings."""
+        kind = data.get("type")
+        if self.ended:
+            return []
+        if kind == "content_block_delta":
+            return self._delta(data)
+        if kind == "content_block_start":
+            return self._started(data)
+        if kind == "content_block_stop":
+            return self._stopped(data)
+        if kind == "message_start":
+            return self._began(json_values.object_at(data, "message"))
+        if kind == "message_delta":
+            self._noted(data)
+        elif kind == "message_stop":
+            return self.done()
+        elif kind == "ping":
+            return [Pinged()]
+        elif kind == "error" or name == "error":
+            self.ended = True
+            fault = errors.of_messages(data if kind == "error" else {"type": "error", **data}, 0)
+            return [fault] if fault else []
+        return []
+
+    def done(self) -> list[Event]:
+        """The end."""
+        self.ended = True
+        stop = self._stop or stop_of(None, self._ctx)
+        return [Ended(stop, self._usage, self._stopped_by, self._refusal)]
+
+    def _began(self, message: Json) -> list[Event]:
+        answer_id = str(message.get("id") or "")
+        if self._id is not None:
+            if answer_id == self._id:
+                return []
+            self.ended = True
+            return [Fault(500, "api_error", "The upstream put a second answer into the stream of the first.")]
+        self._id = answer_id
+        self._usage = usage.of_messages(json_values.object_at(message, "usage"), self._usage)
+        return [Began(answer_id, str(message.get("model") or ""), self._usage)]
+
+    def _started(self, data: Json) -> list[Event]:
+        block = json_values.object_at(data, "content_block")
+        index, kind = _index(data), block.get("type")
+        text = block.get("text")
+        if kind == "text":
+            self._open[index] = "text"
+            return [TextDelta(text)] if isinstance(text, str) and text else []
+        if kind == "thinking":
+            self._open[index] = "thinking"
+            thought = block.get("thinking")
+            return [ThinkingDelta(thought)] if isinstance(thought, str) and thought else []
+        if kind == "redacted_thinking":
+            return [Redacted(str(block.get("data") or ""))]
+        if kind == "tool_use":
+            number = self._calls
+            self._calls += 1
+            self._open[index] = number
+            self._fragments[number] = False
+            self._inputs[number] = block.get("input")
+            call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
+            return [CallBegan(number, call_id, self._ctx.names.original(str(block.get("name") or "")))]
+        self._ctx.dropped(f"content block {str(kind)[:40]}")
+        return []
+
+    def _delta(self, data: Json) -> list[Event]:
+        held = self._open.get(_index(data))
+        delta = data.get("delta")
+        if held is None or not isinstance(delta, dict):
+            return []
+        kind: object = delta.get("type")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if kind == "text_delta":
+            text: object = delta.get("text")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return [TextDelta(text)] if text and isinstance(text, str) else []
+        if kind == "input_json_delta" and isinstance(held, int):
+            part: object = delta.get("partial_json")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            if not part or not isinstance(part, str):
+                return []
+            self._fragments[held] = True
+            return [CallDelta(held, part)]
+        if kind == "thinking_delta":
+            thought: object = delta.get("thinking")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return [ThinkingDelta(thought)] if thought and isinstance(thought, str) else []
+        if kind == "signature_delta":
+            proof: object = delta.get("signature")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return [Signed(proof)] if proof and isinstance(proof, str) else []
+        if kind == "citations_delta":
+            self._ctx.dropped("citations")
+        return []
+
+    def _stopped(self, data: Json) -> list[Event]:
+        held = self._open.pop(_index(data), None)
+        if isinstance(held, int):
+            given = self._inputs.get(held)
+            if not self._fragments[held] and isinstance(given, dict) and given:
+                return [CallDelta(held, msgspec.json.encode(given).decode())]
+            return []
+        return [] if held is None else [BlockEnded()]
+
+    def _noted(self, data: Json) -> None:
+        delta = json_values.object_at(data, "delta")
+        if delta.get("stop_reason") is not None:
+            self._stop = stop_of(delta["stop_reason"], self._ctx)
+        found = delta.get("stop_sequence")
+        self._stopped_by = found if isinstance(found, str) else ""
+        self._refusal = refusal_of(delta)
+        self._usage = usage.of_messages(json_values.object_at(data, "usage"), self._usage)
+
+
+def _index(data: Json) -> int:
+    found = data.get("index")
+    return found if isinstance(found, int) else -1
+
+
+def refusal_of(holder: Json) -> str:
+    """What the model says on declining, '' when it says nothing."""
+    said = json_values.object_at(holder, "stop_details").get("explanation")
+    return said if isinstance(said, str) else ""

@@ -1,0 +1,80 @@
+"""Anthropic Messages: error forms, pings, and what its events mean. Source: translation.md 2.1, 9, 10.2."""
+
+import msgspec
+
+from router.errors import RouterError
+from router.ir import Usage
+from router.wire import dialect
+from router.wire.dialect import Failure, Needles, Verdict
+from router.wire.raw import json_values, sse
+from router.wire.raw.json_values import Json
+
+_PING = sse.frame(b'{"type": "ping"}', "ping")
+
+
+class Messages:
+    """The dialect of POST /v1/messages."""
+
+    name = "messages"
+    title = "Anthropic Messages"
+    needles = Needles(
+        ending=(b'"type":"message_stop"', b'"type": "message_stop"', b'"type":"error"', b'"type": "error"'),
+    )
+    has_terminal = True
+
+    def error_body(self, error: RouterError, request_id: str) -> bytes:
+        """`{type: error, error: {type, message}, request_id}`."""
+        said: Json = {"type": error.kind, "message": error.message}
+        if error.details is not None:
+            said["details"] = error.details
+        body: Json = {"type": "error", "error": said}
+        if request_id:
+            body["request_id"] = request_id
+        return msgspec.json.encode(body)
+
+    def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
+        """One `error` event; open blocks stay open, no message_stop follows."""
+        return sse.frame(self.error_body(error, request_id), "error")
+
+    def ping(self, begun: bool) -> bytes:
+        """The protocol's own ping event; any other unknown event breaks clients (clients.md 0.7)."""
+        return _PING
+
+    def judge(self, event: sse.Event, data: Json | None) -> Verdict:
+        """A content block or the end commits; message_start and ping are preamble."""
+        kind = data.get("type") if data else None
+        if kind == "error" or event.name == "error":
+            return Verdict.ERROR
+        if data is None or kind in ("message_start", "ping"):
+            return Verdict.HOLD
+        return Verdict.COMMIT
+
+    def ending(self, event: sse.Event, data: Json | None) -> bool | None:
+        """message_stop, or error."""
+        return {"message_stop": True, "error": False}.get(str(data.get("type"))) if data else None
+
+    def failure(self, data: Json) -> Failure | None:
+        """`type: error`, or an `error` object as some compatible servers send it."""
+        error = json_values.object_at(data, "error")
+        if data.get("type") != "error" and not error:
+            return None
+        if data.get("type") != "error" or not isinstance(error.get("type"), str):
+            status = dialect.error_status(error)
+            kind = error.get("type") if isinstance(error.get("type"), str) else dialect.anthropic_kind(status)
+            message = str(error.get("message") or data.get("message") or "The upstream reported an error.")
+            data = {"type": "error", "error": {**error, "type": kind, "message": message}}
+            return Failure(status, msgspec.json.encode(data))
+        return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
+
+    def usage(self, found: Json, into: Usage) -> None:
+        """Cumulative: a later message_delta overwrites message_start."""
+        into.input = _first(json_values.count(found.get("input_tokens")), into.input)
+        into.output = _first(json_values.count(found.get("output_tokens")), into.output)
+        into.cache_read = _first(json_values.count(found.get("cache_read_input_tokens")), into.cache_read)
+        into.cache_write = _first(json_values.count(found.get("cache_creation_input_tokens")), into.cache_write)
+        details = json_values.object_at(found, "output_tokens_details")
+        into.reasoning = _first(json_values.count(details.get("thinking_tokens")), into.reasoning)
+
+
+def _first(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new

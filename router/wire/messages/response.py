@@ -1,0 +1,82 @@
+"""Whole answers of Messages, both ways (translation.md 3.7, 3.8, 3.9)."""
+
+from router.ir import Answer, Text, Thinking, ToolCall, Usage
+from router.wire.messages import usage
+from router.wire.messages.decode_stream import refusal_of, stop_of
+from router.wire.messages.encode_stream import REASONS, details_of
+from router.wire.neutral.context import Context
+from router.wire.neutral.identifiers import messages_id
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+
+def decode_answer(data: Json, ctx: Context) -> Answer | None:
+    """The neutral answer; None for what is no answer of this protocol."""
+    content = data.get("content")
+    if not isinstance(content, list):
+        return None
+    blocks: list[Text | Thinking | ToolCall] = []
+    for block in content:  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(block, dict):
+            blocks += _decoded(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
+    found = data.get("stop_sequence")
+    return Answer(
+        id=str(data.get("id") or ""),
+        model=str(data.get("model") or ""),
+        blocks=tuple(blocks),
+        stop=stop_of(data.get("stop_reason"), ctx),
+        usage=usage.of_messages(json_values.object_at(data, "usage"), Usage()),
+        stopped_by=found if isinstance(found, str) else "",
+        refusal=refusal_of(data),
+    )
+
+
+def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
+    kind = block.get("type")
+    if kind == "text":
+        if block.get("citations"):
+            ctx.dropped("citations")
+        return [Text(str(block.get("text") or ""))] if block.get("text") else []
+    if kind == "thinking":
+        return [Thinking(str(block.get("thinking") or ""), str(block.get("signature") or ""))]
+    if kind == "redacted_thinking":
+        return [Thinking(redacted=str(block.get("data") or ""))]
+    if kind == "tool_use":
+        given = block.get("input")
+        call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
+        name = ctx.names.original(str(block.get("name") or ""))
+        return [ToolCall(call_id, name, json_values.encoded(given) if given else "")]
+    ctx.dropped(f"content block {str(kind)[:40]}")
+    return []
+
+
+def encode_answer(answer: Answer, ctx: Context) -> Json:
+    """The answer as Messages has it."""
+    body: Json = {
+        "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
+        "type": "message",
+        "role": "assistant",
+        "model": ctx.named(answer.model),
+        "content": [_encoded(block, ctx) for block in answer.blocks],
+        "stop_reason": REASONS[answer.stop],
+        "stop_sequence": answer.stopped_by or None,
+    }
+    if answer.stop == "refusal":
+        body["stop_details"] = details_of(answer.refusal)
+    body["usage"] = usage.as_messages(answer.usage)
+    return body
+
+
+def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
+    if isinstance(block, Text):
+        return {"type": "text", "text": block.text}
+    if isinstance(block, ToolCall):
+        arguments: object = json_values.as_object(block.arguments)
+        if arguments is None:
+            ctx.weakened(f"tool call {block.name}")
+            arguments = {"_raw_arguments": block.arguments}
+        return {"type": "tool_use", "id": messages_id(block.id), "name": block.name, "input": arguments}
+    if block.redacted:
+        return {"type": "redacted_thinking", "data": ctx.seal.pack("redacted", block.redacted, "")}
+    carrier = ctx.seal.pack("signature" if block.signature else "text", block.signature, block.text)
+    return {"type": "thinking", "thinking": block.text, "signature": carrier}

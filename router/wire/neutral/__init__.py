@@ -1,0 +1,1 @@
+"""What the codecs of all protocols share about the neutral form."""

@@ -1,0 +1,83 @@
+"""Caching marks in the forms the protocols have for them (translation.md 8)."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
+
+import msgspec
+
+from router.ir import Block, Request, Text, Thinking, ToolCall
+from router.wire.neutral.context import Context
+from router.wire.raw.json_values import Json
+
+BREAKPOINT = "prompt_cache_breakpoint"
+_MARKS = 4
+_B = TypeVar("_B", bound=Block)
+
+
+def mark(lifetime: str) -> Json:
+    """Anthropic's mark of a lifetime: 5m or 1h."""
+    return {"type": "ephemeral", "ttl": "1h"} if lifetime == "1h" else {"type": "ephemeral"}
+
+
+def lifetime_of(entry: Json) -> str:
+    """The lifetime of Anthropic's mark on an entry, '' without one."""
+    found = entry.get("cache_control")
+    if not isinstance(found, dict):
+        return ""
+    return "1h" if cast("Json", found).get("ttl") == "1h" else "5m"
+
+
+def lifetime_of_part(part: Json) -> str:
+    """The lifetime of a mark on a part of a Chat message: OpenAI's own, or Anthropic's as gateways take it."""
+    found = part.get(BREAKPOINT)
+    if isinstance(found, dict):
+        # OpenAI's are minimum lifetimes: 30m and more.
+        return "1h" if cast("Json", found).get("ttl") else "5m"
+    return lifetime_of(part)
+
+
+def marked(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
+    """A part of a Chat message with the mark its upstream takes, if it takes any."""
+    if not lifetime or not ctx.profile.cache:
+        return part
+    if ctx.profile.cache == "cache_control":
+        return {**part, "cache_control": mark(lifetime)}
+    if lifetime == "1h":
+        ctx.weakened(f"{path}.cache_control.ttl")
+        return {**part, BREAKPOINT: {"mode": "explicit", "ttl": "30m"}}
+    return {**part, BREAKPOINT: {"mode": "explicit"}}
+
+
+def moved(block: _B, lifetime: str) -> _B:
+    """The block with the mark of one behind it that is left out; reasoning and calls hold none."""
+    if not lifetime or isinstance(block, Thinking | ToolCall):
+        return block
+    return msgspec.structs.replace(block, cache=lifetime)
+
+
+def keep_last(messages: Sequence[Json]) -> None:
+    """Take out OpenAI's marks but the last ones: more are not written."""
+    left = _MARKS
+    for part in _parts_backwards(messages):
+        if BREAKPOINT in part:
+            left -= 1
+            if left < 0:
+                del part[BREAKPOINT]
+
+
+def _parts_backwards(messages: Sequence[Json]) -> Iterable[Json]:
+    for message in reversed(messages):
+        content = message.get("content")
+        if isinstance(content, list):
+            yield from reversed(cast("list[Json]", content))
+
+
+def is_marked(request: Request) -> bool:
+    """True when the caller says itself what is to be cached."""
+    blocks = (block for turn in request.turns for block in turn.blocks)
+    return any(getattr(one, "cache", "") for part in (request.system, request.tools, blocks) for one in part)
+
+
+def has_marks(texts: Sequence[Text], ctx: Context) -> bool:
+    """True when texts must stay parts, since marks that the upstream takes stand on some."""
+    return bool(ctx.profile.cache) and any(text.cache for text in texts)

@@ -1,0 +1,179 @@
+"""What the upstream does not see to itself: stop sequences, one call at a time, arguments that are JSON, and reasoning
+apart from text (translation.md 3.6, 7.2, 10.4, 10.7).
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, TextDelta, ThinkingDelta
+from router.wire.neutral.context import Context
+from router.wire.raw import json_values
+
+
+class Watch(Protocol):
+    """One watch over a stream."""
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """What one event becomes."""
+        ...
+
+
+def watches(ctx: Context) -> tuple[Watch, ...]:
+    """Those that a translation needs."""
+    found: list[Watch] = []
+    if ctx.profile.think_tags:
+        found.append(ThinkTags())
+    if ctx.profile.buffer_tool_args:
+        found.append(WholeCalls(ctx))
+    if ctx.single:
+        found.append(OneCall(ctx))
+    if ctx.stops:
+        found.append(StopWatch(ctx.stops))
+    return tuple(found)
+
+
+class ThinkTags:
+    """Makes reasoning of what a text has between <think> at its very beginning and </think>."""
+
+    _OPEN, _CLOSE = "<think>", "</think>"
+
+    def __init__(self) -> None:
+        self._held: str = ""
+        # Whether the next text belongs to the reasoning; None before anything was said.
+        self._inside: bool | None = None
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """What one event becomes."""
+        if not isinstance(event, TextDelta):
+            if not self._held or isinstance(event, Pinged | Fault):
+                return [event]
+            held, self._held = self._held, ""
+            return [ThinkingDelta(held) if self._inside else TextDelta(held), event]
+        if self._inside is False:
+            return [event]
+        self._held += event.text
+        if self._inside is None and not self._begun():
+            return []
+        if self._inside:
+            return self._split()
+        held, self._held = self._held, ""
+        return [TextDelta(held)] if held else []
+
+    def _begun(self) -> bool:
+        """True once it is known whether the text begins with reasoning."""
+        head = self._held.lstrip()
+        if len(head) < len(self._OPEN) and self._OPEN.startswith(head):
+            return False
+        self._inside = head.startswith(self._OPEN)
+        if self._inside:
+            self._held = head[len(self._OPEN) :]
+        return True
+
+    def _split(self) -> list[Event]:
+        """The reasoning so far, and the text behind its end."""
+        thought, end, text = self._held.partition(self._CLOSE)
+        keep = 0 if end else _overlap(thought, self._CLOSE)
+        self._held = thought[len(thought) - keep :] if keep else ""
+        thought = thought[: len(thought) - keep]
+        found: list[Event] = [ThinkingDelta(thought)] if thought else []
+        if end:
+            self._inside = False
+            found += [BlockEnded(), *([TextDelta(text)] if text else [])]
+        return found
+
+
+class WholeCalls:
+    """Holds calls back until the answer ends, so that arguments that are no JSON never leave as if they were."""
+
+    def __init__(self, ctx: Context):
+        self._ctx = ctx
+        self._calls: dict[int, tuple[CallBegan, list[str]]] = {}
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """What one event becomes."""
+        if isinstance(event, CallBegan):
+            self._calls[event.index] = (event, [])
+            return []
+        if isinstance(event, CallDelta):
+            self._calls[event.index][1].append(event.fragment)
+            return []
+        return [*self._whole(), event] if isinstance(event, Ended) else [event]
+
+    def _whole(self) -> Iterator[Event]:
+        for index, (began, fragments) in self._calls.items():
+            arguments = "".join(fragments)
+            if json_values.as_object(arguments) is None:
+                self._ctx.weakened(f"tool call {began.name}")
+                arguments = json_values.encoded({"_raw_arguments": arguments})
+            yield began
+            if arguments:
+                yield CallDelta(index, arguments)
+
+
+class OneCall:
+    """Passes the first call on and leaves the others out, where the caller asked for one at a time."""
+
+    def __init__(self, ctx: Context):
+        self._ctx = ctx
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """What one event becomes."""
+        if isinstance(event, CallBegan | CallDelta) and event.index > 0:
+            self._ctx.dropped(f"tool call {event.index + 1}")
+            return []
+        return [event]
+
+
+class StopWatch:
+    """Ends the text of a stream at the first stop sequence; reasoning and arguments are not looked at.
+
+    What may be the beginning of a sequence is held back. After a match nothing but the end passes, with its usage.
+    """
+
+    def __init__(self, stops: tuple[str, ...]):
+        self._stops = [stop for stop in stops if stop]
+        self._held: str = ""
+        self._matched: str = ""
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """What one event becomes."""
+        if isinstance(event, Fault | Pinged):
+            return [event]
+        if isinstance(event, Ended):
+            return [*self._rest(), self._end(event)]
+        if self._matched:
+            return []
+        if isinstance(event, TextDelta):
+            return self._text(event.text)
+        return [*self._rest(), event] if isinstance(event, BlockEnded | CallBegan) else [event]
+
+    def _text(self, text: str) -> list[Event]:
+        text = self._held + text
+        found = [(text.find(stop), stop) for stop in self._stops if stop in text]
+        if found:
+            at, self._matched = min(found)
+            self._held = ""
+            return [TextDelta(text[:at])] if at else []
+        keep = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - keep :]
+        text = text[: len(text) - keep]
+        return [TextDelta(text)] if text else []
+
+    def _rest(self) -> list[Event]:
+        held, self._held = self._held, ""
+        return [TextDelta(held)] if held else []
+
+    def _end(self, event: Ended) -> Ended:
+        if not self._matched:
+            return event
+        return msgspec.structs.replace(event, stop="sequence", stopped_by=self._matched)
+
+
+def _overlap(text: str, stop: str) -> int:
+    """The length of the longest end of `text` that begins `stop`."""
+    for size in range(min(len(stop) - 1, len(text)), 0, -1):
+        if text.endswith(stop[:size]):
+            return size
+    return 0

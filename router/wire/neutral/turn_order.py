@@ -1,0 +1,109 @@
+"""Brings a conversation into the order both protocols accept: each call is answered right behind its message.
+
+What is done to a turn depends on it and its neighbours up to the next assistant turn, never on the end of the
+conversation: so a growing conversation keeps its prefix (translation.md 1.5, 3.3, 3.4).
+"""
+
+from collections.abc import Sequence
+
+from router.ir import Block, Document, Image, Text, ToolCall, ToolResult, Turn
+from router.wire.neutral.context import Context
+
+MISSING = "[no result recorded]"
+
+
+def ordered(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
+    """The turns with every tool result directly behind its call, in the order of the calls.
+
+    Results of one call are merged; a call without a result gets one that says so; a result without a call becomes
+    text; other turns that stood between come behind the results.
+    """
+    out: list[Turn] = []
+    at = 0
+    while at < len(turns):
+        turn = turns[at]
+        at += 1
+        if turn.role != "assistant":
+            out.append(_without_orphans(turn, ctx))
+            continue
+        while at < len(turns) and turns[at].role == "assistant" and _calls(turn):
+            turn = Turn("assistant", turn.blocks + turns[at].blocks, turn.path)
+            at += 1
+        turn = _with_unique_calls(turn, ctx)
+        end = at
+        while end < len(turns) and turns[end].role != "assistant":
+            end += 1
+        out.append(turn)
+        out += _answered(turn, turns[at:end], ctx)
+        at = end
+    return out
+
+
+def _calls(turn: Turn) -> list[str]:
+    return [block.id for block in turn.blocks if isinstance(block, ToolCall)]
+
+
+def _with_unique_calls(turn: Turn, ctx: Context) -> Turn:
+    """The turn without calls that have the id of one before: no protocol could tell their results apart."""
+    calls = _calls(turn)
+    if len(set(calls)) == len(calls):
+        return turn
+    ctx.weakened(f"{turn.path}.tool_calls")
+    blocks: list[Block] = []
+    seen: set[str] = set()
+    for block in turn.blocks:
+        if isinstance(block, ToolCall):
+            if block.id in seen:
+                continue
+            seen.add(block.id)
+        blocks.append(block)
+    return Turn(turn.role, tuple(blocks), turn.path)
+
+
+def _answered(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:
+    """The results for a turn's calls as one user turn, then what else was said."""
+    calls = _calls(turn)
+    results: dict[str, ToolResult] = {}
+    rest: list[Turn] = []
+    for one in following:
+        kept: list[Block] = []
+        for block in one.blocks:
+            if not isinstance(block, ToolResult):
+                kept.append(block)
+            elif block.call_id in calls:
+                results[block.call_id] = _merged(results.get(block.call_id), block, one.path, ctx)
+            else:
+                kept += _orphan(block, one.path, ctx)
+        if kept:
+            rest.append(Turn(one.role, tuple(kept), one.path))
+    for call in calls:
+        if call not in results:
+            ctx.weakened(f"{turn.path}.tool_calls")
+            results[call] = ToolResult(call, (Text(MISSING),), is_error=True)
+    if not calls:
+        return rest
+    path = following[0].path if following else turn.path
+    return [Turn("user", tuple(results[call] for call in dict.fromkeys(calls)), path), *rest]
+
+
+def _merged(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:
+    if old is None:
+        return new
+    ctx.weakened(path)
+    return ToolResult(new.call_id, old.content + new.content, old.is_error or new.is_error, old.cache or new.cache)
+
+
+def _without_orphans(turn: Turn, ctx: Context) -> Turn:
+    if not any(isinstance(block, ToolResult) for block in turn.blocks):
+        return turn
+    blocks: list[Block] = []
+    for block in turn.blocks:
+        blocks += _orphan(block, turn.path, ctx) if isinstance(block, ToolResult) else [block]
+    return Turn(turn.role, tuple(blocks), turn.path)
+
+
+def _orphan(block: ToolResult, path: str, ctx: Context) -> list[Block]:
+    ctx.weakened(path)
+    said = "\n".join(part.text for part in block.content if isinstance(part, Text))
+    others: list[Block] = [part for part in block.content if isinstance(part, Image | Document)]
+    return [Text(f"[orphan tool result {block.call_id}] {said}".rstrip()), *others]

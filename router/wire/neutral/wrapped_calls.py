@@ -1,0 +1,26 @@
+"""Several calls that a model wrapped into one (translation.md 4.4): some GPT models do when calls may be parallel."""
+
+from collections.abc import Collection
+from typing import cast
+
+from router.wire.raw import json_values
+
+WRAPPERS = frozenset(("parallel", "multi_tool_use.parallel", "multi_tool_use_parallel"))
+_PREFIX = "functions."
+
+
+def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
+    """Name and arguments of each call inside; [] unless all are of declared tools. arguments: of the wrapper."""
+    data = json_values.decoded(arguments)
+    uses = data.get("tool_uses") if data is not None else None
+    found: list[tuple[str, str]] = []
+    for one in cast("list[object]", uses) if isinstance(uses, list) else []:
+        use = cast("dict[str, object]", one) if isinstance(one, dict) else {}
+        name, parameters = use.get("recipient_name"), use.get("parameters")
+        if not isinstance(name, str) or not isinstance(parameters, dict):
+            return []
+        name = name.removeprefix(_PREFIX)
+        if name not in declared:
+            return []
+        found.append((name, json_values.encoded(cast("object", parameters))))
+    return found

@@ -1,0 +1,182 @@
+"""What OpenAI Chat Completions and Responses have in common: error forms, data URLs, schemas, efforts, cache keys."""
+
+import base64
+import binascii
+import re
+from typing import cast
+
+import msgspec
+
+from router.errors import BadRequest, RouterError
+from router.ir import Document, Fault, Request, Text, Usage
+from router.wire import dialect
+from router.wire.neutral.context import Context
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+# Anthropic type -> (status, OpenAI type, OpenAI code) for callers of the OpenAI protocols.
+FOR_OPENAI: dict[str, tuple[int, str, str | None]] = {
+    "invalid_request_error": (400, "invalid_request_error", None),
+    "authentication_error": (401, "invalid_request_error", "invalid_api_key"),
+    "billing_error": (402, "insufficient_quota", "insufficient_quota"),
+    "permission_error": (403, "invalid_request_error", "permission_denied"),
+    "not_found_error": (404, "invalid_request_error", "model_not_found"),
+    "conflict_error": (409, "invalid_request_error", None),
+    "request_too_large": (413, "invalid_request_error", "request_too_large"),
+    "rate_limit_error": (429, "rate_limit_error", "rate_limit_exceeded"),
+    "api_error": (500, "server_error", None),
+    "timeout_error": (504, "server_error", "timeout"),
+    "overloaded_error": (503, "server_error", "overloaded"),
+}
+
+
+# Status of an OpenAI-speaking upstream -> Anthropic status.
+_FOR_ANTHROPIC = {422: 400, 451: 403, 408: 504, 524: 504, 503: 529, 498: 529}
+_STATUS = {400: 400, 401: 401, 402: 402, 403: 403, 404: 404, 409: 409, 413: 413, 429: 429, 504: 504, 529: 529}
+
+
+def of_chat(data: Json, status: int) -> Fault | None:
+    """The error in an OpenAI body or chunk; None when it holds none. status: of the answer, 0 inside a stream."""
+    found = data.get("error")
+    if not found:
+        return None
+    error: Json = found if isinstance(found, dict) else {"message": str(found)}  # pyright: ignore[reportUnknownVariableType]
+    code = error.get("code") if isinstance(error.get("code"), str) else None
+    param = error.get("param") if isinstance(error.get("param"), str) else None
+    said = message_of(error, data)
+    status = anthropic_status(status or dialect.error_status(error))
+    if code == "insufficient_quota":
+        status = 402
+    kind = dialect.anthropic_kind(status)
+    return Fault(status, kind, said, code, param)  # pyright: ignore[reportArgumentType]
+
+
+def anthropic_status(status: int) -> int:
+    """The status that Messages callers know for a status of an OpenAI-speaking upstream."""
+    status = _FOR_ANTHROPIC.get(status, status)
+    return _STATUS.get(status, 400 if 400 <= status < 500 else 500)
+
+
+def message_of(error: Json, data: Json) -> str:
+    said = error.get("message") or data.get("message")
+    return said if isinstance(said, str) and said else "The upstream reported an error."
+
+
+def as_chat(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
+    """Status and body for a Chat caller. streamed: the status stands in the body too."""
+    status, kind, code = FOR_OPENAI.get(fault.kind, (500, "server_error", None))
+    if kind == "invalid_request_error" and fault.kind == "not_found_error" and "model" not in fault.message.lower():
+        code = None
+    error: Json = {"message": fault.message, "type": kind, "param": fault.param, "code": fault.code or code}
+    if streamed:
+        error["status"] = status
+    return status, msgspec.json.encode({"error": error})
+
+
+#: Where OpenAI's own callers name their user.
+OWN_USER = ("user", "safety_identifier")
+_BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
+
+
+def strict_schema(schema: object) -> bool:
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
+    if isinstance(schema, list):
+        return all(map(strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(schema, dict):
+        return True
+    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
+    properties = found.get("properties")
+    if found.get("type") == "object" or isinstance(properties, dict):
+        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        required = found.get("required")
+        wanted = cast("list[object]", required) if isinstance(required, list) else []
+        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
+            return False
+    return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+
+
+def effort_of(request: Request) -> str:
+    """The effort that was asked for, '' when none was."""
+    wanted = request.reasoning
+    if wanted is None:
+        return ""
+    if wanted.off:
+        return "none"
+    if wanted.effort or not wanted.budget:
+        return wanted.effort
+    return next((effort for limit, effort in _BUDGETS if wanted.budget < limit), "xhigh")
+
+
+def nearest(effort: str, known: tuple[str, ...]) -> str:
+    """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
+    if effort in known or not known:
+        return effort if effort in known else ""
+    order = ("minimal", "low", "medium", "high", "xhigh", "max")
+    if effort not in order:
+        return ""
+    weaker = [name for name in order[: order.index(effort)] if name in known]
+    return weaker[-1] if weaker else next(name for name in order if name in known)
+
+
+def error_object(error: RouterError) -> Json:
+    """`{message, type, param, code}`, the form that Chat and Responses share."""
+    return {
+        "message": error.message,
+        "type": dialect.openai_kind(error.status),
+        "param": error.param,
+        "code": error.code,
+    }
+
+
+def read_usage(found: Json, into: Usage, read: str, written: str) -> None:
+    """Counts of an OpenAI `usage`; `read` and `written` are its names for both directions."""
+    total = json_values.count(found.get(f"{read}_tokens"))
+    output = json_values.count(found.get(f"{written}_tokens"))
+    if total is None and output is None:
+        return
+    details = json_values.object_at(found, f"{read}_tokens_details")
+    into.cache_read = json_values.count(details.get("cached_tokens"))
+    into.cache_write = json_values.count(details.get("cache_write_tokens"))
+    into.input = None if total is None else max(0, total - (into.cache_read or 0) - (into.cache_write or 0))
+    into.output = output
+    into.reasoning = json_values.count(
+        json_values.object_at(found, f"{written}_tokens_details").get("reasoning_tokens")
+    )
+
+
+def openai_cache(data: Json) -> bool | None:
+    """What is said of caching without marks; None for nothing."""
+    options = json_values.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(json_values.text(options.get("mode"), "prompt_cache_options.mode"))
+
+
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
+_MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"%PDF": "application/pdf"}
+
+
+def document_of(url: str, title: str, path: str, ctx: Context) -> Text | Document:
+    """A file given as a data URL; one of text becomes text."""
+    media, data = data_url(url, path)
+    if media.startswith("text/"):
+        said = base64.b64decode(data).decode("utf-8", "replace")
+        ctx.weakened(path)
+        return Text(f"Title: {title}\n{said}" if title else said)
+    return Document(media, data, title=title)
+
+
+def data_url(url: str, path: str) -> tuple[str, str]:
+    """Media type and base64 of a data URL; the bytes' own beginning is believed over the label."""
+    found = _DATA_URL.match(url)
+    if found is None or not found[3]:
+        raise BadRequest(f"{path}: expected an http(s) URL or a data URL in base64.")
+    data = url[found.end() :]
+    try:
+        head = base64.b64decode(data[:64], validate=True)
+        if len(data) % 4:
+            raise binascii.Error("its length is no multiple of 4")
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(f"{path}: its base64 is broken: {error}.") from None
+    media = (found[1] or "").lower().replace("image/jpg", "image/jpeg")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        media = "image/webp"
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), media), data

@@ -1,0 +1,1 @@
+"""Bytes and JSON, whatever protocol they are of."""

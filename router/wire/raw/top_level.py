@@ -1,0 +1,193 @@
+"""Reads the top level of a JSON request body without parsing the rest.
+
+A body is decoded to its top-level keys and undecoded values (33 µs for 122 KB). When each key stands where the value
+before it ends, in one of the two forms that encoders write, there are no duplicate keys and every value's offset is
+known. Any other layout is walked value by value, which also accepts what msgspec refuses (NaN, lone surrogates) and
+finds duplicates.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from router.errors import BadRequest
+from router.wire.raw.depth import DEPTH_LIMIT, too_deep
+
+MODEL_LIMIT = 256
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any = msgspec.json.Decoder()
+# strict=False lets control characters pass: whether they are acceptable is for the upstream to say.
+# Integers of any length are as good as infinite; Python's own limit is an error.
+_walker = json.JSONDecoder(strict=False, parse_int=float)
+_SPACE = re.compile(r"[ \t\n\r]*")
+# A name without escapes, which nearly all are.
+_PLAIN_NAME = re.compile(rb'"[!#-\[\]-~]+"')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Top:
+    """The top level of a JSON object: where each value stands in the body. doubled: names that stand there more
+    than once; the last one's value counts."""
+
+    __slots__ = ("_body", "_spans", "doubled")
+
+    def __init__(self, body: bytes, spans: dict[str, tuple[int, int]], doubled: frozenset[str] = frozenset()):
+        self._body = body
+        self._spans = spans
+        self.doubled = doubled
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spans)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._spans
+
+    def raw(self, name: str) -> bytes | None:
+        """The undecoded value, None when the key is absent."""
+        span = self._spans.get(name)
+        return None if span is None else self._body[span[0] : span[1]]
+
+    def value(self, name: str) -> object:
+        """The decoded value, None when the key is absent. Bytes that are no UTF-8 become lone surrogates."""
+        raw = self.raw(name)
+        return None if raw is None else decoded(raw)
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Start and end of the value in the body; the key must be present."""
+        return self._spans[name]
+
+
+def decoded(raw: bytes) -> object:
+    """A JSON value. Bytes that are no UTF-8 become lone surrogates."""
+    try:
+        return _any.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _walker.decode(raw.decode("utf-8", "surrogateescape"))
+
+
+def peek(body: bytes) -> Top:
+    """The top level of a JSON object. Raises BadRequest with the position of what is wrong."""
+    try:
+        fields = _fields.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        fields = None
+    except RecursionError:
+        raise _too_deep() from None
+    spans = None
+    if fields:
+        spans = _located(body, fields, b"") or _located(body, fields, b" ")
+    top = Top(body, spans) if spans else _walked(body)
+    if too_deep(body):
+        # What is relayed today is translated, and then parsed, tomorrow.
+        raise _too_deep()
+    return top
+
+
+def _located(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) -> dict[str, tuple[int, int]] | None:
+    """Each value's place, if the body is laid out as encoders do it, with `space` behind colons and commas.
+
+    Every key must stand where the values before it end: then no key stands twice, which msgspec does not tell.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    between = 1 + len(space)
+    at = 1
+    for name, raw in fields.items():
+        key = b'"%b":%b' % (name.encode(), space)
+        if not body.startswith(key, at):
+            return None
+        start = at + len(key)
+        end = start + len(raw)
+        spans[name] = (start, end)
+        at = end + between
+    return spans if at - between == len(body) - 1 else None
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest(f"The JSON body is nested over {DEPTH_LIMIT} levels deep.")
+
+
+def _walked(body: bytes) -> Top:
+    # Latin-1 keeps one character a byte, so that offsets in the text are offsets in the body.
+    text = body.decode("latin-1")
+    try:
+        return Top(body, *_spans(text))
+    except json.JSONDecodeError as error:
+        raise BadRequest(
+            f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno} (byte {error.pos})."
+        ) from None
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _spans(text: str) -> tuple[dict[str, tuple[int, int]], frozenset[str]]:
+    at = _skip(text, 3 if text.startswith("\xef\xbb\xbf") else 0)
+    if text[at : at + 1] != "{":
+        _walker.raw_decode(text, at)
+        raise BadRequest("The body must be a JSON object.")
+    spans: dict[str, tuple[int, int]] = {}
+    doubled: set[str] = set()
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != "}":
+        if text[at : at + 1] != '"':
+            raise json.JSONDecodeError("Expecting a property name in double quotes", text, at)
+        start = at
+        _, at = _walker.raw_decode(text, at)
+        name = str(_walker.decode(text[start:at].encode("latin-1").decode("utf-8", "surrogateescape")))
+        at = _skip(text, at)
+        if text[at : at + 1] != ":":
+            raise json.JSONDecodeError("Expecting ':'", text, at)
+        start = _skip(text, at + 1)
+        _, at = _walker.raw_decode(text, start)
+        if name in spans:
+            if name in ("model", "stream"):
+                raise BadRequest(f'The body has the key "{name}" twice.')
+            doubled.add(name)
+        spans[name] = (start, at)
+        at = _skip(text, at)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+            if text[at : at + 1] == "}":
+                raise json.JSONDecodeError("Expecting a property name in double quotes", text, at)
+        elif text[at : at + 1] != "}":
+            raise json.JSONDecodeError("Expecting ',' or '}'", text, at)
+    end = _skip(text, at + 1)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return spans, frozenset(doubled)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def model_name(top: Top) -> str | None:
+    """The request's model, None when it names none. Raises BadRequest for a name that is no sensible text."""
+    raw = top.raw("model")
+    if raw is None:
+        return None
+    if len(raw) <= MODEL_LIMIT and _PLAIN_NAME.fullmatch(raw):
+        return raw[1:-1].decode("ascii")
+    name = top.value("model")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise BadRequest('"model" must be a string.')
+    if len(raw) > MODEL_LIMIT * 6 or len(name.encode("utf-8", "surrogatepass")) > MODEL_LIMIT:
+        raise BadRequest(f'"model" is over {MODEL_LIMIT} bytes long.')
+    if not name.strip() or _CONTROL.search(name):
+        raise BadRequest('"model" is empty or has control characters.')
+    return name
+
+
+def wants_stream(top: Top) -> bool:
+    """True when the request asks for server-sent events. Raises BadRequest when "stream" is no truth value."""
+    raw = top.raw("stream")
+    if raw is None:
+        return False
+    if raw in (b"true", b"false", b"null"):
+        return raw == b"true"
+    raise BadRequest('"stream" must be true or false.')

@@ -1,0 +1,118 @@
+"""OpenAI Responses: error forms, pings, what its events mean. Source: translation.md 2.3, 9, 10.2."""
+
+import msgspec
+
+from router.errors import RouterError
+from router.ir import Usage
+from router.wire import dialect, openai
+from router.wire.dialect import Failure, Needles, Verdict
+from router.wire.raw import json_values, sse
+from router.wire.raw.json_values import Json
+
+_PREAMBLE = ("response.created", "response.in_progress", "response.queued", "keepalive")
+_ENDINGS = {"response.completed": True, "response.incomplete": True, "response.failed": False, "error": False}
+_CODES = {429: "rate_limit_exceeded"}
+
+
+class Responses:
+    """The dialect of POST /v1/responses."""
+
+    name = "responses"
+    title = "OpenAI Responses"
+    needles = Needles(
+        ending=(
+            b'"type":"response.completed"',
+            b'"type": "response.completed"',
+            b'"type":"response.incomplete"',
+            b'"type": "response.incomplete"',
+            b'"type":"response.failed"',
+            b'"type": "response.failed"',
+            b'"type":"error"',
+            b'"type": "error"',
+        ),
+    )
+    has_terminal = True
+
+    def error_body(self, error: RouterError, request_id: str) -> bytes:
+        """`{error: {message, type, param, code}}`."""
+        return msgspec.json.encode({"error": openai.error_object(error)})
+
+    def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
+        """`error`, then `response.failed` with the id the stream began with, both with a sequence number.
+
+        The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one.
+        """
+        code = _CODES.get(error.status, "server_error")
+        fault = {"type": dialect.openai_kind(error.status), "code": code, "message": error.message, "param": None}
+        first: Json = {
+            "type": "error",
+            "sequence_number": stream.sequence + 1,
+            "code": code,
+            "message": error.message,
+            "param": None,
+            "error": fault,
+        }
+        second: Json = {
+            "type": "response.failed",
+            "sequence_number": stream.sequence + 2,
+            "response": {
+                "id": stream.response_id or request_id.replace("req_", "resp_"),
+                "object": "response",
+                "created_at": stream.created,
+                "status": "failed",
+                "error": {"code": code, "message": error.message},
+                "incomplete_details": None,
+                "instructions": None,
+                "metadata": {},
+                "model": stream.model,
+                "output": [],
+                "parallel_tool_calls": True,
+                "temperature": None,
+                "tool_choice": "auto",
+                "tools": [],
+                "top_p": None,
+                "usage": None,
+            },
+        }
+        return sse.frame(msgspec.json.encode(first), "error") + sse.frame(
+            msgspec.json.encode(second), "response.failed"
+        )
+
+    def ping(self, begun: bool) -> bytes:
+        """An event once the response was announced (Codex's timer counts events only), before that a comment."""
+        return sse.frame(b'{"type":"keepalive"}', "keepalive") if begun else b": keep-alive\n\n"
+
+    def judge(self, event: sse.Event, data: Json | None) -> Verdict:
+        """Created, in_progress and queued are preamble; a failure is an error; the first item or the end commits."""
+        kind = data.get("type") if data else event.name
+        if kind in ("error", "response.failed"):
+            return Verdict.ERROR
+        if data is None or kind in _PREAMBLE:
+            return Verdict.HOLD
+        return Verdict.COMMIT
+
+    def ending(self, event: sse.Event, data: Json | None) -> bool | None:
+        """response.completed and incomplete end it well; response.failed and error do not."""
+        return _ENDINGS.get(str(data.get("type"))) if data else None
+
+    def failure(self, data: Json) -> Failure | None:
+        """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""
+        error = json_values.object_at(data, "error") or json_values.object_at(
+            json_values.object_at(data, "response"), "error"
+        )
+        if not error and data.get("type") == "error":
+            error = {name: data[name] for name in ("code", "message", "param") if name in data}
+        if not error:
+            return None
+        status = dialect.error_status(error)
+        body = {
+            "message": str(error.get("message") or "The upstream reported an error."),
+            "type": error.get("type") or dialect.openai_kind(status),
+            "param": error.get("param"),
+            "code": error.get("code"),
+        }
+        return Failure(status, msgspec.json.encode({"error": body}))
+
+    def usage(self, found: Json, into: Usage) -> None:
+        """input_tokens counts cached tokens too, Usage.input does not."""
+        openai.read_usage(found, into, "input", "output")

@@ -1,0 +1,109 @@
+"""Encodes a Responses request (translation.md 4.1, 5, 7.1)."""
+
+import hashlib
+
+from router.ir import Request
+from router.wire import openai
+from router.wire.neutral.context import Context
+from router.wire.raw.json_values import Json
+from router.wire.responses import encode_items, tools
+
+_LEAST_TOKENS = 16
+
+
+def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
+    """The body and the headers that go with it. Raises BadRequest."""
+    body: Json = {"model": request.model}
+    if request.system and encode_items.plain(request, ctx):
+        body["instructions"] = "\n\n".join(block.text for block in request.system)
+    body["input"] = encode_items.encode(request, ctx)
+    if request.continues and request.turns[-1].role == "assistant":
+        raise ctx.refuse(request.turns[-1].path, "the answer's beginning cannot be given there (assistant prefill)")
+    _put_tools(body, request, ctx)
+    if request.max_tokens is not None:
+        body["max_output_tokens"] = max(request.max_tokens, _LEAST_TOKENS)
+        if request.max_tokens < _LEAST_TOKENS:
+            ctx.weakened(ctx.at("max_tokens"))
+    for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
+        if value is not None and name in ctx.profile.sampling and name != "top_k":
+            body[name] = value
+        elif value is not None:
+            ctx.dropped(name)
+    # The protocol has no stop sequences: they are watched for here.
+    ctx.stops = request.stop
+    _put_reasoning(body, request, ctx)
+    _put_text(body, request, ctx)
+    body |= {name: value for name, value in request.shared.items() if name != "verbosity"}
+    _put_user(body, request, ctx)
+    if request.cache and ctx.profile.cache == "breakpoint":
+        body["prompt_cache_options"] = {"mode": "implicit"}
+    if request.tier:
+        body["service_tier"] = request.tier
+    if request.stream:
+        body["stream"] = True
+    body["store"] = False
+    body["include"] = ["reasoning.encrypted_content"]
+    return body, {}
+
+
+def _put_tools(body: Json, request: Request, ctx: Context) -> None:
+    if not request.tools:
+        return
+    body["tools"] = tools.encode_tools(request, ctx)
+    if request.parallel is not None:
+        body["parallel_tool_calls"] = request.parallel
+    choice = tools.encode_choice(request, ctx)
+    if choice is not None:
+        body["tool_choice"] = choice
+
+
+def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
+    wanted = request.reasoning
+    if wanted is None:
+        return
+    if ctx.profile.reasoning == "none" and ctx.profile.thinkers:
+        ctx.dropped(ctx.at("reasoning"))
+        return
+    effort = openai.effort_of(request)
+    found: Json = {}
+    if effort:
+        known = openai.nearest(effort, ctx.profile.efforts)
+        if known:
+            found["effort"] = known
+        if known != effort or wanted.budget:
+            ctx.weakened(ctx.at("reasoning"))
+    if wanted.shown:
+        found["summary"] = "auto"
+    if found:
+        body["reasoning"] = found
+
+
+def _put_text(body: Json, request: Request, ctx: Context) -> None:
+    text: Json = {}
+    shape = request.shape
+    if shape is not None and shape.schema is None:
+        text["format"] = {"type": "json_object"}
+    elif shape is not None:
+        strict = openai.strict_schema(shape.schema) if shape.strict is None else shape.strict
+        if shape.strict is None and not strict:
+            ctx.weakened(ctx.at("shape"))
+        text["format"] = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}
+    if "verbosity" in request.shared:
+        text["verbosity"] = request.shared["verbosity"]
+    if text:
+        body["text"] = text
+
+
+def _put_user(body: Json, request: Request, ctx: Context) -> None:
+    """The caller's user: as it is from OpenAI's own protocols; else hashed, Claude Code puts account ids there."""
+    if not request.user:
+        return
+    path = ctx.at("user")
+    if path in openai.OWN_USER:
+        body[path] = request.user
+        return
+    hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
+    body["safety_identifier"] = hashed
+    if ctx.auto_cache and ctx.profile.cache_key:
+        body.setdefault("prompt_cache_key", hashed)
+    ctx.weakened(path)

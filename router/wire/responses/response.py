@@ -1,0 +1,30 @@
+"""Whole answers of Responses, both ways (translation.md 4.3, 4.4).
+
+A whole answer is read as the stream that says nothing but its end, and written as the end of the stream it would be.
+"""
+
+import msgspec
+
+from router.ir import Answer, Fault
+from router.wire.neutral import assemble
+from router.wire.neutral.context import Context
+from router.wire.raw.json_values import Json
+from router.wire.responses.decode_stream import ResponsesDecoder
+from router.wire.responses.encode_stream import ResponsesEncoder
+
+
+def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
+    """The neutral answer; None for what is no answer of this protocol."""
+    if not isinstance(data.get("output"), list) and data.get("object") != "response":
+        return None
+    status = str(data.get("status") or "completed")
+    events = ResponsesDecoder(ctx).feed("", {"type": f"response.{status}", "response": data})
+    return assemble.answer_of(events)
+
+
+def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
+    """The answer as Responses has it."""
+    encoder = ResponsesEncoder(ctx)
+    for event in assemble.events_of(answer):
+        encoder.encode(event)
+    return msgspec.Raw(encoder.response)

@@ -1,0 +1,59 @@
+"""The response object: what an answer is wrapped in, with the request's fields that it repeats (translation.md 4.3)."""
+
+import msgspec
+
+from router.wire.neutral.context import Context
+from router.wire.raw.json_values import Json
+
+_encode = msgspec.json.encode
+#: Request fields a response repeats, with the value each has when it was not sent. SDK models require several.
+REPEATED: Json = {
+    "background": False,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": "default",
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+class Shell:
+    """The response objects of one answer: the same id, time and repeated fields in each. model: that answered."""
+
+    __slots__ = ("_head", "_repeated", "id")
+
+    def __init__(self, ctx: Context, model: str):
+        self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
+        asked = ctx.asked
+        repeated = {name: asked[name] if asked.get(name) is not None else REPEATED[name] for name in REPEATED}
+        repeated["store"] = ctx.keep is not None
+        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown or model}
+        self._head = _encode(head)[:-1]
+        self._repeated = b"," + _encode(repeated)[1:]
+
+    def encoded(
+        self,
+        status: str,
+        output: list[Json],
+        usage: Json | None,
+        *,
+        error: Json | None = None,
+        reason: str = "",
+    ) -> bytes:
+        """A response object. reason: why it is incomplete."""
+        details = {"reason": reason} if reason else None
+        said: Json = {"status": status, "error": error, "incomplete_details": details, "output": output, "usage": usage}
+        return self._head + b"," + _encode(said)[1:-1] + self._repeated

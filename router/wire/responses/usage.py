@@ -1,0 +1,28 @@
+"""Token counts of OpenAI Responses, read and written."""
+
+from router.ir import Usage
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+
+def of_responses(found: Json) -> Usage:
+    """Counts of a Responses usage object; input_tokens holds the cached ones, Usage.input does not."""
+    details = json_values.object_at(found, "input_tokens_details")
+    read, write = json_values.count(details.get("cached_tokens")), json_values.count(details.get("cache_write_tokens"))
+    total, output = json_values.count(found.get("input_tokens")), json_values.count(found.get("output_tokens"))
+    reasoning = json_values.count(json_values.object_at(found, "output_tokens_details").get("reasoning_tokens"))
+    uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
+    return Usage(uncached, output, read, write, reasoning)
+
+
+def as_responses(usage: Usage) -> Json:
+    """The counts as Responses has them; its clients need every field."""
+    read, write = usage.cache_read or 0, usage.cache_write or 0
+    total, output = (usage.input or 0) + read + write, usage.output or 0
+    return {
+        "input_tokens": total,
+        "input_tokens_details": {"cached_tokens": read, "cache_write_tokens": write},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
+        "total_tokens": total + output,
+    }

@@ -1,0 +1,57 @@
+"""An account's limits under the names that the caller's protocol has for them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.wire.headers.rate_limit_names import renamed
+
+NOW = 1_700_000_000
+
+
+def lines(**fields):
+    return [(name.replace("_", "-").encode(),) * 2 + (value,) for name, value in fields.items()]
+
+
+def names(found):
+    return {name.decode(): value.decode() for _, name, value in found}
+
+
+def test_limits_under_the_callers_names():
+    """A Chat caller finds Anthropic's limits under OpenAI's names, and the other way round; other lines stay."""
+    theirs = lines(
+        anthropic_ratelimit_requests_limit=b"50",
+        anthropic_ratelimit_requests_remaining=b"49",
+        anthropic_ratelimit_tokens_reset=b"2023-11-14T22:14:21Z",
+        anthropic_ratelimit_unified_status=b"allowed",
+        content_type=b"application/json",
+    )
+    told = names(renamed(theirs, "chat", NOW))
+    assert told == {
+        "x-ratelimit-limit-requests": "50",
+        "x-ratelimit-remaining-requests": "49",
+        "x-ratelimit-reset-tokens": "61s",
+        "anthropic-ratelimit-unified-status": "allowed",
+        "content-type": "application/json",
+    }
+    ours = lines(x_ratelimit_limit_tokens=b"9", x_ratelimit_reset_tokens=b"1m1s", x_ratelimit_reset_requests=b"20ms")
+    assert names(renamed(ours, "messages", NOW)) == {
+        "anthropic-ratelimit-tokens-limit": "9",
+        "anthropic-ratelimit-tokens-reset": "2023-11-14T22:14:21Z",
+        "anthropic-ratelimit-requests-reset": "2023-11-14T22:13:21Z",
+    }
+
+
+@pytest.mark.parametrize("junk", [b"", b"soon", b"-1s", b"1e9d", b"9" * 40, b"\xff", b"2023-11-14", b"99999d", b"1s2x"])
+def test_resets_that_cannot_be_read_are_left_out(junk):
+    """A wrong moment is worse than none."""
+    assert renamed(lines(x_ratelimit_reset_tokens=junk), "messages", NOW) == []
+    assert renamed(lines(anthropic_ratelimit_tokens_reset=junk), "chat", NOW) == []
+
+
+@given(st.binary(max_size=30))
+def test_any_reset(value):
+    """Whatever stands there, what comes out is ASCII of the other form, or nothing."""
+    for name, protocol in (("x_ratelimit_reset_tokens", "messages"), ("anthropic_ratelimit_tokens_reset", "chat")):
+        for _, _, found in renamed(lines(**{name: value}), protocol, NOW):
+            assert found.decode("ascii")

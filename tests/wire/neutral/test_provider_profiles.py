@@ -1,0 +1,60 @@
+"""Providers' habits as data, and what Claude models take by their names."""
+
+import pytest
+
+from router.backends.known import KNOWN
+from router.settings.tables import PROFILES as CHOICES
+from router.wire.neutral.provider_profiles import PROFILES, claude_of, profile_of
+
+
+def test_every_chat_provider_has_a_profile():
+    """And no profile is for a provider that nobody knows."""
+    speaking = {name for name, entry in KNOWN.items() if "chat" in entry.protocols}
+    assert set(PROFILES) == speaking
+    assert set(CHOICES) == speaking
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_usage_is_asked_for_where_the_provider_wants_to_be_asked(name):
+    """The table of providers and the profiles say the same."""
+    assert PROFILES[name].stream_usage is KNOWN[name].stream_usage
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "reasoning", "sampling", "stops"),
+    [
+        ("openai", "gpt-4o", "none", True, 4),
+        ("openai", "gpt-5-mini", "reasoning_effort", False, 0),
+        ("openai", "o3", "reasoning_effort", False, 0),
+        ("openai", "gpt-5-chat-latest", "reasoning_effort", True, 4),
+        ("groq", "llama-3.3-70b", "none", True, 4),
+        ("groq", "openai/gpt-oss-120b", "reasoning_effort", True, 4),
+        ("nobody", "x", "none", True, 4),
+    ],
+)
+def test_habits_towards_a_model(vendor, model, reasoning, sampling, stops):
+    """Reasoning, sampling and stop sequences only where the model takes them."""
+    found = profile_of(vendor, model)
+    assert (found.reasoning, "temperature" in found.sampling, found.stop_max) == (reasoning, sampling, stops)
+
+
+@pytest.mark.parametrize(
+    ("model", "adaptive", "sampling", "inline", "prefill"),
+    [
+        ("claude-3-5-sonnet-20241022", False, True, False, True),
+        ("claude-3-opus-20240229", False, True, False, True),
+        ("claude-sonnet-4-20250514", False, True, False, True),
+        ("claude-sonnet-4-5-20250929", False, True, False, True),
+        ("anthropic/claude-sonnet-4.6", True, True, False, False),
+        ("claude-opus-4-7", True, False, False, False),
+        ("claude-opus-4-8", True, False, True, False),
+        ("claude-sonnet-5", True, False, False, False),
+        ("claude-sonnet-5-5", True, False, True, False),
+        ("claude-opus-5", True, False, True, False),
+        ("llama3", False, True, False, True),
+    ],
+)
+def test_models_of_claude(model, adaptive, sampling, inline, prefill):
+    """Told from the name; of an unknown one little is assumed."""
+    found = claude_of(model)
+    assert (found.adaptive, found.sampling, found.inline_system, found.prefill) == (adaptive, sampling, inline, prefill)

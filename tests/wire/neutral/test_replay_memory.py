@@ -1,0 +1,201 @@
+"""What is kept of answers for callers that do not send it back (translation.md 6, 7.3)."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.ir import Thinking
+from router.wire import translate
+from router.wire.neutral.replay_memory import Call, Memory
+
+from ..translations import (
+    DONE,
+    TOOL,
+    assistant,
+    blocks,
+    call,
+    calls,
+    chunk,
+    claude,
+    context,
+    event,
+    gpt,
+    result,
+    sent,
+    streamed,
+    tool,
+    use,
+    user,
+)
+
+
+def test_what_was_used_longest_ago_goes_first():
+    """The number of entries is bounded; looking one up keeps it."""
+    memory = Memory(entries=2)
+    for name in ("a", "b"):
+        memory.put(Call(name, "{}"))
+    memory.get("a")
+    memory.put(Call("c", "{}"))
+    assert [memory.get(name) is not None for name in "abc"] == [True, False, True]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000))))
+def test_it_never_holds_more_than_its_bounds(puts):
+    """Whatever is put, entries and bytes stay bounded, and the last one is there if it fits at all."""
+    memory = Memory(entries=4, size=4000)
+    kept = {}
+    for name, size in puts:
+        memory.put(Call(name, "x" * size))
+        kept[name] = size
+        assert len(memory) <= 4
+        held = [found for other in kept if (found := memory.get(other)) is not None]
+        assert sum(one.size for one in held) <= 4000
+        assert len(held) == len(memory)
+    if puts and Call(*puts[-1][:1], "x" * puts[-1][1]).size <= 4000:
+        assert len(memory.get(puts[-1][0]).arguments) == puts[-1][1]
+
+
+def test_a_huge_call_is_not_kept():
+    """One entry cannot put all others out."""
+    memory = Memory()
+    memory.put(Call("a", "{}"))
+    memory.put(Call("b", "x" * (1 << 20)))
+    assert (memory.get("a") is not None, memory.get("b")) == (True, None)
+
+
+THOUGHT = [
+    {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+    {"type": "text", "text": "so"},
+    use("t1", x=1),
+    {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+    use("t2"),
+]
+
+
+def whole_answer(content):
+    return {"id": "m", "content": content, "stop_reason": "tool_use", "usage": {}}
+
+
+def answered(memory, content, *, stream, model="claude-opus-5"):
+    """Let a Chat caller have an answer of a Messages upstream."""
+    ctx = context(model=model, memory=memory)
+    data = json.dumps(whole_answer(content)).encode()
+    if not stream:
+        return translate.answer(data, "messages", "chat", ctx, stream=False)
+    events = [event("message_start", message={"id": "m", "usage": {}})]
+    for at, block in enumerate(content):
+        kind = block["type"]
+        empty = {"thinking": {**block, "thinking": "", "signature": ""}, "text": {**block, "text": ""}}
+        events.append(event("content_block_start", index=at, content_block=empty.get(kind, {**block, "input": {}})))
+        deltas = {
+            "thinking": [
+                {"type": "thinking_delta", "thinking": block.get("thinking")},
+                {"type": "signature_delta", "signature": block.get("signature")},
+            ],
+            "text": [{"type": "text_delta", "text": block.get("text")}],
+            "tool_use": [{"type": "input_json_delta", "partial_json": json.dumps(block.get("input"))}],
+        }
+        events += [event("content_block_delta", index=at, delta=delta) for delta in deltas.get(kind, [])]
+        events.append(event("content_block_stop", index=at))
+    events += [event("message_delta", delta={"stop_reason": "tool_use"}, usage={}), event("message_stop")]
+    return streamed(events, "messages", ctx)
+
+
+#: What a plain Chat client sends back: text, calls and results, nothing of the reasoning.
+PLAIN = gpt(
+    user("x"),
+    calls(("t1", "look", '{"x": 1}'), ("t2", "look", "{}"), content="so"),
+    tool("t1"),
+    tool("t2"),
+    tools=[{"type": "function", "function": {"name": "look"}}],
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_reasoning_that_the_client_dropped_goes_back(stream):
+    """A plain Chat client sends no reasoning: its genuine blocks stand where they stood, byte for byte."""
+    memory = Memory()
+    answered(memory, THOUGHT, stream=stream)
+    made, losses = sent(PLAIN, "chat", model="claude-opus-5", memory=memory)
+    assert made["messages"][1]["content"] == THOUGHT
+    assert losses == []
+
+
+def test_reasoning_of_another_model_stays_out():
+    """It is sealed for the upstream and model that wrote it; and it is no loss to a client that never sent it."""
+    memory = Memory()
+    answered(memory, THOUGHT, stream=False)
+    made, losses = sent(PLAIN, "chat", model="claude-sonnet-5", memory=memory)
+    assert [part["type"] for part in made["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
+    assert losses == []
+
+
+@pytest.mark.parametrize(("vendor", "expected"), [("deepseek", "hm"), ("", None)])
+def test_reasoning_text_goes_back_where_it_is_taken(vendor, expected):
+    """DeepSeek gets its own text though the client dropped it; a server that does not ask for it gets none."""
+    memory = Memory()
+    data = chunk({"reasoning_content": "hm"}) + chunk(call(0, "t1", "look", "{}")) + chunk({}, "tool_calls") + DONE
+    streamed([data], "chat", context(vendor, memory=memory))
+    asked = claude(user("x"), assistant([use()]), user([result("r")]), tools=[TOOL])
+    made, losses = sent(asked, "messages", vendor, memory=memory, policy="strict")
+    assert made["messages"][1].get("reasoning_content") == expected
+    assert losses == []
+
+
+def test_nothing_depends_on_it():
+    """Without the memory the request is as good as it can be: no reasoning, and no error."""
+    made, losses = sent(PLAIN, "chat", model="claude-opus-5", memory=Memory())
+    assert [part["type"] for part in made["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
+    assert losses == []
+
+
+def test_what_the_client_sends_itself_is_not_doubled():
+    """Reasoning that came back with the history stays as it is."""
+    memory = Memory()
+    memory.put(Call("t1", "{}", (Thinking("other", "rtr1.x"),)))
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    made, _ = sent(claude(user("x"), assistant([thinking, use()]), user([result("r")])), "messages", memory=memory)
+    assert "other" not in json.dumps(made)
+
+
+SPACED = '{"b": 1.0, "a": [1,  2]}'
+
+
+def test_ids_and_arguments_go_back_as_the_upstream_wrote_them():
+    """A Messages client returns an id and arguments in its own spelling; the upstream reads its own again."""
+    memory = Memory()
+    data = chunk(call(0, "functions.look:0", "look", SPACED)) + chunk({}, "tool_calls") + DONE
+    [block] = blocks(streamed([data], "chat", context(memory=memory)))
+    assert block["id"] != "functions.look:0"
+    asked = claude(
+        user("x"),
+        assistant([use(block["id"], b=1.0, a=[1, 2])]),
+        user([result("r", block["id"])]),
+        tools=[TOOL],
+    )
+    made, _ = sent(asked, "messages", memory=memory)
+    [entry] = made["messages"][1]["tool_calls"]
+    assert (entry["id"], entry["function"]["arguments"]) == ("functions.look:0", SPACED)
+    assert made["messages"][2]["tool_call_id"] == "functions.look:0"
+
+
+def test_arguments_that_the_client_changed_stay_changed():
+    """What a hook or a user edited is what is meant."""
+    memory = Memory()
+    memory.put(Call("t1", SPACED))
+    made, _ = sent(
+        claude(user("x"), assistant([use(b=2)]), user([result("r")]), tools=[TOOL]), "messages", memory=memory
+    )
+    assert made["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"b":2}'
+
+
+def test_a_conversation_keeps_its_prefix_with_a_memory():
+    """Each turn translates to what the turn before did, and more (translation.md 1.5)."""
+    memory = Memory()
+    answered(memory, THOUGHT, stream=True)
+    longer = {**PLAIN, "messages": [*PLAIN["messages"], assistant("done"), user("more")]}
+    first, _ = sent(PLAIN, "chat", model="claude-opus-5", memory=memory)
+    second, _ = sent(longer, "chat", model="claude-opus-5", memory=memory)
+    assert json.dumps(second["messages"]).startswith(json.dumps(first["messages"])[:-1])

@@ -1,0 +1,152 @@
+"""Server-sent events are cut at their borders wherever the network cut them, and no byte changes."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.wire.raw import sse
+
+# name -> stream, events (name, data), what is left without its blank line
+GOLDEN = {
+    "lf": (b"event: a\ndata: 1\n\ndata: 2\n\n", [("a", "1"), ("", "2")], b""),
+    "crlf": (b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", [("a", "1"), ("", "2")], b""),
+    "cr": (b"event: a\rdata: 1\r\rdata: 2\r\r", [("a", "1"), ("", "2")], b""),
+    "mixed": (b"event: a\r\ndata: 1\n\rdata: 2\r\r\ndata: 3\n\r\n", [("a", "1"), ("", "2"), ("", "3")], b""),
+    "bom": (b"\xef\xbb\xbfdata: 1\n\n", [("", "1")], b""),
+    "comments": (b": hello\n\ndata: 1\n: inside\n\n:\n\n", [("", "1")], b""),
+    "several data lines": (b"data: 1\ndata:2\ndata\ndata:  3\n\n", [("", "1\n2\n\n 3")], b""),
+    "unknown fields": (b"id: 7\nretry: 5\nDATA: no\ndata: 1\n\n", [("", "1")], b""),
+    "line separators": (
+        'data: {"t":"a\u2028b\u2029c\x85d\x0be"}\n\n'.encode(),
+        [("", '{"t":"a\u2028b\u2029c\x85d\x0be"}')],
+        b"",
+    ),
+    "escaped ends": (b'data: {"t":"a\\n\\ndata: b"}\n\n', [("", '{"t":"a\\n\\ndata: b"}')], b""),
+    "colons": (b"data: a: b\nevent:x\n\n", [("x", "a: b")], b""),
+    "no final blank line": (b"data: 1\n\nevent: b\ndata: 2\n", [("", "1")], b"event: b\ndata: 2\n"),
+    "only an end": (b"\n", [], b"\n"),
+    "not utf-8": (b"data: \xff\n\n", [("", "\ufffd")], b""),
+    "blank lines between": (b"data: 1\n\n\n\n\ndata: 2\n\n", [("", "1"), ("", "2")], b""),
+}
+
+
+def read(pieces):
+    """The batches that a splitter gives, the events in them, and what it still holds."""
+    splitter = sse.Splitter()
+    batches = [batch for batch in map(splitter.feed, pieces) if batch]
+    found = [tuple(event) for batch in batches for _, event in sse.events(batch) if event.data]
+    return batches, found, splitter.tail
+
+
+def borders(data):
+    """Slow and plain: the offset behind each empty line that follows another line."""
+    found = []
+    line = at = 0
+    while at < len(data):
+        if data[at : at + 1] not in (b"\r", b"\n"):
+            at += 1
+            continue
+        end = at + (2 if data[at : at + 2] == b"\r\n" else 1)
+        if at == line > 0:
+            found.append(end)
+        line = at = end
+    return found
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_stream_fed_whole_gives_its_events(name):
+    """Whole, each stream of the table gives its events; what has no blank line yet is held."""
+    stream, events, tail = GOLDEN[name]
+    batches, found, held = read([stream])
+    assert found == events
+    assert held == tail
+    assert b"".join(batches) + held == stream
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_stream_fed_byte_by_byte_gives_the_same_events(name):
+    """Byte by byte the events are the same and no byte is lost."""
+    stream, events, _ = GOLDEN[name]
+    batches, found, held = read([stream[at : at + 1] for at in range(len(stream))])
+    assert found == events
+    assert b"".join(batches) + held == stream
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_stream_cut_anywhere_gives_the_same_events(name):
+    """Cut in two at any place the events are the same and no byte is lost."""
+    stream, events, _ = GOLDEN[name]
+    for cut in range(1, len(stream)):
+        batches, found, held = read([stream[:cut], stream[cut:]])
+        assert found == events
+        assert b"".join(batches) + held == stream
+
+
+TOKENS = st.sampled_from(
+    [b"\n", b"\r", b"\r\n", b"\n\n", b"data: x", b"data:", b":", b"event: e", b"\xe2\x80\xa8", b"\xff"]
+)
+STREAMS = st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf"]), st.lists(TOKENS, max_size=24)).map(
+    lambda parts: parts[0] + b"".join(parts[1])
+)
+
+
+def cut_at(data, places):
+    """The data in pieces."""
+    places = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
+
+
+@settings(max_examples=400, deadline=None)
+@given(STREAMS, st.lists(st.integers(min_value=0), max_size=8))
+def test_the_splitter_keeps_every_byte_and_ends_at_borders(stream, places):
+    """However it is fed: the bytes come out as they went in, each batch ends at a border, the events are the same."""
+    batches, found, held = read(cut_at(stream, places))
+    assert b"".join(batches) + held == stream
+    sent = 0
+    for batch in batches:
+        sent += len(batch)
+        assert sent in borders(stream[:sent])
+    assert found == read([stream])[1]
+
+
+@settings(max_examples=400, deadline=None)
+@given(STREAMS)
+def test_the_last_border_is_found(stream):
+    """The border found is one, and nothing but further line ends stands between it and the last."""
+    found, expected = sse.last_border(stream, 0), borders(stream)
+    assert (found > 0) == bool(expected)
+    if expected:
+        assert found in expected
+        assert not stream[found : expected[-1]].strip(b"\r\n")
+
+
+@settings(max_examples=200, deadline=None)
+@given(STREAMS)
+def test_events_end_where_their_blank_lines_end(stream):
+    """The offsets beside the events are borders, in order: cut there, the pieces are the stream again."""
+    ends = [end for end, _ in sse.events(stream)]
+    assert ends == sorted(set(ends))
+    assert set(ends) <= set(borders(stream))
+
+
+def test_an_event_of_the_limit_is_held_and_one_byte_more_is_refused():
+    """8 MiB may wait for their blank line, not more; events before them do not count."""
+    splitter = sse.Splitter()
+    assert splitter.feed(b"data: 1\n\n" + b"x" * sse.EVENT_LIMIT) == b"data: 1\n\n"
+    with pytest.raises(sse.EventTooLarge):
+        splitter.feed(b"x")
+
+
+def test_a_whole_batch_over_the_limit_passes():
+    """The limit is for one event without an end, not for many whole ones."""
+    splitter = sse.Splitter(limit=16)
+    assert splitter.feed(b"data: 1\n\n" * 10) == b"data: 1\n\n" * 10
+
+
+@pytest.mark.parametrize(("name", "framed"), [("", b"data: {}\n\n"), ("ping", b"event: ping\ndata: {}\n\n")])
+def test_a_frame_is_one_event(name, framed):
+    """What `frame` writes, `events` reads."""
+    assert sse.frame(b"{}", name) == framed
+    assert [event for _, event in sse.events(framed)] == [sse.Event(name, "{}")]

@@ -1,0 +1,29 @@
+"""The protocol of a request is told from its fields, where no path says it."""
+
+import json
+
+import pytest
+
+from router.wire.detect import protocol_of
+from router.wire.raw.top_level import peek
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "wanted"),
+    [
+        ({"input": "hi"}, {}, "responses"),
+        ({"messages": [], "system": "s"}, {}, "messages"),
+        ({"messages": []}, {b"anthropic-version": b"x"}, "messages"),
+        ({"messages": [], "stream_options": {}}, {}, "chat"),
+        ({"messages": [], "tools": [{"name": "t", "input_schema": {}}]}, {}, "messages"),
+        ({"messages": [], "tools": [{"type": "function"}, 5]}, {}, "chat"),
+        ({"messages": [], "max_tokens": 5, "model": "claude-x"}, {}, "messages"),
+        ({"messages": [], "max_tokens": 5, "model": "gpt"}, {}, "chat"),
+        ({"messages": [], "max_tokens": 5, "model": None}, {}, "chat"),
+        ({"input": "hi", "messages": []}, {}, "chat"),
+        ({}, {}, "chat"),
+    ],
+)
+def test_the_protocol_of_a_body(fields, headers, wanted):
+    """For explain: by fields that only one protocol has."""
+    assert protocol_of(peek(json.dumps({"model": "m", **fields}).encode()), headers) == wanted

@@ -1,0 +1,168 @@
+"""Tools, images and thinking are told from what a body means, whatever its texts say."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.wire.inspect import asks_thinking, has_images, has_tools
+from router.wire.raw.top_level import peek
+
+PROTOCOLS = ("messages", "chat", "responses")
+IMAGES = {
+    "messages": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+    "chat": {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    "responses": {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
+}
+NAME = {"messages": "messages", "chat": "messages", "responses": "input"}
+
+
+def body(protocol, *turns, **fields):
+    return json.dumps({"model": "m", NAME[protocol]: list(turns), **fields}).encode()
+
+
+def turn(*blocks):
+    return {"role": "user", "content": list(blocks)}
+
+
+def shows(data, protocol):
+    return has_images(peek(data), protocol)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_image_in_a_turn(protocol):
+    """In any turn, beside texts, in any order of keys."""
+    block = IMAGES[protocol]
+    assert shows(body(protocol, turn({"type": "text", "text": "look"}, block)), protocol)
+    assert shows(body(protocol, turn(), turn(dict(reversed(block.items())))), protocol)
+    assert not shows(body(protocol, turn({"type": "text", "text": "look"})), protocol)
+
+
+def test_an_image_in_a_tool_s_result():
+    """Where Claude Code and Codex send what their tools read."""
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [IMAGES["messages"]]}
+    assert shows(body("messages", turn(result)), "messages")
+    output = {"type": "function_call_output", "call_id": "c", "output": [IMAGES["responses"]]}
+    assert shows(body("responses", output), "responses")
+    screen = {"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": "u"}}
+    assert shows(body("responses", screen), "responses")
+    assert shows(body("responses", IMAGES["responses"]), "responses")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_type_spelled_with_escapes(protocol):
+    """`\\u0069mage` is an image: what counts is what the JSON means."""
+    data = body(protocol, turn(IMAGES[protocol]))
+    kind = IMAGES[protocol]["type"].encode()
+    for at in range(len(kind)):
+        escaped = b'"' + kind[:at] + b"\\u%04X" % kind[at] + kind[at + 1 :] + b'"'
+        assert shows(data.replace(b'"' + kind + b'"', escaped), protocol)
+        assert shows(data.replace(b'"' + kind + b'"', escaped.lower().replace(b"\\U", b"\\u")), protocol)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_texts_that_talk_of_images(protocol):
+    """The words in a text, a tool's input, a tool's description or another protocol's block are no image."""
+    block = IMAGES[protocol]
+    quoted = json.dumps(block)
+    others = [
+        turn({"type": "text", "text": quoted}),
+        turn({"type": "text", "text": block["type"]}),
+        {"role": "user", "content": quoted},
+        {"role": "user", "content": block["type"]},
+        turn({"type": "tool_use", "id": "t", "name": "n", "input": block}),
+        turn({"type": "tool_use", "id": "t", "name": "n", "input": {"content": [block]}}),
+        {"role": "assistant", "tool_calls": [{"function": {"name": "n", "arguments": quoted}}]},
+        turn({"kind": block["type"]}),
+        turn({block["type"]: {}}),
+        turn(block["type"], [block]),
+    ]
+    for other in others:
+        assert not shows(body(protocol, other), protocol), other
+    assert not shows(body(protocol, turn(), tools=[{"name": "t", "input_schema": block}]), protocol)
+    assert not shows(body(protocol, turn(), metadata=[block]), protocol)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("value", [None, 1, "image", {}, [None], [[]], [1], {"content": [IMAGES["messages"]]}, [[{}]]])
+def test_odd_conversations_hold_none(protocol, value):
+    """What no upstream would take holds no image and breaks nothing."""
+    value = {"model": "m", NAME[protocol]: value, "x": '"image" "image_url" "input_image"'}
+    assert not shows(json.dumps(value).encode(), protocol)
+
+
+def test_odd_blocks_beside_an_image():
+    """A number, a lone surrogate or NaN beside it does not hide it."""
+    for odd in (b"1", b"null", b'{"type":5}', b'{"type":["image"]}', b'{"text":"\\ud800"}', b'{"n":NaN}', b"[]"):
+        data = b'{"model":"m","messages":[{"role":"user","content":[%b,{"type":"image"}]}]}' % odd
+        assert shows(data, "messages"), odd
+
+
+def test_paths_without_a_protocol():
+    """Nothing is known of their bodies."""
+    assert not has_images(peek(body("chat", turn(IMAGES["chat"]))), None)
+
+
+WORDS = st.sampled_from(["image", "image_url", "input_image", "type", "content", "output", "x"])
+VALUES = st.recursive(
+    st.none() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(VALUES, st.sampled_from(PROTOCOLS))
+def test_the_byte_search_misses_nothing(value, protocol):
+    """What it lets pass unread is what the walk finds empty too: escapes, which mean the same, force the walk."""
+    data = body(protocol, value)
+    walked = data.replace(b"image", b"\\u0069mag\\u0065")
+    assert shows(data, protocol) == shows(walked, protocol)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('"tools":[{"name":"t"}]', True),
+        ('"tools": [ 1 ]', True),
+        ('"functions":[{}]', True),
+        ('"tools":[]', False),
+        ('"tools":[ \n ]', False),
+        ('"tools":null', False),
+        ('"tools":{"a":1}', False),
+        ('"tools":"[t]"', False),
+        ('"x":{"tools":[1]}', False),
+        ('"t\\u006fols":[1]', True),
+    ],
+)
+def test_tools(text, wanted):
+    """A list with something in it."""
+    assert has_tools(peek(f'{{"model":"m",{text}}}'.encode())) is wanted
+
+
+@pytest.mark.parametrize(
+    ("protocol", "field", "wanted"),
+    [
+        ("messages", {"thinking": {"type": "enabled", "budget_tokens": 1024}}, True),
+        ("messages", {"thinking": {"type": "adaptive"}}, True),
+        ("messages", {"thinking": {"type": "disabled"}}, False),
+        ("messages", {"thinking": "enabled"}, False),
+        ("messages", {"thinking": {"type": ["enabled"]}}, False),
+        ("messages", {"reasoning_effort": "high"}, False),
+        ("chat", {"reasoning_effort": "low"}, True),
+        ("chat", {"reasoning_effort": "none"}, False),
+        ("chat", {"reasoning_effort": None}, False),
+        ("chat", {"reasoning_effort": 5}, False),
+        ("chat", {"thinking": {"type": "enabled"}}, False),
+        ("responses", {"reasoning": {"effort": "medium"}}, True),
+        ("responses", {"reasoning": {"summary": "auto"}}, True),
+        ("responses", {"reasoning": {"effort": "none", "summary": "auto"}}, False),
+        ("responses", {"reasoning": {}}, False),
+        ("responses", {"reasoning": None}, False),
+        ("responses", {}, False),
+    ],
+)
+def test_thinking(protocol, field, wanted):
+    """By the field of the request's own protocol."""
+    assert asks_thinking(peek(json.dumps({"model": "m", **field}).encode()), protocol) is wanted
