@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from typing import Any
 
-from router.proxy import serve
-from router.proxy.status import backends_of, status
+from router.admin.status import backends_of, status
+from router.server import serve
 from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
 from router.store.config import toml

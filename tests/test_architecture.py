@@ -11,31 +11,66 @@ ROOT = Path(router.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 400, 60
 
-# Room -> the rooms it may import (docs: "Rooms"); demo stands below proxy, which offers its models.
-BASE = {"errors", "ir", "settings", "router"}
-ALLOWED = {
+# Room -> the rooms it may import, from the bottom up; every room may import itself and those of BASE.
+BASE = {"errors", "ir", "settings", "backends", "router"}
+ROOMS = {
     "errors": set(),
     "ir": set(),
-    "settings": {"errors", "settings"},
+    "backends": set(),
+    "settings": {"errors"},
     "router": {"library"},
-    "library": BASE | {"proxy", "store"},
-    "wire": BASE | {"wire"},
-    "backends": BASE | {"backends"},
-    "policy": BASE | {"policy", "wire", "backends"},
-    "store": BASE | {"store", "policy", "wire", "backends"},
-    "net": BASE | {"net", "policy", "wire", "backends"},
-    "demo": BASE | {"demo", "net", "wire"},
-    "proxy": BASE | {"proxy", "demo", "net", "store", "policy", "wire", "backends"},
-    "cli": BASE | {"cli", "proxy", "demo", "net", "store", "policy", "wire", "backends"},
-    "__main__": BASE | {"cli"},
+    "wire": BASE,
+    "policy": BASE | {"wire"},
+    "net": BASE | {"wire"},
+    "store": BASE | {"wire", "policy"},
+    "demo": BASE | {"wire", "net"},
+    "host": BASE | {"net"},
+    "telemetry": BASE | {"wire", "policy", "store"},
+    "budget": BASE | {"wire", "policy", "store", "host", "telemetry"},
+    "upstream": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget"},
+    "exchange": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget", "upstream"},
+    "admin": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
+ROOMS["server"] = ROOMS["admin"] | {"admin"}
+ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}
+ROOMS["cli"] = ROOMS["server"] | {"server"}
+ROOMS["__main__"] = BASE | {"cli"}
+ALLOWED = {name: rooms | {name} for name, rooms in ROOMS.items()}
+# Sub-room -> the other sub-rooms of its room that it may import; "" is the files beside the sub-rooms.
+SUB_ROOMS = {
+    "wire/raw": set(),
+    "wire/headers": set(),
+    "wire/neutral": {"raw", ""},
+    "wire/chat": {"raw", "neutral", ""},
+    "wire/messages": {"raw", "neutral", ""},
+    "wire/responses": {"raw", "neutral", ""},
+    "policy/accounts": set(),
+    "policy/budget": set(),
+    "policy/routing": set(),
+    "net/client": {""},
+    "net/control": {"", "client"},
+    "net/server": {""},
+    "store/home": set(),
+    "store/keys": {"home"},
+    "store/config": {"home", "keys"},
+    "store/database": {"home"},
+    "store/history": {"home", "database"},
+    "store/shared": {"home", "database", "history"},
+    "cli/common": set(),
+    "cli/accounts": {"common", "backend"},
+    "cli/backend": {"common"},
+    "cli/config": {"common"},
+    "cli/demo": {"common", ""},
+    "cli/inspect": {"common"},
+}
+FOLDER_FILES = 15
 # Foreign module -> the rooms that may import it.
 HOMES = {
     "h11": {"net"},
     "ssl": {"net"},
     "httpx": {"net"},
     "truststore": {"net"},
-    "trio": {"net", "demo", "proxy", "cli"},
+    "trio": {"net", "demo", "host", "budget", "upstream", "exchange", "admin", "server", "cli"},
 }
 NOT_IN_PURE_ROOMS = {"trio", "os", "time", "logging", "socket", "ssl", "threading", "subprocess", "random", "secrets"}
 HEAVY = (
@@ -43,7 +78,7 @@ HEAVY = (
     "httpx",
     "h11",
     "msgspec",
-    "router.proxy",
+    "router.exchange",
     "router.demo",
     "router.net.control.calls",
     "router.net.server.connection",
@@ -77,7 +112,7 @@ def imports(path):
 
 
 def imported_room(name):
-    """The room of a module of ours: `router.wire.raw.sse` and `router.wire` are wire, `router.__version__` is router."""
+    """The room of one of our modules: that of `router.wire.raw.sse` is wire, that of `router.__version__` is router."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in ALLOWED else "router"
 
@@ -97,6 +132,30 @@ def test_imports_point_downwards(path):
         if name.split(".")[0] == "router" and imported_room(name) not in ALLOWED[here]
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if len(path.relative_to(ROOT).parts) > 2], ids=ids)
+def test_imports_between_sub_rooms_point_downwards(path):
+    """Within a room, a sub-room imports only the sub-rooms below it."""
+    here = path.relative_to(ROOT).parent.as_posix()
+    top = here.split("/")[0]
+    if not any(name.startswith(f"{top}/") for name in SUB_ROOMS):
+        pytest.skip(f"{top} has no order of its own yet")
+    wrong = []
+    for name, line, _ in imports(path):
+        parts = name.split(".")
+        if parts[:2] != ["router", top]:
+            continue
+        there = parts[2] if (ROOT / top / parts[2]).is_dir() else ""
+        if f"{top}/{there}" != here and there not in SUB_ROOMS[here]:
+            wrong.append(f"{path}:{line} imports {name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=ids)
+def test_folders_are_small(folder):
+    """What a room holds can be seen at a glance."""
+    assert len(list(folder.glob("*.py"))) <= FOLDER_FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)
@@ -144,7 +203,9 @@ def test_files_and_functions_are_short(path):
 
 def test_the_walk_sees_imports(tmp_path):
     """It tells rooms, late imports and type-only ones apart; else all of the above would pass for nothing."""
-    source = "from router.wire import sse\nimport trio\ndef f():\n    import httpx\nif TYPE_CHECKING:\n    import h11\n"
+    source = (
+        "from router.wire.raw import sse\nimport trio\ndef f():\n    import httpx\nif TYPE_CHECKING:\n    import h11\n"
+    )
     path = tmp_path / "sample.py"
     path.write_text(source)
     assert list(imports(path)) == [

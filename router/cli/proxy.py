@@ -17,7 +17,7 @@ from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
-    from router.proxy.serve import Serving
+    from router.server.serve import Serving
 
 
 def run(argv: list[str]) -> int:
@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
     client_key.check(settings)
     # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
     gc.disable()
-    from router.proxy import serve
+    from router.server import serve
 
     try:
         return serve.run(

@@ -9,7 +9,7 @@ import sys
 from itertools import cycle
 
 from router.__main__ import main
-from router.proxy.recording import Recorder
+from router.telemetry.recorder import Recorder
 
 
 def _forget(*_: object, **__: object) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import trio
 
-from router.proxy import serve
+from router.server import serve
 from router.settings import Loaded
 from router.store.config import toml
 from router.store.home.home import open_home

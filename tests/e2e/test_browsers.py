@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from router.proxy.endpoints import ENDPOINTS
+from router.admin.endpoints import ENDPOINTS
 
 from .conftest import ORIGIN
 from .samples import CHAT, MESSAGES, RESPONSES

@@ -166,7 +166,7 @@ def test_the_stream(proxy):
 
 def test_a_reader_that_stops(tmp_path, monkeypatch):
     """What waits for it is bounded: it is cut off, and requests never wait."""
-    monkeypatch.setattr("router.proxy.observing_stream.WAITING", 4)
+    monkeypatch.setattr("router.admin.live_api.WAITING", 4)
     with Threaded(tmp_path) as proxy:
         token = (tmp_path / "home" / "operator.token").read_bytes().strip()
         recorder = proxy.serving.runtime.recorder
@@ -185,7 +185,7 @@ def test_a_reader_that_stops(tmp_path, monkeypatch):
 
 def test_too_many_readers(tmp_path, monkeypatch):
     """One more than there may be is told to come again."""
-    monkeypatch.setattr("router.proxy.observing_stream.READERS", 1)
+    monkeypatch.setattr("router.admin.live_api.READERS", 1)
     with Threaded(tmp_path) as proxy:
         token = (tmp_path / "home" / "operator.token").read_bytes().strip()
         field = (b"Authorization", b"Bearer " + token)
@@ -197,8 +197,8 @@ def test_too_many_readers(tmp_path, monkeypatch):
 
 def test_heartbeats(tmp_path, monkeypatch):
     """A stream on which nothing happens shows that it lives."""
-    monkeypatch.setattr("router.proxy.observing_stream.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("router.proxy.observing_stream._TICK_SECONDS", 0.05)
+    monkeypatch.setattr("router.admin.live_api.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("router.admin.live_api._TICK_SECONDS", 0.05)
     with Threaded(tmp_path) as proxy:
         token = (tmp_path / "home" / "operator.token").read_bytes().strip()
         with Client(proxy.port) as reader:

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from router.net.server.connection import Limits
-from router.proxy import serve
+from router.server import serve
 
 from .processes import Proxy, Threaded, backend, until
 from .upstream import Upstream, plain

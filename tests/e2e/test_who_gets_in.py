@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from router.proxy.endpoints import ENDPOINTS
+from router.admin.endpoints import ENDPOINTS
 from router.wire import calls
 
 from .conftest import CLIENT_KEY

@@ -14,7 +14,7 @@ import trio
 from router.errors import BadGateway
 from router.net.client.pool import Connections, UpstreamConnection
 from router.net.stream import SocketStream
-from router.proxy.application import Proxy
+from router.server.application import Proxy
 
 PROTOCOLS = ("messages", "chat", "responses")
 PATHS = {"messages": b"/v1/messages", "chat": b"/v1/chat/completions", "responses": b"/v1/responses"}

@@ -10,18 +10,18 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from router.admin.endpoints import Endpoints
 from router.backends import Backend
+from router.host.access import Gate
 from router.net.server.connection import Connection, Limits
 from router.net.server.deadlines import Deadline
 from router.net.stream import SocketStream
-from router.proxy.accesslog import AccessLog
-from router.proxy.configuration import read
-from router.proxy.endpoints import Endpoints
-from router.proxy.gate import Gate
-from router.proxy.runtime import Runtime
 from router.settings import Secret, load
 from router.store.config import backends
 from router.store.home.home import open_home
+from router.telemetry.accesslog import AccessLog
+from router.upstream.configuration import read
+from router.upstream.runtime import Runtime
 
 from .histories import DONE, PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
 

@@ -109,7 +109,7 @@ def _add(home: Home, before: Backend, account: Account) -> int:
 
     from router.cli.common.probe_backend import reach, way_out
     from router.cli.common.running_proxy import tell_change
-    from router.proxy.credentials import Credentials
+    from router.upstream.credentials import Credentials
 
     print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
     alone = msgspec.structs.replace(before, auth="key", accounts=(account,))

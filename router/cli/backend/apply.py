@@ -17,9 +17,9 @@ from router.cli.common.probe_backend import Reach, detect, reach, way_out
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
 from router.net.client.outbound import Outbound
-from router.proxy.credentials import Credentials
 from router.store.config import backends
 from router.store.home.home import Home
+from router.upstream.credentials import Credentials
 
 
 def add_options(parser: Parser) -> None:

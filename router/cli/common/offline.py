@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator
 
 import trio
 
-from router.proxy.accesslog import AccessLog
-from router.proxy.configuration import read
-from router.proxy.runtime import Runtime
 from router.settings import Settings
 from router.store.home.home import Home
+from router.telemetry.accesslog import AccessLog
+from router.upstream.configuration import read
+from router.upstream.runtime import Runtime
 
 
 @contextlib.asynccontextmanager

@@ -13,12 +13,12 @@ from router.cli.common.output import count
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, outbound
 from router.net.control.calls import ControlError, fetch_models, probe, serves_strangers
-from router.proxy.changes import set_headers
-from router.proxy.credentials import Credentials
 from router.settings import Secret, Settings
 from router.store.config import toml
 from router.store.home.home import Home
 from router.store.keys.references import source
+from router.upstream.configured_headers import set_headers
+from router.upstream.credentials import Credentials
 
 # Named when a list is missing: the provider's error then tells a refused key from an unknown model.
 STAND_IN = "fairlead-check"

@@ -23,8 +23,8 @@ from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
-    from router.proxy.configuration import Configuration
-    from router.proxy.serve import Serving
+    from router.server.serve import Serving
+    from router.upstream.configuration import Configuration
 
 
 def run(argv: list[str]) -> int:
@@ -49,7 +49,7 @@ def run(argv: list[str]) -> int:
 
 
 async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
-    from router.proxy import serve
+    from router.server import serve
 
     try:
         return await _serve(settings, home, once)
@@ -60,8 +60,8 @@ async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int
 
 
 async def _serve(settings: Settings, home: Home, once: bool) -> int:
-    from router.proxy import serve
-    from router.proxy.configuration import read
+    from router.server import serve
+    from router.upstream.configuration import read
 
     async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
         signals = serve.Signals()

@@ -14,16 +14,16 @@ from typing import NamedTuple
 import msgspec
 import trio
 
+from router.admin.explain import Explanation, Question, explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
 from router.cli.common.output import count, note_problems, read_settings
 from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
+from router.exchange.body.buffered import LIMIT
 from router.net.control.calls import ControlError, clean
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
-from router.proxy.bodies import LIMIT
-from router.proxy.explaining import Explanation, Question, explain
 from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import Home, open_home

@@ -82,7 +82,7 @@ def test_nothing_is_made_for_nothing(begun, home):
     """A ledger nobody started or used leaves no file, and a proxy's start does not load sqlite3."""
     begun().close()
     assert not home.at("history.db").exists()
-    program = "import sys, router.proxy.serve; sys.exit('sqlite3' in sys.modules)"
+    program = "import sys, router.server.serve; sys.exit('sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=30).returncode == 0
 
 

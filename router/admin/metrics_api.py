@@ -1,0 +1,146 @@
+"""GET /metrics in Prometheus' text form, with the names of OpenTelemetry's conventions for generative AI.
+
+Counts begin with the proxy's start. Label sets are bounded (counters.LIMIT): further models stand together.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from router import __version__
+from router.admin.bounds import bounds
+from router.store.history import histogram as buckets
+from router.telemetry.metrics_counts import SIZES, Counts, Times
+from router.upstream.runtime import Runtime
+
+# The form that every version of Prometheus reads.
+_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
+# Every fourth bucket ends at 10 ms times a power of two: from 10 ms to 82 s and beyond, as the conventions advise.
+_EDGES = tuple(range(40, 100, 4))
+Key = tuple[str, str, str]
+
+
+def exposition(runtime: Runtime) -> tuple[bytes, bytes]:
+    """The content type and the body."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(runtime))
+    return _TYPE, generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, runtime: Runtime):
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[Metric]:
+        """All there is."""
+        counters = self._runtime.recorder.counters
+        # The event loop may add a set meanwhile.
+        sets = list(counters.sets.items())
+        yield _tokens(sets)
+        yield _durations(sets)
+        yield _first(sets)
+        yield from _own(self._runtime)
+
+
+def _tokens(sets: list[tuple[Key, Counts]]) -> Metric:
+    family = HistogramMetricFamily(
+        "gen_ai_client_token_usage",
+        "Tokens of a request, by type; input is without what the cache gave or took.",
+        labels=[*_LABELS, "gen_ai_token_type"],
+    )
+    for key, counts in sets:
+        for kind, sizes in list(counts.tokens.items()):
+            held = list(sizes.counts)
+            edges = [*map(str, SIZES), "+Inf"]
+            family.add_metric([*key, kind], _cumulated(edges, held), sizes.sum)
+    return family
+
+
+def _durations(sets: list[tuple[Key, Counts]]) -> Metric:
+    family = HistogramMetricFamily(
+        "gen_ai_server_request_duration_seconds",
+        "From a request's arrival to the end of its answer; error_type is empty for those that went well.",
+        labels=[*_LABELS, "error_type"],
+    )
+    for key, counts in sets:
+        for error, times in list(counts.durations.items()):
+            family.add_metric([*key, error], _seconds(times), times.sum)
+    return family
+
+
+def _first(sets: list[tuple[Key, Counts]]) -> Metric:
+    family = HistogramMetricFamily(
+        "gen_ai_server_time_to_first_token_seconds",
+        "From a request's arrival to the first byte of its answer.",
+        labels=_LABELS,
+    )
+    for key, counts in sets:
+        if any(counts.first.held):
+            family.add_metric(list(key), _seconds(counts.first), counts.first.sum)
+    return family
+
+
+def _own(runtime: Runtime) -> Iterator[Metric]:
+    build = GaugeMetricFamily("fairlead_build_info", "The version that runs.", labels=["version"])
+    build.add_metric([__version__], 1)
+    yield build
+    ledger, log = runtime.ledger, runtime.log
+    waiting = ledger.waiting + runtime.recorder.waiting
+    yield GaugeMetricFamily("fairlead_history_waiting_rows", "Rows not written to history.db yet.", waiting)
+    yield GaugeMetricFamily(
+        "fairlead_history_in_use", "1 while history.db can be written.", 0 if ledger.problem is not None else 1
+    )
+    yield GaugeMetricFamily(
+        "fairlead_capture_on", "1 while bodies are captured (history.capture).", int(runtime.settings.history_capture)
+    )
+    yield CounterMetricFamily("fairlead_history_dropped_rows", "Rows that could not be kept.", ledger.dropped)
+    yield CounterMetricFamily("fairlead_log_dropped_lines", "Log lines that could not be written.", log.dropped)
+    connections = runtime.connections
+    yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
+    yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.buffers.held)
+    yield from _vitals(runtime)
+
+
+def _vitals(runtime: Runtime) -> Iterator[Metric]:
+    vitals = runtime.vitals
+    stalled = "For how long requests have waited and none was answered."
+    yield GaugeMetricFamily("fairlead_stalled_seconds", stalled, vitals.stalled or 0)
+    yield GaugeMetricFamily("fairlead_waiting_requests", "Requests whose answer has not begun.", vitals.waiting)
+    yield GaugeMetricFamily("fairlead_loop_lag_seconds", "How late the event loop came at last.", vitals.lag)
+    yield GaugeMetricFamily("fairlead_worst_loop_lag_seconds", "The same, at most within a minute.", vitals.worst_lag)
+    jumps = "How often the machine slept, or its time was changed."
+    yield CounterMetricFamily("fairlead_clock_jumps", jumps, vitals.jumps)
+    yield CounterMetricFamily("fairlead_network_changes", "How often the machine's addresses changed.", vitals.moves)
+    used = GaugeMetricFamily("fairlead_in_use", "How much of something that is bounded is in use.", labels=["of"])
+    limits = GaugeMetricFamily("fairlead_bound", "How much of it there may be.", labels=["of"])
+    for name, bound in bounds(runtime).items():
+        for family, value in ((used, bound.used), (limits, bound.limit)):
+            if value is not None:
+                family.add_metric([name], value)
+    yield used
+    yield limits
+
+
+def _seconds(times: Times) -> list[tuple[str, float]]:
+    held = list(times.held)
+    found: list[tuple[str, float]] = []
+    sum_, at = 0, 0
+    for edge in _EDGES:
+        sum_ += sum(held[at : edge + 1])
+        at = edge + 1
+        found.append((f"{buckets.end(edge) / 1e6:g}", sum_))
+    found.append(("+Inf", sum_ + sum(held[at:])))
+    return found
+
+
+def _cumulated(edges: list[str], held: list[int]) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    total = 0
+    for edge, count in zip(edges, held, strict=True):
+        total += count
+        found.append((edge, total))
+    return found

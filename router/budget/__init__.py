@@ -1,0 +1,1 @@
+"""The guard at work: halts, reservations, rounds with other processes."""

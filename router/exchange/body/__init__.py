@@ -1,0 +1,1 @@
+"""Request bodies: read whole, or streamed through."""

@@ -1,0 +1,272 @@
+"""The pump of one event stream: commit point, whole events, pings, deadlines (product.md 7).
+
+One cancel scope beside the connection's own: `nap` wakes the pump to ping or to commit. Nothing is sent to the
+client inside it, since a send that is cut leaves half an event; what the socket does not take at once is sent after
+the scope is left. Deadlines move at most once a second.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from router.errors import BadGateway, Unavailable
+from router.exchange.upstream_response import content_coding as upstream_response_content_coding
+from router.net.client.exchange import Broken, Exchange
+from router.net.server.connection import Connection, Cut
+from router.net.stream import Bytes
+from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
+from router.wire.raw import content_coding, sse
+from router.wire.raw.json_values import decoded
+from router.wire.tap import Tap
+
+PREAMBLE_LIMIT = 1 << 20
+PING_SECONDS = 15.0
+_LAZY_SECONDS = 1.0
+_UNCOUNTED = 65536
+
+
+@dataclass(slots=True, kw_only=True)
+class Pace:
+    """Times of one stream, in seconds of trio's clock. commit_by: then a 2xx stream is committed as it stands."""
+
+    commit_by: float
+    end_by: float
+    idle: float
+
+
+class Relay:
+    """Pumps one stream from an upstream exchange to the client's connection."""
+
+    __slots__ = (
+        "_begin",
+        "_connection",
+        "_counted",
+        "_decoder",
+        "_dialect",
+        "_held",
+        "_hold",
+        "_lazy",
+        "_marked",
+        "_pace",
+        "_pinged",
+        "_seen",
+        "_splitter",
+        "_upstream",
+        "committed",
+        "impatient",
+        "kept",
+        "shown",
+        "tap",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        upstream: Exchange,
+        tap: Tap,
+        dialect: Dialect,
+        pace: Pace,
+        begin: Callable[[], list[Bytes]],
+        hold: Callable[[int], None],
+        *,
+        decoder: content_coding.Decoder | None,
+    ):
+        self._connection = connection
+        self._upstream = upstream
+        self._dialect = dialect
+        self._pace = pace
+        self._begin = begin
+        self._hold = hold
+        self._counted = 0
+        self._splitter = sse.Splitter()
+        self._decoder = decoder
+        self._held = b""
+        self._seen = 0
+        self._marked = 0.0
+        self._pinged = 0.0
+        self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
+        self.committed = False
+        #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
+        self.impatient = False
+        self.tap = tap
+        # The beginning of the stream, up to so many bytes, for those who want to see it later.
+        self.kept = 0
+        self.shown = bytearray()
+
+    async def run(self) -> Failure | None:
+        """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
+
+        Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
+        """
+        rest = b""
+        ended = ending = False
+        self._mark(trio.current_time())
+        while not ended:
+            if rest:
+                await self._connection.flush(rest)
+                rest = b""
+                self._mark(trio.current_time())  # the client was slow, not the upstream
+            if self._counted:
+                self._count(len(self._splitter.tail) + len(self._held))
+                self._mark(trio.current_time())
+            with trio.CancelScope(deadline=self._wake()) as nap:
+                while True:
+                    pieces = await self._upstream.read()
+                    if not pieces:
+                        ended = True
+                        break
+                    committed = self.committed
+                    out = self._take(pieces)
+                    if isinstance(out, Failure):
+                        return out
+                    rest = self._connection.write_now(out) if out else b""
+                    if rest or self._counted:
+                        # For a slow reader one copy is enough.
+                        del pieces, out
+                        break
+                    now = trio.current_time()
+                    if ending:
+                        continue
+                    ending = self.tap.ended is not None
+                    if ending or committed is not self.committed or now - self._marked > self._lazy:
+                        self._mark(now)
+                        nap.deadline = self._wake()
+            if nap.cancelled_caught and self.tap.ended is not None:
+                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                self._upstream.drop()
+                break
+            if nap.cancelled_caught and self._gives_up():
+                raise Broken(f"it sent nothing for {self._pace.idle:g} s")
+            if nap.cancelled_caught:
+                self._pinged = trio.current_time()
+                out = self._woken()
+                rest = self._connection.write_now(out) if out else b""
+        return await self._finish()
+
+    def _gives_up(self) -> bool:
+        return self.impatient and not self.committed and trio.current_time() < self._pace.commit_by
+
+    def _wake(self) -> float:
+        if self.committed:
+            return max(self._marked, self._pinged) + PING_SECONDS
+        silence = self._marked + self._pace.idle if self.impatient else math.inf
+        return min(self._pace.commit_by, silence)
+
+    def _mark(self, now: float) -> None:
+        """Move the connection's deadline to the next moment of silence that is too long."""
+        self._marked = now
+        pace = self._pace
+        if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
+            self._connection.deadline(pace.idle, Cut.SILENT)
+        else:
+            self._connection.deadline(pace.end_by - now, Cut.TOTAL)
+
+    def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
+        """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
+        batch = self._whole_events(pieces)
+        if self.committed:
+            batch = self.tap.read(batch) if batch else b""
+            return self._connection.data(batch) if batch else None
+        return self._preamble(batch)
+
+    def _whole_events(self, pieces: list[bytes]) -> bytes:
+        data = b"".join(pieces)
+        if self._decoder is not None:
+            data = upstream_response_content_coding.decoded(self._decoder, data, sse.EVENT_LIMIT)
+        try:
+            batch = self._splitter.feed(data)
+        except sse.EventTooLarge:
+            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+        waiting = len(self._splitter.tail) + len(self._held) + len(batch)
+        if waiting > _UNCOUNTED or self._counted:
+            self._count(waiting)
+        if len(self.shown) < self.kept:
+            self.shown += batch[: self.kept - len(self.shown)]
+        return batch
+
+    def _count(self, waiting: int) -> None:
+        """Count what is held of a stream against the bound of all buffers, once it is more than one read."""
+        try:
+            self._hold(waiting - self._counted)
+        except Unavailable as error:
+            raise Broken(error.message.rstrip(".")) from None
+        self._counted = waiting
+
+    def note(self, pieces: list[bytes]) -> None:
+        """Take note of what comes after the client left; nothing is sent."""
+        batch = self._whole_events(pieces)
+        if batch:
+            self.tap.read(batch)
+
+    def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
+        self._held += batch
+        for _, event in sse.events(self._held[self._seen :]):
+            verdict, failure = self.tap.judge(event)
+            if verdict is Verdict.COMMIT:
+                return self._commit()
+            if verdict is Verdict.ERROR:
+                return failure or self._unsaid(event)
+        self._seen = len(self._held)
+        if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
+            raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
+        return None
+
+    def _unsaid(self, event: sse.Event) -> Failure:
+        """An error event that does not say what it is, in the protocol's form."""
+        said = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
+        error = BadGateway(f"The upstream sent an error event: {said.strip() or 'without any text'}")
+        return Failure(error.status, self._dialect.error_body(error, ""))
+
+    def _commit(self) -> list[Bytes]:
+        held, self._held = self._held, b""
+        self.committed = True
+        if self.impatient:
+            self._mark(trio.current_time())
+        batch = self.tap.read(held)
+        return self._begin() + (self._connection.data(batch) if batch else [])
+
+    def _woken(self) -> list[Bytes]:
+        if not self.committed:
+            return self._commit()
+        if self.tap.ended is not None:
+            return []  # nothing may stand behind the last event
+        return self._connection.data(self._dialect.ping(self.tap.begun))
+
+    async def _finish(self) -> Failure | None:
+        """The upstream ended its body: pass the end on if the protocol's own end was seen."""
+        parts: list[Bytes] = []
+        tail = self._splitter.tail
+        if tail and _is_whole(tail):
+            # Some servers leave out the last blank line.
+            out = self._preamble_or_data(tail)
+            if isinstance(out, Failure):
+                return out
+            parts += out
+        if self._dialect.has_terminal and self.tap.ended is None:
+            if parts:
+                await self._connection.write(parts)
+            raise Broken("the stream ended before its last event")
+        if not self.committed:
+            parts += self._commit()
+        await self._connection.write([*parts, *self._connection.end()])
+        return None
+
+    def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
+        event = sse.parse(tail.strip(b"\r\n"))
+        if not self.committed:
+            verdict, failure = self.tap.judge(event)
+            if verdict is Verdict.ERROR:
+                return failure or self._unsaid(event)
+            self._held += tail
+            parts = self._commit()
+            self.tap.read(tail + b"\n\n")
+            return parts
+        self.tap.read(tail + b"\n\n")
+        return self._connection.data(tail)
+
+
+def _is_whole(tail: bytes) -> bool:
+    event = sse.parse(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or decoded(event.data) is not None

@@ -1,0 +1,1 @@
+"""Which account is asked, and which one next."""

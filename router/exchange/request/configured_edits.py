@@ -1,0 +1,168 @@
+"""The edits of a request body a user configured, of a rule and of a backend's table: fields, effort, output cap.
+
+The backend's come first and the rule's upon them, so that where both speak of one thing the rule wins: it names a
+kind of request, the backend's table speaks for all. Within one table, what is set wins over what is removed. Effort
+and cap come last; the rule's effort wins, and of two caps the lower one, since a cap only lowers.
+
+Body fields change where the body names a model. Each change is named in the notes, and so is what could not be done.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from router.settings.tables import Edits, Effort
+from router.wire.calls import Call
+from router.wire.raw.splice import Draft
+
+# Where routing and relaying have the say.
+_NOT_EDITED = ("model", "stream")
+_GENERATING = ("/v1/messages", "/v1/chat/completions", "/v1/responses")
+
+_encode = msgspec.json.encode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def change_body(draft: Draft, all_edits: Sequence[Edits], *, call: Call, vendor: str, notes: list[str]) -> None:
+    """Apply fields, effort and cap; vendor: the backend's. Raises BadRequest for a body with doubled keys."""
+    for edits in all_edits:
+        for path in edits.remove_fields:
+            _note(notes, f"field {path} removed", _removed(draft, path))
+        for path, value in edits.set_fields.items():
+            _note(notes, f"field {path} set", _put(draft, path, value))
+    efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
+    if efforts and call.path in _GENERATING:
+        _note(notes, f"effort {efforts[-1]}", _effort(draft, call, efforts[-1]))
+    caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
+    if caps:
+        notes.extend(_capped(draft, call, vendor, min(caps)))
+
+
+def touches(all_edits: Sequence[Edits], name: str) -> bool:
+    """True when a body field under this top-level name is set or removed."""
+    paths = (path for edits in all_edits for path in (*edits.remove_fields, *edits.set_fields))
+    return any(path.partition(".")[0] == name for path in paths)
+
+
+def _note(notes: list[str], text: str, outcome: str | None) -> None:
+    """Name a change; outcome: '' for done, None for nothing to do, else why it was left."""
+    if outcome is not None:
+        notes.append(text if not outcome else f"{text.rpartition(' ')[0]} left alone: {outcome}")
+
+
+def _put(draft: Draft, path: str, value: object) -> str | None:
+    name, *below = path.split(".")
+    if name in _NOT_EDITED:
+        return "routing decides it"
+    try:
+        raw = _with(draft.raw(name), below, _encode(value))
+    except _Left as left:
+        return str(left)
+    draft.put(name, raw)
+    return ""
+
+
+def _removed(draft: Draft, path: str) -> str | None:
+    name, *below = path.split(".")
+    if name in _NOT_EDITED:
+        return "routing decides it"
+    raw = draft.raw(name)
+    if raw is None:
+        return None
+    if not below:
+        draft.drop(name)
+        return ""
+    try:
+        new = _without(raw, below)
+    except _Left:
+        return None
+    if new is None:
+        return None
+    draft.put(name, new)
+    return ""
+
+
+class _Left(Exception):
+    """A path that leads through something that is no object."""
+
+
+def _members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msgspec.Raw]:
+    """The members of an object, undecoded, so that those beside the path keep their bytes."""
+    if raw is None or bytes(raw) == b"null":
+        return {}
+    try:
+        return _object.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _Left(f"what holds {step} is no object") from None
+
+
+def _with(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:
+    if not below:
+        return value
+    members = _members(raw, below[0])
+    members[below[0]] = msgspec.Raw(_with(members.get(below[0]), below[1:], value))
+    return _encode(members)
+
+
+def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
+    """None when nothing is there."""
+    members = _members(raw, below[0])
+    inner = members.get(below[0])
+    if inner is None:
+        return None
+    if len(below) == 1:
+        del members[below[0]]
+        return _encode(members)
+    new = _without(inner, below[1:])
+    if new is None:
+        return None
+    members[below[0]] = msgspec.Raw(new)
+    return _encode(members)
+
+
+# Effort and output cap
+
+
+def _effort(draft: Draft, call: Call, effort: Effort) -> str | None:
+    """Put the effort where the protocol has it (translation.md 7.1).
+
+    Messages: output_config.effort. It has no `none`, which is thinking switched off and no effort beside it, and no
+    `minimal`, which is low. Chat: reasoning_effort. Responses: reasoning.effort.
+    """
+    if call.protocol == "chat":
+        return _put(draft, "reasoning_effort", effort)
+    if call.protocol == "responses":
+        return _put(draft, "reasoning.effort", effort)
+    if effort == "none":
+        _removed(draft, "output_config.effort")
+        return _put(draft, "thinking", {"type": "disabled"})
+    return _put(draft, "output_config.effort", "low" if effort == "minimal" else effort)
+
+
+def _capped(draft: Draft, call: Call, vendor: str, cap: int) -> Iterator[str]:
+    """Lower the output limit to the cap, and name what was done.
+
+    Where the limit is absent the cap is put in its place: Messages requires max_tokens; Chat and Responses would let
+    the model write without end. Chat has two names for it: those present are lowered; else OpenAI gets the newer one,
+    others max_tokens, which all of them know. /v1/completions is only lowered: its default is small.
+    """
+    if call.path == "/v1/completions":
+        names, default = ("max_tokens",), ""
+    elif call.path not in _GENERATING:
+        return
+    elif call.protocol == "chat":
+        names = ("max_completion_tokens", "max_tokens")
+        default = names[0] if vendor == "openai" else names[1]
+    else:
+        default = "max_tokens" if call.protocol == "messages" else "max_output_tokens"
+        names = (default,)
+    given = [name for name in names if draft.value(name) is not None]
+    for name in given:
+        value = draft.value(name)
+        # Anything that is no number is for the upstream to refuse.
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value <= cap:
+            draft.put(name, b"%d" % cap)
+            yield f"{name} lowered to {cap}"
+    if not given and default:
+        draft.put(default, b"%d" % cap)
+        yield f"{default} set to {cap}"

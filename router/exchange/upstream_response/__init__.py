@@ -1,0 +1,1 @@
+"""Answers of upstreams: live, translated, read ahead."""

@@ -1,0 +1,1 @@
+"""The machine: clock, processes, memory, descriptors, who may get in."""

@@ -1,0 +1,168 @@
+"""What a client connection serves: the gate, then one of our endpoints or an exchange, then the record of it."""
+
+import itertools
+import random
+import time
+import traceback
+
+import msgspec
+import trio
+
+from router.admin import endpoints
+from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.exchange.context import Ticket
+from router.exchange.exchange import Exchange, refuse
+from router.host.access import Gate, operator_error
+from router.net.headers import SECURITY, RawHeaders, spelled
+from router.net.server.connection import Connection, Cut, Request
+from router.policy.routing.tags import tag_of
+from router.telemetry.accesslog import Record
+from router.upstream.runtime import Runtime
+from router.wire import calls
+from router.wire.dialect import openai_kind
+
+_VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
+_POST_ONLY = frozenset(
+    (
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+    )
+)
+
+
+class Proxy:
+    """The application of one proxy."""
+
+    def __init__(self, runtime: Runtime, gate: Gate, own: endpoints.Endpoints):
+        self._runtime = runtime
+        self._gate = gate
+        self._own = own
+
+    async def __call__(self, connection: Connection, request: Request) -> None:
+        """Answer one request; errors are in the caller's protocol, with a request id."""
+        path = calls.canonical(request.path)
+        if path is None or request.method == "OPTIONS":
+            await self._serve_own(connection, request)
+            return
+        call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
+        record = Record(_request_id(), time.time(), request.method, path)
+        ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
+        ticket.kept = self._runtime.kept()
+        exchange = Exchange(ticket)
+
+        async def cut(why: Cut) -> None:
+            try:
+                await exchange.cut(why)
+            finally:
+                self._finished(ticket)
+
+        connection.on_cut = cut
+        try:
+            await self._exchanged(ticket, exchange, path)
+        except RouterError as error:
+            if connection.started:
+                record.error = error.kind
+                connection.abort()
+            else:
+                await refuse(ticket, error)
+        except Exception:
+            record.error = "internal"
+            connection.on_cut = None
+            self._finished(ticket)
+            raise
+        connection.on_cut = None
+        self._finished(ticket)
+
+    async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
+        request = ticket.request
+        self._gate.check_browser(request)
+        ticket.cors = spelled(self._gate.cors(request))
+        self._gate.check_key(request)
+        ticket.own = self._gate.own
+        ticket.record.tag = tag_of(request.fields)
+        if path == "/v1/models" or path.startswith("/v1/models/"):
+            await self._own.models(ticket.connection, request, path)
+            ticket.record.status = 200
+            return
+        _check_verb(request, path)
+        if calls.closed(path, request.method) and ticket.snapshot.settings.passthrough != "all":
+            raise Forbidden(
+                f"{request.method} {path} is closed by default: it can delete, spend or administer. "
+                "`fairlead proxy --passthrough all` opens it."
+            )
+        await exchange.run()
+
+    def _finished(self, ticket: Ticket) -> None:
+        runtime = self._runtime
+        now = runtime.vitals.answered = trio.current_time()
+        ticket.record.total = now - ticket.request.arrived
+        ticket.conclude()
+        runtime.recorder.finished(ticket)
+        if ticket.kept:
+            runtime.captured(ticket.record, ticket.kept)
+        if runtime.log.enabled:
+            runtime.log.add(ticket.record)
+
+    async def _serve_own(self, connection: Connection, request: Request) -> None:
+        try:
+            self._gate.check_browser(request)
+            if not await self._own.serve(connection, request):
+                raise endpoints.unknown_path(request.path)
+        except RouterError as error:
+            # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
+            name = (
+                _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
+            )
+            headers = [*_refusal_headers(error, name), *self._gate.cors(request)]
+            await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
+
+    def _refused(self, method: str, place: str, error: RouterError) -> str:
+        """Record a request that was none, by a word in the place of its path; its id."""
+        method = method if method in _VERBS else ""
+        record = Record(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        self._runtime.recorder.refused(record)
+        if self._runtime.log.enabled:
+            self._runtime.log.add(record)
+        return record.id
+
+    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+        """A request that could not be read has no protocol: both vendors' fields in one object."""
+        body = {
+            "type": "error",
+            "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
+        }
+        return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
+
+    def crashed(self, error: Exception) -> None:
+        """A defect of ours: said on the terminal with the place it comes from, without values."""
+        last = traceback.extract_tb(error.__traceback__)[-3:]
+        places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))
+        self._runtime.log.add(f"internal error: {type(error).__name__} at router{places} (please report it)")
+
+
+_numbers = itertools.count(random.getrandbits(36))
+
+
+def _request_id() -> str:
+    """It begins with the time: the index of an ever longer history then grows at its end, where ids without an order
+    would have every request written to a page of its own."""
+    return f"req_{(time.time_ns() // 1_000_000 << 36) + (next(_numbers) & 0xFFFFFFFFF):020x}"
+
+
+def _refusal_headers(error: RouterError, name: str) -> RawHeaders:
+    headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", name.encode())]
+    return headers + [(name.encode(), value.encode()) for name, value in error.headers]
+
+
+def _check_verb(request: Request, path: str) -> None:
+    upgrade = request.fields.get(b"upgrade", b"")
+    if upgrade.lower() == b"websocket":
+        raise UpgradeRequired(f"{path} is served over HTTP: send a POST and read server-sent events.")
+    if path in _POST_ONLY and request.method != "POST":
+        raise WrongVerb(f"{path} takes no {request.method}; send a POST.", allow="POST")
+    if request.method not in _VERBS:
+        raise WrongVerb(f"{path} takes no {request.method}.", allow=", ".join(_VERBS))

@@ -1,0 +1,66 @@
+"""Loads, right after listening, all that a proxy imports or reads later: from then on an upgrade may delete its files.
+
+It runs in a thread, one module after the other. While it does, the interpreter switches threads ten times as often:
+a request of the first second then waits half a millisecond for its turn, where the default lets it wait five.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import trio
+
+from router.errors import CommandError
+
+SWITCH_SECONDS = 0.0005
+
+# Small ones first: between two of them the proxy may stop. tests/frozen/test_preload.py finds what is missing.
+MODULES = (
+    "stringprep",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.utf_8_sig",
+    "email.message",
+    "email.parser",
+    "importlib.resources",
+    "http.cookiejar",
+    "urllib.request",
+    "certifi",
+    "brotli",
+    "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
+    "sqlite3",
+    "tomllib",
+    "socksio",
+    "httpcore",
+    "httpcore._async.socks_proxy",
+    "httpx",
+    "router.net.control.calls",
+    "sqlite3",
+    "router.admin.metrics_api",
+    "genai_prices.data",
+    "genai_prices.units",
+    "genai_prices.validation",
+    "genai_prices.decompose",
+)
+
+
+async def preload(report: Callable[[str], None], loaded: trio.Event, trust: Callable[[], object]) -> None:
+    """Load everything, then set `loaded`. What cannot be loaded is reported, and missed when it is needed. trust: reads
+    the roots of TLS."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        for name in MODULES:
+            await _attempt(report, name, lambda name=name: import_module(name))
+        # A proxy with plain backends only may get others at the next reload.
+        await _attempt(report, "the trusted certificates", trust)
+    finally:
+        sys.setswitchinterval(usual)
+    loaded.set()
+
+
+async def _attempt(report: Callable[[str], None], what: str, load: Callable[[], object]) -> None:
+    try:
+        await trio.to_thread.run_sync(load)
+    except (ImportError, OSError, CommandError) as error:
+        report(f"could not load {what}: {error}")

@@ -1,0 +1,1 @@
+"""What happened: the record of each request, the log, the counts of the metrics."""

@@ -1,0 +1,1 @@
+"""What all requests share of the backends: targets, credentials, queues, account state, catalogs."""

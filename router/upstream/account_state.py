@@ -1,0 +1,121 @@
+"""How the accounts of backends are, in words and in fields."""
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from router.policy.accounts.pool import Member, Want
+from router.policy.accounts.retry import span
+from router.upstream.services import Service
+from router.wire.headers.times import UNREADABLE
+
+
+class Condition(NamedTuple):
+    """state: ready, parked, cooling, revoked, halted or unusable. left: seconds until it is ready, None when it is, or
+    when nobody can tell. why: what brought it there, in words."""
+
+    state: str
+    left: float | None = None
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        """For people: `ready`, `parked for 38 min (429 window)`."""
+        if self.left is not None:
+            return f"{self.state} for {span(self.left)} ({self.why})"
+        return f"{self.state}: {self.why}" if self.why else self.state
+
+
+def condition(service: Service, member: Member, now: float) -> Condition:
+    """How an account is for any model."""
+    problem = service.targets[member.alias].problem
+    if problem is not None:
+        return Condition("unusable", None, problem)
+    stopped = service.stopped().get(member.alias)
+    if stopped is not None:
+        return Condition("halted", max(0.0, stopped[1] - time.time()), stopped[0])
+    state = member.state(now)
+    if state == "ready":
+        return Condition(state)
+    if now < member.closed:
+        return Condition(state, member.closed - now, member.why)
+    limit = member.pace.wait(now, 1).limit if member.pace is not None else ""
+    return Condition(state, member.paced - now, f"at the {limit} you set for it")
+
+
+def account_words(service: Service, member: Member, now: float) -> str:
+    """How an account is, for people, also where it is closed to some models alone."""
+    found = condition(service, member, now)
+    if found.state != "ready":
+        return found.words
+    families = [f"{name} for {span(until - now)}" for name, until in member.parked_families.items() if until > now]
+    said = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
+    return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
+
+
+def account_report(service: Service, member: Member, now: float) -> dict[str, object]:
+    """Fields: state (ready, parked, cooling, revoked, halted, unusable), reason (the state in words), until_s (seconds
+    until it is ready, null when it is, or when nobody can tell), headroom (0 to 1), limits (each with name, used from 0
+    to 1, resets_s: seconds), running (requests), next (of several, the one that takes the next conversation)."""
+    found = condition(service, member, now)
+    return {
+        "state": found.state,
+        "reason": account_words(service, member, now),
+        "until_s": None if found.left is None else round(found.left, 1),
+        "headroom": round(headroom(service, member, now), 4),
+        "limits": [
+            {"name": limit.name, "used": round(limit.used, 4), "resets_s": round(until - now, 1)}
+            for limit, until in member.headroom.readings(now)
+        ],
+        "running": member.running,
+        "next": len(service.pool.members) > 1 and _next(service, now) is member,
+    }
+
+
+def _next(service: Service, now: float) -> Member | None:
+    """The account that takes the next conversation, None when none is ready."""
+    stopped = service.stopped()
+    first = service.pool.order(now, Want(barred=stopped.keys()))[0]
+    return first if first.usable and first.until() <= now and first.alias not in stopped else None
+
+
+def account_reports(services: Iterable[Service], now: float) -> dict[tuple[str, str], dict[str, object]]:
+    """How all accounts are, by backend and alias."""
+    return {
+        (service.name, member.alias): account_report(service, member, now)
+        for service in services
+        for member in service.pool.members
+    }
+
+
+def room_words(service: Service, member: Member, now: float, family: str) -> str:
+    """What is left of an account: `headroom 82 % (5h 18 %, 7d 9 %)`, or why it cannot serve."""
+    if condition(service, member, now).state != "ready" or member.until(family) > now:
+        return account_words(service, member, now)
+    used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
+    for pace in (service.line.pace, member.pace):
+        if pace is not None:
+            used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in pace.used(now).items()]
+    known = f" ({', '.join(used)})" if used else ""
+    return f"headroom {headroom(service, member, now, family) * 100:.0f} %{known}"
+
+
+def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
+    """What is left of an account, the user's own limits of its backend counted."""
+    return min(service.pool.share(member, now, family), service.line.pace.share(now))
+
+
+def can_serve(service: Service, now: float) -> bool:
+    """True when a request would be sent, now or within its patience."""
+    soon = now + max(service.patience, UNREADABLE)
+    stopped = service.stopped()
+    return any(
+        one.usable and one.alias not in stopped and (one.cools or one.closed <= soon) for one in service.pool.members
+    )
+
+
+def why_not(service: Service, now: float) -> str:
+    """Why a backend cannot serve now, '' when it can."""
+    if can_serve(service, now):
+        return ""
+    return "; ".join(f"{member.alias}: {account_words(service, member, now)}" for member in service.pool.members)

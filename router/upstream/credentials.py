@@ -1,0 +1,198 @@
+"""Keys that must be fetched: from a file, a command or a keyring; once for all who wait, and kept for a while.
+
+Rules of this file: one fetch at a time for a reference, whoever waits, and it goes on when those who wait leave; what
+was fetched is kept for CACHED_SECONDS or until an upstream refuses it; each kind has a limit of its own, so that a
+keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+import trio
+
+from router.backends import Account, Backend
+from router.backends.known import auth_form
+from router.errors import CommandError
+from router.host.child_process import Ended, TooMuch, TooSlow, output_of
+from router.settings import Secret
+from router.store.keys import keyring, secrets
+from router.store.keys.references import Kind, parse
+
+CACHED_SECONDS = 300.0
+FETCH_SECONDS = 30.0
+# For those who wait behind others of the same kind too.
+PATIENCE_SECONDS = 2 * FETCH_SECONDS
+OUTPUT_LIMIT = 65536
+_AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
+
+_QUOTED = 160
+# `password=…`, and words that no sentence has: long, and mixed or very long. Paths stay.
+_NAMED = re.compile(r"((?:key|token|secret|pass\w*|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
+_WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
+_LONG = 24
+
+
+class Credential(NamedTuple):
+    """What is known of a backend's key without fetching it. problem: why it cannot be had. account: as answers name
+    it. reference: where the key is to be fetched, None when there is nothing to fetch."""
+
+    secret: Secret | None
+    problem: str | None
+    account: str
+    reference: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credential({self.account})"
+
+
+def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credential]:
+    """The credentials of a backend's accounts, one at least; its requests may need none."""
+    if backend.auth == "client":
+        return [Credential(None, None, "client")]
+    if backend.auth == "none" or not backend.accounts:
+        return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
+    return [_credential(account, environ) for account in backend.accounts]
+
+
+def _credential(account: Account, environ: Mapping[str, str]) -> Credential:
+    try:
+        secret = secrets.at_hand(account.key, environ)
+    except CommandError as error:
+        return Credential(None, str(error), account.alias)
+    return Credential(secret, None, account.alias, account.key if secret is None else None)
+
+
+def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, bytes] | None:
+    """The header that carries a key, as its vendor wants it: spelled name, lower-case name, value."""
+    if secret is None:
+        return None
+    if auth_form(backend) == "x-api-key":
+        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
+    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
+
+
+class _Fetch:
+    """One fetch and what came of it. until: when the key is too old, on trio's clock."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.secret: Secret | None = None
+        self.problem = CommandError("fetching it was interrupted.")
+        self.until = 0.0
+
+    def usable(self) -> bool:
+        """True while it runs, and while its key is fresh."""
+        return not self.done.is_set() or (self.secret is not None and trio.current_time() < self.until)
+
+
+class Credentials:
+    """The keys of one proxy, or of one command. hide: is told each key before anybody gets it."""
+
+    def __init__(self, environ: Mapping[str, str], hide: Callable[[Iterable[Secret]], None] = lambda _: None):
+        self._environ = environ
+        self._hide = hide
+        self._fetches: dict[str, _Fetch] = {}
+        self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
+
+    async def key(self, text: str) -> Secret:
+        """The key that an account's `key` stands for. Raises CommandError."""
+        secret = secrets.at_hand(text, self._environ)
+        if secret is not None:
+            return secret
+        fetch = self._fetches.get(text)
+        if fetch is None or not fetch.usable():
+            fetch = self._fetches[text] = _Fetch()
+            # Not in a task of who asks: others wait for it too.
+            trio.lowlevel.spawn_system_task(self._run, text, fetch)
+        with trio.move_on_after(PATIENCE_SECONDS):
+            await fetch.done.wait()
+        if fetch.secret is not None:
+            return fetch.secret
+        if not fetch.done.is_set():
+            raise CommandError("too many keys are being fetched.")
+        # A new one each time: an exception raised twice collects both histories.
+        raise CommandError(str(fetch.problem), fetch.problem.hint)
+
+    def drop(self, text: str, refused: Secret) -> None:
+        """An upstream refused this key: the next request fetches anew. A newer key stays."""
+        fetch = self._fetches.get(text)
+        if fetch is not None and fetch.secret == refused:
+            del self._fetches[text]
+
+    def keep(self, texts: Collection[str]) -> None:
+        """Forget the keys of all other references."""
+        self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
+
+    async def _run(self, text: str, fetch: _Fetch) -> None:
+        try:
+            secret = await self._fetched(text)
+            self._hide([secret])
+            fetch.until = trio.current_time() + CACHED_SECONDS
+            fetch.secret = secret
+        except CommandError as error:
+            fetch.problem = error
+        except Exception as error:
+            fetch.problem = CommandError(f"fetching it failed ({type(error).__name__}).")
+        finally:
+            fetch.done.set()
+
+    async def _fetched(self, text: str) -> Secret:
+        reference = parse(text)
+        assert reference is not None
+        words, limit = reference.words, self._limits[reference.kind]
+        if reference.kind == "cmd":
+            async with limit:
+                return await _printed(words, self._environ)
+        if reference.kind == "file":
+            return await _in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
+        service, user = words
+        return await _in_thread(lambda: _entry(service, user), limit, "the keyring")
+
+
+def _entry(service: str, user: str) -> Secret:
+    secret = keyring.look_up(service, user)
+    if secret is None:
+        raise CommandError(f"the keyring has no entry {service}/{user}.", f"Add it:   keyring set {service} {user}")
+    return secret
+
+
+async def _in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
+    with trio.move_on_after(FETCH_SECONDS):
+        # A thread that hangs (a dead mount, an unanswered dialog) is left behind, and holds its place in the limit.
+        return await trio.to_thread.run_sync(function, limiter=limit, abandon_on_cancel=True)
+    raise CommandError(f"{what} did not answer within {FETCH_SECONDS:g} s.")
+
+
+async def _printed(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
+    """The key that a command prints. Raises CommandError."""
+    name = f"the command {words[0]}"
+    try:
+        ended = await output_of(words, environ, seconds=FETCH_SECONDS, limit=OUTPUT_LIMIT)
+    except TooSlow:
+        raise CommandError(f"{name} did not end within {FETCH_SECONDS:g} s and was killed.") from None
+    except TooMuch:
+        raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
+    if ended.code:
+        how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
+        said = quoted(ended)
+        raise CommandError(f"{name} {how}{f': {said}' if said else '.'}")
+    return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
+
+
+def quoted(ended: Ended) -> str:
+    """The last line of a failed command's standard error as others may see it: short, plain, nothing like a key."""
+    lines = [line for line in ended.err.decode("utf-8", "replace").splitlines() if line.strip()]
+    text = "".join(char if char.isprintable() else " " for char in lines[-1]) if lines else ""
+    for word in ended.out.decode("utf-8", "replace").split():
+        text = text.replace(word, "[redacted]") if len(word) > 3 else text
+    text = _WORD.sub(_judged, _NAMED.sub(r"\1[redacted]", text)).strip()
+    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+
+
+def _judged(match: re.Match[str]) -> str:
+    word = match[0]
+    if word.startswith(("/", "~", "./")):
+        return word
+    mixed = any(char.isdigit() for char in word) or (word != word.lower() and word != word.upper())
+    return "[redacted]" if mixed or len(word) >= _LONG else word

@@ -1,0 +1,139 @@
+"""Backends as an exchange uses them: all that can be worked out before a request is."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from router.backends import Backend
+from router.backends.known import KNOWN, host_of, known
+from router.errors import Unauthenticated
+from router.net.client.outbound import DIRECT, Outbound
+from router.net.client.pool import Origin
+from router.policy.routing.table import DEMO
+from router.settings import Secret, Settings
+from router.settings.secretive import is_secret_header
+from router.settings.tables import BackendOptions, Edits
+from router.upstream.credentials import Credential, auth_header, credentials_of
+
+FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
+
+_OWN_HEADERS = {entry.name: frozenset(name.encode() for name in entry.own_headers) for entry in KNOWN.values()}
+_ALL_OWN_HEADERS = frozenset[bytes]().union(*_OWN_HEADERS.values())
+_CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account of a backend as the exchange uses it; all that can be worked out before a request is.
+
+    prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
+    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
+    drop: headers meant for other vendors. keep: the caller's credentials that may pass. stream_usage: Chat streams
+    are to be asked for usage. connect, first_byte, idle, total: seconds. edits: the backend's table's, if any.
+    """
+
+    backend: Backend
+    origin: Origin
+    host: bytes
+    prefix: bytes
+    account: str
+    auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
+    secret: Secret | None
+    problem: str | None
+    reference: str | None = field(repr=False)
+    drop: frozenset[bytes]
+    keep: frozenset[bytes]
+    stream_usage: bool
+    strip_attribution: bool
+    connect: float
+    first_byte: float
+    idle: float
+    total: float
+    ask_identity: bool = True
+    edits: Edits | None = None
+
+    @property
+    def hidden(self) -> list[Secret]:
+        """What its requests carry that nobody else is to see: the key, and configured headers that look like one."""
+        headers = self.edits.set_headers.items() if self.edits is not None else ()
+        found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
+        return found if self.secret is None else [self.secret, *found]
+
+    def check(self) -> None:
+        """Raise Unauthenticated when the key cannot be had."""
+        if self.problem is not None:
+            raise self.unusable(self.problem)
+
+    def unusable(self, problem: str) -> Unauthenticated:
+        """The error for a backend whose key cannot be had."""
+        return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
+
+
+def targets_of(
+    backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT
+) -> list[Target]:
+    """The backend as it is used with each of its accounts, one at least."""
+    credentials = credentials_of(backend, environ)
+    target = _target(backend, settings, credentials[0], way)
+    return [
+        replace(
+            target,
+            account=one.account,
+            auth=auth_header(backend, one.secret),
+            secret=one.secret,
+            problem=one.problem,
+            reference=one.reference,
+        )
+        for one in credentials
+    ]
+
+
+def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
+    """The backend, with what its table in config.toml and its vendor say of it."""
+    url = urlsplit(backend.root)
+    scheme = url.scheme
+    port = url.port or (443 if scheme == "https" else 80)
+    origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
+    host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
+    far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
+    vendor = known(backend.vendor)
+    options = settings.backends.get(backend.name, BackendOptions())
+    probes = _first(options.usage_probe, settings.usage_probe)
+    strips = _first(options.strip_attribution, settings.strip_attribution)
+    return Target(
+        backend=backend,
+        origin=origin,
+        host=host,
+        prefix=url.path.rstrip("/").encode("ascii"),
+        account=credential.account,
+        auth=auth_header(backend, credential.secret),
+        secret=credential.secret,
+        problem=credential.problem,
+        reference=credential.reference,
+        drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
+        keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
+        stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
+        strip_attribution=strips and backend.vendor != "anthropic",
+        connect=options.connect or settings.timeouts_connect,
+        first_byte=options.first_byte or settings.timeouts_first_byte or far,
+        idle=options.idle or settings.timeouts_idle or far,
+        total=options.total or settings.timeouts_total,
+        ask_identity=_first(options.ask_identity, settings.ask_identity),
+        edits=None if options.edits == Edits() else options.edits,
+    )
+
+
+def _first(own: bool | None, common: bool) -> bool:
+    """The backend's own switch where it is set."""
+    return common if own is None else own
+
+
+def _is_near(host: str) -> bool:
+    """True for loopback and private addresses: models there may take minutes to read a prompt."""
+    if host == "localhost" or host.endswith((".local", ".internal")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False

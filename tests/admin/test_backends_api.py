@@ -1,0 +1,189 @@
+"""What the operator's API refuses, and how it says what was expected; tests/e2e/test_operator.py has what it does."""
+
+import json
+
+import pytest
+
+from router.admin.backends_api import ACTIONS, ON_THE_MACHINE, Ask, answer
+from router.backends import Account, Backend
+from router.errors import RouterError
+from router.store.config import backends
+
+BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(Account("default", "sk-1"),))
+OWN = Backend(name="own", root="https://own.example/v1", protocols=("chat",), auth="client")
+ADD, SET = ("/admin/backends", "POST"), ("/admin/backends/*", "POST")
+NEW = {"name": "new", "base_url": "https://new.example", "protocols": ["chat"], "key": "sk-new"}
+ACCOUNT = {"backend": "box", "alias": "work", "key": "sk-work"}
+
+
+@pytest.fixture
+def call(home):
+    """Makes calls on a home with two backends."""
+    backends.save(home, BOX)
+    backends.save(home, OWN)
+
+    def made(which, fields=None, *names):
+        body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+        return answer(ACTIONS[which], Ask(home, {}, {}, {}, {}, names, body))
+
+    return made
+
+
+def refused(home, call, which, fields, *names):
+    """The error of a call, which changed nothing."""
+    before = backends.load(home)
+    with pytest.raises(RouterError) as caught:
+        call(which, fields, *names)
+    assert backends.load(home) == before
+    assert len(caught.value.message) < 1000
+    assert caught.value.message.isprintable()
+    assert "secret" not in caught.value.message
+    return caught.value.status, caught.value.message
+
+
+def without(name):
+    return {key: value for key, value in NEW.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "text"),
+    [
+        ({**NEW, "name": "BOX"}, 409, "There is a backend box already. Change it with POST /admin/backends/box."),
+        ({**NEW, "name": "demo"}, 400, "built-in demo backend"),
+        ({**NEW, "name": "a/b"}, 400, "expected 1 to 64 of a-z"),
+        ({**NEW, "name": ""}, 400, "expected 1 to 64 of a-z"),
+        ({**NEW, "name": "\u001b[31m\u202e"}, 400, "expected 1 to 64 of a-z"),
+        ({**NEW, "name": "x" * 60_000}, 400, "expected 1 to 64 of a-z"),
+        ({**NEW, "name": 7}, 400, "name: expected str, got int; expected an object with name, base_url?"),
+        (without("name"), 400, "missing required field name; expected an object with name, base_url?"),
+        ({**NEW, "base_url": "box.example"}, 400, "base_url cannot be used: it does not begin with https://"),
+        ({**NEW, "base_url": "https://u:secret@x.example"}, 400, "a key is given apart from the URL"),
+        ({**NEW, "base_url": "https://x.example?key=secret"}, 400, "query or fragment"),
+        ({**NEW, "base_url": "http://8.8.8.8"}, 403, "8.8.8.8 is a public address"),
+        ({**NEW, "base_url": "http://x.example"}, 403, "allowed on the machine only"),
+        ({**NEW, "base_url": ["x"]}, 400, "base_url: expected str | null, got array"),
+        (without("base_url"), 400, "base_url is needed. Known: openai, anthropic"),
+        (without("protocols"), 400, "protocols is missing; expected a list of some of messages, chat, responses"),
+        ({**NEW, "protocols": []}, 400, "expected some of messages,chat,responses"),
+        ({**NEW, "protocols": ["smoke\u0007"]}, 400, "expected some of messages,chat,responses"),
+        ({**NEW, "protocols": "chat"}, 400, "protocols: expected array | null, got str"),
+        ({**NEW, "protocols": [1]}, 400, "protocols[0]: expected str, got int"),
+        ({**NEW, "auth": "secret"}, 400, "expected key, client or none"),
+        ({**NEW, "auth": "client"}, 400, 'key and "auth": "client" exclude each other'),
+        ({**NEW, "auth": "none"}, 400, 'key and "auth": "none" exclude each other'),
+        (without("key"), 400, "key is missing"),
+        ({**without("key"), "auth": "key"}, 400, "key is missing"),
+        ({"name": "groq"}, 400, "key is missing"),
+        ({"name": "ollama", "auth": "key"}, 400, "key is missing"),
+        ({**NEW, "key": ""}, 400, "key is empty"),
+        ({**NEW, "key": 5}, 400, "key: expected str | null, got int"),
+        ({**NEW, "key": "two\nlines-secret"}, 400, "key has more than one line"),
+        ({**NEW, "key": "secret\u0007"}, 400, "a control character"),
+        ({**NEW, "key": "secr\u00e9t"}, 400, "not ASCII"),
+        ({**NEW, "key": "x" * 20_000}, 400, "longer than 16384"),
+        *(
+            ({**NEW, "key": reference}, 403, "References change on the machine only")
+            for reference in ("env:HOME", "file:/etc/secret", 'cmd:["id"]', "keyring:a/b", " ENV:x", "op://v/secret")
+        ),
+        *(({**NEW, name: "secret"}, 403, f"{name} changes on the machine only") for name in ON_THE_MACHINE),
+        ({**NEW, "vendor": "openai"}, 400, "unknown field vendor"),
+        ({**NEW, "accounts": []}, 400, "unknown field accounts"),
+        ({**NEW, "a\u001b\u202e": 1}, 400, "unknown field"),
+        ([NEW], 400, "expected object, got array"),
+        (None, 400, "expected object, got null"),
+        (b"", 400, "The body is not JSON; expected an object with name, base_url?, protocols?, auth?, key?"),
+        (b"\xff\xfe", 400, "not JSON"),
+        (b"{" * 50_000, 400, "not JSON"),
+    ],
+)
+def test_backends_that_cannot_be_added(home, call, fields, status, text):
+    """Refused with the field and what was expected; keys and control characters are in no message."""
+    found, message = refused(home, call, ADD, fields)
+    assert (found, text in message) == (status, True), message
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "status", "text"),
+    [
+        ("nobody", {"enabled": False}, 404, "There is no backend nobody. Configured: box, own."),
+        ("a*b", {"enabled": False}, 400, "expected 1 to 64 of a-z"),
+        ("demo", {"enabled": False}, 400, "built-in demo backend"),
+        ("box", {}, 400, "Nothing to change was named; expected enabled?, base_url?, protocols?, key?"),
+        ("box", {"enabled": "no"}, 400, "enabled: expected bool | null, got str"),
+        ("box", {"enabled": 0}, 400, "enabled: expected bool | null, got int"),
+        ("box", {"base_url": "http://x.example"}, 403, "allowed on the machine only"),
+        ("box", {"base_url": ""}, 400, "base_url cannot be used"),
+        ("box", {"protocols": []}, 400, "expected some of"),
+        ("box", {"key": "file:/etc/secret"}, 403, "References change on the machine only"),
+        ("box", {"insecure_http": True}, 403, "insecure_http changes on the machine only"),
+        ("box", {"name": "other"}, 400, "unknown field name"),
+        ("box", {"auth": "none"}, 400, "unknown field auth"),
+    ],
+)
+def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
+    """A backend that is not there, and fields that cannot be set."""
+    found, message = refused(home, call, SET, fields, name)
+    assert (found, text in message) == (status, True), message
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "text"),
+    [
+        ({**ACCOUNT, "backend": "nobody"}, 404, "There is no backend nobody"),
+        ({**ACCOUNT, "backend": "own"}, 409, "passes on each tool's own login"),
+        ({**ACCOUNT, "alias": "Default"}, 409, "box has an account default already"),
+        ({**ACCOUNT, "alias": "client"}, 400, "none of client, none"),
+        ({**ACCOUNT, "alias": "a b"}, 400, "expected 1 to 64"),
+        ({**ACCOUNT, "alias": "\u0007"}, 400, "expected 1 to 64"),
+        ({**ACCOUNT, "alias": None}, 400, "alias: expected str, got null"),
+        ({**ACCOUNT, "key": "env:X"}, 403, "References change on the machine only"),
+        ({**ACCOUNT, "key": " "}, 400, "key is empty"),
+        ({**ACCOUNT, "serves": True}, 400, "unknown field serves"),
+        (
+            {"backend": "box", "alias": "x"},
+            400,
+            "missing required field key; expected an object with backend, alias, key",
+        ),
+    ],
+)
+def test_accounts_that_cannot_be_added(home, call, fields, status, text):
+    """Wrong names, wrong keys, and a backend that takes none."""
+    found, message = refused(home, call, ("/admin/accounts", "POST"), fields)
+    assert (found, text in message) == (status, True), message
+
+
+def test_what_is_not_there_cannot_go(home, call):
+    """404 for a backend and for an account, 400 for a name that nothing can have."""
+    gone = ("/admin/accounts/*/*", "DELETE")
+    assert refused(home, call, gone, None, "box", "work") == (404, "box has no account work.")
+    assert refused(home, call, gone, None, "nobody", "work")[0] == 404
+    assert refused(home, call, gone, None, "box", "\u001b" * 5000)[0] == 404
+    assert refused(home, call, gone, None, "a b", "work")[0] == 400
+    assert refused(home, call, ("/admin/backends/*", "DELETE"), None, "nobody")[0] == 404
+
+
+def test_plain_http_of_the_machine_moves_nowhere(home, call):
+    """What was allowed on the machine for one place is not allowed through the API for the next."""
+    backends.save(home, Backend(name="lan", root="http://one.example/v1", protocols=("chat",), insecure_http=True))
+    assert refused(home, call, SET, {"base_url": "http://two.example"}, "lan")[0] == 403
+    call(SET, {"enabled": False}, "lan")
+    stored = backends.find(home, "lan")
+    assert (stored.insecure_http, stored.enabled) == (True, False)
+
+
+def test_machine_only_settings_are_no_fields(call):
+    """Refused by name in each body, so that a caller learns why."""
+    for which in (("/admin/backends", "POST"), ("/admin/backends/*", "POST"), ("/admin/accounts", "POST")):
+        for name in ON_THE_MACHINE:
+            with pytest.raises(RouterError) as caught:
+                call(which, {name: "x"}, "box")
+            assert caught.value.status == 403
+
+
+def test_locked_home_is_said(home, call, monkeypatch):
+    """What the home is at fault for is 500, with the command line's words."""
+    monkeypatch.setattr("router.store.home.home.LOCK_PATIENCE", 0.0)
+    with home.lock():
+        status, message = refused(home, call, SET, {"enabled": False}, "box")
+    assert status == 500
+    assert "another fairlead command holds" in message

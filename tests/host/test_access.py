@@ -1,0 +1,232 @@
+"""Who may come in: foreign pages and Host names, clients without the key, and operators (product.md 10)."""
+
+import pytest
+
+from router.errors import Forbidden, NotFound, Unauthenticated, UnsupportedMedia
+from router.host.access import Gate, check_json, operator_error
+from router.settings import Secret, load
+
+KEY = Secret("fl-0123456789abcdef")
+TOKEN = Secret("operator-token-0123456789")
+
+
+def gate(key=None, **environ):
+    return Gate(load({f"FAIRLEAD_{name}": value for name, value in environ.items()}, {}), key, TOKEN)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:3456", "LOCALHOST:1", "127.0.0.1:3456", "[::1]:3456", "[::1]", "host.docker.internal:1"],
+)
+def test_this_machine_s_names_are_served(asked, host):
+    """With and without a port, in any capitals; also the second time."""
+    checked = gate()
+    for _ in range(2):
+        checked.check_browser(with_host(asked, host))
+
+
+def with_host(asked, host):
+    """A request with that Host alone."""
+    request = asked()
+    request.fields[b"host"] = host.encode()
+    return request
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "evil.example:3456",
+        "127.0.0.1.evil.example",
+        "localhost:",
+        "localhost:99999999",
+        "localhost:80:80",
+        "user@localhost",
+        "[::1",
+        "::1",
+        "[::1].evil.example",
+        "0.0.0.0",
+        "localhost ",
+        "loc\u00e4lhost",
+        "192.168.1.5",
+    ],
+)
+def test_other_hosts_are_refused(asked, host):
+    """A foreign name that resolves to this machine gets nothing (DNS rebinding); nor does a malformed one."""
+    request = asked()
+    request.fields[b"host"] = host.encode()
+    checked = gate()
+    for _ in range(2):
+        with pytest.raises(Forbidden, match="Host"):
+            checked.check_browser(request)
+
+
+def test_further_hosts_are_those_of_the_settings(asked):
+    """allowed_hosts, and the address that is listened on; any-address names add nothing."""
+    checked = gate(ALLOWED_HOSTS="box.lan, Other.Lan", HOST="192.168.1.5")
+    for host in ("box.lan:3456", "OTHER.lan", "192.168.1.5:3456"):
+        checked.check_browser(with_host(asked, host))
+    with pytest.raises(Forbidden):
+        checked.check_browser(with_host(asked, "third.lan"))
+    with pytest.raises(Forbidden):
+        gate(HOST="0.0.0.0").check_browser(with_host(asked, "0.0.0.0"))
+    gate(HOST="::1").check_browser(with_host(asked, "[::1]:3456"))
+
+
+def test_many_hosts_are_not_remembered_without_end(asked):
+    """A client that sends ever new ports of a good name is served all the same."""
+    checked = gate()
+    for port in range(1, 500):
+        checked.check_browser(with_host(asked, f"localhost:{port}"))
+    assert len(checked._good) <= 64
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:3456", "chrome-extension://abc", "", "vscode-file://x"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
+def test_unlisted_origins_are_refused(asked, origin, method):
+    """On every verb: null, extensions, and pages of this very machine too."""
+    with pytest.raises(Forbidden, match="Origin"):
+        gate().check_browser(asked(method, origin=origin))
+
+
+def test_a_listed_origin_passes(asked):
+    """In any capitals, though its page is another site; others still do not."""
+    checked = gate(CORS_ORIGIN="https://app.example")
+    checked.check_browser(asked(origin="https://APP.example", sec_fetch_site="cross-site"))
+    with pytest.raises(Forbidden):
+        checked.check_browser(asked(origin="https://app.example.evil", sec_fetch_site="cross-site"))
+
+
+@pytest.mark.parametrize(
+    ("site", "passes"), [("none", True), ("same-origin", True), ("cross-site", False), ("same-site", False)]
+)
+def test_pages_of_other_sites_are_refused_without_an_origin_too(asked, site, passes):
+    """An image or a form has no Origin, but says that another site's page made it."""
+    if passes:
+        gate().check_browser(asked(sec_fetch_site=site))
+    else:
+        with pytest.raises(Forbidden, match="Sec-Fetch-Site"):
+            gate().check_browser(asked(sec_fetch_site=site))
+
+
+def test_only_a_listed_origin_gets_cors_headers(asked):
+    """Its own name back, never a star; without an Origin nothing."""
+    checked = gate(CORS_ORIGIN="https://app.example")
+    assert checked.cors(asked()) == []
+    assert checked.preflight(asked("OPTIONS")) == []
+    assert checked.cors(asked(origin="https://evil.example")) == []
+    lines = dict(checked.cors(asked(origin="https://app.example")))
+    assert lines == {b"access-control-allow-origin": b"https://app.example", b"vary": b"origin"}
+    answer = dict(
+        checked.preflight(asked("OPTIONS", origin="https://app.example", access_control_request_headers="x-api-key"))
+    )
+    assert answer[b"access-control-allow-headers"] == b"x-api-key"
+    assert b"access-control-allow-credentials" not in answer
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"x_fairlead_key": "{}"},
+        {"x_api_key": "{}"},
+        {"authorization": "Bearer {}"},
+        {"authorization": "bearer  {}"},
+        {"authorization": "{}"},
+        {"x_fairlead_key": "{}", "authorization": "Bearer own-login"},
+        {"x_api_key": "own", "authorization": "Bearer {}"},
+        {"x_fairlead_key": "wrong", "x_api_key": "{}"},
+    ],
+)
+def test_the_key_opens_by_any_of_three_headers(asked, fields):
+    """Whatever stands in the others."""
+    sent = {name: value.format(KEY.reveal()) for name, value in fields.items()}
+    gate(KEY).check_key(asked(**sent))
+
+
+def test_what_is_fairleads_own_is_known():
+    """The key that is asked for, one that is set and not asked for, the operator token, and what stands for no key."""
+    known = {KEY.reveal().encode(), b"fl-configured-0123456789", TOKEN.reveal().encode(), b"fairlead"}
+    assert {*gate(KEY, API_KEY="fl-configured-0123456789").own} == known
+    assert {*gate().own} == {TOKEN.reveal().encode(), b"fairlead"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"x_api_key": ""},
+        {"x_api_key": KEY.reveal()[:-1]},
+        {"authorization": "Basic " + KEY.reveal()},
+        {"cookie": KEY.reveal()},
+        {"api_key": KEY.reveal()},
+        {"x_api_key": "\xe4\xf6"},
+        {"authorization": "Bearer"},
+    ],
+)
+def test_without_the_key_nothing_opens(asked, fields):
+    """401, telling how to get it and not what it is."""
+    with pytest.raises(Unauthenticated) as caught:
+        gate(KEY).check_key(asked(**{name: value.encode("latin-1") for name, value in fields.items()}))
+    assert KEY.reveal() not in caught.value.message
+    assert "fairlead env" in caught.value.message
+
+
+def test_without_a_key_everyone_may_call(asked):
+    """With any credential of their own, or with none."""
+    gate().check_key(asked(x_api_key="own"))
+    gate().check_key(asked())
+
+
+def test_operators_hold_the_token(asked):
+    """The client key is none, nor is nothing."""
+    checked = gate(KEY)
+    checked.check_operator(asked(authorization="Bearer " + TOKEN.reveal()))
+    for fields in ({}, {"authorization": "Bearer " + KEY.reveal()}, {"x_api_key": TOKEN.reveal()}):
+        with pytest.raises(Unauthenticated) as caught:
+            checked.check_operator(asked(**fields))
+        assert TOKEN.reveal() not in caught.value.message
+
+
+def test_a_listener_proves_that_it_holds_the_token():
+    """The proof depends on nonce and token and shows neither."""
+    proof = gate().proof(b"nonce")
+    assert proof == gate(KEY).proof(b"nonce")
+    assert proof != gate().proof(b"other")
+    assert len(proof) == 64
+    assert TOKEN.reveal().encode() not in proof
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json"]
+)
+def test_json_is_json(asked, kind):
+    """With parameters and in any capitals."""
+    assert check_json(asked("POST", content_type=kind), others=False) is True
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx", "text/json", "text/plain, a/json"],
+)
+@pytest.mark.parametrize("others", [False, True])
+def test_what_a_page_may_send_unasked_is_refused(asked, kind, others):
+    """415: forms and text go anywhere without the browser asking first."""
+    with pytest.raises(UnsupportedMedia):
+        check_json(asked("POST", content_type=kind), others=others)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/octet-stream"])
+def test_uploads_pass_where_they_belong(asked, kind):
+    """On other paths, as what is not JSON; on paths of a model never."""
+    assert check_json(asked("POST", content_type=kind), others=True) is False
+    with pytest.raises(UnsupportedMedia):
+        check_json(asked("POST", content_type=kind), others=False)
+
+
+def test_errors_on_own_endpoints_are_plain_json():
+    """Type and message."""
+    assert operator_error(NotFound("no")) == {"error": {"type": "not_found_error", "message": "no"}}

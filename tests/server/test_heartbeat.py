@@ -1,0 +1,191 @@
+"""The heartbeat in virtual time: a jump of the clocks or another network begins deadlines anew and drops idle ones."""
+
+import contextlib
+import socket
+
+import h11
+import pytest
+import trio
+from trio.testing import MockClock
+
+from router.host.clock import Reading
+from router.host.health import STALLED_SECONDS
+from router.net.client.pool import Origin, UpstreamConnection
+from router.net.server.connection import Connection, Cut, Limits
+from router.net.stream import SocketStream
+from router.server.heartbeat import BEAT_SECONDS, Heartbeat
+from router.settings import Settings
+from router.upstream.configuration import Configuration
+from router.upstream.runtime import Runtime
+
+ORIGIN = Origin("http", "127.0.0.1", 9)
+
+
+class Machine:
+    """What a test says of the clocks and of the network. slept, set_by: seconds beside trio's own."""
+
+    def __init__(self):
+        self.slept = self.set_by = 0.0
+        self.network = ("192.168.1.7", "")
+
+    def clocks(self):
+        now = trio.current_time()
+        return Reading(now, 1e9 + now + self.slept + self.set_by, now + self.slept)
+
+    def addresses(self):
+        return self.network
+
+
+def beating(home, silent_log, use):
+    """Run `use(runtime, machine)` while the heart beats."""
+    machine = Machine()
+
+    async def main():
+        runtime = Runtime(Configuration(Settings(demo=False), ()), home, silent_log)
+        heart = Heartbeat(runtime, clocks=machine.clocks, addresses=machine.addresses)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(heart.run)
+            await trio.sleep(BEAT_SECONDS / 2)
+            await use(runtime, machine)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+@contextlib.contextmanager
+def kept(runtime):
+    """An idle connection in the pool of the proxy."""
+    runtime.connections.configure({ORIGIN}, "")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = UpstreamConnection(ORIGIN, SocketStream(ours), SocketStream(ours))
+        runtime.connections.open += 1
+        connection.h11.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+        connection.h11.send(h11.EndOfMessage())
+        connection.h11.receive_data(b"HTTP/1.1 204 No\r\n\r\n")
+        while connection.h11.next_event() is not h11.PAUSED and connection.h11.their_state is not h11.DONE:
+            pass
+        runtime.connections.give_back(connection)
+        yield
+
+
+class Waiting:
+    """An application whose answer never begins."""
+
+    async def __call__(self, connection, request):
+        async def cut(why):
+            self.cut = (why, trio.current_time())
+
+        connection.on_cut = cut
+        connection.deadline(300, Cut.SILENT)
+        await trio.sleep_forever()
+
+
+@contextlib.asynccontextmanager
+async def waiting(runtime):
+    """A request that waits for its answer, with a deadline of 300 s; gives what cuts it."""
+    ours, theirs = socket.socketpair()
+    application = Waiting()
+    connection = Connection(SocketStream(ours), application, Limits())
+    runtime.vitals.clients.add(connection)
+    with theirs:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.serve)
+            theirs.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            while not connection.busy:
+                await trio.lowlevel.checkpoint()
+            yield application
+            nursery.cancel_scope.cancel()
+    runtime.vitals.clients.discard(connection)
+
+
+def sleep(machine):
+    machine.slept += 3600
+
+
+def correct(machine):
+    machine.set_by -= 60
+
+
+def move(machine):
+    machine.network = ("10.0.0.3", "")
+
+
+@pytest.mark.parametrize("happen", [sleep, correct, move])
+def test_deadlines_begin_anew(home, silent_log, happen):
+    """Idle connections are closed, what runs gets its whole time again, and it is counted once."""
+
+    async def use(runtime, machine):
+        async with waiting(runtime) as application:
+            begin = trio.current_time()
+            await trio.sleep(200)
+            with kept(runtime):
+                await trio.sleep(30)
+                assert runtime.connections.idle == 1
+                happen(machine)
+                await trio.sleep(BEAT_SECONDS)
+                assert runtime.connections.idle == 0
+            await trio.sleep(290)
+            assert not hasattr(application, "cut")
+            await trio.sleep(20)
+            why, at = application.cut
+        assert why is Cut.SILENT
+        assert at - begin == pytest.approx(530, abs=BEAT_SECONDS + 1)
+        assert (runtime.vitals.jumps, runtime.vitals.moves) == ((0, 1) if happen is move else (1, 0))
+
+    beating(home, silent_log, use)
+
+
+def test_nothing_happens_by_itself(home, silent_log):
+    """Hours of beats, a drift and a small correction begin nothing anew."""
+
+    async def use(runtime, machine):
+        for _ in range(1000):
+            machine.set_by += 0.01
+            await trio.sleep(BEAT_SECONDS)
+        machine.set_by -= 9
+        await trio.sleep(2 * BEAT_SECONDS)
+        assert (runtime.vitals.jumps, runtime.vitals.moves) == (0, 0)
+
+    beating(home, silent_log, use)
+
+
+def test_stalled(home, silent_log):
+    """Requests wait and none is answered: said after a while, with the time, and taken back at the next answer."""
+
+    async def use(runtime, machine):
+        vitals = runtime.vitals
+        await trio.sleep(1000)
+        assert vitals.stalled is None
+        async with waiting(runtime):
+            for _ in range(30):
+                await trio.sleep(BEAT_SECONDS)
+                vitals.answered = trio.current_time()
+                assert vitals.stalled is None
+            await trio.sleep(STALLED_SECONDS - BEAT_SECONDS)
+            assert vitals.stalled is None
+            assert vitals.waiting == 1
+            await trio.sleep(3 * BEAT_SECONDS)
+            assert vitals.stalled == pytest.approx(STALLED_SECONDS + 2 * BEAT_SECONDS, abs=2 * BEAT_SECONDS)
+            vitals.answered = trio.current_time()
+            assert vitals.stalled is None
+
+    beating(home, silent_log, use)
+
+
+def test_lag(home, silent_log):
+    """How late the loop came, at last and at most within a minute."""
+
+    async def use(runtime, machine):
+        vitals = runtime.vitals
+        vitals.late(0.5)
+        vitals.late(0.1)
+        assert (vitals.lag, vitals.worst_lag) == (0.1, 0.5)
+        vitals.late(-0.001)
+        assert vitals.lag == 0
+        await trio.sleep(30)
+        assert vitals.worst_lag == 0.5
+        await trio.sleep(60)
+        assert vitals.worst_lag == 0
+
+    beating(home, silent_log, use)

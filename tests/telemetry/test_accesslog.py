@@ -1,0 +1,238 @@
+"""The access log: it never holds up a request, and shows no secret and no control character."""
+
+import json
+import os
+import stat
+import time
+
+import pytest
+
+from router.ir import Usage
+from router.settings import Secret
+from router.telemetry import accesslog
+from router.telemetry.accesslog import RING, AccessLog, Record
+
+
+def record(**fields):
+    return Record(**{"id": "req_1", "started": 1_700_000_000.25, "method": "POST", "path": "/v1/messages", **fields})
+
+
+@pytest.fixture
+def terminal():
+    """A pipe in a terminal's place: its write end, and what reads all of it."""
+    read_end, write_end = os.pipe()
+    yield write_end, lambda: os.read(read_end, 1 << 20).decode()
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_line_of_the_file_is_json(tmp_path):
+    """One object a request, with documented fields; times in ms, counts null where unknown."""
+    path = tmp_path / "access.log"
+    log = AccessLog(0, str(path))
+    usage = Usage(input=3, output=4, cache_read=2)
+    served = {"backend": "up", "account": "main", "status": 200, "first_byte": 0.0123, "total": 1.5, "usage": usage}
+    log.add(record(model="m\n\u202e", **served))
+    log.add(record(id="req_2", notes=["model renamed"]))
+    log.close()
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "id": "req_1",
+        "method": "POST",
+        "path": "/v1/messages",
+        "protocol": "",
+        "model": "m\n\u202e",
+        "sent_model": None,
+        "backend": "up",
+        "account": "main",
+        "route": "",
+        "status": 200,
+        "error": "",
+        "attempts": 0,
+        "stream": False,
+        "first_byte_ms": 12.3,
+        "total_ms": 1500.0,
+        "tokens_in": 3,
+        "tokens_out": 4,
+        "tokens_cache_read": 2,
+        "tokens_cache_write": None,
+        "tokens_reasoning": None,
+        "estimated": False,
+        "client": "",
+        "billing": "",
+        "utilisation": None,
+        "queue_ms": 0.0,
+        "tag": "",
+        "notes": [],
+    }
+    assert second["notes"] == ["model renamed"]
+    assert second["first_byte_ms"] is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_the_file_is_private_and_appended_to(tmp_path):
+    """0600, and what was there stays."""
+    path = tmp_path / "access.log"
+    for _ in range(2):
+        log = AccessLog(0, str(path))
+        log.add(record())
+        log.close()
+    assert len(path.read_text().splitlines()) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_file_is_rotated(tmp_path, monkeypatch):
+    """Five files at most, each about as large as allowed; no line is lost in between."""
+    monkeypatch.setattr(accesslog, "FILE_BYTES", 3000)
+    path = tmp_path / "access.log"
+    for start in range(0, 40, 8):
+        log = AccessLog(0, str(path))
+        for number in range(start, start + 8):
+            log.add(record(id=f"req_{number}"))
+        log.close()
+    names = sorted(entry.name for entry in tmp_path.iterdir())
+    assert names == ["access.log", *[f"access.log.{number}" for number in range(1, 5)]]
+    lines = [line for name in reversed(names) for line in (tmp_path / name).read_text().splitlines()]
+    assert [json.loads(line)["id"] for line in lines] == [f"req_{number}" for number in range(40)][-len(lines) :]
+    assert len(lines) >= 32
+
+
+def test_a_file_that_cannot_be_opened_is_an_error(tmp_path):
+    """At start, not at the first request."""
+    with pytest.raises(OSError, match="access"):
+        AccessLog(0, str(tmp_path / "missing" / "access.log"))
+
+
+def test_nothing_is_printed_unless_asked_for(terminal):
+    """verbose 0 leaves the terminal alone, 1 prints a line, 2 bodies too."""
+    write_end, read = terminal
+    for verbose in (0, 1, 2):
+        log = AccessLog(verbose, None, terminal=write_end)
+        assert (log.enabled, log.bodies) == (verbose > 0, verbose > 1)
+        bodies = {"request_body": b'{"a":1}', "answer_body": b"{}"} if log.bodies else {}
+        log.add(record(model=f"model-{verbose}", **bodies))
+        log.close()
+    shown = read()
+    assert "model-0" not in shown
+    assert shown.count("model-1") == 1
+    assert shown.index("model-2") < shown.index('→ {"a":1}') < shown.index("← {}")
+    assert shown.count("→") == 1
+
+
+def test_a_line_of_the_terminal_says_what_happened(terminal):
+    """Who served what, with which result, how long it took and what it cost in tokens."""
+    write_end, read = terminal
+    log = AccessLog(1, None, terminal=write_end)
+    usage = Usage(input=12, output=34)
+    log.add(record(model="m", backend="up", account="main", status=200, stream=True, total=1.2345, usage=usage))
+    log.add(record(status=0, error="client_gone"))
+    log.close()
+    served, gone = read().splitlines()
+    for part in ("req_1", "m", "up/main", "200", "streamed", "1.234", "in 12", "out 34"):
+        assert part in served
+    assert "/v1/messages  -  -  plain" in gone
+    assert gone.endswith("client_gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\nb\r", "a\\nb\\r"),
+        ("a\u2066b\u200f", "a\\u2066b\\u200f"),
+        ("a\x9bb", "a\\x9bb"),
+        ("tab\t", "tab\\t"),
+        ("gr\u00fc\u00df \u4e2d", "gr\u00fc\u00df \u4e2d"),
+    ],
+)
+def test_text_of_the_network_is_a_literal(silent_log, text, escaped):
+    """No control and no bidirectional character reaches a terminal; letters of any language do."""
+    assert silent_log.redacted(text.encode()) == escaped
+    assert escaped in record(model=text).line()
+    assert "\n" not in record(model=text, path=text).line()
+
+
+def test_secrets_are_redacted_by_value(silent_log):
+    """Those of the settings and backends, wherever they stand; short ones would blot out words."""
+    silent_log.hide([Secret("correct-horse"), None, Secret("abc")])
+    silent_log.hide([Secret("second-secret")])
+    shown = silent_log.redacted(b'{"a":"correct-horse","b":"xsecond-secretx","c":"abc"}')
+    assert shown == '{"a":"[redacted]","b":"x[redacted]x","c":"abc"}'
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-ant-api03-AAAAAAAAAAAAAAAA",
+        "sk-proj-abcdefghijklmnop",
+        "sk-or-v1-0123456789abcdef",
+        "gsk_0123456789abcdefABCD",
+        "xai-0123456789abcdef",
+        "AIzaSyA0123456789abcdefghijklmnop",
+        "Bearer eyJhbGciOi.J9.x",
+        "csk-0123456789abcdef",
+    ],
+)
+def test_secrets_are_redacted_by_pattern(silent_log, key):
+    """What looks like a provider's key is one."""
+    shown = silent_log.redacted(f'{{"note":"it is {key}","x":1}}'.encode())
+    assert key not in shown
+    assert key[-8:] not in shown
+    assert "[redacted]" in shown
+    assert '"x":1' in shown
+
+
+@pytest.mark.parametrize("name", ["api_key", "apiKey", "authorization", "password", "access_token", "client_secret"])
+def test_values_of_key_like_names_are_redacted(silent_log, name):
+    """Whatever the value looks like: tools pass their users' keys in bodies."""
+    shown = silent_log.redacted(json.dumps({name: "hunter2hunter2", "model": "m"}).encode())
+    assert "hunter2" not in shown
+    assert '"model": "m"' in shown
+
+
+def test_a_full_pipe_never_holds_up_a_request(eventually):
+    """Nobody reads: lines are dropped and counted, `add` returns at once, and closing waits a moment at most."""
+    read_end, write_end = os.pipe()
+    log = AccessLog(1, None, terminal=write_end)
+    try:
+        long = record(model="m" * 500)
+        for _ in range(400):  # over any pipe's buffer
+            log.add(long)
+        eventually(lambda: not log._ring)
+        began = time.perf_counter()
+        for _ in range(RING + 50):
+            log.add(long)
+        assert time.perf_counter() - began < 1
+        assert log.dropped == 50
+        began = time.perf_counter()
+        log.close(0.05)
+        assert time.perf_counter() - began < 1
+    finally:
+        os.close(read_end)  # the write under way fails, and the thread ends
+        log._thread.join(5)
+        os.close(write_end)
+    assert not log._thread.is_alive()
+
+
+def test_a_reader_that_left_costs_lines_not_requests(eventually):
+    """A closed pipe: every line is counted as dropped, and the log goes on."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    log = AccessLog(1, None, terminal=write_end)
+    log.add(record())
+    eventually(lambda: log.dropped == 1)
+    log.add(record())
+    log.close()
+    assert log.dropped == 2
+    os.close(write_end)
+
+
+def test_a_plain_line_goes_to_the_terminal(terminal):
+    """Internal errors are said even where requests are not."""
+    write_end, read = terminal
+    log = AccessLog(1, None, terminal=write_end)
+    log.add("internal error: X")
+    log.close()
+    assert read() == "internal error: X\n"

@@ -1,0 +1,50 @@
+"""One reading of the home: what a proxy starts with, what a reload takes up, and what has to wait for a restart."""
+
+import pytest
+
+from router.backends import Backend
+from router.errors import CommandError
+from router.settings import Settings
+from router.store.config import backends
+from router.upstream.configuration import kept_for_restart, read
+
+UP = Backend(name="up", root="https://up.example/v1", protocols=("chat",), auth="none")
+
+
+def test_backends_and_what_is_wrong_with_them_come_together(home):
+    """Readable files as backends, the others by name and with the words that mend them."""
+    backends.save(home, UP)
+    home.write("backends/down.json", b"{")
+    found = read(home, Settings(), ("config.toml line 3: unknown key",))
+    assert found.backends == (UP,)
+    assert found.broken == {"down"}
+    assert found.problems[0] == "config.toml line 3: unknown key"
+    assert "down.json" in found.problems[1]
+
+
+@pytest.mark.parametrize("name", ["up", "demo", "broken", None])
+def test_a_default_that_is_there(home, name):
+    """A backend, the demo, one whose file cannot be read at the moment, or none."""
+    backends.save(home, UP)
+    home.write("backends/broken.json", b"{")
+    assert read(home, Settings(default_backend=name)).settings.default_backend == name
+
+
+@pytest.mark.parametrize(("name", "demo"), [("other", True), ("demo", False), ("off", True)])
+def test_a_default_nobody_serves(home, name, demo):
+    """Is an error that names what there is."""
+    backends.save(home, UP)
+    backends.save(home, Backend(name="off", root=UP.root, protocols=("chat",), enabled=False))
+    with pytest.raises(CommandError, match="default_backend") as caught:
+        read(home, Settings(default_backend=name, demo=demo))
+    assert "up" in str(caught.value)
+
+
+def test_what_needs_a_restart_waits_for_it():
+    """Host and port stay as they are and are named; all else is taken up."""
+    running = Settings(port=1, host="localhost", verbose=0)
+    kept, said = kept_for_restart(running, Settings(port=2, host="127.0.0.1", verbose=2))
+    assert (kept.port, kept.host, kept.verbose) == (1, "localhost", 2)
+    assert len(said) == 2
+    assert any("port is 2 now, and 1 until" in text for text in said)
+    assert kept_for_restart(running, running) == (running, ())
