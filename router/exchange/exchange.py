@@ -8,8 +8,8 @@ import sys
 
 import trio
 
-from router.budget import guard
 from router.errors import BadGateway, BadRequest, Halted, RouterError, Unauthenticated, Unavailable, UpstreamTimeout
+from router.exchange import admission
 from router.exchange.client_response import respond
 from router.exchange.client_response.relay import Relay
 from router.exchange.context import Ticket
@@ -96,7 +96,7 @@ class Exchange:
 
     async def _tried(self, course: Course) -> Refusal | None:
         ticket = self._ticket
-        await guard.admit(ticket)
+        await admission.admit(ticket)
         await course.keyed()
         upstream, hide_usage = await self._sent(course)
         fault = fault_of(upstream.status)

@@ -4,8 +4,8 @@ import math
 
 import trio
 
-from router.budget import guard
 from router.errors import BadRequest, UnknownModel
+from router.exchange import admission
 from router.exchange.body import buffered
 from router.exchange.body import upload as body_upload
 from router.exchange.context import Asked, Ticket
@@ -257,7 +257,7 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
         try:
             await upstream.send(method, path, lines, edited.parts)
             await upstream.head()
-            guard.answered(ticket, upstream)
+            admission.check_billing(ticket, upstream)
             if ticket.scope is not None:
                 ticket.limit(math.inf, Cut.TOTAL)
             return upstream
