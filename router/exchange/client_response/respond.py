@@ -170,9 +170,9 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
 def _usage(ticket: Ticket, upstream: Upstream, body: bytes) -> Usage:
     """The token counts of a whole answer of a model."""
     before = usage_before(upstream)
-    if before is not None or ticket.target is None:
-        return before or Usage()
-    return usage_of(ticket.call.dialect, body, ticket.target.profile)
+    if before is None and ticket.target is not None:
+        return usage_of(ticket.call.dialect, body, ticket.target.profile)
+    return before or Usage()
 
 
 def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -> tuple[bytes, bytes]:

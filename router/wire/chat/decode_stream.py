@@ -79,10 +79,11 @@ class ChatDecoder:
         """The events that one chunk brings."""
         choices = data.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
-        # Usage counts behind the end too, and beside an error.
-        found = usage.in_chat(data, choice)  # pyright: ignore[reportUnknownArgumentType]
-        if found:
-            self.usage = usage.of_chat(found, self.usage, self._ctx.profile)
+        only: Json = choice if isinstance(choice, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        counted = False
+        if data.get("usage") or only.get("usage") or "x_groq" in data:
+            # It counts behind the end too, and beside an error. Nearly no chunk has any, and none costs a call.
+            counted = self._count(data, only)
         if self.ended:
             return []
         if data.get("error") or name == "error":
@@ -93,11 +94,18 @@ class ChatDecoder:
         if not self._begun and (choices or data.get("id")):
             self._begun = True
             out.append(Began(str(data.get("id") or ""), str(data.get("model") or ""), Usage()))
-        if isinstance(choice, dict):
-            self._choice(choice, out)  # pyright: ignore[reportUnknownArgumentType]
-        if found and choice is None and self._finish:
+        if only:
+            self._choice(only, out)
+        if counted and choice is None and self._finish:
             out += self.done()
         return out
+
+    def _count(self, data: Json, choice: Json) -> bool:
+        """Read the usage of a chunk; False when it holds none."""
+        found = usage.in_chat(data, choice)
+        if found:
+            self.usage = usage.of_chat(found, self.usage, self._ctx.profile)
+        return bool(found)
 
     def done(self) -> list[Event]:
         """[DONE], or the end of the body."""

@@ -92,7 +92,7 @@ class Chat:
 
     def usage_in(self, data: Json) -> Json:
         """As `usages.in_chat`."""
-        return chat_usage.in_chat(data, next(iter(_choices(data)), None))
+        return chat_usage.in_chat(data, [*_choices(data), {}][0])
 
 
 def _choices(data: Json) -> list[Json]:

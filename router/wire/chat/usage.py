@@ -37,14 +37,12 @@ def of_chat(found: Json, known: Usage, profile: Profile) -> Usage:
     return Usage(uncached, output, read, write, reasoning)
 
 
-def in_chat(data: Json, choice: object) -> Json:
-    """The usage object of a whole Chat answer or of a chunk, {} when it holds none. choice: its first choice, if any.
+def in_chat(data: Json, choice: Json) -> Json:
+    """The usage object of a whole Chat answer or of a chunk, {} when it holds none. choice: its first choice, or {}.
 
     It stands at the top, in the choice (Moonshot) or in x_groq (Groq).
     """
-    found = data.get("usage")
-    if not found and isinstance(choice, dict):
-        found = choice.get("usage")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    found = data.get("usage") or choice.get("usage")
     if not found and "x_groq" in data:
         found = json_values.object_at(data, "x_groq").get("usage")
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
