@@ -129,6 +129,6 @@ def line_report(service: Service) -> dict[str, object]:
         "most": line.most,
         "stalled_s": None if stalled is None else round(stalled, 1),
         "limits": {
-            name: {"used": used, "limit": limit} for name, (used, limit) in line.pace.used(line.clock()).items()
+            name: {"used": used, "limit": limit} for name, (used, limit) in line.rate_limit.used(line.clock()).items()
         },
     }

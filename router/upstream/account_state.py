@@ -39,8 +39,8 @@ def condition(service: Service, member: Member, now: float) -> Condition:
         return Condition(state)
     if now < member.closed:
         return Condition(state, member.closed - now, member.why)
-    limit = member.pace.wait(now, 1).limit if member.pace is not None else ""
-    return Condition(state, member.paced - now, f"at the {limit} you set for it")
+    limit = member.rate_limit.wait(now, 1).limit if member.rate_limit is not None else ""
+    return Condition(state, member.limited_until - now, f"at the {limit} you set for it")
 
 
 def account_words(service: Service, member: Member, now: float) -> str:
@@ -93,16 +93,16 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
     if condition(service, member, now).state != "ready" or member.until(family) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
-    for pace in (service.line.pace, member.pace):
-        if pace is not None:
-            used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in pace.used(now).items()]
+    for rate in (service.line.rate_limit, member.rate_limit):
+        if rate is not None:
+            used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in rate.used(now).items()]
     known = f" ({', '.join(used)})" if used else ""
     return f"headroom {headroom(service, member, now, family) * 100:.0f} %{known}"
 
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
     """What is left of an account, the user's own limits of its backend counted."""
-    return min(service.pool.share(member, now, family), service.line.pace.share(now))
+    return min(service.pool.share(member, now, family), service.line.rate_limit.share(now))
 
 
 def can_serve(service: Service, now: float) -> bool:

@@ -11,7 +11,7 @@ from typing import cast
 
 from router.budget.guard import Guard
 from router.policy.accounts.pool import Member, Pool, Strategy
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import Limits, RateLimit
 from router.policy.accounts.session_affinity import Bindings
 from router.policy.budget.guard import used_up
 from router.policy.routing.table import DEMO
@@ -107,8 +107,8 @@ def _member(target: Target, settings: Settings, known: Mapping[tuple[str, str], 
         member.group = _GROUP + group if group else ""
     limits = Limits(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
     if not limits.any:
-        member.pace, member.paced = None, 0.0
+        member.rate_limit, member.limited_until = None, 0.0
     else:
-        member.pace = member.pace or Pace(limits)
-        member.pace.limits, member.paced = limits, 0.0
+        member.rate_limit = member.rate_limit or RateLimit(limits)
+        member.rate_limit.limits, member.limited_until = limits, 0.0
     return member

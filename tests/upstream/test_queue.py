@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import Limits, RateLimit
 from router.upstream.queue import Line, Waited
 
 
@@ -220,16 +220,16 @@ def test_a_limit_beyond_patience_is_said_at_once():
 )
 def test_no_minute_holds_more(arrivals, rpm, tpm, interval):
     """Whatever comes, no 60 seconds hold more requests or tokens than the limits, one request of any size apart."""
-    pace, now, sent = Pace(Limits(rpm, tpm, interval)), 0.0, []
+    rate, now, sent = RateLimit(Limits(rpm, tpm, interval)), 0.0, []
     for gap, tokens in arrivals:
         now += gap
         for _ in range(10):
-            wait = pace.wait(now, tokens)
+            wait = rate.wait(now, tokens)
             if wait.until <= now:
                 break
             now = wait.until
-        assert pace.wait(now, tokens).until <= now
-        pace.began(now, tokens)
+        assert rate.wait(now, tokens).until <= now
+        rate.count_request(now, tokens)
         sent.append((now, tokens))
     for at, _ in sent:
         within = [tokens for other, tokens in sent if at <= other < at + 60]

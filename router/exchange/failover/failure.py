@@ -155,8 +155,8 @@ def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
 
 def _figures(line: Line, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
-    used = line.pace.used(now).get(limit)
-    return f" = {line.pace.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
+    used = line.rate_limit.used(now).get(limit)
+    return f" = {line.rate_limit.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
 
 
 def _needed(want: Want) -> str:

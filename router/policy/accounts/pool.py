@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from router.policy.accounts.headroom import Headroom
-from router.policy.accounts.rate_limit import Pace
+from router.policy.accounts.rate_limit import RateLimit
 from router.policy.accounts.session_affinity import Bindings, Bound
 
 COOL_SECONDS, COOL_LIMIT = 60.0, 1800.0
@@ -42,9 +42,9 @@ Strategy = Literal["headroom", "fill-first", "round-robin"]
 @dataclass(eq=False, slots=True)
 class Member:
     """One account of a pool. fingerprint: of its key. usable: its key can be had. group: the organisation it belongs
-    to, '' while that is not known. pace: the user's own limits for it, None for none; paced: until then it is at one.
+    to, '' while that is not known. rate_limit: the user's own limits for it, None for none; limited_until: until then it is at one.
     closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. shaky: until
-    then it counts as failing, last since shook_at. clear: neither closed, paced nor shaky from then on. running:
+    then it counts as failing, last since shook_at. clear: neither closed, limited nor shaky from then on. running:
     requests it serves now."""
 
     alias: str
@@ -52,8 +52,8 @@ class Member:
     usable: bool = True
     group: str = ""
     headroom: Headroom = field(default_factory=Headroom)
-    pace: Pace | None = None
-    paced: float = 0.0
+    rate_limit: RateLimit | None = None
+    limited_until: float = 0.0
     closed: float = 0.0
     closed_at: float = -math.inf
     cools: bool = False
@@ -71,21 +71,21 @@ class Member:
     def state(self, now: float) -> State:
         """Where it stands in the table above."""
         if now >= self.closed:
-            return "ready" if now >= self.paced else "parked"
+            return "ready" if now >= self.limited_until else "parked"
         if not self.cools:
             return "parked"
         return "revoked" if cool_seconds(self.refusals) >= COOL_LIMIT else "cooling"
 
     def until(self, family: str = "") -> float:
         """When it is ready for these models."""
-        until = self.closed if self.closed > self.paced else self.paced
+        until = self.closed if self.closed > self.limited_until else self.limited_until
         if not self.parked_families:
             return until
         return max(until, self.parked_families.get(family, 0.0))
 
     def settle(self) -> None:
         """Work out what many choices ask of it, once it has changed."""
-        self.clear = max(self.closed, self.paced, self.shaky)
+        self.clear = max(self.closed, self.limited_until, self.shaky)
 
 
 class Choice(NamedTuple):
@@ -136,7 +136,7 @@ class Pool:
         #: Accounts have budgets of their own.
         self.budgeted = spent is not None
         #: Accounts have limits that no answer tells of: the user's own.
-        self._limited = spent is not None or any(member.pace is not None for member in self.members)
+        self._limited = spent is not None or any(member.rate_limit is not None for member in self.members)
         #: Accounts were parked for a family of models alone.
         self._split = any(member.parked_families for member in self.members)
         for member in self.members:
@@ -186,8 +186,8 @@ class Pool:
         """What an account has left, 0 to 1, over every limit known: those its answers told of, and the user's own."""
         share = member.headroom.share(now, family)
         if self._limited:
-            if member.pace is not None:
-                share = min(share, member.pace.share(now))
+            if member.rate_limit is not None:
+                share = min(share, member.rate_limit.share(now))
             if self._spent is not None:
                 share = min(share, max(0.0, 1 - self._spent(member.alias)))
         return share
@@ -240,7 +240,7 @@ class Pool:
         closed = [
             one
             for one in self.members
-            if now < one.until(want.family) and one.paced <= now and self._fits(one, want, tried)
+            if now < one.until(want.family) and one.limited_until <= now and self._fits(one, want, tried)
         ]
         cooling = [one for one in closed if one.cools and now < one.closed]
         if cooling:
@@ -279,17 +279,17 @@ class Pool:
         member.last = now
         if now < member.closed:
             member.tried = now
-        if member.pace is not None:
-            member.pace.began(now, tokens)
-            member.paced = member.pace.wait(now, 1).until
+        if member.rate_limit is not None:
+            member.rate_limit.count_request(now, tokens)
+            member.limited_until = member.rate_limit.wait(now, 1).until
             member.settle()
 
     def ended(self, member: Member, now: float = 0.0, tokens: int = 0) -> None:
         """That request is over; it used so many tokens more (or fewer) than had been counted."""
         member.running -= 1
-        if member.pace is not None and tokens:
-            member.pace.corrected(now, tokens)
-            member.paced = member.pace.wait(now, 1).until
+        if member.rate_limit is not None and tokens:
+            member.rate_limit.correct_tokens(now, tokens)
+            member.limited_until = member.rate_limit.wait(now, 1).until
             member.settle()
 
     def answered(self, member: Member, since: float) -> None:

@@ -66,7 +66,7 @@ class _Minute:
         return now
 
 
-class Pace:
+class RateLimit:
     """What one backend, or one account, was sent."""
 
     __slots__ = ("_last", "_requests", "_tokens", "limits")
@@ -87,15 +87,15 @@ class Pace:
         last = max(waits, default=Wait(now))
         return last if last.until > now else Wait(now)
 
-    def began(self, now: float, tokens: int) -> None:
+    def count_request(self, now: float, tokens: int) -> None:
         """A request of so many tokens, by estimate, is sent."""
         self._last = now
         if self.limits.rpm is not None:
             self._requests.forget(now)
             self._requests.add(now, 1)
-        self.corrected(now, tokens)
+        self.correct_tokens(now, tokens)
 
-    def corrected(self, now: float, tokens: int) -> None:
+    def correct_tokens(self, now: float, tokens: int) -> None:
         """So many tokens more (or fewer) were used than had been counted."""
         if self.limits.tpm is not None and tokens:
             self._tokens.forget(now)
