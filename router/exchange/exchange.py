@@ -21,7 +21,7 @@ from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import spelled
 from router.net.server.connection import Cut
-from router.policy.accounts.retry import Fault, fault_of, hold_of
+from router.policy.accounts.retry import Fault, classify_status, read_cooldown
 from router.policy.accounts.session_key import family_of
 from router.policy.budget.guard import is_everywhere
 from router.wire.dialect import Failure
@@ -77,7 +77,7 @@ class Exchange:
                 await self._broke_off(broken)
             else:
                 error = BadGateway(f"The backend {ticket.record.backend} broke off: {broken}.")
-                refusal = Refusal(fault=Fault.SILENT, status=error.status, error=error, broke=True)
+                refusal = Refusal(fault=Fault.NO_RESPONSE, status=error.status, error=error, broke=True)
         except Halted as error:
             if is_everywhere(error.scope):
                 raise
@@ -99,9 +99,9 @@ class Exchange:
         await guard.admit(ticket)
         await course.keyed()
         upstream, hide_usage = await self._sent(course)
-        fault = fault_of(upstream.status)
+        fault = classify_status(upstream.status)
         if upstream.status == 400 and course.sealed and await complains(upstream, SEALED):
-            fault = Fault.FOREIGN
+            fault = Fault.UNREADABLE_STATE
         if fault is not None:
             return await self._refused(course, upstream, fault)
         course.answered(upstream)
@@ -142,15 +142,19 @@ class Exchange:
             await respond.plain(ticket, upstream)
             return None
         kept, said = found
-        hold = hold_of(upstream.fields, said, family_of(ticket.record.sent_model)) if fault is Fault.LIMITED else None
+        hold = (
+            read_cooldown(upstream.fields, said, family_of(ticket.record.sent_model))
+            if fault is Fault.LIMITED
+            else None
+        )
         return Refusal(fault=fault, status=upstream.status, kept=kept, hold=hold)
 
     def _failed(self, failure: Failure, upstream: Upstream) -> Refusal | None:
         """The error inside a 200: it counts as the answer it should have been."""
         kept = respond.failed(self._ticket, failure, upstream)
-        fault = fault_of(failure.status)
+        fault = classify_status(failure.status)
         family = family_of(self._ticket.record.sent_model)
-        hold = hold_of(upstream.fields, failure.body, family) if fault is Fault.LIMITED else None
+        hold = read_cooldown(upstream.fields, failure.body, family) if fault is Fault.LIMITED else None
         return Refusal(fault=fault, status=failure.status, kept=kept, hold=hold)
 
     async def _give(self, course: Course) -> None:
@@ -266,10 +270,10 @@ async def refuse(ticket: Ticket, error: RouterError) -> None:
 
 def _fault(error: RouterError, *, sent: bool) -> Fault:
     if isinstance(error, Unauthenticated):
-        return Fault.REFUSED  # its key cannot be had
+        return Fault.AUTH_REJECTED  # its key cannot be had
     if not sent:
-        return Fault.UNSENT
-    return Fault.SILENT if isinstance(error, UpstreamTimeout) else Fault.FAILED
+        return Fault.NOT_CONNECTED
+    return Fault.NO_RESPONSE if isinstance(error, UpstreamTimeout) else Fault.FAILED
 
 
 def _error(why: Cut, ticket: Ticket) -> RouterError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from router.policy.accounts.pool import Member, Want
-from router.policy.accounts.retry import span
+from router.policy.accounts.retry import format_duration
 from router.upstream.services import Service
 from router.wire.headers.times import UNREADABLE
 
@@ -22,7 +22,7 @@ class Condition(NamedTuple):
     def words(self) -> str:
         """For people: `ready`, `parked for 38 min (429 window)`."""
         if self.left is not None:
-            return f"{self.state} for {span(self.left)} ({self.why})"
+            return f"{self.state} for {format_duration(self.left)} ({self.why})"
         return f"{self.state}: {self.why}" if self.why else self.state
 
 
@@ -48,7 +48,9 @@ def account_words(service: Service, member: Member, now: float) -> str:
     found = condition(service, member, now)
     if found.state != "ready":
         return found.words
-    families = [f"{name} for {span(until - now)}" for name, until in member.parked_families.items() if until > now]
+    families = [
+        f"{name} for {format_duration(until - now)}" for name, until in member.parked_families.items() if until > now
+    ]
     said = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
     return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
 

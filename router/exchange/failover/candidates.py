@@ -164,7 +164,7 @@ class Prospects:
         """This account failed it. whole: and none of its backend would serve it."""
         self.tried = [*self.tried, *(self.service.pool.members if whole else (member,))]
         if self.sealed:
-            if fault is Fault.FOREIGN:
+            if fault is Fault.UNREADABLE_STATE:
                 self._holder = None
             elif self._holder is None and len(self.tried) == 1:
                 # Nobody knows who wrote it; the first one may have, and did not say that it cannot read it.

@@ -15,9 +15,9 @@ from router.exchange.failover.failure import Refusal, overdue, passed_over
 from router.net.client.exchange import Exchange as Upstream
 from router.net.server.connection import Cut
 from router.policy.accounts import attempt, retry
-from router.policy.accounts.idempotency import nature_of
+from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.pool import Choice
-from router.policy.accounts.retry import Fault, Nature, Standing
+from router.policy.accounts.retry import Fault, RetrySafety, RetryState
 from router.policy.routing.fallback import WHY, title
 from router.upstream.queue import Waited
 from router.upstream.services import Service
@@ -228,12 +228,12 @@ class Course:
         rekeyed = self._fetches_anew(refusal)
         if not rekeyed:
             refusal.report(self._service.pool, choice.member, now, since=self._sent)
-        step = retry.Step("again") if rekeyed else self._next(refusal, choice, now)
+        step = retry.RetryDecision("again") if rekeyed else self._next(refusal, choice, now)
         refusal.record(self._ticket, step)
         self.leave()
         if self.best is None or refusal.rank <= self.best.rank:
             self.best = refusal
-        if step.what == "stop":
+        if step.action == "stop":
             return False
         self.moved = self.moved or not (rekeyed or refusal.fault is Fault.HALTED)
         if rekeyed:
@@ -242,22 +242,24 @@ class Course:
             await trio.sleep(step.delay)
         return True
 
-    def _next(self, refusal: Refusal, choice: Choice, now: float) -> retry.Step:
+    def _next(self, refusal: Refusal, choice: Choice, now: float) -> retry.RetryDecision:
         """What the rules say."""
         ticket, prospects, pool = self._ticket, self._prospects, self._service.pool
         fault = refusal.fault
-        if pool.stateless and fault is Fault.REFUSED and self._service.first.backend.auth == "client":
+        if pool.stateless and fault is Fault.AUTH_REJECTED and self._service.first.backend.auth == "client":
             return retry.STOP  # the caller's own credential: its business
         if fault is None:
             return retry.STOP
-        nature: Nature = "streamed"
+        safety: RetrySafety = "not_replayable"
         if ticket.asked is not None:
-            nature = nature_of(ticket.call, ticket.request.method, ticket.asked.top, kept=ticket.asked.kept)
+            safety = judge_retry_safety(
+                ticket.call, ticket.request.method, ticket.asked.top, replayable=ticket.asked.kept
+            )
         prospects.failed(choice.member, fault, whole=refusal.is_of_backend)
         bound = choice.bound is not None and choice.bound.turns > 1
         stays = refusal.burst and bound
         ready = choice.member.until(prospects.want().family) if stays else prospects.ready_anywhere(now)
-        standing = Standing(
+        state = RetryState(
             others=not self._again and prospects.others(now),
             bound=bound,
             repeats=self._repeats,
@@ -266,14 +268,14 @@ class Course:
             ready=max(0.0, ready - now),
             patience=self._service.patience - self._waited,
         )
-        step = retry.after(fault, nature, standing, burst=refusal.burst, jitter=random.random())  # noqa: S311
-        self._stays = choice.member.alias if step.what == "again" and stays else ""
-        if step.what == "again":
+        step = retry.decide_next(fault, safety, state, burst=refusal.burst, jitter=random.random())  # noqa: S311
+        self._stays = choice.member.alias if step.action == "again" and stays else ""
+        if step.action == "again":
             self._repeats += 1
             # A last try, or one where somebody is ready first; the chain begins with what the user wants most.
             self._again = fault is not Fault.LIMITED
             prospects.begin_again(here=stays)
-        elif step.what == "move" and prospects.ready_at(now) > now:
+        elif step.action == "move" and prospects.ready_at(now) > now:
             prospects.pass_on()
         return step
 

@@ -8,7 +8,7 @@ from router.exchange.context import Ticket
 from router.net.client.exchange import Exchange as Upstream
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Member, Pool, Want
-from router.policy.accounts.retry import Fault, Hold, Step, span
+from router.policy.accounts.retry import Cooldown, Fault, RetryDecision, format_duration
 from router.policy.routing.fallback import WHY, title
 from router.policy.routing.routes import Route
 from router.upstream.account_state import account_words
@@ -18,7 +18,7 @@ from router.upstream.targets import Target
 from router.wire.translate import Plan
 
 _AGAIN = b"x-should-retry"
-_DONE = {Fault.LIMITED: "parked", Fault.REFUSED: "cooled"}
+_DONE = {Fault.LIMITED: "parked", Fault.AUTH_REJECTED: "cooled"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Refusal:
     status: int
     kept: Upstream | None = None
     error: RouterError | None = None
-    hold: Hold | None = None
+    hold: Cooldown | None = None
     broke: bool = False
     route: Route | None = None
     target: Target | None = None
@@ -48,7 +48,7 @@ class Refusal:
         """Its place among the errors of one request; the lowest is the one to give."""
         if self.fault is Fault.HALTED:
             return retry.LAST  # nobody was asked
-        return retry.rank(self.status, own=self.kept is None)
+        return retry.rank_error(self.status, own=self.kept is None)
 
     @property
     def is_of_backend(self) -> bool:
@@ -60,15 +60,15 @@ class Refusal:
         hold = self.hold
         if hold is not None:
             pool.parked(member, now, hold.seconds, hold.words, hold.family)
-        elif self.fault is Fault.REFUSED:
-            pool.refused(member, now, since, f"{self.status}, {span(60)} and longer each time")
-        elif self.fault in (Fault.FAILED, Fault.SILENT):
+        elif self.fault is Fault.AUTH_REJECTED:
+            pool.refused(member, now, since, f"{self.status}, {format_duration(60)} and longer each time")
+        elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
             # A name, a network or a proxy that fails says nothing about an account.
             pool.shook(member, now, since)
         if self.kept is not None and self.fault is not None:
             member.headroom.note(self.kept.fields, now)
 
-    def record(self, ticket: Ticket, step: Step) -> None:
+    def record(self, ticket: Ticket, step: RetryDecision) -> None:
         """Say in the record how the attempt ended. step: what follows it."""
         record = ticket.record
         if isinstance(self.error, Halted):
@@ -80,9 +80,9 @@ class Refusal:
         last.status = self.status if self.kept is not None else 0
         last.error = self.error.kind if self.error is not None else "upstream_error"
         last.note = self.hold.words if self.hold is not None else ""
-        if step.what != "stop" and self.fault is not None:
-            last.done = _DONE.get(self.fault, "retried" if step.what == "again" else "moved")
-            if self.fault in (Fault.FAILED, Fault.SILENT):
+        if step.action != "stop" and self.fault is not None:
+            last.done = _DONE.get(self.fault, "retried" if step.action == "again" else "moved")
+            if self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
     def given_by(self, ticket: Ticket) -> None:
@@ -142,13 +142,13 @@ def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
         )
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
-        when = f" The first is ready in {span(left)}." if seconds is not None else ""
+        when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
         bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
         return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_figures(line, waited.limit, now)}); its next place is in {span(seconds or 0)}, and a request waits "
-        f"{service.patience:g} s (queue.timeout).",
+        f"{_figures(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a request "
+        f"waits {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 

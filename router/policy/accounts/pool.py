@@ -41,31 +41,45 @@ Strategy = Literal["headroom", "fill-first", "round-robin"]
 
 @dataclass(eq=False, slots=True)
 class Member:
-    """One account of a pool. fingerprint: of its key. usable: its key can be had. group: the organisation it belongs
-    to, '' while that is not known. rate_limit: the user's own limits for it, None for none; limited_until: until then it is at one.
-    closed: parked or cooling until then. parked_families: family -> until. why: what closed it, in words. shaky: until
-    then it counts as failing, last since shook_at. clear: neither closed, limited nor shaky from then on. running:
-    requests it serves now."""
+    """One account of a pool."""
 
     alias: str
+    #: Of its key, '' for none.
     fingerprint: str = ""
+    #: Its key can be had.
     usable: bool = True
+    #: The organisation it belongs to, '' while that is not known.
     group: str = ""
     headroom: Headroom = field(default_factory=Headroom)
+    #: The user's own limits for it, None for none.
     rate_limit: RateLimit | None = None
+    #: Until then it is at one of them.
     limited_until: float = 0.0
+    #: Parked or cooling until then, for all models.
     closed: float = 0.0
+    #: When that began.
     closed_at: float = -math.inf
+    #: It is cooling: its key was refused.
     cools: bool = False
+    #: Family of models -> parked until then.
     parked_families: dict[str, float] = field(default_factory=dict[str, float])
+    #: What closed it, in words.
     why: str = ""
+    #: How often in a row its key was refused.
     refusals: int = 0
+    #: How often in a row it failed.
     faults: int = 0
+    #: Until then it counts as failing.
     shaky: float = 0.0
+    #: When it failed last.
     shook_at: float = -math.inf
+    #: From then on it is neither closed, limited nor shaky.
     clear: float = 0.0
+    #: When it was asked last although it was closed.
     tried: float = -math.inf
+    #: When it was asked last.
     last: float = -math.inf
+    #: Requests it serves now.
     running: int = 0
 
     def state(self, now: float) -> State:

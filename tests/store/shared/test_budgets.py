@@ -135,7 +135,7 @@ def test_a_dead_process_holds_nothing(home, part):
     code = (
         "import os, sys, threading, time\n"
         "sys.path.insert(0, os.getcwd())\n"
-        "from tests.store.test_spending import *\n"
+        "from tests.store.shared.test_budgets import *\n"
         "one = Part(open_home(os.environ), [NOW])\n"
         "one.round(claim(keep=900))\n"
         "print('held', flush=True)\n"
