@@ -12,7 +12,7 @@ Protocol = Literal["messages", "chat", "responses"]
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
 
 
-class Facts(msgspec.Struct, frozen=True):
+class RoutingFacts(msgspec.Struct, frozen=True):
     """What routing needs to know of a request; filled by `wire`, read by `policy`.
 
     protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the

@@ -11,11 +11,11 @@ from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import owner_in
 from router.exchange.request.send import check_speaks, speaks
 from router.host.clock import sleepless
-from router.ir import Facts, Protocol
+from router.ir import Protocol, RoutingFacts
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import family_of
 from router.policy.routing.fallback import chain, title
-from router.policy.routing.request_traits import Traits
+from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.policy.routing.trace import Step
 from router.store.shared.resource_owners import Owners
@@ -143,7 +143,7 @@ def _fill(
     if owners is not None:
         facts = msgspec.structs.replace(facts, owner=owner_in(owners, call, body, top))
     found.model = facts.model
-    route = decide(facts, snapshot.table, Traits(fields, call.protocol, len(body), top), found.steps)
+    route = decide(facts, snapshot.table, RequestTraits(fields, call.protocol, len(body), top), found.steps)
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
@@ -185,7 +185,7 @@ def _fill_translation(
     route: Route,
     target: Target,
     snapshot: Snapshot,
-    facts: Facts,
+    facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> None:
     """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.host.access import bare
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.server.connection import Connection, Cut, Request
@@ -67,7 +67,7 @@ class Ticket:
     call: Call
     record: Record
     own: Sequence[bytes] = field(default=(), repr=False)
-    facts: Facts | None = None
+    facts: RoutingFacts | None = None
     route: Route | None = None
     target: Target | None = None
     upstream: Upstream | None = None

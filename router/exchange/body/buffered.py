@@ -8,7 +8,7 @@ import trio
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.exchange.context import Ticket
 from router.host.access import check_json
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.headers import shown
 from router.net.server.connection import Cut
 from router.wire.calls import Call
@@ -100,12 +100,12 @@ def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
     return plain
 
 
-def facts_of(call: Call, top: Top | None) -> Facts:
+def facts_of(call: Call, top: Top | None) -> RoutingFacts:
     """What routing needs. Raises BadRequest when a call that needs a model names none."""
     if top is None:
-        return Facts(call.protocol, None, stream=False)
+        return RoutingFacts(call.protocol, None, stream=False)
     model = model_name(top)
     if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
     writes = call.generates and call.path != "/v1/embeddings"
-    return Facts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
+    return RoutingFacts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)

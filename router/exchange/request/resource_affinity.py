@@ -5,7 +5,7 @@ import trio
 
 from router.exchange.body import buffered
 from router.exchange.context import Ticket
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.client.exchange import Exchange as Upstream
 from router.policy.routing.routes import DEMO
 from router.store.shared.resource_owners import Owners
@@ -17,7 +17,7 @@ from router.wire.raw.top_level import Top
 _threads = trio.CapacityLimiter(2)
 
 
-async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> Facts:
+async def pinned(ticket: Ticket, facts: RoutingFacts, body: bytes, top: Top | None) -> RoutingFacts:
     """The facts with the backend that issued an id the request names, as they are when none is known."""
     owners = ticket.runtime.owners
     names = _named(ticket.call, top)

@@ -12,12 +12,12 @@ from router.exchange.context import Asked, Ticket
 from router.exchange.request import count_tokens, resource_affinity, translation
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.upstream_response.error_peek import USAGE, complains
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
 from router.net.server.connection import Cut
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.upstream.runtime import FIRST_LOAD_SECONDS
 from router.upstream.targets import Target
@@ -54,7 +54,7 @@ async def read(ticket: Ticket) -> None:
 async def _read_upload(ticket: Ticket) -> None:
     """Read of a multipart body what the route hangs on."""
     upload = await body_upload.begin(ticket)
-    facts = Facts(ticket.call.protocol, upload.model, stream=False)
+    facts = RoutingFacts(ticket.call.protocol, upload.model, stream=False)
     facts = ticket.facts = await resource_affinity.pinned(ticket, facts, b"", None)
     ticket.asked = Asked(b"", None, upload, issues=resource_ids.issues(ticket.call, ticket.request.method, None))
     ticket.record.model = upload.model
@@ -102,7 +102,7 @@ async def send(ticket: Ticket) -> tuple[Upstream, bool]:
     return upstream, edited.hide_usage
 
 
-async def _counted(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> Upstream:
+async def _counted(ticket: Ticket, body: bytes, top: Top, facts: RoutingFacts) -> Upstream:
     """The backend's own count where it has one, else an estimate."""
     assert ticket.target is not None
     question = count_tokens.question(ticket, body, top)
@@ -128,7 +128,7 @@ async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Up
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
 
-async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tuple[Upstream, bool]:
+async def _translated(ticket: Ticket, body: bytes, top: Top, facts: RoutingFacts) -> tuple[Upstream, bool]:
     """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
     assert ticket.target is not None
     if ticket.call.path in translation.COUNT_PATHS:
@@ -146,7 +146,7 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
     return await translation.answered(ticket, upstream), hide_usage
 
 
-async def _sent_on(ticket: Ticket, target: Target, facts: Facts, upload: body_upload.Upload) -> Upstream:
+async def _sent_on(ticket: Ticket, target: Target, facts: RoutingFacts, upload: body_upload.Upload) -> Upstream:
     """Send a multipart body on: at once when it is whole, else as it comes."""
     if upload.ended:
         return await _sent(ticket, target, facts, Edited(upload.parts))
@@ -183,7 +183,7 @@ async def _unprobed(ticket: Ticket, body: bytes, top: Top) -> Upstream:
     return await _sent(ticket, ticket.target, ticket.facts, edited)
 
 
-async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> Route:
+async def _routed(ticket: Ticket, facts: RoutingFacts, size: int, top: Top | None) -> Route:
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
     unknown = isinstance(route, UnknownModel)
@@ -203,15 +203,15 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> R
     return route
 
 
-async def _traits(ticket: Ticket, size: int, top: Top | None) -> Traits:
+async def _traits(ticket: Ticket, size: int, top: Top | None) -> RequestTraits:
     """What rules may ask of this request; of a large body it is worked out in a thread."""
-    traits = Traits(ticket.request.fields, ticket.call.protocol, size, top)
+    traits = RequestTraits(ticket.request.fields, ticket.call.protocol, size, top)
     if size > buffered.THREAD_BYTES and ticket.snapshot.table.looks_inside:
         await buffered.in_thread(ticket, traits.look_inside)
     return traits
 
 
-def _decided(ticket: Ticket, facts: Facts, traits: Traits) -> Route | UnknownModel:
+def _decided(ticket: Ticket, facts: RoutingFacts, traits: RequestTraits) -> Route | UnknownModel:
     """The route as far as it is known now; the error for a model nobody is known to serve."""
     try:
         return decide(facts, ticket.snapshot.table, traits)
@@ -240,7 +240,7 @@ def speaks(call: calls.Call, route: Route) -> bool:
     )
 
 
-async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) -> Upstream:
+async def _sent(ticket: Ticket, target: Target, facts: RoutingFacts, edited: Edited) -> Upstream:
     """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
     lines = _lines(ticket, target)
     size = 0
@@ -280,7 +280,7 @@ def _length(size: int) -> tuple[bytes, bytes, bytes]:
     return b"Content-Length", b"content-length", b"%d" % size
 
 
-async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) -> Upstream:
+async def _lent(ticket: Ticket, target: Target, facts: RoutingFacts, *, fresh: bool) -> Upstream:
     connections = ticket.runtime.connections
     connection = None if fresh else connections.take(target.origin)
     if connection is None:

@@ -19,7 +19,7 @@ from router.exchange.request.edits import Edited, edit
 from router.exchange.upstream_response.content_coding import decoded
 from router.exchange.upstream_response.translated import ANSWER_LIMIT, Translated, decoder_of
 from router.host.access import bare
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, changed
 from router.net.server.connection import Cut
@@ -134,7 +134,7 @@ def foretold(
     route: Route,
     target: Target,
     snapshot: Snapshot,
-    facts: Facts,
+    facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> tuple[str, list[str], list[str]]:
     """What `explain` says of a translation: its title, what is lost, and what the log would note.

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 
 from router.errors import BadRequest, UnknownModel
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.routes import decide
 from router.policy.routing.table import Table
 
@@ -36,5 +36,5 @@ def _served_aliases(table: Table) -> dict[str, str]:
     served: dict[str, str] = {}
     for name in table.aliases:
         with contextlib.suppress(BadRequest, UnknownModel):
-            served[name] = decide(Facts("chat", name, stream=False), table).backend.name
+            served[name] = decide(RoutingFacts("chat", name, stream=False), table).backend.name
     return served

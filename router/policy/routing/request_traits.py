@@ -1,4 +1,4 @@
-"""What a rule may ask of a request beyond its Facts; each answer is worked out when it is first asked for."""
+"""What a rule may ask of a request beyond its RoutingFacts; each answer is worked out when it is first asked for."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,7 +12,7 @@ from router.wire.raw.top_level import Top
 BYTES_PER_TOKEN = 3.6
 
 
-class Traits:
+class RequestTraits:
     """One request's. fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
 
     def __init__(self, fields: Mapping[bytes, bytes], protocol: Protocol | None, size: int, top: Top | None):
@@ -46,4 +46,4 @@ class Traits:
         _ = self.tools, self.thinking, self.images
 
 
-NO_TRAITS = Traits({}, None, 0, None)
+NO_TRAITS = RequestTraits({}, None, 0, None)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.family_shortcuts import LONG, asked
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.resource_owner import owner_of
 from router.policy.routing.rules import Ready
 from router.policy.routing.suggestions import NEAREST, configured, names_of, nearest_names, unknown_text
@@ -52,7 +52,7 @@ class _Found(NamedTuple):
     floats: bool = False
 
 
-def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace | None = None) -> Route:
+def decide(facts: RoutingFacts, table: Table, traits: RequestTraits = NO_TRAITS, trace: Trace | None = None) -> Route:
     """The route of a request. traits: needed where `table.asks`. trace: gets every step that was looked at.
 
     Raises UnknownModel, or BadRequest when nothing says where the request should go.
@@ -73,7 +73,7 @@ def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace 
     return route
 
 
-def _decided(model: str, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Route:
+def _decided(model: str, facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route:
     name = _named(model, facts, table, trace)
     found = _prefixed(name.text, facts, table, trace)
     pinned = None if found else _of_owner(model, name, facts, table, trace)
@@ -89,7 +89,7 @@ def _decided(model: str, facts: Facts, table: Table, traits: Traits, trace: Trac
     return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats)
 
 
-def _of_owner(model: str | None, name: _Name, facts: Facts, table: Table, trace: Trace | None) -> Route | None:
+def _of_owner(model: str | None, name: _Name, facts: RoutingFacts, table: Table, trace: Trace | None) -> Route | None:
     """The route to the backend that issued an id the request names; None when there is no such id."""
     owner = owner_of(facts.owner, table.named)
     if owner is None:
@@ -103,7 +103,7 @@ def _of_owner(model: str | None, name: _Name, facts: Facts, table: Table, trace:
 # Steps 0 and 1
 
 
-def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name:
+def _named(model: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Name:
     if not table.renames and (model in table.owners or asked(model) is None):
         if trace is not None:
             trace.append(Step("alias", False, "none"))
@@ -133,7 +133,7 @@ def _forced(model: str, table: Table) -> str | None:
     return table.model
 
 
-def _shortcut(text: str, facts: Facts, table: Table, only: Backend | None) -> tuple[str, bool]:
+def _shortcut(text: str, facts: RoutingFacts, table: Table, only: Backend | None) -> tuple[str, bool]:
     """The listed model that a shortcut stands for, with its `[1m]`, else the name itself; whether it is a shortcut.
 
     only: look at this backend's models alone.
@@ -155,7 +155,7 @@ def _is_long(text: str) -> bool:
 # Step 2
 
 
-def _prefixed(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found | None:
+def _prefixed(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found | None:
     prefix, colon, rest = text.partition(":")
     backend = table.prefixes.get(prefix.lower()) if colon else None
     if backend is None:
@@ -184,7 +184,9 @@ def _fitted(text: str, table: Table, backend: Backend) -> str:
 # Step 3
 
 
-def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Ready | None:
+def _matching(
+    name: _Name, facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None
+) -> Ready | None:
     for number, entry in enumerate(table.rules):
         rule = entry.rule
         unmet = entry.unmet(name.text, facts, traits)
@@ -207,7 +209,7 @@ def _effect(entry: Ready) -> str:
     return ", ".join([*where, *([f"as {rule.model}"] if rule.model else [])]) or "edits only"
 
 
-def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, trace: Trace | None) -> Route:
+def _ruled(model: str, name: _Name, entry: Ready, facts: RoutingFacts, table: Table, trace: Trace | None) -> Route:
     """The route of a request that a rule applies to; a rule without a backend leaves it to the other steps."""
     rule = entry.rule
     if rule.backend:
@@ -224,7 +226,7 @@ def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, tr
 # Steps 4 to 7
 
 
-def _owned(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found:
+def _owned(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found:
     owners = table.owners.get(text)
     bare = text[: -len(LONG)] if _is_long(text) and not owners else text
     owners = owners or table.owners.get(bare)
@@ -256,7 +258,7 @@ def _family_names(text: str, table: Table) -> list[str]:
     return [same[0].model for same in list(versions.values())[:NEAREST]]
 
 
-def _native(owners: Sequence[Backend], facts: Facts) -> Backend:
+def _native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:
     """The first that speaks the caller's protocol, else the first."""
     if len(owners) == 1:
         return owners[0]
@@ -273,7 +275,7 @@ def _default(table: Table) -> Backend | None:
     return None
 
 
-def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
+def _without_model(facts: RoutingFacts, table: Table, trace: Trace | None) -> Route:
     speaks = _speaker(facts)
     able = [backend for backend in table.backends if speaks(backend)]
     real = [backend for backend in able if backend.name != DEMO] or able
@@ -296,7 +298,7 @@ def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
     return route
 
 
-def _speaker(facts: Facts) -> Callable[[Backend], bool]:
+def _speaker(facts: RoutingFacts) -> Callable[[Backend], bool]:
     if facts.protocol is None:
         return lambda backend: "chat" in backend.protocols or "responses" in backend.protocols
     return lambda backend: facts.protocol in backend.protocols

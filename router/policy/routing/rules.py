@@ -8,17 +8,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.clients import NAMES
-from router.policy.routing.request_traits import Traits
+from router.policy.routing.request_traits import RequestTraits
 from router.settings.tables import Condition, Edits, Rule
 
-Test = Callable[[str, Facts, Traits], bool]
+Test = Callable[[str, RoutingFacts, RequestTraits], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs Traits.
+    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs RequestTraits.
     edits: the rule's, None when it changes nothing."""
 
     rule: Rule
@@ -32,7 +32,7 @@ class Ready:
         when = self.rule.when
         return any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
 
-    def unmet(self, model: str, facts: Facts, traits: Traits) -> str | None:
+    def unmet(self, model: str, facts: RoutingFacts, traits: RequestTraits) -> str | None:
         """What the request lacks, in words; None when the rule applies."""
         for test, needs in self.tests:
             if not test(model, facts, traits):

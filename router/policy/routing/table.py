@@ -41,7 +41,7 @@ class Table:
     families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
     model, fast_model: forced ones. targets: aliases by name in lower case. renames: there are aliases or forced ones.
     fallback: globs and their chains, chains: the same made ready; falls_back: there are any.
-    asks: a rule asks for Traits, looks_inside: for what is inside a body. decided: routes that were decided by a
+    asks: a rule asks for RequestTraits, looks_inside: for what is inside a body. decided: routes that were decided by a
     model's name, the protocol and whether a model writes text, and by nothing else.
     """
 

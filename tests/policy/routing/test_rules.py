@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ir import Facts
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.ir import RoutingFacts
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.rules import glob, ready
 from router.settings.tables import Condition, Edits, Rule
 from router.wire.raw.top_level import peek
@@ -16,11 +16,11 @@ BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'
     b'[{"type":"image","source":{}}]}]}'
 )
-FULL = Traits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
+FULL = RequestTraits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
 
 
 def unmet(traits=NO_TRAITS, **when):
-    facts = Facts("messages", "claude-opus-5", stream=False)
+    facts = RoutingFacts("messages", "claude-opus-5", stream=False)
     return ready(Rule(name="r", when=Condition(**when))).unmet("claude-opus-5", facts, traits)
 
 
