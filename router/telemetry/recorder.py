@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.policy.budget.prices import PRICED, Prices, Tokens
+from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.prices import PRICED, Prices
 from router.policy.routing.clients import client_of
 from router.settings import Settings
 from router.store.database.writer import Ledger
@@ -151,7 +152,7 @@ class Recorder:
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
-        tokens = Tokens(
+        tokens = TokenCounts(
             input=entry.tokens_in or 0,
             output=entry.tokens_out or 0,
             cache_read=entry.cache_read or 0,

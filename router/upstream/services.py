@@ -13,7 +13,7 @@ from router.budget.guard import Guard
 from router.policy.accounts.pool import Member, Pool, Strategy
 from router.policy.accounts.rate_limit import Limits, RateLimit
 from router.policy.accounts.session_affinity import Bindings
-from router.policy.budget.guard import used_up
+from router.policy.budget.guard import explain_used_up
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
@@ -56,8 +56,8 @@ def _stopped(guard: Guard, scope: str) -> tuple[str, float] | None:
     if guard.rules is None or not guard.rules.halts:
         return None
     # The next request would trip it.
-    spent = (purse for purse in guard.purses(scope) if purse.share >= 1)
-    return next(((used_up(purse), purse.term.end) for purse in spent), None)
+    spent = (state for state in guard.budget_states(scope) if state.spent_share >= 1)
+    return next(((explain_used_up(state), state.term.end) for state in spent), None)
 
 
 def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, before: Service | None) -> Service:
@@ -87,7 +87,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
 
 def _taken(guard: Guard, scope: str) -> float:
     """The share of a scope's fullest budget that is spent or reserved."""
-    return max((purse.taken for purse in guard.purses(scope)), default=0.0)
+    return max((state.used_share for state in guard.budget_states(scope)), default=0.0)
 
 
 def _any_of(backend: str, accounts: Iterable[str]) -> bool:

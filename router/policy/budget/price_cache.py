@@ -10,7 +10,7 @@ _HOUR = 3600
 _LIMIT = 1000
 
 
-class Pricelist:
+class PriceCache:
     """Rates by model. Times are seconds since 1970."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Pricelist:
         self._asked.add(model)
         return True
 
-    def asked(self) -> tuple[Model, ...]:
+    def pop_asked(self) -> tuple[Model, ...]:
         """The models whose rates are to be asked for; they count as asked from here on."""
         found, self._asked = tuple(self._asked), set()
         return found
 
-    def hear(self, rates: Mapping[Model, Rates | None], now: float) -> None:
+    def receive(self, rates: Mapping[Model, Rates | None], now: float) -> None:
         """The answer: None for a model without a price."""
         if len(self._known) > _LIMIT:
             self._known.clear()

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from router.policy.budget.budgets import TokenCounts
 from router.settings.tables import Price
 
 if TYPE_CHECKING:
@@ -26,16 +27,6 @@ KNOWN_LIMIT = 1000
 PRICED = "https://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """Token counts of one answer. input: without cache_read and cache_write."""
-
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Rates:
     """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token. beyond: they hold for
@@ -47,7 +38,7 @@ class _Rates:
     cache_read: Decimal
     cache_write: Decimal
 
-    def cost(self, tokens: Tokens) -> int:
+    def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
         return round(
             tokens.input * self.input
@@ -63,7 +54,7 @@ class _Tiers:
 
     rates: tuple[_Rates, ...]
 
-    def cost(self, tokens: Tokens) -> int:
+    def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
         size = tokens.input + tokens.cache_read + tokens.cache_write
         return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
@@ -77,7 +68,7 @@ class _Odd:
     model: "ModelInfo"
     at: datetime
 
-    def cost(self, tokens: Tokens) -> int | None:
+    def cost(self, tokens: TokenCounts) -> int | None:
         """Billionths of a US dollar; None when the library has no price for one of the counts."""
         return _summed(self.provider, self.model, tokens, self.at)
 
@@ -90,7 +81,7 @@ class Prices:
         self._source = ""
 
     def cost(
-        self, root: str, model: str, tokens: Tokens, at: float, overrides: Mapping[str, Price]
+        self, root: str, model: str, tokens: TokenCounts, at: float, overrides: Mapping[str, Price]
     ) -> tuple[int | None, str]:
         """Billionths of a US dollar and where the price is from; (None, "") when it is unknown.
 
@@ -144,7 +135,7 @@ def _dated(providers: "Iterable[Provider]", today: date) -> str:
     return newest.isoformat()
 
 
-def _own(price: Price, tokens: Tokens) -> int | None:
+def _own(price: Price, tokens: TokenCounts) -> int | None:
     """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
@@ -191,7 +182,7 @@ def _beyond(rate: Any, size: int) -> Any:
     return getattr(rate, "base", rate)
 
 
-def _summed(provider: "Provider", model: "ModelInfo", tokens: Tokens, at: datetime) -> int | None:
+def _summed(provider: "Provider", model: "ModelInfo", tokens: TokenCounts, at: datetime) -> int | None:
     from genai_prices import Usage
 
     usage = Usage(
