@@ -13,7 +13,7 @@ from router.exchange.request.send import check_speaks, speaks
 from router.host.clock import sleepless
 from router.ir import Protocol, RoutingFacts
 from router.policy.accounts.pool import Want
-from router.policy.accounts.session_key import family_of
+from router.policy.accounts.session_key import find_family
 from router.policy.routing.fallback import chain, title
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
@@ -162,8 +162,8 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
-    now, family = sleepless(), family_of(route.model)
-    order = service.pool.order(now, Want(family=family, barred=service.stopped().keys()))
+    now, family = sleepless(), find_family(route.model)
+    order = service.pool.list_in_order(now, Want(family=family, barred=service.stopped().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)

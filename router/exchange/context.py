@@ -14,7 +14,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.server.connection import Connection, Cut, Request
 from router.net.stream import Bytes
-from router.policy.accounts.attempt import Attempt
+from router.policy.accounts.attempt import AttemptRecord
 from router.policy.routing.routes import Route
 from router.settings import Secret
 from router.telemetry.accesslog import Record
@@ -115,13 +115,13 @@ class Ticket:
             self.runtime.log.hide(hidden)
         return keep - own
 
-    def attempt(self) -> Attempt:
+    def attempt(self) -> AttemptRecord:
         """Begin an attempt at the backend and account that the record names; whoever ends it says how it ended. The
         status of the last one is filled in with the record's end."""
         record = self.record
         record.attempts += 1
         at = trio.current_time() - self.request.arrived
-        attempt = Attempt(at=at, backend=record.backend, account=record.account)
+        attempt = AttemptRecord(at=at, backend=record.backend, account=record.account)
         record.tries.append(attempt)
         return attempt
 

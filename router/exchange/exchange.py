@@ -22,7 +22,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import spelled
 from router.net.server.connection import Cut
 from router.policy.accounts.retry import Fault, classify_status, read_cooldown
-from router.policy.accounts.session_key import family_of
+from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere
 from router.wire.dialect import Failure
 
@@ -143,7 +143,7 @@ class Exchange:
             return None
         kept, said = found
         hold = (
-            read_cooldown(upstream.fields, said, family_of(ticket.record.sent_model))
+            read_cooldown(upstream.fields, said, find_family(ticket.record.sent_model))
             if fault is Fault.LIMITED
             else None
         )
@@ -153,7 +153,7 @@ class Exchange:
         """The error inside a 200: it counts as the answer it should have been."""
         kept = respond.failed(self._ticket, failure, upstream)
         fault = classify_status(failure.status)
-        family = family_of(self._ticket.record.sent_model)
+        family = find_family(self._ticket.record.sent_model)
         hold = read_cooldown(upstream.fields, failure.body, family) if fault is Fault.LIMITED else None
         return Refusal(fault=fault, status=failure.status, kept=kept, hold=hold)
 

@@ -77,7 +77,7 @@ def account_report(service: Service, member: Member, now: float) -> dict[str, ob
 def _next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
     stopped = service.stopped()
-    first = service.pool.order(now, Want(barred=stopped.keys()))[0]
+    first = service.pool.list_in_order(now, Want(barred=stopped.keys()))[0]
     return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
 

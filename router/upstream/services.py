@@ -12,7 +12,7 @@ from typing import cast
 from router.budget.guard import Guard
 from router.policy.accounts.pool import Member, Pool, Strategy
 from router.policy.accounts.rate_limit import Limits, RateLimit
-from router.policy.accounts.session_affinity import Bindings
+from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.budget.guard import explain_used_up
 from router.policy.routing.table import DEMO
 from router.settings import Settings
@@ -70,7 +70,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
     pool = Pool(
         [_member(target, settings, known) for target in targets],
         cast("Strategy", settings.pool_strategy),
-        bindings=before.pool.bindings if before else Bindings(),
+        affinity=before.pool.affinity if before else SessionAffinity(),
         # What the demo's models do, each does by itself; a caller's own credential is that caller's.
         stateless=backend.name == DEMO or backend.auth == "client",
         spent=(lambda alias: _taken(guard, scope + alias)) if _any_of(backend.name, budgets) else None,

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 
 from router.exchange.context import Ticket
 from router.exchange.request import send, translation
-from router.policy.accounts.pool import ANY, Choice, Member, Want
+from router.policy.accounts.pool import ANY, AccountChoice, Member, Want
 from router.policy.accounts.retry import Fault
-from router.policy.accounts.session_key import family_of, session_of
+from router.policy.accounts.session_key import derive_session, find_family
 from router.policy.routing.fallback import chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
@@ -57,7 +57,7 @@ class Prospects:
     def _bound(self) -> Member | None:
         """The account the session is bound to: it wrote what the input holds."""
         pool = self.service.pool
-        bound = pool.bindings.get(self.session, self.service.line.clock()) if self.session else None
+        bound = pool.affinity.get(self.session, self.service.line.clock()) if self.session else None
         return next((one for one in pool.members if bound is not None and one.alias == bound.account), None)
 
     @property
@@ -68,14 +68,14 @@ class Prospects:
     @property
     def several(self) -> bool:
         """True when there is more than one place for it, ready or not."""
-        return len(self.routes) > 1 or self.service.pool.fitting(self.want()) > 1
+        return len(self.routes) > 1 or self.service.pool.count_fitting(self.want()) > 1
 
     @property
     def session(self) -> str:
         """The conversation it belongs to, '' for none. It costs a hash of the first message."""
         if self._session is None:
             asked = self._ticket.asked
-            self._session = session_of(self._ticket.request.fields, asked.top if asked is not None else None)
+            self._session = derive_session(self._ticket.request.fields, asked.top if asked is not None else None)
         return self._session
 
     # Looking
@@ -92,7 +92,7 @@ class Prospects:
         return Want(self.session, self._family(), only, group, self._barred(only))
 
     def _family(self) -> str:
-        return family_of(self.route.model)
+        return find_family(self.route.model)
 
     def _barred(self, only: str) -> Collection[str]:
         """The accounts that are halted, none when that leaves nobody: then the guard says why."""
@@ -102,7 +102,7 @@ class Prospects:
         left = (one for one in self.service.pool.members if one.usable and one.alias not in stopped)
         return stopped.keys() if any(left) else ()
 
-    def choose(self, now: float, stays: str = "") -> Choice | None:
+    def choose(self, now: float, stays: str = "") -> AccountChoice | None:
         """The account to ask now, None when none can be. stays: the one to ask, whatever the others have."""
         return self.service.pool.choose(now, self._staying(stays), self.tried)
 
@@ -131,7 +131,7 @@ class Prospects:
 
     def _want_at(self, route: Route) -> Want:
         """What it asks of an account there."""
-        family = family_of(route.model)
+        family = find_family(route.model)
         return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
 
     # Going
@@ -143,7 +143,7 @@ class Prospects:
         for index in range(self._at, len(self.routes)):
             self._step_to(index)
             pool, now = self.service.pool, self.service.line.clock()
-            if pool.able(now, self.want(), self.tried):
+            if pool.can_choose(now, self.want(), self.tried):
                 return
             ready = self.ready_at(now)
             if ready < soonest:

@@ -16,7 +16,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.net.server.connection import Cut
 from router.policy.accounts import attempt, retry
 from router.policy.accounts.idempotency import judge_retry_safety
-from router.policy.accounts.pool import Choice
+from router.policy.accounts.pool import AccountChoice
 from router.policy.accounts.retry import Fault, RetrySafety, RetryState
 from router.policy.routing.fallback import WHY, title
 from router.upstream.queue import Waited
@@ -54,7 +54,7 @@ class Course:
         self._ticket = ticket
         self._prospects = prospects = Prospects(ticket, ticket.route)
         self._service = prospects.service
-        self._choice: Choice | None = None
+        self._choice: AccountChoice | None = None
         self._stays = ""
         self._keyed: Target | None = None
         self._again = False
@@ -136,7 +136,7 @@ class Course:
         choice = self._prospects.choose(now, self._stays)
         if choice is None:
             return max(now + 0.001, self._prospects.ready_at(now, self._stays))
-        self._service.pool.began(choice.member, now, self._counted)
+        self._service.pool.begin_request(choice.member, now, self._counted)
         self._choice, self._sent = choice, now
         return None
 
@@ -155,10 +155,10 @@ class Course:
         ticket.fallback = title(route) if route.why == WHY else ""
         record.backend, record.account, record.route = route.backend.name, choice.member.alias, route.why
         record.sent_model = route.model
-        if choice.bound is not None and record.binding is None:
-            before = choice.moved or choice.bound
-            record.binding = attempt.Binding(
-                account=before.account, session=self._prospects.session, turns=max(before.turns, choice.bound.turns)
+        if choice.binding is not None and record.binding is None:
+            before = choice.moved or choice.binding
+            record.binding = attempt.BindingRecord(
+                account=before.account, session=self._prospects.session, turns=max(before.turns, choice.binding.turns)
             )
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
@@ -190,7 +190,7 @@ class Course:
             return
         member = choice.member
         said = self._ticket.record.limits = telling(upstream.fields)
-        member.headroom.note(said, self._service.line.clock())
+        member.headroom.note_headers(said, self._service.line.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 
@@ -200,8 +200,8 @@ class Course:
         if choice is None or upstream.status >= 400:
             return
         member = choice.member
-        if member.faults or member.refusals or member.closed or member.parked_families:
-            self._service.pool.answered(member, self._sent)
+        if member.faults or member.rejections or member.closed or member.parked_families:
+            self._service.pool.reopen(member, self._sent)
 
     def leave(self) -> None:
         """Give back the place in the line; what was used is known now."""
@@ -212,11 +212,11 @@ class Course:
         used = 0
         if service.counts_tokens and usage.input is not None:
             used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - self._counted
-        service.pool.ended(choice.member, service.line.clock() if used else 0.0, used)
-        if choice.bound is not None:
+        service.pool.end_request(choice.member, service.line.clock() if used else 0.0, used)
+        if choice.binding is not None:
             cached = (usage.cache_read or 0) + (usage.cache_write or 0)
             if cached:
-                service.pool.bindings.cached(self._prospects.session, cached)
+                service.pool.affinity.note_cached(self._prospects.session, cached)
         service.line.leave(used)
 
     async def goes_on(self, refusal: Refusal) -> bool:
@@ -242,7 +242,7 @@ class Course:
             await trio.sleep(step.delay)
         return True
 
-    def _next(self, refusal: Refusal, choice: Choice, now: float) -> retry.RetryDecision:
+    def _next(self, refusal: Refusal, choice: AccountChoice, now: float) -> retry.RetryDecision:
         """What the rules say."""
         ticket, prospects, pool = self._ticket, self._prospects, self._service.pool
         fault = refusal.fault
@@ -256,7 +256,7 @@ class Course:
                 ticket.call, ticket.request.method, ticket.asked.top, replayable=ticket.asked.kept
             )
         prospects.failed(choice.member, fault, whole=refusal.is_of_backend)
-        bound = choice.bound is not None and choice.bound.turns > 1
+        bound = choice.binding is not None and choice.binding.turns > 1
         stays = refusal.burst and bound
         ready = choice.member.until(prospects.want().family) if stays else prospects.ready_anywhere(now)
         state = RetryState(

@@ -59,14 +59,14 @@ class Refusal:
         """Tell the pool what became of an account. since: when it was asked."""
         hold = self.hold
         if hold is not None:
-            pool.parked(member, now, hold.seconds, hold.words, hold.family)
+            pool.park(member, now, hold.seconds, hold.words, hold.family)
         elif self.fault is Fault.AUTH_REJECTED:
-            pool.refused(member, now, since, f"{self.status}, {format_duration(60)} and longer each time")
+            pool.cool_down(member, now, since, f"{self.status}, {format_duration(60)} and longer each time")
         elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
             # A name, a network or a proxy that fails says nothing about an account.
-            pool.shook(member, now, since)
+            pool.mark_failed(member, now, since)
         if self.kept is not None and self.fault is not None:
-            member.headroom.note(self.kept.fields, now)
+            member.headroom.note_headers(self.kept.fields, now)
 
     def record(self, ticket: Ticket, step: RetryDecision) -> None:
         """Say in the record how the attempt ended. step: what follows it."""

@@ -9,13 +9,13 @@
     cooling    401, 403: COOL_SECONDS, doubled each time    by time; at an answer to a request sent later
                up to COOL_LIMIT
     revoked    as cooling, once COOL_LIMIT was reached:     as cooling; a new key begins as ready
-               its key is not refused by chance
+               its key is not rejected by chance
 
 An account that is ready may be *shaky*: it answered 5xx, not at all, or could not be reached. It is chosen only when no
 steady one is ready. An account may be parked for one family of models alone.
 
 Choice: the account a session is bound to, while it is ready with more than DRAINED left; else by the strategy. When
-nobody is ready: the one that cools down (trying it costs a refusal, refusing costs a request), or once in
+none is ready: the one that cools down (trying it costs a rejected try, not trying it costs a request), or once in
 HOURLY_SECONDS the one that is parked for longest. Times are seconds of one clock that does not stand still while the
 machine sleeps; none of them comes from the wall.
 """
@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 
 from router.policy.accounts.headroom import Headroom
 from router.policy.accounts.rate_limit import RateLimit
-from router.policy.accounts.session_affinity import Bindings, Bound
+from router.policy.accounts.session_affinity import SessionAffinity, SessionBinding
 
 COOL_SECONDS, COOL_LIMIT = 60.0, 1800.0
 QUOTA_SECONDS = 600.0
@@ -59,14 +59,14 @@ class Member:
     closed: float = 0.0
     #: When that began.
     closed_at: float = -math.inf
-    #: It is cooling: its key was refused.
+    #: It is cooling: its key was rejected.
     cools: bool = False
     #: Family of models -> parked until then.
     parked_families: dict[str, float] = field(default_factory=dict[str, float])
     #: What closed it, in words.
     why: str = ""
-    #: How often in a row its key was refused.
-    refusals: int = 0
+    #: How often in a row its key was rejected.
+    rejections: int = 0
     #: How often in a row it failed.
     faults: int = 0
     #: Until then it counts as failing.
@@ -83,12 +83,12 @@ class Member:
     running: int = 0
 
     def state(self, now: float) -> State:
-        """Where it stands in the table above."""
+        """Its state in the table at the top of this file."""
         if now >= self.closed:
             return "ready" if now >= self.limited_until else "parked"
         if not self.cools:
             return "parked"
-        return "revoked" if cool_seconds(self.refusals) >= COOL_LIMIT else "cooling"
+        return "revoked" if cooling_seconds(self.rejections) >= COOL_LIMIT else "cooling"
 
     def until(self, family: str = "") -> float:
         """When it is ready for these models."""
@@ -98,28 +98,32 @@ class Member:
         return max(until, self.parked_families.get(family, 0.0))
 
     def settle(self) -> None:
-        """Work out what many choices ask of it, once it has changed."""
+        """Work out `clear` anew, which every choice asks for, after a change."""
         self.clear = max(self.closed, self.limited_until, self.shaky)
 
 
-class Choice(NamedTuple):
-    """An account to ask. moved: the binding that was given up for it. bound: the session's binding to it, None for
-    one without a session."""
+class AccountChoice(NamedTuple):
+    """An account to ask."""
 
     member: Member
-    bound: Bound | None = None
-    moved: Bound | None = None
+    #: The session's binding to it, None for a request without a session.
+    binding: SessionBinding | None = None
+    #: The binding to another account that was given up for it.
+    moved: SessionBinding | None = None
 
 
 class Want(NamedTuple):
-    """What a request asks of its account. session: '' for none. family: of its model. only: the alias of the account
-    that knows an id the request names. group: it holds what only this organisation can read. barred: aliases of
-    accounts that the guard lets nothing go to."""
+    """What a request asks of its account."""
 
+    #: Its conversation, '' for none.
     session: str = ""
+    #: The family of its model, '' for none.
     family: str = ""
+    #: The alias of the account that knows an id the request names, '' for none.
     only: str = ""
+    #: The organisation that alone can read what the request holds, '' for none.
     group: str = ""
+    #: Aliases of accounts that the guard lets nothing go to.
     barred: Collection[str] = ()
 
 
@@ -127,22 +131,24 @@ ANY = Want()
 
 
 class Pool:
-    """The accounts of one backend. stateless: nothing that happens to one request says anything about the next, as
-    where each caller brings a credential of its own. spent: what share of its own budget an account has used, by its
-    alias; None where none has a budget."""
+    """The accounts of one backend.
+
+    stateless: what happens to one request says nothing about the next, as where each caller brings a credential of its
+    own. spent: what share of its own budget an account has used, by its alias; None where none has a budget.
+    """
 
     def __init__(
         self,
         members: Sequence[Member],
         strategy: Strategy = "headroom",
         *,
-        bindings: Bindings | None = None,
+        affinity: SessionAffinity | None = None,
         stateless: bool = False,
         spent: Callable[[str], float] | None = None,
     ):
         self.members = tuple(members)
         self.strategy = strategy
-        self.bindings = Bindings() if bindings is None else bindings
+        self.affinity = SessionAffinity() if affinity is None else affinity
         self.stateless = stateless
         self._named = {member.alias: member for member in self.members}
         self._turn = 0
@@ -156,29 +162,32 @@ class Pool:
         for member in self.members:
             member.settle()
 
-    def choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> Choice | None:
+    def choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> AccountChoice | None:
         """The account for a request, bound to its session; None when none can be asked now. tried: those that failed
         it already."""
         if self.stateless:
             member = self.members[0]
-            return None if member in tried else Choice(member)
+            return None if member in tried else AccountChoice(member)
         if len(self.members) == 1:
             member = self.members[0]
             if now < member.until(want.family) or member in tried:
                 member = self._last_resort(now, want, tried)
-            return None if member is None else Choice(member)
-        binding = self.bindings.get(want.session, now) if want.session else None
+            return None if member is None else AccountChoice(member)
+        binding = self.affinity.get(want.session, now) if want.session else None
         if binding is not None and not want.only:
-            kept = self._kept(binding, now, want, tried)
-            if kept is not None:
-                return Choice(kept, self.bindings.bind(want.session, kept.alias, now))
+            member = self._bound_member(binding, now, want, tried)
+            if member is not None:
+                return AccountChoice(member, self.affinity.bind(want.session, member.alias, now))
         member = self._best(now, want, tried) or self._last_resort(now, want, tried)
         if member is None:
             return None
-        bound = self.bindings.bind(want.session, member.alias, now) if want.session else None
-        return Choice(member, bound, binding if binding and binding.account != member.alias else None)
+        bound = self.affinity.bind(want.session, member.alias, now) if want.session else None
+        moved = binding if binding is not None and binding.account != member.alias else None
+        return AccountChoice(member, bound, moved)
 
-    def _kept(self, binding: Bound, now: float, want: Want, tried: Collection[Member]) -> Member | None:
+    def _bound_member(
+        self, binding: SessionBinding, now: float, want: Want, tried: Collection[Member]
+    ) -> Member | None:
         """The account a session is bound to, while it can serve it."""
         member = self._named.get(binding.account)
         if member is None or now < member.until(want.family) or now < member.shaky:
@@ -226,7 +235,7 @@ class Pool:
         return self._roomiest(ready, now, family)
 
     def _roomiest(self, ready: list[Member], now: float, family: str) -> Member:
-        """The one with most left; of equal ones that with fewest requests under way, then the one not used for
+        """The one with most left; of equal ones the one with fewest requests under way, then the one not used for
         longest."""
         if self._limited:
             shares = [self.share(one, now, family) for one in ready]
@@ -250,7 +259,7 @@ class Pool:
         return ready[0]
 
     def _last_resort(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
-        """Whom to try when nobody is ready."""
+        """The account to try when none is ready."""
         closed = [
             one
             for one in self.members
@@ -262,19 +271,19 @@ class Pool:
         waited = [one for one in closed if now - max(one.closed_at, one.tried) >= HOURLY_SECONDS]
         return min(waited, key=lambda one: one.closed_at, default=None)
 
-    def order(self, now: float, want: Want = ANY) -> list[Member]:
-        """The accounts as a new conversation would get them one after the other; nothing is chosen by it."""
+    def list_in_order(self, now: float, want: Want = ANY) -> list[Member]:
+        """The accounts in the order in which new conversations would get them; it chooses none."""
         turn, found = self._turn, list[Member]()
         while (member := self._best(now, want, found)) is not None:
             found.append(member)
         self._turn = turn
         return [*found, *(one for one in self.members if one not in found)]
 
-    def fitting(self, want: Want) -> int:
-        """How many accounts there are for a request, ready or not."""
+    def count_fitting(self, want: Want) -> int:
+        """How many accounts could serve a request, ready or not."""
         return sum(self._fits(one, want, ()) for one in self.members)
 
-    def able(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> bool:
+    def can_choose(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> bool:
         """True when `choose` would find an account."""
         if self.stateless:
             return self.members[0] not in tried
@@ -287,8 +296,8 @@ class Pool:
 
     # What happens to an account
 
-    def began(self, member: Member, now: float, tokens: int = 0) -> None:
-        """A request is sent to it, of so many tokens by estimate."""
+    def begin_request(self, member: Member, now: float, tokens: int = 0) -> None:
+        """Count a request that is sent to it, of so many tokens by estimate."""
         member.running += 1
         member.last = now
         if now < member.closed:
@@ -298,27 +307,27 @@ class Pool:
             member.limited_until = member.rate_limit.wait(now, 1).until
             member.settle()
 
-    def ended(self, member: Member, now: float = 0.0, tokens: int = 0) -> None:
-        """That request is over; it used so many tokens more (or fewer) than had been counted."""
+    def end_request(self, member: Member, now: float = 0.0, tokens: int = 0) -> None:
+        """Count the end of a request, which used so many tokens more (or fewer) than had been counted."""
         member.running -= 1
         if member.rate_limit is not None and tokens:
             member.rate_limit.correct_tokens(now, tokens)
             member.limited_until = member.rate_limit.wait(now, 1).until
             member.settle()
 
-    def answered(self, member: Member, since: float) -> None:
-        """It served a request that was sent at `since`: what closed it before is over."""
+    def reopen(self, member: Member, since: float) -> None:
+        """End what closed it, after it served a request that was sent at `since`, later than it was closed."""
         if since < member.closed_at:
             return
         member.closed, member.cools = 0.0, False
-        member.refusals = member.faults = 0
+        member.rejections = member.faults = 0
         member.shaky = 0.0
         if member.parked_families:
             member.parked_families = {}
         member.settle()
 
-    def parked(self, member: Member, now: float, seconds: float, why: str, family: str = "") -> None:
-        """It is at a limit for some seconds. family: for these models alone."""
+    def park(self, member: Member, now: float, seconds: float, why: str, family: str = "") -> None:
+        """Close it for some seconds, since it is at a limit. family: to these models alone."""
         if self.stateless:
             return
         member.why = why
@@ -332,34 +341,34 @@ class Pool:
             member.settle()
         member.closed_at = now
 
-    def refused(self, member: Member, now: float, since: float, why: str) -> None:
-        """Its key was refused (401, 403), at a request that was sent at `since`."""
+    def cool_down(self, member: Member, now: float, since: float, why: str) -> None:
+        """Close it for a while that grows each time: its key was rejected (401, 403) at a request sent at `since`."""
         if self.stateless or (since < member.closed_at and member.cools):
-            return  # of many that were under way, one counts
-        member.refusals += 1
+            return  # of many requests that were under way, one counts
+        member.rejections += 1
         member.why = why
-        until = now + cool_seconds(member.refusals)
+        until = now + cooling_seconds(member.rejections)
         if until > member.closed:
             member.closed, member.cools = until, True
             member.settle()
         member.closed_at = now
 
-    def shook(self, member: Member, now: float, since: float) -> None:
-        """It answered 5xx, not at all, or could not be reached, at a request that was sent at `since`."""
+    def mark_failed(self, member: Member, now: float, since: float) -> None:
+        """Count it as failing for a while: it answered 5xx or not at all, at a request that was sent at `since`."""
         if self.stateless or since < member.shook_at:
-            return  # of many that were under way, one counts
+            return  # of many requests that were under way, one counts
         member.faults += 1
         member.shook_at = now
         member.shaky = now + min(SHAKY_LIMIT, SHAKY_SECONDS * 2.0 ** min(member.faults - 1, 10))
         member.settle()
 
 
-def cool_seconds(refusals: int) -> float:
-    """How long an account cools down after so many refusals in a row."""
-    return min(COOL_LIMIT, COOL_SECONDS * 2.0 ** min(max(refusals - 1, 0), 10))
+def cooling_seconds(rejections: int) -> float:
+    """How many seconds an account cools down after so many rejections in a row."""
+    return min(COOL_LIMIT, COOL_SECONDS * 2.0 ** min(max(rejections - 1, 0), 10))
 
 
 def _steadiest(shaky: list[Member]) -> list[Member]:
-    """Those that failed least often in a row."""
+    """The accounts that failed least often in a row."""
     least = min(one.faults for one in shaky)
     return [one for one in shaky if one.faults == least]

@@ -13,10 +13,13 @@ MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """rpm, tpm: requests and tokens a minute, None for no limit. interval: least seconds between two requests."""
+    """What the user allows."""
 
+    #: Requests a minute, None for no limit.
     rpm: int | None = None
+    #: Tokens a minute, None for no limit.
     tpm: int | None = None
+    #: The least seconds between two requests.
     interval: float = 0.0
 
     @property
@@ -26,14 +29,16 @@ class Limits:
 
 
 class Wait(NamedTuple):
-    """When a request may go: until then a limit holds it. limit: its setting, '' when it may go at once."""
+    """When a request may go."""
 
+    #: On the clock of the caller.
     until: float
+    #: The setting that holds it until then, '' when it may go at once.
     limit: str = ""
 
 
 class _Minute:
-    """What was counted in the last minute, by second."""
+    """Counts of the last minute, by second."""
 
     __slots__ = ("_seconds", "total")
 
@@ -67,7 +72,7 @@ class _Minute:
 
 
 class RateLimit:
-    """What one backend, or one account, was sent."""
+    """The limits of one backend or account, and what was sent to it in the last minute."""
 
     __slots__ = ("_last", "_requests", "_tokens", "limits")
 
@@ -88,7 +93,7 @@ class RateLimit:
         return last if last.until > now else Wait(now)
 
     def count_request(self, now: float, tokens: int) -> None:
-        """A request of so many tokens, by estimate, is sent."""
+        """Count a request that is sent, of so many tokens by estimate."""
         self._last = now
         if self.limits.rpm is not None:
             self._requests.forget(now)
@@ -96,7 +101,7 @@ class RateLimit:
         self.correct_tokens(now, tokens)
 
     def correct_tokens(self, now: float, tokens: int) -> None:
-        """So many tokens more (or fewer) were used than had been counted."""
+        """Count so many tokens more (or fewer), which were used beyond the estimate."""
         if self.limits.tpm is not None and tokens:
             self._tokens.forget(now)
             self._tokens.add(now, tokens)
@@ -106,7 +111,7 @@ class RateLimit:
         return min((max(0.0, 1 - used / limit) for used, limit in self.used(now).values()), default=1.0)
 
     def used(self, now: float) -> dict[str, tuple[int, int]]:
-        """Of each limit a minute: what is in use, and the limit."""
+        """What is in use and the limit, by the setting of each limit a minute."""
         found: dict[str, tuple[int, int]] = {}
         for name, limit, minute in (
             ("rpm", self.limits.rpm, self._requests),
