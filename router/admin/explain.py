@@ -14,7 +14,7 @@ from router.host.clock import sleepless
 from router.ir import Protocol, RoutingFacts
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
-from router.policy.routing.fallback import chain, title
+from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.policy.routing.trace import Step
@@ -169,13 +169,13 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         found.room = room_words(service, order[0], now, family)
     if len(order) > 1:
         found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
-    for hop in chain(route, snapshot.table):
+    for hop in build_chain(route, snapshot.table):
         if hop.backend.name in snapshot.services and speaks(call, hop):
             becomes = ""
             if request_translation.needed(call, hop):
                 plan = request_translation.planned(call, hop, snapshot, shown=found.model or "", stream=False)
                 becomes = f" (translated to {plan.spoken})"
-            found.fallback.append(title(hop) + becomes)
+            found.fallback.append(format_route(hop) + becomes)
 
 
 def _fill_translation(

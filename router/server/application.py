@@ -15,7 +15,7 @@ from router.exchange.exchange import Exchange, refuse
 from router.host.access import Gate, operator_error
 from router.net.headers import SECURITY, RawHeaders, spelled
 from router.net.server.connection import Connection, Cut, Request
-from router.policy.routing.tags import tag_of
+from router.policy.routing.tags import read_tag
 from router.telemetry.accesslog import Record
 from router.upstream.runtime import Runtime
 from router.wire import calls
@@ -83,7 +83,7 @@ class Proxy:
         ticket.cors = spelled(self._gate.cors(request))
         self._gate.check_key(request)
         ticket.own = self._gate.own
-        ticket.record.tag = tag_of(request.fields)
+        ticket.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(ticket.connection, request, path)
             ticket.record.status = 200

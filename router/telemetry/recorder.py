@@ -14,7 +14,7 @@ import msgspec
 
 from router.policy.budget.budgets import TokenCounts
 from router.policy.budget.prices import PRICED, Prices
-from router.policy.routing.clients import client_of
+from router.policy.routing.clients import identify_client
 from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
@@ -61,7 +61,7 @@ class Recorder:
     def finished(self, ticket: "Ticket") -> None:
         """Record a request that has ended; `ticket.record` is complete but for what stands here."""
         record, upstream = ticket.record, ticket.upstream
-        record.client = client_of(ticket.request.fields)
+        record.client = identify_client(ticket.request.fields)
         status = 0
         if upstream is not None:
             status = upstream.status

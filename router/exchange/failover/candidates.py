@@ -12,7 +12,7 @@ from router.exchange.request import send, translation
 from router.policy.accounts.pool import ANY, AccountChoice, Member, Want
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import derive_session, find_family
-from router.policy.routing.fallback import chain
+from router.policy.routing.fallback import build_chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
 from router.wire.neutral.sealed_state import PREFIX
@@ -50,7 +50,7 @@ class Prospects:
         services = self._ticket.snapshot.services
         return [
             hop
-            for hop in chain(route, self._ticket.snapshot.table)
+            for hop in build_chain(route, self._ticket.snapshot.table)
             if hop.backend.name in services and send.speaks(self._ticket.call, hop)
         ]
 

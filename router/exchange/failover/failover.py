@@ -18,7 +18,7 @@ from router.policy.accounts import attempt, retry
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.pool import AccountChoice
 from router.policy.accounts.retry import Fault, RetrySafety, RetryState
-from router.policy.routing.fallback import WHY, title
+from router.policy.routing.fallback import WHY, format_route
 from router.upstream.queue import Waited
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import telling
@@ -152,7 +152,7 @@ class Course:
         ticket, record = self._ticket, self._ticket.record
         route = ticket.route = self._prospects.route
         ticket.target = self._service.targets[choice.member.alias]
-        ticket.fallback = title(route) if route.why == WHY else ""
+        ticket.fallback = format_route(route) if route.why == WHY else ""
         record.backend, record.account, record.route = route.backend.name, choice.member.alias, route.why
         record.sent_model = route.model
         if choice.binding is not None and record.binding is None:

@@ -9,7 +9,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Member, Pool, Want
 from router.policy.accounts.retry import Cooldown, Fault, RetryDecision, format_duration
-from router.policy.routing.fallback import WHY, title
+from router.policy.routing.fallback import WHY, format_route
 from router.policy.routing.routes import Route
 from router.upstream.account_state import account_words
 from router.upstream.queue import Line, Waited
@@ -98,7 +98,7 @@ class Refusal:
         assert self.target is not None
         ticket.route, ticket.target, ticket.plan = route, self.target, self.plan
         ticket.upstream = self.upstream
-        ticket.fallback = title(route) if route.why == WHY else ""
+        ticket.fallback = format_route(route) if route.why == WHY else ""
         record.backend, record.account, record.sent_model = route.backend.name, self.target.account, route.model
         if self.kept is not None:
             self.kept.lines = self._marked(self.kept, ticket.snapshot.services[record.backend], moved=moved)

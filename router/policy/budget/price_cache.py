@@ -1,4 +1,4 @@
-"""What the models in use cost, as far as this process has heard; prices change, so each is asked for hourly."""
+"""What the models in use cost, as far as this process knows; prices change, so each is asked for hourly."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from router.policy.budget.budgets import Rates
 from router.policy.budget.reservations import Model
 
 _HOUR = 3600
-# The names of models are the callers', so there may be any number of them.
+# The names of models come from callers, so there may be any number of them.
 _LIMIT = 1000
 
 
@@ -23,7 +23,7 @@ class PriceCache:
         return bool(self._asked)
 
     def ask(self, model: Model, now: float) -> bool:
-        """Have the rates of a model asked for; False when they are known."""
+        """Mark the rates of a model to be asked for; False when they are known."""
         known = self._known.get(model)
         if known is not None and known[0] == int(now // _HOUR):
             return False
@@ -36,7 +36,7 @@ class PriceCache:
         return found
 
     def receive(self, rates: Mapping[Model, Rates | None], now: float) -> None:
-        """The answer: None for a model without a price."""
+        """Take over rates: None for a model without a price."""
         if len(self._known) > _LIMIT:
             self._known.clear()
         self._known.update({model: (int(now // _HOUR), found) for model, found in rates.items()})
@@ -46,5 +46,5 @@ class PriceCache:
         return self._known.get(model, (0, None))[1]
 
     def forget(self) -> None:
-        """The user's own prices may have changed."""
+        """Forget all rates, since the user's own prices may have changed."""
         self._known.clear()

@@ -25,7 +25,7 @@ TYPICAL_OUTPUT = 1000
 # A dear request is remembered at once and forgotten slowly: too much reserved makes others wait, too little overspends.
 _LEARN = 0.2
 _LEAST, _MOST = 0.001, 50.0
-# The names of models are the callers', so there may be any number of them.
+# The names of models come from callers, so there may be any number of them.
 _RATIOS = 2000
 
 #: A backend's URL and the model's name there.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
 from router.ir import RoutingFacts
-from router.policy.routing.routes import Table, decide, nearest_models
+from router.policy.routing.routes import Table, decide, find_nearest_models
 from router.settings.tables import Condition, Rule
 
 from .tables import CLAUDE, DEMO, FAMILIES, LOCAL, OPENAI, table
@@ -135,9 +135,9 @@ def test_an_unknown_model_is_told_what_there_is():
 def test_the_nearest_names_are_three_at_most():
     """The closest first, capitals aside."""
     crowded = table(LOCAL, catalogs={"local": ("Qwen-1", "qwen-2", "qwen-3", "qwen-33", "phi")})
-    assert nearest_models("QWEN-3", crowded)[0] == "qwen-3"
-    assert len(nearest_models("qwen-3", crowded)) == 3
-    assert nearest_models("phj", crowded) == ["phi"]
+    assert find_nearest_models("QWEN-3", crowded)[0] == "qwen-3"
+    assert len(find_nearest_models("qwen-3", crowded)) == 3
+    assert find_nearest_models("phj", crowded) == ["phi"]
 
 
 def test_a_default_that_is_not_there_serves_nothing():
