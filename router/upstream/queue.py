@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from router.host.clock import sleepless
-from router.policy.accounts.rate_limit import Limits, RateLimit
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 LOOK_SECONDS = 5.0
 
@@ -49,7 +49,7 @@ class Line:
     def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = sleepless):
         self.limit = limit
         self.most = most
-        self.rate_limit = RateLimit(Limits())
+        self.rate_limit = RateLimit(RateSettings())
         self.running = 0
         self.clock = clock
         self._waiting: list[_Place] = []
@@ -58,7 +58,7 @@ class Line:
         self._moved = -math.inf
         self._since = 0.0
 
-    def keep_to(self, limits: Limits) -> None:
+    def keep_to(self, limits: RateSettings) -> None:
         """Keep to these limits from now on; what was counted stays."""
         if limits != self.rate_limit.limits:
             self.rate_limit.limits = limits

@@ -11,7 +11,7 @@ from typing import cast
 
 from router.budget.guard import Guard
 from router.policy.accounts.pool import Member, Pool, Strategy
-from router.policy.accounts.rate_limit import Limits, RateLimit
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.budget.guard import explain_used_up
 from router.policy.routing.table import DEMO
@@ -78,7 +78,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
     line = before.line if before else Line()
     line.limit = options.max_concurrent or settings.queue_max_concurrent
     line.most = settings.queue_max_queued
-    line.keep_to(Limits(options.rpm, options.tpm, options.min_interval or 0.0))
+    line.keep_to(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     line.look()
     counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
@@ -105,7 +105,7 @@ def _member(target: Target, settings: Settings, known: Mapping[tuple[str, str], 
     if group is not None or member.group.startswith(_GROUP):
         # A name of the user's is never taken for an organisation's.
         member.group = _GROUP + group if group else ""
-    limits = Limits(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
+    limits = RateSettings(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
     if not limits.any:
         member.rate_limit, member.limited_until = None, 0.0
     else:

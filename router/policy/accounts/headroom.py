@@ -16,7 +16,7 @@ _LIMITS = 32
 FULL = 1.0
 
 
-class Reading(NamedTuple):
+class LimitReading(NamedTuple):
     """A limit as an answer last gave it."""
 
     limit: Limit
@@ -30,7 +30,7 @@ class Headroom:
     __slots__ = ("_families", "_headers", "_headers_at", "_holds_until", "_readings", "common", "until")
 
     def __init__(self) -> None:
-        self._readings: dict[str, Reading] = {}
+        self._readings: dict[str, LimitReading] = {}
         self._headers: Mapping[bytes, bytes] | None = None
         self._headers_at = 0.0
         self._families: dict[str, float] = {}
@@ -52,7 +52,7 @@ class Headroom:
         """Note limits as they were at a moment."""
         for limit in limits:
             if limit.name in self._readings or len(self._readings) < _LIMITS:
-                self._readings[limit.name] = Reading(limit, now + limit.left)
+                self._readings[limit.name] = LimitReading(limit, now + limit.left)
         self._holds_until = self.until = -math.inf
 
     def share(self, now: float, family: str = "") -> float:
@@ -61,7 +61,7 @@ class Headroom:
             self._settle(now)
         return self._families.get(family, self.common) if self._families else self.common
 
-    def readings(self, now: float) -> list[Reading]:
+    def readings(self, now: float) -> list[LimitReading]:
         """The limits that still count, the most used first."""
         self._settle(now)
         return sorted(self._readings.values(), key=lambda reading: -reading.limit.used)

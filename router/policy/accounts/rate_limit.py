@@ -12,7 +12,7 @@ MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateSettings:
     """What the user allows."""
 
     #: Requests a minute, None for no limit.
@@ -76,7 +76,7 @@ class RateLimit:
 
     __slots__ = ("_last", "_requests", "_tokens", "limits")
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: RateSettings):
         self.limits = limits
         self._requests, self._tokens = _Minute(), _Minute()
         self._last = -1e18

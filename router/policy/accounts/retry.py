@@ -67,7 +67,7 @@ _QUOTA = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current 
 # The same account again
 
 
-class Change(enum.Enum):
+class ResendChange(enum.Enum):
     """What is changed before a request goes to the same account again; the first table at the top of this file."""
 
     CONNECTION = "a new connection"
@@ -97,7 +97,7 @@ class SendResult(NamedTuple):
 class Resend(NamedTuple):
     """A row of the first table."""
 
-    change: Change
+    change: ResendChange
     #: The condition, apart from what the body of a 400 says.
     applies: Callable[[SendResult], bool]
     #: What the body of the answer must hold; None where it does not matter.
@@ -126,10 +126,12 @@ def _has_old_key(sent: SendResult) -> bool:
 
 _USAGE, _THINKING = re.compile(rb"stream_options"), foreign_thinking.REFUSED
 RESENDS = (
-    Resend(Change.CONNECTION, _broke_while_idle, None, "stale_connection"),
-    Resend(Change.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),
-    Resend(Change.THINKING, _may_reject_thinking, _THINKING, "upstream_error", "sent again without earlier thinking"),
-    Resend(Change.KEY, _has_old_key, None, "upstream_error"),
+    Resend(ResendChange.CONNECTION, _broke_while_idle, None, "stale_connection"),
+    Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),
+    Resend(
+        ResendChange.THINKING, _may_reject_thinking, _THINKING, "upstream_error", "sent again without earlier thinking"
+    ),
+    Resend(ResendChange.KEY, _has_old_key, None, "upstream_error"),
 )
 
 

@@ -18,8 +18,11 @@ WHY = "fallback"
 
 
 def build_chain(route: Route, table: Table) -> list[Route]:
-    """The routes to try after this one, in order, without those whose backend is not there, and without those that would
-    send the caller's own credential to another host than the one it is for."""
+    """The routes to try after this one, in order.
+
+    Without those whose backend is not there, and those that would send the caller's own credential to another host than
+    the one it is for.
+    """
     if route.model is None:
         return []
     hops = [found for text in _find_names(route, table) if (found := _resolve_hop(text, route, table)) is not None]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.policy.accounts import session_affinity
 from router.policy.accounts.pool import COOL_LIMIT, HOURLY_SECONDS, SHAKY_LIMIT, Member, Pool, Want, cooling_seconds
-from router.policy.accounts.rate_limit import Limits, RateLimit
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.wire.headers.rate_limits import Limit
 from router.wire.headers.times import LONGEST, UNREADABLE
 
@@ -23,7 +23,7 @@ def members(number=3):
 def herd():
     """Four accounts, the first with limits of the user's own."""
     found = members(4)
-    found[0].rate_limit = RateLimit(Limits(rpm=3, tpm=100))
+    found[0].rate_limit = RateLimit(RateSettings(rpm=3, tpm=100))
     return found
 
 
@@ -195,7 +195,7 @@ def test_of_shaky_ones_the_steadiest():
 def test_limits_of_the_users_own():
     """An account at its own limit is passed over, also by a session that is bound to it, and is back in a minute."""
     pool = Pool(members(2))
-    pool.members[0].rate_limit = RateLimit(Limits(rpm=2))
+    pool.members[0].rate_limit = RateLimit(RateSettings(rpm=2))
     pool = Pool(pool.members, "fill-first")
     for now in (0.0, 1.0):
         choice = pool.choose(now, Want("s"))

@@ -5,12 +5,12 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.accounts.rate_limit import Limits, RateLimit
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 
 def test_interval():
     """Between two requests lies the least time that was set."""
-    rate = RateLimit(Limits(interval=2.0))
+    rate = RateLimit(RateSettings(interval=2.0))
     assert rate.wait(10, 0).until == 10
     rate.count_request(10, 0)
     assert rate.wait(11, 0) == (12.0, "min_interval")
@@ -19,7 +19,7 @@ def test_interval():
 
 def test_rpm():
     """The request beyond the limit waits until the first of the last minute does not count any more."""
-    rate = RateLimit(Limits(rpm=2))
+    rate = RateLimit(RateSettings(rpm=2))
     rate.count_request(0, 0)
     rate.count_request(30, 0)
     assert rate.wait(31, 0) == (61.0, "rpm")
@@ -29,7 +29,7 @@ def test_rpm():
 
 def test_tpm():
     """Tokens are counted by estimate at the beginning, and put right at the end."""
-    rate = RateLimit(Limits(tpm=100))
+    rate = RateLimit(RateSettings(tpm=100))
     rate.count_request(0, 60)
     assert rate.wait(1, 50).limit == "tpm"
     rate.correct_tokens(1, -30)
@@ -39,7 +39,7 @@ def test_tpm():
 
 def test_more_than_the_limit_by_itself():
     """A request of more tokens than a minute has goes into an empty minute; it is not refused for ever."""
-    rate = RateLimit(Limits(tpm=100))
+    rate = RateLimit(RateSettings(tpm=100))
     assert rate.wait(0, 500).until == 0
     rate.count_request(0, 500)
     assert rate.wait(1, 1).until == 61
@@ -48,7 +48,7 @@ def test_more_than_the_limit_by_itself():
 
 def test_no_limit():
     """Without limits nothing waits and nothing is counted."""
-    rate = RateLimit(Limits())
+    rate = RateLimit(RateSettings())
     rate.count_request(0, 10)
     assert rate.wait(0, 10**9).until == 0
     assert rate.used(0) == {}
@@ -62,7 +62,7 @@ def test_no_limit():
 )
 def test_no_minute_over_the_limit(arrivals, rpm, tpm, interval):
     """Whoever waits as told: in no 60 seconds more than the limits (a single large request aside), none in vain."""
-    rate, now = RateLimit(Limits(rpm, tpm, interval)), 1000.0
+    rate, now = RateLimit(RateSettings(rpm, tpm, interval)), 1000.0
     sent: list[tuple[float, int]] = []
     for wait, tokens in arrivals:
         now += wait

@@ -12,8 +12,8 @@ from router.policy.accounts.retry import (
     REPEATS,
     RESENDS,
     STOP,
-    Change,
     Fault,
+    ResendChange,
     RetryState,
     SendResult,
     choose_resend,
@@ -52,19 +52,19 @@ BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature`
 @pytest.mark.parametrize(
     ("sent", "body", "change"),
     [
-        (SendResult(reused=True), b"", Change.CONNECTION),
+        (SendResult(reused=True), b"", ResendChange.CONNECTION),
         (SendResult(reused=True, answered=True), b"", None),
         (SendResult(), b"", None),
         (SendResult(500, answered=True, reused=True), b"", None),
-        (SendResult(400, answered=True, probed=True), BODY_OF_400, Change.PROBE),
+        (SendResult(400, answered=True, probed=True), BODY_OF_400, ResendChange.PROBE),
         (SendResult(400, answered=True), BODY_OF_400, None),
         (SendResult(400, answered=True, probed=True), b"other words", None),
         (SendResult(422, answered=True, probed=True), BODY_OF_400, None),
-        (SendResult(400, answered=True, thinking=True), BAD_SIGNATURE, Change.THINKING),
+        (SendResult(400, answered=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
         (SendResult(400, answered=True, thinking=True), BODY_OF_400, None),
-        (SendResult(400, answered=True, probed=True, thinking=True), BAD_SIGNATURE, Change.THINKING),
+        (SendResult(400, answered=True, probed=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
         (SendResult(400, answered=True), BAD_SIGNATURE, None),
-        (SendResult(401, answered=True, fetched_key=True), b"", Change.KEY),
+        (SendResult(401, answered=True, fetched_key=True), b"", ResendChange.KEY),
         (SendResult(401, answered=True), b"", None),
         (SendResult(403, answered=True, fetched_key=True), b"", None),
     ],
@@ -90,18 +90,18 @@ def test_bodies_are_read_only_where_they_decide():
 def test_what_is_noted_of_a_change():
     """The class of error of the failed try, and the words of `why`."""
     assert {row.change: (row.error, row.note) for row in RESENDS} == {
-        Change.CONNECTION: ("stale_connection", ""),
-        Change.PROBE: ("upstream_error", "sent again without stream_options"),
-        Change.THINKING: ("upstream_error", "sent again without earlier thinking"),
-        Change.KEY: ("upstream_error", ""),
+        ResendChange.CONNECTION: ("stale_connection", ""),
+        ResendChange.PROBE: ("upstream_error", "sent again without stream_options"),
+        ResendChange.THINKING: ("upstream_error", "sent again without earlier thinking"),
+        ResendChange.KEY: ("upstream_error", ""),
     }
 
 
 MADE_FALSE = {
-    Change.CONNECTION: "reused",
-    Change.PROBE: "probed",
-    Change.THINKING: "thinking",
-    Change.KEY: "fetched_key",
+    ResendChange.CONNECTION: "reused",
+    ResendChange.PROBE: "probed",
+    ResendChange.THINKING: "thinking",
+    ResendChange.KEY: "fetched_key",
 }
 
 
