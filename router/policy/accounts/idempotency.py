@@ -1,4 +1,4 @@
-"""Whether a request may be sent a second time, told from its path and body: the columns of `retry`'s tables."""
+"""Whether a request may be sent a second time, judged by its path and body: the columns of `retry`'s tables."""
 
 from typing import TYPE_CHECKING, cast
 

@@ -155,7 +155,7 @@ class Pool:
         self._spent = spent
         #: Accounts have budgets of their own.
         self.budgeted = spent is not None
-        #: Accounts have limits that no answer tells of: the user's own.
+        #: Accounts have limits that stand in no answer: the user's own.
         self._limited = spent is not None or any(member.rate_limit is not None for member in self.members)
         #: Accounts were parked for a family of models alone.
         self._split = any(member.parked_families for member in self.members)
@@ -206,7 +206,7 @@ class Pool:
         )
 
     def share(self, member: Member, now: float, family: str = "") -> float:
-        """What an account has left, 0 to 1, over every limit known: those its answers told of, and the user's own."""
+        """What an account has left, 0 to 1, over every limit known: those in its answers, and the user's own."""
         share = member.headroom.share(now, family)
         if self._limited:
             if member.rate_limit is not None:

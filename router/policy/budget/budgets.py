@@ -122,7 +122,7 @@ class BudgetView(NamedTuple):
 class BudgetState:
     """What one process has outstanding of one budget in one term.
 
-    While a synchronization is under way (`begin` to `receive`) no more is used than what it was told to keep.
+    While a synchronization is under way (`begin` to `receive`) no more is used than what it keeps without asking.
     """
 
     __slots__ = ("_ceiling", "budget", "known", "reserved", "settled", "term", "view")

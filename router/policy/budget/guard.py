@@ -184,7 +184,7 @@ def format_moment(moment: float, now: float) -> str:
 
 
 def explain_refusal(halt: Halt, now: float) -> str:
-    """What a caller is told."""
+    """The message to a caller whose traffic is halted."""
     return (
         f"fairlead's guard has halted this traffic until {format_moment(halt.until, now)}: {halt.reason}. "
         f"Request {halt.request} tripped it. Lift the halt:   fairlead resume"
@@ -192,7 +192,7 @@ def explain_refusal(halt: Halt, now: float) -> str:
 
 
 def explain_unpriced(model: str, backend: str) -> str:
-    """What a caller of a model without a price is told."""
+    """The message to a caller of a model without a price."""
     return (
         f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
         f"dollars. Set one:   fairlead config set 'prices.{model}.input' 1.5   (and .output)"
@@ -200,7 +200,7 @@ def explain_unpriced(model: str, backend: str) -> str:
 
 
 def explain_uncounted(path: str) -> str:
-    """What a caller of a path is told whose costs no answer tells of."""
+    """The message to a caller of a path whose answers do not say what was used."""
     return (
         f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
         "Let such calls pass:   fairlead config set guard.unpriced allow"

@@ -1,4 +1,4 @@
-"""Whether a request may be sent a second time, told from its path and body."""
+"""Whether a request may be sent a second time, judged by its path and body."""
 
 import json
 

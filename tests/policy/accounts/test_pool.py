@@ -66,7 +66,7 @@ def test_equal_accounts_share_the_load():
 
 
 def test_a_session_keeps_its_account_for_1000_turns():
-    """Whatever the others have left, until its account is drained; the move tells what was given up."""
+    """Whatever the others have left, until its account is drained; the move shows what was given up."""
     pool = Pool(members())
     first = pool.choose(0.0, Want("s")).member
     for turn in range(1, 1000):
@@ -88,11 +88,11 @@ def test_bindings_are_bounded():
     pool = Pool(members())
     for number in range(2500):
         pool.choose(float(number), Want(f"s{number}"))
-        pool.choose(float(number), Want("kept"))
+        pool.choose(float(number), Want("steady"))
     assert len(pool.affinity) == session_affinity.LIMIT
-    assert pool.affinity.get("kept", 2500.0).turns == 2500
+    assert pool.affinity.get("steady", 2500.0).turns == 2500
     assert pool.affinity.get("s10", 2500.0) is None
-    assert pool.affinity.get("kept", 2499.0 + session_affinity.IDLE_SECONDS + 1) is None
+    assert pool.affinity.get("steady", 2499.0 + session_affinity.IDLE_SECONDS + 1) is None
 
 
 def test_a_family_is_parked_alone():
@@ -163,7 +163,7 @@ def test_one_that_cools_down_is_tried_when_there_is_no_other():
 
 
 def test_shaky_ones_wait_behind_steady_ones():
-    """What failed a moment ago is chosen when there is nobody else."""
+    """What failed a moment ago is chosen when there is no other."""
     pool = Pool(members(2))
     pool.mark_failed(pool.members[0], 0.0, 0.0)
     assert pool.choose(0.5).member is pool.members[1]
@@ -229,7 +229,7 @@ def test_barred_accounts():
 
 
 def test_pinned_grouped_and_unusable_accounts():
-    """An id pins its account; what is sealed stays in its group; without a key nobody is chosen."""
+    """An id pins its account; what is sealed stays in its group; without a key no account is chosen."""
     pool = Pool(members())
     pool.members[1].group = pool.members[2].group = "org"
     assert pool.choose(0.0, Want(only="a2")).member.alias == "a2"

@@ -61,7 +61,7 @@ def test_no_limit():
     st.sampled_from([0.0, 0.5, 7.0]),
 )
 def test_no_minute_over_the_limit(arrivals, rpm, tpm, interval):
-    """Whoever waits as told: in no 60 seconds more than the limits (a single large request aside), none in vain."""
+    """Requests that wait as long as `wait` says: in no 60 seconds more than the limits (a single large request aside), none in vain."""
     rate, now = RateLimit(RateSettings(rpm, tpm, interval)), 1000.0
     sent: list[tuple[float, int]] = []
     for wait, tokens in arrivals:

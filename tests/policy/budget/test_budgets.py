@@ -74,7 +74,7 @@ def test_keys_do_not_hang_on_the_limit():
 
 @given(*[st.integers(0, 10**6)] * 5, st.integers(1, 9))
 def test_shares_never_add_up_to_more(limit, spent, others, keep, needed, processes):
-    """What is handed out is no more than what is left, and never less than what is kept."""
+    """What is handed out is no more than what is left, and never less than what a process keeps."""
     held = compute_share(limit=limit, spent=spent, others=others, keep=keep, needed=needed, processes=processes)
     assert held >= keep
     assert held == keep or spent + others + held <= limit

@@ -114,7 +114,7 @@ def test_the_table_of_states(halts, warnings, share, state):
 
 
 def test_why_a_budget_trips():
-    """What is spent and what is reserved are told apart, with the budget's own name."""
+    """What is spent and what is reserved are named apart, with the budget's own name."""
     found = state(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
     used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
     assert guard.explain_used_up(found) == used

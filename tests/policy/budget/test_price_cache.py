@@ -7,7 +7,7 @@ MODEL = ("https://x", "m")
 
 
 def test_asked_for_once():
-    """Until they are heard of, each who needs them asks; then nobody does for the hour."""
+    """Until rates are received, each request for them asks; then none does for the hour."""
     prices = PriceCache()
     assert prices.ask(MODEL, NOW)
     assert prices.ask(MODEL, NOW)

@@ -1,4 +1,4 @@
-"""Several processes with one budget, at random: overspend is bounded, nothing is lost, nobody starves."""
+"""Several processes with one budget, at random: overspend is bounded, nothing is lost, no process starves."""
 
 import os
 import random
@@ -45,7 +45,7 @@ class File:
 
 
 class Process:
-    """One process: admits what its reservations lets, and tells the file in two steps, as a slow disk would."""
+    """One process: admits what its reservations allow, and writes the file in two steps, as a slow disk would."""
 
     def __init__(self, name, file):
         self.name, self.file, self.reservations = name, file, Reservations()
@@ -181,7 +181,7 @@ def test_overspend_is_bounded():
         assert history.file.spent == used - history.lost
 
 
-def test_nobody_starves():
+def test_no_process_starves():
     """While less is spent than the budget, each process has room again after some rounds, whatever was; a
     request waits for 200 of them."""
     for seed in range(HISTORIES):
@@ -200,7 +200,7 @@ def test_nobody_starves():
                     other.round()
 
 
-def test_a_process_alone_needs_nobody():
+def test_a_process_alone_needs_no_other():
     """With one process, room is asked for a few times only, and ends at the budget."""
     file = File()
     one = Process("a", file)
@@ -238,7 +238,7 @@ def test_estimates_follow_what_requests_use():
 
 
 def test_a_reservation_counts_where_it_was_made():
-    """A request that ends after midnight counts for the day it was let go in, and that day is kept until then."""
+    """A request that ends after midnight counts for the day it was let go in, whose spend is counted until then."""
     reservations = Reservations()
     wanted = reservations.estimate([BUDGET], TokenCounts(input=10), None, MODEL, NOW)
     [before] = wanted.amounts

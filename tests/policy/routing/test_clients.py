@@ -1,4 +1,4 @@
-"""Tools are told by headers of their own, never by User-Agent alone (clients.md 1)."""
+"""Tools are identified by headers of their own, never by User-Agent alone."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def test_a_name_is_read(model, wanted):
     ],
 )
 def test_a_variant_is_no_model_of_the_family(model):
-    """Whoever asks for a family wants its plain model."""
+    """A family stands for its plain model."""
     assert parse_version(model) is None
 
 

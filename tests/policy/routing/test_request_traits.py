@@ -14,7 +14,7 @@ class Watched(dict):
 
 
 class Unreadable:
-    """A body nobody may look into."""
+    """A body that must not be looked into."""
 
     def raw(self, name):
         raise AssertionError(name)
@@ -23,7 +23,7 @@ class Unreadable:
 
 
 def test_nothing_is_read_before_it_is_asked():
-    """Making traits costs nothing; the second answer is the first one kept."""
+    """Making traits costs nothing; each is worked out once."""
     fields = Watched({b"originator": b"codex", b"session-id": b"1"})
     traits = RequestTraits(fields, "chat", 360, Unreadable())
     assert (fields.reads, traits.tokens) == (0, 100)

@@ -1,4 +1,4 @@
-"""Which backend serves a request, step by step (product.md 6)."""
+"""Which backend serves a request, step by step."""
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +52,7 @@ def test_each_step_decides(model, protocol, wanted):
 
 @given(st.lists(st.sampled_from([*STEPS, ("opus", "messages", ()), ("gpt-5", None, ())]), max_size=40), st.booleans())
 def test_a_route_that_is_known_is_the_same(asked, generates):
-    """What was decided before changes no later decision, whoever asked for it."""
+    """What was decided before changes no later decision, whatever request it was for."""
     known = table(model="gpt-5") if generates else table()
     for model, protocol, _ in asked:
         for facts in (

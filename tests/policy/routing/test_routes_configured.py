@@ -164,6 +164,6 @@ def test_a_name_that_stands_for_nothing():
 
 @pytest.mark.parametrize("model", ["[1m]", ":", "::", ":x", "x:", "[1m]:[1m]", "\u2028", "a" * 256, " ", "*", "opus:"])
 def test_weird_names(model):
-    """They are names like others: known to nobody, and nobody's fault."""
+    """They are names like others: no backend lists them, and they break nothing."""
     with pytest.raises((UnknownModel, BadRequest)):
         decide(RoutingFacts("messages", model, stream=False, generates=True), full_table(routes=[LONG, RENAME, SMALL]))

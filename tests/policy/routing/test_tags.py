@@ -24,7 +24,7 @@ def test_without_a_tag():
 
 @given(st.binary(min_size=1, max_size=200))
 def test_whatever_comes_is_a_tag_or_refused(value):
-    """What is refused is told in short, without control characters."""
+    """The error quotes the beginning of a refused tag, without control characters."""
     if set(value) <= ALPHABET and value[:1].isalnum() and len(value) <= 64:
         assert read_tag({HEADER: value}) == value.decode()
         return

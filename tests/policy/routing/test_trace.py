@@ -1,4 +1,4 @@
-"""What a decision looked at is told step by step, in order, with its reasons."""
+"""The trace of a decision lists what it looked at, step by step, in order, with the reasons."""
 
 import pytest
 
