@@ -61,7 +61,8 @@ def test_no_limit():
     st.sampled_from([0.0, 0.5, 7.0]),
 )
 def test_no_minute_over_the_limit(arrivals, rpm, tpm, interval):
-    """Requests that wait as long as `wait` says: in no 60 seconds more than the limits (a single large request aside), none in vain."""
+    """Of requests that wait as long as `wait` says no 60 seconds have more than the limits (a single large request
+    aside), and none waits in vain."""
     rate, now = RateLimit(RateSettings(rpm, tpm, interval)), 1000.0
     sent: list[tuple[float, int]] = []
     for wait, tokens in arrivals:
