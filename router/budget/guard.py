@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import trio
 
-from router.budget.sync import Rounds
+from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, Purse, Rates
+from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.guard import Halt, Rules
-from router.policy.budget.price_cache import Pricelist
-from router.policy.budget.reservations import Model, Tally, Wanted, by_size
+from router.policy.budget.price_cache import PriceCache
+from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
-from router.store.shared.budgets import Round, Seen, sold_of
+from router.store.shared.budgets import SharedState, SyncMessage, count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
@@ -68,12 +68,12 @@ class Guard:
     ):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
-        self._rounds = Rounds(self, ledger, price, clock=clock)
+        self._sync = BudgetSync(self, ledger, price, clock=clock)
         self._say = say
         self._clock = clock
-        self._tally = Tally()
-        self._prices = Pricelist()
-        self._waiting: dict[int, Wanted] = {}
+        self._reservations = Reservations()
+        self._prices = PriceCache()
+        self._waiting: dict[int, Estimate] = {}
         self._finished: list[tuple[Sequence[str], Entry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
@@ -86,12 +86,12 @@ class Guard:
 
     def take(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
-        before, self.rules = self.rules, policy.rules_of(settings)
+        before, self.rules = self.rules, policy.read_rules(settings)
         self._prices.forget()
         if before != self.rules:
             # What was held of other limits says nothing: it is asked for anew.
-            self._tally.withdraw()
-            self._rounds.wake()
+            self._reservations.withdraw()
+            self._sync.wake()
 
     # On the request path
 
@@ -100,9 +100,9 @@ class Guard:
 
         Raises Halted.
         """
-        self._tally.release(demand.request)
-        await (self._rounds.over() if self._halting else self.current())
-        scopes = policy.scopes_of(demand.backend, demand.account, demand.tag)
+        self._reservations.release(demand.request)
+        await (self._sync.over() if self._halting else self.current())
+        scopes = policy.list_scopes(demand.backend, demand.account, demand.tag)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets:
@@ -110,35 +110,35 @@ class Guard:
         rates = await self._priced(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if demand.generates:
             await self._reserve(demand, scopes, budgets, rates, wait)
-            self._rounds.wake()
+            self._sync.wake()
 
     def finished(self, entry: Entry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
         rules = self.rules
         if rules is None:
             return
-        sold = sold_of(entry)
-        books = self._tally.settle(entry.id, sold)
-        if books is None and entry.attempts:
-            budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account, entry.tag))
+        counts = count_tokens(entry)
+        keys = self._reservations.settle(entry.id, counts)
+        if keys is None and entry.attempts:
+            budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
             rates = self._prices.rates((entry.root, entry.served or entry.model))
-            books = self._tally.count(budgets, sold, rates, self._clock())
-        elif books is not None:
+            keys = self._reservations.count(budgets, counts, rates, self._clock())
+        elif keys is not None:
             self._ended.set()
             self._ended = trio.Event()
-        if books and len(self._finished) < _PENDING:
-            self._finished.append((books, entry))
-            self._rounds.wake()
+        if keys and len(self._finished) < _PENDING:
+            self._finished.append((keys, entry))
+            self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """A request was billed to a class, '' when nobody said so."""
         if billing and billing.lower() not in rules.billing:
-            self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
+            self._trip(rules, ALL, policy.explain_billing(billing, backend, account, rules.billing), request)
 
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _refusal(policy.refusal(halt, self._clock()), "halted")
+            refusal = _refusal(policy.explain_refusal(halt, self._clock()), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
@@ -146,15 +146,15 @@ class Guard:
         """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and spends(demand.path, demand.method):
-            raise _refusal(policy.uncounted(demand.path), "unpriced")
+            raise _refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
         model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
-            await self._rounds.over()
+            await self._sync.over()
         rates = self._prices.rates(model)
         if rates is None and refuses:
-            raise _refusal(policy.unpriced(demand.model, demand.backend), "unpriced")
+            raise _refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
         return rates
 
     async def _reserve(
@@ -166,56 +166,56 @@ class Guard:
         wait: Callable[[float], None],
     ) -> None:
         """Wait until there is room for a request, or until it is known that there is none."""
-        size = by_size(demand.size, bytes_per_token=BYTES_PER_TOKEN)
+        size = estimate_tokens(demand.size, bytes_per_token=BYTES_PER_TOKEN)
         model: Model = (demand.root, demand.model)
         patience = trio.current_time() + SETTLE_SECONDS
         while (rules := self.rules) is not None:
-            wanted = self._tally.wanted(budgets, size, rates, model, self._clock())
-            short = self._tally.short(wanted)
-            if short and (rules.halts or not all(self._tally.purses[book].known for book in short)):
-                await self._shared(wanted)
+            estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
+            short = self._reservations.find_full(estimate)
+            if short and (rules.halts or not all(self._reservations.states[key].known for key in short)):
+                await self._shared(estimate)
                 self._check(scopes)
-                short = self._tally.short(wanted)
+                short = self._reservations.find_full(estimate)
             if not short:
                 break
-            purse = self._tally.purses[short[0]]
-            if purse.may_open and trio.current_time() < patience:
+            state = self._reservations.states[short[0]]
+            if state.may_open and trio.current_time() < patience:
                 wait(2 * SETTLE_SECONDS)
                 await self._settled()
                 continue
-            reason = policy.tripped(purse, self._clock())
-            self._trip(rules, purse.budget.scope, reason, demand.request, short[0])
+            reason = policy.explain_trip(state, self._clock())
+            self._trip(rules, state.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
-            await self._rounds.over()
+            await self._sync.over()
             self._check(scopes)
         else:
             return
-        self._tally.reserve(demand.request, wanted)
+        self._reservations.reserve(demand.request, estimate)
 
-    async def _shared(self, wanted: Wanted) -> None:
+    async def _shared(self, estimate: Estimate) -> None:
         """Ask for a share that this request fits in."""
-        self._waiting[id(wanted)] = wanted
+        self._waiting[id(estimate)] = estimate
         try:
-            await self._rounds.over()
+            await self._sync.over()
         finally:
-            del self._waiting[id(wanted)]
+            del self._waiting[id(estimate)]
 
     async def _settled(self) -> None:
         """Wait until a request has ended here, or may have elsewhere."""
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
 
-    def _trip(self, rules: Rules, scope: str, reason: str, request: str, book: str = "") -> None:
+    def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
-        halt = Halt(scope, now, now + rules.cooldown, reason, request, book)
+        halt = Halt(scope, now, now + rules.cooldown, reason, request, key)
         held = self._halting if rules.halts else self._warnings
-        known = held.get(scope) or policy.held_up(self.halts, (scope,), now)
+        known = held.get(scope) or policy.find_halt(self.halts, (scope,), now)
         if known is not None and known.holds(now):
             return
         held[scope] = halt
-        self._rounds.wake()
-        words = f"halted until {policy.clock(halt.until, now)}" if rules.halts else "warning"
+        self._sync.wake()
+        words = f"halted until {policy.format_moment(halt.until, now)}" if rules.halts else "warning"
         self._notice(rules, f"{words}: {reason}")
 
     def _notice(self, rules: Rules, text: str) -> None:
@@ -229,16 +229,16 @@ class Guard:
         """The halt that a request of these scopes meets, as far as this process has heard."""
         if self.rules is None or not self.rules.halts:
             return None
-        return policy.held_up(self.halts, scopes, self._clock())
+        return policy.find_halt(self.halts, scopes, self._clock())
 
-    def purses(self, scope: str) -> Sequence[Purse]:
+    def budget_states(self, scope: str) -> Sequence[BudgetState]:
         """The budgets of a scope, as far as any was asked for."""
-        return self._tally.of(scope)
+        return self._reservations.of_scope(scope)
 
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
         if self.rules is not None:
-            await self._rounds.current()
+            await self._sync.current()
 
     def status(self) -> dict[str, object]:
         """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
@@ -246,28 +246,28 @@ class Guard:
         renews."""
         rules = self.rules
         if rules is None:
-            return {"state": "off", **policy.halt_fields(None), "halts": [], "budgets": []}
+            return {"state": "off", **policy.describe_halt(None), "halts": [], "budgets": []}
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
-        purses = self._tally.purses
-        state = policy.state_of(halts, shown, (purse.share for purse in purses.values()), now)
+        states = self._reservations.states
+        overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
         return {
-            "state": state,
-            **policy.halt_fields(shown[0] if shown else None),
-            "halts": [policy.halt_fields(halt) for halt in halts],
-            "budgets": policy.budget_lines(purses),
+            "state": overall,
+            **policy.describe_halt(shown[0] if shown else None),
+            "halts": [policy.describe_halt(halt) for halt in halts],
+            "budgets": policy.describe_budgets(states),
         }
 
     async def resume(self) -> list[dict[str, object]]:
         """End all halts; gives those that held. A budget that was used up counts from here."""
-        await self._rounds.over()
+        await self._sync.over()
         now = self._clock()
         held = [halt for halt in self.halts if halt.holds(now)]
         self._lift = True
         self._warnings.clear()
-        await self._rounds.over()
-        return [policy.halt_fields(halt) for halt in held]
+        await self._sync.over()
+        return [policy.describe_halt(halt) for halt in held]
 
     # Its part in the rounds
 
@@ -275,7 +275,7 @@ class Guard:
         """Take part in rounds until cancelled."""
         try:
             async with trio.open_nursery() as self._nursery:
-                await self._rounds.run()
+                await self._sync.run()
         finally:
             self._nursery = None
 
@@ -285,55 +285,55 @@ class Guard:
         return self.rules is not None
 
     @property
-    def restless(self) -> bool:
+    def has_news(self) -> bool:
         """True when there is something to tell the others, not only to hear of them."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
-        return bool(news) or self._tally.restless
+        return bool(news) or self._reservations.has_news
 
     @property
     def busy(self) -> bool:
         """True while requests hold reservations."""
-        return self._tally.running > 0
+        return self._reservations.running > 0
 
     @property
     def holds(self) -> bool:
         """True when shares of budgets are held that no request needs."""
-        return self._tally.idle
+        return self._reservations.idle
 
-    def tell(self, turn: int, *, give_back: bool) -> Round:
+    def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
         """What the others are to hear."""
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
-        claims = self._tally.begin(turn, budgets, self._waiting.values(), give_back=give_back, now=now)
+        claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
         self._handed = tuple(self._halting.values())
-        found = Round(turn, claims, self._finished, self._handed, self._prices.asked(), self._lift)
+        found = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
         self._finished, self._lift = [], False
         return found
 
-    def hear(self, seen: Seen, turn: int) -> None:
+    def receive(self, seen: SharedState, sequence: int) -> None:
         """What stands in the file."""
         self.halts = seen.halts
-        if seen.turn >= turn:
+        if seen.sequence >= sequence:
             for halt in self._handed:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
-        self._prices.hear(seen.rates, self._clock())
-        self._tally.heard(seen.turn, seen.books, turn)
+        self._prices.receive(seen.rates, self._clock())
+        self._reservations.receive(seen.sequence, seen.budgets, sequence)
         self._look_near()
 
     def _look_near(self) -> None:
         """Say once of each budget that it is nearly used up."""
-        for book, purse in self._tally.purses.items():
-            if purse.share >= policy.WARN_SHARE and book not in self._near and self.rules is not None:
-                self._near.add(book)
-                self._notice(self.rules, policy.nearly_used(purse))
-        self._near &= self._tally.purses.keys()
+        for key, state in self._reservations.states.items():
+            if state.spent_share >= policy.WARN_SHARE and key not in self._near and self.rules is not None:
+                self._near.add(key)
+                self._notice(self.rules, policy.explain_nearly_used(state))
+        self._near &= self._reservations.states.keys()
 
-    def go_on_alone(self) -> None:
+    def use_local_state(self) -> None:
         """history.db cannot be used: halts and spend are this process's own."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
-        self._tally.alone(lift=self._lift)
+        self._reservations.use_local_state(lift=self._lift)
         if self._lift:
             self.halts, self._lift = (), False
 

@@ -14,7 +14,7 @@ import trio
 
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
-from router.store.shared.budgets import Round, Seen, Spending
+from router.store.shared.budgets import SharedBudgets, SharedState, SyncMessage
 
 ROUND_SECONDS = 0.4
 #: No decision is made on what was seen longer ago.
@@ -25,46 +25,51 @@ _AGAIN_SECONDS = 0.1
 _BEAT_SECONDS = 20.0
 
 
-class Party(Protocol):
-    """Who takes part. active: False while there is nothing to guard. restless: there is something to tell. busy:
+class SyncParticipant(Protocol):
+    """Who takes part. active: False while there is nothing to guard. has_news: there is something to tell. busy:
     something may change soon. holds: it keeps what it has no request for."""
 
     @property
     def active(self) -> bool: ...
     @property
-    def restless(self) -> bool: ...
+    def has_news(self) -> bool: ...
     @property
     def busy(self) -> bool: ...
     @property
     def holds(self) -> bool: ...
 
-    def tell(self, turn: int, *, give_back: bool) -> Round:
+    def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
         """What the others are to hear."""
         ...
 
-    def hear(self, seen: Seen, turn: int) -> None:
-        """What stands in the file. turn: of the last round that was begun."""
+    def receive(self, seen: SharedState, sequence: int) -> None:
+        """What stands in the file. sequence: of the last round that was begun."""
         ...
 
-    def go_on_alone(self) -> None:
+    def use_local_state(self) -> None:
         """Nothing could be shared."""
         ...
 
 
-class Rounds:
+class BudgetSync:
     """The rounds of one process. price: what a request cost, for the ledger's thread."""
 
     def __init__(
-        self, party: Party, ledger: Ledger, price: Callable[[Entry], Priced], *, clock: Callable[[], float] = time.time
+        self,
+        participant: SyncParticipant,
+        ledger: Ledger,
+        price: Callable[[Entry], Priced],
+        *,
+        clock: Callable[[], float] = time.time,
     ):
-        self._party = party
-        self._spending = Spending(ledger, price, self._told, clock=clock)
-        self._turn = self._heard_turn = 0
-        self._heard_at = self._wrote_at = self._alone_since = -1e9
+        self._participant = participant
+        self._shared = SharedBudgets(ledger, price, self._receive_in_thread, clock=clock)
+        self._sequence = self._received_sequence = 0
+        self._received_at = self._wrote_at = self._alone_since = -1e9
         self._token: trio.lowlevel.TrioToken | None = None
         self._fresh = False
         # wake: something happened. hurry: somebody waits for the round whose end is `next`.
-        self._wake, self._hurry, self._next, self._heard = trio.Event(), trio.Event(), trio.Event(), trio.Event()
+        self._wake, self._hurry, self._next, self._received = trio.Event(), trio.Event(), trio.Event(), trio.Event()
 
     def wake(self) -> None:
         """Something happened: have a round soon."""
@@ -72,13 +77,13 @@ class Rounds:
 
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
-        if trio.current_time() - self._heard_at > LOOK_SECONDS:
+        if trio.current_time() - self._received_at > LOOK_SECONDS:
             await self.over()
 
     async def over(self) -> None:
         """Wait for the end of a round that begins from here on."""
         if trio.current_time() - self._alone_since < ALONE_SECONDS:
-            self._party.go_on_alone()
+            self._participant.use_local_state()
             return
         ended = self._next
         self._wake.set()
@@ -91,14 +96,14 @@ class Rounds:
         try:
             while True:
                 await self._wake.wait()
-                if not self._party.active and not self._hurry.is_set():
+                if not self._participant.active and not self._hurry.is_set():
                     self._wake = trio.Event()
                 else:
                     await self._while_busy()
         finally:
-            if self._turn:
-                self._hand_in(give_back=True)
-            self._spending.leave()
+            if self._sequence:
+                self._publish(give_back=True)
+            self._shared.withdraw()
 
     async def _while_busy(self) -> None:
         """Rounds for as long as something happens; at their end nothing is held, so that others may have it."""
@@ -108,51 +113,51 @@ class Rounds:
             await self._round(give_back=False)
             with trio.move_on_after(ROUND_SECONDS):
                 await self._hurry.wait()
-            busy = self._wake.is_set() or self._party.busy
-        if self._party.holds:
+            busy = self._wake.is_set() or self._participant.busy
+        if self._participant.holds:
             await self._round(give_back=True)
 
     async def _round(self, *, give_back: bool) -> None:
-        spending = self._spending
+        shared = self._shared
         ended, self._next = self._next, trio.Event()
         self._hurry = trio.Event()
         self._fresh = False
-        if spending.problem is None:
-            if give_back or self._party.restless or trio.current_time() - self._wrote_at > _BEAT_SECONDS:
-                self._hand_in(give_back=give_back)
+        if shared.problem is None:
+            if give_back or self._participant.has_news or trio.current_time() - self._wrote_at > _BEAT_SECONDS:
+                self._publish(give_back=give_back)
             else:
-                spending.look()
+                shared.look()
         patience = trio.current_time() + PATIENCE
-        while not self._is_told and spending.problem is None and trio.current_time() < patience:
-            self._heard = trio.Event()
+        while not self._is_received and shared.problem is None and trio.current_time() < patience:
+            self._received = trio.Event()
             # Nobody tells of a file that turns out not to be usable.
             with trio.move_on_after(_AGAIN_SECONDS):
-                await self._heard.wait()
-        if not self._is_told:
+                await self._received.wait()
+        if not self._is_received:
             self._alone_since = trio.current_time()
-            self._party.go_on_alone()
+            self._participant.use_local_state()
         ended.set()
 
     @property
-    def _is_told(self) -> bool:
+    def _is_received(self) -> bool:
         """True once the round that is under way was read back."""
-        return self._fresh and self._heard_turn >= self._turn
+        return self._fresh and self._received_sequence >= self._sequence
 
-    def _hand_in(self, *, give_back: bool) -> None:
-        self._turn += 1
+    def _publish(self, *, give_back: bool) -> None:
+        self._sequence += 1
         self._wrote_at = trio.current_time()
-        self._spending.hand_in(self._party.tell(self._turn, give_back=give_back))
+        self._shared.write(self._participant.publish(self._sequence, give_back=give_back))
 
-    def _told(self, seen: Seen) -> None:
+    def _receive_in_thread(self, seen: SharedState) -> None:
         """In the ledger's thread."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._hear, seen)
+                self._token.run_sync_soon(self._receive, seen)
 
-    def _hear(self, seen: Seen) -> None:
+    def _receive(self, seen: SharedState) -> None:
         self._fresh = True
-        self._heard_turn = seen.turn
-        self._heard_at = trio.current_time()
+        self._received_sequence = seen.sequence
+        self._received_at = trio.current_time()
         self._alone_since = -1e9
-        self._party.hear(seen, self._turn)
-        self._heard.set()
+        self._participant.receive(seen, self._sequence)
+        self._received.set()

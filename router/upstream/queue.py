@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from router.host.clock import sleepless
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 LOOK_SECONDS = 5.0
 
@@ -49,7 +49,7 @@ class Line:
     def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = sleepless):
         self.limit = limit
         self.most = most
-        self.pace = Pace(Limits())
+        self.rate_limit = RateLimit(RateSettings())
         self.running = 0
         self.clock = clock
         self._waiting: list[_Place] = []
@@ -58,10 +58,10 @@ class Line:
         self._moved = -math.inf
         self._since = 0.0
 
-    def keep_to(self, limits: Limits) -> None:
+    def keep_to(self, limits: RateSettings) -> None:
         """Keep to these limits from now on; what was counted stays."""
-        if limits != self.pace.limits:
-            self.pace.limits = limits
+        if limits != self.rate_limit.limits:
+            self.rate_limit.limits = limits
 
     @property
     def waiting(self) -> int:
@@ -76,7 +76,7 @@ class Line:
         """Take a place at once; False when that is not possible."""
         if self._waiting or self.running >= self.limit:
             return False
-        if self.pace.limits.any and self.pace.wait(now, tokens).until > now:
+        if self.rate_limit.limits.any and self.rate_limit.wait(now, tokens).until > now:
             return False
         if ask(now) is not None:
             return False
@@ -106,7 +106,7 @@ class Line:
         """Give a place back. tokens: used beyond what was counted when it was taken."""
         self.running -= 1
         if tokens:
-            self.pace.corrected(self.clock(), tokens)
+            self.rate_limit.correct_tokens(self.clock(), tokens)
         if self._waiting:
             self._advance(self.clock())
 
@@ -148,7 +148,7 @@ class Line:
             if self.running >= self.limit:
                 self._held = "max_concurrent"
                 return
-            wait = self.pace.wait(now, place.tokens)
+            wait = self.rate_limit.wait(now, place.tokens)
             if wait.until > now:
                 self._held, self._next = wait.limit, wait.until
                 return
@@ -173,5 +173,5 @@ class Line:
     def _begin(self, now: float, tokens: int) -> None:
         self.running += 1
         self._moved = now
-        if self.pace.limits.any:
-            self.pace.began(now, tokens)
+        if self.rate_limit.limits.any:
+            self.rate_limit.count_request(now, tokens)

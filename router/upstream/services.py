@@ -11,9 +11,9 @@ from typing import cast
 
 from router.budget.guard import Guard
 from router.policy.accounts.pool import Member, Pool, Strategy
-from router.policy.accounts.rate_limit import Limits, Pace
-from router.policy.accounts.session_affinity import Bindings
-from router.policy.budget.guard import used_up
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
+from router.policy.accounts.session_affinity import SessionAffinity
+from router.policy.budget.guard import explain_used_up
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
@@ -56,8 +56,8 @@ def _stopped(guard: Guard, scope: str) -> tuple[str, float] | None:
     if guard.rules is None or not guard.rules.halts:
         return None
     # The next request would trip it.
-    spent = (purse for purse in guard.purses(scope) if purse.share >= 1)
-    return next(((used_up(purse), purse.term.end) for purse in spent), None)
+    spent = (state for state in guard.budget_states(scope) if state.spent_share >= 1)
+    return next(((explain_used_up(state), state.term.end) for state in spent), None)
 
 
 def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, before: Service | None) -> Service:
@@ -70,7 +70,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
     pool = Pool(
         [_member(target, settings, known) for target in targets],
         cast("Strategy", settings.pool_strategy),
-        bindings=before.pool.bindings if before else Bindings(),
+        affinity=before.pool.affinity if before else SessionAffinity(),
         # What the demo's models do, each does by itself; a caller's own credential is that caller's.
         stateless=backend.name == DEMO or backend.auth == "client",
         spent=(lambda alias: _taken(guard, scope + alias)) if _any_of(backend.name, budgets) else None,
@@ -78,7 +78,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
     line = before.line if before else Line()
     line.limit = options.max_concurrent or settings.queue_max_concurrent
     line.most = settings.queue_max_queued
-    line.keep_to(Limits(options.rpm, options.tpm, options.min_interval or 0.0))
+    line.keep_to(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     line.look()
     counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
@@ -87,7 +87,7 @@ def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, befo
 
 def _taken(guard: Guard, scope: str) -> float:
     """The share of a scope's fullest budget that is spent or reserved."""
-    return max((purse.taken for purse in guard.purses(scope)), default=0.0)
+    return max((state.used_share for state in guard.budget_states(scope)), default=0.0)
 
 
 def _any_of(backend: str, accounts: Iterable[str]) -> bool:
@@ -105,10 +105,10 @@ def _member(target: Target, settings: Settings, known: Mapping[tuple[str, str], 
     if group is not None or member.group.startswith(_GROUP):
         # A name of the user's is never taken for an organisation's.
         member.group = _GROUP + group if group else ""
-    limits = Limits(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
+    limits = RateSettings(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
     if not limits.any:
-        member.pace, member.paced = None, 0.0
+        member.rate_limit, member.limited_until = None, 0.0
     else:
-        member.pace = member.pace or Pace(limits)
-        member.pace.limits, member.paced = limits, 0.0
+        member.rate_limit = member.rate_limit or RateLimit(limits)
+        member.rate_limit.limits, member.limited_until = limits, 0.0
     return member

@@ -1,8 +1,8 @@
 """What the guard shares between the processes of a home, in history.db: spend, who holds how much of a budget, halts.
 
-Rules of this file: the ledger's thread does all of it. What a process tells (a Round) is written in one transaction
-that reaches the disk before anybody hears of it: what is heard is read back after the commit. A process that ended
-holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
+Rules of this file: the ledger's thread does all of it. What a process tells (a SyncMessage) is written in one
+transaction that reaches the disk before any process uses it: what is received is read back after the commit. A process
+that ended holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
 """
 
 import os
@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from router.policy.budget.budgets import ALL, BookView, Budget, Rates, Sold, Unit, book_of, share, term
+from router.policy.budget.budgets import (
+    ALL,
+    Budget,
+    BudgetView,
+    Rates,
+    TokenCounts,
+    Unit,
+    budget_key,
+    compute_share,
+    find_term,
+)
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
@@ -37,64 +47,71 @@ _SUMS: Mapping[Unit, str] = {
 _LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND process <> ?"
 
 
-class Round(msgspec.Struct, frozen=True):
-    """What a process tells the others. turn: counts its rounds. claims: by book. finished: requests that ended, with
-    the books they count in. models: those whose rates are asked for. lift: end all halts."""
+class SyncMessage(msgspec.Struct, frozen=True):
+    """What a process tells the others."""
 
-    turn: int
+    #: Counts the messages of this process.
+    sequence: int
+    #: By the budget's key.
     claims: Mapping[str, Claim]
+    #: Requests that ended, each with the keys of the budgets it counts in.
     finished: Sequence[tuple[Sequence[str], Entry]] = ()
     halts: Sequence[Halt] = ()
+    #: Those whose rates are asked for.
     models: Sequence[Model] = ()
+    #: End all halts.
     lift: bool = False
 
 
-class Seen(NamedTuple):
-    """What stands in the file. turn: the last round of this process in it. rates: None for a model without price."""
+class SharedState(NamedTuple):
+    """What stands in the file."""
 
-    turn: int
-    books: Mapping[str, BookView]
+    #: The last message of this process in it.
+    sequence: int
+    #: By the budget's key.
+    budgets: Mapping[str, BudgetView]
     halts: tuple[Halt, ...]
+    #: None for a model without a price.
     rates: Mapping[Model, Rates | None]
 
 
-class Spending:
-    """The shared part of one process's guard. price: what a request cost. tell: hears what stands in the file, in the
+class SharedBudgets:
+    """The shared part of one process's guard. price: what a request cost. receive: gets what stands in the file, in the
     ledger's thread. clock: seconds since 1970."""
 
     def __init__(
         self,
         ledger: Ledger,
         price: Callable[[Entry], Priced],
-        tell: Callable[[Seen], None],
+        receive: Callable[[SharedState], None],
         *,
         clock: Callable[[], float] = time.time,
     ):
         self._ledger = ledger
         self._price = price
-        self._tell = tell
+        self._receive = receive
         self._clock = clock
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._books: tuple[str, ...] = ()
+        self._keys: tuple[str, ...] = ()
         self._rates: dict[Model, Rates | None] = {}
         self._asked = False
         self._latest = 0
         ledger.every(self._read_back)
 
-    def hand_in(self, found: Round) -> None:
+    def write(self, found: SyncMessage) -> None:
         """Have a round written at once. Never waits."""
-        self._asked, self._latest = True, found.turn
+        self._asked, self._latest = True, found.sequence
         self._ledger.start()
         self._ledger.add(self._write, found)
         self._ledger.hurry()
 
     def look(self) -> None:
-        """Have `tell` hear what stands in the file now. Never waits."""
+        """Have `receive` get what stands in the file now. Never waits."""
         self._asked = True
         self._ledger.start()
         self._ledger.hurry()
 
-    def leave(self) -> None:
+    def withdraw(self) -> None:
         """Hold nothing any more: this process ends."""
         if self._latest:
             self._ledger.add("DELETE FROM guard_shares WHERE process = ?", (self._process,))
@@ -107,41 +124,41 @@ class Spending:
 
     # The ledger's thread
 
-    def _write(self, db: "sqlite3.Connection", rounds: "list[Round]") -> None:
+    def _write(self, db: "sqlite3.Connection", messages: "list[SyncMessage]") -> None:
         now = self._clock()
         beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
-        for found in rounds:
-            db.execute(beat, (self._process, os.getpid(), now, found.turn))
+        for found in messages:
+            db.execute(beat, (self._process, os.getpid(), now, found.sequence))
             others = _others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
-            for book, claim in found.claims.items():
-                _begin(db, book, claim, now)
-            self._book(db, found.finished)
-            for book, claim in found.claims.items():
-                self._hold(db, book, claim, processes=others + 1)
+            for key, claim in found.claims.items():
+                _begin(db, key, claim, now)
+            self._add_spent(db, found.finished)
+            for key, claim in found.claims.items():
+                self._hold(db, key, claim, processes=others + 1)
             for halt in found.halts:
                 _halt(db, halt, now)
             if found.lift:
-                lift(db)
-            self._books = tuple(found.claims) or self._books
+                lift_halts(db)
+            self._keys = tuple(found.claims) or self._keys
             self._rates = {**self._rates, **{model: self._rate(model, now) for model in found.models}}
 
-    def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
-        for books, entry in finished:
-            sold = sold_of(entry)
+        for keys, entry in finished:
+            counts = count_tokens(entry)
             cost, _ = self._price(entry)
-            for book in books:
-                amount = sum(sold) if book.split("|")[1] == "tokens" else cost or 0
-                sums[book] = sums.get(book, 0) + amount
-        for book, amount in sums.items():
-            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, book))
+            for key in keys:
+                amount = sum(counts) if key.split("|")[1] == "tokens" else cost or 0
+                sums[key] = sums.get(key, 0) + amount
+        for key, amount in sums.items():
+            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, key))
 
-    def _hold(self, db: "sqlite3.Connection", book: str, claim: Claim, *, processes: int) -> None:
-        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()[0]
-        others = sum(row[0] for row in db.execute(_LIVE, (book, self._process)))
-        held = share(
+    def _hold(self, db: "sqlite3.Connection", key: str, claim: Claim, *, processes: int) -> None:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()[0]
+        others = sum(row[0] for row in db.execute(_LIVE, (key, self._process)))
+        held = compute_share(
             limit=claim.budget.limit,
             spent=spent,
             others=others,
@@ -151,7 +168,7 @@ class Spending:
         )
         db.execute(
             "INSERT INTO guard_shares (book, process, held, running, wanted) VALUES (?, ?, ?, ?, ?)",
-            (book, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
+            (key, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
         )
 
     def _rate(self, model: Model, now: float) -> Rates | None:
@@ -170,19 +187,19 @@ class Spending:
         if not self._asked:
             return
         row = db.execute("SELECT turn FROM guard_processes WHERE process = ?", (self._process,)).fetchone()
-        turn = row[0] if row else 0
+        sequence = row[0] if row else 0
         # A round that could not be written yet is heard of once it is.
-        self._asked = turn < self._latest
-        books = {book: self._view(db, book) for book in self._books}
+        self._asked = sequence < self._latest
+        budgets = {key: self._view(db, key) for key in self._keys}
         rates, self._rates = self._rates, {}
-        self._tell(Seen(turn, books, halts_of(db), rates))
+        self._receive(SharedState(sequence, budgets, read_halts(db), rates))
 
-    def _view(self, db: "sqlite3.Connection", book: str) -> BookView:
-        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
-        own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (book, self._process))
+    def _view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
+        own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (key, self._process))
         held = own.fetchone()
-        others = db.execute(_LIVE, (book, self._process)).fetchall()
-        return BookView(
+        others = db.execute(_LIVE, (key, self._process)).fetchall()
+        return BudgetView(
             spent=spent[0] if spent else 0,
             held=held[0] if held else 0,
             others=sum(row[0] for row in others),
@@ -191,9 +208,9 @@ class Spending:
         )
 
 
-def sold_of(entry: Entry) -> Sold:
+def count_tokens(entry: Entry) -> TokenCounts:
     """The tokens of a finished request."""
-    return Sold(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
+    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 
 
 def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
@@ -209,10 +226,10 @@ def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
     return alive
 
 
-def _begin(db: "sqlite3.Connection", book: str, claim: Claim, now: float) -> None:
+def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None:
     """Begin a budget's term with what the history knows of it, unless it was begun before."""
     budget = claim.budget
-    updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, book)).rowcount
+    updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, key)).rowcount
     if updated:
         return
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
@@ -226,33 +243,33 @@ def _begin(db: "sqlite3.Connection", book: str, claim: Claim, now: float) -> Non
     spent = db.execute(query, values).fetchone()[0]
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
-        (book, claim.term.start, spent, budget.limit),
+        (key, claim.term.start, spent, budget.limit),
     )
 
 
 def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
     """Keep a halt, unless its scope has one that still holds."""
-    if any(old.scope == halt.scope and old.holds(now) for old in halts_of(db)):
+    if any(old.scope == halt.scope and old.holds(now) for old in read_halts(db)):
         return
     db.execute(
         "INSERT OR REPLACE INTO guard_halts (scope, since, until, reason, request, book) VALUES (?, ?, ?, ?, ?, ?)",
-        (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.book),
+        (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.budget_key),
     )
 
 
-def halts_of(db: "sqlite3.Connection") -> tuple[Halt, ...]:
+def read_halts(db: "sqlite3.Connection") -> tuple[Halt, ...]:
     """The halts that stand in the file, those that are over too."""
     return tuple(Halt(*row) for row in db.execute("SELECT scope, since, until, reason, request, book FROM guard_halts"))
 
 
-def lift(db: "sqlite3.Connection") -> None:
+def lift_halts(db: "sqlite3.Connection") -> None:
     """End all halts; the budgets that were used up count from here."""
     db.execute("UPDATE guard_books SET base = spent WHERE book IN (SELECT book FROM guard_halts)")
     db.execute("DELETE FROM guard_halts")
 
 
-def spent_of(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
+def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
     """What is spent of a budget in its term of now; None when nobody has looked at it in this term."""
-    book = book_of(budget, term(budget.period, now))
-    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
+    key = budget_key(budget, find_term(budget.period, now))
+    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
     return row[0] if row else None

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from router.policy.budget.budgets import ALL, Budget, book_of, term
+from router.policy.budget.budgets import ALL, Budget, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
@@ -16,11 +16,11 @@ from router.store.history.entry import Entry
 from router.store.history.record import History
 from router.store.home.home import open_home
 from router.store.shared import budgets
-from router.store.shared.budgets import Round, Spending
+from router.store.shared.budgets import SharedBudgets, SyncMessage
 
 NOW = 1_795_243_000.0
 PATIENCE = 10
-DAY = term("day", NOW)
+DAY = find_term("day", NOW)
 LIMIT = 1000
 
 
@@ -44,9 +44,9 @@ def entry(number, tokens, *, backend="box", account="main", at=NOW):
 
 
 def claim(scope=ALL, unit="usd", *, keep=0, running=0, needed=0, limit=LIMIT):
-    """A claim of a budget, under its book."""
+    """A claim of a budget, under its key."""
     budget = Budget(scope, "day", unit, limit)
-    return {book_of(budget, DAY): Claim(budget, DAY, keep, running, needed)}
+    return {budget_key(budget, DAY): Claim(budget, DAY, keep, running, needed)}
 
 
 BOOK = next(iter(claim()))
@@ -59,26 +59,26 @@ class Part:
         self.said = []
         self.ledger = Ledger(home, self.said.append)
         self.heard, self.seen = threading.Event(), None
-        self.spending = Spending(self.ledger, price, self._tell, clock=lambda: clock[0])
-        self.turn = 0
+        self.shared = SharedBudgets(self.ledger, price, self._tell, clock=lambda: clock[0])
+        self.sequence = 0
 
     def _tell(self, seen):
         self.seen = seen
-        if seen.turn >= self.turn:
+        if seen.sequence >= self.sequence:
             self.heard.set()
 
     def round(self, claims=None, **more):
         """A whole round; what stands in the file after it."""
-        self.turn += 1
+        self.sequence += 1
         self.heard.clear()
-        self.spending.hand_in(Round(self.turn, claims or {}, **more))
+        self.shared.write(SyncMessage(self.sequence, claims or {}, **more))
         assert self.heard.wait(PATIENCE)
         return self.seen
 
     def look(self):
         """What stands in the file."""
         self.heard.clear()
-        self.spending.look()
+        self.shared.look()
         assert self.heard.wait(PATIENCE)
         return self.seen
 
@@ -111,11 +111,11 @@ def part(home, clock):
 def test_two_share_a_budget(part):
     """Each gets a part of what is left, what it needs at least; what one books the other sees."""
     one, two = part(), part()
-    assert one.round(claim()).books[BOOK].held == LIMIT // 2
-    seen = two.round(claim(needed=100)).books[BOOK]
+    assert one.round(claim()).budgets[BOOK].held == LIMIT // 2
+    seen = two.round(claim(needed=100)).budgets[BOOK]
     assert (seen.held, seen.others, seen.idle) == (100 + 400 // 4, 500, 500)
     one.round(claim(keep=50, running=50), finished=[((BOOK,), entry(1, 300))])
-    seen = two.look().books[BOOK]
+    seen = two.look().budgets[BOOK]
     assert (seen.spent, seen.idle) == (300, seen.others - 50)
 
 
@@ -123,11 +123,11 @@ def test_one_that_waits_is_seen(part):
     """Who needs more than there is gets what there is; the others hear that somebody waits."""
     one, two = part(), part()
     one.round(claim(keep=900, running=100))
-    assert two.round(claim(needed=500)).books[BOOK].held < 500
-    assert one.look().books[BOOK].wanted
+    assert two.round(claim(needed=500)).budgets[BOOK].held < 500
+    assert one.look().budgets[BOOK].wanted
     one.round(claim(keep=100, running=100))
-    assert two.round(claim(needed=500)).books[BOOK].held >= 500
-    assert not one.look().books[BOOK].wanted
+    assert two.round(claim(needed=500)).budgets[BOOK].held >= 500
+    assert not one.look().budgets[BOOK].wanted
 
 
 def test_a_dead_process_holds_nothing(home, part):
@@ -135,7 +135,7 @@ def test_a_dead_process_holds_nothing(home, part):
     code = (
         "import os, sys, threading, time\n"
         "sys.path.insert(0, os.getcwd())\n"
-        "from tests.store.test_spending import *\n"
+        "from tests.store.shared.test_budgets import *\n"
         "one = Part(open_home(os.environ), [NOW])\n"
         "one.round(claim(keep=900))\n"
         "print('held', flush=True)\n"
@@ -145,26 +145,26 @@ def test_a_dead_process_holds_nothing(home, part):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environ) as process:
         assert process.stdout.readline() == b"held\n"
         one = part()
-        assert one.round(claim()).books[BOOK].others >= 900
+        assert one.round(claim()).budgets[BOOK].others >= 900
         process.kill()
         process.wait(PATIENCE)
-    assert one.round(claim()).books[BOOK] == one.seen.books[BOOK]._replace(others=0, held=LIMIT // 2)
+    assert one.round(claim()).budgets[BOOK] == one.seen.budgets[BOOK]._replace(others=0, held=LIMIT // 2)
 
 
 def test_one_that_stands_still_holds_nothing_for_long(part, clock):
     """A process that was not heard of for a minute holds nothing, whether its number is in use or not."""
     one, two = part(), part()
     one.round(claim(keep=800))
-    assert two.round(claim()).books[BOOK].others >= 800
+    assert two.round(claim()).budgets[BOOK].others >= 800
     clock[0] += 61
-    assert two.round(claim()).books[BOOK].others == 0
+    assert two.round(claim()).budgets[BOOK].others == 0
 
 
 def test_leaving(part, home):
     """A process that ends in good order leaves no row behind."""
     one = part()
     one.round(claim())
-    one.spending.leave()
+    one.shared.withdraw()
     one.ledger.close()
     db, _ = open_history(home)
     for table in ("guard_shares", "guard_processes"):
@@ -194,7 +194,7 @@ def test_a_budget_begins_with_what_the_history_has(home, part, scope, unit, spen
     ):
         history.add(one)
     ledger.close()
-    [view] = part().round(claim(scope, unit)).books.values()
+    [view] = part().round(claim(scope, unit)).budgets.values()
     assert view.spent == spent
 
 
@@ -203,7 +203,7 @@ def test_rates_come_with_a_round(part):
     models = (("https://x", "known"),)
     assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
     unknown = part()
-    unknown.spending._price = lambda entry: (None, "")
+    unknown.shared._price = lambda entry: (None, "")
     assert unknown.round(claim(), models=models).rates == {models[0]: None}
 
 
@@ -229,9 +229,9 @@ def test_lifting(part):
     one.round(claims, halts=[Halt(ALL, NOW, NOW + 60, "why", "req_1", BOOK)])
     seen = one.round(claims, lift=True)
     assert seen.halts == ()
-    assert [view.spent for view in seen.books.values()] == [0, 700]
+    assert [view.spent for view in seen.budgets.values()] == [0, 700]
     seen = one.round(claims, finished=[(tuple(claims), entry(2, 5))])
-    assert [view.spent for view in seen.books.values()] == [5, 705]
+    assert [view.spent for view in seen.budgets.values()] == [5, 705]
 
 
 def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
@@ -239,7 +239,7 @@ def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
     halt = Halt(ALL, NOW, NOW + 60, "why", "req_1")
     part().round(halts=[halt])
     db = connect(home.at("history.db"))
-    assert budgets.halts_of(db) == (halt,)
+    assert budgets.read_halts(db) == (halt,)
     db.close()
     writer, _ = open_history(home)
     assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -252,8 +252,8 @@ def test_spent_of_a_budget(home, part):
     one.round(claim(), finished=[((BOOK,), entry(1, 42))])
     db = connect(home.at("history.db"))
     budget = Budget(ALL, "day", "usd", 7)
-    assert budgets.spent_of(db, budget, NOW) == 42
-    assert budgets.spent_of(db, budget, NOW + 86_400) is None
+    assert budgets.read_spent(db, budget, NOW) == 42
+    assert budgets.read_spent(db, budget, NOW + 86_400) is None
     db.close()
 
 
@@ -263,8 +263,8 @@ def test_a_file_that_cannot_be_used(tmp_path):
     folder.mkdir(mode=0o700)
     (folder / "history.db").mkdir()
     one = Part(open_home({"FAIRLEAD_HOME": str(folder)}), [NOW])
-    one.turn = 1
-    one.spending.hand_in(Round(1, claim()))
+    one.sequence = 1
+    one.shared.write(SyncMessage(1, claim()))
     assert not one.heard.wait(0.5)
-    assert one.spending.problem
+    assert one.shared.problem
     one.ledger.close()
