@@ -248,8 +248,7 @@ class Failover:
             return retry.STOP  # the caller's own credential: its business
         if fault is None:
             return retry.STOP
-        body = context.body
-        safety = judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
+        safety = self._judge_safety()
         candidates.note_failure(choice.member, fault, whole_backend=failure.is_of_backend)
         bound = choice.binding is not None and choice.binding.turns > 1
         stays = failure.burst and bound
@@ -277,11 +276,18 @@ class Failover:
     def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
         """True when a key that was fetched was refused, and a newer one may be had: once a request."""
         target = failure.attempt.target
-        if failure.status != 401 or target.reference is None or self._refused_key is not None:
+        fetched = target.reference is not None and self._refused_key is None
+        if failure.status != 401 or not fetched:
             return False
         self._context.runtime.refused(target)
         self._refused_key = target
-        return self._context.body.replayable
+        sent = retry.SendResult(status=401, fetched_key=fetched)
+        return retry.choose_resend(sent, self._judge_safety()) is not None
+
+    def _judge_safety(self) -> retry.RetrySafety:
+        """Whether the request may be sent a second time."""
+        context, body = self._context, self._context.body
+        return judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
 
 
 def _organisation(response: UpstreamResponse) -> str:

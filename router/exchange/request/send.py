@@ -1,5 +1,6 @@
 """Send a request to the account of an attempt, and wait for the head of its answer."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.exchange import admission
@@ -14,11 +15,13 @@ from router.exchange.request.translation import (
     translate_request,
     translated_headers,
 )
-from router.exchange.upstream_response.error_peek import USAGE_REFUSED, error_matches
+from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as UpstreamExchange
 from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
 from router.net.server.connection import Cut
+from router.policy.accounts.idempotency import judge_retry_safety
+from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
 from router.wire.messages import foreign_thinking
 from router.wire.raw.top_level import Top, peek
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 # Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
-FOREIGN_THINKING = "earlier thinking"
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
@@ -53,22 +55,39 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     return await _send_passed_through(attempt, deadline, body.data, body.top)
 
 
+@dataclass(slots=True)
+class _Form:
+    """The form in which a request is sent. The resend rules change it and send again."""
+
+    #: Chat streams are asked for usage, where the backend is known to take that.
+    probe: bool = True
+    #: The reasoning of earlier turns goes along.
+    thinking: bool = True
+
+
 async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) -> bool:
     """Send the request in the protocol it came in, with the edits that are configured."""
     context, target = attempt.context, attempt.target
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
+    form = _Form(probe=probe)
     edited = _edit(attempt, body, top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)
-    if edited.probed and await error_matches(attempt.upstream, USAGE_REFUSED):
-        _note_refused_usage(attempt)
-        await _send_with_retry(attempt, deadline, _edit(attempt, body, top, probe=False))
-        return False
-    if context.call.path == "/v1/messages" and await error_matches(attempt.upstream, foreign_thinking.REFUSED):
-        stripped = foreign_thinking.without_foreign(body)
-        if stripped is not None:
-            _note_resend(attempt, FOREIGN_THINKING)
-            await _send_with_retry(attempt, deadline, _edit(attempt, stripped, peek(stripped), probe=False))
-        return False
+    while attempt.upstream.status == 400:
+        thinking = form.thinking and context.call.path == "/v1/messages"
+        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
+        if rule is None:
+            break
+        if rule.change is ResendChange.THINKING:
+            stripped = foreign_thinking.without_foreign(body)
+            if stripped is None:
+                break
+            form.thinking, form.probe = False, False
+            body, top = stripped, peek(stripped)
+        else:
+            form.probe = False
+        _note_resend(attempt, rule)
+        edited = _edit(attempt, body, top, probe=form.probe)
+        await _send_with_retry(attempt, deadline, edited)
     return edited.hide_usage
 
 
@@ -84,17 +103,33 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
 
 async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) -> bool:
     """Send the request in the protocol of its backend, which its answer is in too."""
+    form = _Form()
     edited, hide_usage = await translate_request(attempt, body)
     await _send_with_retry(attempt, deadline, edited)
-    if edited.probed and await error_matches(attempt.upstream, USAGE_REFUSED):
-        _note_refused_usage(attempt)
-        edited, hide_usage = await translate_request(attempt, body)
-        await _send_with_retry(attempt, deadline, edited)
-    if await error_matches(attempt.upstream, foreign_thinking.REFUSED):
-        _note_resend(attempt, FOREIGN_THINKING)
-        edited, hide_usage = await translate_request(attempt, body, forget_thinking=True)
+    while attempt.upstream.status == 400:
+        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=form.thinking))
+        if rule is None:
+            break
+        if rule.change is ResendChange.THINKING:
+            form.thinking = False
+        _note_resend(attempt, rule)
+        edited, hide_usage = await translate_request(attempt, body, forget_thinking=not form.thinking)
         await _send_with_retry(attempt, deadline, edited)
     return hide_usage
+
+
+async def _choose_resend(attempt: Attempt, sent: SendResult) -> Resend | None:
+    """The rule by which the request goes to the same account again, None when there is none. A backend that does not
+    take the question for usage is not asked again."""
+    context = attempt.context
+    safety = judge_retry_safety(
+        context.call, context.request.method, context.body.top, replayable=context.body.replayable
+    )
+    body = await peek_body(attempt.upstream) if needs_body(sent, safety) else b""
+    rule = choose_resend(sent, safety, body)
+    if rule is not None and rule.change is ResendChange.PROBE:
+        context.runtime.refuses_usage.add(attempt.route.backend.name)
+    return rule
 
 
 async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) -> None:
@@ -121,19 +156,13 @@ async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> 
     await upstream.send_streamed(method, _request_target(attempt), lines, upload.more)
 
 
-def _note_refused_usage(attempt: Attempt) -> None:
-    """The backend is not asked for usage again, and this request is sent once more."""
-    attempt.context.runtime.refuses_usage.add(attempt.route.backend.name)
-    _note_resend(attempt, "stream_options")
-
-
-def _note_resend(attempt: Attempt, what: str) -> None:
-    """The request is sent once more without something."""
+def _note_resend(attempt: Attempt, rule: Resend) -> None:
+    """The request is sent once more in another form."""
     attempt.upstream.release()
     record = attempt.context.record
     last = record.tries[-1]
-    last.status, last.error, last.done = 400, "upstream_error", "retried"
-    record.note(f"sent again without {what}")
+    last.status, last.error, last.done = attempt.upstream.status, rule.error, "retried"
+    record.note(rule.note)
 
 
 async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
@@ -158,10 +187,12 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             deadline.reach_head()
             return
         except Broken:
-            if not upstream.reused or upstream.answered:
+            # A body that is sent from here is in memory.
+            rule = choose_resend(SendResult(reused=upstream.reused, answered=upstream.answered), "safe")
+            if rule is None:
                 raise
             upstream.drop()
-            tried.error, tried.done = "stale_connection", "retried"
+            tried.error, tried.done = rule.error, "retried"
             fresh = True
 
 

@@ -4,8 +4,6 @@ import re
 
 from router.exchange.upstream_response.response import UpstreamResponse
 
-#: What a server says of a Chat stream whose usage was asked for when it does not know the field.
-USAGE_REFUSED = re.compile(rb"stream_options")
 #: What OpenAI answers to input that was sealed for another organisation.
 SEALED_REFUSED = re.compile(rb"invalid_encrypted_content|ncrypted content .{0,1000}could not be ", re.DOTALL)
 _LIMIT = 65536
