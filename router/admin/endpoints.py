@@ -16,7 +16,7 @@ from router.exchange.body import buffered
 from router.host.access import Gate, check_json
 from router.host.clock import sleepless
 from router.net.headers import SECURITY, RawHeaders
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.budget.budgets import ALL
 from router.policy.routing.model_list import listed_by, listing
 from router.policy.routing.routes import nearest_models
@@ -169,7 +169,7 @@ class Endpoints:
         """One call of the operator's API (proxy/administration.py)."""
         body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
         # The home's lock may be waited for, and other calls with it.
-        connection.deadline(_ADMIN_SECONDS, Cut.TOTAL)
+        connection.deadline(_ADMIN_SECONDS, CancelReason.TOTAL)
         await self._runtime.guard.current()
         options = self._runtime.snapshot.settings.backends
         ask = Ask(

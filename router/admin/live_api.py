@@ -12,7 +12,7 @@ import trio
 
 from router.errors import Unavailable
 from router.net.headers import RawHeaders
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.store.history.entry import Entry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
@@ -45,12 +45,12 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
         try:
             send.send_nowait(entry)
         except trio.WouldBlock:
-            connection.cut(Cut.STALLED)
+            connection.cut(CancelReason.STALLED)
 
     recent = list(recorder.recent)
     recorder.listeners.add(listen)
     try:
-        connection.deadline(math.inf, Cut.TOTAL)
+        connection.deadline(math.inf, CancelReason.TOTAL)
         await connection.write([*connection.head(200, head), *connection.data(await _told(recorder, recent) or _BEAT)])
         await _pump(recorder, connection, receive)
     finally:

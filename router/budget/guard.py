@@ -15,7 +15,7 @@ import trio
 from router.budget.sync import Rounds
 from router.errors import Halted
 from router.host.notify import notify
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, Purse, Rates
 from router.policy.budget.guard import Halt, Rules
@@ -196,7 +196,7 @@ class Guard:
 
     async def _settled(self, ticket: "Ticket") -> None:
         """Wait until a request has ended here, or may have elsewhere."""
-        ticket.connection.deadline(2 * SETTLE_SECONDS, Cut.TOTAL)
+        ticket.connection.deadline(2 * SETTLE_SECONDS, CancelReason.TOTAL)
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
 

@@ -24,7 +24,7 @@ from router.demo.responses import Responses
 from router.demo.script import Dialect, Reply, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
-from router.net.server.connection import Connection, Cut, Limits, Request
+from router.net.server.connection import CancelReason, Connection, Limits, Request
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
@@ -95,7 +95,7 @@ class Demo:
         if request.fields.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedMedia("The demo backend reads no compressed bodies.")
         raw = await connection.body(_BODY_LIMIT, _hold_nothing)
-        connection.deadline(math.inf, Cut.TOTAL)
+        connection.deadline(math.inf, CancelReason.TOTAL)
         body = parse(raw)
         if request.path in _COUNT:
             await _respond(connection, "", _COUNT[request.path](body))

@@ -12,7 +12,7 @@ from router.host.access import bare
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.net.stream import Bytes
 from router.policy.accounts.attempt import Attempt
 from router.policy.routing.routes import Route
@@ -80,9 +80,9 @@ class Ticket:
     asked: Asked | None = None
     fallback: str = ""
     scope: trio.CancelScope | None = None
-    meaning: Cut = Cut.TOTAL
+    meaning: CancelReason = CancelReason.TOTAL
 
-    def limit(self, seconds: float, why: Cut) -> None:
+    def limit(self, seconds: float, why: CancelReason) -> None:
         """Move the deadline of what is under way: of the attempt, where another may follow it, else of the exchange."""
         if self.scope is None:
             self.connection.deadline(seconds, why)

@@ -1,7 +1,7 @@
 """The story of one request: asked, answered, and what happens when either half is cut.
 
 The client's connection has one cancel scope. Whatever cuts it (a deadline, a client that left, the proxy's stop)
-arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
+arrives in `cut`, outside the scope; whatever breaks upstream arrives as UpstreamDisconnected inside it.
 """
 
 import sys
@@ -17,10 +17,10 @@ from router.exchange.failover.failover import Course
 from router.exchange.failover.failure import Refusal
 from router.exchange.request.send import read, send
 from router.exchange.upstream_response.error_peek import SEALED, complains
-from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
+from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import spelled
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.accounts.retry import Fault, fault_of, hold_of
 from router.policy.accounts.session_key import family_of
 from router.policy.budget.guard import is_everywhere
@@ -72,7 +72,7 @@ class Exchange:
         refusal = None
         try:
             refusal = await self._tried(course)
-        except Broken as broken:
+        except UpstreamDisconnected as broken:
             if ticket.connection.started:
                 await self._broke_off(broken)
             else:
@@ -124,7 +124,7 @@ class Exchange:
         ticket = self._ticket
         if not course.movable:
             return await send(ticket)
-        ticket.connection.deadline(ticket.left(), Cut.TOTAL)
+        ticket.connection.deadline(ticket.left(), CancelReason.TOTAL)
         with trio.CancelScope() as ticket.scope:
             try:
                 return await send(ticket)
@@ -165,11 +165,11 @@ class Exchange:
         assert best.kept is not None
         await respond.plain(ticket, best.kept)
 
-    async def cut(self, why: Cut) -> None:
+    async def cut(self, why: CancelReason) -> None:
         """End the exchange after its scope was cut."""
         ticket = self._ticket
         record = ticket.record
-        if why is Cut.GONE:
+        if why is CancelReason.CLIENT_GONE:
             if self._worth_draining:
                 await self._drain()
             else:
@@ -209,10 +209,10 @@ class Exchange:
             try:
                 while pieces := await upstream.read():
                     self._relay.note(pieces)
-            except Broken:
+            except UpstreamDisconnected:
                 return
 
-    async def _broke_off(self, broken: Broken) -> None:
+    async def _broke_off(self, broken: UpstreamDisconnected) -> None:
         """The upstream broke off in its answer: nothing after a good end, else the last words of the protocol."""
         ticket = self._ticket
         relay = self._relay
@@ -272,24 +272,24 @@ def _fault(error: RouterError, *, sent: bool) -> Fault:
     return Fault.SILENT if isinstance(error, UpstreamTimeout) else Fault.FAILED
 
 
-def _error(why: Cut, ticket: Ticket) -> RouterError:
+def _error(why: CancelReason, ticket: Ticket) -> RouterError:
     backend = ticket.record.backend
     settings = ticket.snapshot.settings
     target = ticket.target
     connect = target.connect if target else settings.timeouts_connect
     total = target.total if target else settings.timeouts_total
-    if why is Cut.STOPPING:
+    if why is CancelReason.STOPPING:
         return Unavailable("fairlead is stopping; send the request again in a moment.", retry_after=2)
-    if why is Cut.BODY:
+    if why is CancelReason.BODY:
         error = BadRequest(f"{why.value[0].upper()}{why.value[1:]} ({ticket.connection.limits.body:g} s).")
         error.status = 408
         return error
-    if why is Cut.CONNECT:
+    if why is CancelReason.CONNECT:
         return UpstreamTimeout(f"The backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
-    if why is Cut.FIRST_BYTE:
+    if why is CancelReason.FIRST_BYTE:
         seconds = min(respond.COMMIT_SECONDS, target.first_byte) if target else respond.COMMIT_SECONDS
         return UpstreamTimeout(f"The backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
-    if why is Cut.SILENT:
+    if why is CancelReason.SILENT:
         return UpstreamTimeout(
             f"The backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
         )

@@ -14,7 +14,7 @@ from router.exchange.context import Ticket
 from router.exchange.exchange import Exchange, refuse
 from router.host.access import Gate, operator_error
 from router.net.headers import SECURITY, RawHeaders, spelled
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import tag_of
 from router.telemetry.accesslog import Record
 from router.upstream.runtime import Runtime
@@ -54,7 +54,7 @@ class Proxy:
         ticket.kept = self._runtime.kept()
         exchange = Exchange(ticket)
 
-        async def cut(why: Cut) -> None:
+        async def cut(why: CancelReason) -> None:
             try:
                 await exchange.cut(why)
             finally:

@@ -23,7 +23,7 @@ from router.host import limits as host_limits
 from router.host.access import Gate
 from router.host.clock import AwakeClock
 from router.net.descriptors import Reserve
-from router.net.server.connection import Connection, Cut, Limits
+from router.net.server.connection import CancelReason, Connection, Limits
 from router.net.server.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
 from router.server.application import Proxy
@@ -259,7 +259,7 @@ async def _drained(serving: Serving, seconds: float) -> None:
     with trio.move_on_after(seconds):
         await serving.emptied()
     for connection in list(serving.connections):
-        connection.cut(Cut.STOPPING)
+        connection.cut(CancelReason.STOPPING)
     with trio.move_on_after(LAST_WORDS_SECONDS):
         await serving.emptied()
 

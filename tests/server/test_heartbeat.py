@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from router.host.clock import Reading
 from router.host.health import STALLED_SECONDS
 from router.net.client.pool import Origin, UpstreamConnection
-from router.net.server.connection import Connection, Cut, Limits
+from router.net.server.connection import CancelReason, Connection, Limits
 from router.net.stream import SocketStream
 from router.server.heartbeat import BEAT_SECONDS, Heartbeat
 from router.settings import Settings
@@ -77,7 +77,7 @@ class Waiting:
             self.cut = (why, trio.current_time())
 
         connection.on_cut = cut
-        connection.deadline(300, Cut.SILENT)
+        connection.deadline(300, CancelReason.SILENT)
         await trio.sleep_forever()
 
 
@@ -129,7 +129,7 @@ def test_deadlines_begin_anew(home, silent_log, happen):
             assert not hasattr(application, "cut")
             await trio.sleep(20)
             why, at = application.cut
-        assert why is Cut.SILENT
+        assert why is CancelReason.SILENT
         assert at - begin == pytest.approx(530, abs=BEAT_SECONDS + 1)
         assert (runtime.vitals.jumps, runtime.vitals.moves) == ((0, 1) if happen is move else (1, 0))
 

@@ -10,7 +10,7 @@ from router.exchange.context import Ticket
 from router.host.access import check_json
 from router.ir import Facts
 from router.net.headers import shown
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.wire.calls import Call
 from router.wire.raw import content_coding
 from router.wire.raw.top_level import Top, model_name, peek, wants_stream
@@ -74,7 +74,7 @@ def _decoded_now(body: bytes, coding: bytes) -> bytes | None:
 
 async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
-    ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, Cut.TOTAL)
+    ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, CancelReason.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
 
 

@@ -12,7 +12,7 @@ import trio
 from router.errors import BadRequest
 from router.exchange.body import buffered
 from router.exchange.context import Ticket
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.net.stream import RECEIVE_SIZE
 from router.telemetry.accesslog import BODY_KEPT
 from router.wire.raw.multipart import Reader, boundary_of
@@ -96,7 +96,7 @@ class Upload:
         piece = b"" if self.ended else await self._read()
         ticket = self._ticket
         elapsed = trio.current_time() - ticket.request.arrived
-        ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, Cut.TOTAL)
+        ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         return piece
 
     async def _read(self) -> bytes:

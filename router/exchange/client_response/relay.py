@@ -13,8 +13,8 @@ import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response import content_coding as upstream_response_content_coding
-from router.net.client.exchange import Broken, Exchange
-from router.net.server.connection import Connection, Cut
+from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.server.connection import CancelReason, Connection
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse
@@ -98,7 +98,7 @@ class Relay:
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
 
-        Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
+        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client has seen anything.
         """
         rest = b""
         ended = ending = False
@@ -138,7 +138,7 @@ class Relay:
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
-                raise Broken(f"it sent nothing for {self._pace.idle:g} s")
+                raise UpstreamDisconnected(f"it sent nothing for {self._pace.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 out = self._woken()
@@ -159,9 +159,9 @@ class Relay:
         self._marked = now
         pace = self._pace
         if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
-            self._connection.deadline(pace.idle, Cut.SILENT)
+            self._connection.deadline(pace.idle, CancelReason.SILENT)
         else:
-            self._connection.deadline(pace.end_by - now, Cut.TOTAL)
+            self._connection.deadline(pace.end_by - now, CancelReason.TOTAL)
 
     def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
@@ -178,7 +178,7 @@ class Relay:
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
         waiting = len(self._splitter.tail) + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
@@ -191,7 +191,7 @@ class Relay:
         try:
             self._hold(waiting - self._counted)
         except Unavailable as error:
-            raise Broken(error.message.rstrip(".")) from None
+            raise UpstreamDisconnected(error.message.rstrip(".")) from None
         self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
@@ -247,7 +247,7 @@ class Relay:
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
-            raise Broken("the stream ended before its last event")
+            raise UpstreamDisconnected("the stream ended before its last event")
         if not self.committed:
             parts += self._commit()
         await self._connection.write([*parts, *self._connection.end()])

@@ -15,7 +15,7 @@ from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_response.content_coding import decoder_of
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.net.stream import Bytes
 from router.settings.secretive import SHORTEST
 from router.wire import dialect, protocols, resource_ids
@@ -116,7 +116,7 @@ async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
         ticket.record.stream = False
         assert ticket.target is not None
         total = ticket.target.total
-        ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), Cut.TOTAL)
+        ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), CancelReason.TOTAL)
     if ticket.request.method == "HEAD":
         await _head_only(ticket, upstream)
         return None

@@ -13,10 +13,10 @@ from router.exchange.request import count_tokens, resource_affinity, translation
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.upstream_response.error_peek import USAGE, complains
 from router.ir import Facts
-from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
+from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.routing.request_traits import NO_TRAITS, Traits
 from router.policy.routing.routes import Route, decide
 from router.upstream.runtime import FIRST_LOAD_SECONDS
@@ -189,7 +189,7 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> R
     unknown = isinstance(route, UnknownModel)
     if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
-        ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
+        ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
@@ -259,9 +259,9 @@ async def _sent(ticket: Ticket, target: Target, facts: Facts, edited: Edited) ->
             await upstream.head()
             guard.answered(ticket, upstream)
             if ticket.scope is not None:
-                ticket.limit(math.inf, Cut.TOTAL)
+                ticket.limit(math.inf, CancelReason.TOTAL)
             return upstream
-        except Broken:
+        except UpstreamDisconnected:
             if not upstream.reused or upstream.answered:
                 raise
             upstream.drop()
@@ -284,16 +284,16 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
     connections = ticket.runtime.connections
     connection = None if fresh else connections.take(target.origin)
     if connection is None:
-        ticket.limit(target.connect, Cut.CONNECT)
+        ticket.limit(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
     ticket.upstream = upstream = Upstream(connections, connection)
     elapsed = trio.current_time() - ticket.request.arrived
     if facts.stream:
-        ticket.limit(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
+        ticket.limit(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
     elif ticket.scope is None:
-        ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
+        ticket.connection.deadline(target.total - elapsed, CancelReason.TOTAL)
     else:
-        ticket.limit(math.inf, Cut.TOTAL)
+        ticket.limit(math.inf, CancelReason.TOTAL)
     return upstream
 
 

@@ -22,7 +22,7 @@ from router.host.access import bare
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, changed
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.routing.routes import Route
 from router.settings import Secret
 from router.settings.profile import overridden
@@ -236,11 +236,11 @@ def _rename_limits(found: Translated, plan: Plan) -> None:
 
 
 async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
-    """All of an answer, without its content coding. Raises BadGateway over the bound, Broken."""
+    """All of an answer, without its content coding. Raises BadGateway over the bound, UpstreamDisconnected."""
     target = ticket.target
     assert target is not None
     elapsed = trio.current_time() - ticket.request.arrived
-    ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
+    ticket.connection.deadline(target.total - elapsed, CancelReason.TOTAL)
     decoder = decoder_of(upstream)
     pieces: list[bytes] = []
     size = 0

@@ -1,7 +1,7 @@
 """Answers that have a content coding though none was asked for, taken off piece by piece."""
 
-from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
+from router.net.client.exchange import UpstreamDisconnected
 from router.wire.raw import content_coding
 
 
@@ -12,10 +12,10 @@ def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
 
 
 def decoded(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
-    """What one read gives, at most `limit` bytes. Raises Broken."""
+    """What one read gives, at most `limit` bytes. Raises UpstreamDisconnected."""
     try:
         return decoder.decode(data, limit)
     except content_coding.Malformed:
-        raise Broken("its content coding is broken") from None
+        raise UpstreamDisconnected("its content coding is broken") from None
     except content_coding.OverLimit:
-        raise Broken(f"one read inflated to over {limit >> 20} MiB") from None
+        raise UpstreamDisconnected(f"one read inflated to over {limit >> 20} MiB") from None

@@ -6,8 +6,8 @@ import trio
 
 from router.errors import BadGateway
 from router.exchange.upstream_response import content_coding as upstream_response_content_coding
-from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
+from router.net.client.exchange import UpstreamDisconnected
 from router.wire import translate
 from router.wire.raw import content_coding, sse
 
@@ -71,7 +71,7 @@ class Translated(Upstream):
             return []
         try:
             got = await self._next(self._stream, self._inner)
-        except Broken:
+        except UpstreamDisconnected:
             out = self._ending(self._stream)
             if out:
                 return [out]
@@ -94,7 +94,7 @@ class Translated(Upstream):
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
         return self._counted(stream, stream.feed(batch), len(data)) if batch else b""
 
     def _ending(self, stream: translate.Stream) -> bytes:
@@ -108,7 +108,7 @@ class Translated(Upstream):
         """What a read gives, within the bounds; nothing is read any more behind an error."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
-            raise Broken(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
+            raise UpstreamDisconnected(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
         if not stream.meaningful:
             self._idle += read
             if self._idle > PREAMBLE_LIMIT:

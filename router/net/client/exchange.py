@@ -23,8 +23,8 @@ REFUSED = 300
 Sent = TypeVar("Sent")
 
 
-class Broken(Exception):
-    """The upstream broke off before its answer was whole; the text says how."""
+class UpstreamDisconnected(Exception):
+    """The upstream closed or lost the connection before its answer was whole; the text says how."""
 
 
 class Exchange:
@@ -51,7 +51,7 @@ class Exchange:
         self._connections = connections
         self._connection: UpstreamConnection | None = connection
         self._unread = b""
-        self._broken: Broken | None = None
+        self._broken: UpstreamDisconnected | None = None
         self._ended = False
         self._sent_any = False
         self._whole = True
@@ -165,7 +165,7 @@ class Exchange:
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).
 
-        Returns at once when it has come already. Raises Broken when the connection ends before it, BadGateway for what
+        Returns at once when it has come already. Raises UpstreamDisconnected when the connection ends before it, BadGateway for what
         is no HTTP.
         """
         origin = self._lent().origin
@@ -175,7 +175,7 @@ class Exchange:
             if event is h11.NEED_DATA:
                 received = await self._receive()
                 if not received:
-                    raise Broken("the connection was closed without an answer")
+                    raise UpstreamDisconnected("the connection was closed without an answer")
                 size += received
             elif isinstance(event, h11.Response):
                 # h11 bounds an incomplete head only: one more read may complete a longer one.
@@ -190,10 +190,10 @@ class Exchange:
                 if interim > INTERIM_LIMIT or event.status_code == 101:
                     raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
             else:
-                raise Broken("the connection was closed without an answer")
+                raise UpstreamDisconnected("the connection was closed without an answer")
 
     async def read(self) -> list[bytes]:
-        """All body pieces that one read brought; [] at the end of the body. Raises Broken.
+        """All body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected.
 
         Pieces of one read come together: one send for many costs a third of one send for each.
         """
@@ -206,7 +206,7 @@ class Exchange:
         while not self._ended:
             try:
                 event = self._next_event()
-            except Broken as broken:
+            except UpstreamDisconnected as broken:
                 if not pieces:
                     raise
                 # What came whole before the fault is not lost with it.
@@ -262,7 +262,7 @@ class Exchange:
 
     def _lent(self) -> UpstreamConnection:
         if self._connection is None:
-            raise Broken("the exchange is over")
+            raise UpstreamDisconnected("the exchange is over")
         return self._connection
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -271,17 +271,19 @@ class Exchange:
         except h11.RemoteProtocolError as error:
             if not self.status:
                 raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
-            raise Broken(str(error)) from None
+            raise UpstreamDisconnected(str(error)) from None
 
     async def _receive(self) -> int:
-        """Read what is there; how many bytes came, 0 at the end of the connection. Raises Broken."""
+        """Read what is there; how many bytes came, 0 at the end of the connection. Raises UpstreamDisconnected."""
         connection = self._lent()
         try:
             data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
         except TimeoutError:
-            raise Broken(f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s") from None
+            raise UpstreamDisconnected(
+                f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s"
+            ) from None
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            raise Broken("the connection was reset") from None
+            raise UpstreamDisconnected("the connection was reset") from None
         if data:
             self._sent_any = True
             connection.h11.receive_data(data)

@@ -30,10 +30,11 @@ from router.net.server.request_head import HEAD_LIMIT, Request, check_head, coll
 from router.net.stream import Bytes, SocketStream
 
 
-class Cut(enum.Enum):
-    """Why a running cycle was cut."""
+class CancelReason(enum.Enum):
+    """Why a running cycle was cancelled: each with the words an error says it in. The names, in lower case, are error
+    classes of the history and the log: renaming one changes what is recorded."""
 
-    GONE = "the client closed the connection"
+    CLIENT_GONE = "the client closed the connection"
     IDLE = "no request came"
     HEAD = "the request head did not arrive in time"
     BODY = "the request body stopped arriving"
@@ -81,8 +82,8 @@ class Connection:
     def __init__(self, stream: SocketStream, application: Application, limits: Limits):
         self.stream = stream
         self.limits = limits
-        self.why: Cut | None = None
-        self.on_cut: Callable[[Cut], Awaitable[None]] | None = None
+        self.why: CancelReason | None = None
+        self.on_cut: Callable[[CancelReason], Awaitable[None]] | None = None
         self.busy = self._retired = self._writing = False
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
@@ -115,15 +116,15 @@ class Connection:
         """Close when idle, else after the answer that is under way."""
         self._retired = True
         if not self.busy:
-            self.cut(Cut.STOPPING)
+            self.cut(CancelReason.STOPPING)
 
-    def cut(self, why: Cut) -> None:
+    def cut(self, why: CancelReason) -> None:
         """Cut the running cycle, and with it the connection, from any task."""
         if self.why is None:
             self.why = why
         self._scope.cancel()
 
-    def deadline(self, seconds: float, why: Cut) -> None:
+    def deadline(self, seconds: float, why: CancelReason) -> None:
         """Move the connection's one deadline; `why` is what it will mean."""
         self._meaning, self._seconds = why, seconds
         self._deadline.move(trio.current_time() + seconds)
@@ -145,7 +146,7 @@ class Connection:
     async def _cycle(self) -> bool:
         """One request and its answer; False when the connection is to be closed."""
         self.busy = False
-        self.deadline(self.limits.idle, Cut.IDLE)
+        self.deadline(self.limits.idle, CancelReason.IDLE)
         if self._retired:
             return False
         try:
@@ -155,7 +156,7 @@ class Connection:
             self.busy = True
             if self._ahead.ended:
                 # It left before there was a request to cut.
-                self.cut(Cut.GONE)
+                self.cut(CancelReason.CLIENT_GONE)
             await self._application(self, request)
             return await self._settled()
         except RouterError as error:
@@ -165,7 +166,7 @@ class Connection:
             self.stream.abort()
         return False
 
-    async def _after_cut(self, why: Cut) -> None:
+    async def _after_cut(self, why: CancelReason) -> None:
         if self._writing:
             # Part of an answer is out and how much is unknown: nothing sensible can follow it.
             self.stream.abort()
@@ -174,7 +175,7 @@ class Connection:
                 await self.on_cut(why)
                 if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
                     await self._linger()
-            elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
+            elif why in (CancelReason.HEAD, CancelReason.BODY) and not self._ahead.ended:
                 error = BadRequest(f"{why.value}.")
                 error.status = 408
                 with trio.move_on_after(self.limits.linger):
@@ -233,10 +234,10 @@ class Connection:
 
     def _client_left(self) -> None:
         if self.busy:
-            self.cut(Cut.GONE)
+            self.cut(CancelReason.CLIENT_GONE)
 
     def _head_begun(self) -> None:
-        self.deadline(self.limits.head, Cut.HEAD)
+        self.deadline(self.limits.head, CancelReason.HEAD)
 
     def _feed(self) -> None:
         while self._ahead:
@@ -291,7 +292,7 @@ class Connection:
                 if not self._ahead:
                     if conn.they_are_waiting_for_100_continue:
                         await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
-                    self.deadline(self.limits.body, Cut.BODY)
+                    self.deadline(self.limits.body, CancelReason.BODY)
                     if not await self._ahead.more():
                         await trio.lowlevel.checkpoint()  # the reader has cut this cycle
                         raise BadRequest("The request body ended early.")
@@ -340,7 +341,7 @@ class Connection:
     async def flush(self, rest: bytes) -> None:
         """Send what `write_now` left, as `write` does. It is not copied again: a slow reader holds it for long."""
         before, meaning = self._deadline.at, self._meaning
-        self.deadline(self.limits.stalled, Cut.STALLED)
+        self.deadline(self.limits.stalled, CancelReason.STALLED)
         self._writing = True
         try:
             await self.stream.send_all(rest)
@@ -379,7 +380,7 @@ class Connection:
 
     def _lost(self) -> None:
         self._ahead.ended = True
-        self.cut(Cut.GONE)
+        self.cut(CancelReason.CLIENT_GONE)
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")

@@ -222,7 +222,7 @@ BLACKHOLE = """
 import socket, subprocess, sys, time
 import trio
 from router.net import dial
-from router.net.client import Broken, Exchange
+from router.net.client import UpstreamDisconnected, Exchange
 from router.net.connections import Connections, Origin, UpstreamConnection
 from router.net.headers import spelled
 
@@ -250,7 +250,7 @@ async def main():
     began = time.monotonic()
     try:
         await exchange.read()
-    except Broken as broken:
+    except UpstreamDisconnected as broken:
         print(round(time.monotonic() - began), broken)
 
 trio.run(main)

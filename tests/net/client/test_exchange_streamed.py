@@ -7,7 +7,7 @@ import trio
 import trustme
 
 from router.errors import BadRequest
-from router.net.client.exchange import Broken, Exchange
+from router.net.client.exchange import Exchange, UpstreamDisconnected
 from router.net.client.pool import Connections, Origin
 from router.net.headers import spelled
 
@@ -154,13 +154,13 @@ def test_a_source_that_fails(over):
 
 
 def test_an_upstream_that_closes(over):
-    """Broken, once, not a group; also while the source still waits."""
+    """UpstreamDisconnected, once, not a group; also while the source still waits."""
 
     async def handle(stream):
         await stream.receive_some(65536)
 
     async def use(exchange):
-        with pytest.raises(Broken):
+        with pytest.raises(UpstreamDisconnected):
             await exchange.send_streamed(b"POST", b"/x", CHUNKED, source(b"one", b"two", wait=3600))
 
     assert over(handle, use) == 0

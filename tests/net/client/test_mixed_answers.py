@@ -14,7 +14,7 @@ import trio
 import trio.lowlevel
 
 from router.errors import BadGateway
-from router.net.client.exchange import Broken, Exchange
+from router.net.client.exchange import Exchange, UpstreamDisconnected
 from router.net.client.pool import Connections, Origin
 from router.net.headers import spelled
 
@@ -138,7 +138,7 @@ class Bench:
                 while pieces := await exchange.read():
                     body += b"".join(pieces)
                 return "whole"
-            except Broken:
+            except UpstreamDisconnected:
                 if not exchange.reused or exchange.answered:
                     return "broken"
                 fresh = True

@@ -5,7 +5,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.net.server.read_ahead import READ_AHEAD
 
 HOST = b"Host: localhost\r\n"
@@ -229,7 +229,7 @@ def test_a_client_that_leaves_cuts_the_application_once(net, leave):
 
     application = hanging(net)
     net.exchanged(application, talk)
-    assert application.cuts == [Cut.GONE]
+    assert application.cuts == [CancelReason.CLIENT_GONE]
 
 
 def test_a_client_that_left_before_it_was_heard_is_no_defect(net):
@@ -241,7 +241,7 @@ def test_a_client_that_left_before_it_was_heard_is_no_defect(net):
 
     application = hanging(net)
     net.exchanged(application, talk)
-    assert application.cuts == [Cut.GONE] * len(application.seen)
+    assert application.cuts == [CancelReason.CLIENT_GONE] * len(application.seen)
     assert application.crashes == []
 
 
