@@ -96,14 +96,14 @@ class Application:
     async def __call__(self, connection, request):
         def begin():
             self.began = trio.current_time() - request.arrived
-            return connection.head(200, [(b"content-type", b"text/event-stream")])
+            return connection.frame_head(200, [(b"content-type", b"text/event-stream")])
 
         async def cut(why):
             self.why = (why, trio.current_time() - request.arrived)
             self.committed = relay.committed
             connection.abort()
 
-        connection.on_cut = cut
+        connection.on_cancel = cut
         now = trio.current_time()
         commit_by, end_by, idle = self._pace
         pace = Pace(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
@@ -114,16 +114,16 @@ class Application:
             self.outcome = await relay.run()
         except Exception as error:
             self.outcome = error
-        connection.on_cut = None
+        connection.on_cancel = None
         self.committed = relay.committed
         if not connection.started:
             await connection.respond(502, [])
         connection.retire()
 
-    def refusal(self, error):
+    def format_refusal(self, error):
         raise AssertionError(error)
 
-    def crashed(self, error):
+    def report_crash(self, error):
         raise error
 
 

@@ -40,7 +40,7 @@ async def answer(runtime: Runtime, connection: Connection, request: Request, hea
         await stream(runtime.recorder, connection, request, [*headers, _FRESH])
         return
     # The head has been read; what follows has a limit of its own.
-    connection.deadline(QUERY_SECONDS, CancelReason.TOTAL)
+    connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
     if request.path == "/metrics":
         kind, body = await _in_thread(_metrics, runtime)
         await connection.respond(200, [*headers, _FRESH, (b"content-type", kind)], body)

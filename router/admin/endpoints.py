@@ -69,7 +69,7 @@ class Endpoints:
         if request.method == "POST":
             check_json(request, others=False)
             if not own.reads:
-                await connection.body(_BODY_LIMIT, lambda _: None)
+                await connection.read_body(_BODY_LIMIT, lambda _: None)
         await own.serve(self, connection, request)
         return True
 
@@ -150,7 +150,7 @@ class Endpoints:
             held.append(size)
 
         try:
-            question = _question(await connection.body(_QUESTION_LIMIT, hold))
+            question = _question(await connection.read_body(_QUESTION_LIMIT, hold))
             if runtime.loading:
                 await runtime.settled()
             snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
@@ -167,9 +167,9 @@ class Endpoints:
 
     async def _administer(self, connection: Connection, request: Request, action: Action) -> None:
         """One call of the operator's API (proxy/administration.py)."""
-        body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
+        body = await connection.read_body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
         # The home's lock may be waited for, and other calls with it.
-        connection.deadline(_ADMIN_SECONDS, CancelReason.TOTAL)
+        connection.set_deadline(_ADMIN_SECONDS, CancelReason.TOTAL)
         await self._runtime.guard.current()
         options = self._runtime.snapshot.settings.backends
         ask = Ask(

@@ -196,7 +196,7 @@ class Guard:
 
     async def _settled(self, ticket: "Ticket") -> None:
         """Wait until a request has ended here, or may have elsewhere."""
-        ticket.connection.deadline(2 * SETTLE_SECONDS, CancelReason.TOTAL)
+        ticket.connection.set_deadline(2 * SETTLE_SECONDS, CancelReason.TOTAL)
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
 

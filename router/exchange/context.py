@@ -85,7 +85,7 @@ class Ticket:
     def limit(self, seconds: float, why: CancelReason) -> None:
         """Move the deadline of what is under way: of the attempt, where another may follow it, else of the exchange."""
         if self.scope is None:
-            self.connection.deadline(seconds, why)
+            self.connection.set_deadline(seconds, why)
         else:
             self.scope.deadline, self.meaning = trio.current_time() + seconds, why
 
@@ -143,7 +143,7 @@ class Ticket:
         self.record.status = status
         now = self.runtime.vitals.answered = trio.current_time()
         self.record.first_byte = now - self.request.arrived
-        return self.connection.head(status, Headers(lines), reason)
+        return self.connection.frame_head(status, Headers(lines), reason)
 
     def conclude(self) -> None:
         """The exchange is over: note what its answer lost, which its head could not tell."""

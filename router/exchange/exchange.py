@@ -124,7 +124,7 @@ class Exchange:
         ticket = self._ticket
         if not course.movable:
             return await send(ticket)
-        ticket.connection.deadline(ticket.left(), CancelReason.TOTAL)
+        ticket.connection.set_deadline(ticket.left(), CancelReason.TOTAL)
         with trio.CancelScope() as ticket.scope:
             try:
                 return await send(ticket)
@@ -179,7 +179,7 @@ class Exchange:
         else:
             with trio.move_on_after(LAST_WORDS_SECONDS):
                 if self._ended:
-                    await ticket.connection.write(ticket.connection.end())
+                    await ticket.connection.write(ticket.connection.frame_end())
                 else:
                     record.error = why.name.lower()
                     await self._end_with(_error(why, ticket))
@@ -217,7 +217,7 @@ class Exchange:
         ticket = self._ticket
         relay = self._relay
         if relay is not None and self._ended:
-            await ticket.connection.write(ticket.connection.end())
+            await ticket.connection.write(ticket.connection.frame_end())
             self._note_stream(relay)
             return
         ticket.record.error = "upstream_broke_off"
@@ -235,7 +235,7 @@ class Exchange:
             await refuse(ticket, error)
         elif self._relay is not None and self._relay.committed:
             events = ticket.call.dialect.error_events(error, ticket.record.id, self._relay.tap)
-            await connection.write(connection.data(events))
+            await connection.write(connection.frame_data(events))
             connection.close()
         else:
             connection.abort()

@@ -48,7 +48,7 @@ class Vitals:
     @property
     def waiting(self) -> int:
         """Requests whose answer has not begun."""
-        return sum(client.busy and client.on_cut is not None and not client.started for client in self.clients)
+        return sum(client.busy and client.on_cancel is not None and not client.started for client in self.clients)
 
     def look(self) -> None:
         """Once a beat: note since when requests wait without any being answered."""

@@ -60,7 +60,7 @@ class Proxy:
             finally:
                 self._finished(ticket)
 
-        connection.on_cut = cut
+        connection.on_cancel = cut
         try:
             await self._exchanged(ticket, exchange, path)
         except RouterError as error:
@@ -71,10 +71,10 @@ class Proxy:
                 await refuse(ticket, error)
         except Exception:
             record.error = "internal"
-            connection.on_cut = None
+            connection.on_cancel = None
             self._finished(ticket)
             raise
-        connection.on_cut = None
+        connection.on_cancel = None
         self._finished(ticket)
 
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
@@ -129,7 +129,7 @@ class Proxy:
             self._runtime.log.add(record)
         return record.id
 
-    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+    def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """A request that could not be read has no protocol: both vendors' fields in one object."""
         body = {
             "type": "error",
@@ -137,7 +137,7 @@ class Proxy:
         }
         return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
 
-    def crashed(self, error: Exception) -> None:
+    def report_crash(self, error: Exception) -> None:
         """A defect of ours: said on the terminal with the place it comes from, without values."""
         last = traceback.extract_tb(error.__traceback__)[-3:]
         places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))

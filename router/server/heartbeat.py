@@ -57,7 +57,7 @@ class Heartbeat:
         idle = runtime.connections.idle
         runtime.connections.close()
         for client in self._vitals.clients:
-            client.restart()
+            client.restart_deadline()
         # They may have ended meanwhile; the next request fetches anew.
         runtime.credentials.keep(())
         runtime.log.add(f"{why}: {idle} idle upstream connections closed, deadlines begun anew.")

@@ -259,7 +259,7 @@ async def _drained(serving: Serving, seconds: float) -> None:
     with trio.move_on_after(seconds):
         await serving.emptied()
     for connection in list(serving.connections):
-        connection.cut(CancelReason.STOPPING)
+        connection.cancel(CancelReason.STOPPING)
     with trio.move_on_after(LAST_WORDS_SECONDS):
         await serving.emptied()
 

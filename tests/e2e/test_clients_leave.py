@@ -31,7 +31,7 @@ class Marks:
         serving.runtime.ledger.start()
         serving.runtime.ledger.read("SELECT id FROM owners")
         # So is the task that meets the deadlines of all connections.
-        Deadline(lambda: None).end()
+        Deadline(lambda: None).cancel()
         self.before = self.now()
 
     def now(self):
@@ -171,7 +171,7 @@ def test_leaving_after_the_end(proxy, upstream, protocol, how):
         client.send(request(protocol.path, protocol.body(stream=True)))
         client.read_until(first[-1])
         leave(client, how)
-    assert until(lambda: proxy.call(lambda: all(connection.gone for connection in proxy.serving.connections)))
+    assert until(lambda: proxy.call(lambda: all(connection.client_gone for connection in proxy.serving.connections)))
     left.set()
     connections = proxy.serving.runtime.connections
     assert until(lambda: proxy.call(lambda: (connections.open, connections.idle)) == (1, 1), 5)
@@ -206,7 +206,7 @@ def test_what_is_held_of_the_rest_is_given_back(proxy, upstream):
     with Client(proxy.port) as client:
         client.send(request(MESSAGES.path, MESSAGES.body(stream=True)))
         client.read_until(MESSAGES.events[-1])
-    assert until(lambda: proxy.call(lambda: all(each.gone for each in proxy.serving.connections)))
+    assert until(lambda: proxy.call(lambda: all(each.client_gone for each in proxy.serving.connections)))
     gone.set()
     upstream.wait(lambda up: up.left == 1)
     assert until(lambda: proxy.call(lambda: len(proxy.serving.connections)) == 0)

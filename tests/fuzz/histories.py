@@ -272,9 +272,9 @@ class Counting(Proxy):
         self.begun += 1
         await super().__call__(connection, request)
 
-    def refusal(self, error):
+    def format_refusal(self, error):
         self.unread += 1
-        return super().refusal(error)
+        return super().format_refusal(error)
 
-    def crashed(self, error):
+    def report_crash(self, error):
         self.crashes.append(error)

@@ -76,8 +76,8 @@ class Waiting:
         async def cut(why):
             self.cut = (why, trio.current_time())
 
-        connection.on_cut = cut
-        connection.deadline(300, CancelReason.SILENT)
+        connection.on_cancel = cut
+        connection.set_deadline(300, CancelReason.SILENT)
         await trio.sleep_forever()
 
 

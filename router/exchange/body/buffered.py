@@ -42,7 +42,7 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
 
 async def plain(ticket: Ticket) -> bytes:
     """The whole body without content coding. Raises RouterError."""
-    body = await ticket.connection.body(LIMIT, ticket.hold)
+    body = await ticket.connection.read_body(LIMIT, ticket.hold)
     coding = coding_of(ticket)
     if not coding or not body:
         return body
@@ -74,7 +74,7 @@ def _decoded_now(body: bytes, coding: bytes) -> bytes | None:
 
 async def in_thread(ticket: Ticket, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
     """Work in the one thread for large bodies; the wait for it is no fault of the client's."""
-    ticket.connection.deadline(ticket.snapshot.settings.timeouts_total, CancelReason.TOTAL)
+    ticket.connection.set_deadline(ticket.snapshot.settings.timeouts_total, CancelReason.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
 
 

@@ -96,11 +96,11 @@ class Upload:
         piece = b"" if self.ended else await self._read()
         ticket = self._ticket
         elapsed = trio.current_time() - ticket.request.arrived
-        ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
+        ticket.connection.set_deadline(ticket.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         return piece
 
     async def _read(self) -> bytes:
-        piece = await self._ticket.connection.more_body(buffered.LIMIT)
+        piece = await self._ticket.connection.read_body_piece(buffered.LIMIT)
         if piece:
             self._feed(piece)
         else:

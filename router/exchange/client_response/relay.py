@@ -159,16 +159,16 @@ class Relay:
         self._marked = now
         pace = self._pace
         if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
-            self._connection.deadline(pace.idle, CancelReason.SILENT)
+            self._connection.set_deadline(pace.idle, CancelReason.SILENT)
         else:
-            self._connection.deadline(pace.end_by - now, CancelReason.TOTAL)
+            self._connection.set_deadline(pace.end_by - now, CancelReason.TOTAL)
 
     def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
         batch = self._whole_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
-            return self._connection.data(batch) if batch else None
+            return self._connection.frame_data(batch) if batch else None
         return self._preamble(batch)
 
     def _whole_events(self, pieces: list[bytes]) -> bytes:
@@ -225,14 +225,14 @@ class Relay:
         if self.impatient:
             self._mark(trio.current_time())
         batch = self.tap.read(held)
-        return self._begin() + (self._connection.data(batch) if batch else [])
+        return self._begin() + (self._connection.frame_data(batch) if batch else [])
 
     def _woken(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
         if self.tap.ended is not None:
             return []  # nothing may stand behind the last event
-        return self._connection.data(self._dialect.ping(self.tap.begun))
+        return self._connection.frame_data(self._dialect.ping(self.tap.begun))
 
     async def _finish(self) -> Failure | None:
         """The upstream ended its body: pass the end on if the protocol's own end was seen."""
@@ -250,7 +250,7 @@ class Relay:
             raise UpstreamDisconnected("the stream ended before its last event")
         if not self.committed:
             parts += self._commit()
-        await self._connection.write([*parts, *self._connection.end()])
+        await self._connection.write([*parts, *self._connection.frame_end()])
         return None
 
     def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
@@ -264,7 +264,7 @@ class Relay:
             self.tap.read(tail + b"\n\n")
             return parts
         self.tap.read(tail + b"\n\n")
-        return self._connection.data(tail)
+        return self._connection.frame_data(tail)
 
 
 def _is_whole(tail: bytes) -> bool:

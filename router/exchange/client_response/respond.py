@@ -116,7 +116,7 @@ async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
         ticket.record.stream = False
         assert ticket.target is not None
         total = ticket.target.total
-        ticket.connection.deadline(ticket.request.arrived + total - trio.current_time(), CancelReason.TOTAL)
+        ticket.connection.set_deadline(ticket.request.arrived + total - trio.current_time(), CancelReason.TOTAL)
     if ticket.request.method == "HEAD":
         await _head_only(ticket, upstream)
         return None
@@ -190,7 +190,7 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
     while pieces:
         # One chunk for all of a read: thousands of pieces are more than one system call takes.
         data = b"".join(pieces)
-        await connection.write(connection.data(data))
+        await connection.write(connection.frame_data(data))
         if tail is not None:
             readable = tail.read(data)
             ticket.record.guess = tail.size // _BYTES_PER_TOKEN
@@ -198,7 +198,7 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
         pieces = await upstream.read()
     if tail is not None:
         ticket.record.usage = tail.usage()
-    await connection.write(connection.end())
+    await connection.write(connection.frame_end())
 
 
 def _tail(ticket: Ticket, upstream: Upstream) -> Tail | None:
@@ -219,7 +219,9 @@ def _length(upstream: Upstream) -> Lines:
 async def _head_only(ticket: Ticket, upstream: Upstream) -> None:
     headers = relayed_headers(ticket, upstream)
     headers += _length(upstream)
-    await ticket.connection.write([*ticket.began(upstream.status, headers, upstream.reason), *ticket.connection.end()])
+    await ticket.connection.write(
+        [*ticket.began(upstream.status, headers, upstream.reason), *ticket.connection.frame_end()]
+    )
 
 
 async def _refused(ticket: Ticket, upstream: Upstream, body: bytes | bytearray) -> None:

@@ -117,7 +117,7 @@ class Course:
         patience = max(0.0, min(service.patience - self._waited, retry.LATEST - elapsed))
         if ready > now + patience:
             raise Waited("accounts", ready)
-        ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
+        ticket.connection.set_deadline(ticket.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         try:
             await service.line.wait(
                 self._ask,
@@ -176,7 +176,7 @@ class Course:
             return
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
         remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
-        ticket.connection.deadline(remaining, CancelReason.TOTAL)
+        ticket.connection.set_deadline(remaining, CancelReason.TOTAL)
         found = ticket.target = await ticket.runtime.keyed(target)
         if self._keyed is not None and found.secret == self._keyed.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")

@@ -189,7 +189,7 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> R
     unknown = isinstance(route, UnknownModel)
     if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
-        ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
+        ticket.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await ticket.runtime.settled()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
@@ -291,7 +291,7 @@ async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) ->
     if facts.stream:
         ticket.limit(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
     elif ticket.scope is None:
-        ticket.connection.deadline(target.total - elapsed, CancelReason.TOTAL)
+        ticket.connection.set_deadline(target.total - elapsed, CancelReason.TOTAL)
     else:
         ticket.limit(math.inf, CancelReason.TOTAL)
     return upstream

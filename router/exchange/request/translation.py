@@ -240,7 +240,7 @@ async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
     target = ticket.target
     assert target is not None
     elapsed = trio.current_time() - ticket.request.arrived
-    ticket.connection.deadline(target.total - elapsed, CancelReason.TOTAL)
+    ticket.connection.set_deadline(target.total - elapsed, CancelReason.TOTAL)
     decoder = decoder_of(upstream)
     pieces: list[bytes] = []
     size = 0

@@ -165,8 +165,8 @@ class Exchange:
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).
 
-        Returns at once when it has come already. Raises UpstreamDisconnected when the connection ends before it, BadGateway for what
-        is no HTTP.
+        Returns at once when it has come already. Raises UpstreamDisconnected when the connection ends before it,
+        BadGateway for what is no HTTP.
         """
         origin = self._lent().origin
         interim = size = 0

@@ -197,7 +197,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_an_upstream_that_breaks_off_is_one_of_two_errors(net, name):
-    """BadGateway for what is no HTTP, UpstreamDisconnected for what ended too early; its connection never serves again."""
+    """BadGateway for what is no HTTP, UpstreamDisconnected for what ended too early; its connection is not reused."""
     answer, kind = BROKEN[name]
 
     async def use(lent):

@@ -183,10 +183,10 @@ def test_a_streamed_answer_is_chunked(net):
 
     class Streaming(net.Echo):
         async def answer(self, connection, request):
-            await connection.write(connection.head(200, [(b"content-type", b"text/event-stream")]))
+            await connection.write(connection.frame_head(200, [(b"content-type", b"text/event-stream")]))
             assert connection.started
-            await connection.write(connection.data(b"data: 1\n\n"))
-            await connection.write([*connection.data(b"data: 2\n\n"), *connection.end()])
+            await connection.write(connection.frame_data(b"data: 1\n\n"))
+            await connection.write([*connection.frame_data(b"data: 2\n\n"), *connection.frame_end()])
 
     client = net.fed([GET + GET], Streaming())
     assert client.text.count(b"9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n") == 2
@@ -198,8 +198,8 @@ def test_an_answer_that_was_not_finished_is_cut(net):
 
     class Half(net.Echo):
         async def answer(self, connection, request):
-            await connection.write(connection.head(200, []))
-            await connection.write(connection.data(b"half"))
+            await connection.write(connection.frame_head(200, []))
+            await connection.write(connection.frame_data(b"half"))
 
     client = net.fed([GET + GET], Half())
     assert client.text.count(b"HTTP/1.1") == 1

@@ -226,8 +226,8 @@ def test_a_deadline_of_the_application_s_is_told_to_it(net):
                 await connection.respond(504, [], b"late")
 
             self.began = trio.current_time()
-            connection.on_cut = cut
-            connection.deadline(7, CancelReason.FIRST_BYTE)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.FIRST_BYTE)
             await trio.sleep_forever()
 
     application = Waiting()
@@ -244,8 +244,8 @@ def test_the_answer_to_a_cut_request_says_that_it_is_the_last(net):
             async def cut(why):
                 await connection.respond(504, [], b"late")
 
-            connection.on_cut = cut
-            connection.deadline(7, CancelReason.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     client = net.fed([GET + GET], Waiting())
@@ -261,8 +261,8 @@ def test_a_cut_answer_arrives_though_a_body_is_still_coming(net):
             async def cut(why):
                 await connection.respond(504, [], b"late")
 
-            connection.on_cut = cut
-            connection.deadline(7, CancelReason.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     async def talk(client, connection):
@@ -290,7 +290,7 @@ def test_a_retired_connection_ends_its_answer_first(net):
 
     class Slow(net.Echo):
         async def answer(self, connection, request):
-            connection.deadline(100, CancelReason.TOTAL)
+            connection.set_deadline(100, CancelReason.TOTAL)
             await trio.sleep(5)
             await connection.respond(200, [], b"done")
 
@@ -324,8 +324,8 @@ def test_a_cut_from_outside_is_told_once(net):
 
     async def talk(client, connection):
         await client.send(GET)
-        connection.cut(CancelReason.STOPPING)
-        connection.cut(CancelReason.TOTAL)
+        connection.cancel(CancelReason.STOPPING)
+        connection.cancel(CancelReason.TOTAL)
 
     class Hanging(net.Echo):
         async def answer(self, connection, request):
@@ -344,8 +344,8 @@ def test_a_defect_in_the_last_words_stays_in_its_connection(net):
             async def cut(why):
                 raise ZeroDivisionError
 
-            connection.on_cut = cut
-            connection.deadline(5, CancelReason.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(5, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     application = Clumsy()
@@ -370,7 +370,7 @@ def test_an_error_after_the_head_cuts_the_answer(net):
 
     class Late(net.Echo):
         async def answer(self, connection, request):
-            await connection.write([*connection.head(200, []), *connection.data(b"half")])
+            await connection.write([*connection.frame_head(200, []), *connection.frame_data(b"half")])
             raise BadRequest("late")
 
     client = net.fed([GET], Late())
