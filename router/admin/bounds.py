@@ -24,7 +24,7 @@ def bounds(runtime: Runtime) -> dict[str, Bound]:
         "client_connections": Bound(len(vitals.clients), CONNECTION_LIMIT),
         "upstream_connections": Bound(runtime.connections.open, None),
         "upstream_connections_idle": Bound(runtime.connections.idle, None),
-        "descriptors": Bound(descriptors.count(), descriptors.limit()),
+        "descriptors": Bound(descriptors.count_open(), descriptors.get_limit()),
         "tasks": Bound(vitals.tasks, None),
         "buffered_bytes": Bound(runtime.buffers.held, runtime.buffers.limit),
         "log_lines": Bound(runtime.log.waiting, accesslog.RING),

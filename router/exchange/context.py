@@ -11,7 +11,7 @@ import trio
 from router.host.access import bare
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
-from router.net.headers import SECURITY, Headers, Lines, shown, spelled
+from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.server.connection import CancelReason, Connection, Request
 from router.net.stream import Bytes
 from router.policy.accounts.attempt import Attempt
@@ -29,7 +29,7 @@ from router.wire.translate import Plan
 if TYPE_CHECKING:
     from router.exchange.body.upload import Upload
 
-_SECURITY = spelled(SECURITY)
+_SECURITY = to_lines(SECURITY)
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class Ticket:
             lines.extend(_served_by(record.backend, record.account, record.sent_model))
             lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
         if self.fallback:
-            lines.append(_line(b"x-fairlead-fallback", shown(self.fallback)))
+            lines.append(_line(b"x-fairlead-fallback", encode_value(self.fallback)))
         if self.plan is not None:
             lines += _translated(self.plan)
         return lines
@@ -164,18 +164,18 @@ class Ticket:
 
 @lru_cache(maxsize=256)
 def _served_by(backend: str, account: str, model: str | None) -> Lines:
-    lines = [_line(b"x-fairlead-backend", shown(backend)), _line(b"x-fairlead-account", shown(account))]
+    lines = [_line(b"x-fairlead-backend", encode_value(backend)), _line(b"x-fairlead-account", encode_value(account))]
     if model is not None:
-        lines.append(_line(b"x-fairlead-model", shown(model)))
+        lines.append(_line(b"x-fairlead-model", encode_value(model)))
     return lines
 
 
 def _translated(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
-    lines = [_line(b"x-fairlead-translation", shown(plan.title))]
+    lines = [_line(b"x-fairlead-translation", encode_value(plan.title))]
     told = plan.ctx.told()
     if told:
-        lines.append(_line(b"x-fairlead-loss", shown(losses_text(told), HEADER_LIMIT)))
+        lines.append(_line(b"x-fairlead-loss", encode_value(losses_text(told), HEADER_LIMIT)))
     return lines
 
 

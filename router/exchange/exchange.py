@@ -19,7 +19,7 @@ from router.exchange.request.send import read, send
 from router.exchange.upstream_response.error_peek import SEALED, complains
 from router.net.client.exchange import Exchange as Upstream
 from router.net.client.exchange import UpstreamDisconnected
-from router.net.headers import spelled
+from router.net.headers import to_lines
 from router.net.server.connection import CancelReason
 from router.policy.accounts.retry import Fault, fault_of, hold_of
 from router.policy.accounts.session_key import family_of
@@ -259,7 +259,7 @@ async def refuse(ticket: Ticket, error: RouterError) -> None:
     if not error.retryable:
         pairs.append((b"x-should-retry", b"false"))
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
-    headers = [*ticket.own_headers(), respond.JSON, *spelled(pairs)]
+    headers = [*ticket.own_headers(), respond.JSON, *to_lines(pairs)]
     ticket.record.error = ticket.record.error or error.word or error.kind
     await ticket.respond(error.status, headers, dialect.error_body(error, ticket.record.id))
 

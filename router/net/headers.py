@@ -14,24 +14,24 @@ RawHeaders = list[tuple[bytes, bytes]]
 Lines = list[tuple[bytes, bytes, bytes]]
 
 
-def lines_of(headers: Headers) -> Lines:
+def get_lines(headers: Headers) -> Lines:
     """The fields of a parsed head."""
     return headers._full_items  # pyright: ignore[reportPrivateUsage]
 
 
-def first_values(lines: Lines) -> dict[bytes, bytes]:
+def index_by_name(lines: Lines) -> dict[bytes, bytes]:
     """Lower-case name -> first value."""
     return {name: value for _, name, value in reversed(lines)}
 
 
-def extended(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
+def with_field(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
     """The fields with one more."""
     if isinstance(headers, Headers):
-        return Headers([*lines_of(headers), (name, name, value)])
+        return Headers([*get_lines(headers), (name, name, value)])
     return [*headers, (name, value)]
 
 
-def spelled(pairs: RawHeaders) -> Lines:
+def to_lines(pairs: RawHeaders) -> Lines:
     """Fields of ours as lines."""
     return [(name, name.lower(), value) for name, value in pairs]
 
@@ -101,34 +101,34 @@ _NEVER_RELAYED = (
 _NEVER_RELAYED_PREFIXES = (b"access-control-", b"x-fairlead-")
 
 # What a Connection field may not take away: without these the message means something else.
-_KEPT = frozenset((b"host", b"content-length", b"content-type", b"content-encoding")) | CREDENTIALS
+_NOT_REMOVABLE = frozenset((b"host", b"content-length", b"content-type", b"content-encoding")) | CREDENTIALS
 
 
-def named_in_connection(value: bytes) -> frozenset[bytes]:
+def parse_connection(value: bytes) -> frozenset[bytes]:
     """The lower-case field names that a Connection field lists, less those it may not remove."""
     names = {part.strip().lower() for part in value.split(b",")}
-    return frozenset(names - _KEPT)
+    return frozenset(names - _NOT_REMOVABLE)
 
 
 # A head has 64 KiB, so that what is remembered is bounded in bytes too.
 @lru_cache(maxsize=256)
-def _stays(name: bytes) -> bool:
+def _is_withheld(name: bytes) -> bool:
     """True for a lower-case name that goes upstream only where it is one of those to keep."""
     return name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES) or _CREDENTIAL.fullmatch(name) is not None
 
 
-def upstream_query(query: bytes) -> bytes:
+def filter_query(query: bytes) -> bytes:
     """The caller's query as it goes upstream, without parameters that carry a credential; with its mark."""
-    kept = [part for part in query.split(b"&") if _parameter(part) not in _QUERY_CREDENTIALS]
+    kept = [part for part in query.split(b"&") if _decode_name(part) not in _QUERY_CREDENTIALS]
     return b"?" + b"&".join(kept) if kept else b""
 
 
-def _parameter(part: bytes) -> bytes:
+def _decode_name(part: bytes) -> bytes:
     name = part.partition(b"=")[0]
     return (unquote_to_bytes(name) if b"%" in name else name).lower()
 
 
-def upstream_request(
+def filter_request(
     lines: Lines,
     *,
     host: bytes,
@@ -145,7 +145,7 @@ def upstream_request(
     coded = False
     for line in lines:
         name = line[1]
-        if _stays(name) or name in drop:
+        if _is_withheld(name) or name in drop:
             if name not in keep:
                 continue
         elif identity and name == b"accept-encoding":
@@ -159,14 +159,14 @@ def upstream_request(
     return out
 
 
-def changeable(name: bytes) -> bool:
+def is_editable(name: bytes) -> bool:
     """True for a lower-case name that a configured edit may set or remove: none that frames the message, describes
     its body, carries a credential, tells of others or is fairlead's own."""
     described = name in (b"content-type", b"content-encoding", b"accept-encoding")
     return not (described or name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES))
 
 
-def changed(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:
+def apply_changes(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:
     """The fields with some replaced, each where its first stood or at the end, and some, those with None, removed."""
     out: Lines = []
     left = dict(changes)
@@ -179,12 +179,12 @@ def changed(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | N
     return out
 
 
-def client_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
+def filter_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
     """An upstream's response fields as they are relayed: order and spelling kept, framing left to the caller."""
     never = _NEVER_RELAYED.union(drop) if drop else _NEVER_RELAYED
     return [line for line in lines if line[1] not in never and not line[1].startswith(_NEVER_RELAYED_PREFIXES)]
 
 
-def shown(value: str, limit: int = 256) -> bytes:
+def encode_value(value: str, limit: int = 256) -> bytes:
     """A value for an x-fairlead header: percent-encoded where it is not plain text, cut at `limit` bytes."""
     return quote(value, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")[:limit].encode("ascii")

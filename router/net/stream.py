@@ -26,7 +26,7 @@ _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 class SocketStream(trio.abc.Stream):
     """A byte stream over a connected socket; errors are OSError and trio.ClosedResourceError."""
 
-    __slots__ = ("_closed", "_sock", "_something")
+    __slots__ = ("_closed", "_poll", "_sock")
 
     def __init__(self, sock: socket.socket):
         sock.setblocking(False)
@@ -34,7 +34,7 @@ class SocketStream(trio.abc.Stream):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._closed = False
-        self._something: Callable[[], object] | None = None
+        self._poll: Callable[[], object] | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Up to max_bytes; b"" at the end of the stream. No byte is lost when cancelled."""
@@ -85,11 +85,11 @@ class SocketStream(trio.abc.Stream):
         """Wait until the socket takes at least one byte."""
         await trio.lowlevel.wait_writable(self._sock)
 
-    def dirty(self) -> bool:
+    def is_readable(self) -> bool:
         """True when an idle connection is readable: the peer closed it, or sent bytes nobody asked for."""
-        if self._something is None:
-            self._something = _readiness(self._sock)
-        return bool(self._something())
+        if self._poll is None:
+            self._poll = _make_poll(self._sock)
+        return bool(self._poll())
 
     def half_close(self) -> None:
         """End our direction; the peer sees the end of the stream after what was sent."""
@@ -118,7 +118,7 @@ class SocketStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-def _readiness(sock: socket.socket) -> Callable[[], object]:
+def _make_poll(sock: socket.socket) -> Callable[[], object]:
     """What is true once there is something to read: bytes, an end or an error. A read to see is dearer: it fails."""
     if sys.platform == "win32":
         return lambda: select.select((sock,), (), (), 0)[0]

@@ -13,7 +13,7 @@ from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.context import Ticket
 from router.exchange.exchange import Exchange, refuse
 from router.host.access import Gate, operator_error
-from router.net.headers import SECURITY, RawHeaders, spelled
+from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import tag_of
 from router.telemetry.accesslog import Record
@@ -80,7 +80,7 @@ class Proxy:
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
         request = ticket.request
         self._gate.check_browser(request)
-        ticket.cors = spelled(self._gate.cors(request))
+        ticket.cors = to_lines(self._gate.cors(request))
         self._gate.check_key(request)
         ticket.own = self._gate.own
         ticket.record.tag = tag_of(request.fields)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from router.host.clock import JUMP, Reading, jump, read_clocks
-from router.net.addresses import local_addresses
+from router.net.addresses import find_local_addresses
 from router.upstream.runtime import Runtime
 
 BEAT_SECONDS = 5.0
@@ -26,7 +26,7 @@ class Heartbeat:
         runtime: Runtime,
         *,
         clocks: Callable[[], Reading] = read_clocks,
-        addresses: Callable[[], tuple[str, ...]] = local_addresses,
+        addresses: Callable[[], tuple[str, ...]] = find_local_addresses,
         chores: tuple[Callable[[], None], ...] = (),
     ):
         self._runtime = runtime

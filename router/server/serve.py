@@ -157,7 +157,7 @@ async def running(
             async with trio.open_nursery() as clients:
                 accepting = _Accepting(listeners, reserve)
                 background.start_soon(accepting.run, clients, _server(proxy, serving, reserve))
-                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.trust)
+                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
                 with serving.presence.shown():
                     try:
                         yield serving

@@ -16,7 +16,7 @@ from router.errors import CommandError
 from router.host.health import Vitals
 from router.host.memory_bound import Buffers
 from router.net.client.outbound import Outbound
-from router.net.client.pool import Connections
+from router.net.client.pool import ConnectionPool
 from router.policy.routing.table import DEMO, Table
 from router.settings import Settings
 from router.store.database.writer import Ledger
@@ -77,7 +77,7 @@ class Runtime:
     log: AccessLog
     demo_root: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    connections: Connections = field(default_factory=Connections)
+    connections: ConnectionPool = field(default_factory=ConnectionPool)
     buffers: Buffers = field(default_factory=Buffers)
     vitals: Vitals = field(default_factory=Vitals)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])

@@ -94,7 +94,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
+    origin = Origin(scheme, url.hostname or "", port, way.find_proxy(scheme, url.hostname or "", port))
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)

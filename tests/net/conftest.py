@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from router.errors import BadGateway, RouterError
-from router.net.client.pool import Connections
+from router.net.client.pool import ConnectionPool
 from router.net.server.connection import Connection, Limits
 from router.net.stream import SocketStream
 
@@ -159,7 +159,7 @@ def fed(pieces, application=None, limits=None):
 
 async def dialled(origin, context=None):
     """What dialling it says."""
-    connections = Connections(context)
+    connections = ConnectionPool(context)
     with pytest.raises(BadGateway) as caught:
         await connections.dial(origin)
     assert connections.open == 0

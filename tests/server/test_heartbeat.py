@@ -65,7 +65,7 @@ def kept(runtime):
         connection.h11.receive_data(b"HTTP/1.1 204 No\r\n\r\n")
         while connection.h11.next_event() is not h11.PAUSED and connection.h11.their_state is not h11.DONE:
             pass
-        runtime.connections.give_back(connection)
+        runtime.connections.release(connection)
         yield
 
 

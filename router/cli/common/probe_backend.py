@@ -11,7 +11,7 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import known, text_model
 from router.cli.common.output import count
 from router.errors import CommandError
-from router.net.client.outbound import Outbound, outbound
+from router.net.client.outbound import Outbound, read_outbound
 from router.net.control.calls import ControlError, fetch_models, probe, serves_strangers
 from router.settings import Secret, Settings
 from router.store.config import toml
@@ -59,7 +59,7 @@ async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
 def way_out(home: Home, name: str, settings: Settings | None = None) -> Outbound:
     """How these settings, the home's when none are given, have a backend reached. Raises CommandError."""
     settings = settings or toml.load(home, os.environ).settings
-    return replace(outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
+    return replace(read_outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
 
 
 async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:

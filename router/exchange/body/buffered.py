@@ -9,7 +9,7 @@ from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.exchange.context import Ticket
 from router.host.access import check_json
 from router.ir import Facts
-from router.net.headers import shown
+from router.net.headers import encode_value
 from router.net.server.connection import CancelReason
 from router.wire.calls import Call
 from router.wire.raw import content_coding
@@ -85,13 +85,12 @@ def inflated(body: bytes, coding: bytes, limit: int) -> bytes:
         plain = decoder.decode(body, limit)
     except content_coding.UnknownCoding as error:
         accepted = (("accept-encoding", content_coding.KNOWN),)  # RFC 9110, 15.5.16
-        message = (
-            f"The content-encoding {shown(str(error)).decode()} is not read here; use {content_coding.KNOWN}, or none."
-        )
+        coding_text = encode_value(str(error)).decode()
+        message = f"The content-encoding {coding_text} is not read here; use {content_coding.KNOWN}, or none."
         raise UnsupportedMedia(message, headers=accepted) from None
     except content_coding.Malformed as error:
         raise BadRequest(
-            f"The request body is not valid {shown(coding.decode('latin-1')).decode()}: {error}."
+            f"The request body is not valid {encode_value(coding.decode('latin-1')).decode()}: {error}."
         ) from None
     except content_coding.OverLimit:
         raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.") from None

@@ -14,7 +14,7 @@ from router.exchange.request import resource_affinity, translation
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_response.content_coding import decoder_of
 from router.net.client.exchange import Exchange as Upstream
-from router.net.headers import Lines, client_response, named_in_connection
+from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.connection import CancelReason
 from router.net.stream import Bytes
 from router.settings.secretive import SHORTEST
@@ -274,8 +274,8 @@ def relayed_headers(ticket: Ticket, upstream: Upstream, *, drop: tuple[bytes, ..
     """The upstream's headers with our own behind them."""
     named = upstream.fields.get(b"connection", b"")
     if named.lower() not in (b"", b"keep-alive", b"close"):
-        drop = (*drop, *named_in_connection(named))
-    return client_response(upstream.lines, drop=drop) + ticket.own_headers()
+        drop = (*drop, *parse_connection(named))
+    return filter_response(upstream.lines, drop=drop) + ticket.own_headers()
 
 
 def _backend(ticket: Ticket) -> str:

@@ -15,7 +15,7 @@ from router.exchange.upstream_response.error_peek import USAGE, complains
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.client.exchange import UpstreamDisconnected
-from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
+from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
 from router.net.server.connection import CancelReason
 from router.policy.routing.request_traits import NO_TRAITS, Traits
 from router.policy.routing.routes import Route, decide
@@ -273,7 +273,7 @@ def _path(ticket: Ticket, target: Target) -> bytes:
     if ticket.plan is not None:
         return target.prefix + ticket.plan.path[3:].encode("ascii")
     _, mark, query = ticket.request.target.partition(b"?")
-    return target.prefix + ticket.call.path[3:].encode("ascii") + (upstream_query(query) if query else mark)
+    return target.prefix + ticket.call.path[3:].encode("ascii") + (filter_query(query) if query else mark)
 
 
 def _length(size: int) -> tuple[bytes, bytes, bytes]:
@@ -282,7 +282,7 @@ def _length(size: int) -> tuple[bytes, bytes, bytes]:
 
 async def _lent(ticket: Ticket, target: Target, facts: Facts, *, fresh: bool) -> Upstream:
     connections = ticket.runtime.connections
-    connection = None if fresh else connections.take(target.origin)
+    connection = None if fresh else connections.acquire(target.origin)
     if connection is None:
         ticket.limit(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
@@ -306,14 +306,14 @@ def _lines(ticket: Ticket, target: Target) -> Lines:
     drop, keep = target.drop, target.keep
     connection = fields.get(b"connection")
     if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
-        drop |= named_in_connection(connection)
+        drop |= parse_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
     if keep:
         keep = ticket.passed_on(keep)
-    lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
+    lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
     if ticket.changes:
-        lines = changed(lines, ticket.changes)
+        lines = apply_changes(lines, ticket.changes)
     if target.auth is not None:
         lines.append(target.auth)
     return lines

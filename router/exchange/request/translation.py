@@ -21,7 +21,7 @@ from router.exchange.upstream_response.translated import ANSWER_LIMIT, Translate
 from router.host.access import bare
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
-from router.net.headers import Lines, changed
+from router.net.headers import Lines, apply_changes
 from router.net.server.connection import CancelReason
 from router.policy.routing.routes import Route
 from router.settings import Secret
@@ -186,7 +186,7 @@ def lines(ticket: Ticket, target: Target) -> Lines:
     ]
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if ticket.changes:
-        out = changed(out, ticket.changes)
+        out = apply_changes(out, ticket.changes)
     auth = target.auth or _passed_on(ticket, target)
     return [*out, auth] if auth is not None else out
 

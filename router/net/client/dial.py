@@ -13,7 +13,7 @@ import trio
 
 from router.errors import Unreachable
 from router.net.client.outbound import is_loopback
-from router.net.descriptors import any_left, exhausted, is_out
+from router.net.descriptors import has_free, is_exhaustion, make_exhausted_error
 from router.net.stream import SocketStream
 
 LOOKUPS_PER_NAME = 4
@@ -22,7 +22,7 @@ SILENCE_SECONDS = 20
 _PROBE_AFTER, _PROBE_EVERY = 15, 5
 
 
-class _Names(trio.abc.HostnameResolver):
+class _ThreadResolver(trio.abc.HostnameResolver):
     def __init__(self) -> None:
         self._limiters: WeakValueDictionary[object, trio.CapacityLimiter] = WeakValueDictionary()
 
@@ -44,48 +44,48 @@ class _Names(trio.abc.HostnameResolver):
         return await trio.to_thread.run_sync(socket.getnameinfo, sockaddr, flags, abandon_on_cancel=True)
 
 
-_names: trio.lowlevel.RunVar[_Names] = trio.lowlevel.RunVar("names")
+_resolver: trio.lowlevel.RunVar[_ThreadResolver] = trio.lowlevel.RunVar("names")
 
 
-def resolve_aside() -> None:
+def resolve_in_threads() -> None:
     """Have this trio run look names up in threads of their own. A resolver that is set already stays."""
     try:
-        _names.get()
+        _resolver.get()
     except LookupError:
-        _names.set(_Names())
-        previous = trio.socket.set_custom_hostname_resolver(_names.get())
+        _resolver.set(_ThreadResolver())
+        previous = trio.socket.set_custom_hostname_resolver(_resolver.get())
         if previous is not None:
             trio.socket.set_custom_hostname_resolver(previous)
 
 
-async def connected(host: str, port: int, what: str) -> SocketStream:
+async def connect(host: str, port: int, peer: str) -> SocketStream:
     """A TCP connection; trio races the addresses of both families (RFC 8305). what: names the peer in errors.
 
     Raises Unreachable that says what was seen, Unavailable when no descriptor is left.
     """
-    resolve_aside()
+    resolve_in_threads()
     try:
         stream = await trio.open_tcp_stream(host, port)
     except socket.gaierror as error:
-        if not any_left():
-            raise exhausted() from None
+        if not has_free():
+            raise make_exhausted_error() from None
         raise Unreachable(f"The name {host} could not be resolved: {error.strerror}.") from None
     except UnicodeError:
         raise Unreachable(f"The name {host} could not be resolved: it is no host's name.") from None
     except OSError as error:
-        seen = list(_failures(error))
-        if any(is_out(one) for one in seen):
-            raise exhausted() from None
+        seen = list(_iter_failures(error))
+        if any(is_exhaustion(one) for one in seen):
+            raise make_exhausted_error() from None
         # The first address speaks for all of them.
-        raise Unreachable(f"{what} could not be reached: {_problem(seen[0])}.") from None
+        raise Unreachable(f"{peer} could not be reached: {_describe(seen[0])}.") from None
     # The file descriptor moves to a plain socket; trio's wrapper is left without one.
     family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto
     sock = socket.socket(family, kind, proto, fileno=stream.socket.detach())
-    notice_silence(sock, SILENCE_SECONDS, near=is_loopback(host))
+    end_when_silent(sock, SILENCE_SECONDS, local=is_loopback(host))
     return SocketStream(sock)
 
 
-def notice_silence(sock: socket.socket, seconds: int, *, near: bool) -> None:
+def end_when_silent(sock: socket.socket, seconds: int, *, local: bool) -> None:
     """Have the system end a connection whose peer acknowledges nothing for `seconds`, as far as it can.
 
     near: on this machine, where nothing is lost on the way; a busy local server may leave a request unread for long,
@@ -94,7 +94,7 @@ def notice_silence(sock: socket.socket, seconds: int, *, near: bool) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {"TCP_KEEPIDLE": _PROBE_AFTER, "TCP_KEEPALIVE": _PROBE_AFTER, "TCP_KEEPINTVL": _PROBE_EVERY}
     options["TCP_KEEPCNT"] = 1 + seconds // _PROBE_EVERY
-    if not near:
+    if not local:
         options["TCP_USER_TIMEOUT"] = seconds * 1000
     for name, value in options.items():
         option = getattr(socket, name, None)
@@ -103,12 +103,12 @@ def notice_silence(sock: socket.socket, seconds: int, *, near: bool) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
             except OSError:
                 continue  # older systems know fewer of them
-    if sys.platform == "darwin" and not near:
+    if sys.platform == "darwin" and not local:
         retransmit_limit = 0x80  # TCP_RXT_CONNDROPTIME, seconds; the socket module does not name it
         sock.setsockopt(socket.IPPROTO_TCP, retransmit_limit, seconds)
 
 
-def _failures(error: OSError) -> Iterator[OSError]:
+def _iter_failures(error: OSError) -> Iterator[OSError]:
     """What each address said; trio gathers them behind one error."""
     group = error.__cause__
     if isinstance(group, BaseExceptionGroup):
@@ -118,7 +118,7 @@ def _failures(error: OSError) -> Iterator[OSError]:
     yield error
 
 
-def _problem(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return (error.strerror or str(error)).lower()

@@ -8,9 +8,9 @@ import trio
 
 from router.errors import BadGateway
 from router.net.client.dial import SILENCE_SECONDS
-from router.net.client.pool import Connections, UpstreamConnection
+from router.net.client.pool import ConnectionPool, UpstreamConnection
 from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
-from router.net.headers import Headers, Lines, first_values, lines_of
+from router.net.headers import Headers, Lines, get_lines, index_by_name
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 TLS_RECORD = 16_384
@@ -47,7 +47,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, connections: Connections, connection: UpstreamConnection):
+    def __init__(self, connections: ConnectionPool, connection: UpstreamConnection):
         self._connections = connections
         self._connection: UpstreamConnection | None = connection
         self._unread = b""
@@ -157,7 +157,7 @@ class Exchange:
                 continue
             data = memoryview(part)
             for at in range(0, len(data), TLS_RECORD):
-                # The send itself never waits (connections.Unblocked), so only this can be cut.
+                # The send itself never waits (pool.NonBlockingTransport), so only this can be cancelled.
                 await stream.wait_send_all_might_not_block()
                 await stream.send_all(data[at : at + TLS_RECORD])
             await stream.wait_send_all_might_not_block()
@@ -182,8 +182,8 @@ class Exchange:
                 if size > HEAD_LIMIT and head_size(event) > HEAD_LIMIT:
                     raise BadGateway(f"{origin} sent a response head of over {HEAD_LIMIT >> 10} KiB.")
                 self.status, self.reason = event.status_code, event.reason
-                self.lines = lines_of(event.headers)
-                self.fields = first_values(self.lines)
+                self.lines = get_lines(event.headers)
+                self.fields = index_by_name(self.lines)
                 return
             elif isinstance(event, h11.InformationalResponse):
                 interim += 1
@@ -250,7 +250,7 @@ class Exchange:
         # A length beside chunks is ignored, and what sends both is not trusted with another request (RFC 9112, 6.3).
         framed_once = b"content-length" not in self.fields or b"transfer-encoding" not in self.fields
         if self._ended and self._whole and framed_once:
-            self._connections.give_back(connection, self.fields.get(b"keep-alive", b""))
+            self._connections.release(connection, self.fields.get(b"keep-alive", b""))
         else:
             self._connections.drop(connection)
 
@@ -292,4 +292,4 @@ class Exchange:
 
 def head_size(event: h11.Response | h11.InformationalResponse) -> int:
     """About how many bytes a head took."""
-    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in lines_of(event.headers))
+    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in get_lines(event.headers))

@@ -23,28 +23,30 @@ class Outbound:
     roots: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def proxy(self, scheme: str, host: str, port: int) -> ProxyAddress | None:
+    def find_proxy(self, scheme: str, host: str, port: int) -> ProxyAddress | None:
         """The proxy to that upstream; None to connect directly, as always to this machine."""
         proxy = self.secure if scheme == "https" else self.plain
         if proxy is None or is_loopback(host) or any(_covers(entry, host.lower(), port) for entry in self.bypass):
             return None
         return proxy
 
-    def proxy_to(self, url: str) -> ProxyAddress | None:
+    def find_proxy_to(self, url: str) -> ProxyAddress | None:
         """The proxy to the host of a URL, None to connect directly."""
         parts = urlsplit(url)
-        return self.proxy(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        return self.find_proxy(
+            parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        )
 
 
 DIRECT = Outbound()
 
 
-def outbound(settings: Settings, environ: Mapping[str, str]) -> Outbound:
+def read_outbound(settings: Settings, environ: Mapping[str, str]) -> Outbound:
     """The way out as settings and environment give it; reads the file of roots. Raises CommandError."""
     secure = plain = settings.upstream_proxy
     if secure is None:
-        secure = _from_environment(environ, "https_proxy")
-        plain = _from_environment(environ, "http_proxy")
+        secure = _read_variable(environ, "https_proxy")
+        plain = _read_variable(environ, "http_proxy")
     listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     return Outbound(
         None if secure == OFF else secure,
@@ -54,7 +56,7 @@ def outbound(settings: Settings, environ: Mapping[str, str]) -> Outbound:
     )
 
 
-def _from_environment(environ: Mapping[str, str], own: str) -> ProxyAddress | None:
+def _read_variable(environ: Mapping[str, str], own: str) -> ProxyAddress | None:
     for name in (own, own.upper(), "all_proxy", "ALL_PROXY"):
         text = environ.get(name, "").strip()
         if text:
@@ -72,11 +74,11 @@ def is_loopback(host: str) -> bool:
     """True for names and addresses of this machine."""
     if host.lower() == "localhost" or host.lower().endswith(".localhost"):
         return True
-    address = _address(host)
+    address = _parse_address(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text.strip("[]"))
     except ValueError:
@@ -88,7 +90,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
     without a port."""
     if entry == "*":
         return True
-    address = _address(host)
+    address = _parse_address(host)
     if address is not None and "/" in entry:
         try:
             return address in ipaddress.ip_network(entry, strict=False)
@@ -100,7 +102,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
             return False
         entry = name
     if address is not None:
-        return _address(entry) == address
+        return _parse_address(entry) == address
     entry = entry.removeprefix("*").lstrip(".").rstrip(".")
     host = host.rstrip(".")
     return bool(entry) and (host == entry or host.endswith("." + entry))

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.client.tls import client_context, tls_problem
+from router.net.client.tls import describe_tls_failure, make_client_context
 from router.settings import ProxyAddress
 from router.wire.raw.content_coding import Decoder, Malformed, OverLimit, UnknownCoding
 
@@ -66,11 +66,11 @@ async def exchange(
     import httpx
     import trio
 
-    from router.net.client.dial import resolve_aside
+    from router.net.client.dial import resolve_in_threads
 
-    resolve_aside()
+    resolve_in_threads()
     host = urlsplit(url).netloc
-    proxy = way.proxy_to(url)
+    proxy = way.find_proxy_to(url)
     sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
     started = time.perf_counter()
     try:
@@ -119,7 +119,7 @@ async def _trust(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLCon
         # Never used; building one with the system's roots costs 20 ms.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        return await trio.to_thread.run_sync(client_context, roots)
+        return await trio.to_thread.run_sync(make_client_context, roots)
     except CommandError as error:
         raise ControlError(f"{error} {error.hint}") from None
 
@@ -150,10 +150,10 @@ def _unreached(error: Exception, host: str, proxy: ProxyAddress | None) -> Contr
         if isinstance(cause, socket.gaierror):
             return ControlError(f"the name {host} could not be resolved (DNS)")
         if isinstance(cause, ssl.SSLCertVerificationError):
-            said = clean(tls_problem(cause, host), 300).removeprefix("its certificate was not accepted ")
+            said = clean(describe_tls_failure(cause, host), 300).removeprefix("its certificate was not accepted ")
             return ControlError(f"the certificate of {host} was not accepted {said}")
         if isinstance(cause, ssl.SSLError):
-            return ControlError(f"TLS with {host} failed: {clean(tls_problem(cause, host))}")
+            return ControlError(f"TLS with {host} failed: {clean(describe_tls_failure(cause, host))}")
         if isinstance(cause, ConnectionRefusedError):
             return ControlError(f"{host} refused the connection")
     if isinstance(error, httpx.TimeoutException):

@@ -21,7 +21,7 @@ import h11
 import trio
 
 from router.errors import BadRequest, RouterError
-from router.net.headers import Headers, RawHeaders, extended
+from router.net.headers import Headers, RawHeaders, with_field
 from router.net.server.body_buffer import BodyBuffer
 from router.net.server.chunk_lines import ChunkLines
 from router.net.server.deadlines import Deadline
@@ -276,7 +276,7 @@ class Connection:
         return request
 
     async def read_body(self, limit: int, reserve: Callable[[int], None]) -> bytes:
-        """The whole request body. Raises TooLarge over `limit` bytes. `reserve` gets each piece's size; it may raise."""
+        """The whole request body. Raises TooLarge over `limit` bytes. `reserve` gets the size of each piece."""
         buffer = BodyBuffer()
         while piece := await self.read_body_piece(limit):
             buffer.append(piece)
@@ -323,7 +323,7 @@ class Connection:
     def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         if self._retired or self._scope.cancel_called:
-            headers = extended(headers, b"connection", b"close")
+            headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
 
@@ -367,9 +367,9 @@ class Connection:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
         self._discard_body()
         if self._h11.their_state is h11.SEND_BODY:
-            headers = extended(headers, b"connection", b"close")  # the rest of the body will not be read
+            headers = with_field(headers, b"connection", b"close")  # the rest of the body will not be read
         if status not in (204, 304):
-            headers = extended(headers, b"content-length", b"%d" % len(body))
+            headers = with_field(headers, b"content-length", b"%d" % len(body))
         parts = self.frame_head(status, headers, reason)
         if body and self.answers_with_body:
             parts += self.frame_data(body)

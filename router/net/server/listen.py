@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from router.net.descriptors import Reserve, is_out
+from router.net.descriptors import Reserve, is_exhaustion
 from router.net.stream import SocketStream
 
 BACKLOG = 1024
@@ -128,7 +128,7 @@ def _accept_one(listener: socket.socket, reserve: Reserve | None) -> socket.sock
     try:
         return listener.accept()[0]
     except OSError as error:
-        if reserve is None or not is_out(error) or not reserve.give():
+        if reserve is None or not is_exhaustion(error) or not reserve.free_one():
             raise
     # In the same step, before another task takes the freed descriptor.
     return listener.accept()[0]

@@ -11,7 +11,7 @@ import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
-from router.net.headers import Lines, first_values, lines_of
+from router.net.headers import Lines, get_lines, index_by_name
 from router.net.server.read_ahead import ReadAhead
 
 HEAD_LIMIT = 65536
@@ -35,9 +35,9 @@ class Request:
         self.path = path.decode("ascii")
         self.query = query.decode("ascii")
         #: All fields, as they came.
-        self.lines: Lines = lines_of(event.headers)
+        self.lines: Lines = get_lines(event.headers)
         #: Lower-case name -> first value.
-        self.fields = first_values(self.lines)
+        self.fields = index_by_name(self.lines)
         self.version = event.http_version
         #: On trio's clock.
         self.arrived = trio.current_time()

@@ -9,12 +9,12 @@ from trio.testing import wait_all_tasks_blocked
 
 from router.errors import BadGateway
 from router.net.client.exchange import INTERIM_LIMIT, Exchange, UpstreamDisconnected
-from router.net.client.pool import HEAD_LIMIT, Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
+from router.net.headers import to_lines
 from router.net.stream import SocketStream
 
 ORIGIN = Origin("http", "up.example", 80)
-LINES = spelled([(b"Host", b"up.example"), (b"Content-Length", b"5")])
+LINES = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"5")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -23,7 +23,7 @@ class Lent:
 
     def __init__(self):
         ours, theirs = socket.socketpair()
-        self.connections = Connections()
+        self.connections = ConnectionPool()
         stream = SocketStream(ours)
         self.connection = UpstreamConnection(ORIGIN, stream, stream)
         self.connections.open += 1
@@ -119,7 +119,7 @@ def test_an_answer_is_read_and_its_connection_kept_if_it_is_clean(net, name, spl
         lent.exchange.release()
         if split and name in ("more than announced", "two answers"):
             # What comes late is found when the connection is about to be lent again.
-            assert lent.connections.take(ORIGIN) is None
+            assert lent.connections.acquire(ORIGIN) is None
         else:
             assert lent.connections.idle == kept
         assert lent.connections.open == lent.connections.idle
@@ -239,7 +239,7 @@ def test_an_answer_that_comes_before_the_request_was_sent_is_read(net):
     async def main():
         lent = Lent()
         body = b"x" * (1 << 22)
-        lines = spelled([(b"Host", b"up.example"), (b"Content-Length", b"%d" % len(body))])
+        lines = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"%d" % len(body))])
 
         async def refuse():
             await lent.peer.receive_some(1000)

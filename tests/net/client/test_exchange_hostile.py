@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from router.errors import BadGateway
 from router.net.client.exchange import Exchange, UpstreamDisconnected
-from router.net.client.pool import HEAD_LIMIT, Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
+from router.net.headers import to_lines
 from router.net.stream import SocketStream
 
 ORIGIN = Origin("http", "up.example", 80)
 LAST = b"0\r\n\r\n"
-LINES = spelled([(b"Host", b"up.example"), (b"Content-Length", b"0")])
+LINES = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"0")])
 
 
 def chunked(*lines):
@@ -49,7 +49,7 @@ def told(pieces, method=b"POST"):
 
     async def main():
         ours, theirs = socket.socketpair()
-        connections = Connections()
+        connections = ConnectionPool()
         stream = SocketStream(ours)
         exchange = Exchange(connections, UpstreamConnection(ORIGIN, stream, stream))
         connections.open = 1
