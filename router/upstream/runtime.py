@@ -261,7 +261,7 @@ class Runtime:
             target = await self._with_key(target) if target is not None else None
             key = target.secret if target else None
             way = replace(self.outbound, headers=set_headers(self.settings.backends.get(entry.backend.name)))
-            entry.models = tuple(await fetch_models(entry.backend, key, way=way))
+            entry.models = tuple(await fetch_models(entry.backend, key, outbound=way))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

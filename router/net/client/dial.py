@@ -1,6 +1,6 @@
-"""TCP connections to upstreams and their proxies: names resolved aside, address families raced, silence noticed.
+"""TCP connections to upstreams and their proxies: names resolved in threads, address families raced, dead peers found.
 
-A look-up that hangs keeps its thread: each name has a few of its own, so that one name's trouble is no other's.
+A look-up that hangs keeps its thread: each name has a few threads of its own, so that it cannot block other names.
 """
 
 import socket
@@ -17,7 +17,7 @@ from router.net.descriptors import has_free, is_exhaustion, make_exhausted_error
 from router.net.stream import SocketStream
 
 LOOKUPS_PER_NAME = 4
-# A peer that acknowledges nothing for so long is gone: it was cut off, or this machine changed its network.
+#: A peer that acknowledges nothing for so long is lost: it was cut off, or this machine changed its network.
 SILENCE_SECONDS = 20
 _PROBE_AFTER, _PROBE_EVERY = 15, 5
 
@@ -48,7 +48,7 @@ _resolver: trio.lowlevel.RunVar[_ThreadResolver] = trio.lowlevel.RunVar("names")
 
 
 def resolve_in_threads() -> None:
-    """Have this trio run look names up in threads of their own. A resolver that is set already stays."""
+    """Make this trio run look up each name in threads of its own. A resolver that is set already stays."""
     try:
         _resolver.get()
     except LookupError:
@@ -59,9 +59,9 @@ def resolve_in_threads() -> None:
 
 
 async def connect(host: str, port: int, peer: str) -> SocketStream:
-    """A TCP connection; trio races the addresses of both families (RFC 8305). what: names the peer in errors.
+    """Open a TCP connection; trio races the addresses of both families (RFC 8305). peer: its name in errors.
 
-    Raises Unreachable that says what was seen, Unavailable when no descriptor is left.
+    Raises Unreachable with the cause, Unavailable when no descriptor is left.
     """
     resolve_in_threads()
     try:
@@ -76,9 +76,9 @@ async def connect(host: str, port: int, peer: str) -> SocketStream:
         seen = list(_iter_failures(error))
         if any(is_exhaustion(one) for one in seen):
             raise make_exhausted_error() from None
-        # The first address speaks for all of them.
+        # The error of the first address stands for all of them.
         raise Unreachable(f"{peer} could not be reached: {_describe(seen[0])}.") from None
-    # The file descriptor moves to a plain socket; trio's wrapper is left without one.
+    # The file descriptor moves to a plain socket; trio's wrapper keeps none.
     family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto
     sock = socket.socket(family, kind, proto, fileno=stream.socket.detach())
     end_when_silent(sock, SILENCE_SECONDS, local=is_loopback(host))
@@ -86,10 +86,10 @@ async def connect(host: str, port: int, peer: str) -> SocketStream:
 
 
 def end_when_silent(sock: socket.socket, seconds: int, *, local: bool) -> None:
-    """Have the system end a connection whose peer acknowledges nothing for `seconds`, as far as it can.
+    """Make the system end a connection whose peer acknowledges nothing for `seconds`, as far as it can.
 
-    near: on this machine, where nothing is lost on the way; a busy local server may leave a request unread for long,
-    which would count as well.
+    local: the peer is on this machine. Unacknowledged data is then no sign of a lost peer: a busy local server may
+    leave a request unread for long.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {"TCP_KEEPIDLE": _PROBE_AFTER, "TCP_KEEPALIVE": _PROBE_AFTER, "TCP_KEEPINTVL": _PROBE_EVERY}
@@ -102,14 +102,14 @@ def end_when_silent(sock: socket.socket, seconds: int, *, local: bool) -> None:
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
             except OSError:
-                continue  # older systems know fewer of them
+                continue  # older systems support fewer of them
     if sys.platform == "darwin" and not local:
-        retransmit_limit = 0x80  # TCP_RXT_CONNDROPTIME, seconds; the socket module does not name it
+        retransmit_limit = 0x80  # TCP_RXT_CONNDROPTIME, seconds; the socket module has no name for it
         sock.setsockopt(socket.IPPROTO_TCP, retransmit_limit, seconds)
 
 
 def _iter_failures(error: OSError) -> Iterator[OSError]:
-    """What each address said; trio gathers them behind one error."""
+    """The error of each address, which trio gathers behind one, and that one last."""
     group = error.__cause__
     if isinstance(group, BaseExceptionGroup):
         for one in cast("BaseExceptionGroup[BaseException]", group).exceptions:

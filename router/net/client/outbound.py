@@ -1,4 +1,4 @@
-"""How upstreams are reached: through which proxy, and which roots are trusted beside the system's."""
+"""How upstreams are reached: through which proxy, and with which trusted roots beside the system's."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -13,18 +13,21 @@ from router.settings.proxies import OFF, proxy_address
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """The way out. secure, plain: the proxy for https:// and for http:// upstreams. bypass: names, addresses and
-    networks that are reached without one, `*` for all. roots: certificates in PEM, '' for none. headers: what
-    fairlead's own requests to one backend carry beside its key, by lower-case name."""
+    """The proxies, trusted roots and headers of outgoing connections."""
 
+    #: The proxy to https:// upstreams.
     secure: ProxyAddress | None = None
+    #: The proxy to http:// upstreams.
     plain: ProxyAddress | None = None
+    #: Names, addresses and networks that are reached without a proxy, `*` for all.
     bypass: tuple[str, ...] = ()
+    #: Further trusted certificates in PEM, '' for none.
     roots: str = ""
+    #: Lower-case name -> value: what fairlead's own requests to one backend carry beside its key.
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def find_proxy(self, scheme: str, host: str, port: int) -> ProxyAddress | None:
-        """The proxy to that upstream; None to connect directly, as always to this machine."""
+        """The proxy to an upstream; None to connect directly, which is always so for this machine."""
         proxy = self.secure if scheme == "https" else self.plain
         if proxy is None or is_loopback(host) or any(_covers(entry, host.lower(), port) for entry in self.bypass):
             return None
@@ -42,7 +45,7 @@ DIRECT = Outbound()
 
 
 def read_outbound(settings: Settings, environ: Mapping[str, str]) -> Outbound:
-    """The way out as settings and environment give it; reads the file of roots. Raises CommandError."""
+    """What settings and environment say; reads the file of roots. Raises CommandError."""
     secure = plain = settings.upstream_proxy
     if secure is None:
         secure = _read_variable(environ, "https_proxy")
@@ -86,7 +89,7 @@ def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY names the host: a name and all below it, an address, a network, each with or
+    """True when an entry of NO_PROXY names the host: a name and its subdomains, an address, a network, each with or
     without a port."""
     if entry == "*":
         return True

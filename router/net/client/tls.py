@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from router.errors import CommandError
 
-# Where distributions keep the roots. The binary's OpenSSL looks where those of its builder are.
+# Where distributions keep the roots. The frozen binary's OpenSSL has only the path of the system it was built on.
 SYSTEM_ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -34,7 +34,7 @@ _ROOTS_LIMIT = 4 << 20
 
 @lru_cache(maxsize=4)
 def make_client_context(extra_roots: str = "") -> ssl.SSLContext:
-    """The context that trusts the system's roots, those of SSL_CERT_FILE, and `further` ones (PEM).
+    """A context that trusts the system's roots, those of SSL_CERT_FILE, and `extra_roots` (PEM).
 
     Building it costs about 18 ms: do it in a thread, after listening. On Linux a plain context with OpenSSL's paths:
     truststore reloads the CA file at every handshake there (18 ms of CPU each). On macOS and Windows the system's own
@@ -42,7 +42,7 @@ def make_client_context(extra_roots: str = "") -> ssl.SSLContext:
     """
     if sys.platform == "linux":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # Not set_default_verify_paths: it reads the same file, and holds up all threads while it does.
+        # Not set_default_verify_paths: it reads the same file, but holds the interpreter's lock meanwhile.
         context.load_verify_locations(*find_roots(ssl.get_default_verify_paths()))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     else:
@@ -63,7 +63,7 @@ def make_client_context(extra_roots: str = "") -> ssl.SSLContext:
 def find_roots(found: ssl.DefaultVerifyPaths, places: Sequence[str] = SYSTEM_ROOTS) -> tuple[str | None, str | None]:
     """The file and the folder of the system's roots: OpenSSL's own, else the distribution's file, else certifi's.
 
-    What SSL_CERT_FILE names is not among them: it adds roots, where OpenSSL would take it in their place.
+    The file of SSL_CERT_FILE is not among them: it adds roots, whereas OpenSSL would use it in their place.
     """
     folder = found.capath if found.capath and os.listdir(found.capath) else None
     file = found.openssl_cafile if os.path.isfile(found.openssl_cafile) else None
@@ -92,7 +92,7 @@ def _read(path: str, setting: str) -> str:
         raise CommandError(f"the roots in {path} cannot be read: {error.strerror}.", _make_hint(setting)) from None
     if len(data) > _ROOTS_LIMIT:
         raise CommandError(f"the roots in {path} are over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
-    # Comments between certificates may hold anything.
+    # Comments between certificates may have any bytes.
     return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
 
 
@@ -110,8 +110,8 @@ def _make_hint(setting: str) -> str:
 
 
 def describe_tls_failure(error: BaseException, host: str) -> str:
-    """What a failed handshake shows, and what to do about it."""
-    # trio's own error says nothing, its cause does.
+    """Why a handshake failed, and what to do about it."""
+    # trio's own error has no details, its cause has.
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         said = cause.verify_message

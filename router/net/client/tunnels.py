@@ -1,8 +1,8 @@
-"""What is said to a proxy before it passes bytes on: HTTP CONNECT (RFC 9110, 9.3.6) and SOCKS5 (RFC 1928, 1929).
+"""Opens a tunnel through a proxy: HTTP CONNECT (RFC 9110, 9.3.6) and SOCKS5 (RFC 1928, 1929).
 
-Sans-io: each is a generator that yields bytes to send (b"" for none), is sent what came, and returns once the tunnel
-stands. Names go to the proxy as they are: it resolves them. socksio, which httpx uses, does not put a reply together
-that comes in two reads; the three frames are written here.
+Without I/O: each negotiation is a generator that yields bytes to send (b"" for none), receives the bytes that came, and
+returns once the tunnel is open. The proxy resolves names. The three SOCKS5 frames are written here because socksio,
+which httpx uses, cannot read a reply that comes in two reads.
 """
 
 import base64
@@ -35,7 +35,7 @@ _REPLIES = {
 
 
 async def open_tunnel(stream: trio.abc.Stream, proxy: ProxyAddress, host: str, port: int) -> None:
-    """Have a connected proxy open a tunnel to that host. Raises Unreachable that says what the proxy said."""
+    """Open a tunnel to a host through a connected proxy. Raises Unreachable with the proxy's reason."""
     negotiation = (negotiate_socks5 if proxy.scheme.startswith("socks5") else negotiate_http)(proxy, host, port)
     out = next(negotiation)
     while True:
