@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Pace, Relay
-from router.host.memory_bound import Buffers
+from router.host.memory_bound import MemoryBound
 from router.net.server.connection import Connection, Limits, Request
 from router.net.stream import SocketStream
 from router.settings import Settings
@@ -91,7 +91,7 @@ class Application:
         self.outcome = "cut"
         self.began = self.why = None
         self.committed = False
-        self.buffers = Buffers(bound)
+        self.buffers = MemoryBound(bound)
 
     async def __call__(self, connection, request):
         def begin():
@@ -109,7 +109,7 @@ class Application:
         pace = Pace(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
         upstream = self._upstream
         decoder = Decoder(self._coding) if self._coding else None
-        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, decoder=decoder)
+        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.reserve, decoder=decoder)
         try:
             self.outcome = await relay.run()
         except Exception as error:

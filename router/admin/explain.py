@@ -10,7 +10,7 @@ from router.exchange.request import translation as request_translation
 from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import owner_in
 from router.exchange.request.send import check_speaks, speaks
-from router.host.clock import sleepless
+from router.host.clock import boot_time
 from router.ir import Facts, Protocol
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import family_of
@@ -162,7 +162,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
-    now, family = sleepless(), family_of(route.model)
+    now, family = boot_time(), family_of(route.model)
     order = service.pool.order(now, Want(family=family, barred=service.stopped().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias

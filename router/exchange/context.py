@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from router.host.access import bare
+from router.host.access import strip_scheme
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
@@ -96,19 +96,19 @@ class Ticket:
 
     def hold(self, size: int) -> None:
         """Count bytes of the request body against the bound of all buffers. Raises Unavailable."""
-        self.runtime.buffers.take(size)
+        self.runtime.memory.reserve(size)
         self.held += size
 
     def release(self) -> None:
         """The request is no longer held."""
         self.asked = None
-        self.runtime.buffers.give(self.held)
+        self.runtime.memory.release(self.held)
         self.held = 0
 
     def passed_on(self, keep: frozenset[bytes]) -> frozenset[bytes]:
         """The headers with the caller's own credential, of those to keep, which may hold fairlead's too. What goes
         upstream may come back in an answer: it is hidden in what is kept of one."""
-        values = [(name, bare(value)) for _, name, value in self.request.lines if name in keep]
+        values = [(name, strip_scheme(value)) for _, name, value in self.request.lines if name in keep]
         own = {name for name, value in values if any(hmac.compare_digest(value, one) for one in self.own)}
         if self.kept:
             hidden = [Secret(value.decode("latin-1")) for name, value in values if name not in own]
@@ -141,7 +141,7 @@ class Ticket:
     def began(self, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
         """Frame the head of an answer; from here on it is committed."""
         self.record.status = status
-        now = self.runtime.vitals.answered = trio.current_time()
+        now = self.runtime.health.answered = trio.current_time()
         self.record.first_byte = now - self.request.arrived
         return self.connection.frame_head(status, Headers(lines), reason)
 

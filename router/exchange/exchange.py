@@ -90,7 +90,7 @@ class Exchange:
             if ticket.upstream is not None:
                 ticket.upstream.release()
             if ticket.asked is not None:
-                ticket.runtime.buffers.give(ticket.held - held)
+                ticket.runtime.memory.release(ticket.held - held)
                 ticket.held = held
         return refusal
 

@@ -1,28 +1,28 @@
-"""The bound for all buffers of a proxy together (product.md 7, bounds)."""
+"""The bound for all buffers of a proxy together: many large requests at once must not exhaust the machine's memory."""
 
 from router.errors import Unavailable
 
 LIMIT = 256 << 20
 
 
-class Buffers:
-    """Counts the bytes of request bodies and held answers; over the limit new ones are refused."""
+class MemoryBound:
+    """Counts the bytes of request bodies and buffered answers; over the limit new ones are refused."""
 
-    __slots__ = ("held", "limit")
+    __slots__ = ("limit", "reserved")
 
     def __init__(self, limit: int = LIMIT):
         self.limit = limit
-        self.held = 0
+        self.reserved = 0
 
-    def take(self, size: int) -> None:
-        """Count `size` bytes. Raises Unavailable, counting nothing, when they do not fit."""
-        if self.held + size > self.limit:
+    def reserve(self, size: int) -> None:
+        """Count `size` bytes as used. Raises Unavailable, counting nothing, when they do not fit."""
+        if self.reserved + size > self.limit:
             raise Unavailable(
                 f"All buffers together are at their bound of {self.limit >> 20} MiB; try again in a moment.",
                 retry_after=1,
             )
-        self.held += size
+        self.reserved += size
 
-    def give(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Count `size` bytes as free again."""
-        self.held -= size
+        self.reserved -= size

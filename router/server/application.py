@@ -12,7 +12,7 @@ from router.admin import endpoints
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.context import Ticket
 from router.exchange.exchange import Exchange, refuse
-from router.host.access import Gate, operator_error
+from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import tag_of
@@ -80,7 +80,7 @@ class Proxy:
     async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
         request = ticket.request
         self._gate.check_browser(request)
-        ticket.cors = to_lines(self._gate.cors(request))
+        ticket.cors = to_lines(self._gate.make_cors_headers(request))
         self._gate.check_key(request)
         ticket.own = self._gate.own
         ticket.record.tag = tag_of(request.fields)
@@ -98,7 +98,7 @@ class Proxy:
 
     def _finished(self, ticket: Ticket) -> None:
         runtime = self._runtime
-        now = runtime.vitals.answered = trio.current_time()
+        now = runtime.health.answered = trio.current_time()
         ticket.record.total = now - ticket.request.arrived
         ticket.conclude()
         runtime.recorder.finished(ticket)
@@ -117,8 +117,8 @@ class Proxy:
             name = (
                 _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
             )
-            headers = [*_refusal_headers(error, name), *self._gate.cors(request)]
-            await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
+            headers = [*_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
+            await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
     def _refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that was none, by a word in the place of its path; its id."""

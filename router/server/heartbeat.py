@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import trio
 
-from router.host.clock import JUMP, Reading, jump, read_clocks
+from router.host.clock import JUMP, ClockReading, measure_jump, read_clocks
 from router.net.addresses import find_local_addresses
 from router.upstream.runtime import Runtime
 
@@ -25,15 +25,15 @@ class Heartbeat:
         self,
         runtime: Runtime,
         *,
-        clocks: Callable[[], Reading] = read_clocks,
+        clocks: Callable[[], ClockReading] = read_clocks,
         addresses: Callable[[], tuple[str, ...]] = find_local_addresses,
         chores: tuple[Callable[[], None], ...] = (),
     ):
         self._runtime = runtime
-        self._vitals = runtime.vitals
+        self._health = runtime.health
         self._clocks = clocks
         self._addresses = addresses
-        self._chores = (runtime.connections.sweep, runtime.vitals.look, *chores)
+        self._chores = (runtime.connections.sweep, runtime.health.update, *chores)
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -41,12 +41,12 @@ class Heartbeat:
         while True:
             await self._rest()
             now, here = self._clocks(), self._addresses()
-            gap = jump(before, now, BEAT_SECONDS)
+            gap = measure_jump(before, now, BEAT_SECONDS)
             if gap > JUMP:
-                self._vitals.jumps += 1
+                self._health.jumps += 1
                 self._begin_anew(f"the machine slept, or its time was changed ({gap:.0f} s)")
             elif here != there:
-                self._vitals.moves += 1
+                self._health.moves += 1
                 self._begin_anew("the machine's network address changed")
             before, there = now, here
             for chore in self._chores:
@@ -56,7 +56,7 @@ class Heartbeat:
         runtime = self._runtime
         idle = runtime.connections.idle
         runtime.connections.close()
-        for client in self._vitals.clients:
+        for client in self._health.clients:
             client.restart_deadline()
         # They may have ended meanwhile; the next request fetches anew.
         runtime.credentials.keep(())
@@ -66,6 +66,6 @@ class Heartbeat:
         """Wait for the next beat, measuring the loop's lag where there is somebody whom it would keep waiting."""
         end = trio.current_time() + BEAT_SECONDS
         while (now := trio.current_time()) < end:
-            wake = min(now + NAP_SECONDS, end) if self._vitals.clients else end
+            wake = min(now + NAP_SECONDS, end) if self._health.clients else end
             await trio.sleep_until(wake)
-            self._vitals.late(trio.current_time() - wake)
+            self._health.record_lag(trio.current_time() - wake)

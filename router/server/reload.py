@@ -47,7 +47,7 @@ class Reloading:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
         runtime.take(configuration)
-        self._gate.take(runtime.settings, key)
+        self._gate.apply(runtime.settings, key)
 
     def _read(self) -> tuple[Configuration, Secret | None]:
         """In a thread: it reads files, and may make the home's client key. Raises CommandError."""

@@ -70,7 +70,7 @@ class Serving:
         self.port = port
         self.key = key
         self.runtime = runtime
-        self.connections = runtime.vitals.clients
+        self.connections = runtime.health.clients
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
         self.reload = reload
@@ -274,7 +274,7 @@ def run(
 ) -> int:
     """Serve until a signal or an operator stops the proxy; 0 after an orderly end. warnings, again: as for `running`.
     Raises CommandError."""
-    host_limits.prepare()
+    host_limits.apply_limits()
     try:
         serves = running(settings, home, warnings=warnings, again=again)
         trio.run(_run, serves, announce, clock=AwakeClock())

@@ -13,8 +13,8 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.budget.guard import Guard
 from router.errors import CommandError
-from router.host.health import Vitals
-from router.host.memory_bound import Buffers
+from router.host.health import Health
+from router.host.memory_bound import MemoryBound
 from router.net.client.outbound import Outbound
 from router.net.client.pool import ConnectionPool
 from router.policy.routing.table import DEMO, Table
@@ -78,8 +78,8 @@ class Runtime:
     demo_root: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     connections: ConnectionPool = field(default_factory=ConnectionPool)
-    buffers: Buffers = field(default_factory=Buffers)
-    vitals: Vitals = field(default_factory=Vitals)
+    memory: MemoryBound = field(default_factory=MemoryBound)
+    health: Health = field(default_factory=Health)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])

@@ -41,7 +41,7 @@ class Marks:
             "descriptors": len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0,
             "connections": len(self._serving.connections),
             "upstream": self._serving.runtime.connections.open,
-            "buffers": self._serving.runtime.buffers.held,
+            "buffers": self._serving.runtime.memory.reserved,
         }
 
     async def settled(self):
@@ -157,7 +157,7 @@ def test_upstream_is_told_at_once(proxy, upstream, protocol, moment, how):
     upstream.wait(lambda up: up.left == 1)
     runtime = proxy.serving.runtime
     assert until(lambda: proxy.call(lambda: (len(proxy.serving.connections), runtime.connections.open)) == (0, 0), 5)
-    assert proxy.call(lambda: runtime.buffers.held) == 0
+    assert proxy.call(lambda: runtime.memory.reserved) == 0
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -210,7 +210,7 @@ def test_what_is_held_of_the_rest_is_given_back(proxy, upstream):
     gone.set()
     upstream.wait(lambda up: up.left == 1)
     assert until(lambda: proxy.call(lambda: len(proxy.serving.connections)) == 0)
-    assert proxy.call(lambda: proxy.serving.runtime.buffers.held) == 0
+    assert proxy.call(lambda: proxy.serving.runtime.memory.reserved) == 0
 
 
 def test_next_request_of_a_pipeline_goes_too(proxy, upstream):

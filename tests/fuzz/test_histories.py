@@ -207,7 +207,7 @@ async def histories(folder, count):
             assert len(entries) == len({entry.id for entry in entries}) == proxy.begun + proxy.unread
             assert sum(entry.path == "(malformed)" for entry in entries) == proxy.unread
             assert all(entry.status for entry in entries)
-            assert runtime.buffers.held == 0
+            assert runtime.memory.reserved == 0
             assert upstreams.open == upstreams.idle
             entries.clear()
             proxy.begun = proxy.unread = 0

@@ -29,7 +29,7 @@ async def read(ticket: Ticket) -> tuple[bytes, Top | None]:
     request = ticket.request
     if request.method in ("GET", "HEAD"):
         return await plain(ticket), None
-    is_json = request.method == "DELETE" or check_json(request, others=not ticket.call.generates)
+    is_json = request.method == "DELETE" or check_json(request, allow_uploads=not ticket.call.generates)
     body = await plain(ticket)
     if not is_json or (not body and not ticket.call.generates):
         return body, None

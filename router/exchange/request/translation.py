@@ -18,7 +18,7 @@ from router.exchange.context import Ticket
 from router.exchange.request.edits import Edited, edit
 from router.exchange.upstream_response.content_coding import decoded
 from router.exchange.upstream_response.translated import ANSWER_LIMIT, Translated, decoder_of
-from router.host.access import bare
+from router.host.access import strip_scheme
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, apply_changes
@@ -196,7 +196,7 @@ def _passed_on(ticket: Ticket, target: Target) -> tuple[bytes, bytes, bytes] | N
     for name in sorted(ticket.passed_on(target.keep), reverse=True):
         value = ticket.request.fields.get(name)
         if value:
-            return auth_header(target.backend, Secret(bare(value).decode("ascii", "ignore")))
+            return auth_header(target.backend, Secret(strip_scheme(value).decode("ascii", "ignore")))
     return None
 
 
