@@ -12,7 +12,7 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
-from router.settings.secretive import is_secret_header
+from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
 

@@ -17,7 +17,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, filter_response, parse_connection
 from router.net.server.connection import CancelReason
 from router.net.stream import Bytes
-from router.settings.secretive import SHORTEST
+from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, json_values

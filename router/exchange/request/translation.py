@@ -25,7 +25,7 @@ from router.net.headers import Lines, apply_changes
 from router.net.server.connection import CancelReason
 from router.policy.routing.routes import Route
 from router.settings import Secret
-from router.settings.profile import overridden
+from router.settings.profile import override
 from router.settings.tables import BackendOptions
 from router.upstream.credentials import auth_header
 from router.upstream.runtime import Snapshot
@@ -63,7 +63,7 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    profile = overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    profile = override(profile_of(options.translate_as or backend.vendor, model), options.profile)
     spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
     assert spoken is not None
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]

@@ -86,13 +86,13 @@ class Spending:
         self._asked, self._latest = True, found.turn
         self._ledger.start()
         self._ledger.add(self._write, found)
-        self._ledger.hurry()
+        self._ledger.flush_soon()
 
     def look(self) -> None:
         """Have `tell` hear what stands in the file now. Never waits."""
         self._asked = True
         self._ledger.start()
-        self._ledger.hurry()
+        self._ledger.flush_soon()
 
     def leave(self) -> None:
         """Hold nothing any more: this process ends."""
