@@ -1,0 +1,46 @@
+"""The guard, asked with values before each attempt, and told what its answer is billed to."""
+
+from router.budget.guard import Demand
+from router.errors import Halted
+from router.exchange.attempt import Attempt
+from router.net.server.connection import CancelReason
+from router.wire.headers.rate_limits import reading
+
+
+async def admit(attempt: Attempt) -> None:
+    """Let an attempt go, or raise Halted in the form that the caller takes as final."""
+    context = attempt.context
+    guard = context.runtime.guard
+    rules = guard.rules
+    if rules is None:
+        return
+    record, call = context.record, context.call
+    demand = Demand(
+        record.id,
+        record.backend,
+        record.account,
+        record.tag,
+        attempt.target.backend.root,
+        record.sent_model or record.model or "",
+        context.request.method,
+        call.path,
+        call.generates,
+        record.request_bytes,
+    )
+    try:
+        await guard.admit(demand, rules, lambda seconds: context.connection.set_deadline(seconds, CancelReason.TOTAL))
+    except Halted as refusal:
+        if call.dialect.name == "responses":
+            # The one form Codex takes as final.
+            refusal.status = 429
+        raise
+
+
+def check_billing(attempt: Attempt) -> None:
+    """Look at what an answer is billed to as soon as its head is there: its stream may run for long. An error is
+    billed to nothing; it names the class that is at its limit."""
+    guard = attempt.context.runtime.guard
+    if guard.rules is not None and guard.rules.billing and attempt.upstream.status < 400:
+        record = attempt.context.record
+        billing = reading(attempt.upstream.fields).billing
+        guard.billed(guard.rules, billing, record.backend, record.account, record.id)
