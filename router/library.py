@@ -1,4 +1,4 @@
-"""fairlead as a library: `router.running`, the one function other programs may call (product.md 12)."""
+"""fairlead as a library: `router.running`, the only function that other programs may call."""
 
 import os
 from collections.abc import AsyncGenerator, Mapping
@@ -15,14 +15,15 @@ from router.store.home.home import open_home
 
 
 class Running:
-    """A proxy that serves. url: where, for clients on this machine."""
+    """A proxy that serves."""
 
     def __init__(self, serving: serve.Serving):
+        #: Its URL for clients on this machine.
         self.url = serving.url
         self._serving = serving
 
     def status(self) -> dict[str, Any]:
-        """What GET /status answers; its fields are documented there."""
+        """The answer of GET /status, whose fields are documented there."""
         return status(self._serving.runtime, self._serving)
 
     def backends(self) -> list[dict[str, Any]]:
@@ -40,19 +41,19 @@ async def running(
     the home's own config.toml. home: the folder with backends and history, the user's when it is not given. Raises
     CommandError (an Exception whose text names what is wrong) before anything is served.
     """
-    environ = _environment(home)
+    environ = _make_environment(home)
     folder = open_home(environ)
 
     def load() -> Loaded:
-        return _over(toml.load(folder, environ), settings or {})
+        return _override(toml.load(folder, environ), settings or {})
 
     loaded = load()
-    async with serve.running(loaded.settings, folder, warnings=loaded.warnings, again=load) as serving:
+    async with serve.running(loaded.settings, folder, warnings=loaded.warnings, load_settings=load) as serving:
         yield Running(serving)
 
 
-def _over(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
-    """The settings with those given in the place of others. Raises CommandError."""
+def _override(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
+    """The loaded settings with the given ones in their place. Raises CommandError."""
     own = resolve({}, {}, ConfigFile("settings", given, {}))
     names = {entry.attribute for entry in DECLARATIONS if own.sources[entry.key].kind != "default"}
     names |= given.keys() & {field.name for field in fields(Settings)}
@@ -60,5 +61,5 @@ def _over(loaded: Loaded, given: Mapping[str, Any]) -> Loaded:
     return Loaded(merged, loaded.sources, warnings=(*loaded.warnings, *own.warnings))
 
 
-def _environment(home: str | os.PathLike[str] | None) -> Mapping[str, str]:
+def _make_environment(home: str | os.PathLike[str] | None) -> Mapping[str, str]:
     return os.environ if home is None else {**os.environ, "FAIRLEAD_HOME": os.path.abspath(home)}

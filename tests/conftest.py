@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
-from router.host.memory_bound import Buffers
+from router.host.memory_bound import MemoryBound
 from router.net.server.connection import Connection, Limits, Request
 from router.net.stream import SocketStream
 from router.settings import Settings
@@ -91,39 +91,39 @@ class Application:
         self.outcome = "cut"
         self.began = self.why = None
         self.committed = False
-        self.buffers = Buffers(bound)
+        self.buffers = MemoryBound(bound)
 
     async def __call__(self, connection, request):
         def begin():
             self.began = trio.current_time() - request.arrived
-            return connection.head(200, [(b"content-type", b"text/event-stream")])
+            return connection.frame_head(200, [(b"content-type", b"text/event-stream")])
 
         async def cut(why):
             self.why = (why, trio.current_time() - request.arrived)
             self.committed = relay.committed
             connection.abort()
 
-        connection.on_cut = cut
+        connection.on_cancel = cut
         now = trio.current_time()
         commit_by, end_by, idle = self._pace
         pace = StreamTimeouts(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
         upstream = self._upstream
         decoder = Decoder(self._coding) if self._coding else None
-        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, decoder=decoder)
+        relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.reserve, decoder=decoder)
         try:
             self.outcome = await relay.run()
         except Exception as error:
             self.outcome = error
-        connection.on_cut = None
+        connection.on_cancel = None
         self.committed = relay.committed
         if not connection.started:
             await connection.respond(502, [])
         connection.retire()
 
-    def refusal(self, error):
+    def format_refusal(self, error):
         raise AssertionError(error)
 
-    def crashed(self, error):
+    def report_crash(self, error):
         raise error
 
 

@@ -14,7 +14,7 @@ import trio
 from router.admin.live_api import stream
 from router.errors import BadRequest, CommandError, NotFound, Unavailable
 from router.net.headers import RawHeaders
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.store.history import read_requests, read_usage, reader
 from router.store.history.time_window import EXPECTED, since
 from router.upstream.runtime import Runtime
@@ -40,7 +40,7 @@ async def answer(runtime: Runtime, connection: Connection, request: Request, hea
         await stream(runtime.recorder, connection, request, [*headers, _FRESH])
         return
     # The head has been read; what follows has a limit of its own.
-    connection.deadline(QUERY_SECONDS, Cut.TOTAL)
+    connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
     if request.path == "/metrics":
         kind, body = await _in_thread(_metrics, runtime)
         await connection.respond(200, [*headers, _FRESH, (b"content-type", kind)], body)

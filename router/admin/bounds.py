@@ -19,14 +19,14 @@ class Bound(NamedTuple):
 
 def bounds(runtime: Runtime) -> dict[str, Bound]:
     """All of them by name; those that are no numbers of things say their unit. Blocks for a moment."""
-    vitals = runtime.vitals
+    vitals = runtime.health
     return {
         "client_connections": Bound(len(vitals.clients), CONNECTION_LIMIT),
         "upstream_connections": Bound(runtime.connections.open, None),
         "upstream_connections_idle": Bound(runtime.connections.idle, None),
-        "descriptors": Bound(descriptors.count(), descriptors.limit()),
+        "descriptors": Bound(descriptors.count_open(), descriptors.get_limit()),
         "tasks": Bound(vitals.tasks, None),
-        "buffered_bytes": Bound(runtime.buffers.held, runtime.buffers.limit),
+        "buffered_bytes": Bound(runtime.memory.reserved, runtime.memory.limit),
         "log_lines": Bound(runtime.log.waiting, accesslog.RING),
         "history_rows": Bound(runtime.ledger.waiting + runtime.recorder.waiting, writer.PENDING + recorder.UNTOLD),
         "label_sets": Bound(len(runtime.recorder.counters.sets), metrics_counts.LIMIT),
@@ -41,7 +41,7 @@ def report(runtime: Runtime) -> dict[str, object]:
     last, and at most within the last minute), clock_jumps and network_changes (since the start), bounds (name ->
     used and limit, either may be null). Blocks for a moment.
     """
-    vitals = runtime.vitals
+    vitals = runtime.health
     stalled = vitals.stalled
     return {
         "stalled_s": None if stalled is None else round(stalled, 1),

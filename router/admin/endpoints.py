@@ -14,9 +14,9 @@ from router.admin.status import Operated, problems_of, status
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
 from router.exchange.body import body as request_body
 from router.host.access import Gate, check_json
-from router.host.clock import sleepless
+from router.host.clock import boot_time
 from router.net.headers import SECURITY, RawHeaders
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.budget.budgets import ALL
 from router.policy.routing.model_list import find_listing_backend, list_models
 from router.policy.routing.routes import find_nearest_models
@@ -55,7 +55,7 @@ class Endpoints:
         """Answer when the path is one of ours; False when it is not. Raises RouterError."""
         if request.method == "OPTIONS":
             allow = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
-            await connection.respond(204, [*SECURITY, allow, *self._gate.preflight(request)])
+            await connection.respond(204, [*SECURITY, allow, *self._gate.make_preflight_headers(request)])
             return True
         verbs = _found(request.path)
         if verbs is None:
@@ -67,9 +67,9 @@ class Endpoints:
         if own.operator:
             self._gate.check_operator(request)
         if request.method == "POST":
-            check_json(request, others=False)
+            check_json(request, allow_uploads=False)
             if not own.reads:
-                await connection.body(_BODY_LIMIT, lambda _: None)
+                await connection.read_body(_BODY_LIMIT, lambda _: None)
         await own.serve(self, connection, request)
         return True
 
@@ -94,24 +94,24 @@ class Endpoints:
         await self._respond(connection, request, 200, answer)
 
     async def _respond(self, connection: Connection, request: Request, status: int, answer: object) -> None:
-        headers = [*_JSON, *self._gate.cors(request)]
+        headers = [*_JSON, *self._gate.make_cors_headers(request)]
         await connection.respond(status, headers, msgspec.json.encode(answer))
 
     async def _root(self, connection: Connection, request: Request) -> None:
         await self._respond(connection, request, 200, {"name": "fairlead", "status": "ok"})
 
     async def _livez(self, connection: Connection, request: Request) -> None:
-        headers = [*_JSON, *self._gate.cors(request)]
+        headers = [*_JSON, *self._gate.make_cors_headers(request)]
         nonce = request.fields.get(b"x-fairlead-nonce")
         if nonce is not None and len(nonce) <= 256:
-            headers.append((b"x-fairlead-proof", self._gate.proof(nonce)))
+            headers.append((b"x-fairlead-proof", self._gate.compute_proof(nonce)))
         await connection.respond(200, headers, b'{"status":"ok"}')
 
     async def _health(self, connection: Connection, request: Request) -> None:
         snapshot = self._runtime.snapshot
-        now = sleepless()
+        now = boot_time()
         able = any(can_serve(service, now) for service in snapshot.services.values())
-        stalled = able and self._runtime.vitals.stalled is not None
+        stalled = able and self._runtime.health.stalled is not None
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
         if able and self._runtime.guard.held(ALL):
             said = "halted"
@@ -146,11 +146,11 @@ class Endpoints:
         held: list[int] = []
 
         def hold(size: int) -> None:
-            runtime.buffers.take(size)
+            runtime.memory.reserve(size)
             held.append(size)
 
         try:
-            question = _question(await connection.body(_QUESTION_LIMIT, hold))
+            question = _question(await connection.read_body(_QUESTION_LIMIT, hold))
             if runtime.loading:
                 await runtime.settled()
             snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
@@ -159,17 +159,19 @@ class Endpoints:
                 explain, question, snapshot, refused, runtime.owners, limiter=request_body.THREAD
             )
         finally:
-            runtime.buffers.give(sum(held))
+            runtime.memory.release(sum(held))
         await self._respond(connection, request, 200, found)
 
     async def _observe(self, connection: Connection, request: Request) -> None:
-        await analytics_api.answer(self._runtime, connection, request, [*SECURITY, *self._gate.cors(request)])
+        await analytics_api.answer(
+            self._runtime, connection, request, [*SECURITY, *self._gate.make_cors_headers(request)]
+        )
 
     async def _administer(self, connection: Connection, request: Request, action: Action) -> None:
         """One call of the operator's API (proxy/administration.py)."""
-        body = await connection.body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
+        body = await connection.read_body(_BODY_LIMIT, lambda _: None) if request.method == "POST" else b""
         # The home's lock may be waited for, and other calls with it.
-        connection.deadline(_ADMIN_SECONDS, Cut.TOTAL)
+        connection.set_deadline(_ADMIN_SECONDS, CancelReason.TOTAL)
         await self._runtime.guard.current()
         options = self._runtime.snapshot.settings.backends
         ask = Ask(
@@ -177,7 +179,7 @@ class Endpoints:
             environ=self._runtime.environ,
             headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
             problems=problems_of(self._runtime),
-            accounts=account_reports(self._runtime.snapshot.services.values(), sleepless()),
+            accounts=account_reports(self._runtime.snapshot.services.values(), boot_time()),
             names=_names(request.path),
             body=body,
         )

@@ -9,7 +9,7 @@ from router.exchange.request import translation
 from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
-from router.host.clock import sleepless
+from router.host.clock import boot_time
 from router.ir import Protocol, RoutingFacts
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
@@ -161,7 +161,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
-    now, family = sleepless(), find_family(route.model)
+    now, family = boot_time(), find_family(route.model)
     order = service.pool.list_in_order(now, Want(family=family, barred=service.stopped().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias

@@ -12,7 +12,7 @@ import trio
 
 from router.errors import Unavailable
 from router.net.headers import RawHeaders
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.store.history.entry import Entry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
@@ -45,17 +45,19 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
         try:
             send.send_nowait(entry)
         except trio.WouldBlock:
-            connection.cut(Cut.STALLED)
+            connection.cancel(CancelReason.STALLED)
 
     recent = list(recorder.recent)
     recorder.listeners.add(listen)
     try:
-        connection.deadline(math.inf, Cut.TOTAL)
-        await connection.write([*connection.head(200, head), *connection.data(await _told(recorder, recent) or _BEAT)])
+        connection.set_deadline(math.inf, CancelReason.TOTAL)
+        await connection.write(
+            [*connection.frame_head(200, head), *connection.frame_data(await _told(recorder, recent) or _BEAT)]
+        )
         await _pump(recorder, connection, receive)
     finally:
         recorder.listeners.discard(listen)
-    await connection.write(connection.end())
+    await connection.write(connection.frame_end())
 
 
 async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[Entry]") -> None:
@@ -66,11 +68,11 @@ async def _pump(recorder: Recorder, connection: Connection, receive: "trio.Memor
             entry = await receive.receive()
         if entry is not None:
             entries = [entry, *_waiting(receive)]
-            await connection.write(connection.data(await _told(recorder, entries)))
+            await connection.write(connection.frame_data(await _told(recorder, entries)))
         elif trio.current_time() < beat:
             continue
         else:
-            await connection.write(connection.data(_BEAT))
+            await connection.write(connection.frame_data(_BEAT))
         beat = trio.current_time() + HEARTBEAT_SECONDS
 
 

@@ -101,12 +101,12 @@ def _own(runtime: Runtime) -> Iterator[Metric]:
     yield CounterMetricFamily("fairlead_log_dropped_lines", "Log lines that could not be written.", log.dropped)
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
-    yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.buffers.held)
+    yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)
     yield from _vitals(runtime)
 
 
 def _vitals(runtime: Runtime) -> Iterator[Metric]:
-    vitals = runtime.vitals
+    vitals = runtime.health
     stalled = "For how long requests have waited and none was answered."
     yield GaugeMetricFamily("fairlead_stalled_seconds", stalled, vitals.stalled or 0)
     yield GaugeMetricFamily("fairlead_waiting_requests", "Requests whose answer has not begun.", vitals.waiting)

@@ -7,7 +7,7 @@ import trio
 
 from router import __version__
 from router.admin.bounds import report
-from router.host.clock import sleepless
+from router.host.clock import boot_time
 from router.policy.routing.model_list import list_models
 from router.store.shared import captures
 from router.upstream.account_state import account_report, why_not
@@ -63,7 +63,7 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
         ],
         "problems": operated.problems,
         "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
-        "buffered_bytes": runtime.buffers.held,
+        "buffered_bytes": runtime.memory.reserved,
         "dropped_log_lines": runtime.log.dropped,
         "history": {
             "problem": runtime.ledger.problem,
@@ -86,7 +86,7 @@ def backends_of(runtime: Runtime) -> list[dict[str, object]]:
     """The enabled backends. Fields: name, protocols, enabled, models (how many it lists), problem (why it cannot serve
     now, or null), accounts (each with alias and accounts.account_report), queue (line_report)."""
     problems = problems_of(runtime)
-    now = sleepless()
+    now = boot_time()
     found: list[dict[str, object]] = []
     for backend in runtime.snapshot.table.backends:
         catalog = runtime.catalogs.get(backend.name)
@@ -111,7 +111,7 @@ def problems_of(runtime: Runtime) -> dict[str, str]:
     """Of each backend that cannot serve now, why."""
     found = {name: entry.problem for name, entry in runtime.catalogs.items() if entry.problem}
     for name, target in runtime.snapshot.targets.items():
-        said = target.problem or why_not(runtime.snapshot.services[name], sleepless())
+        said = target.problem or why_not(runtime.snapshot.services[name], boot_time())
         if said:
             found[name] = said
     return found

@@ -10,7 +10,7 @@ from router.cli.common import budget_lines
 from router.cli.common.output import load_settings, own_logins, point_lines, problem_lines, say_aside
 from router.cli.common.parser import Parser
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings, default_text
+from router.settings import DECLARATIONS, Settings, format_default
 from router.store.config import backends, toml
 from router.store.home import client_key
 from router.store.home.home import Home, open_home
@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
             settings,
             home,
             warnings=loaded.warnings,
-            again=lambda: toml.load(home, os.environ, flags),
+            load_settings=lambda: toml.load(home, os.environ, flags),
             announce=lambda serving: _announce(home, settings, serving),
         )
     except serve.PortTaken as taken:
@@ -53,7 +53,7 @@ def _parser() -> Parser:
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
     for entry in DECLARATIONS:
         if entry.flag:
-            default = default_text(entry)
+            default = format_default(entry)
             about = f"{entry.help} ({f'default {default}; ' if default else ''}${entry.env})"
             parser.add_argument(entry.flag, dest=entry.attribute, metavar=entry.metavar, help=about.replace("%", "%%"))
     secret = ", ".join(f"${entry.env}: {entry.help}" for entry in DECLARATIONS if entry.secret)

@@ -9,7 +9,7 @@ from router.cli.common.parser import Parser, note
 from router.cli.common.port_owner import occupant
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
-from router.net.control.calls import ControlError, prove
+from router.net.control.calls import ControlError, verify_listener
 from router.settings import Secret
 from router.store.config import toml
 from router.store.home import run_files
@@ -65,7 +65,7 @@ async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
 async def _refuse_strangers(home: Home, port: str | None) -> None:
     """Say so when a run file's listener answers but is not ours: it was told nothing."""
     for entry in run_files.live(home):
-        if port in (None, str(entry.port)) and await prove(entry.url, home.token("operator.token")) is False:
+        if port in (None, str(entry.port)) and await verify_listener(entry.url, home.token("operator.token")) is False:
             raise CommandError(
                 f"{entry.url} answers, but could not prove to be the fairlead of this home; it was told nothing.",
                 f"Its run file names process {entry.pid}.",
@@ -75,7 +75,7 @@ async def _refuse_strangers(home: Home, port: str | None) -> None:
 async def _note_other(port: int) -> None:
     """Say who else has the port: a proxy whose home was removed is no longer found by commands."""
     nobodys = Secret(secrets.token_hex())
-    if port and await prove(f"http://localhost:{port}", nobodys) is False:
+    if port and await verify_listener(f"http://localhost:{port}", nobodys) is False:
         who = occupant(port)
         note(f"note: another program has port {port}{f' ({who})' if who else ''}.")
         note("      A proxy whose home was removed can be stopped by its process only.")

@@ -24,7 +24,7 @@ from router.demo.responses import Responses
 from router.demo.script import Dialect, Reply, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
-from router.net.server.connection import Connection, Cut, Limits, Request
+from router.net.server.connection import CancelReason, Connection, Limits, Request
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
@@ -82,11 +82,11 @@ class Demo:
         except RecursionError:
             await _refuse(connection, request, BadRequest("The request body is nested too deeply."))
 
-    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+    def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """The answer to a request that could not be read, whose protocol is therefore unknown."""
         return _headers("", error), openai_shape(error)[1]
 
-    def crashed(self, error: Exception) -> None:
+    def report_crash(self, error: Exception) -> None:
         """Log a defect of the demo."""
         _log.error("The demo backend failed.", exc_info=error)
 
@@ -94,8 +94,8 @@ class Demo:
         _check_verb(request, "POST")
         if request.fields.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedMedia("The demo backend reads no compressed bodies.")
-        raw = await connection.body(_BODY_LIMIT, _hold_nothing)
-        connection.deadline(math.inf, Cut.TOTAL)
+        raw = await connection.read_body(_BODY_LIMIT, _hold_nothing)
+        connection.set_deadline(math.inf, CancelReason.TOTAL)
         body = parse(raw)
         if request.path in _COUNT:
             await _respond(connection, "", _COUNT[request.path](body))
@@ -122,24 +122,24 @@ class Demo:
             await _respond(connection, key, answer)
             return
         body = msgspec.json.encode(answer)
-        head = connection.head(200, [*_headers(key), (b"content-length", b"%d" % len(body))])
-        await connection.write([*head, *connection.data(body[: len(body) // 2])])
+        head = connection.frame_head(200, [*_headers(key), (b"content-length", b"%d" % len(body))])
+        await connection.write([*head, *connection.frame_data(body[: len(body) // 2])])
         await _cut(connection)
 
     async def _stream(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
         left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
         pause = self._pause(dialect)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-        await connection.write(connection.head(200, [*headers, *_ids(key)]))
+        await connection.write(connection.frame_head(200, [*headers, *_ids(key)]))
         for event in dialect.events(reply):
             # Also without a pause: a long echo must not keep the other connections waiting.
             await trio.sleep(pause if event.piece else 0)
-            await connection.write(connection.data(event.data))
+            await connection.write(connection.frame_data(event.data))
             left -= event.piece
             if left <= 0:
                 await _cut(connection)
                 return
-        await connection.write(connection.end())
+        await connection.write(connection.frame_end())
 
     def _pause(self, dialect: Dialect) -> float:
         return self._word_delay if dialect.ask.model == "demo-slow" else 0.0
@@ -160,7 +160,7 @@ async def _get(connection: Connection, request: Request) -> None:
 
 async def _hang(connection: Connection) -> None:
     # A client that left before the cycle was busy does not cut it, and nothing here would notice.
-    if connection.gone:
+    if connection.client_gone:
         connection.abort()
         return
     await trio.sleep_forever()

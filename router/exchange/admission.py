@@ -3,7 +3,7 @@
 from router.budget.guard import Demand
 from router.errors import Halted
 from router.exchange.attempt import Attempt
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.wire.headers.rate_limits import reading
 
 
@@ -28,7 +28,7 @@ async def admit(attempt: Attempt) -> None:
         record.request_bytes,
     )
     try:
-        await guard.admit(demand, rules, lambda seconds: context.connection.deadline(seconds, Cut.TOTAL))
+        await guard.admit(demand, rules, lambda seconds: context.connection.set_deadline(seconds, CancelReason.TOTAL))
     except Halted as refusal:
         if call.dialect.name == "responses":
             # The one form Codex takes as final.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 import trio
 
 from router.exchange.body.body import Body, BodySource, run_in_thread
-from router.host.access import bare
+from router.host.access import strip_scheme
 from router.host.memory_bound import MemoryShare
 from router.ir import RoutingFacts
 from router.net.server.connection import Connection, Request
@@ -56,7 +56,7 @@ class Arrival:
         #: Bytes of each body that are kept beside the request, for history.capture or -vv.
         self.capture_limit: int = runtime.kept()
         #: Bytes of the request body that are counted.
-        self.memory = MemoryShare(runtime.buffers)
+        self.memory = MemoryShare(runtime.memory)
 
     def body_source(self) -> BodySource:
         """What the request's body is read from."""
@@ -100,7 +100,7 @@ class RequestContext(Arrival):
 
         What goes upstream may come back in an answer: it is hidden in what is captured of one.
         """
-        values = [(name, bare(value)) for _, name, value in self.request.lines if name in names]
+        values = [(name, strip_scheme(value)) for _, name, value in self.request.lines if name in names]
         own = {name for name, value in values if any(hmac.compare_digest(value, key) for key in self.own_keys)}
         if self.capture_limit:
             self.runtime.log.hide([Secret(value.decode("latin-1")) for name, value in values if name not in own])

@@ -5,13 +5,13 @@ from typing import Protocol
 
 import trio
 
-from router.net.server.connection import Connection, Cut
+from router.net.server.connection import CancelReason, Connection
 
 
 class Deadline(Protocol):
     """The deadline of an attempt from its beginning to the head of its answer."""
 
-    def move(self, seconds: float, reason: Cut) -> None:
+    def move(self, seconds: float, reason: CancelReason) -> None:
         """Let it end in so many seconds."""
         ...
 
@@ -32,13 +32,13 @@ class ExchangeDeadline:
     def __init__(self, connection: Connection):
         self._connection = connection
 
-    def move(self, seconds: float, reason: Cut) -> None:
+    def move(self, seconds: float, reason: CancelReason) -> None:
         """Let the exchange end in so many seconds."""
-        self._connection.deadline(seconds, reason)
+        self._connection.set_deadline(seconds, reason)
 
     def await_whole(self, seconds: float) -> None:
         """Let the exchange end when the whole answer took too long."""
-        self._connection.deadline(seconds, Cut.TOTAL)
+        self._connection.set_deadline(seconds, CancelReason.TOTAL)
 
     def reach_head(self) -> None:
         """The relay moves the connection's deadline from here on."""
@@ -52,17 +52,17 @@ class AttemptDeadline:
     def __init__(self, scope: trio.CancelScope):
         self._scope = scope
         #: What it means that the scope was cancelled.
-        self.reason = Cut.TOTAL
+        self.reason = CancelReason.TOTAL
 
-    def move(self, seconds: float, reason: Cut) -> None:
+    def move(self, seconds: float, reason: CancelReason) -> None:
         """Let the attempt end in so many seconds."""
         self._scope.deadline = trio.current_time() + seconds
         self.reason = reason
 
     def await_whole(self, seconds: float) -> None:
         """The limit of the whole answer is the exchange's."""
-        self.move(math.inf, Cut.TOTAL)
+        self.move(math.inf, CancelReason.TOTAL)
 
     def reach_head(self) -> None:
         """From here on the exchange's deadline holds."""
-        self.move(math.inf, Cut.TOTAL)
+        self.move(math.inf, CancelReason.TOTAL)

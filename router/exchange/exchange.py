@@ -1,7 +1,7 @@
 """The story of one request: asked, answered, and what happens when either half is cut.
 
 The client's connection has one cancel scope. Whatever cuts it (a deadline, a client that left, the proxy's stop)
-arrives in `cut`, outside the scope; whatever breaks upstream arrives as Broken inside it.
+arrives in `cut`, outside the scope; whatever breaks upstream arrives as UpstreamDisconnected inside it.
 """
 
 import sys
@@ -24,8 +24,8 @@ from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.net.client.exchange import Broken
-from router.net.server.connection import Cut
+from router.net.client.exchange import UpstreamDisconnected
+from router.net.server.connection import CancelReason
 from router.policy.accounts.retry import Fault, classify_status, read_cooldown
 from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere
@@ -93,7 +93,7 @@ class Exchange:
         connection = attempt.context.connection
         try:
             return await self._ask(attempt, failover)
-        except Broken as broken:
+        except UpstreamDisconnected as broken:
             error = BadGateway(f"The backend {attempt.route.backend.name} broke off: {broken}.")
             if connection.started:
                 await self._end_broken(attempt, error)
@@ -154,11 +154,11 @@ class Exchange:
         best.mark(error, moved=moved)
         await respond(attempt, error)
 
-    async def cut(self, why: Cut) -> None:
+    async def cut(self, why: CancelReason) -> None:
         """End the exchange after its scope was cut."""
         arrival, attempt = self._arrival, self.attempt
         record = arrival.record
-        if why is Cut.GONE:
+        if why is CancelReason.CLIENT_GONE:
             if self._worth_draining:
                 await self._drain()
             else:
@@ -168,7 +168,7 @@ class Exchange:
         else:
             with trio.move_on_after(LAST_WORDS_SECONDS):
                 if self._ended:
-                    await arrival.connection.write(arrival.connection.end())
+                    await arrival.connection.write(arrival.connection.frame_end())
                 else:
                     record.error = why.name.lower()
                     await self._end_with(error_for(why, arrival, attempt))
@@ -197,14 +197,14 @@ class Exchange:
             try:
                 while pieces := await attempt.response.read():
                     relay.note(pieces)
-            except Broken:
+            except UpstreamDisconnected:
                 return
 
     async def _end_broken(self, attempt: Attempt, error: RouterError) -> None:
         """The upstream broke off in its answer: nothing after a good end, else the last words of the protocol."""
         record, connection, relay = attempt.context.record, attempt.context.connection, self._relay
         if relay is not None and self._ended:
-            await connection.write(connection.end())
+            await connection.write(connection.frame_end())
             _note_stream(attempt, relay)
             return
         record.error = "upstream_broke_off"
@@ -221,7 +221,7 @@ class Exchange:
             await refuse(arrival, error, self.attempt)
         elif self._relay is not None and self._relay.committed:
             events = arrival.call.dialect.error_events(error, arrival.record.id, self._relay.tap)
-            await connection.write(connection.data(events))
+            await connection.write(connection.frame_data(events))
             connection.close()
         else:
             connection.abort()
@@ -232,7 +232,7 @@ async def _send(attempt: Attempt) -> bool:
     connection = attempt.context.connection
     if not attempt.movable:
         return await send(attempt, ExchangeDeadline(connection))
-    connection.deadline(attempt.left(), Cut.TOTAL)
+    connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     scope = trio.CancelScope()
     deadline = AttemptDeadline(scope)
     with scope:

@@ -1,1 +1,1 @@
-"""The machine: clock, processes, memory, descriptors, who may get in."""
+"""The machine: clock, processes, memory, notifications, health, and which callers are let in."""

@@ -1,6 +1,6 @@
-"""Who may come in: browsers from foreign pages, foreign Host names, clients without the key, operators.
+"""Access checks: requests of foreign pages, foreign Host names, clients without the key, operators.
 
-A local port is reachable by every page the user opens and by every program on the machine (product.md 10).
+A local port is reachable from every page the user opens and from every program on the machine.
 """
 
 import hmac
@@ -20,28 +20,28 @@ _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 
 class Gate:
-    """The checks of one proxy. key: what clients must send, None when nothing is asked."""
+    """The access checks of one proxy."""
 
     def __init__(self, settings: Settings, key: Secret | None, operator_token: Secret):
         self._token = operator_token
-        self.take(settings, key)
+        self.apply(settings, key)
 
-    def take(self, settings: Settings, key: Secret | None) -> None:
-        """Check by these settings from now on."""
+    def apply(self, settings: Settings, key: Secret | None) -> None:
+        """Check by these settings from now on. key: what clients must send, None when they need none."""
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
         self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
         self._key = key.reveal().encode() if key else None
         known = (key, settings.api_key, self._token)
-        #: What is fairlead's own and goes nowhere, whether it is asked for or not.
+        #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
         self.own = (NO_KEY.encode(), *{one.reveal().encode() for one in known if one is not None})
-        self._good: set[bytes] = set()
+        self._accepted_hosts: set[bytes] = set()
 
     def check_browser(self, request: Request) -> None:
-        """Refuse what a foreign page could send, on every path and verb. Raises Forbidden."""
+        """Refuse requests that a foreign page could send, on every path and verb. Raises Forbidden."""
         fields = request.fields
         host = fields.get(b"host", b"")
-        if host not in self._good:
+        if host not in self._accepted_hosts:
             self._check_host(host)
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins:
@@ -50,16 +50,16 @@ class Gate:
         if site is not None and site not in (b"none", b"same-origin") and origin is None:
             raise Forbidden("Requests from other sites' pages are refused (Sec-Fetch-Site).")
 
-    def cors(self, request: Request) -> RawHeaders:
-        """What lets a page of a listed origin read the answer; nothing without such an origin."""
+    def make_cors_headers(self, request: Request) -> RawHeaders:
+        """The fields that let a page of a listed origin read the answer; none for other origins."""
         origin = request.fields.get(b"origin")
         if origin is None or origin.lower() not in self._origins:
             return []
         return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
-    def preflight(self, request: Request) -> RawHeaders:
-        """The answer to a browser that asks what a listed origin may send."""
-        headers = self.cors(request)
+    def make_preflight_headers(self, request: Request) -> RawHeaders:
+        """The fields of the answer to a preflight request; none for an origin that is not listed."""
+        headers = self.make_cors_headers(request)
         if not headers:
             return []
         asked = request.fields.get(b"access-control-request-headers", b"content-type")
@@ -77,16 +77,16 @@ class Gate:
                 "The Host header names a host that is not served here. Use http://localhost, or add the name with "
                 "--allowed-hosts."
             )
-        if len(self._good) < _HOSTS_REMEMBERED:
-            self._good.add(host)
+        if len(self._accepted_hosts) < _HOSTS_REMEMBERED:
+            self._accepted_hosts.add(host)
 
     def check_key(self, request: Request) -> None:
-        """Refuse a client without fairlead's own key, where one is asked for. Raises Unauthenticated."""
+        """Refuse a client without fairlead's client key, where one is needed. Raises Unauthenticated."""
         if self._key is None:
             return
         for name in (b"x-fairlead-key", b"x-api-key", b"authorization"):
             value = request.fields.get(name)
-            if value is not None and hmac.compare_digest(bare(value), self._key):
+            if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
                 return
         raise Unauthenticated(
             "fairlead asks for its client key here. `fairlead env` prints it; send it as x-api-key, as a Bearer "
@@ -94,33 +94,35 @@ class Gate:
         )
 
     def check_operator(self, request: Request) -> None:
-        """Refuse all but the holder of the home's operator token. Raises Unauthenticated."""
-        if not hmac.compare_digest(bare(request.fields.get(b"authorization", b"")), self._token.reveal().encode()):
+        """Refuse a request without the home's operator token. Raises Unauthenticated."""
+        if not hmac.compare_digest(
+            strip_scheme(request.fields.get(b"authorization", b"")), self._token.reveal().encode()
+        ):
             raise Unauthenticated("This path needs the operator token, which lies in fairlead's home.")
 
-    def proof(self, nonce: bytes) -> bytes:
-        """What shows a command that this listener holds the token: HMAC-SHA256 of its nonce, in hex."""
+    def compute_proof(self, nonce: bytes) -> bytes:
+        """The proof that this listener knows the operator token: HMAC-SHA256 of the command's nonce, in hex."""
         return hmac.digest(self._token.reveal().encode(), nonce, "sha256").hex().encode()
 
 
-def bare(value: bytes) -> bytes:
-    """A credential without the scheme in front of it."""
+def strip_scheme(value: bytes) -> bytes:
+    """A credential without a leading `Bearer`."""
     return value[7:].strip() if value[:7].lower() == b"bearer " else value
 
 
-def check_json(request: Request, *, others: bool) -> bool:
-    """True for a JSON body. A state-changing call with another type is refused unless `others` are allowed.
+def check_json(request: Request, *, allow_uploads: bool) -> bool:
+    """True for a JSON body, False for a multipart or binary one when uploads are allowed. Raises UnsupportedMedia.
 
-    A page can send text/plain and forms anywhere without asking; JSON makes the browser ask first.
+    A page can send text/plain and forms to any host without a preflight request; for JSON the browser sends one first.
     """
     kind = request.fields.get(b"content-type", b"")
     if _JSON.match(kind):
         return True
-    if others and kind.lower().startswith((b"multipart/form-data", b"application/octet-stream")):
+    if allow_uploads and kind.lower().startswith((b"multipart/form-data", b"application/octet-stream")):
         return False
     raise UnsupportedMedia("Send the body as JSON, with the header content-type: application/json.")
 
 
-def operator_error(error: RouterError) -> dict[str, object]:
+def format_operator_error(error: RouterError) -> dict[str, object]:
     """The JSON of an error on fairlead's own endpoints."""
     return {"error": {"type": error.kind, "message": error.message}}

@@ -1,8 +1,8 @@
-"""Programs that fairlead starts: their environment, the bounds of their output, and their end.
+"""Programs that fairlead starts: their environment, the limits of their time and output, and how they are ended.
 
-Rules of this file: no shell, no standard input, a session of their own, so that what a program starts ends with it
-when its time is up. One that ended by itself may leave something behind (a password manager starts its agent so),
-even with our pipes: what is left is neither waited for nor ended.
+Rules of this file: no shell, no standard input, a session of their own, so that a program is killed with all it started
+when its time is up. A program that ended by itself may leave others running, even with our pipes (password managers
+start their agents so): those are neither waited for nor killed.
 """
 
 import contextlib
@@ -16,41 +16,44 @@ from typing import Any, NamedTuple
 import trio
 
 from router.errors import CommandError
-from router.host.limits import for_children
+from router.host.limits import make_child_options
 
-# How long after a program's end its pipes may stay open in what it started.
+#: How long after a program's end its pipes are read while programs it started keep them open.
 GRACE_SECONDS = 0.5
 _PIECE = 16384
 
-# Ours, and those of the frozen binary's loader, which would make other frozen programs take it for themselves.
+# fairlead's own, and those of the frozen binary's loader, which other frozen programs would read as theirs.
 _OWN = ("FAIRLEAD_", "_PYI_", "_MEIPASS", "PYINSTALLER_")
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
-# Without a terminal too: a program that would ask there fails at once.
+# It also has no controlling terminal: a program that would ask for a password there fails at once.
 _SESSION: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
 
 
-class Ended(NamedTuple):
-    """A program that ended. code: negative for a signal. err: the beginning of standard error."""
+class CompletedProgram(NamedTuple):
+    """A program that ended."""
 
+    #: The exit code, negative for a signal.
     code: int
+    #: Standard output.
     out: bytes
+    #: The beginning of standard error.
     err: bytes
 
 
-class TooSlow(Exception):
-    """The program was ended because its time was up."""
+class ProgramTimeout(Exception):
+    """The program was killed because its time was up."""
 
 
-class TooMuch(Exception):
-    """The program was ended because it printed more than it may."""
+class OutputLimitExceeded(Exception):
+    """The program was killed because it printed more than it may."""
 
 
-def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a program: without our own variables, library paths as they were before fairlead's binary
-    set them.
+def make_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program: without fairlead's variables, with library paths as they were before its frozen
+    binary set them.
 
-    What else is there stays. A password manager is the user's own program and can read what the user can, so a list
-    of allowed names would keep nothing from it, and would break each manager whose variable it lacks.
+    All other variables stay. A password manager is the user's own program and can read what the user can, so a list
+    of allowed names would hide nothing from it, and would break each manager whose variable it lacks.
     """
     frozen = any(name.startswith("_PYI_") for name in environ)
     found = {name: value for name, value in environ.items() if not name.startswith(_OWN)}
@@ -63,10 +66,13 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-async def output_of(words: Sequence[str], environ: Mapping[str, str], *, seconds: float, limit: int) -> Ended:
+async def run_program(
+    words: Sequence[str], environ: Mapping[str, str], *, seconds: float, limit: int
+) -> CompletedProgram:
     """Run a program to its end. seconds, limit: bounds of its time and of the bytes it prints. Raises CommandError
-    when it cannot be started, TooSlow, TooMuch."""
-    process = await _started(words, environ)
+    when it cannot be started, ProgramTimeout, OutputLimitExceeded."""
+    process = await _start(words, environ)
+    # trio types the pipes as optional; `_start` asks for both.
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = bytearray(), bytearray()
@@ -74,14 +80,14 @@ async def output_of(words: Sequence[str], environ: Mapping[str, str], *, seconds
         with trio.move_on_after(seconds) as patience:
             async with trio.open_nursery() as reading:
                 reading.start_soon(_read, process.stdout, out, limit, reading.cancel_scope)
-                reading.start_soon(_skim, process.stderr, err, limit)
+                reading.start_soon(_read_beginning, process.stderr, err, limit)
                 await process.wait()
                 reading.cancel_scope.deadline = min(reading.cancel_scope.deadline, trio.current_time() + GRACE_SECONDS)
         if len(out) > limit:
-            raise TooMuch
+            raise OutputLimitExceeded
         if patience.cancelled_caught or process.returncode is None:
-            raise TooSlow
-        return Ended(process.returncode, bytes(out), bytes(err))
+            raise ProgramTimeout
+        return CompletedProgram(process.returncode, bytes(out), bytes(err))
     except BaseException:
         with trio.CancelScope(shield=True):
             await _end(process)
@@ -92,21 +98,21 @@ async def output_of(words: Sequence[str], environ: Mapping[str, str], *, seconds
             await process.stderr.aclose()
 
 
-async def _started(words: Sequence[str], environ: Mapping[str, str]) -> trio.Process:
-    name = _expanded(words[0])
+async def _start(words: Sequence[str], environ: Mapping[str, str]) -> trio.Process:
+    name = _expand_home(words[0])
     try:
         return await trio.lowlevel.open_process(
             [name, *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=_own_folder(),
-            env=child_environment(environ),
+            cwd=_find_working_folder(),
+            env=make_environment(environ),
             **_SESSION,
-            **for_children(),
+            **make_child_options(),
         )
     except FileNotFoundError:
-        raise CommandError(f"the command {words[0]} {_missing(name)}.") from None
+        raise CommandError(f"the command {words[0]} {_describe_missing(name)}.") from None
     except PermissionError:
         raise CommandError(f"the command {words[0]} is not executable by this user.") from None
     except (OSError, ValueError) as error:
@@ -114,45 +120,45 @@ async def _started(words: Sequence[str], environ: Mapping[str, str]) -> trio.Pro
         raise CommandError(f"the command {words[0]} cannot be started: {reason}.") from None
 
 
-def _expanded(name: str) -> str:
+def _expand_home(name: str) -> str:
     return os.path.expanduser(name)
 
 
-def _own_folder() -> str | None:
-    """Where programs run: what one finds there must not depend on where the proxy was started."""
+def _find_working_folder() -> str | None:
+    """The home directory, so that a program finds the same files wherever the proxy was started; None without one."""
     own = os.path.expanduser("~")
     return own if os.path.isdir(own) else None
 
 
-def _missing(name: str) -> str:
+def _describe_missing(name: str) -> str:
     if not os.path.isabs(name):
         return "was not found on PATH"
     # A script's first line names the program that runs it.
     return "names an interpreter that does not exist" if os.path.exists(name) else "does not exist"
 
 
-async def _read(stream: trio.abc.ReceiveStream, into: bytearray, limit: int, all_of_it: trio.CancelScope) -> None:
-    """Collect output; more than `limit` ends everything."""
+async def _read(stream: trio.abc.ReceiveStream, into: bytearray, limit: int, scope: trio.CancelScope) -> None:
+    """Collect output; cancels `scope` beyond `limit` bytes."""
     while data := await stream.receive_some(_PIECE):
         into += data
         if len(into) > limit:
-            all_of_it.cancel()
+            scope.cancel()
 
 
-async def _skim(stream: trio.abc.ReceiveStream, into: bytearray, limit: int) -> None:
-    """Collect the beginning and read the rest away: a full pipe would stop the program."""
+async def _read_beginning(stream: trio.abc.ReceiveStream, into: bytearray, limit: int) -> None:
+    """Collect the first `limit` bytes and discard the rest: a full pipe would block the program."""
     while data := await stream.receive_some(_PIECE):
         into += data[: max(0, limit - len(into))]
 
 
 async def _end(process: trio.Process) -> None:
-    """End a program with all it started in its session."""
+    """Kill a program with all it started in its session."""
     if sys.platform == "win32":
         if process.returncode is None:
             kill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
             await trio.run_process(kill, capture_stdout=True, capture_stderr=True, check=False)
     else:
-        # The number may also be refused: on macOS when only a zombie is left.
+        # PermissionError: on macOS when only a zombie is left.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     with trio.move_on_after(GRACE_SECONDS):

@@ -1,6 +1,6 @@
-"""What a proxy asks of its own process: descriptors, standard streams, memory, and no core files.
+"""Limits of the proxy's own process: descriptors, standard streams, freed memory, and no core files.
 
-Rules of this file: called once, before anything is opened that stays open; what the system refuses is done without.
+Rules of this file: called once, before any long-lived descriptor is opened; what the system refuses is skipped.
 """
 
 import contextlib
@@ -9,52 +9,52 @@ import os
 import sys
 from typing import Any
 
-# What the soft limit was before it was raised; None where it was not.
-_usual: tuple[int, int] | None = None
+# The soft and hard limit of descriptors before they were raised; None when they were not.
+_original: tuple[int, int] | None = None
 
 
-def prepare() -> None:
+def apply_limits() -> None:
     """Raise the limit of descriptors, forbid core files, fill missing standard streams, keep freed memory."""
     _fill_streams()
     _raise_limits()
     _keep_freed_memory()
 
 
-def for_children() -> dict[str, Any]:
-    """What starts a child (subprocess.Popen) with the limits this process was started with.
+def make_child_options() -> dict[str, Any]:
+    """Options of subprocess.Popen that give a child the limits this process was started with.
 
     Programs that use select(2), or close every possible descriptor at their start, fail under a high limit.
     """
-    if _usual is None or sys.platform == "win32":
+    if _original is None or sys.platform == "win32":
         return {}
     import resource
 
-    # Bound here: between fork and exec no line of Python may run, another thread may have held any lock.
-    return {"preexec_fn": functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, _usual)}
+    # A partial of a C function: between fork and exec no Python code may run, since another thread may hold a lock.
+    return {"preexec_fn": functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, _original)}
 
 
 def _fill_streams() -> None:
     """Open the null device in the place of closed standard streams.
 
-    Else the next file or socket gets that number, and what is meant for the terminal is written into it.
+    Otherwise the next file or socket gets that number, and output for the terminal is written into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is taken.
+            # open() returns the lowest free number.
             os.open(os.devnull, os.O_RDWR)
 
 
 def _raise_limits() -> None:
-    """As many descriptors as the system allows (two a stream), and no core files: they would hold keys."""
-    global _usual  # noqa: PLW0603 - it is the process's, and set once
+    """Allow as many descriptors as the system does (a stream takes two), and no core files: they would hold keys."""
+    global _original  # noqa: PLW0603 - it is the process's, and set once
     if sys.platform == "win32":
         return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS takes no more than OPEN_MAX, whatever it reports as the hard limit.
+    # macOS accepts at most OPEN_MAX, whatever it reports as the hard limit.
     wanted = 10240 if sys.platform == "darwin" else hard
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -62,14 +62,15 @@ def _raise_limits() -> None:
         return
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        _usual = (soft, hard)
+        _original = (soft, hard)
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory for the next request.
+    """Make glibc keep freed memory for the next request.
 
-    It gives the top of the heap back once some 400 KB are free; a 122 KB body needs that much for a moment, and the
-    page faults of getting it again cost 0.19 ms a request, a third of its CPU. Over 1 MiB memory goes back at once.
+    By default it returns the top of the heap once some 400 KB are free. A 122 KB body needs that much for a moment, and
+    the page faults of getting it again cost 0.19 ms a request, a third of its CPU. Blocks over 1 MiB are still returned
+    at once.
     """
     if sys.platform != "linux":
         return

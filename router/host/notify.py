@@ -1,4 +1,4 @@
-"""Tells the user at the machine: a notification on the desktop, else the terminal's bell. Never on a request's path."""
+"""Notifies the user at the machine: on the desktop, else by the terminal's bell. Not used while serving a request."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from router.errors import CommandError
-from router.host.child_process import TooMuch, TooSlow, child_environment, output_of
+from router.host.child_process import OutputLimitExceeded, ProgramTimeout, make_environment, run_program
 
 SECONDS = 5.0
 _LIMIT = 4096
@@ -18,17 +18,17 @@ _TEXT_LIMIT = 400
 async def notify(text: str, environ: Mapping[str, str] | None = None) -> bool:
     """Show a text; True when the desktop took it. Fails silently: the log and /status say the same."""
     environ = os.environ if environ is None else environ
-    for words in _commands(text[:_TEXT_LIMIT]):
-        with contextlib.suppress(CommandError, TooSlow, TooMuch):
-            ended = await output_of(words, child_environment(environ), seconds=SECONDS, limit=_LIMIT)
+    for words in _list_commands(text[:_TEXT_LIMIT]):
+        with contextlib.suppress(CommandError, ProgramTimeout, OutputLimitExceeded):
+            ended = await run_program(words, make_environment(environ), seconds=SECONDS, limit=_LIMIT)
             if ended.code == 0:
                 return True
-    await trio.to_thread.run_sync(_ring, abandon_on_cancel=True)
+    await trio.to_thread.run_sync(_ring_bell, abandon_on_cancel=True)
     return False
 
 
-def _commands(text: str) -> Sequence[Sequence[str]]:
-    """What shows a notification on this system. The text is an argument, never a piece of a script."""
+def _list_commands(text: str) -> Sequence[Sequence[str]]:
+    """The commands that show a notification on this system. The text is an argument, never part of a script."""
     if sys.platform == "darwin":
         script = 'on run argv\ndisplay notification (item 1 of argv) with title "fairlead"\nend run'
         return [("osascript", "-e", script, text)]
@@ -37,8 +37,8 @@ def _commands(text: str) -> Sequence[Sequence[str]]:
     return [("notify-send", "--app-name=fairlead", "--", "fairlead", text)]
 
 
-def _ring() -> None:
-    """In a thread: a terminal that is stopped makes a write wait."""
+def _ring_bell() -> None:
+    """Ring the terminal's bell. Runs in a thread: a write to a stopped terminal blocks."""
     with contextlib.suppress(OSError):
         if os.isatty(2):
             os.write(2, b"\a")

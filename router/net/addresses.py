@@ -1,17 +1,17 @@
-"""The addresses this machine would send from: they change when it moves to another network."""
+"""The addresses this machine sends from: they change when it moves to another network."""
 
 import socket
 
-# Of documentation (RFC 5737, RFC 3849): nobody is there, and nothing is sent. The port is that of discard.
-_ANYWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+# Documentation addresses (RFC 5737, RFC 3849) that belong to no host; nothing is sent. The port is that of discard.
+_DESTINATIONS = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
-def local_addresses() -> tuple[str, ...]:
-    """One for each family, "" where there is no way out. It asks the routing table alone and never waits."""
-    return tuple(_address(family, host) for family, host in _ANYWHERE)
+def find_local_addresses() -> tuple[str, ...]:
+    """The source address of each family, "" where there is no route. Asks only the routing table and never waits."""
+    return tuple(_find_address(family, host) for family, host in _DESTINATIONS)
 
 
-def _address(family: socket.AddressFamily, host: str) -> str:
+def _find_address(family: socket.AddressFamily, host: str) -> str:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((host, 9))

@@ -1,8 +1,8 @@
-"""File descriptors: whether there are any, how many are open, and a few kept back for when all others are in use.
+"""File descriptors: whether any is free, how many are open, and a reserve for when all others are in use.
 
-Out of descriptors, accept(2) fails and callers would wait in the kernel for an answer that nobody will give. The
-reserve lets some of them in: they are answered with 503, or on a connection that is there already, and operators
-still reach /status and can stop the proxy.
+Out of descriptors, accept(2) fails, and clients would wait in the kernel's backlog without an answer. The reserve lets
+some of them in: they are answered with 503, or over an upstream connection that is already open, and operators still
+reach /status and can stop the proxy.
 """
 
 import contextlib
@@ -15,45 +15,45 @@ from typing import cast
 from router.errors import Unavailable
 
 RESERVE = 8
-_OUT = (errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE))
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE))
 
 
-def is_out(error: BaseException | None) -> bool:
-    """True for an error that says that no descriptor is left; of a group, any of them."""
+def is_exhaustion(error: BaseException | None) -> bool:
+    """True for an error that says that no descriptor is left, and for a group with such an error."""
     if isinstance(error, BaseExceptionGroup):
-        return any(map(is_out, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    return isinstance(error, OSError) and error.errno in _OUT
+        return any(map(is_exhaustion, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, OSError) and error.errno in _EXHAUSTED
 
 
-def exhausted() -> Unavailable:
-    """The error for a request that needs a descriptor when there is none; no backend and no account is at fault."""
+def make_exhausted_error() -> Unavailable:
+    """The error for a request that needs a descriptor when there is none; no backend or account failed."""
     return Unavailable("fairlead is out of file descriptors; try again in a moment.", retry_after=1)
 
 
-def any_left() -> bool:
-    """True while a socket can be opened. For errors that do not say what they failed of: a resolver that cannot open
-    its files says that there is no such name."""
+def has_free() -> bool:
+    """True while a socket can be opened. For errors that hide their cause: a resolver that cannot open its files
+    reports that the name does not exist."""
     try:
         socket.socket().close()
     except OSError as error:
-        return not is_out(error)
+        return not is_exhaustion(error)
     return True
 
 
-def count() -> int | None:
-    """How many descriptors this process has open, None where the system does not tell. Blocks for a moment."""
+def count_open() -> int | None:
+    """How many descriptors this process has open, None where the system does not say. Blocks for a moment."""
     folder = {"linux": "/proc/self/fd", "darwin": "/dev/fd"}.get(sys.platform)
     if folder is None:
         return None
     try:
-        # One of them is that of the folder itself.
+        # One of them is the listing's own.
         return len(os.listdir(folder)) - 1
     except OSError as error:
-        return limit() if is_out(error) else None
+        return get_limit() if is_exhaustion(error) else None
 
 
-def limit() -> int | None:
-    """How many this process may have, None where that is not bounded so."""
+def get_limit() -> int | None:
+    """How many descriptors this process may have, None where there is no such limit."""
     if sys.platform == "win32":
         return None
     import resource
@@ -63,32 +63,32 @@ def limit() -> int | None:
 
 
 class Reserve:
-    """Descriptors that stand for nothing, to be given up one by one."""
+    """Descriptors of the null device, to be closed one by one when others are needed."""
 
     def __init__(self, size: int = RESERVE):
         self._size = size
-        self._kept: list[int] = []
+        self._descriptors: list[int] = []
         self.fill()
 
     def fill(self) -> None:
-        """Take back what was given up, as far as there are descriptors."""
+        """Open the null device again for those that were closed, as far as descriptors are free."""
         with contextlib.suppress(OSError):
-            while len(self._kept) < self._size:
-                self._kept.append(os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+            while len(self._descriptors) < self._size:
+                self._descriptors.append(os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
 
-    def give(self) -> bool:
-        """Free one descriptor for whoever opens something next; False when all are given up."""
-        if not self._kept:
+    def free_one(self) -> bool:
+        """Close one, so that the next open succeeds; False when none is left."""
+        if not self._descriptors:
             return False
-        os.close(self._kept.pop())
+        os.close(self._descriptors.pop())
         return True
 
     @property
     def low(self) -> bool:
-        """True while some are given up."""
-        return len(self._kept) < self._size
+        """True while some are closed."""
+        return len(self._descriptors) < self._size
 
     def close(self) -> None:
-        """Give up all."""
-        while self.give():
+        """Close all."""
+        while self.free_one():
             pass

@@ -1,4 +1,8 @@
-"""Which fields of a head travel, in both directions. Sources: RFC 9110, 7.6.1; product.md 1 and 10."""
+"""Which header fields are relayed, in both directions (RFC 9110, 7.6.1).
+
+Towards upstreams no field goes that frames one connection, carries a credential not meant for them, or identifies the
+caller. Towards clients none goes that would let an upstream act on fairlead's origin in a browser.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,30 +13,30 @@ from h11._headers import Headers
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-#: Fields as h11 holds them: name as it came, lower-case name, value. Its public iteration walks by index (three times
+#: Fields as h11 stores them: name as it came, lower-case name, value. Its public iteration goes by index (three times
 #: the cost), and building a Headers from these skips a second validation of what h11 has parsed itself.
 Lines = list[tuple[bytes, bytes, bytes]]
 
 
-def lines_of(headers: Headers) -> Lines:
+def get_lines(headers: Headers) -> Lines:
     """The fields of a parsed head."""
     return headers._full_items  # pyright: ignore[reportPrivateUsage]
 
 
-def first_values(lines: Lines) -> dict[bytes, bytes]:
+def index_by_name(lines: Lines) -> dict[bytes, bytes]:
     """Lower-case name -> first value."""
     return {name: value for _, name, value in reversed(lines)}
 
 
-def extended(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
+def with_field(headers: RawHeaders | Headers, name: bytes, value: bytes) -> RawHeaders | Headers:
     """The fields with one more."""
     if isinstance(headers, Headers):
-        return Headers([*lines_of(headers), (name, name, value)])
+        return Headers([*get_lines(headers), (name, name, value)])
     return [*headers, (name, value)]
 
 
-def spelled(pairs: RawHeaders) -> Lines:
-    """Fields of ours as lines."""
+def to_lines(pairs: RawHeaders) -> Lines:
+    """Name and value pairs as lines."""
     return [(name, name.lower(), value) for name, value in pairs]
 
 
@@ -65,9 +69,9 @@ _NEVER_SENT = (HOP_BY_HOP | CREDENTIALS) | {
     b"origin",
     b"referer",
 }
-# sec-: what a browser says of itself, and the subprotocols of a websocket, where OpenAI's clients put their key.
+# sec-: fetch metadata of browsers, and the subprotocols of a websocket, where OpenAI's clients put their key.
 _NEVER_SENT_PREFIXES = (b"x-fairlead-", b"x-forwarded-", b"sec-")
-# Gateways, tunnels and clouds have names of their own for a credential, which is meant for them and nobody else.
+# Gateways, tunnels and clouds have their own names for a credential, which is not meant for the upstream.
 _CREDENTIAL = re.compile(
     rb"(?:.*[-_])?(?:(?:api|access|subscription|functions|master)[-_]?key|auth|authorization|token|secret|password"
     rb"|passwd|credentials?|jwt[-_]assertion)"
@@ -100,35 +104,35 @@ _NEVER_RELAYED = (
 )
 _NEVER_RELAYED_PREFIXES = (b"access-control-", b"x-fairlead-")
 
-# What a Connection field may not take away: without these the message means something else.
-_KEPT = frozenset((b"host", b"content-length", b"content-type", b"content-encoding")) | CREDENTIALS
+# What a Connection field may not remove: without these the message means something else.
+_NOT_REMOVABLE = frozenset((b"host", b"content-length", b"content-type", b"content-encoding")) | CREDENTIALS
 
 
-def named_in_connection(value: bytes) -> frozenset[bytes]:
+def parse_connection(value: bytes) -> frozenset[bytes]:
     """The lower-case field names that a Connection field lists, less those it may not remove."""
     names = {part.strip().lower() for part in value.split(b",")}
-    return frozenset(names - _KEPT)
+    return frozenset(names - _NOT_REMOVABLE)
 
 
-# A head has 64 KiB, so that what is remembered is bounded in bytes too.
+# A head has at most 64 KiB, so the cache is bounded in bytes too.
 @lru_cache(maxsize=256)
-def _stays(name: bytes) -> bool:
-    """True for a lower-case name that goes upstream only where it is one of those to keep."""
+def _is_withheld(name: bytes) -> bool:
+    """True for a lower-case name that goes upstream only when it is among `keep`."""
     return name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES) or _CREDENTIAL.fullmatch(name) is not None
 
 
-def upstream_query(query: bytes) -> bytes:
-    """The caller's query as it goes upstream, without parameters that carry a credential; with its mark."""
-    kept = [part for part in query.split(b"&") if _parameter(part) not in _QUERY_CREDENTIALS]
+def filter_query(query: bytes) -> bytes:
+    """The caller's query as it goes upstream: without parameters that carry a credential, with its question mark."""
+    kept = [part for part in query.split(b"&") if _decode_name(part) not in _QUERY_CREDENTIALS]
     return b"?" + b"&".join(kept) if kept else b""
 
 
-def _parameter(part: bytes) -> bytes:
+def _decode_name(part: bytes) -> bytes:
     name = part.partition(b"=")[0]
     return (unquote_to_bytes(name) if b"%" in name else name).lower()
 
 
-def upstream_request(
+def filter_request(
     lines: Lines,
     *,
     host: bytes,
@@ -136,16 +140,16 @@ def upstream_request(
     keep: frozenset[bytes],
     identity: bool,
 ) -> Lines:
-    """The caller's fields as they go upstream: order and spelling kept.
+    """The caller's fields as they go upstream, in their order and spelling.
 
-    drop: lower-case names that stop here beside the general ones. keep: credentials that may pass.
+    drop: lower-case names to leave out beside the general ones. keep: credentials to pass on.
     identity: ask for an answer without content coding.
     """
     out: Lines = [(b"Host", b"host", host)]
     coded = False
     for line in lines:
         name = line[1]
-        if _stays(name) or name in drop:
+        if _is_withheld(name) or name in drop:
             if name not in keep:
                 continue
         elif identity and name == b"accept-encoding":
@@ -159,15 +163,16 @@ def upstream_request(
     return out
 
 
-def changeable(name: bytes) -> bool:
+def is_editable(name: bytes) -> bool:
     """True for a lower-case name that a configured edit may set or remove: none that frames the message, describes
-    its body, carries a credential, tells of others or is fairlead's own."""
+    its body, carries a credential, identifies the caller or is fairlead's own."""
     described = name in (b"content-type", b"content-encoding", b"accept-encoding")
     return not (described or name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIXES))
 
 
-def changed(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:
-    """The fields with some replaced, each where its first stood or at the end, and some, those with None, removed."""
+def apply_changes(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | None]) -> Lines:
+    """The fields with the changes applied: a new line goes where the first of its name was, or to the end; None
+    removes all of a name."""
     out: Lines = []
     left = dict(changes)
     for line in lines:
@@ -179,12 +184,12 @@ def changed(lines: Lines, changes: Mapping[bytes, tuple[bytes, bytes, bytes] | N
     return out
 
 
-def client_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
-    """An upstream's response fields as they are relayed: order and spelling kept, framing left to the caller."""
+def filter_response(lines: Lines, *, drop: Iterable[bytes] = ()) -> Lines:
+    """An upstream's response fields as they are relayed, in their order and spelling; the caller adds framing."""
     never = _NEVER_RELAYED.union(drop) if drop else _NEVER_RELAYED
     return [line for line in lines if line[1] not in never and not line[1].startswith(_NEVER_RELAYED_PREFIXES)]
 
 
-def shown(value: str, limit: int = 256) -> bytes:
+def encode_value(value: str, limit: int = 256) -> bytes:
     """A value for an x-fairlead header: percent-encoded where it is not plain text, cut at `limit` bytes."""
     return quote(value, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")[:limit].encode("ascii")

@@ -1,7 +1,7 @@
 """A connected TCP socket with one operation trio's own stream lacks: a send that never waits.
 
-The relay sends each batch of events with `try_send`; only when the peer's window is full does it pay for a task
-switch. Measured on the benchmark's burst of events, that is a third of the CPU of a stream.
+The relay sends each batch of events with `try_send` and switches tasks only when the peer's window is full. In the
+benchmark's burst of events a switch for each batch was a third of the CPU of a stream.
 Rules: one task receives, one task sends; `close` and `abort` may come from any task and wake both.
 """
 
@@ -19,14 +19,14 @@ RECEIVE_SIZE = 65536
 
 Bytes = bytes | bytearray | memoryview
 
-# l_onoff=1, l_linger=0: close sends RST, which no client takes for a clean end. Windows has 16-bit fields.
+# l_onoff=1, l_linger=0: close sends RST, which clients do not mistake for a clean end. Windows has 16-bit fields.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class SocketStream(trio.abc.Stream):
     """A byte stream over a connected socket; errors are OSError and trio.ClosedResourceError."""
 
-    __slots__ = ("_closed", "_sock", "_something")
+    __slots__ = ("_closed", "_poll", "_sock")
 
     def __init__(self, sock: socket.socket):
         sock.setblocking(False)
@@ -34,7 +34,7 @@ class SocketStream(trio.abc.Stream):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._closed = False
-        self._something: Callable[[], object] | None = None
+        self._poll: Callable[[], object] | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Up to max_bytes; b"" at the end of the stream. No byte is lost when cancelled."""
@@ -46,14 +46,14 @@ class SocketStream(trio.abc.Stream):
                 return data
 
     def receive_now(self, max_bytes: int) -> bytes | None:
-        """What is there now, b"" at the end of the stream, None when nothing is there. Raises OSError."""
+        """What has arrived, b"" at the end of the stream, None when nothing has. Raises OSError."""
         try:
             return self._sock.recv(max_bytes)
         except BlockingIOError:
             return None
 
     def try_send(self, parts: Sequence[Bytes]) -> bytes:
-        """Send what the socket takes now; returns the rest (b"" when all went out). Raises OSError."""
+        """Send what the socket takes now; returns the rest, b"" when all went out. Raises OSError."""
         try:
             if len(parts) == 1:
                 sent = self._sock.send(parts[0])
@@ -65,7 +65,7 @@ class SocketStream(trio.abc.Stream):
             sent = 0
         for at, part in enumerate(parts):
             if sent < len(part):
-                # Only what is left is copied: a large body was joined nowhere before.
+                # Only the rest is copied: a large body is never joined as a whole.
                 return b"".join((memoryview(part)[sent:], *parts[at + 1 :]))
             sent -= len(part)
         return b""
@@ -85,14 +85,14 @@ class SocketStream(trio.abc.Stream):
         """Wait until the socket takes at least one byte."""
         await trio.lowlevel.wait_writable(self._sock)
 
-    def dirty(self) -> bool:
-        """True when an idle connection is readable: the peer closed it, or sent bytes nobody asked for."""
-        if self._something is None:
-            self._something = _readiness(self._sock)
-        return bool(self._something())
+    def is_readable(self) -> bool:
+        """True when a read would not wait: bytes, an end or an error are there."""
+        if self._poll is None:
+            self._poll = _make_poll(self._sock)
+        return bool(self._poll())
 
     def half_close(self) -> None:
-        """End our direction; the peer sees the end of the stream after what was sent."""
+        """Close our direction; the peer sees the end of the stream after what was sent."""
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -118,8 +118,8 @@ class SocketStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-def _readiness(sock: socket.socket) -> Callable[[], object]:
-    """What is true once there is something to read: bytes, an end or an error. A read to see is dearer: it fails."""
+def _make_poll(sock: socket.socket) -> Callable[[], object]:
+    """A function that is true once there is something to read. It costs less than a read that fails."""
     if sys.platform == "win32":
         return lambda: select.select((sock,), (), (), 0)[0]
     poll = select.poll()

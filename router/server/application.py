@@ -14,9 +14,9 @@ from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
-from router.host.access import Gate, operator_error
-from router.net.headers import SECURITY, RawHeaders, spelled
-from router.net.server.connection import Connection, Cut, Request
+from router.host.access import Gate, format_operator_error
+from router.net.headers import SECURITY, RawHeaders, to_lines
+from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import read_tag
 from router.telemetry.accesslog import Record
 from router.upstream.runtime import Runtime
@@ -55,13 +55,13 @@ class Proxy:
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
-        async def cut(why: Cut) -> None:
+        async def cut(why: CancelReason) -> None:
             try:
                 await exchange.cut(why)
             finally:
                 self._finish(arrival, exchange)
 
-        connection.on_cut = cut
+        connection.on_cancel = cut
         try:
             await self._serve_call(arrival, exchange, path)
         except RouterError as error:
@@ -72,17 +72,17 @@ class Proxy:
                 await refuse(arrival, error, exchange.attempt)
         except Exception:
             record.error = "internal"
-            connection.on_cut = None
+            connection.on_cancel = None
             self._finish(arrival, exchange)
             raise
-        connection.on_cut = None
+        connection.on_cancel = None
         self._finish(arrival, exchange)
 
     async def _serve_call(self, arrival: Arrival, exchange: Exchange, path: str) -> None:
         """Answer a call of an LLM's API. Raises RouterError while nothing was sent to the client."""
         request = arrival.request
         self._gate.check_browser(request)
-        arrival.cors = spelled(self._gate.cors(request))
+        arrival.cors = to_lines(self._gate.make_cors_headers(request))
         self._gate.check_key(request)
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
@@ -101,7 +101,7 @@ class Proxy:
     def _finish(self, arrival: Arrival, exchange: Exchange) -> None:
         """Record a request that has ended, and hand its captured bodies over."""
         runtime, record = self._runtime, arrival.record
-        now = runtime.vitals.answered = trio.current_time()
+        now = runtime.health.answered = trio.current_time()
         record.total = now - arrival.request.arrived
         conclude(arrival, exchange.attempt)
         if arrival.capture_limit:
@@ -119,8 +119,8 @@ class Proxy:
             name = (
                 _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
             )
-            headers = [*_refusal_headers(error, name), *self._gate.cors(request)]
-            await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
+            headers = [*_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
+            await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
     def _refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that was none, by a word in the place of its path; its id."""
@@ -131,7 +131,7 @@ class Proxy:
             self._runtime.log.add(record)
         return record.id
 
-    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+    def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """A request that could not be read has no protocol: both vendors' fields in one object."""
         body = {
             "type": "error",
@@ -139,7 +139,7 @@ class Proxy:
         }
         return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
 
-    def crashed(self, error: Exception) -> None:
+    def report_crash(self, error: Exception) -> None:
         """A defect of ours: said on the terminal with the place it comes from, without values."""
         last = traceback.extract_tb(error.__traceback__)[-3:]
         places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))

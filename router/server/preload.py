@@ -1,7 +1,7 @@
 """Loads, right after listening, all that a proxy imports or reads later: from then on an upgrade may delete its files.
 
-It runs in a thread, one module after the other. While it does, the interpreter switches threads ten times as often:
-a request of the first second then waits half a millisecond for its turn, where the default lets it wait five.
+It runs in a thread, one module after the other. Meanwhile the interpreter switches threads ten times as often: a
+request of the first second then waits half a millisecond for its turn, instead of five.
 """
 
 import sys
@@ -44,22 +44,22 @@ MODULES = (
 )
 
 
-async def preload(report: Callable[[str], None], loaded: trio.Event, trust: Callable[[], object]) -> None:
-    """Load everything, then set `loaded`. What cannot be loaded is reported, and missed when it is needed. trust: reads
-    the roots of TLS."""
+async def preload(report: Callable[[str], None], loaded: trio.Event, load_roots: Callable[[], object]) -> None:
+    """Load everything, then set `loaded`. What cannot be loaded is reported, and fails again when it is needed.
+    load_roots: reads the trusted certificates."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         for name in MODULES:
-            await _attempt(report, name, lambda name=name: import_module(name))
+            await _load(report, name, lambda name=name: import_module(name))
         # A proxy with plain backends only may get others at the next reload.
-        await _attempt(report, "the trusted certificates", trust)
+        await _load(report, "the trusted certificates", load_roots)
     finally:
         sys.setswitchinterval(usual)
     loaded.set()
 
 
-async def _attempt(report: Callable[[str], None], what: str, load: Callable[[], object]) -> None:
+async def _load(report: Callable[[str], None], what: str, load: Callable[[], object]) -> None:
     try:
         await trio.to_thread.run_sync(load)
     except (ImportError, OSError, CommandError) as error:

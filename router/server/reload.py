@@ -1,4 +1,4 @@
-"""A reload: the configuration is read anew in a thread, and the proxy takes it up between two requests."""
+"""A reload: the configuration is read again in a thread, and the proxy applies it between two requests."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ import trio
 
 from router.errors import CommandError
 from router.host.access import Gate
-from router.server.watch import Watch
+from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
 from router.store.home.permissions import shown
@@ -16,24 +16,29 @@ from router.upstream.configuration import Configuration, kept_for_restart, read
 from router.upstream.runtime import Runtime
 
 
-class Reloading:
-    """Reads the configuration anew and has the proxy take it up. again: reads the settings. start_demo: has the demo
-    listen, and gives its root."""
+class Reloader:
+    """Reads the configuration again and applies it to the proxy. load_settings: reads the settings. start_demo: starts
+    the demo backend and returns its root URL."""
 
     def __init__(
-        self, runtime: Runtime, gate: Gate, *, again: Callable[[], Loaded], start_demo: Callable[[], Awaitable[str]]
+        self,
+        runtime: Runtime,
+        gate: Gate,
+        *,
+        load_settings: Callable[[], Loaded],
+        start_demo: Callable[[], Awaitable[str]],
     ):
         self._runtime = runtime
         self._gate = gate
-        self._again = again
+        self._load_settings = load_settings
         self._start_demo = start_demo
         self._thread = trio.CapacityLimiter(1)
-        # As it was read last: a file that cannot be used yet is looked at too.
+        # The last path read, also when its file could not be used: it is watched until it can.
         self._roots = runtime.settings.tls_ca_file
-        self.watch = Watch(runtime.home, self._reload, self._others)
+        self.watch = ConfigWatcher(runtime.home, self._reload, self._list_other_files)
 
-    def _others(self) -> list[str]:
-        """Files that are read with the configuration and lie elsewhere."""
+    def _list_other_files(self) -> list[str]:
+        """Files outside the home that belong to the configuration."""
         return [self._roots] if self._roots else []
 
     async def _reload(self) -> None:
@@ -47,29 +52,29 @@ class Reloading:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
         runtime.take(configuration)
-        self._gate.take(runtime.settings, key)
+        self._gate.apply(runtime.settings, key)
 
     def _read(self) -> tuple[Configuration, Secret | None]:
-        """In a thread: it reads files, and may make the home's client key. Raises CommandError."""
+        """Read the configuration. Runs in a thread; may make the home's client key. Raises CommandError."""
         home = self._runtime.home
         if not home.there():
-            # Reading on would find no backend, and make a new home.
+            # Reading on would find no backend and create a new home.
             raise CommandError(
                 f"{shown(home.path)} was removed: this proxy goes on with what it has in memory, and keeps no history.",
                 "Stop it by its process, or bring the folder back.",
             )
-        loaded = self._again()
+        loaded = self._load_settings()
         self._roots = loaded.settings.tls_ca_file
         client_key.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)
         settings, _ = kept_for_restart(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
-        write_log(self._runtime.log, settings)
+        configure_log(self._runtime.log, settings)
         return configuration, key
 
 
-def write_log(log: AccessLog, settings: Settings) -> None:
-    """Have the log go where these settings say. Raises CommandError."""
+def configure_log(log: AccessLog, settings: Settings) -> None:
+    """Set the log's level and file as the settings say. Raises CommandError."""
     path = os.path.expanduser(settings.log_file) if settings.log_file else None
     try:
         log.write_to(settings.verbose, path)

@@ -1,7 +1,7 @@
 """The nursery of a proxy: listeners, client connections, background work, and the order in which they end.
 
-Stopping (product.md 3): no new connections, idle ones closed; DRAIN_SECONDS for what runs; then every open stream
-ends with its protocol's error event; then the rest is cancelled. A second signal exits at once.
+Stopping: no new connections, idle ones closed; DRAIN_SECONDS for running requests; then every open stream ends with
+its protocol's error event; then the rest is cancelled. A second signal exits at once.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from router.host import limits as host_limits
 from router.host.access import Gate
 from router.host.clock import AwakeClock
 from router.net.descriptors import Reserve
-from router.net.server.connection import Connection, Cut, Limits
+from router.net.server.connection import CancelReason, Connection, Limits
 from router.net.server.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
 from router.server.application import Proxy
 from router.server.heartbeat import Heartbeat
 from router.server.preload import preload
-from router.server.reload import Reloading, write_log
-from router.server.run_file import Presence
+from router.server.reload import Reloader, configure_log
+from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, run_files
@@ -45,66 +45,68 @@ if TYPE_CHECKING:
     from router.demo import Demo
 
 DRAIN_SECONDS = 10.0
-LAST_WORDS_SECONDS = 1.0
-# Of connections that were let in when no descriptor was left: the next caller waits for theirs.
-HURRIED = Limits(idle=1.0, head=2.0)
+ERROR_EVENT_SECONDS = 1.0
+#: For connections accepted with the last descriptors: they end early, since further clients wait for theirs.
+LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
 class PortTaken(CommandError):
-    """The port is in use. port: its number."""
+    """The port is in use."""
 
     def __init__(self, port: int):
         super().__init__(f"port {port} is taken by another program.", f"Use another port:   --port {port + 1}")
+        #: Its number.
         self.port = port
 
 
 class Serving:
-    """A proxy that accepts requests. url: for clients on this machine. key: what they must send, None for nothing.
-
-    reload: asks for a reload, and gives the event that is set when it is done.
-    """
+    """A proxy that accepts requests."""
 
     def __init__(self, url: str, port: int, key: Secret | None, runtime: Runtime, reload: Callable[[], trio.Event]):
+        #: For clients on this machine.
         self.url = url
         self.port = port
+        #: What clients must send, None when they need no key.
         self.key = key
         self.runtime = runtime
-        self.connections = runtime.vitals.clients
+        self.connections = runtime.health.clients
         #: Set once nothing more is read from the installation.
         self.loaded = runtime.loaded
+        #: Requests a reload; the event it returns is set when the reload is done.
         self.reload = reload
+        #: On trio's clock.
         self.started = trio.current_time()
-        #: True once every connection is to close after the answer that is under way.
+        #: True once every connection is to close after the answer in progress.
         self.draining = False
         run = run_files.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
-        self.presence = Presence(runtime.home, run, runtime.log)
+        self.run_file = RunFile(runtime.home, run, runtime.log)
         self._stop = trio.Event()
-        self._left = trio.Event()
+        self._removed = trio.Event()
 
     @property
     def problems(self) -> list[str]:
-        """What the user should know, each with its fix."""
-        own = [self.presence.problem] if self.presence.problem else []
+        """Problems to show to the user, each with its fix."""
+        own = [self.run_file.problem] if self.run_file.problem else []
         return [*own, *self.runtime.snapshot.problems]
 
     def stop(self) -> None:
-        """Begin to stop; returns at once."""
+        """Start to stop; returns at once."""
         self._stop.set()
 
-    def left(self, connection: Connection) -> None:
-        """A client connection has ended."""
+    def remove_connection(self, connection: Connection) -> None:
+        """Remove a client connection that has ended."""
         self.connections.discard(connection)
-        self._left.set()
+        self._removed.set()
 
-    async def emptied(self) -> None:
-        """Wait until no client connection is left."""
+    async def wait_until_empty(self) -> None:
+        """Wait until all client connections have ended."""
         while self.connections:
-            self._left = trio.Event()
-            await self._left.wait()
+            self._removed = trio.Event()
+            await self._removed.wait()
 
-    async def forever(self) -> None:
-        """Wait until the proxy is told to stop, by a signal or an operator."""
+    async def wait_until_stopped(self) -> None:
+        """Wait until a signal or an operator stops the proxy."""
         await self._stop.wait()
 
 
@@ -114,63 +116,63 @@ async def running(
     home: Home,
     *,
     warnings: tuple[str, ...] = (),
-    again: Callable[[], Loaded] | None = None,
+    load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
 ) -> AsyncGenerator[Serving]:
-    """Serve while the body runs; leaving it drains and stops. warnings: what was said of the settings. again: reads
-    them anew for a reload, None to stay with these. Raises CommandError and PortTaken before serving."""
+    """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
+    them again for a reload, None to keep these. Raises CommandError and PortTaken before serving."""
     client_key.check(settings)
     configuration = read(home, settings, warnings)
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
-    listeners = _listening(settings)
+    listeners = _open_listeners(settings)
     port: int = listeners[0].getsockname()[1]
-    url = f"http://{_url_host(settings.host)}:{port}"
+    url = f"http://{_format_host(settings.host)}:{port}"
     with contextlib.ExitStack() as stack:
         for listener in listeners:
             stack.enter_context(listener)
         reserve = Reserve()
         stack.callback(reserve.close)
-        log = _log(settings, [key, token])
+        log = _open_log(settings, [key, token])
         stack.callback(log.close)
         async with trio.open_nursery() as background:
-            demo_root = await _demo_root(background, demo) if settings.demo else None
+            demo_root = await _start_demo(background, demo) if settings.demo else None
             runtime = Runtime(configuration, home, log, demo_root, carriers=Carriers(home.token(translation_state.KEY)))
             stack.callback(runtime.ledger.close)
             stack.callback(runtime.captures.close)
             gate = Gate(settings, key, token)
-            reloading = Reloading(
+            reloader = Reloader(
                 runtime,
                 gate,
-                again=again or (lambda: Loaded(runtime.settings, {})),
-                start_demo=lambda: _demo_root(background, None),
+                load_settings=load_settings or (lambda: Loaded(runtime.settings, {})),
+                start_demo=lambda: _start_demo(background, None),
             )
-            serving = Serving(url, port, key, runtime, reloading.watch.ask)
+            serving = Serving(url, port, key, runtime, reloader.watch.request_reload)
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, serving))
             background.start_soon(_start_ledger, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
-            background.start_soon(reloading.watch.run)
-            background.start_soon(serving.presence.keep)
+            background.start_soon(reloader.watch.run)
+            background.start_soon(serving.run_file.maintain)
             background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
-                accepting = _Accepting(listeners, reserve)
-                background.start_soon(accepting.run, clients, _server(proxy, serving, reserve))
-                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.trust)
-                with serving.presence.shown():
+                accepting = _AcceptLoops(listeners, reserve)
+                background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve))
+                background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
+                with serving.run_file.publish():
                     try:
                         yield serving
                     finally:
                         with trio.CancelScope(shield=True):
                             await accepting.stop()
-                            await _drained(serving, drain)
+                            await _drain(serving, drain)
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
 
 
-def _listening(settings: Settings) -> list[socket.socket]:
+def _open_listeners(settings: Settings) -> list[socket.socket]:
     try:
         return open_listeners(settings.host, settings.port)
     except OSError as error:
@@ -183,46 +185,46 @@ def _listening(settings: Settings) -> list[socket.socket]:
         raise CommandError(f"cannot listen on {settings.host}: {error.strerror or error}.") from None
 
 
-def _url_host(host: str) -> str:
+def _format_host(host: str) -> str:
     if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared with, not bound to
         return "localhost"
     return f"[{host}]" if ":" in host else host
 
 
-def _log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
+def _open_log(settings: Settings, hidden: list[Secret | None]) -> AccessLog:
     log = AccessLog(0, None)
     log.hide(hidden, always=True)
     try:
-        write_log(log, settings)
+        configure_log(log, settings)
     except CommandError:
         log.close()
         raise
     return log
 
 
-async def _demo_root(background: trio.Nursery, demo: "Demo | None") -> str:
+async def _start_demo(background: trio.Nursery, demo: "Demo | None") -> str:
     from router.demo import Demo
 
     return await background.start((demo or Demo()).serve) + "/v1"
 
 
-def _server(proxy: Proxy, serving: Serving, reserve: Reserve) -> Callable[[SocketStream], Awaitable[None]]:
+def _make_handler(proxy: Proxy, serving: Serving, reserve: Reserve) -> Callable[[SocketStream], Awaitable[None]]:
     limits = Limits()
 
     async def serve(stream: SocketStream) -> None:
-        connection = Connection(stream, proxy, HURRIED if reserve.low else limits)
+        connection = Connection(stream, proxy, LOW_FD_LIMITS if reserve.low else limits)
         serving.connections.add(connection)
         if serving.draining:
             connection.retire()
         try:
             await connection.serve()
         finally:
-            serving.left(connection)
+            serving.remove_connection(connection)
 
     return serve
 
 
-class _Accepting:
+class _AcceptLoops:
     def __init__(self, listeners: list[socket.socket], reserve: Reserve):
         self._listeners = listeners
         self._reserve = reserve
@@ -240,28 +242,28 @@ class _Accepting:
             self._ended.set()
 
     async def stop(self) -> None:
-        """Returns once the port is free."""
+        """Close the listeners; returns once the port is free."""
         self._scope.cancel()
         await self._ended.wait()
 
 
 async def _start_ledger(runtime: Runtime) -> None:
-    # Off the start path; sqlite3 is loaded by then.
+    # Not at start: `preload` has loaded sqlite3 by then.
     await runtime.loaded.wait()
     runtime.ledger.start()
     runtime.captures.start()
 
 
-async def _drained(serving: Serving, seconds: float) -> None:
+async def _drain(serving: Serving, seconds: float) -> None:
     serving.draining = True
     for connection in list(serving.connections):
         connection.retire()
     with trio.move_on_after(seconds):
-        await serving.emptied()
+        await serving.wait_until_empty()
     for connection in list(serving.connections):
-        connection.cut(Cut.STOPPING)
-    with trio.move_on_after(LAST_WORDS_SECONDS):
-        await serving.emptied()
+        connection.cancel(CancelReason.STOPPING)
+    with trio.move_on_after(ERROR_EVENT_SECONDS):
+        await serving.wait_until_empty()
 
 
 def run(
@@ -269,14 +271,14 @@ def run(
     home: Home,
     *,
     warnings: tuple[str, ...] = (),
-    again: Callable[[], Loaded] | None = None,
+    load_settings: Callable[[], Loaded] | None = None,
     announce: Callable[[Serving], None] | None = None,
 ) -> int:
     """Serve until a signal or an operator stops the proxy; 0 after an orderly end. warnings, again: as for `running`.
     Raises CommandError."""
-    host_limits.prepare()
+    host_limits.apply_limits()
     try:
-        serves = running(settings, home, warnings=warnings, again=again)
+        serves = running(settings, home, warnings=warnings, load_settings=load_settings)
         trio.run(_run, serves, announce, clock=AwakeClock())
     except BaseExceptionGroup as group:
         errors, others = group.split(CommandError)
@@ -298,13 +300,13 @@ async def _run(serves: AbstractAsyncContextManager[Serving], announce: Callable[
             if announce is not None:
                 announce(serving)
             gc.enable()
-            outer.start_soon(_frozen, serving)
-            await serving.forever()
+            outer.start_soon(_freeze_objects, serving)
+            await serving.wait_until_stopped()
         outer.cancel_scope.cancel()
 
 
-async def _frozen(serving: Serving) -> None:
-    """What is loaded stays: a collection need not walk through it again and again."""
+async def _freeze_objects(serving: Serving) -> None:
+    """Exclude the loaded modules from garbage collections, which would traverse them each time."""
     gc.freeze()
     await serving.loaded.wait()
     gc.freeze()

@@ -9,14 +9,14 @@ import trio
 
 
 class Stoppable(Protocol):
-    """What signals act on."""
+    """The part of a serving proxy that signals act on."""
 
     def stop(self) -> None:
-        """Begin to stop."""
+        """Start to stop."""
         ...
 
     def reload(self) -> object:
-        """Ask for a reload."""
+        """Request a reload."""
         ...
 
 
@@ -30,7 +30,7 @@ class Signals:
         self._stopping = False
 
     def attach(self, serving: Stoppable) -> None:
-        """What the signals act on; a stop that came before is carried out now."""
+        """Set the proxy that the signals act on, and stop it if a signal to stop came before."""
         self._serving = serving
         if self._stopping:
             serving.stop()

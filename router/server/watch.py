@@ -1,7 +1,7 @@
-"""Takes up changes of the configuration: at a command's word, at SIGHUP, or when a look at the files shows one.
+"""Reloads the configuration: when a command or SIGHUP requests it, and when its files have changed.
 
-One task does it, one reload at a time; whoever asks meanwhile waits for the next. Files are looked at and read in a
-thread of their own: a home on a network may hang, and requests go on.
+One task runs one reload at a time; requests made meanwhile are answered by the next. Files are checked and read in a
+thread, since a home on a network may hang while requests are served.
 """
 
 import contextlib
@@ -12,55 +12,59 @@ import trio
 
 from router.store.home.home import Home
 
-LOOK_SECONDS = 2.0
-#: What is looked at: files, and folders with all their files.
+POLL_SECONDS = 2.0
+#: What is watched: files, and folders with all their files.
 FILES = ("config.toml",)
 FOLDERS = ("backends",)
 
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
-class Watch:
-    """The task that reloads. reload: reads the configuration anew and takes it up; never raises CommandError.
-    others: files outside the home that the configuration names now."""
+class ConfigWatcher:
+    """The task that reloads. reload: reads the configuration again and applies it; never raises CommandError.
+    list_other_files: gives the files outside the home that the configuration names now."""
 
-    def __init__(self, home: Home, reload: Callable[[], Awaitable[None]], others: Callable[[], Iterable[str]] = tuple):
+    def __init__(
+        self, home: Home, reload: Callable[[], Awaitable[None]], list_other_files: Callable[[], Iterable[str]] = tuple
+    ):
         self._home = home
         self._reload = reload
-        self._others = others
+        self._list_other_files = list_other_files
         self._thread = trio.CapacityLimiter(1)
         self._asked = trio.Event()
         self._done = trio.Event()
 
-    def ask(self) -> trio.Event:
-        """Ask for a reload that begins after now; the event is set when it is done."""
+    def request_reload(self) -> trio.Event:
+        """Request a reload that begins after now; the event is set when it is done."""
         self._asked.set()
         return self._done
 
     async def run(self) -> None:
-        """Reload when asked, and when the files have changed; until cancelled."""
-        # The first look finds a change in any case: files may have changed since the proxy read them at its start.
+        """Reload when requested, and when the files have changed; until cancelled."""
+        # The first check always counts as a change: files may have changed since the proxy read them at its start.
         seen: Signature | None = None
         while True:
-            with trio.move_on_after(LOOK_SECONDS):
+            with trio.move_on_after(POLL_SECONDS):
                 await self._asked.wait()
             asked, done = self._asked.is_set(), self._done
             if asked:
                 self._asked, self._done = trio.Event(), trio.Event()
-            # Before the reload: what changes while it reads is seen at the next look.
-            now = await self._look()
+            # Before the reload: changes made while it reads are found by the next check.
+            now = await self._read_signature()
             if asked or now != seen:
                 seen = now
                 await self._reload()
             if asked:
                 done.set()
 
-    async def _look(self) -> Signature:
-        return await trio.to_thread.run_sync(signature, self._home, tuple(self._others()), limiter=self._thread)
+    async def _read_signature(self) -> Signature:
+        return await trio.to_thread.run_sync(
+            read_signature, self._home, tuple(self._list_other_files()), limiter=self._thread
+        )
 
 
-def signature(home: Home, others: Iterable[str] = ()) -> Signature:
-    """What changes when a file of the configuration does, or the home itself: name, inode, size and time of each.
+def read_signature(home: Home, others: Iterable[str] = ()) -> Signature:
+    """Name, inode, size and time of each file of the configuration, and the home's inode: differs after a change.
     others: files outside the home, which may be links."""
     names = list(FILES)
     for folder in FOLDERS:

@@ -40,14 +40,16 @@ from router.settings.tables import BackendOptions, Entry, Price, Rule
 
 
 class Declaration(msgspec.Struct, frozen=True):
-    """How one setting is named and read. key: as in configuration, dots are TOML tables; metavar: what stands for its
-    value in help; restart: a running proxy does not take it up."""
+    """How one setting is named and read."""
 
+    #: As in config.toml; dots are tables.
     key: str
     kind: Kind
+    #: What stands for its value in help.
     metavar: str
     help: str
     secret: bool = False
+    #: True when a running proxy does not apply a change.
     restart: bool = False
 
     @property
@@ -67,8 +69,8 @@ class Declaration(msgspec.Struct, frozen=True):
 
     @property
     def parse(self) -> Callable[[str], Any]:
-        """The value of a text. Raises ValueError, which says what was expected."""
-        return self.kind.text
+        """Parses a text into the value. Raises ValueError, which says what was expected."""
+        return self.kind.parse_text
 
 
 def _declare(
@@ -288,12 +290,12 @@ TABLES: tuple[Entry, ...] = (
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}
 
 
-def default_of(entry: Declaration) -> Any:
+def get_default(entry: Declaration) -> Any:
     """The value that holds when nothing is set."""
     return _DEFAULTS[entry.attribute]
 
 
-def value_text(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A setting's value as it could be typed; '' when there is none, `set` for a secret."""
     if value is None:
         return ""
@@ -308,6 +310,6 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def default_text(entry: Declaration) -> str:
+def format_default(entry: Declaration) -> str:
     """The default as help shows it; '' when there is none."""
-    return value_text(default_of(entry))
+    return format_value(get_default(entry))

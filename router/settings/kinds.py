@@ -12,7 +12,7 @@ import msgspec
 
 V = TypeVar("V")
 
-#: What tools are given as a key where none is asked for, since they want one set: it counts as no credential.
+#: The key that tools are configured with where the proxy needs none, since they require one: it is no credential.
 NO_KEY = "fairlead"
 
 
@@ -65,47 +65,47 @@ class Frozen(Mapping[str, V], Generic[V]):
         return repr(self._items)
 
 
-class Wrong(ValueError):
-    """A value that is refused. text: what was expected, or with refused=True why the key itself cannot be used.
-    below: the keys from the setting's own down to the faulty entry of a table or list."""
+class InvalidValue(ValueError):
+    """A value that is refused."""
 
     def __init__(self, text: str, *, below: tuple[str | int, ...] = (), refused: bool = False):
         super().__init__(text)
+        #: What was expected, or with `refused` why the key itself cannot be used.
         self.text = text
+        #: The keys from the setting's own down to the faulty entry of a table or list.
         self.below = below
+        #: True when the key itself cannot be used.
         self.refused = refused
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """How values of one kind are read.
+    """How values of one kind are read. Numbers of TOML go through their text form, so that the same checks apply."""
 
-    expected: completes "expected …". form: what TOML holds for it; `time` is a text or a number, `switch` and `choice`
-    a text, true or false. convert: from text; raises ValueError. Numbers of TOML go through their text form, so that
-    both ways meet the same checks.
-    """
-
+    #: Completes "expected …".
     expected: str
+    #: Its type in TOML; `time` is a text or a number, `switch` and `choice` a text, true or false.
     form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]
+    #: From text; raises ValueError.
     convert: Callable[[str], Any]
 
-    def text(self, text: str) -> Any:
+    def parse_text(self, text: str) -> Any:
         """The value that a text stands for. Raises Wrong."""
         try:
             return self.convert(text)
         except ValueError:
-            raise Wrong(self.expected) from None
+            raise InvalidValue(self.expected) from None
 
-    def value(self, value: object) -> Any:
+    def parse_value(self, value: object) -> Any:
         """The value that a TOML value stands for. Raises Wrong."""
         if self.form == "names" and isinstance(value, list):
-            return self._listed(cast("list[object]", value))
-        return self.text(self._as_text(value))
+            return self._parse_list(cast("list[object]", value))
+        return self.parse_text(self._format_toml(value))
 
     def hides(self, value: object) -> bool:
         """True for a value, as it was written, that may hold a secret and is therefore never shown."""
         return False
 
-    def saved(self, text: str) -> Any:
+    def to_toml(self, text: str) -> Any:
         """What config.toml gets for a text that can be read."""
         if self.form == "number":
             return int(text)
@@ -115,7 +115,7 @@ class Kind(msgspec.Struct, frozen=True):
             return [part.strip() for part in text.split(",") if part.strip()]
         return text.strip()
 
-    def _as_text(self, value: object) -> str:
+    def _format_toml(self, value: object) -> str:
         if isinstance(value, bool):
             if self.form in ("switch", "choice"):
                 return "on" if value else "off"
@@ -128,19 +128,19 @@ class Kind(msgspec.Struct, frozen=True):
                 return f"{value:.6f}"
         elif isinstance(value, str) and self.form not in ("number", "json", "table"):
             return value
-        raise Wrong(self.expected)
+        raise InvalidValue(self.expected)
 
-    def _listed(self, parts: list[object]) -> Any:
+    def _parse_list(self, parts: list[object]) -> Any:
         found: list[Any] = []
         for index, part in enumerate(parts):
             if not isinstance(part, str) or "," in part:
-                raise Wrong(self.expected, below=(index,))
+                raise InvalidValue(self.expected, below=(index,))
             try:
-                one = self.text(part)
-            except Wrong as wrong:
-                raise Wrong(wrong.text, below=(index,), refused=wrong.refused) from None
+                one = self.parse_text(part)
+            except InvalidValue as wrong:
+                raise InvalidValue(wrong.text, below=(index,), refused=wrong.refused) from None
             if not one:
-                raise Wrong(self.expected, below=(index,))
+                raise InvalidValue(self.expected, below=(index,))
             found.extend(one)
         return tuple(dict.fromkeys(found))
 
@@ -153,7 +153,7 @@ _TIME = "a number with a unit, such as 120s or 2m"
 _LONGEST = 1e10
 
 
-def duration(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds from a positive number with a unit (ms, s, m, h); a bare number is seconds. Raises ValueError."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", text)
     if match is None or not 0 < float(match[1]) < _LONGEST:
@@ -164,7 +164,7 @@ def duration(text: str) -> float:
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-def switch(text: str) -> bool:
+def parse_switch(text: str) -> bool:
     """True or False from on/off, true/false, yes/no, 1/0. Raises ValueError."""
     try:
         return _SWITCH[text.strip().lower()]
@@ -172,38 +172,38 @@ def switch(text: str) -> bool:
         raise ValueError("on or off") from None
 
 
-def _whole(text: str, least: int, most: int) -> int:
+def _parse_whole(text: str, least: int, most: int) -> int:
     # The length first: the interpreter refuses to read very long numbers, in words of its own.
     if not re.fullmatch(r"\s*[0-9]{1,15}\s*", text) or not least <= int(text) <= most:
         raise ValueError
     return int(text)
 
 
-def _plain_text(text: str) -> str:
+def _parse_plain_text(text: str) -> str:
     if not text.strip() or _CONTROL.search(text):
         raise ValueError
     return text.strip()
 
 
-def _secret(text: str) -> Secret:
+def _parse_secret(text: str) -> Secret:
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError
     return Secret(text)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _parse_names(text: str) -> tuple[str, ...]:
     if _CONTROL.search(text):
         raise ValueError
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
-def _model(text: str) -> str:
+def _parse_model(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > 256:
         raise ValueError
-    return _plain_text(text)
+    return _parse_plain_text(text)
 
 
-def _backend(text: str) -> str:
+def _parse_backend(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text.strip().lower()):
         raise ValueError
     return text.strip().lower()
@@ -222,17 +222,17 @@ def choice(*names: str) -> Kind:
 
 def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     """A whole number between two bounds."""
-    return Kind(expected, "number", lambda text: _whole(text, least, most))
+    return Kind(expected, "number", lambda text: _parse_whole(text, least, most))
 
 
-def _days(text: str) -> int:
+def _parse_days(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:d|days?)?\s*", text)
     if match is None or not 1 <= int(match[1]) <= 3650:
         raise ValueError
     return int(match[1])
 
 
-def _money(text: str) -> float:
+def _parse_money(text: str) -> float:
     match = re.fullmatch(r"\s*[0-9]{1,6}(?:\.[0-9]{1,12})?\s*", text)
     if match is None:
         raise ValueError
@@ -243,8 +243,8 @@ class Dollars(float):
     """An amount of US dollars, which is shown without a unit; other numbers with a fraction are seconds."""
 
 
-def _budget(text: str) -> Dollars:
-    amount = _money(text)
+def _parse_budget(text: str) -> Dollars:
+    amount = _parse_money(text)
     if amount < _LEAST_BUDGET:
         raise ValueError
     return Dollars(amount)
@@ -255,36 +255,36 @@ class Money(Kind, frozen=True):
 
     least: float = 0.0
 
-    def value(self, value: object) -> Any:
+    def parse_value(self, value: object) -> Any:
         """The amount. Raises Wrong."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.least <= value < 1e6:
-            raise Wrong(self.expected)
+            raise InvalidValue(self.expected)
         return Dollars(value)
 
-    def saved(self, text: str) -> Any:
+    def to_toml(self, text: str) -> Any:
         """What config.toml gets."""
-        return float(self.text(text))
+        return float(self.parse_text(text))
 
 
 # C0, DEL, C1, and what turns or hides text on a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
-TEXT = Kind("a text that is not empty", "text", _plain_text)
-SECRET = Kind("printable characters without spaces", "text", _secret)
-TIME = Kind(_TIME, "time", duration)
-SWITCH = Kind("on or off", "switch", switch)
-NAMES = Kind("names, as a list of texts", "names", _names)
-DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _days)
-MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
-BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _budget, _LEAST_BUDGET)
+TEXT = Kind("a text that is not empty", "text", _parse_plain_text)
+SECRET = Kind("printable characters without spaces", "text", _parse_secret)
+TIME = Kind(_TIME, "time", parse_duration)
+SWITCH = Kind("on or off", "switch", parse_switch)
+NAMES = Kind("names, as a list of texts", "names", _parse_names)
+DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
+MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
+BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _LEAST_BUDGET)
 PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")
 CAP = whole("a whole number of tokens, 1 or more", least=1)
 RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
 PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
-MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _model)
-BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _backend)
+MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _parse_model)
+BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _parse_backend)
 
 
 def display(value: object) -> str:

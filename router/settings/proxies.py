@@ -15,8 +15,9 @@ _LOGIN_LIMIT = 255
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """Where a proxy listens and how to log in; its text form is without the login. scheme `off`: no proxy at all."""
+    """Where a proxy listens and how to log in; its text form is without the login."""
 
+    #: http, https, socks5, socks5h, or `off` for no proxy at all.
     scheme: str
     host: str = ""
     port: int = 0
@@ -33,12 +34,12 @@ class ProxyAddress:
 OFF = ProxyAddress("off")
 
 
-def proxy_address(text: str) -> ProxyAddress:
-    """The address of a URL; without a scheme it is http://. Raises ValueError."""
+def parse_proxy_address(text: str) -> ProxyAddress:
+    """Read a proxy's URL; without a scheme it is http://. Raises ValueError."""
     text = text.strip()
     if text.lower() == "off":
         return OFF
-    # urlsplit drops line ends and tabs, which would hide what was written.
+    # urlsplit silently drops line ends and tabs.
     if re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError
     url = urlsplit(text if "://" in text else f"http://{text}")
@@ -57,11 +58,13 @@ def proxy_address(text: str) -> ProxyAddress:
 
 
 class _Proxy(Kind, frozen=True):
-    """A proxy's address; a text with a login in it is shown nowhere."""
+    """A proxy's address; a text with a login in it is never shown."""
 
     def hides(self, value: object) -> bool:
         """True for a text that may hold a password."""
         return isinstance(value, str) and "@" in value
 
 
-PROXY = _Proxy("off, or a URL such as http://proxy.example:3128 or socks5://127.0.0.1:1080", "text", proxy_address)
+PROXY = _Proxy(
+    "off, or a URL such as http://proxy.example:3128 or socks5://127.0.0.1:1080", "text", parse_proxy_address
+)

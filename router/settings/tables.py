@@ -1,4 +1,4 @@
-"""The shapes of config.toml's tables: what a rule asks and does, and what is set for one backend.
+"""The shapes of config.toml's tables: conditions and effects of a rule, and the settings of one backend.
 
 Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
 """
@@ -28,7 +28,7 @@ from router.settings.kinds import (
 )
 from router.settings.profile import PROFILE
 
-# Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
+# Providers of the Chat protocol with a profile in wire/neutral/provider_profiles.py; a test keeps the two alike.
 PROFILES = (
     *("alibaba", "cerebras", "deepseek", "fireworks", "gemini", "groq", "litellm", "llamacpp", "lmstudio", "mistral"),
     *("moonshot", "ollama", "openai", "openrouter", "together", "vllm", "xai", "zai"),
@@ -37,11 +37,13 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One key of a table. key: dotted, within the table. attribute: the field that holds the value."""
+    """One key of a table."""
 
+    #: Dotted, within the table.
     key: str
     kind: Kind
     help: str
+    #: The field that holds the value.
     attribute: str = ""
 
 
@@ -49,7 +51,7 @@ def _entry(kind: Kind, default: Any, about: str, *, key: str = "") -> Any:
     return field(default=default, metadata={"entry": Entry(key, kind, about)})
 
 
-def entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
+def list_entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
     """The declared keys of a shape, with `prefix` before each."""
     found: list[Entry] = []
     for one in fields(shape):
@@ -61,7 +63,7 @@ def entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """What a rule or a backend's table changes in a request, beyond where it goes.
+    """Changes that a rule or a backend's table makes to a request, beyond its destination.
 
     set_headers: name -> value. set_fields: dotted path of a body field -> its JSON value; remove_fields: such paths.
     effort: put where the protocol has it. max_tokens: the cap of the protocol's own output limit, lowered, never
@@ -84,7 +86,7 @@ class Edits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """When a rule applies: all that is given must hold. None and '' ask nothing.
+    """When a rule applies: all given conditions must hold. None and '' are no condition.
 
     model: a glob on the name as it stands after aliases, without regard to case. client: a name of the clients'
     table. tokens_over, tokens_under: estimated input tokens (bytes of the body / 3.6). tools, images, thinking:
@@ -96,7 +98,7 @@ class Condition:
         choice("messages", "chat", "responses"), "", "protocol of the request"
     )
     client: str = _entry(
-        Kind("a client's name, such as claude-code", "text", lambda text: TEXT.text(text).lower()),
+        Kind("a client's name, such as claude-code", "text", lambda text: TEXT.parse_text(text).lower()),
         "",
         "tool that sent it, such as claude-code",
     )
@@ -162,6 +164,6 @@ class Price:
     cache_write: float | None = _entry(MONEY, None, "US dollars per million tokens written to the cache")
 
 
-PRICE: tuple[Entry, ...] = entries(Price)
-ROUTE: tuple[Entry, ...] = (*entries(Rule), *entries(Condition, "when."), *entries(Edits))
-BACKENDS: tuple[Entry, ...] = (*entries(BackendOptions), *entries(Edits))
+PRICE: tuple[Entry, ...] = list_entries(Price)
+ROUTE: tuple[Entry, ...] = (*list_entries(Rule), *list_entries(Condition, "when."), *list_entries(Edits))
+BACKENDS: tuple[Entry, ...] = (*list_entries(BackendOptions), *list_entries(Edits))

@@ -17,7 +17,7 @@ import msgspec
 from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.settings import Secret
-from router.settings.secretive import SHORTEST
+from router.settings.secret_headers import SHORTEST
 from router.wire.headers.rate_limits import reading
 
 RING = 10_000

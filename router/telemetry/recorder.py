@@ -66,7 +66,7 @@ class Recorder:
         self._ended.append(ended)
         waiting = len(self._ended)
         if waiting == HURRY:
-            self._ledger.hurry()
+            self._ledger.flush_soon()
         elif waiting > UNTOLD:
             # Its thread is held up: two for each that comes is a price that no request notices.
             self._tell(2)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import CommandError
-from router.net.client.outbound import DIRECT, Outbound, outbound
+from router.net.client.outbound import DIRECT, Outbound, read_outbound
 from router.policy.routing.table import DEMO
 from router.settings import DECLARATIONS, Settings
 from router.store.config import backends as stored
@@ -48,7 +48,7 @@ def read(
             f"Add it:   fairlead backend add {settings.default_backend}",
         )
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
-    way = outbound(settings, os.environ if environ is None else environ)
+    way = read_outbound(settings, os.environ if environ is None else environ)
     return Configuration(settings, found, broken, (*warnings, *texts), way)
 
 

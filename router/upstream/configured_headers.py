@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from router.net.headers import changeable
+from router.net.headers import is_editable
 from router.settings import Frozen
 from router.settings.tables import BackendOptions, Edits
 
@@ -45,4 +45,4 @@ def _line(name: str, value: str | None) -> Line | None:
     if not _NAME.fullmatch(name) or not _VALUE.fullmatch("x" if value is None else value):
         return None
     lowered = name.lower().encode()
-    return (name.encode(), lowered, (value or "").encode()) if changeable(lowered) else None
+    return (name.encode(), lowered, (value or "").encode()) if is_editable(lowered) else None

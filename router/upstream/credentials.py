@@ -14,7 +14,7 @@ import trio
 from router.backends import Account, Backend
 from router.backends.known import auth_form
 from router.errors import CommandError
-from router.host.child_process import Ended, TooMuch, TooSlow, output_of
+from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.settings import Secret
 from router.store.keys import keyring, secrets
 from router.store.keys.references import Kind, parse
@@ -168,10 +168,10 @@ async def _printed(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret
     """The key that a command prints. Raises CommandError."""
     name = f"the command {words[0]}"
     try:
-        ended = await output_of(words, environ, seconds=FETCH_SECONDS, limit=OUTPUT_LIMIT)
-    except TooSlow:
+        ended = await run_program(words, environ, seconds=FETCH_SECONDS, limit=OUTPUT_LIMIT)
+    except ProgramTimeout:
         raise CommandError(f"{name} did not end within {FETCH_SECONDS:g} s and was killed.") from None
-    except TooMuch:
+    except OutputLimitExceeded:
         raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
     if ended.code:
         how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
@@ -180,7 +180,7 @@ async def _printed(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret
     return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
 
 
-def quoted(ended: Ended) -> str:
+def quoted(ended: CompletedProgram) -> str:
     """The last line of a failed command's standard error as others may see it: short, plain, nothing like a key."""
     lines = [line for line in ended.err.decode("utf-8", "replace").splitlines() if line.strip()]
     text = "".join(char if char.isprintable() else " " for char in lines[-1]) if lines else ""

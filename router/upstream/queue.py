@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from router.host.clock import sleepless
+from router.host.clock import boot_time
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 LOOK_SECONDS = 5.0
@@ -46,7 +46,7 @@ class _Place:
 class Line:
     """The requests at one backend. limit: how many run at a time; most: how many wait."""
 
-    def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = sleepless):
+    def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = boot_time):
         self.limit = limit
         self.most = most
         self.rate_limit = RateLimit(RateSettings())

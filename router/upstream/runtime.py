@@ -13,10 +13,10 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import KNOWN, known
 from router.budget.guard import Guard
 from router.errors import CommandError
-from router.host.health import Vitals
-from router.host.memory_bound import Buffers
+from router.host.health import Health
+from router.host.memory_bound import MemoryBound
 from router.net.client.outbound import Outbound
-from router.net.client.pool import Connections
+from router.net.client.pool import ConnectionPool
 from router.policy.routing.table import DEMO, Table
 from router.settings import Settings
 from router.store.database.writer import Ledger
@@ -77,9 +77,9 @@ class Runtime:
     log: AccessLog
     demo_root: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    connections: Connections = field(default_factory=Connections)
-    buffers: Buffers = field(default_factory=Buffers)
-    vitals: Vitals = field(default_factory=Vitals)
+    connections: ConnectionPool = field(default_factory=ConnectionPool)
+    memory: MemoryBound = field(default_factory=MemoryBound)
+    health: Health = field(default_factory=Health)
     catalogs: dict[str, Catalog] = field(default_factory=dict[str, Catalog])
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
@@ -261,7 +261,7 @@ class Runtime:
             target = await self._with_key(target) if target is not None else None
             key = target.secret if target else None
             way = replace(self.outbound, headers=set_headers(self.settings.backends.get(entry.backend.name)))
-            entry.models = tuple(await fetch_models(entry.backend, key, way=way))
+            entry.models = tuple(await fetch_models(entry.backend, key, outbound=way))
             entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)

@@ -12,8 +12,8 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
-from router.settings.profile import Profile, overridden
-from router.settings.secretive import is_secret_header
+from router.settings.profile import Profile, override
+from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
 from router.wire.neutral.provider_profiles import profile_of
@@ -98,7 +98,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
-    origin = Origin(scheme, url.hostname or "", port, way.proxy(scheme, url.hostname or "", port))
+    origin = Origin(scheme, url.hostname or "", port, way.find_proxy(scheme, url.hostname or "", port))
     host = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
@@ -131,7 +131,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
 
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
     """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
-    return overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    return override(profile_of(options.translate_as or backend.vendor, model), options.profile)
 
 
 def _first(own: bool | None, common: bool) -> bool:

@@ -164,7 +164,7 @@ def test_odd_shapes(http: httpx.Client, caplog: pytest.LogCaptureFixture, data: 
 
 def test_defect(caplog: pytest.LogCaptureFixture) -> None:
     """A defect of the demo itself is logged, not hidden."""
-    Demo().crashed(ValueError("broken"))
+    Demo().report_crash(ValueError("broken"))
     [record] = caplog.records
     assert record.levelno == logging.ERROR
     assert "broken" in caplog.text

@@ -54,7 +54,7 @@ async def emptied(serving, up):
 
     def left():
         places = sum(one.line.running + one.line.waiting for one in services)
-        return places, runtime.buffers.held, runtime.connections.open - runtime.connections.idle
+        return places, runtime.memory.reserved, runtime.connections.open - runtime.connections.idle
 
     await until(lambda: left() == (0, 0, 0))
     assert all(member.running == 0 for one in services for member in one.pool.members)

@@ -177,7 +177,7 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **se
         found = toml.load(home, environ)
         return Loaded(dataclasses.replace(found.settings, **(tables or {})), found.sources)
 
-    async with serve.running(read().settings, home, again=read, demo=demo, drain=drain) as serving:
+    async with serve.running(read().settings, home, load_settings=read, demo=demo, drain=drain) as serving:
         await serving.loaded.wait()
         yield serving
 

@@ -31,7 +31,7 @@ class Marks:
         serving.runtime.ledger.start()
         serving.runtime.ledger.read("SELECT id FROM owners")
         # So is the task that meets the deadlines of all connections.
-        Deadline(lambda: None).end()
+        Deadline(lambda: None).cancel()
         self.before = self.now()
 
     def now(self):
@@ -41,7 +41,7 @@ class Marks:
             "descriptors": len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0,
             "connections": len(self._serving.connections),
             "upstream": self._serving.runtime.connections.open,
-            "buffers": self._serving.runtime.buffers.held,
+            "buffers": self._serving.runtime.memory.reserved,
         }
 
     async def settled(self):
@@ -157,7 +157,7 @@ def test_upstream_is_told_at_once(proxy, upstream, protocol, moment, how):
     upstream.wait(lambda up: up.left == 1)
     runtime = proxy.serving.runtime
     assert until(lambda: proxy.call(lambda: (len(proxy.serving.connections), runtime.connections.open)) == (0, 0), 5)
-    assert proxy.call(lambda: runtime.buffers.held) == 0
+    assert proxy.call(lambda: runtime.memory.reserved) == 0
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -171,7 +171,7 @@ def test_leaving_after_the_end(proxy, upstream, protocol, how):
         client.send(request(protocol.path, protocol.body(stream=True)))
         client.read_until(first[-1])
         leave(client, how)
-    assert until(lambda: proxy.call(lambda: all(connection.gone for connection in proxy.serving.connections)))
+    assert until(lambda: proxy.call(lambda: all(connection.client_gone for connection in proxy.serving.connections)))
     left.set()
     connections = proxy.serving.runtime.connections
     assert until(lambda: proxy.call(lambda: (connections.open, connections.idle)) == (1, 1), 5)
@@ -206,11 +206,11 @@ def test_what_is_held_of_the_rest_is_given_back(proxy, upstream):
     with Client(proxy.port) as client:
         client.send(request(MESSAGES.path, MESSAGES.body(stream=True)))
         client.read_until(MESSAGES.events[-1])
-    assert until(lambda: proxy.call(lambda: all(each.gone for each in proxy.serving.connections)))
+    assert until(lambda: proxy.call(lambda: all(each.client_gone for each in proxy.serving.connections)))
     gone.set()
     upstream.wait(lambda up: up.left == 1)
     assert until(lambda: proxy.call(lambda: len(proxy.serving.connections)) == 0)
-    assert proxy.call(lambda: proxy.serving.runtime.buffers.held) == 0
+    assert proxy.call(lambda: proxy.serving.runtime.memory.reserved) == 0
 
 
 def test_next_request_of_a_pipeline_goes_too(proxy, upstream):

@@ -199,7 +199,7 @@ def test_74_76_77_an_error_in_mid_stream(routed, upstream, asked, spoken):
 @pytest.mark.parametrize(("asked", "spoken"), PAIRS)
 @pytest.mark.parametrize("cleanly", [False, True])
 def test_67_a_stream_that_breaks(routed, upstream, asked, spoken, cleanly):
-    """Broken off, or ended without its last event, it ends with an error of the caller's protocol."""
+    """UpstreamDisconnected off, or ended without its last event, it ends with an error of the caller's protocol."""
     begun = stream_head() + b"".join(map(framed, spoken.events[: spoken.begun]))
     upstream.script(begun + b"0\r\n\r\n" if cleanly else begun, close)
     answer = ask(routed.port, asked.path, body(asked, spoken, streamed=True))

@@ -132,7 +132,7 @@ class Peer(trio.abc.Stream):
 class Socket:
     """What a pool asks of a connection's socket."""
 
-    def dirty(self):
+    def is_readable(self):
         return False
 
     def close(self):
@@ -151,7 +151,7 @@ class Pool:
     def _connection(self, origin):
         return UpstreamConnection(origin, Socket(), Peer(self._played, self._scripts, self._keys))
 
-    def take(self, origin):
+    def acquire(self, origin):
         if not self._kept:
             return None
         self._kept -= 1
@@ -165,7 +165,7 @@ class Pool:
             raise self._unreachable.pop(0)
         return self._connection(origin)
 
-    def give_back(self, connection, keep_alive=b""):
+    def release(self, connection, keep_alive=b""):
         self.given_back += 1
 
     def drop(self, connection):
@@ -200,19 +200,19 @@ class Client:
         #: (seconds, reason) of each deadline that was set.
         self.deadlines = []
 
-    def deadline(self, seconds, why):
+    def set_deadline(self, seconds, why):
         self.deadlines.append((seconds, why))
 
-    async def body(self, _limit, hold):
+    async def read_body(self, _limit, hold):
         await trio.lowlevel.checkpoint()
         hold(len(self._body))
         return self._body
 
-    async def more_body(self, _limit):
+    async def read_body_piece(self, _limit):
         await trio.lowlevel.checkpoint()
         return self._pieces.pop(0) if self._pieces else b""
 
-    def head(self, status, headers, reason=b""):
+    def frame_head(self, status, headers, reason=b""):
         self.started = True
         self._played.status = status
         self._played.fields = {bytes(name).lower(): bytes(value) for name, value in _pairs(headers)}
@@ -220,10 +220,10 @@ class Client:
         self._played.story.append(f"= {status} {kind}")
         return []
 
-    def data(self, payload):
+    def frame_data(self, payload):
         return [bytes(payload)]
 
-    def end(self):
+    def frame_end(self):
         return [None]
 
     def write_now(self, parts):
@@ -242,7 +242,7 @@ class Client:
         await trio.lowlevel.checkpoint()
 
     async def respond(self, status, headers, body=b"", reason=b""):
-        self.head(status, headers, reason)
+        self.frame_head(status, headers, reason)
         await self.write([bytes(body), None])
 
     def close(self):

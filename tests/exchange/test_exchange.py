@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.settings import Settings
 
 from .attempts import GOOD, PATHS, PROTOCOLS, asks, two_accounts
@@ -112,7 +112,7 @@ def test_silence_moves_to_the_next_account(made):
         "> a1 POST /v1/chat/completions",
     ]
     assert played.status == 200
-    assert Cut.FIRST_BYTE not in {why for _, why in played.client.deadlines}
+    assert CancelReason.FIRST_BYTE not in {why for _, why in played.client.deadlines}
     assert played.record.tries[0].error == "timeout_error"
 
 

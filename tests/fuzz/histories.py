@@ -12,7 +12,7 @@ from collections import Counter
 import trio
 
 from router.errors import BadGateway
-from router.net.client.pool import Connections, UpstreamConnection
+from router.net.client.pool import ConnectionPool, UpstreamConnection
 from router.net.stream import SocketStream
 from router.server.application import Proxy
 
@@ -193,7 +193,7 @@ FAULTS = ("closes", "closes", "resets", "resets", "hangs", "late", "garbage", "e
           "stray", "interim", "long_event")  # fmt: skip
 
 
-class Upstreams(Connections):
+class Upstreams(ConnectionPool):
     """Dials socket pairs, behind each of which a scripted upstream serves."""
 
     def __init__(self, nursery, chance):
@@ -272,9 +272,9 @@ class Counting(Proxy):
         self.begun += 1
         await super().__call__(connection, request)
 
-    def refusal(self, error):
+    def format_refusal(self, error):
         self.unread += 1
-        return super().refusal(error)
+        return super().format_refusal(error)
 
-    def crashed(self, error):
+    def report_crash(self, error):
         self.crashes.append(error)

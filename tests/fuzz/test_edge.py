@@ -82,16 +82,16 @@ class Echo:
         self.crashes = []
 
     async def __call__(self, connection, request):
-        body = await connection.body(LIMIT, lambda _: None)
+        body = await connection.read_body(LIMIT, lambda _: None)
         fields = tuple((name, value) for _, name, value in request.lines if name not in reference.FRAMING)
         self.seen.append(reference.Read(request.method.encode(), request.target, fields, bytes(body)))
         await connection.respond(200, [], b"ok")
 
-    def refusal(self, error):
+    def format_refusal(self, error):
         assert 400 <= error.status < 600
         return [], error.message.encode()
 
-    def crashed(self, error):
+    def report_crash(self, error):
         self.crashes.append(error)
 
 

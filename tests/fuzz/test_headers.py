@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.net.headers import changed, client_response, named_in_connection, shown, spelled, upstream_request
+from router.net.headers import apply_changes, encode_value, filter_request, filter_response, parse_connection, to_lines
 
 from .mutation import MILLION, cases, spoilt
 
@@ -49,7 +49,7 @@ def check_up(chance, lines):
     drop = frozenset(name for _, name, _ in lines if chance.random() < 0.1)
     keep = frozenset(name.encode() for name in SECRET if chance.random() < 0.3)
     identity = chance.random() < 0.5
-    out = upstream_request(lines, host=b"up", drop=drop, keep=keep, identity=identity)
+    out = filter_request(lines, host=b"up", drop=drop, keep=keep, identity=identity)
     assert out[0] == (b"Host", b"host", b"up")
     expected = []
     for line in lines:
@@ -70,13 +70,13 @@ def check_down(chance, lines):
     never = {name.encode() for name in NEVER_DOWN} | set(drop)
     kept = [line for line in lines if line[1] not in never]
     kept = [line for line in kept if not line[1].startswith((b"access-control-", b"x-fairlead-"))]
-    assert client_response(lines, drop=drop) == kept
+    assert filter_response(lines, drop=drop) == kept
 
 
 def check_changes(chance, lines):
     """What a configured edit does."""
     edits = {name: chance.choice((None, (name, name, b"new"))) for _, name, _ in lines if chance.random() < 0.3}
-    out = changed(lines, edits)
+    out = apply_changes(lines, edits)
     assert [line for line in out if line[1] not in edits] == [line for line in lines if line[1] not in edits]
     for name, new in edits.items():
         assert [line for line in out if line[1] == name] == ([new] if new else [])
@@ -86,12 +86,12 @@ def check_changes(chance, lines):
 def test_headers(count):
     """Nothing goes where it may not, nothing else is lost, and the order stays."""
     for chance in cases("headers", count):
-        lines = spelled([named(chance) for _ in range(chance.randrange(12))])
+        lines = to_lines([named(chance) for _ in range(chance.randrange(12))])
         check_up(chance, lines)
         check_down(chance, lines)
         check_changes(chance, lines)
         value = spoilt(chance, chance.choice(VALUES), (b"host", b"Content-Length", b"x-api-key", b","))
-        assert not named_in_connection(value) & {b"host", b"content-length", b"content-type", b"x-api-key"}
+        assert not parse_connection(value) & {b"host", b"content-length", b"content-type", b"x-api-key"}
         text = value.decode("latin-1")
-        assert all(32 <= byte < 127 for byte in shown(text))
-        assert len(shown(text, 20)) <= 20
+        assert all(32 <= byte < 127 for byte in encode_value(text))
+        assert len(encode_value(text, 20)) <= 20

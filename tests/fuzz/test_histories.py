@@ -196,7 +196,7 @@ async def histories(folder, count):
         proxy = Counting(runtime, gate, Endpoints(runtime, gate, Unasked()))
         entries = []
         runtime.recorder.listeners.add(entries.append)
-        Deadline(lambda: None).end()  # the task that meets them all starts with the first
+        Deadline(lambda: None).cancel()  # the task that meets them all starts with the first
         baseline = trio.lowlevel.current_statistics().tasks_living
         for first in range(0, count, BATCH):
             batch = [History(random.Random(f"history {n}"), n, upstreams.scripts) for n in range(first, first + BATCH)]
@@ -207,7 +207,7 @@ async def histories(folder, count):
             assert len(entries) == len({entry.id for entry in entries}) == proxy.begun + proxy.unread
             assert sum(entry.path == "(malformed)" for entry in entries) == proxy.unread
             assert all(entry.status for entry in entries)
-            assert runtime.buffers.held == 0
+            assert runtime.memory.reserved == 0
             assert upstreams.open == upstreams.idle
             entries.clear()
             proxy.begun = proxy.unread = 0

@@ -3,7 +3,7 @@
 import pytest
 
 from router.errors import Forbidden, NotFound, Unauthenticated, UnsupportedMedia
-from router.host.access import Gate, check_json, operator_error
+from router.host.access import Gate, check_json, format_operator_error
 from router.settings import Secret, load
 
 KEY = Secret("fl-0123456789abcdef")
@@ -80,7 +80,7 @@ def test_many_hosts_are_not_remembered_without_end(asked):
     checked = gate()
     for port in range(1, 500):
         checked.check_browser(with_host(asked, f"localhost:{port}"))
-    assert len(checked._good) <= 64
+    assert len(checked._accepted_hosts) <= 64
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,15 @@ def test_pages_of_other_sites_are_refused_without_an_origin_too(asked, site, pas
 def test_only_a_listed_origin_gets_cors_headers(asked):
     """Its own name back, never a star; without an Origin nothing."""
     checked = gate(CORS_ORIGIN="https://app.example")
-    assert checked.cors(asked()) == []
-    assert checked.preflight(asked("OPTIONS")) == []
-    assert checked.cors(asked(origin="https://evil.example")) == []
-    lines = dict(checked.cors(asked(origin="https://app.example")))
+    assert checked.make_cors_headers(asked()) == []
+    assert checked.make_preflight_headers(asked("OPTIONS")) == []
+    assert checked.make_cors_headers(asked(origin="https://evil.example")) == []
+    lines = dict(checked.make_cors_headers(asked(origin="https://app.example")))
     assert lines == {b"access-control-allow-origin": b"https://app.example", b"vary": b"origin"}
     answer = dict(
-        checked.preflight(asked("OPTIONS", origin="https://app.example", access_control_request_headers="x-api-key"))
+        checked.make_preflight_headers(
+            asked("OPTIONS", origin="https://app.example", access_control_request_headers="x-api-key")
+        )
     )
     assert answer[b"access-control-allow-headers"] == b"x-api-key"
     assert b"access-control-allow-credentials" not in answer
@@ -193,9 +195,9 @@ def test_operators_hold_the_token(asked):
 
 def test_a_listener_proves_that_it_holds_the_token():
     """The proof depends on nonce and token and shows neither."""
-    proof = gate().proof(b"nonce")
-    assert proof == gate(KEY).proof(b"nonce")
-    assert proof != gate().proof(b"other")
+    proof = gate().compute_proof(b"nonce")
+    assert proof == gate(KEY).compute_proof(b"nonce")
+    assert proof != gate().compute_proof(b"other")
     assert len(proof) == 64
     assert TOKEN.reveal().encode() not in proof
 
@@ -205,7 +207,7 @@ def test_a_listener_proves_that_it_holds_the_token():
 )
 def test_json_is_json(asked, kind):
     """With parameters and in any capitals."""
-    assert check_json(asked("POST", content_type=kind), others=False) is True
+    assert check_json(asked("POST", content_type=kind), allow_uploads=False) is True
 
 
 @pytest.mark.parametrize(
@@ -216,17 +218,17 @@ def test_json_is_json(asked, kind):
 def test_what_a_page_may_send_unasked_is_refused(asked, kind, others):
     """415: forms and text go anywhere without the browser asking first."""
     with pytest.raises(UnsupportedMedia):
-        check_json(asked("POST", content_type=kind), others=others)
+        check_json(asked("POST", content_type=kind), allow_uploads=others)
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/octet-stream"])
 def test_uploads_pass_where_they_belong(asked, kind):
     """On other paths, as what is not JSON; on paths of a model never."""
-    assert check_json(asked("POST", content_type=kind), others=True) is False
+    assert check_json(asked("POST", content_type=kind), allow_uploads=True) is False
     with pytest.raises(UnsupportedMedia):
-        check_json(asked("POST", content_type=kind), others=False)
+        check_json(asked("POST", content_type=kind), allow_uploads=False)
 
 
 def test_errors_on_own_endpoints_are_plain_json():
     """Type and message."""
-    assert operator_error(NotFound("no")) == {"error": {"type": "not_found_error", "message": "no"}}
+    assert format_operator_error(NotFound("no")) == {"error": {"type": "not_found_error", "message": "no"}}

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from router.errors import CommandError
-from router.host.child_process import TooMuch, TooSlow, child_environment, output_of
+from router.host.child_process import OutputLimitExceeded, ProgramTimeout, make_environment, run_program
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
 
@@ -18,7 +18,7 @@ def ran(words, environ=None, *, seconds=20.0, limit=65536):
     environ = {"PATH": os.environ["PATH"]} if environ is None else environ
 
     async def main():
-        return await output_of(words, environ, seconds=seconds, limit=limit)
+        return await run_program(words, environ, seconds=seconds, limit=limit)
 
     return trio.run(main)
 
@@ -78,7 +78,7 @@ def test_time_is_up_for_all_it_started(tmp_path, parent):
     pids = tmp_path / "pids"
     text = f"sleep 600 & echo $! >{pids}; sh -c 'sleep 600' & echo $! >>{pids}; {parent}"
     began = time.monotonic()
-    with pytest.raises(TooSlow):
+    with pytest.raises(ProgramTimeout):
         ran(["sh", "-c", text], seconds=0.5)
     assert time.monotonic() - began < 10
     for pid in pids.read_text().split():
@@ -98,7 +98,7 @@ def test_flood_is_bounded(pipe):
     """10 MB on standard output end the program; on standard error they are read away."""
     words = ["sh", "-c", f"head -c 10000000 /dev/zero {pipe}; echo done"]
     if not pipe:
-        with pytest.raises(TooMuch):
+        with pytest.raises(OutputLimitExceeded):
             ran(words)
     else:
         ended = ran(words)
@@ -108,7 +108,7 @@ def test_flood_is_bounded(pipe):
 def test_endless_output_ends():
     """A program that never stops printing is ended at the bound, not at its time."""
     began = time.monotonic()
-    with pytest.raises(TooMuch):
+    with pytest.raises(OutputLimitExceeded):
         ran(["yes"], seconds=60)
     assert time.monotonic() - began < 10
 
@@ -144,7 +144,7 @@ def test_cancelled_program_is_ended(tmp_path):
     async def main():
         with trio.move_on_after(0.5):
             words = ["sh", "-c", f"sleep 600 & echo $! >{pids}; wait"]
-            await output_of(words, {"PATH": os.environ["PATH"]}, seconds=60, limit=100)
+            await run_program(words, {"PATH": os.environ["PATH"]}, seconds=60, limit=100)
 
     trio.run(main)
     assert gone(pids.read_text().strip())
@@ -162,11 +162,11 @@ def test_environment_is_that_of_the_user():
         "PYINSTALLER_RESET_ENVIRONMENT": "1",
     }
     bundled = {"LD_LIBRARY_PATH": "/opt/fairlead/_internal"}
-    assert child_environment({**user, **own, **bundled}) == user
+    assert make_environment({**user, **own, **bundled}) == user
     original = {"LD_LIBRARY_PATH_ORIG": "/opt/mine"}
-    assert child_environment({**user, **own, **bundled, **original}) == {**user, "LD_LIBRARY_PATH": "/opt/mine"}
+    assert make_environment({**user, **own, **bundled, **original}) == {**user, "LD_LIBRARY_PATH": "/opt/mine"}
     # Without a frozen binary the variable is the user's own.
-    assert child_environment({**user, "LD_LIBRARY_PATH": "/nix/lib"}) == {**user, "LD_LIBRARY_PATH": "/nix/lib"}
+    assert make_environment({**user, "LD_LIBRARY_PATH": "/nix/lib"}) == {**user, "LD_LIBRARY_PATH": "/nix/lib"}
 
 
 def test_environment_arrives():

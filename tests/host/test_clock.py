@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from router.host.clock import JUMP, AwakeClock, Reading, jump, read_clocks
+from router.host.clock import JUMP, AwakeClock, ClockReading, measure_jump, read_clocks
 
 
 class Hands:
@@ -72,25 +72,25 @@ def test_deadlines_outlive_a_stop():
     trio.run(main, clock=Stopped(hands))
 
 
-BEFORE = Reading(100.0, 5000.0, 200.0)
+BEFORE = ClockReading(100.0, 5000.0, 200.0)
 
 
 @pytest.mark.parametrize(
     ("after", "seconds"),
     [
-        (Reading(105.0, 5005.0, 205.0), 0),
-        (Reading(105.2, 5005.3, 205.2), 0.2),
-        (Reading(105.0, 8605.0, 3805.0), 3600),  # suspended, on Linux
-        (Reading(3705.0, 8605.0, None), 3600),  # suspended or stopped, where the monotonic clock goes on
-        (Reading(105.0, 5065.0, 205.0), 60),  # somebody set the time
-        (Reading(105.0, 4945.0, 205.0), 60),  # and set it back
+        (ClockReading(105.0, 5005.0, 205.0), 0),
+        (ClockReading(105.2, 5005.3, 205.2), 0.2),
+        (ClockReading(105.0, 8605.0, 3805.0), 3600),  # suspended, on Linux
+        (ClockReading(3705.0, 8605.0, None), 3600),  # suspended or stopped, where the monotonic clock goes on
+        (ClockReading(105.0, 5065.0, 205.0), 60),  # somebody set the time
+        (ClockReading(105.0, 4945.0, 205.0), 60),  # and set it back
     ],
 )
 def test_a_jump(after, seconds):
     """The clocks did not move together, or not as planned."""
-    assert jump(BEFORE, after, 5.0) == pytest.approx(seconds, abs=0.11)
+    assert measure_jump(BEFORE, after, 5.0) == pytest.approx(seconds, abs=0.11)
 
 
 def test_this_systems_clocks_move_together():
     """Two readings at once show no jump."""
-    assert jump(read_clocks(), read_clocks(), 0.0) < 1
+    assert measure_jump(read_clocks(), read_clocks(), 0.0) < 1

@@ -34,7 +34,7 @@ def test_the_desktop_is_told(desktop, tmp_path):
 def test_no_desktop(desktop, tmp_path, monkeypatch):
     """The bell rings where there is no such program, or where it fails."""
     rung = []
-    monkeypatch.setattr(notify, "_ring", lambda: rung.append(1))
+    monkeypatch.setattr(notify, "_ring_bell", lambda: rung.append(1))
     assert not trio.run(notify.notify, "x", {"PATH": str(tmp_path / "nowhere")})
     assert not trio.run(notify.notify, "x", desktop(1))
     assert len(rung) == 2
@@ -47,9 +47,9 @@ def test_the_bell_is_for_terminals(monkeypatch):
     saved = os.dup(2)
     try:
         os.dup2(slave, 2)
-        notify._ring()
+        notify._ring_bell()
         os.dup2(write, 2)
-        notify._ring()
+        notify._ring_bell()
     finally:
         os.dup2(saved, 2)
     os.close(write)
@@ -65,7 +65,7 @@ def test_a_program_that_hangs(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setattr(notify, "SECONDS", 0.1)
-    monkeypatch.setattr(notify, "_ring", lambda: None)
+    monkeypatch.setattr(notify, "_ring_bell", lambda: None)
 
     async def main():
         with trio.fail_after(5):

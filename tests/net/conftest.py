@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from router.errors import BadGateway, RouterError
-from router.net.client.pool import Connections
+from router.net.client.pool import ConnectionPool
 from router.net.server.connection import Connection, Limits
 from router.net.stream import SocketStream
 
@@ -35,16 +35,16 @@ class Echo:
         async def cut(why):
             self.cuts.append(why)
 
-        connection.on_cut = cut
+        connection.on_cancel = cut
         await self.answer(connection, request)
-        connection.on_cut = None
+        connection.on_cancel = None
 
     async def answer(self, connection, request):
         """What the tests' own applications change."""
         if request.path == "/ignored":
             await connection.respond(404, [], b"unread")
             return
-        body = await connection.body(BODY_LIMIT, self.hold)
+        body = await connection.read_body(BODY_LIMIT, self.hold)
         if request.path == "/crash":
             raise ZeroDivisionError
         text = b"%s %s %s" % (request.method.encode(), request.target, bytes(body))
@@ -53,10 +53,10 @@ class Echo:
     def hold(self, size):
         self.held += size
 
-    def refusal(self, error: RouterError):
+    def format_refusal(self, error: RouterError):
         return [(b"content-type", b"text/plain")], error.message.encode()
 
-    def crashed(self, error):
+    def report_crash(self, error):
         self.crashes.append(error)
 
 
@@ -159,7 +159,7 @@ def fed(pieces, application=None, limits=None):
 
 async def dialled(origin, context=None):
     """What dialling it says."""
-    connections = Connections(context)
+    connections = ConnectionPool(context)
     with pytest.raises(BadGateway) as caught:
         await connections.dial(origin)
     assert connections.open == 0

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from router.net import descriptors
-from router.net.addresses import local_addresses
-from router.net.descriptors import Reserve, is_out
+from router.net.addresses import find_local_addresses
+from router.net.descriptors import Reserve, is_exhaustion
 
 
 @pytest.mark.parametrize(
@@ -27,30 +27,30 @@ from router.net.descriptors import Reserve, is_out
 )
 def test_which_errors_say_so(error, wanted):
     """Those of this process and of the whole system, alone or among others."""
-    assert is_out(error) is wanted
+    assert is_exhaustion(error) is wanted
 
 
 def test_the_count_follows():
     """What is opened is counted, where the system tells."""
-    before = descriptors.count()
+    before = descriptors.count_open()
     if before is None:
         pytest.skip("the system does not tell")
     with socket.socket():
-        assert descriptors.count() == before + 1
-    assert descriptors.count() == before
+        assert descriptors.count_open() == before + 1
+    assert descriptors.count_open() == before
 
 
 def test_a_reserve_gives_and_takes_back():
     """One by one until there is none; filled again, it is as before, and closed it holds nothing."""
-    before = descriptors.count()
+    before = descriptors.count_open()
     reserve = Reserve(2)
     assert not reserve.low
-    assert [reserve.give() for _ in range(3)] == [True, True, False]
+    assert [reserve.free_one() for _ in range(3)] == [True, True, False]
     assert reserve.low
     reserve.fill()
     assert not reserve.low
     reserve.close()
-    assert descriptors.count() == before
+    assert descriptors.count_open() == before
 
 
 PROGRAM = """
@@ -63,11 +63,11 @@ try:
     while True:
         held.append(socket.socket())
 except OSError as error:
-    assert descriptors.is_out(error)
-assert not descriptors.any_left()
-assert descriptors.count() == descriptors.limit() == 32
-assert reserve.give()
-assert descriptors.any_left()
+    assert descriptors.is_exhaustion(error)
+assert not descriptors.has_free()
+assert descriptors.count_open() == descriptors.get_limit() == 32
+assert reserve.free_one()
+assert descriptors.has_free()
 taken = socket.socket()
 reserve.fill()
 assert reserve.low
@@ -88,6 +88,6 @@ def test_with_none_left():
 def test_local_addresses():
     """One of each family or none; asking twice gives the same, and leaves nothing open."""
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
-    assert local_addresses() == local_addresses()
-    assert len(local_addresses()) == 2
+    assert find_local_addresses() == find_local_addresses()
+    assert len(find_local_addresses()) == 2
     assert before == (len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0)

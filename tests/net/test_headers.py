@@ -5,15 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.net.headers import (
-    changeable,
-    changed,
-    client_response,
-    first_values,
-    named_in_connection,
-    shown,
-    spelled,
-    upstream_query,
-    upstream_request,
+    apply_changes,
+    encode_value,
+    filter_query,
+    filter_request,
+    filter_response,
+    index_by_name,
+    is_editable,
+    parse_connection,
+    to_lines,
 )
 
 HOP_BY_HOP = [
@@ -111,11 +111,11 @@ def spelling(name):
 def fields(names):
     """Fields as a head holds them."""
     pair = st.tuples(st.sampled_from(names).flatmap(spelling), st.sampled_from([b"", b"a", b"gzip, br", b"x y"]))
-    return st.lists(pair, max_size=14).map(spelled)
+    return st.lists(pair, max_size=14).map(to_lines)
 
 
 def sent(lines, *, drop=frozenset(), keep=frozenset(), identity=True):
-    return upstream_request(lines, host=b"up.example", drop=drop, keep=keep, identity=identity)
+    return filter_request(lines, host=b"up.example", drop=drop, keep=keep, identity=identity)
 
 
 @settings(max_examples=200, deadline=None)
@@ -147,18 +147,18 @@ def test_an_answer_without_coding_is_asked_for_once(lines):
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_the_callers_credential_passes_only_when_kept(name):
     """auth=client keeps it, as it was spelled; everything else stops it."""
-    lines = spelled([(name.title(), b"secret")])
-    assert name not in first_values(sent(lines))
+    lines = to_lines([(name.title(), b"secret")])
+    assert name not in index_by_name(sent(lines))
     assert sent(lines, keep=frozenset((name,)))[1] == lines[0]
 
 
 @pytest.mark.parametrize("name", NAMED_CREDENTIALS)
 def test_other_names_of_credentials(name):
     """They go to nobody, whatever stands in front; the user may set them for a backend."""
-    assert first_values(sent(spelled([(name, b"secret"), (b"x-" + name, b"secret")]), identity=False)).keys() == {
+    assert index_by_name(sent(to_lines([(name, b"secret"), (b"x-" + name, b"secret")]), identity=False)).keys() == {
         b"host"
     }
-    assert changeable(name)
+    assert is_editable(name)
 
 
 @pytest.mark.parametrize(
@@ -174,20 +174,20 @@ def test_other_names_of_credentials(name):
 )
 def test_a_query_goes_upstream_without_credentials(query, expected):
     """All other parameters as they came, in order."""
-    assert upstream_query(query) == expected
+    assert filter_query(query) == expected
 
 
 @pytest.mark.parametrize("name", [b"cookie", b"proxy-authorization", b"x-forwarded-for", b"x-fairlead-key"])
 def test_nothing_else_can_be_dropped_twice(name):
     """A name in `drop` beside the lists changes nothing for what never passes."""
-    assert sent(spelled([(name, b"x")]), drop=frozenset((name,)), identity=False) == sent([], identity=False)
+    assert sent(to_lines([(name, b"x")]), drop=frozenset((name,)), identity=False) == sent([], identity=False)
 
 
 @settings(max_examples=200, deadline=None)
 @given(fields([*PASSING, *NEVER_RELAYED]))
 def test_an_answer_is_relayed_in_order_and_as_spelled(lines):
     """Nothing of the lists reaches the client, all else does."""
-    assert client_response(lines, drop=(b"server",)) == [
+    assert filter_response(lines, drop=(b"server",)) == [
         line for line in lines if line[1] not in {*NEVER_RELAYED, b"server"}
     ]
 
@@ -197,15 +197,15 @@ def test_an_answer_is_relayed_in_order_and_as_spelled(lines):
 )
 def test_a_connection_field_cannot_remove_what_a_message_needs(name):
     """Host, length, type and credentials stay, however they are listed; others go."""
-    assert named_in_connection(f"close, {name} ,x-own".encode()) == {b"close", b"x-own"}
-    assert named_in_connection(name.upper().encode()) == frozenset()
+    assert parse_connection(f"close, {name} ,x-own".encode()) == {b"close", b"x-own"}
+    assert parse_connection(name.upper().encode()) == frozenset()
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200) | st.text("aé中\U0001f600%\n\x7f", max_size=400), st.sampled_from([256, 1024]))
 def test_a_shown_value_is_short_plain_text(value, limit):
     """It fits a header field whatever it was, and is itself where it was plain."""
-    text = shown(value, limit)
+    text = encode_value(value, limit)
     assert len(text) <= limit
     assert all(0x20 <= byte < 0x7F for byte in text)
     if value.isascii() and value.isprintable() and len(value) <= limit and not set(value) & set('"%\\'):
@@ -214,19 +214,19 @@ def test_a_shown_value_is_short_plain_text(value, limit):
 
 def test_the_first_value_counts():
     """Of two fields with one name."""
-    assert first_values(spelled([(b"A", b"1"), (b"a", b"2"), (b"B", b"3")])) == {b"a": b"1", b"b": b"3"}
+    assert index_by_name(to_lines([(b"A", b"1"), (b"a", b"2"), (b"B", b"3")])) == {b"a": b"1", b"b": b"3"}
 
 
 def test_changed_headers_keep_their_places():
     """A set one stands where its first stood, else at the end; a removed one is gone wherever it stood."""
-    lines = spelled([(b"A", b"1"), (b"b", b"2"), (b"a", b"3"), (b"C", b"4")])
+    lines = to_lines([(b"A", b"1"), (b"b", b"2"), (b"a", b"3"), (b"C", b"4")])
     new = (b"X-A", b"a", b"9")
     changes = {b"a": new, b"c": None, b"d": (b"D", b"d", b"5"), b"e": None}
-    assert changed(lines, changes) == [new, (b"b", b"b", b"2"), (b"D", b"d", b"5")]
-    assert changed(lines, {}) == lines
+    assert apply_changes(lines, changes) == [new, (b"b", b"b", b"2"), (b"D", b"d", b"5")]
+    assert apply_changes(lines, {}) == lines
 
 
 @pytest.mark.parametrize("name", [b"anthropic-beta", b"user-agent", b"x-title", b"accept", b"openai-organization"])
 def test_headers_that_may_be_changed(name):
     """What is the caller's to say."""
-    assert changeable(name)
+    assert is_editable(name)

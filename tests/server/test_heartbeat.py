@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.host.clock import Reading
+from router.host.clock import ClockReading
 from router.host.health import STALLED_SECONDS
 from router.net.client.pool import Origin, UpstreamConnection
-from router.net.server.connection import Connection, Cut, Limits
+from router.net.server.connection import CancelReason, Connection, Limits
 from router.net.stream import SocketStream
 from router.server.heartbeat import BEAT_SECONDS, Heartbeat
 from router.settings import Settings
@@ -30,7 +30,7 @@ class Machine:
 
     def clocks(self):
         now = trio.current_time()
-        return Reading(now, 1e9 + now + self.slept + self.set_by, now + self.slept)
+        return ClockReading(now, 1e9 + now + self.slept + self.set_by, now + self.slept)
 
     def addresses(self):
         return self.network
@@ -65,7 +65,7 @@ def kept(runtime):
         connection.h11.receive_data(b"HTTP/1.1 204 No\r\n\r\n")
         while connection.h11.next_event() is not h11.PAUSED and connection.h11.their_state is not h11.DONE:
             pass
-        runtime.connections.give_back(connection)
+        runtime.connections.release(connection)
         yield
 
 
@@ -76,8 +76,8 @@ class Waiting:
         async def cut(why):
             self.cut = (why, trio.current_time())
 
-        connection.on_cut = cut
-        connection.deadline(300, Cut.SILENT)
+        connection.on_cancel = cut
+        connection.set_deadline(300, CancelReason.SILENT)
         await trio.sleep_forever()
 
 
@@ -87,7 +87,7 @@ async def waiting(runtime):
     ours, theirs = socket.socketpair()
     application = Waiting()
     connection = Connection(SocketStream(ours), application, Limits())
-    runtime.vitals.clients.add(connection)
+    runtime.health.clients.add(connection)
     with theirs:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.serve)
@@ -96,7 +96,7 @@ async def waiting(runtime):
                 await trio.lowlevel.checkpoint()
             yield application
             nursery.cancel_scope.cancel()
-    runtime.vitals.clients.discard(connection)
+    runtime.health.clients.discard(connection)
 
 
 def sleep(machine):
@@ -129,9 +129,9 @@ def test_deadlines_begin_anew(home, silent_log, happen):
             assert not hasattr(application, "cut")
             await trio.sleep(20)
             why, at = application.cut
-        assert why is Cut.SILENT
+        assert why is CancelReason.SILENT
         assert at - begin == pytest.approx(530, abs=BEAT_SECONDS + 1)
-        assert (runtime.vitals.jumps, runtime.vitals.moves) == ((0, 1) if happen is move else (1, 0))
+        assert (runtime.health.jumps, runtime.health.moves) == ((0, 1) if happen is move else (1, 0))
 
     beating(home, silent_log, use)
 
@@ -145,7 +145,7 @@ def test_nothing_happens_by_itself(home, silent_log):
             await trio.sleep(BEAT_SECONDS)
         machine.set_by -= 9
         await trio.sleep(2 * BEAT_SECONDS)
-        assert (runtime.vitals.jumps, runtime.vitals.moves) == (0, 0)
+        assert (runtime.health.jumps, runtime.health.moves) == (0, 0)
 
     beating(home, silent_log, use)
 
@@ -154,21 +154,21 @@ def test_stalled(home, silent_log):
     """Requests wait and none is answered: said after a while, with the time, and taken back at the next answer."""
 
     async def use(runtime, machine):
-        vitals = runtime.vitals
+        health = runtime.health
         await trio.sleep(1000)
-        assert vitals.stalled is None
+        assert health.stalled is None
         async with waiting(runtime):
             for _ in range(30):
                 await trio.sleep(BEAT_SECONDS)
-                vitals.answered = trio.current_time()
-                assert vitals.stalled is None
+                health.answered = trio.current_time()
+                assert health.stalled is None
             await trio.sleep(STALLED_SECONDS - BEAT_SECONDS)
-            assert vitals.stalled is None
-            assert vitals.waiting == 1
+            assert health.stalled is None
+            assert health.waiting == 1
             await trio.sleep(3 * BEAT_SECONDS)
-            assert vitals.stalled == pytest.approx(STALLED_SECONDS + 2 * BEAT_SECONDS, abs=2 * BEAT_SECONDS)
-            vitals.answered = trio.current_time()
-            assert vitals.stalled is None
+            assert health.stalled == pytest.approx(STALLED_SECONDS + 2 * BEAT_SECONDS, abs=2 * BEAT_SECONDS)
+            health.answered = trio.current_time()
+            assert health.stalled is None
 
     beating(home, silent_log, use)
 
@@ -177,15 +177,15 @@ def test_lag(home, silent_log):
     """How late the loop came, at last and at most within a minute."""
 
     async def use(runtime, machine):
-        vitals = runtime.vitals
-        vitals.late(0.5)
-        vitals.late(0.1)
-        assert (vitals.lag, vitals.worst_lag) == (0.1, 0.5)
-        vitals.late(-0.001)
-        assert vitals.lag == 0
+        health = runtime.health
+        health.record_lag(0.5)
+        health.record_lag(0.1)
+        assert (health.lag, health.worst_lag) == (0.1, 0.5)
+        health.record_lag(-0.001)
+        assert health.lag == 0
         await trio.sleep(30)
-        assert vitals.worst_lag == 0.5
+        assert health.worst_lag == 0.5
         await trio.sleep(60)
-        assert vitals.worst_lag == 0
+        assert health.worst_lag == 0
 
     beating(home, silent_log, use)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from router.server import watch
-from router.server.watch import Watch, signature
+from router.server.watch import ConfigWatcher, read_signature
 
 
 class Reloads:
@@ -30,7 +30,7 @@ def watched(home, reloads, use):
     async def main():
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
-                one = Watch(home, reloads)
+                one = ConfigWatcher(home, reloads)
                 nursery.start_soon(one.run)
                 await use(one)
                 nursery.cancel_scope.cancel()
@@ -50,7 +50,7 @@ def test_who_asks_waits_for_its_end(home):
 
     async def use(one):
         for number in range(1, 4):
-            await one.ask().wait()
+            await one.request_reload().wait()
             assert reloads.begun == number
 
     watched(home, reloads, use)
@@ -60,9 +60,9 @@ def test_a_question_during_a_reload_gets_the_next_one(home):
     """The running one may have read the files before the change; all who ask meanwhile share one."""
 
     async def use(one):
-        first = one.ask()
+        first = one.request_reload()
         await reached(reloads, 1)
-        later = [one.ask() for _ in range(5)]
+        later = [one.request_reload() for _ in range(5)]
         assert not first.is_set()
         reloads.go.set()
         await first.wait()
@@ -79,7 +79,7 @@ def test_a_question_during_a_reload_gets_the_next_one(home):
 
 def test_a_change_is_noticed_without_a_word(home, monkeypatch):
     """A file that comes, changes or goes leads to one reload each; quiet files to none but the first look's."""
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
     reloads = Reloads()
 
     async def use(_):
@@ -117,28 +117,28 @@ def test_every_kind_of_change_shows(home, change):
     """Replaced, written in place, dated anew, removed: in the settings and among the backends."""
     home.write("config.toml", b"a")
     home.write("backends/up.json", b"{}")
-    before = signature(home)
-    assert signature(home) == before
+    before = read_signature(home)
+    assert read_signature(home) == before
     change(home)
-    assert signature(home) != before
+    assert read_signature(home) != before
 
 
 def test_files_elsewhere_are_looked_at(home, tmp_path):
     """A file the configuration names shows its changes, also behind a link; one that is not there is no error."""
     roots, link = tmp_path / "roots.pem", tmp_path / "link.pem"
-    bare = signature(home, [str(link)])
-    assert bare == signature(home)
+    bare = read_signature(home, [str(link)])
+    assert bare == read_signature(home)
     roots.write_text("a")
     link.symlink_to(roots)
-    before = signature(home, [str(link)])
+    before = read_signature(home, [str(link)])
     assert before != bare
     roots.write_text("more")
-    assert signature(home, [str(link)]) != before
+    assert read_signature(home, [str(link)]) != before
 
 
 def test_nothing_there_is_no_error(home):
     """A home without settings and backends has a signature too, and one that is gone has another."""
-    bare = signature(home)
+    bare = read_signature(home)
     assert [name for name, *_ in bare] == [""]
     home.path.rmdir()
-    assert signature(home) == ()
+    assert read_signature(home) == ()

@@ -194,7 +194,7 @@ def test_counts_are_exact_at_any_moment(tmp_path):
     for number in range(3000):
         recorder.refused(counted("m", backend="b"))
         if number % 7 == 0:
-            ledger.hurry()
+            ledger.flush_soon()
         if number % 50 == 0:
             [counts] = recorder.counters.sets.values()
             assert sum(counts.durations[""].held) == number + 1

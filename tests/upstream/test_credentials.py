@@ -10,7 +10,7 @@ from keyring.backend import KeyringBackend
 from trio.testing import MockClock
 
 from router.errors import CommandError
-from router.host.child_process import Ended
+from router.host.child_process import CompletedProgram
 from router.settings import Secret
 from router.store.keys.references import to_command
 from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quoted
@@ -335,12 +335,12 @@ def test_unforeseen_failure_is_told(monkeypatch):
 )
 def test_line_of_a_failed_command_holds_no_key(line, shown):
     """Sentences and paths stay readable; what could be a key is taken out before the line is cut."""
-    assert quoted(Ended(1, b"", line.encode())) == shown
+    assert quoted(CompletedProgram(1, b"", line.encode())) == shown
 
 
 @pytest.mark.parametrize("err", [b"", b"\n\n", b"\xff\xfe\n", b"a" * 65536, "\u202eevil\u2066".encode()])
 def test_any_error_output_is_one_plain_line(err):
     """Nothing that a program prints steers a terminal or fills it."""
-    text = quoted(Ended(1, b"", err))
+    text = quoted(CompletedProgram(1, b"", err))
     assert len(text) <= 160
     assert text.isprintable()

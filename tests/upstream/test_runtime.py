@@ -116,7 +116,7 @@ class Catalogs:
         self.read = []
         monkeypatch.setattr(calls, "fetch_models", self._fetch)
 
-    async def _fetch(self, backend, key, *, way):
+    async def _fetch(self, backend, key, *, outbound):
         self.read.append((trio.current_time(), backend.name))
         await trio.sleep(1)
         found = self.lists[backend.name]
@@ -239,7 +239,7 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
 def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     """A request of the first second goes on after ten."""
 
-    async def hang(backend, key, *, way):
+    async def hang(backend, key, *, outbound):
         await trio.sleep_forever()
 
     monkeypatch.setattr(calls, "fetch_models", hang)

@@ -73,7 +73,7 @@ def _told(home: Home) -> dict[tuple[str, str], msgspec.Raw]:
     async def ask() -> bytes | None:
         for run, proxy in await proven(home):
             try:
-                return await proxy.accounts()
+                return await proxy.fetch_accounts()
             except ControlError as error:
                 note(f"note: the proxy on :{run.port} does not say how its accounts are: {error}")
         return None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from router.cli.common.parser import Parser, note
 from router.errors import CommandError, UsageError
 from router.settings import Settings
-from router.settings.keys import find, redacted, spelled
+from router.settings.keys import find_key, match_spelling, redact
 from router.settings.kinds import display
 from router.store.config import toml
 from router.store.config.toml import Change
@@ -81,10 +81,10 @@ def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
         # Not repeated: it may be the value alone.
         missing = "name" if equals else "="
         raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
-    key = find(f"backends.{name}.set_headers.{header.strip()}")
-    path = spelled(key.path, tree)
-    value = cast("str", key.read(value))
-    if redacted(path, value) == "set":
+    key = find_key(f"backends.{name}.set_headers.{header.strip()}")
+    path = match_spelling(key.path, tree)
+    value = cast("str", key.parse(value))
+    if redact(path, value) == "set":
         note(
             f"warning: the header {path[-1]} looks like a key. config.toml holds it as it is, and other users can read"
         )
@@ -93,7 +93,7 @@ def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
 
 
 def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
-    path = spelled(("backends", name, "set_headers", header), tree)
+    path = match_spelling(("backends", name, "set_headers", header), tree)
     held: Any = tree
     for key in path[:-1]:
         held = held.get(key, {}) if isinstance(held, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

@@ -11,8 +11,8 @@ from router.backends import PROTOCOLS, Backend
 from router.backends.known import known, text_model
 from router.cli.common.output import count
 from router.errors import CommandError
-from router.net.client.outbound import Outbound, outbound
-from router.net.control.calls import ControlError, fetch_models, probe, serves_strangers
+from router.net.client.outbound import Outbound, read_outbound
+from router.net.control.calls import ControlError, fetch_models, is_catalog_public, probe
 from router.settings import Secret, Settings
 from router.store.config import toml
 from router.store.home.home import Home
@@ -59,7 +59,7 @@ async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
 def way_out(home: Home, name: str, settings: Settings | None = None) -> Outbound:
     """How these settings, the home's when none are given, have a backend reached. Raises CommandError."""
     settings = settings or toml.load(home, os.environ).settings
-    return replace(outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
+    return replace(read_outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
 
 
 async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:
@@ -70,12 +70,12 @@ async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:
         return _keyless(backend, error)
     started = time.perf_counter()
     try:
-        models = await fetch_models(backend, key, way=way)
+        models = await fetch_models(backend, key, outbound=way)
     except ControlError as error:
         return await _unlisted(backend, key, error, _ms(started), way)
     text = f"reached in {_ms(started)} ms"
     if key is not None:
-        strangers = await serves_strangers(backend, way=way)
+        strangers = await is_catalog_public(backend, outbound=way)
         if strangers is False:
             text += ", key accepted"
     else:
@@ -131,7 +131,7 @@ async def attempt(backend: Backend, key: Secret | None, model: str, protocol: st
     """One tiny request in one protocol."""
     started = time.perf_counter()
     try:
-        text = await probe(backend, key, model, protocol, way=way)
+        text = await probe(backend, key, model, protocol, outbound=way)
     except ControlError as error:
         return Trial(protocol=protocol, ok=False, text=_reason(error), ms=_ms(started), status=error.status)
     return Trial(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_ms(started))
@@ -157,7 +157,7 @@ async def detect(backend: Backend, keys: Credentials, way: Outbound) -> tuple[st
     key = await key_of(backend, keys)
     advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
     try:
-        model = text_model(backend, await fetch_models(backend, key, way=way)) or STAND_IN
+        model = text_model(backend, await fetch_models(backend, key, outbound=way)) or STAND_IN
     except ControlError as error:
         raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
     every = msgspec.structs.replace(backend, protocols=PROTOCOLS)

@@ -12,8 +12,8 @@ from router.cli.common.parser import Parser, note
 from router.cli.config.import_plan import Plan
 from router.errors import CommandError, UsageError
 from router.settings import ConfigFile, Loaded, resolve
-from router.settings.keys import redacted
-from router.settings.reading import Path, label
+from router.settings.keys import redact
+from router.settings.reading import Path, format_path
 from router.store.config import toml
 from router.store.home.home import open_home
 from router.store.home.permissions import FILE_LIMIT, shown, word
@@ -60,7 +60,7 @@ def _shareable(node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loa
     for key, value in node.items():
         here = (*path, key)
         if here in loaded.unknown:
-            left.append(f"{label(here)}, unknown")
+            left.append(f"{format_path(here)}, unknown")
         elif isinstance(value, dict):
             below = _shareable(cast("dict[str, Any]", value), here, loaded, left)
             if below or not value:
@@ -70,8 +70,8 @@ def _shareable(node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loa
                 _shareable(item, (*here, index), loaded, left)
                 for index, item in enumerate(cast("list[dict[str, Any]]", value))
             ]
-        elif redacted(here, value) != value:
-            left.append(f"{label(here)}, which may be a secret")
+        elif redact(here, value) != value:
+            left.append(f"{format_path(here)}, which may be a secret")
         else:
             found[key] = value
     return found
@@ -212,9 +212,9 @@ def _own(plan: Plan, file: ConfigFile) -> None:
 
 def _entries(plan: Plan, path: tuple[str, ...], value: Any, unknown: Collection[Path]) -> None:
     if path in unknown:
-        plan.skip(label(path), "unknown")
+        plan.skip(format_path(path), "unknown")
     elif isinstance(value, dict) and path[-2:-1] != ("set_fields",):
         for key, below in cast("dict[str, Any]", value).items():
             _entries(plan, (*path, key), below, unknown)
     else:
-        plan.put(label(path), path, value)
+        plan.put(format_path(path), path, value)

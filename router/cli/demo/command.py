@@ -74,7 +74,7 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         print("\n".join(_lines(outcomes)) + "\n", flush=True)
         if not once:
             _print_next_steps(home, serving)
-            await serving.forever()
+            await serving.wait_until_stopped()
         nursery.cancel_scope.cancel()
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 

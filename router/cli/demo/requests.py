@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from router.net.control.calls import ControlError, clean, stream
+from router.net.control.calls import ControlError, clean, post_json
 from router.settings import Secret
 from router.wire.raw.sse import Event, events
 
@@ -116,7 +116,7 @@ async def _send(
         "anthropic-version": "2023-06-01",
         "accept": "text/event-stream",
     }
-    answer = await stream(url, headers, json.dumps(body).encode())
+    answer = await post_json(url, headers, json.dumps(body).encode())
     if answer.status != 200:
         raise Wrong(f"status {answer.status}, {clean(answer.body.decode('utf-8', 'replace'))}")
     if answer.headers.get("x-fairlead-translation", "") != translation:

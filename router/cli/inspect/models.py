@@ -54,7 +54,7 @@ def run(argv: list[str]) -> int:
 async def _ask(home: Home) -> Lists:
     for _, proxy in await proven(home):
         try:
-            status = await proxy.status()
+            status = await proxy.fetch_status()
         except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
         models = [Listed(model.id, model.backend, model.protocols) for model in status.models]

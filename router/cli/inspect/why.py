@@ -83,7 +83,7 @@ def _have_written(home: Home) -> None:
     async def ask() -> None:
         for _, proxy in await proven(home):
             with contextlib.suppress(ControlError):
-                await proxy.latest_request()
+                await proxy.fetch_latest_request()
 
     # What cannot be asked holds nobody from reading what is there.
     with contextlib.suppress(CommandError):

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 import trio
 
-from router.net.server.connection import Connection, Cut, Request
+from router.net.server.connection import CancelReason, Connection, Request
 from router.wire.raw.top_level import Top
 
 #: Bytes of the largest body, decoded.
@@ -59,5 +59,5 @@ async def run_in_thread(
 ) -> _Result:
     """Do work in the one thread for large bodies. The wait for it is not held against the client: the connection's
     deadline becomes `total` seconds."""
-    connection.deadline(total, Cut.TOTAL)
+    connection.set_deadline(total, CancelReason.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)

@@ -3,7 +3,7 @@
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_thread
 from router.host.access import check_json
-from router.net.headers import shown
+from router.net.headers import encode_value
 from router.net.server.connection import Request
 from router.wire.raw import content_coding
 from router.wire.raw.top_level import Top, peek
@@ -34,7 +34,7 @@ async def read_buffered(source: BodySource, *, generates: bool) -> BufferedBody:
     request = source.request
     if request.method in ("GET", "HEAD"):
         return BufferedBody(source, await read_decoded(source), None)
-    is_json = request.method == "DELETE" or check_json(request, others=not generates)
+    is_json = request.method == "DELETE" or check_json(request, allow_uploads=not generates)
     data = await read_decoded(source)
     if not is_json or (not data and not generates):
         return BufferedBody(source, data, None)
@@ -47,7 +47,7 @@ async def read_buffered(source: BodySource, *, generates: bool) -> BufferedBody:
 
 async def read_decoded(source: BodySource) -> bytes:
     """The whole body without content coding. Raises RouterError."""
-    data = await source.connection.body(LIMIT, source.hold)
+    data = await source.connection.read_body(LIMIT, source.hold)
     coding = coding_of(source.request)
     if not coding or not data:
         return data
@@ -83,13 +83,12 @@ def inflate(data: bytes, coding: bytes, limit: int) -> bytes:
         plain = decoder.decode(data, limit)
     except content_coding.UnknownCoding as error:
         accepted = (("accept-encoding", content_coding.KNOWN),)  # RFC 9110, 15.5.16
-        message = (
-            f"The content-encoding {shown(str(error)).decode()} is not read here; use {content_coding.KNOWN}, or none."
-        )
+        coding_text = encode_value(str(error)).decode()
+        message = f"The content-encoding {coding_text} is not read here; use {content_coding.KNOWN}, or none."
         raise UnsupportedMedia(message, headers=accepted) from None
     except content_coding.Malformed as error:
         raise BadRequest(
-            f"The request body is not valid {shown(coding.decode('latin-1')).decode()}: {error}."
+            f"The request body is not valid {encode_value(coding.decode('latin-1')).decode()}: {error}."
         ) from None
     except content_coding.OverLimit:
         raise TooLarge(f"The request body is over {limit >> 20} MiB when decoded.") from None

@@ -12,7 +12,7 @@ import trio
 from router.errors import BadRequest
 from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_thread
 from router.exchange.body.buffered import coding_of, read_decoded
-from router.net.server.connection import Cut, Request
+from router.net.server.connection import CancelReason, Request
 from router.net.stream import RECEIVE_SIZE
 from router.wire.raw.multipart import Reader, boundary_of
 from router.wire.resource_ids import collection
@@ -118,11 +118,11 @@ class Upload:
         self.release()
         piece = b"" if self.ended else await self._read()
         elapsed = trio.current_time() - self._source.request.arrived
-        self._source.connection.deadline(self._source.total - elapsed, Cut.TOTAL)
+        self._source.connection.set_deadline(self._source.total - elapsed, CancelReason.TOTAL)
         return piece
 
     async def _read(self) -> bytes:
-        piece = await self._source.connection.more_body(LIMIT)
+        piece = await self._source.connection.read_body_piece(LIMIT)
         if piece:
             self._feed(piece)
         else:

@@ -7,13 +7,13 @@ import trio
 from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
-from router.net.headers import SECURITY, Headers, Lines, shown, spelled
+from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
 from router.wire.neutral.context import HEADER_LIMIT, losses_text
 from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
-_SECURITY = spelled(SECURITY)
+_SECURITY = to_lines(SECURITY)
 
 
 def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
@@ -27,7 +27,7 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
     if attempt is not None:
         fallback = attempt.fallback
         if fallback:
-            lines.append(_line(b"x-fairlead-fallback", shown(fallback)))
+            lines.append(_line(b"x-fairlead-fallback", encode_value(fallback)))
         if attempt.plan is not None:
             lines += _translated(attempt.plan)
     return lines
@@ -37,9 +37,9 @@ def begin_response(attempt: Attempt, status: int, lines: Lines, reason: bytes) -
     """Frame the head of an answer whose body follows; from here on it is committed."""
     context = attempt.context
     context.record.status = status
-    now = context.runtime.vitals.answered = trio.current_time()
+    now = context.runtime.health.answered = trio.current_time()
     context.record.first_byte = now - context.request.arrived
-    return context.connection.head(status, Headers(lines), reason)
+    return context.connection.frame_head(status, Headers(lines), reason)
 
 
 async def send_response(
@@ -63,25 +63,25 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
     if not error.retryable:
         pairs.append((b"x-should-retry", b"false"))
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
-    headers = [*own_headers(arrival, attempt), JSON, *spelled(pairs)]
+    headers = [*own_headers(arrival, attempt), JSON, *to_lines(pairs)]
     arrival.record.error = arrival.record.error or error.word or error.kind
     await send_response(arrival, error.status, headers, dialect.error_body(error, arrival.record.id))
 
 
 @lru_cache(maxsize=256)
 def _served_by(backend: str, account: str, model: str | None) -> Lines:
-    lines = [_line(b"x-fairlead-backend", shown(backend)), _line(b"x-fairlead-account", shown(account))]
+    lines = [_line(b"x-fairlead-backend", encode_value(backend)), _line(b"x-fairlead-account", encode_value(account))]
     if model is not None:
-        lines.append(_line(b"x-fairlead-model", shown(model)))
+        lines.append(_line(b"x-fairlead-model", encode_value(model)))
     return lines
 
 
 def _translated(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
-    lines = [_line(b"x-fairlead-translation", shown(plan.title))]
+    lines = [_line(b"x-fairlead-translation", encode_value(plan.title))]
     told = plan.ctx.told()
     if told:
-        lines.append(_line(b"x-fairlead-loss", shown(losses_text(told), HEADER_LIMIT)))
+        lines.append(_line(b"x-fairlead-loss", encode_value(losses_text(told), HEADER_LIMIT)))
     return lines
 
 

@@ -14,8 +14,8 @@ import trio
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_read
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.net.client.exchange import Broken
-from router.net.server.connection import Connection, Cut
+from router.net.client.exchange import UpstreamDisconnected
+from router.net.server.connection import CancelReason, Connection
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse
@@ -103,7 +103,7 @@ class Relay:
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
 
-        Raises Broken when the upstream broke off; `committed` tells whether the client has seen anything.
+        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client has seen anything.
         """
         rest = b""
         ended = ending = False
@@ -143,7 +143,7 @@ class Relay:
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
-                raise Broken(f"it sent nothing for {self._timeouts.idle:g} s")
+                raise UpstreamDisconnected(f"it sent nothing for {self._timeouts.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 out = self._woken()
@@ -164,16 +164,16 @@ class Relay:
         self._marked = now
         timeouts = self._timeouts
         if now + timeouts.idle < timeouts.end_by and (self.committed or not self._impatient):
-            self._connection.deadline(timeouts.idle, Cut.SILENT)
+            self._connection.set_deadline(timeouts.idle, CancelReason.SILENT)
         else:
-            self._connection.deadline(timeouts.end_by - now, Cut.TOTAL)
+            self._connection.set_deadline(timeouts.end_by - now, CancelReason.TOTAL)
 
     def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
         batch = self._whole_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
-            return self._connection.data(batch) if batch else None
+            return self._connection.frame_data(batch) if batch else None
         return self._preamble(batch)
 
     def _whole_events(self, pieces: list[bytes]) -> bytes:
@@ -183,7 +183,7 @@ class Relay:
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
         waiting = len(self._splitter.tail) + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
@@ -196,7 +196,7 @@ class Relay:
         try:
             self._hold(waiting - self._counted)
         except Unavailable as error:
-            raise Broken(error.message.rstrip(".")) from None
+            raise UpstreamDisconnected(error.message.rstrip(".")) from None
         self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
@@ -230,14 +230,14 @@ class Relay:
         if self._impatient:
             self._mark(trio.current_time())
         batch = self.tap.read(held)
-        return self._begin() + (self._connection.data(batch) if batch else [])
+        return self._begin() + (self._connection.frame_data(batch) if batch else [])
 
     def _woken(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
         if self.tap.ended is not None:
             return []  # nothing may stand behind the last event
-        return self._connection.data(self._dialect.ping(self.tap.begun))
+        return self._connection.frame_data(self._dialect.ping(self.tap.begun))
 
     async def _finish(self) -> Failure | None:
         """The upstream ended its body: pass the end on if the protocol's own end was seen."""
@@ -252,10 +252,10 @@ class Relay:
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
-            raise Broken("the stream ended before its last event")
+            raise UpstreamDisconnected("the stream ended before its last event")
         if not self.committed:
             parts += self._commit()
-        await self._connection.write([*parts, *self._connection.end()])
+        await self._connection.write([*parts, *self._connection.frame_end()])
         return None
 
     def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
@@ -269,7 +269,7 @@ class Relay:
             self.tap.read(tail + b"\n\n")
             return parts
         self.tap.read(tail + b"\n\n")
-        return self._connection.data(tail)
+        return self._connection.frame_data(tail)
 
 
 def _is_whole(tail: bytes) -> bool:

@@ -15,10 +15,10 @@ from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
-from router.net.headers import Lines, client_response, named_in_connection
-from router.net.server.connection import Cut
+from router.net.headers import Lines, filter_response, parse_connection
+from router.net.server.connection import CancelReason
 from router.net.stream import Bytes
-from router.settings.secretive import SHORTEST
+from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, json_values
@@ -114,7 +114,7 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     context, record = attempt.context, attempt.context.record
     if record.stream:
         record.stream = False
-        context.connection.deadline(attempt.left(), Cut.TOTAL)
+        context.connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     if context.request.method == "HEAD":
         await _respond_head_only(attempt, response)
         return None
@@ -199,7 +199,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     while pieces:
         # One chunk for all of a read: thousands of pieces are more than one system call takes.
         data = b"".join(pieces)
-        await connection.write(connection.data(data))
+        await connection.write(connection.frame_data(data))
         if tail is not None:
             readable = tail.read(data)
             record.guess = tail.size // _BYTES_PER_TOKEN
@@ -207,7 +207,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
         pieces = await response.read()
     if tail is not None:
         record.usage = tail.usage() if attempt.translated is None else attempt.translated.usage or tail.usage()
-    await connection.write(connection.end())
+    await connection.write(connection.frame_end())
 
 
 def _tail_of(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
@@ -231,7 +231,7 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
     headers = relayed_headers(attempt, response)
     headers += _length(response)
     head = begin_response(attempt, response.status, headers, response.reason)
-    await attempt.context.connection.write([*head, *attempt.context.connection.end()])
+    await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
 async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
@@ -281,9 +281,9 @@ def relayed_headers(
     response = attempt.response if response is None else response
     named = response.fields.get(b"connection", b"")
     if named.lower() not in (b"", b"keep-alive", b"close"):
-        drop = (*drop, *named_in_connection(named))
+        drop = (*drop, *parse_connection(named))
     fields = response.lines if lines is None else lines
-    return client_response(fields, drop=drop) + own_headers(attempt.context, attempt)
+    return filter_response(fields, drop=drop) + own_headers(attempt.context, attempt)
 
 
 def _backend(attempt: Attempt) -> str:

@@ -18,7 +18,7 @@ from router.exchange.upstream_response.translated import (
     translation_decoder_of,
 )
 from router.net.headers import Lines
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.wire import protocols, translate
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
@@ -32,7 +32,7 @@ _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8"
 
 async def translate_response(attempt: Attempt) -> None:
     """Have the upstream's answer in the caller's protocol in `attempt.translated`: a stream as it comes, all else when
-    it is whole; nothing for one that is passed on as it is. Raises BadGateway, Broken."""
+    it is whole; nothing for one that is passed on as it is. Raises BadGateway, UpstreamDisconnected."""
     plan, upstream = attempt.plan, attempt.upstream
     if plan is None or attempt.context.call.path in COUNT_PATHS or 300 <= upstream.status < 400:
         return
@@ -95,8 +95,8 @@ def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, by
 
 
 async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:
-    """All of an answer; decoder: what takes its content coding off. Raises BadGateway over the bound, Broken."""
-    attempt.context.connection.deadline(attempt.left(), Cut.TOTAL)
+    """All of an answer; decoder: removes its content coding. Raises BadGateway over the bound, UpstreamDisconnected."""
+    attempt.context.connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     pieces: list[bytes] = []
     size = 0
     while got := await attempt.upstream.read():

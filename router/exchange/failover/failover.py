@@ -15,7 +15,7 @@ from router.exchange.failover.candidates import Candidates
 from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.accounts import attempt as told
 from router.policy.accounts import retry
 from router.policy.accounts.idempotency import judge_retry_safety
@@ -115,7 +115,7 @@ class Failover:
         patience = max(0.0, min(service.patience - self._waited, retry.LATEST - elapsed))
         if ready > now + patience:
             raise Waited("accounts", ready)
-        context.connection.deadline(context.snapshot.settings.timeouts_total - elapsed, Cut.TOTAL)
+        context.connection.set_deadline(context.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         try:
             await service.line.wait(
                 self._choose,
@@ -150,7 +150,7 @@ class Failover:
         context, record = self._context, self._context.record
         choice, since = self._chosen.pop()
         place = self._place = Place(service, choice, tokens, since)
-        memory = MemoryShare(context.runtime.buffers)
+        memory = MemoryShare(context.runtime.memory)
         target = service.targets[choice.member.alias]
         attempt = Attempt(context, place, self._candidates.route, target, self.movable, memory)
         attempt.name_server()
@@ -172,7 +172,9 @@ class Failover:
         if target.reference is None:
             return
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
-        context.connection.deadline(context.snapshot.settings.timeouts_total - context.elapsed(), Cut.TOTAL)
+        context.connection.set_deadline(
+            context.snapshot.settings.timeouts_total - context.elapsed(), CancelReason.TOTAL
+        )
         found = attempt.target = await context.runtime.keyed(target)
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")

@@ -8,7 +8,7 @@ from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
@@ -84,7 +84,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     unknown = isinstance(route, UnknownModel)
     if arrival.runtime.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
-        arrival.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
+        arrival.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await arrival.runtime.settled()
         arrival.snapshot = arrival.runtime.snapshot
         route = await _decide_now(arrival, facts, size, top)

@@ -16,10 +16,10 @@ from router.exchange.request.translation import (
     translated_headers,
 )
 from router.exchange.upstream_response.error_peek import peek_body
-from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as UpstreamExchange
-from router.net.headers import Lines, changed, named_in_connection, upstream_query, upstream_request
-from router.net.server.connection import Cut
+from router.net.client.exchange import UpstreamDisconnected
+from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
+from router.net.server.connection import CancelReason
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
 from router.wire.messages import foreign_thinking
@@ -35,7 +35,7 @@ _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 async def send(attempt: Attempt, deadline: Deadline) -> bool:
     """Send the request, and have the head of the upstream's own answer in `attempt.upstream`. True when the client did
-    not ask for the usage event that will come. Raises RouterError, Broken."""
+    not ask for the usage event that will come. Raises RouterError, UpstreamDisconnected."""
     context = attempt.context
     record, body = context.record, context.body
     edits: list[str] = []
@@ -186,7 +186,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             admission.check_billing(attempt)
             deadline.reach_head()
             return
-        except Broken:
+        except UpstreamDisconnected:
             # A body that is sent from here is in memory.
             rule = choose_resend(SendResult(reused=upstream.reused, answered=upstream.answered), "safe")
             if rule is None:
@@ -201,7 +201,7 @@ def _request_target(attempt: Attempt) -> bytes:
     if attempt.plan is not None:
         return prefix + attempt.plan.path[3:].encode("ascii")
     _, mark, query = context.request.target.partition(b"?")
-    return prefix + context.call.path[3:].encode("ascii") + (upstream_query(query) if query else mark)
+    return prefix + context.call.path[3:].encode("ascii") + (filter_query(query) if query else mark)
 
 
 def _length(size: int) -> tuple[bytes, bytes, bytes]:
@@ -212,14 +212,14 @@ async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bo
     """A connection to the account's origin, as `attempt.upstream`. fresh: none that has served before."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
-    connection = None if fresh else connections.take(target.origin)
+    connection = None if fresh else connections.acquire(target.origin)
     if connection is None:
-        deadline.move(target.connect, Cut.CONNECT)
+        deadline.move(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
     attempt.upstream = upstream = UpstreamExchange(connections, connection)
     elapsed = context.elapsed()
     if context.facts.stream:
-        deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), Cut.FIRST_BYTE)
+        deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
     else:
         deadline.await_whole(target.total - elapsed)
     return upstream
@@ -235,14 +235,14 @@ def _request_headers(attempt: Attempt) -> Lines:
     drop, keep = target.drop, target.keep
     connection = fields.get(b"connection")
     if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
-        drop |= named_in_connection(connection)
+        drop |= parse_connection(connection)
     if b"content-encoding" in fields:
         drop |= {b"content-encoding"}
     if keep:
         keep = context.caller_credentials(keep)
-    lines = upstream_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
+    lines = filter_request(request.lines, host=target.host, drop=drop, keep=keep, identity=target.ask_identity)
     if attempt.changes:
-        lines = changed(lines, attempt.changes)
+        lines = apply_changes(lines, attempt.changes)
     if target.auth is not None:
         lines.append(target.auth)
     return lines

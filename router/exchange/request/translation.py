@@ -13,9 +13,9 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
-from router.host.access import bare
+from router.host.access import strip_scheme
 from router.ir import RoutingFacts
-from router.net.headers import Lines, changed
+from router.net.headers import Lines, apply_changes
 from router.policy.routing.routes import Route
 from router.settings import Secret
 from router.settings.tables import BackendOptions
@@ -167,7 +167,7 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
     ]
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if attempt.changes:
-        out = changed(out, attempt.changes)
+        out = apply_changes(out, attempt.changes)
     auth = target.auth or _caller_auth(attempt)
     return [*out, auth] if auth is not None else out
 
@@ -178,5 +178,5 @@ def _caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
     for name in sorted(context.caller_credentials(target.keep), reverse=True):
         value = context.request.fields.get(name)
         if value:
-            return auth_header(target.backend, Secret(bare(value).decode("ascii", "ignore")))
+            return auth_header(target.backend, Secret(strip_scheme(value).decode("ascii", "ignore")))
     return None

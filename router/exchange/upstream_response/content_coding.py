@@ -3,7 +3,7 @@
 from router.errors import RouterError
 from router.exchange.body.buffered import inflate
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.net.client.exchange import Broken
+from router.net.client.exchange import UpstreamDisconnected
 from router.wire.raw import content_coding
 
 #: Bytes of an answer that are looked into, decoded.
@@ -28,10 +28,10 @@ def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
 
 
 def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
-    """What one read gives, at most `limit` bytes. Raises Broken."""
+    """What one read gives, at most `limit` bytes. Raises UpstreamDisconnected."""
     try:
         return decoder.decode(data, limit)
     except content_coding.Malformed:
-        raise Broken("its content coding is broken") from None
+        raise UpstreamDisconnected("its content coding is broken") from None
     except content_coding.OverLimit:
-        raise Broken(f"one read inflated to over {limit >> 20} MiB") from None
+        raise UpstreamDisconnected(f"one read inflated to over {limit >> 20} MiB") from None

@@ -17,7 +17,7 @@ class UpstreamResponse(Protocol):
     fields: dict[bytes, bytes]
 
     async def read(self) -> list[bytes]:
-        """The body pieces that one read brought; [] at the end of the body. Raises Broken, BadGateway."""
+        """The body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected, BadGateway."""
         ...
 
     def put_back(self, data: bytes) -> None:

@@ -6,7 +6,7 @@ from router.errors import BadGateway
 from router.exchange.upstream_response.content_coding import decode_read, decoder_of
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
-from router.net.client.exchange import Broken
+from router.net.client.exchange import UpstreamDisconnected
 from router.net.headers import Lines
 from router.wire import translate
 from router.wire.dialect import Failure
@@ -120,7 +120,7 @@ class TranslatedStream:
             return []
         try:
             got = await self._read_upstream()
-        except Broken:
+        except UpstreamDisconnected:
             out = self._end()
             if out:
                 return [out]
@@ -143,7 +143,7 @@ class TranslatedStream:
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
         return self._bound(self._stream.feed(batch), len(data)) if batch else b""
 
     def _end(self) -> bytes:
@@ -157,7 +157,7 @@ class TranslatedStream:
         """What a read gives, within the bounds; nothing is read any more behind an error. read: bytes it took."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
-            raise Broken(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
+            raise UpstreamDisconnected(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
         if not self._stream.meaningful:
             self._idle += read
             if self._idle > PREAMBLE_LIMIT:

@@ -1,6 +1,6 @@
-"""TCP connections to upstreams and their proxies: names resolved aside, address families raced, silence noticed.
+"""TCP connections to upstreams and their proxies: names resolved in threads, address families raced, dead peers found.
 
-A look-up that hangs keeps its thread: each name has a few of its own, so that one name's trouble is no other's.
+A look-up that hangs keeps its thread: each name has a few threads of its own, so that it cannot block other names.
 """
 
 import socket
@@ -13,16 +13,16 @@ import trio
 
 from router.errors import Unreachable
 from router.net.client.outbound import is_loopback
-from router.net.descriptors import any_left, exhausted, is_out
+from router.net.descriptors import has_free, is_exhaustion, make_exhausted_error
 from router.net.stream import SocketStream
 
 LOOKUPS_PER_NAME = 4
-# A peer that acknowledges nothing for so long is gone: it was cut off, or this machine changed its network.
+#: A peer that acknowledges nothing for so long is lost: it was cut off, or this machine changed its network.
 SILENCE_SECONDS = 20
 _PROBE_AFTER, _PROBE_EVERY = 15, 5
 
 
-class _Names(trio.abc.HostnameResolver):
+class _ThreadResolver(trio.abc.HostnameResolver):
     def __init__(self) -> None:
         self._limiters: WeakValueDictionary[object, trio.CapacityLimiter] = WeakValueDictionary()
 
@@ -44,57 +44,57 @@ class _Names(trio.abc.HostnameResolver):
         return await trio.to_thread.run_sync(socket.getnameinfo, sockaddr, flags, abandon_on_cancel=True)
 
 
-_names: trio.lowlevel.RunVar[_Names] = trio.lowlevel.RunVar("names")
+_resolver: trio.lowlevel.RunVar[_ThreadResolver] = trio.lowlevel.RunVar("names")
 
 
-def resolve_aside() -> None:
-    """Have this trio run look names up in threads of their own. A resolver that is set already stays."""
+def resolve_in_threads() -> None:
+    """Make this trio run look up each name in threads of its own. A resolver that is set already stays."""
     try:
-        _names.get()
+        _resolver.get()
     except LookupError:
-        _names.set(_Names())
-        previous = trio.socket.set_custom_hostname_resolver(_names.get())
+        _resolver.set(_ThreadResolver())
+        previous = trio.socket.set_custom_hostname_resolver(_resolver.get())
         if previous is not None:
             trio.socket.set_custom_hostname_resolver(previous)
 
 
-async def connected(host: str, port: int, what: str) -> SocketStream:
-    """A TCP connection; trio races the addresses of both families (RFC 8305). what: names the peer in errors.
+async def connect(host: str, port: int, peer: str) -> SocketStream:
+    """Open a TCP connection; trio races the addresses of both families (RFC 8305). peer: its name in errors.
 
-    Raises Unreachable that says what was seen, Unavailable when no descriptor is left.
+    Raises Unreachable with the cause, Unavailable when no descriptor is left.
     """
-    resolve_aside()
+    resolve_in_threads()
     try:
         stream = await trio.open_tcp_stream(host, port)
     except socket.gaierror as error:
-        if not any_left():
-            raise exhausted() from None
+        if not has_free():
+            raise make_exhausted_error() from None
         raise Unreachable(f"The name {host} could not be resolved: {error.strerror}.") from None
     except UnicodeError:
         raise Unreachable(f"The name {host} could not be resolved: it is no host's name.") from None
     except OSError as error:
-        seen = list(_failures(error))
-        if any(is_out(one) for one in seen):
-            raise exhausted() from None
-        # The first address speaks for all of them.
-        raise Unreachable(f"{what} could not be reached: {_problem(seen[0])}.") from None
-    # The file descriptor moves to a plain socket; trio's wrapper is left without one.
+        seen = list(_iter_failures(error))
+        if any(is_exhaustion(one) for one in seen):
+            raise make_exhausted_error() from None
+        # The error of the first address stands for all of them.
+        raise Unreachable(f"{peer} could not be reached: {_describe(seen[0])}.") from None
+    # The file descriptor moves to a plain socket; trio's wrapper keeps none.
     family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto
     sock = socket.socket(family, kind, proto, fileno=stream.socket.detach())
-    notice_silence(sock, SILENCE_SECONDS, near=is_loopback(host))
+    end_when_silent(sock, SILENCE_SECONDS, local=is_loopback(host))
     return SocketStream(sock)
 
 
-def notice_silence(sock: socket.socket, seconds: int, *, near: bool) -> None:
-    """Have the system end a connection whose peer acknowledges nothing for `seconds`, as far as it can.
+def end_when_silent(sock: socket.socket, seconds: int, *, local: bool) -> None:
+    """Make the system end a connection whose peer acknowledges nothing for `seconds`, as far as it can.
 
-    near: on this machine, where nothing is lost on the way; a busy local server may leave a request unread for long,
-    which would count as well.
+    local: the peer is on this machine. Unacknowledged data is then no sign of a lost peer: a busy local server may
+    leave a request unread for long.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {"TCP_KEEPIDLE": _PROBE_AFTER, "TCP_KEEPALIVE": _PROBE_AFTER, "TCP_KEEPINTVL": _PROBE_EVERY}
     options["TCP_KEEPCNT"] = 1 + seconds // _PROBE_EVERY
-    if not near:
+    if not local:
         options["TCP_USER_TIMEOUT"] = seconds * 1000
     for name, value in options.items():
         option = getattr(socket, name, None)
@@ -102,14 +102,14 @@ def notice_silence(sock: socket.socket, seconds: int, *, near: bool) -> None:
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
             except OSError:
-                continue  # older systems know fewer of them
-    if sys.platform == "darwin" and not near:
-        retransmit_limit = 0x80  # TCP_RXT_CONNDROPTIME, seconds; the socket module does not name it
+                continue  # older systems support fewer of them
+    if sys.platform == "darwin" and not local:
+        retransmit_limit = 0x80  # TCP_RXT_CONNDROPTIME, seconds; the socket module has no name for it
         sock.setsockopt(socket.IPPROTO_TCP, retransmit_limit, seconds)
 
 
-def _failures(error: OSError) -> Iterator[OSError]:
-    """What each address said; trio gathers them behind one error."""
+def _iter_failures(error: OSError) -> Iterator[OSError]:
+    """The error of each address, which trio gathers behind one, and that one last."""
     group = error.__cause__
     if isinstance(group, BaseExceptionGroup):
         for one in cast("BaseExceptionGroup[BaseException]", group).exceptions:
@@ -118,7 +118,7 @@ def _failures(error: OSError) -> Iterator[OSError]:
     yield error
 
 
-def _problem(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return (error.strerror or str(error)).lower()

@@ -8,9 +8,9 @@ import trio
 
 from router.errors import BadGateway
 from router.net.client.dial import SILENCE_SECONDS
-from router.net.client.pool import Connections, UpstreamConnection
+from router.net.client.pool import ConnectionPool, UpstreamConnection
 from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT
-from router.net.headers import Headers, Lines, first_values, lines_of
+from router.net.headers import Headers, Lines, get_lines, index_by_name
 from router.net.stream import RECEIVE_SIZE, Bytes, SocketStream
 
 TLS_RECORD = 16_384
@@ -23,8 +23,8 @@ REFUSED = 300
 Sent = TypeVar("Sent")
 
 
-class Broken(Exception):
-    """The upstream broke off before its answer was whole; the text says how."""
+class UpstreamDisconnected(Exception):
+    """The upstream closed or lost the connection before its answer was whole; the text says how."""
 
 
 class Exchange:
@@ -47,11 +47,11 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, connections: Connections, connection: UpstreamConnection):
+    def __init__(self, connections: ConnectionPool, connection: UpstreamConnection):
         self._connections = connections
         self._connection: UpstreamConnection | None = connection
         self._unread = b""
-        self._broken: Broken | None = None
+        self._broken: UpstreamDisconnected | None = None
         self._ended = False
         self._sent_any = False
         self._whole = True
@@ -157,7 +157,7 @@ class Exchange:
                 continue
             data = memoryview(part)
             for at in range(0, len(data), TLS_RECORD):
-                # The send itself never waits (connections.Unblocked), so only this can be cut.
+                # The send itself never waits (pool.NonBlockingTransport), so only this can be cancelled.
                 await stream.wait_send_all_might_not_block()
                 await stream.send_all(data[at : at + TLS_RECORD])
             await stream.wait_send_all_might_not_block()
@@ -165,8 +165,8 @@ class Exchange:
     async def head(self) -> None:
         """Wait for the final response head: `status`, `reason`, `lines`, and `fields` (first value by name).
 
-        Returns at once when it has come already. Raises Broken when the connection ends before it, BadGateway for what
-        is no HTTP.
+        Returns at once when it has come already. Raises UpstreamDisconnected when the connection ends before it,
+        BadGateway for what is no HTTP.
         """
         origin = self._lent().origin
         interim = size = 0
@@ -175,25 +175,25 @@ class Exchange:
             if event is h11.NEED_DATA:
                 received = await self._receive()
                 if not received:
-                    raise Broken("the connection was closed without an answer")
+                    raise UpstreamDisconnected("the connection was closed without an answer")
                 size += received
             elif isinstance(event, h11.Response):
                 # h11 bounds an incomplete head only: one more read may complete a longer one.
                 if size > HEAD_LIMIT and head_size(event) > HEAD_LIMIT:
                     raise BadGateway(f"{origin} sent a response head of over {HEAD_LIMIT >> 10} KiB.")
                 self.status, self.reason = event.status_code, event.reason
-                self.lines = lines_of(event.headers)
-                self.fields = first_values(self.lines)
+                self.lines = get_lines(event.headers)
+                self.fields = index_by_name(self.lines)
                 return
             elif isinstance(event, h11.InformationalResponse):
                 interim += 1
                 if interim > INTERIM_LIMIT or event.status_code == 101:
                     raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
             else:
-                raise Broken("the connection was closed without an answer")
+                raise UpstreamDisconnected("the connection was closed without an answer")
 
     async def read(self) -> list[bytes]:
-        """All body pieces that one read brought; [] at the end of the body. Raises Broken.
+        """All body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected.
 
         Pieces of one read come together: one send for many costs a third of one send for each.
         """
@@ -206,7 +206,7 @@ class Exchange:
         while not self._ended:
             try:
                 event = self._next_event()
-            except Broken as broken:
+            except UpstreamDisconnected as broken:
                 if not pieces:
                     raise
                 # What came whole before the fault is not lost with it.
@@ -250,7 +250,7 @@ class Exchange:
         # A length beside chunks is ignored, and what sends both is not trusted with another request (RFC 9112, 6.3).
         framed_once = b"content-length" not in self.fields or b"transfer-encoding" not in self.fields
         if self._ended and self._whole and framed_once:
-            self._connections.give_back(connection, self.fields.get(b"keep-alive", b""))
+            self._connections.release(connection, self.fields.get(b"keep-alive", b""))
         else:
             self._connections.drop(connection)
 
@@ -262,7 +262,7 @@ class Exchange:
 
     def _lent(self) -> UpstreamConnection:
         if self._connection is None:
-            raise Broken("the exchange is over")
+            raise UpstreamDisconnected("the exchange is over")
         return self._connection
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -271,17 +271,19 @@ class Exchange:
         except h11.RemoteProtocolError as error:
             if not self.status:
                 raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
-            raise Broken(str(error)) from None
+            raise UpstreamDisconnected(str(error)) from None
 
     async def _receive(self) -> int:
-        """Read what is there; how many bytes came, 0 at the end of the connection. Raises Broken."""
+        """Read what is there; how many bytes came, 0 at the end of the connection. Raises UpstreamDisconnected."""
         connection = self._lent()
         try:
             data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
         except TimeoutError:
-            raise Broken(f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s") from None
+            raise UpstreamDisconnected(
+                f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s"
+            ) from None
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            raise Broken("the connection was reset") from None
+            raise UpstreamDisconnected("the connection was reset") from None
         if data:
             self._sent_any = True
             connection.h11.receive_data(data)
@@ -290,4 +292,4 @@ class Exchange:
 
 def head_size(event: h11.Response | h11.InformationalResponse) -> int:
     """About how many bytes a head took."""
-    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in lines_of(event.headers))
+    return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in get_lines(event.headers))

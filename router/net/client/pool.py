@@ -1,12 +1,12 @@
-"""Upstream connections: dialled, lent to exactly one task, kept while idle.
+"""Upstream connections: dialled, used by exactly one task, pooled while idle.
 
 Rules of this file:
-- A connection is in the pool only while idle. Lent, it belongs to one task, which gives it back or closes it.
-- `take` gives an idle one, `dial` makes one; every one of them ends in `give_back` or `drop`.
-- Given back only when its exchange is complete and nothing was left unread. Before it is lent again one peek at the
-  socket tells whether the peer closed it or sent bytes nobody asked for.
-- What a change of the configuration left without use goes at once, lent ones when they come back.
-- Idle ones go at the peer's announced Keep-Alive timeout less 5 s, else after 55 s (common servers close at 60 s).
+- A connection is in the pool only while idle. In use, it belongs to one task, which releases or drops it.
+- `acquire` returns an idle one, `dial` makes one; every one of them ends in `release` or `drop`.
+- It is pooled only when its exchange is complete and nothing was left unread. Before it is used again one poll of the
+  socket tells whether the peer closed it or sent unexpected bytes.
+- Connections to origins that a new configuration no longer has are closed at once, those in use at their release.
+- Idle ones are closed at the peer's announced Keep-Alive timeout less 5 s, else after 55 s (common servers: 60 s).
 """
 
 import re
@@ -18,8 +18,8 @@ import h11
 import trio
 
 from router.errors import CommandError, Unavailable, Unreachable
-from router.net.client.dial import connected
-from router.net.client.tls import client_context, tls_problem
+from router.net.client.dial import connect
+from router.net.client.tls import describe_tls_failure, make_client_context
 from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
 from router.net.stream import SocketStream
 from router.settings import ProxyAddress
@@ -34,9 +34,10 @@ _KEEP_ALIVE = re.compile(rb"timeout\s*=\s*(\d+)", re.IGNORECASE)
 
 
 class Origin(NamedTuple):
-    """Where an upstream listens, and the proxy on the way. host is a name or an address, without brackets."""
+    """Where an upstream listens, and the proxy to it."""
 
     scheme: str
+    #: A name or an address, without brackets.
     host: str
     port: int
     proxy: ProxyAddress | None = None
@@ -46,49 +47,49 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
-class Unblocked(trio.abc.Stream):
-    """What TLS sends through. Its `send_all` never waits: trio's TLS stream cannot even be read any more once a send
-    was cut. What the socket did not take goes out with the next wait or send."""
+class NonBlockingTransport(trio.abc.Stream):
+    """The transport below TLS. Its `send_all` never waits, since trio's TLS stream cannot even be read any more once a
+    send was cancelled. What the socket did not take goes out with the next wait or send."""
 
-    def __init__(self, below: SocketStream):
-        self._below = below
-        self._rest = b""
+    def __init__(self, socket: SocketStream):
+        self._socket = socket
+        self._unsent = b""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send what the socket takes, keep the rest."""
-        self._rest = self._below.try_send((self._rest, data) if self._rest else (data,))
+        """Send what the socket takes, and keep the rest for later."""
+        self._unsent = self._socket.try_send((self._unsent, data) if self._unsent else (data,))
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until all went out and the socket takes more; may be cut."""
+        """Wait until all went out and the socket takes more; may be cancelled."""
         while True:
-            await self._below.wait_send_all_might_not_block()
-            if not self._rest:
+            await self._socket.wait_send_all_might_not_block()
+            if not self._unsent:
                 return
-            self._rest = self._below.try_send((self._rest,))
+            self._unsent = self._socket.try_send((self._unsent,))
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """As the socket's."""
-        return await self._below.receive_some(max_bytes)
+        """Receive from the socket."""
+        return await self._socket.receive_some(max_bytes)
 
     async def aclose(self) -> None:
         """Close the socket."""
-        await self._below.aclose()
+        await self._socket.aclose()
 
 
-def _age(stack: "list[UpstreamConnection]") -> float:
-    """When the oldest one of a stack expires."""
+def _get_oldest_expiry(stack: "list[UpstreamConnection]") -> float:
+    """When the oldest connection of a stack expires."""
     return stack[0].expires
 
 
-def _unread(layer: trio.abc.Stream) -> bool:
+def _has_unread(layer: trio.abc.Stream) -> bool:
     """True when bytes wait in TLS, or in the TLS below it."""
     if not isinstance(layer, trio.SSLStream):
         return False
     tls = cast("trio.SSLStream[trio.abc.Stream]", layer)
-    # trio shows only what OpenSSL has decrypted (`pending`), not what it has yet to.
+    # trio's `pending` counts only what OpenSSL has decrypted.
     waiting = tls._incoming.pending  # pyright: ignore[reportPrivateUsage]
-    return bool(waiting) or tls.pending() > 0 or _unread(tls.transport_stream)
+    return bool(waiting) or tls.pending() > 0 or _has_unread(tls.transport_stream)
 
 
 class UpstreamConnection:
@@ -101,51 +102,58 @@ class UpstreamConnection:
         self.socket = sock
         self.stream = stream
         self.h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        #: True once it has served an exchange before.
         self.reused = False
+        #: When an idle one is to be closed, on trio's clock.
         self.expires = 0.0
 
-    def dirty(self) -> bool:
-        """True when the peer closed it, or sent bytes nobody asked for, be they in the socket or in TLS's buffers."""
-        return (self.stream is not self.socket and _unread(self.stream)) or self.socket.dirty()
+    def is_dirty(self) -> bool:
+        """True when the peer closed it or sent unexpected bytes, be they in the socket or in TLS's buffers."""
+        return (self.stream is not self.socket and _has_unread(self.stream)) or self.socket.is_readable()
 
     def close(self) -> None:
         """Close at once, from any task."""
         self.socket.close()
 
 
-class Connections:
-    """The idle pool of one proxy. idle: how many are kept. open: how many there are, with those lent."""
+class ConnectionPool:
+    """The upstream connections of one proxy."""
 
     def __init__(self, context: ssl.SSLContext | None = None):
         self._context = context
         self._roots = ""
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
         self._origins: Collection[Origin] | None = None
+        #: How many are idle.
         self.idle = 0
+        #: How many there are, idle and in use.
         self.open = 0
 
     def configure(self, origins: Collection[Origin], roots: str) -> None:
-        """Take up the origins that are in use and the further roots (PEM); idle connections made otherwise go."""
+        """Set the origins that are in use and the further roots (PEM); closes idle connections made otherwise."""
         stale = [origin for origin in self._idle if origin not in origins or roots != self._roots]
         self._origins, self._roots = origins, roots
         for origin in stale:
             for connection in self._idle.pop(origin):
                 self._evict(connection)
 
-    def take(self, origin: Origin) -> UpstreamConnection | None:
+    def acquire(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, None when there is none."""
         stack = self._idle.get(origin)
         while stack:
             connection = stack.pop()
             self.idle -= 1
-            if connection.expires > trio.current_time() and not connection.dirty():
+            if connection.expires > trio.current_time() and not connection.is_dirty():
                 connection.reused = True
                 return connection
             self.drop(connection)
         return None
 
-    def give_back(self, connection: UpstreamConnection, keep_alive: bytes = b"") -> None:
-        """Keep a connection whose exchange is complete; close it when it cannot be used again."""
+    def release(self, connection: UpstreamConnection, keep_alive: bytes = b"") -> None:
+        """Put a connection back into the pool; closes it when its exchange is incomplete or it cannot be reused.
+
+        keep_alive: the value of the response's Keep-Alive field.
+        """
         conn = connection.h11
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or conn.trailing_data != (b"", False):
             self.drop(connection)
@@ -160,7 +168,7 @@ class Connections:
             self.drop(connection)
             return
         if self.idle >= IDLE_IN_ALL:
-            self._evict(min((stack for stack in self._idle.values() if stack), key=_age).pop(0))
+            self._evict(min((stack for stack in self._idle.values() if stack), key=_get_oldest_expiry).pop(0))
         conn.start_next_cycle()
         connection.expires = trio.current_time() + seconds
         stack.append(connection)
@@ -171,17 +179,17 @@ class Connections:
         self.drop(connection)
 
     def drop(self, connection: UpstreamConnection) -> None:
-        """Close a lent or expired connection."""
+        """Close a connection that is in use or expired."""
         connection.close()
         self.open -= 1
 
     def sweep(self) -> None:
-        """Close what expired or was closed by its peer."""
+        """Close idle connections that expired or were closed by their peers."""
         now = trio.current_time()
         for origin, stack in list(self._idle.items()):
             kept: list[UpstreamConnection] = []
             for connection in stack:
-                if connection.expires <= now or connection.dirty():
+                if connection.expires <= now or connection.is_dirty():
                     self._evict(connection)
                 else:
                     kept.append(connection)
@@ -198,50 +206,50 @@ class Connections:
         self._idle.clear()
 
     async def dial(self, origin: Origin) -> UpstreamConnection:
-        """A new connection, proxy and TLS included. Raises Unreachable that says what was seen, Unavailable when no
+        """Open a new connection, proxy and TLS included. Raises Unreachable with the cause, Unavailable when no
         descriptor is left."""
         try:
-            return await self._dialled(origin)
+            return await self._dial_once(origin)
         except Unavailable:
             if not self._idle:
                 raise
-            # Kept connections are a comfort; this one is needed.
+            # Idle connections only save time; this one is needed.
             self.close()
-            return await self._dialled(origin)
+            return await self._dial_once(origin)
 
-    async def _dialled(self, origin: Origin) -> UpstreamConnection:
+    async def _dial_once(self, origin: Origin) -> UpstreamConnection:
         proxy = origin.proxy
         if proxy is None:
-            sock = await connected(origin.host, origin.port, str(origin))
+            sock = await connect(origin.host, origin.port, str(origin))
         else:
-            sock = await connected(proxy.host, proxy.port, f"The proxy {proxy}")
+            sock = await connect(proxy.host, proxy.port, f"The proxy {proxy}")
         stream: Stream = sock
         try:
             if proxy is not None:
                 if proxy.scheme == "https":
-                    stream = await self._secured(stream, proxy.host)
+                    stream = await self._start_tls(stream, proxy.host)
                 await open_tunnel(stream, proxy, origin.host, origin.port)
             if origin.scheme == "https":
-                stream = await self._secured(stream, origin.host)
+                stream = await self._start_tls(stream, origin.host)
         except BaseException:
             sock.close()
             raise
         self.open += 1
         return UpstreamConnection(origin, sock, stream)
 
-    def trust(self) -> ssl.SSLContext:
-        """The context all connections are made with. The first call reads files: make it in a thread."""
-        return self._context or client_context(self._roots)
+    def load_context(self) -> ssl.SSLContext:
+        """The TLS context of all connections. The first call reads files: make it in a thread."""
+        return self._context or make_client_context(self._roots)
 
-    async def _secured(self, below: Stream, host: str) -> Stream:
+    async def _start_tls(self, transport: Stream, host: str) -> Stream:
         try:
-            context = await trio.to_thread.run_sync(self.trust)
+            context = await trio.to_thread.run_sync(self.load_context)
         except CommandError as error:
             raise Unreachable(f"TLS with {host} is not possible: {error} {error.hint}") from None
         try:
-            through = Unblocked(below) if isinstance(below, SocketStream) else below
+            through = NonBlockingTransport(transport) if isinstance(transport, SocketStream) else transport
             stream = trio.SSLStream[trio.abc.Stream](through, context, server_hostname=host, https_compatible=True)
             await stream.do_handshake()
         except (OSError, ssl.SSLError, trio.BrokenResourceError, UnicodeError) as error:
-            raise Unreachable(f"TLS with {host} failed: {tls_problem(error, host)}.") from None
+            raise Unreachable(f"TLS with {host} failed: {describe_tls_failure(error, host)}.") from None
         return stream

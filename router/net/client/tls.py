@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from router.errors import CommandError
 
-# Where distributions keep the roots. The binary's OpenSSL looks where those of its builder are.
+# Where distributions keep the roots. The frozen binary's OpenSSL has only the path of the system it was built on.
 SYSTEM_ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -33,8 +33,8 @@ _ROOTS_LIMIT = 4 << 20
 
 
 @lru_cache(maxsize=4)
-def client_context(further: str = "") -> ssl.SSLContext:
-    """The context that trusts the system's roots, those of SSL_CERT_FILE, and `further` ones (PEM).
+def make_client_context(extra_roots: str = "") -> ssl.SSLContext:
+    """A context that trusts the system's roots, those of SSL_CERT_FILE, and `extra_roots` (PEM).
 
     Building it costs about 18 ms: do it in a thread, after listening. On Linux a plain context with OpenSSL's paths:
     truststore reloads the CA file at every handshake there (18 ms of CPU each). On macOS and Windows the system's own
@@ -42,8 +42,8 @@ def client_context(further: str = "") -> ssl.SSLContext:
     """
     if sys.platform == "linux":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # Not set_default_verify_paths: it reads the same file, and holds up all threads while it does.
-        context.load_verify_locations(*roots(ssl.get_default_verify_paths()))
+        # Not set_default_verify_paths: it reads the same file, but holds the interpreter's lock meanwhile.
+        context.load_verify_locations(*find_roots(ssl.get_default_verify_paths()))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     else:
         import truststore
@@ -51,19 +51,19 @@ def client_context(further: str = "") -> ssl.SSLContext:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     named = os.environ.get("SSL_CERT_FILE")
     if named:
-        _trust(context, _read(named, "$SSL_CERT_FILE"), named, "$SSL_CERT_FILE")
-    if further:
-        context.load_verify_locations(cadata=further)
+        _load_roots(context, _read(named, "$SSL_CERT_FILE"), named, "$SSL_CERT_FILE")
+    if extra_roots:
+        context.load_verify_locations(cadata=extra_roots)
     # Corporate roots often lack the key usage that the strict flag (a default since Python 3.13) asks for.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def roots(found: ssl.DefaultVerifyPaths, places: Sequence[str] = SYSTEM_ROOTS) -> tuple[str | None, str | None]:
+def find_roots(found: ssl.DefaultVerifyPaths, places: Sequence[str] = SYSTEM_ROOTS) -> tuple[str | None, str | None]:
     """The file and the folder of the system's roots: OpenSSL's own, else the distribution's file, else certifi's.
 
-    What SSL_CERT_FILE names is not among them: it adds roots, where OpenSSL would take it in their place.
+    The file of SSL_CERT_FILE is not among them: it adds roots, whereas OpenSSL would use it in their place.
     """
     folder = found.capath if found.capath and os.listdir(found.capath) else None
     file = found.openssl_cafile if os.path.isfile(found.openssl_cafile) else None
@@ -80,7 +80,7 @@ def roots(found: ssl.DefaultVerifyPaths, places: Sequence[str] = SYSTEM_ROOTS) -
 def read_roots(path: str) -> str:
     """The certificates of tls.ca_file (PEM), checked. Raises CommandError."""
     text = _read(path, "tls.ca_file")
-    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text, path, "tls.ca_file")
+    _load_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text, path, "tls.ca_file")
     return text
 
 
@@ -89,31 +89,33 @@ def _read(path: str, setting: str) -> str:
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(_ROOTS_LIMIT + 1)
     except OSError as error:
-        raise CommandError(f"the roots in {path} cannot be read: {error.strerror}.", _hint(setting)) from None
+        raise CommandError(f"the roots in {path} cannot be read: {error.strerror}.", _make_hint(setting)) from None
     if len(data) > _ROOTS_LIMIT:
-        raise CommandError(f"the roots in {path} are over {_ROOTS_LIMIT >> 20} MiB.", _hint(setting))
-    # Comments between certificates may hold anything.
+        raise CommandError(f"the roots in {path} are over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
+    # Comments between certificates may have any bytes.
     return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
 
 
-def _trust(context: ssl.SSLContext, text: str, path: str, setting: str) -> None:
+def _load_roots(context: ssl.SSLContext, text: str, path: str, setting: str) -> None:
     try:
         context.load_verify_locations(cadata=text)
     except ssl.SSLError:
-        raise CommandError(f"the roots in {path} cannot be used: it holds no certificate.", _hint(setting)) from None
+        raise CommandError(
+            f"the roots in {path} cannot be used: it holds no certificate.", _make_hint(setting)
+        ) from None
 
 
-def _hint(setting: str) -> str:
+def _make_hint(setting: str) -> str:
     return f"{setting} names it; expected a file of certificates in PEM form (-----BEGIN CERTIFICATE-----)."
 
 
-def tls_problem(error: BaseException, host: str) -> str:
-    """What a failed handshake shows, and what to do about it."""
-    # trio's own error says nothing, its cause does.
+def describe_tls_failure(error: BaseException, host: str) -> str:
+    """Why a handshake failed, and what to do about it."""
+    # trio's own error has no details, its cause has.
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         said = cause.verify_message
-        return f"its certificate was not accepted ({said}). {_advice(cause.verify_code, said, host)}".rstrip(". ")
+        return f"its certificate was not accepted ({said}). {_advise(cause.verify_code, said, host)}".rstrip(". ")
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         said = (cause.reason or str(cause)).lower().replace("_", " ")
         if said in _NOT_TLS:
@@ -122,7 +124,7 @@ def tls_problem(error: BaseException, host: str) -> str:
     return "the connection was closed in the handshake; a firewall or a filter may stand between"
 
 
-def _advice(code: int, said: str, host: str) -> str:
+def _advise(code: int, said: str, host: str) -> str:
     if code in _EXPIRED:
         return "Look at this machine's date first; else only the host's operator can renew it"
     if code in _UNKNOWN:

@@ -1,5 +1,5 @@
-"""The control plane: catalogs, tiny test requests, and commands talking to a running proxy. The only user of httpx,
-by way of `operation`.
+"""The control plane: catalogs, small test requests, and the calls of commands to a running proxy. All go through
+`request`, the only user of httpx.
 """
 
 import hmac
@@ -13,7 +13,7 @@ import msgspec
 from router.backends import Backend
 from router.backends.known import auth_form
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.control.request import SHOWN, Answer, ControlError, clean, exchange
+from router.net.control.request import SHOWN, Answer, ControlError, clean, send
 from router.settings import Secret
 
 PAGES = 20
@@ -26,12 +26,14 @@ _ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend as a running proxy reports it. models: how many it lists. problem: why it cannot serve, or None."""
+    """A backend as a running proxy reports it."""
 
     name: str
     protocols: tuple[str, ...] = ()
     enabled: bool = True
+    #: How many it lists.
     models: int = 0
+    #: Why it cannot serve; None while it can.
     problem: str | None = None
 
 
@@ -44,12 +46,13 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What GET /status says. uptime_s: seconds."""
+    """The answer of GET /status."""
 
     schema: int
     version: str
     pid: int
     url: str
+    #: Seconds.
     uptime_s: float = 0.0
     backends: tuple[BackendStatus, ...] = ()
     models: tuple[ModelStatus, ...] = ()
@@ -66,7 +69,7 @@ class _Page(msgspec.Struct):
 
 
 async def fetch_models(
-    backend: Backend, key: Secret | None, *, way: Outbound = DIRECT, timeout: float = 10.0
+    backend: Backend, key: Secret | None, *, outbound: Outbound = DIRECT, timeout: float = 10.0
 ) -> list[str]:
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
     found: dict[str, None] = {}
@@ -74,19 +77,20 @@ async def fetch_models(
     query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
-        answer = await exchange("GET", url, _headers(backend, key, way), None, timeout, way)
-        page = _page(answer, url, key)
-        found.update((model, None) for model in _names(backend, page.data or []))
+        answer = await send("GET", url, _make_headers(backend, key, outbound), None, timeout, outbound)
+        page = _decode_page(answer, url, key)
+        found.update((model, None) for model in _iter_names(backend, page.data or []))
         if not page.has_more or not page.last_id or len(found) >= MODELS:
             break
         query = f"?limit=1000&after_id={quote(page.last_id, safe='')}"
     return list(found)[:MODELS]
 
 
-async def serves_strangers(backend: Backend, *, way: Outbound = DIRECT, timeout: float = 10.0) -> bool | None:
-    """True when the catalog is shown without a key too, so that reading it proves nothing; None when unclear."""
+async def is_catalog_public(backend: Backend, *, outbound: Outbound = DIRECT, timeout: float = 10.0) -> bool | None:
+    """True when the catalog can be read without a key too, so that reading it does not prove a key; None when
+    unclear."""
     try:
-        await fetch_models(backend, None, way=way, timeout=timeout)
+        await fetch_models(backend, None, outbound=outbound, timeout=timeout)
     except ControlError as error:
         refused = error.status is not None and 400 <= error.status < 500 and error.status not in (404, 408, 429)
         return False if refused else None
@@ -94,41 +98,48 @@ async def serves_strangers(backend: Backend, *, way: Outbound = DIRECT, timeout:
 
 
 async def probe(
-    backend: Backend, key: Secret | None, model: str, protocol: str, *, way: Outbound = DIRECT, timeout: float = 60.0
+    backend: Backend,
+    key: Secret | None,
+    model: str,
+    protocol: str,
+    *,
+    outbound: Outbound = DIRECT,
+    timeout: float = 60.0,
 ) -> str:
-    """Send the smallest real request of a protocol; the text that came, may be ''. Raises ControlError."""
+    """Send the smallest real request of a protocol; returns the answer's text, which may be ''. Raises ControlError."""
     url = backend.root + _ENDPOINTS[protocol]
     version = {"anthropic-version": ANTHROPIC_VERSION} if protocol == "messages" else {}
-    headers = {**version, **_headers(backend, key, way), "content-type": "application/json"}
-    body = msgspec.json.encode(_tiny_request(backend, model, protocol))
-    answer = await exchange("POST", url, headers, body, timeout, way)
-    data = _json(answer, url, key)
+    headers = {**version, **_make_headers(backend, key, outbound), "content-type": "application/json"}
+    body = msgspec.json.encode(_make_probe(backend, model, protocol))
+    answer = await send("POST", url, headers, body, timeout, outbound)
+    data = _decode_json(answer, url, key)
     if not isinstance(data, dict) or _ANSWERS[protocol] not in data:
         raise ControlError("the answer does not have this protocol's form", status=answer.status)
-    return clean(_first_text(cast("object", data)), 60)
+    return clean(_find_text(cast("object", data)), 60)
 
 
-def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, object]:
+def _make_probe(backend: Backend, model: str, protocol: str) -> dict[str, object]:
     if protocol == "responses":
         return {"model": model, "input": "hi", "max_output_tokens": 16, "store": False}
-    # OpenAI's newer models refuse max_tokens; other providers know nothing else.
+    # OpenAI's newer models refuse max_tokens; other providers support only that.
     limit = "max_completion_tokens" if protocol == "chat" and backend.vendor == "openai" else "max_tokens"
     return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
-async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:
-    """POST a JSON request and read its answer to the end. Raises ControlError when none comes."""
-    return await exchange("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
+async def post_json(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:
+    """POST a JSON request and read its answer, which may be a stream, to the end. Raises ControlError."""
+    return await send("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
 
 
-class Running:
-    """A proxy of this home that proved it knows the operator token; each call raises ControlError."""
+class RunningProxy:
+    """A client for a running proxy of this home that has proved it knows the operator token. Each call raises
+    ControlError."""
 
     def __init__(self, url: str, token: Secret):
         self.url = url
         self._token = token
 
-    async def status(self) -> Status:
+    async def fetch_status(self) -> Status:
         """Its version, backends and models."""
         answer = await self._call("GET", "/status")
         try:
@@ -137,74 +148,73 @@ class Running:
             raise ControlError(f"{self.url}/status has another form than expected: {clean(str(error))}") from None
 
     async def reload(self) -> None:
-        """Have it read the home's files anew."""
+        """Make it read the home's files again."""
         await self._call("POST", "/admin/reload")
 
     async def explain(self, question: bytes) -> bytes:
-        """Ask what would happen to a request; question and answer are JSON (proxy/explaining.py)."""
+        """Ask what would happen to a request; question and answer are JSON (admin/explain.py)."""
         return (await self._call("POST", "/admin/explain", question)).body
 
     async def resume(self) -> bytes:
-        """Have it end the halts of its home; JSON, as POST /admin/resume answers."""
+        """Make it end the halts of its home; JSON, as POST /admin/resume answers."""
         return (await self._call("POST", "/admin/resume")).body
 
-    async def accounts(self) -> bytes:
-        """How its accounts are; JSON, as GET /accounts answers."""
+    async def fetch_accounts(self) -> bytes:
+        """The state of its accounts; JSON, as GET /accounts answers."""
         return (await self._call("GET", "/accounts")).body
 
-    async def latest_request(self) -> bytes:
-        """The request that ended last, once it stands in the history; JSON, as GET /admin/history/ID answers."""
+    async def fetch_latest_request(self) -> bytes:
+        """The request that ended last, once it is in the history; JSON, as GET /admin/history/ID answers."""
         return (await self._call("GET", "/admin/history/-")).body
 
     async def stop(self) -> None:
-        """Ask it to end: it stops accepting and drains first."""
+        """Make it stop: it closes its listeners and drains first."""
         await self._call("POST", "/admin/stop")
 
-    async def _call(self, method: str, path: str, sent: bytes = b"{}") -> Answer:
+    async def _call(self, method: str, path: str, body: bytes = b"{}") -> Answer:
         headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
-        body = sent if method == "POST" else None
-        answer = await exchange(method, self.url + path, headers, body, 15.0)
+        answer = await send(method, self.url + path, headers, body if method == "POST" else None, 15.0)
         if not 200 <= answer.status < 300:
-            raise _refusal(answer, self.url, self._token)
+            raise _make_error(answer, self.url, self._token)
         return answer
 
 
-async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None:
+async def verify_listener(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None:
     """True when the listener knows the token, which is not sent; False when it does not; None when nothing answers."""
     nonce = secrets.token_hex(16)
     try:
-        answer = await exchange("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
+        answer = await send("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
     except ControlError as error:
         return False if error.code == "not_http" else None
     expected = hmac.new(token.reveal().encode(), nonce.encode(), "sha256").hexdigest()
     return hmac.compare_digest(answer.headers.get("x-fairlead-proof", ""), expected)
 
 
-def _headers(backend: Backend, key: Secret | None, way: Outbound) -> dict[str, str]:
+def _make_headers(backend: Backend, key: Secret | None, outbound: Outbound) -> dict[str, str]:
     """The configured headers and that of the key, by lower-case name."""
-    headers = dict(way.headers)
+    headers = dict(outbound.headers)
     if auth_form(backend) == "x-api-key":
         headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
         return {**headers, "x-api-key": key.reveal()} if key else headers
     return {**headers, "authorization": f"Bearer {key.reveal()}"} if key else headers
 
 
-def _json(answer: Answer, url: str, key: Secret | None) -> object:
+def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
-        raise _refusal(answer, url, key)
-    _refuse_html(answer, url)
+        raise _make_error(answer, url, key)
+    _check_not_html(answer, url)
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ControlError(f"{urlsplit(url).netloc} answered, but not in JSON", status=answer.status) from None
     if isinstance(data, dict) and cast("dict[str, object]", data).get("error"):
-        raise _refusal(answer, url, key)
+        raise _make_error(answer, url, key)
     return cast("object", data)
 
 
-def _page(answer: Answer, url: str, key: Secret | None) -> _Page:
-    data = _json(answer, url, key)
+def _decode_page(answer: Answer, url: str, key: Secret | None) -> _Page:
+    data = _decode_json(answer, url, key)
     # Together answers with the bare list.
     shape: object = {"data": cast("object", data)} if isinstance(data, list) else data
     try:
@@ -213,7 +223,7 @@ def _page(answer: Answer, url: str, key: Secret | None) -> _Page:
         raise ControlError(f"{urlsplit(url).netloc} sent no list of models", status=answer.status) from None
 
 
-def _names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
+def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
     for entry in entries:
         # Gemini lists models/NAME and takes both forms; requests name them without it.
         name = entry.id.removeprefix("models/") if backend.vendor == "gemini" else entry.id
@@ -221,7 +231,7 @@ def _names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
             yield name
 
 
-def _refuse_html(answer: Answer, url: str) -> None:
+def _check_not_html(answer: Answer, url: str) -> None:
     if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
         raise ControlError(
             f"{urlsplit(url).netloc} sent a web page, not an API's answer (a login portal, or another base URL)",
@@ -229,15 +239,15 @@ def _refuse_html(answer: Answer, url: str) -> None:
         )
 
 
-def _refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
-    """The error for an answer that is none of success, in the provider's words, cut and without the key."""
+def _make_error(answer: Answer, url: str, key: Secret | None) -> ControlError:
+    """The error for an unsuccessful answer, in the provider's words, cut and without the key."""
     host = urlsplit(url).netloc
     if 300 <= answer.status < 400:
         target = clean(urlsplit(answer.headers.get("location", "")).netloc) or "another path"
         return ControlError(f"{host} redirects to {target} ({answer.status})", status=answer.status, code="redirect")
     try:
-        _refuse_html(answer, url)
-        message, code = _error_text(msgspec.json.decode(answer.body))
+        _check_not_html(answer, url)
+        message, code = _read_error(msgspec.json.decode(answer.body))
     except ControlError as error:
         message, code = str(error), ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -248,7 +258,7 @@ def _refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     return ControlError(clean(message) or f"{host} gave no reason", status=answer.status, code=clean(code, 60))
 
 
-def _error_text(data: object) -> tuple[str, str]:
+def _read_error(data: object) -> tuple[str, str]:
     """Message and code from the forms providers use: {"error": {…}}, {"error": "…"}, {"message": "…"}."""
     entry = cast("dict[str, object]", data) if isinstance(data, dict) else {}
     inner = entry.get("error", entry)
@@ -260,14 +270,14 @@ def _error_text(data: object) -> tuple[str, str]:
     return (message if isinstance(message, str) else ""), code
 
 
-def _first_text(value: object) -> str:
-    """The first text inside an answer of any protocol."""
+def _find_text(value: object) -> str:
+    """The first text in an answer of any protocol, '' when it has none."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return next((text for item in cast("list[object]", value) if (text := _first_text(item))), "")
+        return next((text for item in cast("list[object]", value) if (text := _find_text(item))), "")
     if isinstance(value, dict):
         entry = cast("dict[str, object]", value)
         names = ("choices", "output", "message", "content", "text")
-        return next((text for name in names if (text := _first_text(entry.get(name)))), "")
+        return next((text for name in names if (text := _find_text(entry.get(name)))), "")
     return ""

@@ -1,9 +1,9 @@
 """One request of the control plane and its whole answer.
 
-Rules of this file: a fresh client per operation, so that a cancelled one cannot spoil a pool (encode/httpcore 1093);
-one deadline per operation; proxy and roots are those of the settings, netrc and redirects are not followed; an answer
-is read up to 8 MiB; each failure leaves as ControlError and says what was seen, free of keys and of characters that
-could steer a terminal.
+Rules of this file: a fresh client per request, so that a cancelled one cannot spoil a pool (encode/httpcore 1093);
+one deadline per request; proxy and roots are those of the settings, netrc is not read and redirects are not followed;
+an answer is read up to 8 MiB; each failure is raised as ControlError and says what was seen, without keys and without
+characters that could control a terminal.
 """
 
 import socket
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.client.tls import client_context, tls_problem
+from router.net.client.tls import describe_tls_failure, make_client_context
 from router.settings import ProxyAddress
 from router.wire.raw.content_coding import Decoder, Malformed, OverLimit, UnknownCoding
 
@@ -26,65 +26,68 @@ if TYPE_CHECKING:
     import trio
 
 BODY_LIMIT = 8 << 20
-# Of a text shown in a terminal.
+#: How many characters of a text are shown in a terminal.
 SHOWN = 200
 
 
 class ControlError(Exception):
-    """An operation that failed. status: the HTTP status, None when no answer came. code: the provider's error code."""
+    """A request that failed."""
 
     def __init__(self, message: str, *, status: int | None = None, code: str = ""):
         super().__init__(message)
+        #: The HTTP status, None when no answer came.
         self.status = status
+        #: The provider's error code, '' without one.
         self.code = code
 
 
 class Answer(NamedTuple):
-    """A whole answer. first_byte: seconds from the request to the first byte of the body."""
+    """A whole answer."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    #: Seconds from the request to the first byte of the body.
     first_byte: float
 
 
 def clean(text: str, limit: int = SHOWN) -> str:
     """Text from the network as a terminal may show it: one line, without control and bidi characters, cut."""
-    line = " ".join("".join(_harmless(char) for char in text[: limit * 4]).split())
+    line = " ".join("".join(_replace_unsafe(char) for char in text[: limit * 4]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _harmless(char: str) -> str:
+def _replace_unsafe(char: str) -> str:
     category = unicodedata.category(char)
     return " " if category == "Cc" else "" if category in ("Cf", "Cs", "Co") else char
 
 
-async def exchange(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, way: Outbound = DIRECT
+async def send(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, outbound: Outbound = DIRECT
 ) -> Answer:
-    """One request and its whole answer, whatever its status. The only place where foreign errors become ours."""
+    """Send a request and read its whole answer, whatever its status. Raises ControlError for every failure."""
     import httpx
     import trio
 
-    from router.net.client.dial import resolve_aside
+    from router.net.client.dial import resolve_in_threads
 
-    resolve_aside()
+    resolve_in_threads()
     host = urlsplit(url).netloc
-    proxy = way.proxy_to(url)
+    proxy = outbound.find_proxy_to(url)
     sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
     started = time.perf_counter()
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
-                _client(proxy, await _trust(url, proxy, way.roots), min(timeout, 10.0)) as client,
+                _make_client(proxy, await _load_context(url, proxy, outbound.roots), min(timeout, 10.0)) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
                 data, first_byte = await _read(response, scope)
                 if not scope.cancel_called:
-                    data = _decoded(data, response.headers.get("content-encoding", ""), host)
+                    data = _decode(data, response.headers.get("content-encoding", ""), host)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _unreached(error, host, proxy) from None
+        raise _make_error(error, host, proxy) from None
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
     raise ControlError(f"{host} did not answer within {timeout:g} s")
@@ -97,13 +100,13 @@ async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[
         first = first or time.perf_counter()
         data += part
         if len(data) > BODY_LIMIT:
-            # Not by leaving the loop: that does not close the generators httpx nests.
+            # Cancelled instead of breaking out: leaving the loop does not close the generators httpx nests.
             scope.cancel()
     return bytes(data), first or time.perf_counter()
 
 
-def _decoded(data: bytes, coding: str, host: str) -> bytes:
-    """A body without its content coding, which nobody asked for. httpx would inflate all of it, be it gigabytes."""
+def _decode(data: bytes, coding: str, host: str) -> bytes:
+    """The body without a content coding, which was not asked for. httpx would inflate all of it, be it gigabytes."""
     try:
         return Decoder(coding.encode()).decode(data, BODY_LIMIT)
     except OverLimit:
@@ -112,48 +115,48 @@ def _decoded(data: bytes, coding: str, host: str) -> bytes:
         raise ControlError(f"{host} sent a body in a content coding that cannot be read: {clean(str(error))}") from None
 
 
-async def _trust(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLContext:
+async def _load_context(url: str, proxy: ProxyAddress | None, roots: str) -> ssl.SSLContext:
     import trio
 
     if not url.startswith("https:") and (proxy is None or proxy.scheme != "https"):
-        # Never used; building one with the system's roots costs 20 ms.
+        # Not used without TLS; building one with the system's roots costs 20 ms.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        return await trio.to_thread.run_sync(client_context, roots)
+        return await trio.to_thread.run_sync(make_client_context, roots)
     except CommandError as error:
         raise ControlError(f"{error} {error.hint}") from None
 
 
-def _client(proxy: ProxyAddress | None, context: ssl.SSLContext, connect: float) -> "httpx.AsyncClient":
+def _make_client(proxy: ProxyAddress | None, context: ssl.SSLContext, connect: float) -> "httpx.AsyncClient":
     import httpx
 
-    way = None
+    tunnel = None
     if proxy is not None:
         host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-        way = httpx.Proxy(
+        tunnel = httpx.Proxy(
             f"{proxy.scheme}://{host}:{proxy.port}",
             auth=(proxy.user, proxy.password.reveal()) if proxy.password is not None else None,
             ssl_context=context if proxy.scheme == "https" else None,
         )
     timeout = httpx.Timeout(None, connect=connect)
-    return httpx.AsyncClient(trust_env=False, verify=context, proxy=way, timeout=timeout)
+    return httpx.AsyncClient(trust_env=False, verify=context, proxy=tunnel, timeout=timeout)
 
 
-def _unreached(error: Exception, host: str, proxy: ProxyAddress | None) -> ControlError:
+def _make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> ControlError:
     import httpx
 
     if isinstance(error, httpx.ProxyError):
         return ControlError(f"the proxy {proxy} does not let the connection to {host} through ({clean(str(error))})")
     if proxy is not None and not isinstance(error, httpx.RemoteProtocolError):
         host = f"{host} (by the proxy {proxy})"
-    for cause in _causes(error):
+    for cause in _iter_causes(error):
         if isinstance(cause, socket.gaierror):
             return ControlError(f"the name {host} could not be resolved (DNS)")
         if isinstance(cause, ssl.SSLCertVerificationError):
-            said = clean(tls_problem(cause, host), 300).removeprefix("its certificate was not accepted ")
+            said = clean(describe_tls_failure(cause, host), 300).removeprefix("its certificate was not accepted ")
             return ControlError(f"the certificate of {host} was not accepted {said}")
         if isinstance(cause, ssl.SSLError):
-            return ControlError(f"TLS with {host} failed: {clean(tls_problem(cause, host))}")
+            return ControlError(f"TLS with {host} failed: {clean(describe_tls_failure(cause, host))}")
         if isinstance(cause, ConnectionRefusedError):
             return ControlError(f"{host} refused the connection")
     if isinstance(error, httpx.TimeoutException):
@@ -161,19 +164,19 @@ def _unreached(error: Exception, host: str, proxy: ProxyAddress | None) -> Contr
     if isinstance(error, httpx.RemoteProtocolError):
         return ControlError(f"{host} did not answer in HTTP", code="not_http")
     if isinstance(error, httpx.ConnectError):
-        return ControlError(f"{host} could not be reached ({_system_text(error)})")
+        return ControlError(f"{host} could not be reached ({_format_system_error(error)})")
     if isinstance(error, httpx.NetworkError):
         return ControlError(f"{host} closed the connection before its answer was complete")
     return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
 
 
-def _system_text(error: BaseException) -> str:
-    texts = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+def _format_system_error(error: BaseException) -> str:
+    texts = [cause.strerror for cause in _iter_causes(error) if isinstance(cause, OSError) and cause.strerror]
     return clean(texts[-1] if texts else str(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; trio puts the errors of several addresses into a group."""
+def _iter_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all its causes; trio puts the errors of several addresses into a group."""
     pending, seen = [error], set[int]()
     while pending:
         current = pending.pop(0)

@@ -1,7 +1,7 @@
 """The lines around the chunks of a request body, checked raw before h11 sees them.
 
-h11 takes trailers with bare LF or folded fields, in any number, and control characters in chunk extensions: what a
-server in front of us reads differently (RFC 9112, 7.1; product.md 10).
+h11 accepts trailers with bare LF or folded fields, in any number, and control characters in chunk extensions. A server
+in front of this one may read those differently, which allows requests to be smuggled (RFC 9112, 7.1 and 11.2).
 """
 
 import re
@@ -15,7 +15,7 @@ _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}(?=[; \t\r])")
 
 
 class ChunkLines:
-    """Those of one body, in whatever pieces it comes; bytes behind its end are none of it."""
+    """Checks the chunk lines of one body, in whatever pieces it comes; bytes behind its end are ignored."""
 
     __slots__ = ("_ended", "_fields", "_in_trailers", "_line", "_seen", "_skip")
 
@@ -25,7 +25,7 @@ class ChunkLines:
         self._in_trailers = self._ended = False
 
     def check(self, data: bytes) -> None:
-        """Read over the next piece; raises BadRequest or HeadTooLarge."""
+        """Check the lines in the next piece of the body. Raises BadRequest or HeadTooLarge."""
         at = 0
         while at < len(data) and not self._ended:
             if self._skip:
@@ -50,7 +50,7 @@ class ChunkLines:
             raise BadRequest(f"A chunk of the request has a size line of over {LINE_LIMIT} bytes.")
 
     def _check_line(self, line: bytes) -> None:
-        # With the end of the line before it, a folded one shows.
+        # The preceding line end is put in front, so that a folded line is recognised.
         check_raw(b"\r\n" + line, whole=True)
         if not self._in_trailers:
             self._check_chunk(line)

@@ -1,13 +1,13 @@
 """The server side of HTTP/1.1: one client connection, its read-ahead, and the cycle of request and answer.
 
 Rules of this file:
-- Two tasks a connection. The reader only reads, a bounded piece ahead, and notices when the client leaves;
+- Two tasks a connection. The reader only reads, a bounded number of bytes ahead, and notices when the client closes;
   the cycle task parses, runs the application and writes.
-- One cancel scope a connection: what cuts a cycle ends the connection. Every limit is a move of its one deadline
-  (`deadline`), which cancels it, as the reader does when the client is gone. What cut it is in `why`; the application
-  hears of it through `on_cut`, outside the scope.
-- A head is collected whole and checked raw before h11 sees it (`heads`), and so are the lines of chunks (`chunks`).
-- Nothing but an error of the listening socket leaves a connection task.
+- One cancel scope a connection: cancelling a cycle ends the connection. Every limit moves its one deadline
+  (`set_deadline`), which cancels the scope when it passes; the reader cancels it when the client is gone. The reason is
+  in `cancel_reason`, and `on_cancel` is called with it outside the scope.
+- A head is collected whole and checked raw before h11 sees it (`request_head`), as are chunk lines (`chunk_lines`).
+- Only an error of the listening socket leaves a connection task.
 """
 
 import contextlib
@@ -21,19 +21,27 @@ import h11
 import trio
 
 from router.errors import BadRequest, RouterError
-from router.net.headers import Headers, RawHeaders, extended
-from router.net.server.body_buffer import Gathered
+from router.net.headers import Headers, RawHeaders, with_field
+from router.net.server.body_buffer import BodyBuffer
 from router.net.server.chunk_lines import ChunkLines
 from router.net.server.deadlines import Deadline
 from router.net.server.read_ahead import ReadAhead
-from router.net.server.request_head import HEAD_LIMIT, Request, check_head, collect_head, malformed, too_large
+from router.net.server.request_head import (
+    HEAD_LIMIT,
+    Request,
+    check_head,
+    collect_head,
+    make_malformed_error,
+    make_too_large_error,
+)
 from router.net.stream import Bytes, SocketStream
 
 
-class Cut(enum.Enum):
-    """Why a running cycle was cut."""
+class CancelReason(enum.Enum):
+    """Why a running cycle was cancelled: each with the words an error says it in. The names, in lower case, are error
+    classes of the history and the log: renaming one changes what is recorded."""
 
-    GONE = "the client closed the connection"
+    CLIENT_GONE = "the client closed the connection"
     IDLE = "no request came"
     HEAD = "the request head did not arrive in time"
     BODY = "the request body stopped arriving"
@@ -47,17 +55,17 @@ class Cut(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Deadlines of a client connection, in seconds."""
+    """Time limits of a client connection, in seconds."""
 
-    idle: float = 120.0
-    head: float = 10.0
-    body: float = 30.0
-    stalled: float = 300.0
-    linger: float = 1.0
+    idle: float = 120.0  #: until the first byte of the next request
+    head: float = 10.0  #: from the first byte of a request head to its last
+    body: float = 30.0  #: between two reads of a request body
+    stalled: float = 300.0  #: until the client reads on, once its window is full
+    linger: float = 1.0  #: for reading on after our side was closed
 
 
 class Application(Protocol):
-    """What a connection serves."""
+    """Answers the requests of a connection."""
 
     async def __call__(self, connection: "Connection", request: Request) -> None:
         """Answer one request through the connection.
@@ -66,12 +74,12 @@ class Application(Protocol):
         """
         ...
 
-    def refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
-        """Headers and body of an answer to a request that could not even be read."""
+    def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
+        """Headers and body of the answer to a request that could not be read."""
         ...
 
-    def crashed(self, error: Exception) -> None:
-        """Hear of a defect; the connection is closed after it."""
+    def report_crash(self, error: Exception) -> None:
+        """Report an unexpected exception; the connection is closed after it."""
         ...
 
 
@@ -81,16 +89,20 @@ class Connection:
     def __init__(self, stream: SocketStream, application: Application, limits: Limits):
         self.stream = stream
         self.limits = limits
-        self.why: Cut | None = None
-        self.on_cut: Callable[[Cut], Awaitable[None]] | None = None
-        self.busy = self._retired = self._writing = False
+        #: Why the scope was cancelled from outside its deadline; None until then.
+        self.cancel_reason: CancelReason | None = None
+        #: Called after a cancelled cycle, outside its scope; the application sets it for each request.
+        self.on_cancel: Callable[[CancelReason], Awaitable[None]] | None = None
+        #: True from the end of a request head to the end of its answer.
+        self.busy = False
+        self._retired = self._writing = False
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
         self._deadline = Deadline(self._scope.cancel)
         self._ahead = ReadAhead(stream)
-        self._seconds = limits.idle
-        self._announced = self._received = 0
+        self._deadline_seconds = limits.idle
+        self._content_length = self._received = 0
         self._chunks: ChunkLines | None = None
 
     # The life of the connection
@@ -99,236 +111,236 @@ class Connection:
         """Serve requests until either side ends the connection."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._ahead.fill, self._client_left)
+                nursery.start_soon(self._ahead.fill, self._on_client_gone)
                 with self._scope:
-                    while await self._cycle():
+                    while await self._serve_one():
                         pass
-                self._deadline.end()
+                self._deadline.cancel()
                 if self._scope.cancelled_caught:
-                    await self._after_cut(self.why or self._meaning)
+                    await self._end_cancelled(self.cancel_reason or self._deadline_reason)
                 nursery.cancel_scope.cancel()
         finally:
-            self._deadline.end()
+            self._deadline.cancel()
             self.stream.close()
 
     def retire(self) -> None:
-        """Close when idle, else after the answer that is under way."""
+        """Close the connection: now when it is idle, else after the answer in progress."""
         self._retired = True
         if not self.busy:
-            self.cut(Cut.STOPPING)
+            self.cancel(CancelReason.STOPPING)
 
-    def cut(self, why: Cut) -> None:
-        """Cut the running cycle, and with it the connection, from any task."""
-        if self.why is None:
-            self.why = why
+    def cancel(self, reason: CancelReason) -> None:
+        """Cancel the running cycle, and with it the connection, from any task. The first reason counts."""
+        if self.cancel_reason is None:
+            self.cancel_reason = reason
         self._scope.cancel()
 
-    def deadline(self, seconds: float, why: Cut) -> None:
-        """Move the connection's one deadline; `why` is what it will mean."""
-        self._meaning, self._seconds = why, seconds
+    def set_deadline(self, seconds: float, reason: CancelReason) -> None:
+        """Move the connection's one deadline to `seconds` from now; `reason` is given when it passes."""
+        self._deadline_reason, self._deadline_seconds = reason, seconds
         self._deadline.move(trio.current_time() + seconds)
 
-    def restart(self) -> None:
-        """Have the running deadline begin anew."""
-        self._deadline.move(trio.current_time() + self._seconds)
+    def restart_deadline(self) -> None:
+        """Give the current deadline its full time again."""
+        self._deadline.move(trio.current_time() + self._deadline_seconds)
 
     @property
     def retired(self) -> bool:
-        """True once the connection is to close after the answer that is under way."""
+        """True once the connection is to close after the answer in progress."""
         return self._retired
 
     @property
-    def gone(self) -> bool:
+    def client_gone(self) -> bool:
         """True once the client closed its side."""
         return self._ahead.ended
 
-    async def _cycle(self) -> bool:
-        """One request and its answer; False when the connection is to be closed."""
+    async def _serve_one(self) -> bool:
+        """Serve one request; False when the connection is to be closed."""
         self.busy = False
-        self.deadline(self.limits.idle, Cut.IDLE)
+        self.set_deadline(self.limits.idle, CancelReason.IDLE)
         if self._retired:
             return False
         try:
-            request = await self._next_request()
+            request = await self._read_request()
             if request is None:
                 return False
             self.busy = True
             if self._ahead.ended:
-                # It left before there was a request to cut.
-                self.cut(Cut.GONE)
+                # The client closed before there was a request to cancel.
+                self.cancel(CancelReason.CLIENT_GONE)
             await self._application(self, request)
-            return await self._settled()
+            return await self._finish_cycle()
         except RouterError as error:
-            await self._refuse(error)
+            await self._send_error(error)
         except Exception as error:
-            self._application.crashed(error)
+            self._application.report_crash(error)
             self.stream.abort()
         return False
 
-    async def _after_cut(self, why: Cut) -> None:
+    async def _end_cancelled(self, reason: CancelReason) -> None:
         if self._writing:
-            # Part of an answer is out and how much is unknown: nothing sensible can follow it.
+            # Part of a write went out, how much is unknown: nothing valid can follow it.
             self.stream.abort()
         try:
-            if self.on_cut is not None:
-                await self.on_cut(why)
+            if self.on_cancel is not None:
+                await self.on_cancel(reason)
                 if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
                     await self._linger()
-            elif why in (Cut.HEAD, Cut.BODY) and not self._ahead.ended:
-                error = BadRequest(f"{why.value}.")
+            elif reason in (CancelReason.HEAD, CancelReason.BODY) and not self._ahead.ended:
+                error = BadRequest(f"{reason.value}.")
                 error.status = 408
                 with trio.move_on_after(self.limits.linger):
-                    await self._refuse(error)
+                    await self._send_error(error)
         except Exception as error:
-            self._application.crashed(error)
+            self._application.report_crash(error)
             self.stream.abort()
 
-    async def _settled(self) -> bool:
-        """True when the connection can take the next request."""
+    async def _finish_cycle(self) -> bool:
+        """Prepare the connection for the next request; False when it cannot take one."""
         conn = self._h11
         if conn.our_state not in (h11.DONE, h11.MUST_CLOSE):
             self.stream.abort()
             return False
         if self._ahead.ended:
             return False
-        self._skim()
+        self._discard_body()
         if conn.our_state is not h11.DONE or conn.their_state is not h11.DONE or self._retired:
             await self._linger()
             return False
         trailing = conn.trailing_data[0]
         if trailing:
-            # The next head must be checked raw too, so h11 may not keep it.
+            # The next head must be checked raw too, so it is taken back from h11.
             self._ahead.put_back(trailing)
             self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         else:
             conn.start_next_cycle()
         return True
 
-    def _skim(self) -> None:
-        """Read over what is at hand of a body nobody asked for; a request without one ends here too."""
+    def _discard_body(self) -> None:
+        """Discard what has arrived of a body that was not read; also moves a request without body to its end."""
         conn = self._h11
-        with contextlib.suppress(h11.RemoteProtocolError, RouterError):  # it ends the connection, not this answer
+        with contextlib.suppress(h11.RemoteProtocolError, RouterError):  # ends the connection, not this answer
             while conn.their_state is h11.SEND_BODY:
                 if conn.next_event() is h11.NEED_DATA:
                     if not self._ahead:
                         return
-                    self._feed()
+                    self._feed_parser()
 
     async def _linger(self) -> None:
-        """End our side and read on for a moment: closing over unread bytes would reset the answer away."""
+        """Close our side and read on for a moment: a close over unread bytes resets, and the answer could be lost."""
         self.stream.half_close()
         with trio.move_on_after(self.limits.linger):
-            while await self._ahead.more():
-                self._ahead.take()
+            while await self._ahead.wait_for_data():
+                self._ahead.pop()
 
-    async def _refuse(self, error: RouterError) -> None:
+    async def _send_error(self, error: RouterError) -> None:
         if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.stream.abort()
             return
-        headers, body = self._application.refusal(error)
+        headers, body = self._application.format_refusal(error)
         await self.respond(error.status, [*headers, (b"connection", b"close")], body)
         await self._linger()
 
     # Reading
 
-    def _client_left(self) -> None:
+    def _on_client_gone(self) -> None:
         if self.busy:
-            self.cut(Cut.GONE)
+            self.cancel(CancelReason.CLIENT_GONE)
 
-    def _head_begun(self) -> None:
-        self.deadline(self.limits.head, Cut.HEAD)
+    def _on_head_begun(self) -> None:
+        self.set_deadline(self.limits.head, CancelReason.HEAD)
 
-    def _feed(self) -> None:
+    def _feed_parser(self) -> None:
         while self._ahead:
-            data = self._ahead.take()
+            data = self._ahead.pop()
             if self._chunks is not None:
                 self._chunks.check(data)
             self._h11.receive_data(data)
 
-    async def _next_request(self) -> Request | None:
-        head = await collect_head(self._ahead, self._head_begun)
+    async def _read_request(self) -> Request | None:
+        head = await collect_head(self._ahead, self._on_head_begun)
         if head is None:
             return None
         self._h11.receive_data(head)
         try:
             event = self._h11.next_event()
         except h11.RemoteProtocolError as error:
-            raise malformed(error) from None
+            raise make_malformed_error(error) from None
         if not isinstance(event, h11.Request):
             raise BadRequest("The request head could not be read.")
         request = Request(event)
         check_head(request)
         self._received = 0
         self._chunks = ChunkLines() if b"transfer-encoding" in request.fields else None
-        self._announced = int(request.fields.get(b"content-length", b"0"))
+        self._content_length = int(request.fields.get(b"content-length", b"0"))
         return request
 
-    async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
-        """The whole request body; raises TooLarge over `limit` bytes. `hold` is told of each piece, and may raise."""
-        gathered = Gathered()
-        while piece := await self.more_body(limit):
-            gathered.add(piece)
-            hold(len(piece))
-        return gathered.whole()
+    async def read_body(self, limit: int, reserve: Callable[[int], None]) -> bytes:
+        """The whole request body. Raises TooLarge over `limit` bytes. `reserve` gets the size of each piece."""
+        buffer = BodyBuffer()
+        while piece := await self.read_body_piece(limit):
+            buffer.append(piece)
+            reserve(len(piece))
+        return buffer.join()
 
-    async def more_body(self, limit: int) -> bytes:
-        """The next piece of the request body, b"" at its end; raises TooLarge when all are over `limit` bytes."""
+    async def read_body_piece(self, limit: int) -> bytes:
+        """The next piece of the request body, b"" at its end. Raises TooLarge when all exceed `limit` bytes."""
         conn = self._h11
-        if self._announced > limit:
-            raise too_large(limit)
-        self._feed()
+        if self._content_length > limit:
+            raise make_too_large_error(limit)
+        self._feed_parser()
         while True:
             try:
                 event = conn.next_event()
             except h11.RemoteProtocolError as error:
-                raise malformed(error) from None
+                raise make_malformed_error(error) from None
             if isinstance(event, h11.Data):
                 self._received += len(event.data)
                 if self._received > limit:
-                    raise too_large(limit)
+                    raise make_too_large_error(limit)
                 return event.data
             if event is h11.NEED_DATA:
                 if not self._ahead:
                     if conn.they_are_waiting_for_100_continue:
                         await self.write(conn.send_with_data_passthrough(_CONTINUE) or ())
-                    self.deadline(self.limits.body, Cut.BODY)
-                    if not await self._ahead.more():
-                        await trio.lowlevel.checkpoint()  # the reader has cut this cycle
+                    self.set_deadline(self.limits.body, CancelReason.BODY)
+                    if not await self._ahead.wait_for_data():
+                        await trio.lowlevel.checkpoint()  # the reader has cancelled this cycle
                         raise BadRequest("The request body ended early.")
-                self._feed()
+                self._feed_parser()
             elif isinstance(event, h11.EndOfMessage):
                 return b""
             else:
                 raise BadRequest("The request body could not be read.")
 
-    # Writing. `head`, `data` and `end` only frame; what they return is sent by `write` or `write_now`.
+    # Writing. The `frame_` methods send nothing; what they return is sent by `write` or `write_now`.
 
     @property
     def started(self) -> bool:
         """True once a response head was framed."""
         return self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
 
-    def head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
+    def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
         if self._retired or self._scope.cancel_called:
-            headers = extended(headers, b"connection", b"close")
+            headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
 
-    def data(self, payload: Bytes) -> list[Bytes]:
+    def frame_data(self, payload: Bytes) -> list[Bytes]:
         """Frame a piece of the response body, without copying it."""
         return list(self._h11.send_with_data_passthrough(h11.Data(data=payload)) or ())  # type: ignore[arg-type]
 
-    def end(self) -> list[Bytes]:
+    def frame_end(self) -> list[Bytes]:
         """Frame the end of the response."""
         return list(self._h11.send_with_data_passthrough(_END) or ())
 
     def write_now(self, parts: Sequence[Bytes]) -> bytes:
-        """Send what fits now; the caller hands the rest to `write`. A client that left cuts the cycle."""
+        """Send what the socket takes now; returns the rest, for `flush`. Cancels the cycle when the client is gone."""
         try:
             return self.stream.try_send(parts)
         except OSError:
-            self._lost()
+            self._cancel_as_gone()
             return b""
 
     async def write(self, parts: Sequence[Bytes]) -> None:
@@ -338,30 +350,30 @@ class Connection:
             await self.flush(rest)
 
     async def flush(self, rest: bytes) -> None:
-        """Send what `write_now` left, as `write` does. It is not copied again: a slow reader holds it for long."""
-        before, meaning = self._deadline.at, self._meaning
-        self.deadline(self.limits.stalled, Cut.STALLED)
+        """Send what `write_now` left, as `write` does. It is not copied: with a slow reader it stays long in memory."""
+        before, reason = self._deadline.at, self._deadline_reason
+        self.set_deadline(self.limits.stalled, CancelReason.STALLED)
         self._writing = True
         try:
             await self.stream.send_all(rest)
         except (OSError, trio.ClosedResourceError):
-            self._lost()
+            self._cancel_as_gone()
             await trio.lowlevel.checkpoint()
         self._writing = False
-        self._meaning = meaning
+        self._deadline_reason = reason
         self._deadline.move(before)
 
     async def respond(self, status: int, headers: RawHeaders | Headers, body: Bytes = b"", reason: bytes = b"") -> None:
         """Send a whole answer; content-length is added here where the status has one (RFC 9110, 8.6)."""
-        self._skim()
+        self._discard_body()
         if self._h11.their_state is h11.SEND_BODY:
-            headers = extended(headers, b"connection", b"close")  # a body nobody will read is still coming
+            headers = with_field(headers, b"connection", b"close")  # the rest of the body will not be read
         if status not in (204, 304):
-            headers = extended(headers, b"content-length", b"%d" % len(body))
-        parts = self.head(status, headers, reason)
+            headers = with_field(headers, b"content-length", b"%d" % len(body))
+        parts = self.frame_head(status, headers, reason)
         if body and self.answers_with_body:
-            parts += self.data(body)
-        parts += self.end()
+            parts += self.frame_data(body)
+        parts += self.frame_end()
         await self.write(parts)
 
     @property
@@ -370,16 +382,16 @@ class Connection:
         return self._h11._request_method != b"HEAD"  # pyright: ignore[reportPrivateUsage]
 
     def close(self) -> None:
-        """Close without ending the answer: what was sent arrives, and a chunked answer shows that it is not whole."""
+        """Close without ending the answer: what was sent arrives, and a chunked answer is recognisably incomplete."""
         self.stream.close()
 
     def abort(self) -> None:
-        """Drop the connection so that the client cannot take what it has for a whole answer."""
+        """Reset the connection, so that the client cannot take what it has for a whole answer."""
         self.stream.abort()
 
-    def _lost(self) -> None:
+    def _cancel_as_gone(self) -> None:
         self._ahead.ended = True
-        self.cut(Cut.GONE)
+        self.cancel(CancelReason.CLIENT_GONE)
 
 
 _CONTINUE = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")

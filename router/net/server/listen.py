@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from router.net.descriptors import Reserve, is_out
+from router.net.descriptors import Reserve, is_exhaustion
 from router.net.stream import SocketStream
 
 BACKLOG = 1024
 CONNECTION_LIMIT = 2048
 
-# Whatever else accept(2) reports concerns one connection, or passes: a full descriptor table, a lack of buffers, a
-# network that is down, a firewall's rule.
-_BROKEN = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
+# All other errors of accept(2) concern one connection, or pass: a full descriptor table, a lack of buffers, a network
+# that is down, a firewall's rule.
+_LISTENER_ERRORS = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 def open_listeners(host: str, port: int) -> list[socket.socket]:
@@ -25,13 +25,13 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
     """
     if host != "localhost":
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return [_bound(host, port, family)]
+        return [_bind(host, port, family)]
     for _ in range(20):  # port 0: what is free for one family may be taken for the other
-        listeners = [_bound("127.0.0.1", port, socket.AF_INET)]
+        listeners = [_bind("127.0.0.1", port, socket.AF_INET)]
         if not _has_ipv6():
             return listeners
         try:
-            listeners.append(_bound("::1", listeners[0].getsockname()[1], socket.AF_INET6))
+            listeners.append(_bind("::1", listeners[0].getsockname()[1], socket.AF_INET6))
         except OSError as error:
             listeners[0].close()
             if port == 0 and error.errno == errno.EADDRINUSE:
@@ -52,11 +52,11 @@ def _has_ipv6() -> bool:
     return True
 
 
-def _bound(host: str, port: int, family: int) -> socket.socket:
+def _bind(host: str, port: int, family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
-            # There SO_REUSEADDR would let another program take the port from under us.
+            # On Windows SO_REUSEADDR would let another program bind the same port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,57 +78,57 @@ async def accept(
     slots: trio.Semaphore | None = None,
     reserve: Reserve | None = None,
 ) -> None:
-    """Accept for ever, each connection served by a task in `nursery`; when it is cancelled, the listener is closed.
+    """Accept for ever, each connection served by a task in `nursery`; the listener is closed when this is cancelled.
 
-    slots: how many connections are served at a time, CONNECTION_LIMIT unless shared with other listeners; over that
-    the kernel's backlog holds the callers. reserve: what lets callers in when no descriptor is left. Nobody else may
-    close the listener: a connection that came in the same moment would find it closed.
+    slots: how many connections are served at a time, CONNECTION_LIMIT unless shared with other listeners; further ones
+    wait in the kernel's backlog. reserve: descriptors to free when none is left. Only this function may close the
+    listener: otherwise an accept in the same step would use a closed socket.
     """
     slots = slots or trio.Semaphore(CONNECTION_LIMIT)
 
-    async def served(stream: SocketStream) -> None:
+    async def serve_in_slot(stream: SocketStream) -> None:
         try:
             await serve(stream)
         finally:
             slots.release()
             if reserve is not None and reserve.low:
-                # At once: its descriptor was closed in this very step, and would be another's in the next.
+                # At once: the connection's descriptor was closed in this step, and may be taken in the next.
                 reserve.fill()
 
     with listener:
         while True:
             await trio.lowlevel.wait_readable(listener)
-            # Not before: a listener without callers would keep a slot from the others.
+            # Not before: a listener without waiting connections would keep a slot from the others.
             await slots.acquire()
-            nursery.start_soon(served, await _next(listener, reserve))
+            nursery.start_soon(serve_in_slot, await _accept_next(listener, reserve))
 
 
-async def _next(listener: socket.socket, reserve: Reserve | None) -> SocketStream:
+async def _accept_next(listener: socket.socket, reserve: Reserve | None) -> SocketStream:
     while True:
         await trio.lowlevel.wait_readable(listener)
         try:
-            sock = _accepted(listener, reserve)
+            sock = _accept_one(listener, reserve)
         except (BlockingIOError, ConnectionAbortedError):
             continue
         except OSError as error:
-            if error.errno in _BROKEN:
+            if error.errno in _LISTENER_ERRORS:
                 raise
-            # Waiting, not spinning, as trio.serve_listeners does.
+            # Wait instead of spinning, as trio.serve_listeners does.
             await trio.sleep(0.1)
             continue
         try:
             return SocketStream(sock)
         except OSError:
-            # macOS: the options of a connection that its peer has reset already cannot be set.
+            # On macOS options of a connection that its peer has reset cannot be set.
             sock.close()
 
 
-def _accepted(listener: socket.socket, reserve: Reserve | None) -> socket.socket:
-    """The connection that waits; out of descriptors, with one of the reserve. Raises OSError."""
+def _accept_one(listener: socket.socket, reserve: Reserve | None) -> socket.socket:
+    """Accept the waiting connection, if need be with a descriptor of the reserve. Raises OSError."""
     try:
         return listener.accept()[0]
     except OSError as error:
-        if reserve is None or not is_out(error) or not reserve.give():
+        if reserve is None or not is_exhaustion(error) or not reserve.free_one():
             raise
-    # In the same step, before anybody else takes what was freed.
+    # In the same step, before another task takes the freed descriptor.
     return listener.accept()[0]

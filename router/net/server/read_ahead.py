@@ -1,6 +1,6 @@
-"""What a client sent and nobody has read yet: one task fills it, one takes from it.
+"""Bytes a client sent that were not parsed yet: one task fills the queue, one pops from it.
 
-The reading task never stops while a request is served: that is how a client that leaves is noticed.
+The filling task reads on while a request is served: that is how a closed connection is noticed.
 """
 
 from collections import deque
@@ -14,16 +14,17 @@ READ_AHEAD = 131072
 
 
 class ReadAhead:
-    """A bounded queue of received bytes. ended: the client closed its side, or was lost."""
+    """A bounded queue of received bytes."""
 
-    __slots__ = ("_chunks", "_reader", "_size", "_stream", "_taker", "ended")
+    __slots__ = ("_chunks", "_reader", "_size", "_stream", "_waiter", "ended")
 
     def __init__(self, stream: SocketStream):
         self._stream = stream
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._reader: trio.lowlevel.Task | None = None
-        self._taker: trio.lowlevel.Task | None = None
+        self._waiter: trio.lowlevel.Task | None = None
+        #: True once the client closed its side or the connection was lost.
         self.ended = False
 
     def __len__(self) -> int:
@@ -34,16 +35,16 @@ class ReadAhead:
         while not self.ended:
             if self._size >= READ_AHEAD:
                 self._reader = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._reader_aborted)
+                await trio.lowlevel.wait_task_rescheduled(self._abort_reader)
             await self._receive()
             if self.ended:
                 on_end()
-            if self._taker is not None:
-                task, self._taker = self._taker, None
+            if self._waiter is not None:
+                task, self._waiter = self._waiter, None
                 trio.lowlevel.reschedule(task)
 
     async def _receive(self) -> None:
-        """Read what is there: one wake-up for a whole body where the socket has it."""
+        """Read all the socket has, so that a body that is there takes one wake-up."""
         try:
             data: bytes | None = await self._stream.receive_some(RECEIVE_SIZE)
             while data:
@@ -56,15 +57,15 @@ class ReadAhead:
         except (OSError, trio.ClosedResourceError):
             self.ended = True
 
-    async def more(self) -> bool:
-        """Wait until there is something to take; False at the end."""
+    async def wait_for_data(self) -> bool:
+        """Wait until a piece can be popped; False at the end."""
         if not self._chunks and not self.ended:
-            self._taker = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._taker_aborted)
+            self._waiter = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort_waiter)
         return bool(self._chunks)
 
-    def take(self) -> bytes:
-        """The oldest piece."""
+    def pop(self) -> bytes:
+        """Remove and return the oldest piece."""
         data = self._chunks.popleft()
         self._size -= len(data)
         if self._reader is not None and self._size < READ_AHEAD:
@@ -73,14 +74,14 @@ class ReadAhead:
         return data
 
     def put_back(self, data: bytes) -> None:
-        """Give back what was taken too much; it is the oldest piece again."""
+        """Put back bytes that were popped; they are the oldest piece again."""
         self._chunks.appendleft(data)
         self._size += len(data)
 
-    def _reader_aborted(self, _: object) -> trio.lowlevel.Abort:
+    def _abort_reader(self, _: object) -> trio.lowlevel.Abort:
         self._reader = None
         return trio.lowlevel.Abort.SUCCEEDED
 
-    def _taker_aborted(self, _: object) -> trio.lowlevel.Abort:
-        self._taker = None
+    def _abort_waiter(self, _: object) -> trio.lowlevel.Abort:
+        self._waiter = None
         return trio.lowlevel.Abort.SUCCEEDED

@@ -1,7 +1,7 @@
-"""Request heads: how they come, what is refused before h11 sees them, and what a request is afterwards.
+"""Request heads: how they are collected, what is refused before h11 sees them, and the parsed request.
 
-Sources: RFC 9112 (2.2, 3.2, 5.2, 6.1), product.md 10. h11 accepts bare LF and Content-Length beside Transfer-Encoding,
-and limits only heads that are incomplete.
+Source: RFC 9112 (2.2, 3.2, 5.2, 6.1). h11 accepts bare LF and Content-Length beside Transfer-Encoding, and limits
+only heads that are incomplete.
 """
 
 import re
@@ -11,7 +11,7 @@ import h11
 import trio
 
 from router.errors import BadRequest, HeadTooLarge, RouterError, TooLarge, WrongVerb
-from router.net.headers import Lines, first_values, lines_of
+from router.net.headers import Lines, get_lines, index_by_name
 from router.net.server.read_ahead import ReadAhead
 
 HEAD_LIMIT = 65536
@@ -19,12 +19,12 @@ FIELD_LIMIT = 100
 
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
-# Dot segments (also encoded), encoded slashes and backslashes: a path the upstream could read differently from us.
+# Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
 
 
 class Request:
-    """One request head. `fields` maps lower-case names to their first value; `lines` keeps all, as they came."""
+    """One request head."""
 
     __slots__ = ("arrived", "fields", "lines", "method", "path", "query", "target", "version")
 
@@ -34,25 +34,28 @@ class Request:
         path, _, query = event.target.partition(b"?")
         self.path = path.decode("ascii")
         self.query = query.decode("ascii")
-        self.lines: Lines = lines_of(event.headers)
-        self.fields = first_values(self.lines)
+        #: All fields, as they came.
+        self.lines: Lines = get_lines(event.headers)
+        #: Lower-case name -> first value.
+        self.fields = index_by_name(self.lines)
         self.version = event.http_version
+        #: On trio's clock.
         self.arrived = trio.current_time()
 
 
-async def collect_head(ahead: ReadAhead, begun: Callable[[], None]) -> bytes | None:
-    """The next raw head up to and with its blank line, None at the end; what follows stays ahead, for the body.
+async def collect_head(ahead: ReadAhead, on_begun: Callable[[], None]) -> bytes | None:
+    """The next raw head up to and with its blank line, None at the end; the bytes behind it stay in `ahead`.
 
-    `begun` is called when a first piece came and the rest must be waited for.
+    `on_begun` is called when a first piece came and the rest must be waited for. Raises BadRequest, HeadTooLarge.
     """
     data = b""
     waited = blank = False
     while True:
-        if not await ahead.more():
+        if not await ahead.wait_for_data():
             return None
-        data += ahead.take()
+        data += ahead.pop()
         if not blank and data.startswith(b"\r\n"):
-            blank = True  # one before a request is tolerated (RFC 9112, 2.2)
+            blank = True  # one blank line before a request is tolerated (RFC 9112, 2.2)
             data = data[2:]
         if data.startswith(b"\r\n"):
             raise BadRequest("The request begins with blank lines.")
@@ -67,13 +70,13 @@ async def collect_head(ahead: ReadAhead, begun: Callable[[], None]) -> bytes | N
             return head
         if not waited:
             waited = True
-            begun()
+            on_begun()
 
 
 def check_raw(head: bytes, *, whole: bool) -> None:
     """Refuse what h11 lets pass: bare LF or CR, control characters, folded fields, too many fields."""
     breaks = head.count(b"\r\n")
-    # One pass finds both: all control characters but tabs are to be those of CRLF. The LF of a last CR may still come.
+    # One pass finds both: the only control characters but tabs must be those of CRLF. The LF of a last CR may follow.
     others = len(head) - len(head.translate(None, _CONTROLS)) - 2 * breaks
     if others > (not whole and head.endswith(b"\r")):
         if head.count(b"\n") == breaks and head.count(b"\r") == breaks:
@@ -105,13 +108,14 @@ def check_head(request: Request) -> None:
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
 
 
-def malformed(error: h11.RemoteProtocolError) -> RouterError:
-    # h11 quotes the line, which may hold a key.
+def make_malformed_error(error: h11.RemoteProtocolError) -> RouterError:
+    """The error for a request h11 cannot parse."""
+    # h11 quotes the line, which may hold a key; the quote is cut off.
     problem = BadRequest(f"The request is not valid HTTP: {str(error).partition(': bytearray(')[0]}.")
     problem.status = error.error_status_hint
     return problem
 
 
-def too_large(limit: int) -> TooLarge:
-    """The error for a body over its limit in bytes."""
+def make_too_large_error(limit: int) -> TooLarge:
+    """The error for a request body over `limit` bytes."""
     return TooLarge(f"The request body is over {f'{limit >> 20} MiB' if limit >> 20 else f'{limit >> 10} KiB'}.")

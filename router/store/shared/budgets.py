@@ -103,13 +103,13 @@ class SharedBudgets:
         self._asked, self._latest = True, found.sequence
         self._ledger.start()
         self._ledger.add(self._write, found)
-        self._ledger.hurry()
+        self._ledger.flush_soon()
 
     def look(self) -> None:
         """Have `receive` get what stands in the file now. Never waits."""
         self._asked = True
         self._ledger.start()
-        self._ledger.hurry()
+        self._ledger.flush_soon()
 
     def withdraw(self) -> None:
         """Hold nothing any more: this process ends."""

@@ -10,8 +10,8 @@ import pytest
 
 from router.errors import BadGateway
 from router.exchange.client_response.relay import PREAMBLE_LIMIT, Relay, StreamTimeouts
-from router.net.client.exchange import Broken
-from router.net.server.connection import Cut
+from router.net.client.exchange import UpstreamDisconnected
+from router.net.server.connection import CancelReason
 from router.wire.dialect import Failure
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
@@ -204,7 +204,7 @@ def test_silence_has_a_limit(relayed, protocol, content):
     """300 s after the last byte the stream is cut as silent, whatever we pinged in between."""
     begun = PREAMBLE[protocol] + (CONTENT[protocol] if content else b"")
     seen = relayed(protocol, begun, 10, b": still here\n\n", 5_000, END[protocol])
-    assert seen.why == (Cut.SILENT, pytest.approx(310, abs=2))
+    assert seen.why == (CancelReason.SILENT, pytest.approx(310, abs=2))
     assert not seen.whole
 
 
@@ -220,7 +220,7 @@ def test_a_request_has_a_total_limit(relayed):
     """However lively the stream is."""
     script = [CONTENT["chat"], *[100, CONTENT["chat"]] * 30]
     seen = relayed("chat", *script, END["chat"], pace=(240, 1000, 300))
-    assert seen.why == (Cut.TOTAL, pytest.approx(1000, abs=2))
+    assert seen.why == (CancelReason.TOTAL, pytest.approx(1000, abs=2))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -248,7 +248,7 @@ def test_an_event_has_a_limit(relayed, size):
     seen = relayed("chat", CONTENT["chat"], *pieces, b"x" * (size % 1_000_000), b"\n\n", END["chat"])
     assert seen.body[: len(CONTENT["chat"])] == CONTENT["chat"]
     if size > sse.EVENT_LIMIT:
-        assert isinstance(seen.outcome, Broken)
+        assert isinstance(seen.outcome, UpstreamDisconnected)
         assert "8 MiB" in str(seen.outcome)
         assert seen.body == CONTENT["chat"]
     else:
@@ -262,7 +262,7 @@ def test_a_stream_that_stops_before_its_end_is_broken(relayed, protocol, content
     sent = PREAMBLE[protocol] + (CONTENT[protocol] if content else b"")
     for tail in (b"", CONTENT[protocol][: len(CONTENT[protocol]) // 2]):
         seen = relayed(protocol, sent + tail)
-        assert isinstance(seen.outcome, Broken)
+        assert isinstance(seen.outcome, UpstreamDisconnected)
         assert seen.committed is content
         assert seen.body == (sent if content else b"")
         assert not seen.whole or not content
@@ -284,8 +284,8 @@ def test_a_last_event_without_its_blank_line_counts(relayed, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_what_breaks_after_the_end_is_told_with_the_end(relayed, protocol):
     """A reset behind the last event: the relay raises, and the tap knows that all was sent."""
-    seen = relayed(protocol, CONTENT[protocol] + END[protocol], 1, Broken("the connection was reset"))
-    assert isinstance(seen.outcome, Broken)
+    seen = relayed(protocol, CONTENT[protocol] + END[protocol], 1, UpstreamDisconnected("the connection was reset"))
+    assert isinstance(seen.outcome, UpstreamDisconnected)
     assert seen.tap.ended is True
     assert seen.body == CONTENT[protocol] + END[protocol]
 
@@ -320,7 +320,7 @@ def test_a_coded_stream_is_relayed_decoded(relayed, coding):
 def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
     """Garbage, and a read that inflates to more than an event may be."""
     seen = relayed("chat", broken, coding=b"gzip")
-    assert isinstance(seen.outcome, Broken)
+    assert isinstance(seen.outcome, UpstreamDisconnected)
 
 
 @pytest.mark.parametrize("coded", [False, True])
@@ -330,7 +330,7 @@ def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
     pace = StreamTimeouts(commit_by=0, end_by=0, idle=1)
     relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, decoder=Decoder(b"gzip") if coded else None)
     endless = [b"x" * sse.EVENT_LIMIT, b"x"]
-    with pytest.raises(Broken):
+    with pytest.raises(UpstreamDisconnected):
         relay.note([gzip.compress(b"".join(endless))] if coded else endless)
 
 
@@ -350,7 +350,7 @@ def test_what_a_stream_holds_counts_as_a_buffer(relayed):
     seen = relayed("chat", *[stream[at : at + 50_000] for at in range(0, len(stream), 50_000)], bound=400_000)
     assert (seen.outcome, seen.body) == (None, stream)
     seen = relayed("chat", CONTENT["chat"], 1, long[:150_000], 1, long[150_000:], bound=200_000)
-    assert isinstance(seen.outcome, Broken)
+    assert isinstance(seen.outcome, UpstreamDisconnected)
     assert "bound" in str(seen.outcome)
     assert seen.body == CONTENT["chat"]
 

@@ -14,7 +14,7 @@ import trio
 
 from router.errors import Unavailable, Unreachable
 from router.net.client import dial
-from router.net.client.dial import connected, notice_silence, resolve_aside
+from router.net.client.dial import connect, end_when_silent, resolve_in_threads
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
 
@@ -65,7 +65,7 @@ def test_a_family_that_leads_nowhere_costs_a_quarter_second():
             async def main():
                 trio.socket.set_custom_hostname_resolver(Addresses("::1", "127.0.0.1"))
                 began = trio.current_time()
-                stream = await connected("two.example", four.getsockname()[1], "it")
+                stream = await connect("two.example", four.getsockname()[1], "it")
                 stream.close()
                 return trio.current_time() - began
 
@@ -81,7 +81,7 @@ def test_a_family_that_is_refused_costs_nothing():
         async def main():
             trio.socket.set_custom_hostname_resolver(Addresses("::1", "127.0.0.1"))
             began = trio.current_time()
-            (await connected("two.example", four.getsockname()[1], "it")).close()
+            (await connect("two.example", four.getsockname()[1], "it")).close()
             return trio.current_time() - began
 
         assert trio.run(main) < 0.2
@@ -111,7 +111,7 @@ def test_a_look_up_that_hangs_is_left_at_once(stuck):
     async def main():
         began = time.monotonic()
         with trio.move_on_after(0.1) as scope:
-            await connected("hang.example", 1, "it")
+            await connect("hang.example", 1, "it")
         assert scope.cancelled_caught
         return time.monotonic() - began
 
@@ -125,11 +125,11 @@ def test_look_ups_that_hang_hold_up_no_other_name(stuck):
         with listening(socket.AF_INET, "127.0.0.1") as four:
             async with trio.open_nursery() as nursery:
                 for _ in range(100):
-                    nursery.start_soon(connected, "hang.example", 1, "it")
+                    nursery.start_soon(connect, "hang.example", 1, "it")
                 await trio.sleep(0.1)
                 assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
                 with trio.fail_after(2):
-                    (await connected("good.example", four.getsockname()[1], "it")).close()
+                    (await connect("good.example", four.getsockname()[1], "it")).close()
                     assert await trio.to_thread.run_sync(lambda: 7) == 7
                 nursery.cancel_scope.cancel()
 
@@ -144,8 +144,8 @@ def test_a_resolver_that_is_set_stays():
     async def main():
         own = Addresses("127.0.0.1")
         trio.socket.set_custom_hostname_resolver(own)
-        resolve_aside()
-        resolve_aside()
+        resolve_in_threads()
+        resolve_in_threads()
         return trio.socket.set_custom_hostname_resolver(None) is own
 
     assert trio.run(main)
@@ -156,7 +156,7 @@ def test_a_name_that_is_none_is_named():
 
     async def main():
         with pytest.raises(Unreachable, match=r"no host's name|not be resolved"):
-            await connected("a" * 70 + ".example", 80, "it")
+            await connect("a" * 70 + ".example", 80, "it")
 
     trio.run(main)
 
@@ -168,7 +168,7 @@ def test_no_descriptor_left_is_said_so():
 
     async def main(address):
         with pytest.raises(Unavailable, match="file descriptor") as caught:
-            await connected(*address, "it")
+            await connect(*address, "it")
         assert caught.value.retry_after == 1
 
     async def starved(address):
@@ -199,7 +199,7 @@ def test_a_peer_that_takes_nothing_is_given_up(near):
     with listening(socket.AF_INET, "127.0.0.1") as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
-        notice_silence(ours, 1, near=near)
+        end_when_silent(ours, 1, local=near)
         ours.setblocking(False)
         fill(ours)
         ours.setblocking(True)
@@ -221,10 +221,10 @@ def test_a_peer_that_takes_nothing_is_given_up(near):
 BLACKHOLE = """
 import socket, subprocess, sys, time
 import trio
-from router.net import dial
-from router.net.client import Broken, Exchange
-from router.net.connections import Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client import dial
+from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.pool import ConnectionPool, Origin, UpstreamConnection
+from router.net.headers import to_lines
 
 def ip(*words):
     subprocess.run(["ip", *words], check=True)
@@ -234,11 +234,11 @@ ip("address", "add", "10.99.0.1/32", "dev", "lo")
 listener = socket.create_server(("10.99.0.1", 0))
 
 async def main():
-    connections = Connections()
+    connections = ConnectionPool()
     connection = await connections.dial(Origin("http", "10.99.0.1", listener.getsockname()[1]))
     peer, _ = listener.accept()
     exchange = Exchange(connections, connection)
-    await exchange.send(b"POST", b"/", spelled([(b"Host", b"x"), (b"Content-Length", b"0")]), ())
+    await exchange.send(b"POST", b"/", to_lines([(b"Host", b"x"), (b"Content-Length", b"0")]), ())
     peer.recv(65536)
     peer.sendall(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")
     await exchange.head()
@@ -250,7 +250,7 @@ async def main():
     began = time.monotonic()
     try:
         await exchange.read()
-    except Broken as broken:
+    except UpstreamDisconnected as broken:
         print(round(time.monotonic() - began), broken)
 
 trio.run(main)

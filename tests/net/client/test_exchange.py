@@ -8,13 +8,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from router.errors import BadGateway
-from router.net.client.exchange import INTERIM_LIMIT, Broken, Exchange
-from router.net.client.pool import HEAD_LIMIT, Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client.exchange import INTERIM_LIMIT, Exchange, UpstreamDisconnected
+from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
+from router.net.headers import to_lines
 from router.net.stream import SocketStream
 
 ORIGIN = Origin("http", "up.example", 80)
-LINES = spelled([(b"Host", b"up.example"), (b"Content-Length", b"5")])
+LINES = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"5")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -23,7 +23,7 @@ class Lent:
 
     def __init__(self):
         ours, theirs = socket.socketpair()
-        self.connections = Connections()
+        self.connections = ConnectionPool()
         stream = SocketStream(ours)
         self.connection = UpstreamConnection(ORIGIN, stream, stream)
         self.connections.open += 1
@@ -119,7 +119,7 @@ def test_an_answer_is_read_and_its_connection_kept_if_it_is_clean(net, name, spl
         lent.exchange.release()
         if split and name in ("more than announced", "two answers"):
             # What comes late is found when the connection is about to be lent again.
-            assert lent.connections.take(ORIGIN) is None
+            assert lent.connections.acquire(ORIGIN) is None
         else:
             assert lent.connections.idle == kept
         assert lent.connections.open == lent.connections.idle
@@ -178,9 +178,9 @@ def test_what_is_put_back_is_read_first(net):
 
 
 BROKEN = {
-    "nothing": (b"", Broken),
-    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Broken),
-    "only interim": (b"HTTP/1.1 100 Continue\r\n\r\n", Broken),
+    "nothing": (b"", UpstreamDisconnected),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", UpstreamDisconnected),
+    "only interim": (b"HTTP/1.1 100 Continue\r\n\r\n", UpstreamDisconnected),
     "no http": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", BadGateway),
     "binary": (b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n", BadGateway),
     "bad length": (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", BadGateway),
@@ -188,16 +188,16 @@ BROKEN = {
     "long head": (b"HTTP/1.1 200 OK\r\nX: " + b"y" * (HEAD_LIMIT + 10), BadGateway),
     "interim without end": (b"HTTP/1.1 102 Processing\r\n\r\n" * (INTERIM_LIMIT + 1) + OK, BadGateway),
     "switching": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", BadGateway),
-    "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", Broken),
-    "half a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhi", Broken),
-    "no last chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", Broken),
-    "bad chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Broken),
+    "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", UpstreamDisconnected),
+    "half a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhi", UpstreamDisconnected),
+    "no last chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", UpstreamDisconnected),
+    "bad chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", UpstreamDisconnected),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_an_upstream_that_breaks_off_is_one_of_two_errors(net, name):
-    """BadGateway for what is no HTTP, Broken for what ended too early; its connection never serves again."""
+    """BadGateway for what is no HTTP, UpstreamDisconnected for what ended too early; its connection is not reused."""
     answer, kind = BROKEN[name]
 
     async def use(lent):
@@ -218,7 +218,7 @@ def test_a_reset_is_an_upstream_that_broke_off(net):
         await lent.exchange.head()
         assert await lent.exchange.read() == [b"hi"]
         lent.peer.close()  # the request was not read
-        with pytest.raises(Broken, match="reset"):
+        with pytest.raises(UpstreamDisconnected, match="reset"):
             await lent.exchange.read()
 
     over(net, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", use)
@@ -239,7 +239,7 @@ def test_an_answer_that_comes_before_the_request_was_sent_is_read(net):
     async def main():
         lent = Lent()
         body = b"x" * (1 << 22)
-        lines = spelled([(b"Host", b"up.example"), (b"Content-Length", b"%d" % len(body))])
+        lines = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"%d" % len(body))])
 
         async def refuse():
             await lent.peer.receive_some(1000)
@@ -249,7 +249,7 @@ def test_an_answer_that_comes_before_the_request_was_sent_is_read(net):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(refuse)
             await lent.exchange.send(b"POST", b"/", lines, (body,))
-            with contextlib.suppress(Broken):  # a reset may overtake the answer
+            with contextlib.suppress(UpstreamDisconnected):  # a reset may overtake the answer
                 await lent.exchange.head()
                 assert lent.exchange.status == 413
         lent.exchange.release()
@@ -267,7 +267,7 @@ def test_an_exchange_ends_once(net):
         lent.exchange.drop()
         lent.exchange.release()
         assert lent.connections.open == lent.connections.idle == 1
-        with pytest.raises(Broken):
+        with pytest.raises(UpstreamDisconnected):
             await lent.exchange.head()
 
     over(net, OK, use)

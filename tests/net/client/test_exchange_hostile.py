@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadGateway
-from router.net.client.exchange import Broken, Exchange
-from router.net.client.pool import HEAD_LIMIT, Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
+from router.net.headers import to_lines
 from router.net.stream import SocketStream
 
 ORIGIN = Origin("http", "up.example", 80)
 LAST = b"0\r\n\r\n"
-LINES = spelled([(b"Host", b"up.example"), (b"Content-Length", b"0")])
+LINES = to_lines([(b"Host", b"up.example"), (b"Content-Length", b"0")])
 
 
 def chunked(*lines):
@@ -39,7 +39,7 @@ async def answered(exchange, method):
         await exchange.head()
         while got := await exchange.read():
             body += b"".join(got)
-    except (Broken, BadGateway) as error:
+    except (UpstreamDisconnected, BadGateway) as error:
         return type(error).__name__, str(error)
     return exchange.status, body
 
@@ -49,7 +49,7 @@ def told(pieces, method=b"POST"):
 
     async def main():
         ours, theirs = socket.socketpair()
-        connections = Connections()
+        connections = ConnectionPool()
         stream = SocketStream(ours)
         exchange = Exchange(connections, UpstreamConnection(ORIGIN, stream, stream))
         connections.open = 1
@@ -168,9 +168,9 @@ def test_bytes_behind_an_answer_close_its_connection(name, behind):
 def test_a_bad_answer_is_an_error_however_it_comes(name):
     """Never a whole answer, and never one to be kept."""
     data = BAD[name]
-    assert told([data])[0] in ("Broken", "BadGateway")
+    assert told([data])[0] in ("UpstreamDisconnected", "BadGateway")
     if len(data) < 1000:
-        assert told([data[at : at + 1] for at in range(len(data))])[0] in ("Broken", "BadGateway")
+        assert told([data[at : at + 1] for at in range(len(data))])[0] in ("UpstreamDisconnected", "BadGateway")
 
 
 def test_an_answer_to_head_has_no_body():
@@ -199,6 +199,6 @@ def test_a_changed_answer_is_an_answer_or_one_of_two_errors(name, at, put, cut):
     at = min(at, len(data))
     found = told([data[:at] + put + data[at + cut :]])
     if not isinstance(found[0], int):
-        assert found[0] in ("Broken", "BadGateway")
+        assert found[0] in ("UpstreamDisconnected", "BadGateway")
         assert found[1].isprintable()
         assert found[2] is False

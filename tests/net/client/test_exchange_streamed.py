@@ -7,18 +7,18 @@ import trio
 import trustme
 
 from router.errors import BadRequest
-from router.net.client.exchange import Broken, Exchange
-from router.net.client.pool import Connections, Origin
-from router.net.headers import spelled
+from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.pool import ConnectionPool, Origin
+from router.net.headers import to_lines
 
-CHUNKED = spelled([(b"Host", b"up.example"), (b"Transfer-Encoding", b"chunked")])
+CHUNKED = to_lines([(b"Host", b"up.example"), (b"Transfer-Encoding", b"chunked")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
 
 
 def sized(size):
     """A head that names the body's length."""
-    return spelled([(b"Host", b"up.example"), (b"Content-Length", b"%d" % size)])
+    return to_lines([(b"Host", b"up.example"), (b"Content-Length", b"%d" % size)])
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def over(request, net, contexts):
 
     def run(handle, use):
         async def main(port):
-            connections = Connections(client)
+            connections = ConnectionPool(client)
             connection = await connections.dial(Origin(request.param, "127.0.0.1", port))
             exchange = Exchange(connections, connection)
             try:
@@ -154,13 +154,13 @@ def test_a_source_that_fails(over):
 
 
 def test_an_upstream_that_closes(over):
-    """Broken, once, not a group; also while the source still waits."""
+    """UpstreamDisconnected, once, not a group; also while the source still waits."""
 
     async def handle(stream):
         await stream.receive_some(65536)
 
     async def use(exchange):
-        with pytest.raises(Broken):
+        with pytest.raises(UpstreamDisconnected):
             await exchange.send_streamed(b"POST", b"/x", CHUNKED, source(b"one", b"two", wait=3600))
 
     assert over(handle, use) == 0

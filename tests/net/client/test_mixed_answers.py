@@ -14,11 +14,11 @@ import trio
 import trio.lowlevel
 
 from router.errors import BadGateway
-from router.net.client.exchange import Broken, Exchange
-from router.net.client.pool import Connections, Origin
-from router.net.headers import spelled
+from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.pool import ConnectionPool, Origin
+from router.net.headers import to_lines
 
-LINES = spelled([(b"Host", b"up.example")])
+LINES = to_lines([(b"Host", b"up.example")])
 WORKERS = 16
 # Seconds; longer than a busy machine makes an answer wait.
 PATIENCE = 0.1
@@ -103,7 +103,7 @@ class Bench:
 
     def __init__(self, seed):
         self.chance = random.Random(seed)
-        self.connections = Connections()
+        self.connections = ConnectionPool()
         self.tally = Counter()
         self.mixed = []
 
@@ -129,7 +129,7 @@ class Bench:
         """One request as the router makes it: a stale connection is replaced once."""
         fresh = False
         while True:
-            connection = None if fresh else self.connections.take(origin)
+            connection = None if fresh else self.connections.acquire(origin)
             exchange = Exchange(self.connections, connection or await self.connections.dial(origin))
             body = b""
             try:
@@ -138,7 +138,7 @@ class Bench:
                 while pieces := await exchange.read():
                     body += b"".join(pieces)
                 return "whole"
-            except Broken:
+            except UpstreamDisconnected:
                 if not exchange.reused or exchange.answered:
                     return "broken"
                 fresh = True

@@ -4,19 +4,19 @@ import pytest
 import trustme
 
 from router.errors import CommandError
-from router.net.client.outbound import outbound
+from router.net.client.outbound import read_outbound
 from router.settings import Settings, load
 
 FAR = ("https", "api.example", 443)
 
 
 def way(environ=None, **settings):
-    return outbound(Settings(**settings), environ or {})
+    return read_outbound(Settings(**settings), environ or {})
 
 
 def through(environ, scheme="https", host="api.example", port=443):
     """The proxy's text, None for none."""
-    found = way(environ).proxy(scheme, host, port)
+    found = way(environ).find_proxy(scheme, host, port)
     return None if found is None else str(found)
 
 
@@ -43,8 +43,8 @@ def test_the_setting_wins():
     off = load({"FAIRLEAD_UPSTREAM_PROXY": "off"}, {}).upstream_proxy
     environ = {"HTTPS_PROXY": "http://s:1", "HTTP_PROXY": "http://s:1"}
     for scheme in ("http", "https"):
-        assert str(way(environ, upstream_proxy=address).proxy(scheme, "api.example", 443)) == "http://own:1"
-        assert way(environ, upstream_proxy=off).proxy(scheme, "api.example", 443) is None
+        assert str(way(environ, upstream_proxy=address).find_proxy(scheme, "api.example", 443)) == "http://own:1"
+        assert way(environ, upstream_proxy=off).find_proxy(scheme, "api.example", 443) is None
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0"])

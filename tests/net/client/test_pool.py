@@ -7,14 +7,21 @@ import trio
 
 from router.errors import Unavailable
 from router.net.client.exchange import Exchange
-from router.net.client.pool import IDLE_IN_ALL, IDLE_PER_ORIGIN, IDLE_SECONDS, Connections, Origin, UpstreamConnection
-from router.net.headers import spelled
+from router.net.client.pool import (
+    IDLE_IN_ALL,
+    IDLE_PER_ORIGIN,
+    IDLE_SECONDS,
+    ConnectionPool,
+    Origin,
+    UpstreamConnection,
+)
+from router.net.headers import to_lines
 from router.net.stream import SocketStream
 from router.settings import ProxyAddress
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
 OTHER = Origin("http", "127.0.0.1", 81)
-LINES = spelled([(b"Host", b"127.0.0.1")])
+LINES = to_lines([(b"Host", b"127.0.0.1")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -41,7 +48,7 @@ def pooled(net, use, answer=OK):
     """Run `use(connections, connection, peer)` with one connection that has served; afterwards nothing is open."""
 
     async def main():
-        connections = Connections()
+        connections = ConnectionPool()
         connection, peer = lent(connections)
         await used(connections, connection, peer, answer)
         await use(connections, connection, peer)
@@ -56,10 +63,10 @@ def test_a_connection_serves_again(net):
     """The same one, marked as reused, and only for its own origin."""
 
     async def use(connections, connection, peer):
-        assert connections.take(OTHER) is None
-        assert connections.take(ORIGIN) is connection
+        assert connections.acquire(OTHER) is None
+        assert connections.acquire(ORIGIN) is connection
         assert connection.reused
-        assert connections.take(ORIGIN) is None
+        assert connections.acquire(ORIGIN) is None
         await used(connections, connection, peer)
         assert connections.idle == 1
 
@@ -72,8 +79,8 @@ def test_the_last_used_is_lent_first(net):
     async def use(connections, connection, peer):
         second, far = lent(connections)
         await used(connections, second, far)
-        assert connections.take(ORIGIN) is second
-        assert connections.take(ORIGIN) is connection
+        assert connections.acquire(ORIGIN) is second
+        assert connections.acquire(ORIGIN) is connection
         connections.drop(second)
         connections.drop(connection)
         far.close()
@@ -90,7 +97,7 @@ def test_a_dead_connection_is_not_lent(net, how):
             await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         else:
             getattr(peer, how)()
-        assert connections.take(ORIGIN) is None
+        assert connections.acquire(ORIGIN) is None
         assert connections.open == 0
 
     pooled(net, use)
@@ -122,7 +129,7 @@ def test_an_idle_connection_expires(net, announced, seconds):
         connections.sweep()
         assert connections.idle == 1
         await trio.sleep(1)
-        assert connections.take(ORIGIN) is None
+        assert connections.acquire(ORIGIN) is None
         assert connections.open == 0
 
     pooled(net, use, answer)
@@ -148,7 +155,7 @@ def test_the_pool_is_bounded(net):
     """Over 128 a peer, what comes back is closed."""
 
     async def main():
-        connections = Connections()
+        connections = ConnectionPool()
         peers = []
         for _ in range(IDLE_PER_ORIGIN + 2):
             connection, peer = lent(connections)
@@ -230,7 +237,7 @@ def test_a_dialled_connection_serves_and_is_kept(net):
     """Over plain TCP, twice on one connection."""
 
     async def use(port):
-        connections = Connections()
+        connections = ConnectionPool()
         origin = Origin("http", "127.0.0.1", port)
         connection = await connections.dial(origin)
         for _ in range(2):
@@ -241,7 +248,7 @@ def test_a_dialled_connection_serves_and_is_kept(net):
             assert await exchange.read() == []
             exchange.release()
             assert (connections.open, connections.idle) == (1, 1)
-            assert connections.take(origin) is connection
+            assert connections.acquire(origin) is connection
         connections.drop(connection)
         assert connections.open == 0
 
@@ -252,7 +259,7 @@ def test_the_pool_is_bounded_over_all_origins(net):
     """At the bound of all origins together the one that would expire first goes."""
 
     async def main():
-        connections = Connections()
+        connections = ConnectionPool()
         peers = []
         for number in range(IDLE_IN_ALL + 3):
             connection, peer = lent(connections, Origin("http", f"up{number // 100}.example", 80))
@@ -261,7 +268,7 @@ def test_the_pool_is_bounded_over_all_origins(net):
             await trio.sleep(0.01)
         assert connections.idle == connections.open == IDLE_IN_ALL
         for number, left in ((0, 97), (1, 100)):
-            kept = [connections.take(Origin("http", f"up{number}.example", 80)) for _ in range(101)]
+            kept = [connections.acquire(Origin("http", f"up{number}.example", 80)) for _ in range(101)]
             assert sum(connection is not None for connection in kept) == left
             for connection in filter(None, kept):
                 connections.drop(connection)
@@ -282,7 +289,7 @@ def test_a_change_closes_what_it_left_without_use(net):
         behind = ORIGIN._replace(proxy=ProxyAddress("http", "proxy.example", 3128))
         await used(connections, second, far)
         connections.configure({behind, OTHER}, "")
-        assert connections.take(ORIGIN) is connections.take(behind) is None
+        assert connections.acquire(ORIGIN) is connections.acquire(behind) is None
         assert (connections.idle, connections.open) == (1, 2)
         await used(connections, third, away)
         assert (connections.idle, connections.open) == (1, 1)
@@ -304,7 +311,7 @@ def test_idle_connections_go_when_no_descriptor_is_left(net, monkeypatch):
         tried.append(host)
         raise Unavailable("no file descriptor", retry_after=1)
 
-    monkeypatch.setattr(module, "connected", dialled)
+    monkeypatch.setattr(module, "connect", dialled)
 
     async def use(connections, connection, peer):
         assert connections.idle == 1

@@ -10,11 +10,11 @@ import trustme
 
 from router.errors import CommandError, Unreachable
 from router.net.client.exchange import Exchange
-from router.net.client.pool import Connections, Origin
-from router.net.client.tls import client_context
-from router.net.headers import spelled
+from router.net.client.pool import ConnectionPool, Origin
+from router.net.client.tls import make_client_context
+from router.net.headers import to_lines
 
-LINES = spelled([(b"Host", b"127.0.0.1")])
+LINES = to_lines([(b"Host", b"127.0.0.1")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -56,12 +56,12 @@ def test_tls_serves_and_is_kept(net, authority):
     server, client = contexts(authority, "127.0.0.1")
 
     async def use(port):
-        connections = Connections(client)
+        connections = ConnectionPool(client)
         origin = Origin("https", "127.0.0.1", port)
         connection = await connections.dial(origin)
         for _ in range(2):
             assert await one_exchange(connections, connection) == b"hi"
-            assert connections.take(origin) is connection
+            assert connections.acquire(origin) is connection
         connections.drop(connection)
 
     net.served(answers, use, tls=server)
@@ -93,11 +93,11 @@ def test_bytes_left_in_a_tls_stream_close_it(net, authority):
         await trio.sleep(1)
 
     async def use(port):
-        connections = Connections(client)
+        connections = ConnectionPool(client)
         origin = Origin("https", "127.0.0.1", port)
         connection = await connections.dial(origin)
         assert await one_exchange(connections, connection) == b"hi"
-        taken = connections.take(origin)
+        taken = connections.acquire(origin)
         if taken is not None:
             connections.drop(taken)
         assert taken is None
@@ -163,7 +163,7 @@ def test_a_cancelled_handshake_leaves_nothing_open(net, authority):
         await trio.sleep_forever()
 
     async def use(port):
-        connections = Connections(client)
+        connections = ConnectionPool(client)
         with trio.move_on_after(3) as scope:
             await connections.dial(Origin("https", "127.0.0.1", port))
         assert scope.cancelled_caught
@@ -227,10 +227,10 @@ def test_further_roots_are_trusted_beside_the_systems(net, authority):
     server, _ = contexts(authority, "127.0.0.1")
     pem = authority.cert_pem.bytes().decode()
     for further in (pem, ""):
-        client_context(further)  # reading the system's takes real time, which the test's clock would jump over
+        make_client_context(further)  # reading the system's takes real time, which the test's clock would jump over
 
     async def use(port):
-        connections = Connections()
+        connections = ConnectionPool()
         origin = Origin("https", "127.0.0.1", port)
         connections.configure({origin}, pem)
         assert await one_exchange(connections, await connections.dial(origin)) == b"hi"
@@ -249,7 +249,7 @@ def test_roots_that_cannot_be_used_are_named(net, monkeypatch):
     def broken(roots):
         raise CommandError("the roots in gone.pem cannot be read: No such file.", "$SSL_CERT_FILE names it.")
 
-    monkeypatch.setattr("router.net.client.pool.client_context", broken)
+    monkeypatch.setattr("router.net.client.pool.make_client_context", broken)
 
     async def use(port):
         message = await net.dialled(Origin("https", "127.0.0.1", port))

@@ -7,7 +7,7 @@ import certifi
 import pytest
 
 from router.errors import CommandError
-from router.net.client.tls import client_context, roots
+from router.net.client.tls import find_roots, make_client_context
 
 
 def paths(cafile=None, capath=None):
@@ -26,9 +26,9 @@ def folder(tmp_path):
 def test_openssl_paths_that_hold_roots_are_taken(folder):
     """A file, or a folder with something in it, or both: the system's own choice stands."""
     file, full = str(folder / "roots.pem"), str(folder / "full")
-    assert roots(paths(cafile=file)) == (file, None)
-    assert roots(paths(capath=full)) == (None, full)
-    assert roots(paths(cafile=file, capath=full)) == (file, full)
+    assert find_roots(paths(cafile=file)) == (file, None)
+    assert find_roots(paths(capath=full)) == (None, full)
+    assert find_roots(paths(cafile=file, capath=full)) == (file, full)
 
 
 @pytest.mark.parametrize("capath", [None, "empty"])
@@ -36,12 +36,12 @@ def test_the_first_known_place_is_taken(folder, capath):
     """Where OpenSSL's paths lead nowhere, the distribution's file is."""
     found = paths(capath=str(folder / capath) if capath else None)
     places = [str(folder / "missing.pem"), str(folder / "roots.pem"), str(folder / "full" / "a.pem")]
-    assert roots(found, places) == (places[1], None)
+    assert find_roots(found, places) == (places[1], None)
 
 
 def test_certifi_is_the_last_resort(folder):
     """A system without any roots (an empty container) still verifies."""
-    file, _ = roots(paths(), [str(folder / "missing.pem")])
+    file, _ = find_roots(paths(), [str(folder / "missing.pem")])
     assert file == certifi.where()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(file)
@@ -50,7 +50,7 @@ def test_certifi_is_the_last_resort(folder):
 
 def test_the_context_verifies():
     """Names and chains are checked, with as many roots as OpenSSL finds by itself."""
-    context, standard = client_context(), ssl.create_default_context()
+    context, standard = make_client_context(), ssl.create_default_context()
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
     if sys.platform == "linux":
@@ -61,5 +61,5 @@ def test_roots_of_the_environment_that_cannot_be_used_are_named(monkeypatch, tmp
     """SSL_CERT_FILE leads nowhere: the error names it."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
     with pytest.raises(CommandError, match=r"gone\.pem cannot be read: No such file") as caught:
-        client_context.__wrapped__()
+        make_client_context.__wrapped__()
     assert caught.value.hint.startswith("$SSL_CERT_FILE names it")

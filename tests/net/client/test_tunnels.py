@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import Unreachable
-from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT, http_connect, socks5
-from router.settings.proxies import proxy_address
+from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT, negotiate_http, negotiate_socks5
+from router.settings.proxies import parse_proxy_address
 
-HTTP = proxy_address("http://proxy.example:3128")
-HTTP_LOGIN = proxy_address("http://me:s%3Acret@proxy.example:3128")
-SOCKS = proxy_address("socks5://proxy.example")
-SOCKS_LOGIN = proxy_address("socks5://me:secret@proxy.example")
+HTTP = parse_proxy_address("http://proxy.example:3128")
+HTTP_LOGIN = parse_proxy_address("http://me:s%3Acret@proxy.example:3128")
+SOCKS = parse_proxy_address("socks5://proxy.example")
+SOCKS_LOGIN = parse_proxy_address("socks5://me:secret@proxy.example")
 
 
 def talked(talk, answers):
@@ -35,15 +35,15 @@ def bytewise(data):
 
 def test_connect_is_asked_for():
     """The authority as target and as Host, and nothing else."""
-    sent = next(http_connect(HTTP, "api.example", 443))
+    sent = next(negotiate_http(HTTP, "api.example", 443))
     assert sent == b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n"
-    assert next(http_connect(HTTP, "fd00::7", 80)).startswith(b"CONNECT [fd00::7]:80 HTTP/1.1\r\n")
-    assert next(http_connect(HTTP, "bücher.example", 80)).startswith(b"CONNECT xn--bcher-kva.example:80 ")
+    assert next(negotiate_http(HTTP, "fd00::7", 80)).startswith(b"CONNECT [fd00::7]:80 HTTP/1.1\r\n")
+    assert next(negotiate_http(HTTP, "bücher.example", 80)).startswith(b"CONNECT xn--bcher-kva.example:80 ")
 
 
 def test_a_login_goes_to_the_proxy():
     """As basic authentication (RFC 7617)."""
-    sent = next(http_connect(HTTP_LOGIN, "api.example", 443))
+    sent = next(negotiate_http(HTTP_LOGIN, "api.example", 443))
     assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:s:cret") + b"\r\n" in sent
 
 
@@ -62,14 +62,14 @@ OPENED = {
 @pytest.mark.parametrize("split", [False, True])
 def test_an_http_tunnel_opens(name, split):
     """At any 2xx, however it arrives."""
-    talked(http_connect(HTTP, "api.example", 443), bytewise(OPENED[name]) if split else [OPENED[name]])
+    talked(negotiate_http(HTTP, "api.example", 443), bytewise(OPENED[name]) if split else [OPENED[name]])
 
 
 @pytest.mark.parametrize("name", OPENED)
 def test_nothing_may_be_in_an_http_tunnel(name):
     """Bytes behind the head are not the upstream's: it has not been asked anything."""
     with pytest.raises(Unreachable, match="bytes of its own"):
-        talked(http_connect(HTTP, "api.example", 443), [OPENED[name] + b"HTTP/1.1 200 OK\r\n\r\n"])
+        talked(negotiate_http(HTTP, "api.example", 443), [OPENED[name] + b"HTTP/1.1 200 OK\r\n\r\n"])
 
 
 REFUSED = {
@@ -93,7 +93,7 @@ def test_an_http_proxy_that_refuses_is_named(name, split):
     answer, said = REFUSED[name]
     for proxy in (HTTP, HTTP_LOGIN):
         with pytest.raises(Unreachable) as caught:
-            talked(http_connect(proxy, "api.example", 443), bytewise(answer) if split else [answer])
+            talked(negotiate_http(proxy, "api.example", 443), bytewise(answer) if split else [answer])
         message = caught.value.message
         assert message.startswith(f"The proxy {proxy} ")
         assert "secret" not in message
@@ -104,20 +104,22 @@ def test_socks_is_asked_for():
     """The name goes to the proxy, which resolves it; addresses go as such."""
     granted = b"\x05\x00"
     done = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
-    assert talked(socks5(SOCKS, "api.example", 443), [granted, done]) == (
+    assert talked(negotiate_socks5(SOCKS, "api.example", 443), [granted, done]) == (
         b"\x05\x01\x00\x05\x01\x00\x03\x0bapi.example\x01\xbb"
     )
-    assert talked(socks5(SOCKS, "10.1.2.3", 80), [granted, done]).endswith(b"\x01\x0a\x01\x02\x03\x00\x50")
-    assert talked(socks5(SOCKS, "::1", 80), [granted, done]).endswith(b"\x04" + b"\x00" * 15 + b"\x01\x00\x50")
-    assert b"xn--bcher-kva.example" in talked(socks5(SOCKS, "bücher.example", 80), [granted, done])
+    assert talked(negotiate_socks5(SOCKS, "10.1.2.3", 80), [granted, done]).endswith(b"\x01\x0a\x01\x02\x03\x00\x50")
+    assert talked(negotiate_socks5(SOCKS, "::1", 80), [granted, done]).endswith(
+        b"\x04" + b"\x00" * 15 + b"\x01\x00\x50"
+    )
+    assert b"xn--bcher-kva.example" in talked(negotiate_socks5(SOCKS, "bücher.example", 80), [granted, done])
 
 
 def test_a_socks_login_goes_to_the_proxy():
     """When the proxy chooses it (RFC 1929), and only then."""
     done = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
-    sent = talked(socks5(SOCKS_LOGIN, "a.example", 1), [b"\x05\x02", b"\x01\x00", done])
+    sent = talked(negotiate_socks5(SOCKS_LOGIN, "a.example", 1), [b"\x05\x02", b"\x01\x00", done])
     assert sent == b"\x05\x02\x00\x02\x01\x02me\x06secret\x05\x01\x00\x03\x09a.example\x00\x01"
-    assert b"secret" not in talked(socks5(SOCKS_LOGIN, "a.example", 1), [b"\x05\x00", done])
+    assert b"secret" not in talked(negotiate_socks5(SOCKS_LOGIN, "a.example", 1), [b"\x05\x00", done])
 
 
 SOCKS_OPENED = {
@@ -133,20 +135,20 @@ SOCKS_OPENED = {
 def test_a_socks_tunnel_opens(name, split):
     """Whatever address the proxy says it used, however the reply arrives."""
     answer = SOCKS_OPENED[name]
-    talked(socks5(SOCKS, "api.example", 443), bytewise(answer) if split else [answer[:2], answer[2:]])
+    talked(negotiate_socks5(SOCKS, "api.example", 443), bytewise(answer) if split else [answer[:2], answer[2:]])
 
 
 @pytest.mark.parametrize("name", SOCKS_OPENED)
 def test_nothing_may_be_in_a_socks_tunnel(name):
     """As with HTTP."""
     with pytest.raises(Unreachable, match="bytes of its own"):
-        talked(socks5(SOCKS, "api.example", 443), [SOCKS_OPENED[name][:2], SOCKS_OPENED[name][2:] + b"x"])
+        talked(negotiate_socks5(SOCKS, "api.example", 443), [SOCKS_OPENED[name][:2], SOCKS_OPENED[name][2:] + b"x"])
 
 
 def test_a_socks_proxy_answers_when_it_is_asked():
     """A reply that comes with the choice of the login is nobody's."""
     with pytest.raises(Unreachable, match="before it was asked"):
-        talked(socks5(SOCKS, "api.example", 443), [SOCKS_OPENED["v4"]])
+        talked(negotiate_socks5(SOCKS, "api.example", 443), [SOCKS_OPENED["v4"]])
 
 
 SOCKS_REFUSED = {
@@ -170,7 +172,7 @@ def test_a_socks_proxy_that_refuses_is_named(name, split):
     """As soon as that is clear."""
     answer, said = SOCKS_REFUSED[name]
     with pytest.raises(Unreachable) as caught:
-        talked(socks5(SOCKS, "api.example", 443), bytewise(answer) if split else [answer[:2], answer[2:]])
+        talked(negotiate_socks5(SOCKS, "api.example", 443), bytewise(answer) if split else [answer[:2], answer[2:]])
     assert caught.value.message.startswith("The proxy socks5://proxy.example:1080 ")
     assert said in caught.value.message
 
@@ -178,7 +180,7 @@ def test_a_socks_proxy_that_refuses_is_named(name, split):
 def test_a_refused_socks_login_is_named():
     """Without the login."""
     with pytest.raises(Unreachable) as caught:
-        talked(socks5(SOCKS_LOGIN, "api.example", 443), [b"\x05\x02", b"\x01\x01"])
+        talked(negotiate_socks5(SOCKS_LOGIN, "api.example", 443), [b"\x05\x02", b"\x01\x01"])
     assert "does not accept the login" in caught.value.message
     assert "secret" not in caught.value.message
 
@@ -186,11 +188,11 @@ def test_a_refused_socks_login_is_named():
 def test_a_name_too_long_for_socks_is_named():
     """The frame has one byte for its length."""
     with pytest.raises(Unreachable, match="too long"):
-        talked(socks5(SOCKS, "a" * 256, 443), [b"\x05\x00"])
+        talked(negotiate_socks5(SOCKS, "a" * 256, 443), [b"\x05\x00"])
 
 
 @given(
-    st.sampled_from([(http_connect, HTTP), (socks5, SOCKS), (socks5, SOCKS_LOGIN)]),
+    st.sampled_from([(negotiate_http, HTTP), (negotiate_socks5, SOCKS), (negotiate_socks5, SOCKS_LOGIN)]),
     st.lists(
         st.sampled_from([b"\x05", b"\x00", b"\x02", b"\x03", b"\xff", b"HTTP/1.1 2", b"00 OK\r\n", b"\r\n"])
         | st.binary(min_size=1, max_size=9),

@@ -9,7 +9,16 @@ import trio
 
 from router import __version__
 from router.net.client.outbound import Outbound
-from router.net.control.calls import ControlError, Running, clean, fetch_models, probe, prove, serves_strangers, stream
+from router.net.control.calls import (
+    ControlError,
+    RunningProxy,
+    clean,
+    fetch_models,
+    is_catalog_public,
+    post_json,
+    probe,
+    verify_listener,
+)
 from router.net.control.request import BODY_LIMIT
 from router.settings import Secret
 
@@ -34,8 +43,8 @@ def test_configured_headers_go_along(peer):
     peer.answers["/v1/messages"] = (200, {}, b'{"content":[{"type":"text","text":"Hi"}]}')
     target = backend(peer.root, vendor="anthropic", protocols=("messages",))
     way = Outbound(headers={"x-title": "fairlead", "anthropic-version": "2099-01-01", "x-api-key": "not-this"})
-    assert models(target, way=way) == ["a"]
-    assert trio.run(lambda: probe(target, KEY, "m", "messages", way=way)) == "Hi"
+    assert models(target, outbound=way) == ["a"]
+    assert trio.run(lambda: probe(target, KEY, "m", "messages", outbound=way)) == "Hi"
     for _, _, headers, _ in peer.seen:
         assert headers["x-title"] == "fairlead"
         assert headers["anthropic-version"] == "2099-01-01"
@@ -139,11 +148,11 @@ def test_open_catalog_is_told_from_a_closed_one(peer):
     """Whether a catalog needs the key is found out, since an open one does not prove the key."""
     target = backend(peer.root)
     peer.answers["/v1/models"] = lambda headers: listed("a") if "authorization" in headers else (401, {}, b"{}")
-    assert trio.run(serves_strangers, target) is False
+    assert trio.run(is_catalog_public, target) is False
     peer.answers["/v1/models"] = listed("a")
-    assert trio.run(serves_strangers, target) is True
+    assert trio.run(is_catalog_public, target) is True
     peer.answers["/v1/models"] = (503, {}, b"{}")
-    assert trio.run(serves_strangers, target) is None
+    assert trio.run(is_catalog_public, target) is None
 
 
 ANSWERS = {
@@ -210,8 +219,8 @@ def proxy(peer):
 
 def test_listener_proves_itself_before_it_gets_the_token(proxy):
     """A listener that knows the token is found; the proof costs a fresh nonce and never the token."""
-    assert trio.run(prove, proxy.url, TOKEN) is True
-    assert trio.run(prove, proxy.url, TOKEN) is True
+    assert trio.run(verify_listener, proxy.url, TOKEN) is True
+    assert trio.run(verify_listener, proxy.url, TOKEN) is True
     nonces = [headers["x-fairlead-nonce"] for _, _, headers, _ in proxy.seen]
     assert len(set(nonces)) == 2
     assert all(TOKEN.reveal() not in str(seen) for seen in proxy.seen)
@@ -220,19 +229,19 @@ def test_listener_proves_itself_before_it_gets_the_token(proxy):
 def test_stranger_gets_no_token(proxy):
     """A listener with another token, without a proof, or without HTTP is none of ours and is told nothing."""
     proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
-    assert trio.run(prove, proxy.url, TOKEN) is False
+    assert trio.run(verify_listener, proxy.url, TOKEN) is False
     proxy.answers["/livez"] = (200, {}, b"{}")
-    assert trio.run(prove, proxy.url, TOKEN) is False
+    assert trio.run(verify_listener, proxy.url, TOKEN) is False
     assert {path for _, path, _, _ in proxy.seen} == {"/livez"}
     with speaking(b"SSH-2.0\r\n") as root:
-        assert trio.run(prove, root, TOKEN) is False
+        assert trio.run(verify_listener, root, TOKEN) is False
 
 
 def test_nobody_there():
     """No answer is told from a wrong one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    assert trio.run(prove, url, TOKEN) is None
+    assert trio.run(verify_listener, url, TOKEN) is None
 
 
 def test_calls_to_the_running_proxy(proxy):
@@ -240,8 +249,8 @@ def test_calls_to_the_running_proxy(proxy):
     proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
 
     async def talk():
-        running = Running(proxy.url, TOKEN)
-        status = await running.status()
+        running = RunningProxy(proxy.url, TOKEN)
+        status = await running.fetch_status()
         assert (status.version, status.uptime_s, status.backends[0].name) == ("0.1.0", 2.5, "groq")
         assert [(model.id, model.backend, model.protocols) for model in status.models] == [("m", "groq", ("chat",))]
         await running.reload()
@@ -259,19 +268,19 @@ def test_status_of_another_form(proxy, body):
     """A status that is not as documented is an error, not a crash."""
     proxy.answers["/status"] = (200, {}, body)
     with pytest.raises(ControlError, match="another form than expected"):
-        trio.run(Running(proxy.url, TOKEN).status)
+        trio.run(RunningProxy(proxy.url, TOKEN).fetch_status)
 
 
 def test_refused_order(proxy):
     """An order the proxy refuses is an error with its words."""
     proxy.answers["/admin/reload"] = (409, {}, b'{"error":{"message":"config is broken"}}')
     with pytest.raises(ControlError, match="config is broken"):
-        trio.run(Running(proxy.url, TOKEN).reload)
+        trio.run(RunningProxy(proxy.url, TOKEN).reload)
 
 
 def test_streamed_answer_is_read_to_its_end(peer):
     """A streamed answer comes back whole, with its status and the time to its first byte."""
     peer.answers["/v1/messages"] = (200, {"content-type": "text/event-stream"}, b"data: 1\n\n")
-    answer = trio.run(stream, f"{peer.root}/messages", {"accept": "text/event-stream"}, b"{}")
+    answer = trio.run(post_json, f"{peer.root}/messages", {"accept": "text/event-stream"}, b"{}")
     assert (answer.status, answer.body) == (200, b"data: 1\n\n")
     assert answer.first_byte > 0

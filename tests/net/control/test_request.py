@@ -92,7 +92,7 @@ def authority(monkeypatch):
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr("router.net.control.request.client_context", lambda roots: trusting)
+    monkeypatch.setattr("router.net.control.request.make_client_context", lambda roots: trusting)
     return authority
 
 

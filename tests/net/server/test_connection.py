@@ -5,7 +5,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.server.connection import Cut
+from router.net.server.connection import CancelReason
 from router.net.server.read_ahead import READ_AHEAD
 
 HOST = b"Host: localhost\r\n"
@@ -183,10 +183,10 @@ def test_a_streamed_answer_is_chunked(net):
 
     class Streaming(net.Echo):
         async def answer(self, connection, request):
-            await connection.write(connection.head(200, [(b"content-type", b"text/event-stream")]))
+            await connection.write(connection.frame_head(200, [(b"content-type", b"text/event-stream")]))
             assert connection.started
-            await connection.write(connection.data(b"data: 1\n\n"))
-            await connection.write([*connection.data(b"data: 2\n\n"), *connection.end()])
+            await connection.write(connection.frame_data(b"data: 1\n\n"))
+            await connection.write([*connection.frame_data(b"data: 2\n\n"), *connection.frame_end()])
 
     client = net.fed([GET + GET], Streaming())
     assert client.text.count(b"9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n") == 2
@@ -198,8 +198,8 @@ def test_an_answer_that_was_not_finished_is_cut(net):
 
     class Half(net.Echo):
         async def answer(self, connection, request):
-            await connection.write(connection.head(200, []))
-            await connection.write(connection.data(b"half"))
+            await connection.write(connection.frame_head(200, []))
+            await connection.write(connection.frame_data(b"half"))
 
     client = net.fed([GET + GET], Half())
     assert client.text.count(b"HTTP/1.1") == 1
@@ -229,7 +229,7 @@ def test_a_client_that_leaves_cuts_the_application_once(net, leave):
 
     application = hanging(net)
     net.exchanged(application, talk)
-    assert application.cuts == [Cut.GONE]
+    assert application.cuts == [CancelReason.CLIENT_GONE]
 
 
 def test_a_client_that_left_before_it_was_heard_is_no_defect(net):
@@ -241,7 +241,7 @@ def test_a_client_that_left_before_it_was_heard_is_no_defect(net):
 
     application = hanging(net)
     net.exchanged(application, talk)
-    assert application.cuts == [Cut.GONE] * len(application.seen)
+    assert application.cuts == [CancelReason.CLIENT_GONE] * len(application.seen)
     assert application.crashes == []
 
 

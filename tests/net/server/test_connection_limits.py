@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from router.errors import BadRequest, Unavailable
-from router.net.server.connection import Cut, Limits
+from router.net.server.connection import CancelReason, Limits
 from router.net.server.request_head import FIELD_LIMIT, HEAD_LIMIT
 
 HOST = b"Host: localhost\r\n"
@@ -172,7 +172,7 @@ def test_a_slow_body_is_cut(net):
 
     application = net.Echo()
     client, at = ended(net, drip, application)
-    assert application.cuts == [Cut.BODY]
+    assert application.cuts == [CancelReason.BODY]
     assert at - client.began == pytest.approx(30, abs=1.1)
 
 
@@ -191,7 +191,7 @@ def test_a_client_that_stops_reading_is_cut(net):
         await trio.sleep(299)
         assert application.cuts == []
         await trio.sleep(2)
-        assert application.cuts == [Cut.STALLED]
+        assert application.cuts == [CancelReason.STALLED]
 
     client = net.exchanged(application, main)
     assert len(client.text) < 1 << 23
@@ -226,13 +226,13 @@ def test_a_deadline_of_the_application_s_is_told_to_it(net):
                 await connection.respond(504, [], b"late")
 
             self.began = trio.current_time()
-            connection.on_cut = cut
-            connection.deadline(7, Cut.FIRST_BYTE)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.FIRST_BYTE)
             await trio.sleep_forever()
 
     application = Waiting()
     client = net.fed([GET], application)
-    assert application.cuts == [(Cut.FIRST_BYTE, pytest.approx(7))]
+    assert application.cuts == [(CancelReason.FIRST_BYTE, pytest.approx(7))]
     assert client.answers == [(504, b"late")]
 
 
@@ -244,8 +244,8 @@ def test_the_answer_to_a_cut_request_says_that_it_is_the_last(net):
             async def cut(why):
                 await connection.respond(504, [], b"late")
 
-            connection.on_cut = cut
-            connection.deadline(7, Cut.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     client = net.fed([GET + GET], Waiting())
@@ -261,8 +261,8 @@ def test_a_cut_answer_arrives_though_a_body_is_still_coming(net):
             async def cut(why):
                 await connection.respond(504, [], b"late")
 
-            connection.on_cut = cut
-            connection.deadline(7, Cut.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(7, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     async def talk(client, connection):
@@ -290,7 +290,7 @@ def test_a_retired_connection_ends_its_answer_first(net):
 
     class Slow(net.Echo):
         async def answer(self, connection, request):
-            connection.deadline(100, Cut.TOTAL)
+            connection.set_deadline(100, CancelReason.TOTAL)
             await trio.sleep(5)
             await connection.respond(200, [], b"done")
 
@@ -324,8 +324,8 @@ def test_a_cut_from_outside_is_told_once(net):
 
     async def talk(client, connection):
         await client.send(GET)
-        connection.cut(Cut.STOPPING)
-        connection.cut(Cut.TOTAL)
+        connection.cancel(CancelReason.STOPPING)
+        connection.cancel(CancelReason.TOTAL)
 
     class Hanging(net.Echo):
         async def answer(self, connection, request):
@@ -333,7 +333,7 @@ def test_a_cut_from_outside_is_told_once(net):
 
     application = Hanging()
     net.exchanged(application, talk)
-    assert application.cuts == [Cut.STOPPING]
+    assert application.cuts == [CancelReason.STOPPING]
 
 
 def test_a_defect_in_the_last_words_stays_in_its_connection(net):
@@ -344,8 +344,8 @@ def test_a_defect_in_the_last_words_stays_in_its_connection(net):
             async def cut(why):
                 raise ZeroDivisionError
 
-            connection.on_cut = cut
-            connection.deadline(5, Cut.TOTAL)
+            connection.on_cancel = cut
+            connection.set_deadline(5, CancelReason.TOTAL)
             await trio.sleep_forever()
 
     application = Clumsy()
@@ -370,7 +370,7 @@ def test_an_error_after_the_head_cuts_the_answer(net):
 
     class Late(net.Echo):
         async def answer(self, connection, request):
-            await connection.write([*connection.head(200, []), *connection.data(b"half")])
+            await connection.write([*connection.frame_head(200, []), *connection.frame_data(b"half")])
             raise BadRequest("late")
 
     client = net.fed([GET], Late())

@@ -39,7 +39,7 @@ def test_met_at_the_last_time(moves):
             await trio.sleep(then - now)
             now = then
             if at is None:
-                found[number].end()
+                found[number].cancel()
                 left.pop(number, None)
             elif number in left:
                 due = now + at + 0.25
@@ -76,7 +76,7 @@ def test_later_costs_nothing():
         for _ in range(10_000):
             short = Deadline(lambda: None)
             short.move(10**6)
-            short.end()
+            short.cancel()
         assert len(one.timer) < 2000
 
     run(main)
