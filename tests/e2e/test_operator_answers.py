@@ -64,7 +64,9 @@ class Talk:
         if heads.get("content-type") == "application/json" and found.body:
             said["body"] = found.json() if found.status >= 400 else shape(found.json())
         elif found.body:
-            said["body"] = sorted({line.split("{")[0].split(" ")[0] for line in found.body.decode().splitlines()} - {"#"})
+            said["body"] = sorted(
+                {line.split("{")[0].split(" ")[0] for line in found.body.decode().splitlines()} - {"#"}
+            )
         key = f"{verb} {path}{note and f' ({note})'}"
         assert key not in self.noted
         self.noted[key] = said
@@ -131,8 +133,8 @@ def changed(talk, upstream):
     added = {"name": "new", "base_url": upstream.root, "protocols": ["chat"], "key": "sk-new"}
     talk("POST", "/admin/backends", added, note="added")
     talk("POST", "/admin/backends", added, note="again")
-    talk("POST", "/admin/accounts", {"backend": "new", "alias": "work", "key": "sk-work"})
-    talk("POST", "/admin/backends/new", {"enabled": False})
+    talk("POST", "/admin/accounts", {"backend": "new", "alias": "work", "key": "sk-work"}, note="added")
+    talk("POST", "/admin/backends/new", {"enabled": False}, note="off")
     talk("GET", "/accounts", note="one is not used")
     talk("DELETE", "/admin/accounts/new/work")
     talk("POST", "/admin/backends/new", {"base_url": f"{upstream.root}/other"}, note="key dropped")
