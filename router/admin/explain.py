@@ -12,12 +12,12 @@ from router.exchange.request.resource_affinity import owner_in
 from router.exchange.request.send import check_speaks, speaks
 from router.host.clock import sleepless
 from router.ir import Facts, Protocol
+from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import family_of
 from router.policy.routing.fallback import chain, title
 from router.policy.routing.request_traits import Traits
 from router.policy.routing.routes import Route, decide
-from router.policy.routing.trace import Step
 from router.store.shared.resource_owners import Owners
 from router.upstream.account_state import room_words
 from router.upstream.runtime import Snapshot
@@ -31,45 +31,6 @@ _PATHS: dict[Protocol, str] = {
     "chat": "/v1/chat/completions",
     "responses": "/v1/responses",
 }
-
-
-class Question(msgspec.Struct, kw_only=True):
-    """What is asked: a model's name, or a request's body (base64 in JSON). protocol: None to tell it from the fields,
-    or for a name the first in which it would be served. headers: name and value."""
-
-    model: str = ""
-    body: bytes = b""
-    protocol: Protocol | None = None
-    headers: list[tuple[str, str]] = []
-
-
-class Explanation(msgspec.Struct, kw_only=True):
-    """The answer. assumed: the protocol was not given. steps: all that routing looked at, in order. why: the step that
-    found the backend. speaks: its protocols. room: what is left of the account, in words, and next: of the one
-    that would serve after it. fallback: the chain, each with what it would be translated to. edits: as the access log
-    would note them. translation: as
-    `messages->chat`, '' when the protocol stays; losses: what it cannot carry over. status, error: with what a
-    request would be refused, 0 and '' when it would be sent."""
-
-    model: str | None = None
-    protocol: str = ""
-    assumed: bool = False
-    steps: list[Step] = []
-    backend: str = ""
-    account: str = ""
-    speaks: tuple[str, ...] = ()
-    why: str = ""
-    sent_model: str | None = None
-    alias: str = ""
-    rule: str = ""
-    edits: list[str] = []
-    room: str = ""
-    next: str = ""
-    fallback: list[str] = []
-    translation: str = ""
-    losses: list[str] = []
-    status: int = 0
-    error: str = ""
 
 
 def explain(

@@ -16,19 +16,17 @@ from router.store.history import histogram as buckets
 from router.telemetry.metrics_counts import SIZES, Counts, Times
 from router.upstream.runtime import Runtime
 
-# The form that every version of Prometheus reads.
-_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
 # Every fourth bucket ends at 10 ms times a power of two: from 10 ms to 82 s and beyond, as the conventions advise.
 _EDGES = tuple(range(40, 100, 4))
 Key = tuple[str, str, str]
 
 
-def exposition(runtime: Runtime) -> tuple[bytes, bytes]:
-    """The content type and the body."""
+def exposition(runtime: Runtime) -> bytes:
+    """The body, in the form that every version of Prometheus reads."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected(runtime))
-    return _TYPE, generate_latest(registry)
+    return generate_latest(registry)
 
 
 class _Collected(Collector):

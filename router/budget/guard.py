@@ -16,6 +16,7 @@ from router.budget.sync import Rounds
 from router.errors import Halted
 from router.host.notify import notify
 from router.net.server.connection import Cut
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, Purse, Rates
 from router.policy.budget.guard import Halt, Rules
@@ -234,26 +235,19 @@ class Guard:
         if self.rules is not None:
             await self._rounds.current()
 
-    def status(self) -> dict[str, object]:
-        """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
-        request, null while there is none; halts, all of them; budgets: scope, period, unit, limit, spent, reserved,
-        renews."""
+    def status(self) -> GuardStatus:
+        """The guard as operators see it."""
         rules = self.rules
         if rules is None:
-            return {"state": "off", **policy.halt_fields(None), "halts": [], "budgets": []}
+            return GuardStatus(state="off")
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         purses = self._tally.purses
         state = policy.state_of(halts, shown, (purse.share for purse in purses.values()), now)
-        return {
-            "state": state,
-            **policy.halt_fields(shown[0] if shown else None),
-            "halts": [policy.halt_fields(halt) for halt in halts],
-            "budgets": policy.budget_lines(purses),
-        }
+        return report_guard(state, shown[0] if shown else None, halts, purses)
 
-    async def resume(self) -> list[dict[str, object]]:
+    async def resume(self) -> list[HaltReport]:
         """End all halts; gives those that held. A budget that was used up counts from here."""
         await self._rounds.over()
         now = self._clock()
@@ -261,7 +255,7 @@ class Guard:
         self._lift = True
         self._warnings.clear()
         await self._rounds.over()
-        return [policy.halt_fields(halt) for halt in held]
+        return [report_halt(halt) for halt in held]
 
     # Its part in the rounds
 

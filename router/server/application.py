@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from router.admin import endpoints
+from router.admin.models_api import serve_models
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.context import Ticket
 from router.exchange.exchange import Exchange, refuse
@@ -85,7 +86,8 @@ class Proxy:
         ticket.own = self._gate.own
         ticket.record.tag = tag_of(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            await self._own.models(ticket.connection, request, path)
+            table = self._runtime.snapshot.table
+            await serve_models(ticket.connection, request, path, table=table, gate=self._gate)
             ticket.record.status = 200
             return
         _check_verb(request, path)

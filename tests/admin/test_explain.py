@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from router.admin.explain import Question, explain
+from router.admin.explain import explain
 from router.backends import Backend
+from router.operator_api.explain import Question
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends

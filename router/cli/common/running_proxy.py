@@ -5,18 +5,19 @@ import trio
 from router import __version__
 from router.cli.common.parser import note
 from router.errors import CommandError
-from router.net.control.calls import ControlError, Running, prove
+from router.net.control.request import ControlError
+from router.operator_api.client import RunningProxy, prove
 from router.store.home import run_files
 from router.store.home.home import Home
 
 
-async def proven(home: Home) -> list[tuple[run_files.Run, Running]]:
+async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
     """The proxies of this home that proved it, newest first. Raises CommandError."""
-    found: list[tuple[run_files.Run, Running]] = []
+    found: list[tuple[run_files.Run, RunningProxy]] = []
     for run in run_files.live(home):
         token = home.token("operator.token")
         if await prove(run.url, token):
-            found.append((run, Running(run.url, token)))
+            found.append((run, RunningProxy(run.url, token)))
             if run.version != __version__:
                 note(f"note: the proxy on :{run.port} is version {run.version}, this command is {__version__}.")
     return found
