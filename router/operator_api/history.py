@@ -48,7 +48,10 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
         ("cost_usd", float | None),
         ("price", str),
     ],
-    namespace={"__doc__": "A request that has ended. Times are seconds, started since 1970."},
+    namespace={
+        "__doc__": "A request that has ended. Times are seconds, started since 1970. cost_usd is null when the "
+        "price is unknown; price says where it is from."
+    },
     kw_only=True,
 )
 
