@@ -1,7 +1,6 @@
 """One request of an operator, and what its handler needs to answer it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -39,8 +38,7 @@ class Operated(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One request that may be answered."""
 
     runtime: Runtime
@@ -82,7 +80,7 @@ def answers(route: Route[Body, Answer], handler: Callable[[Ask], Awaitable[Answe
     """Have the route answered by what the handler returns. The body is read before the handler runs."""
 
     async def serve(ask: Ask) -> None:
-        ask = replace(ask, body=await ask.read_body())
+        ask = msgspec.structs.replace(ask, body=await ask.read_body())
         await ask.respond(await handler(ask), route.status)
 
     return route, serve

@@ -1,9 +1,10 @@
 """One endpoint as data, and how a path is matched to its pattern."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
+
+import msgspec
 
 Body = TypeVar("Body")
 Answer = TypeVar("Answer")
@@ -17,8 +18,7 @@ class Parameter(NamedTuple):
     about: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Route(Generic[Body, Answer]):
+class Route(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_only=True):
     """One verb of one path. GET is served for HEAD too."""
 
     verb: Verb
