@@ -8,14 +8,13 @@ process counts on by itself. Without rules nothing runs.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import trio
 
 from router.budget.sync import Rounds
 from router.errors import Halted
 from router.host.notify import notify
-from router.net.server.connection import Cut
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, Purse, Rates
@@ -29,11 +28,6 @@ from router.store.history.entry import Entry, Priced
 from router.store.shared.budgets import Round, Seen, sold_of
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
-from router.wire.headers.rate_limits import reading
-
-if TYPE_CHECKING:
-    from router.exchange.context import Ticket
-    from router.net.client.exchange import Exchange as Upstream
 
 #: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.
 SETTLE_SECONDS = 20.0
@@ -41,20 +35,25 @@ _AGAIN_SECONDS = 0.1
 _PENDING = 10_000
 
 
-async def admit(ticket: "Ticket") -> None:
-    """Let a request go to its target, or raise Halted; before each attempt."""
-    guard = ticket.runtime.guard
-    if guard.rules is not None:
-        await guard.admit(ticket, guard.rules)
+class Demand(NamedTuple):
+    """What one attempt of a request asks the guard for."""
 
-
-def answered(ticket: "Ticket", upstream: "Upstream") -> None:
-    """Look at what an answer is billed to as soon as its head is there: its stream may run for long. An error is
-    billed to nothing; it names the class that is at its limit."""
-    guard = ticket.runtime.guard
-    if guard.rules is not None and guard.rules.billing and upstream.status < 400:
-        record = ticket.record
-        guard.billed(guard.rules, reading(upstream.fields).billing, record.backend, record.account, record.id)
+    #: Id of the request.
+    request: str
+    backend: str
+    account: str
+    tag: str
+    #: URL of the backend, by which its prices are found.
+    root: str
+    #: As it is sent.
+    model: str
+    method: str
+    #: Canonical, beginning with /v1.
+    path: str
+    #: True when a model answers, so that tokens are spent.
+    generates: bool
+    #: Bytes of the body.
+    size: int
 
 
 class Guard:
@@ -97,21 +96,21 @@ class Guard:
 
     # On the request path
 
-    async def admit(self, ticket: "Ticket", rules: Rules) -> None:
-        """Let a request go, with a reservation. Raises Halted."""
-        record, target = ticket.record, ticket.target
-        assert target is not None
-        self._tally.release(record.id)
+    async def admit(self, demand: Demand, rules: Rules, wait: Callable[[float], None]) -> None:
+        """Let a request go, with a reservation. wait: is told before a wait how many seconds it may take.
+
+        Raises Halted.
+        """
+        self._tally.release(demand.request)
         await (self._rounds.over() if self._halting else self.current())
-        scopes = policy.scopes_of(record.backend, record.account, record.tag)
-        self._check(ticket, scopes)
+        scopes = policy.scopes_of(demand.backend, demand.account, demand.tag)
+        self._check(scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets:
             return
-        model = (target.backend.root, record.sent_model or record.model or "")
-        rates = await self._priced(ticket, rules, model) if any(one.unit == "usd" for one in budgets) else None
-        if ticket.call.generates:
-            await self._reserve(ticket, scopes, budgets, rates, model)
+        rates = await self._priced(demand, rules) if any(one.unit == "usd" for one in budgets) else None
+        if demand.generates:
+            await self._reserve(demand, scopes, budgets, rates, wait)
             self._rounds.wake()
 
     def finished(self, entry: Entry) -> None:
@@ -137,55 +136,63 @@ class Guard:
         if billing and billing.lower() not in rules.billing:
             self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
 
-    def _check(self, ticket: "Ticket", scopes: Sequence[str]) -> None:
+    def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _refusal(ticket, policy.refusal(halt, self._clock()), "halted")
+            refusal = _refusal(policy.refusal(halt, self._clock()), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
-    async def _priced(self, ticket: "Ticket", rules: Rules, model: Model) -> Rates | None:
+    async def _priced(self, demand: Demand, rules: Rules) -> Rates | None:
         """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
-        refuses = rules.refuse_unpriced and ticket.record.backend != DEMO
-        if refuses and spends(ticket.call.path, ticket.request.method):
-            raise _refusal(ticket, policy.uncounted(ticket.call.path), "unpriced")
-        if not ticket.call.generates:
+        refuses = rules.refuse_unpriced and demand.backend != DEMO
+        if refuses and spends(demand.path, demand.method):
+            raise _refusal(policy.uncounted(demand.path), "unpriced")
+        if not demand.generates:
             return None
+        model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
             await self._rounds.over()
         rates = self._prices.rates(model)
         if rates is None and refuses:
-            raise _refusal(ticket, policy.unpriced(model[1], ticket.record.backend), "unpriced")
+            raise _refusal(policy.unpriced(demand.model, demand.backend), "unpriced")
         return rates
 
     async def _reserve(
-        self, ticket: "Ticket", scopes: Sequence[str], budgets: Sequence[Budget], rates: Rates | None, model: Model
+        self,
+        demand: Demand,
+        scopes: Sequence[str],
+        budgets: Sequence[Budget],
+        rates: Rates | None,
+        wait: Callable[[float], None],
     ) -> None:
         """Wait until there is room for a request, or until it is known that there is none."""
-        size = by_size(ticket.record.request_bytes, bytes_per_token=BYTES_PER_TOKEN)
+        size = by_size(demand.size, bytes_per_token=BYTES_PER_TOKEN)
+        model: Model = (demand.root, demand.model)
         patience = trio.current_time() + SETTLE_SECONDS
         while (rules := self.rules) is not None:
             wanted = self._tally.wanted(budgets, size, rates, model, self._clock())
             short = self._tally.short(wanted)
             if short and (rules.halts or not all(self._tally.purses[book].known for book in short)):
                 await self._shared(wanted)
-                self._check(ticket, scopes)
+                self._check(scopes)
                 short = self._tally.short(wanted)
             if not short:
                 break
             purse = self._tally.purses[short[0]]
             if purse.may_open and trio.current_time() < patience:
-                await self._settled(ticket)
+                wait(2 * SETTLE_SECONDS)
+                await self._settled()
                 continue
             reason = policy.tripped(purse, self._clock())
-            self._trip(rules, purse.budget.scope, reason, ticket.record.id, short[0])
+            self._trip(rules, purse.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
             await self._rounds.over()
-            self._check(ticket, scopes)
+            self._check(scopes)
         else:
             return
-        self._tally.reserve(ticket.record.id, wanted)
+        self._tally.reserve(demand.request, wanted)
 
     async def _shared(self, wanted: Wanted) -> None:
         """Ask for a share that this request fits in."""
@@ -195,9 +202,8 @@ class Guard:
         finally:
             del self._waiting[id(wanted)]
 
-    async def _settled(self, ticket: "Ticket") -> None:
+    async def _settled(self) -> None:
         """Wait until a request has ended here, or may have elsewhere."""
-        ticket.connection.deadline(2 * SETTLE_SECONDS, Cut.TOTAL)
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
 
@@ -326,11 +332,7 @@ class Guard:
             self.halts, self._lift = (), False
 
 
-def _refusal(ticket: "Ticket", text: str, error: str) -> Halted:
-    """The error in the form that the caller takes as final."""
+def _refusal(text: str, error: str) -> Halted:
     refusal = Halted(text)
     refusal.word = error
-    if ticket.call.dialect.name == "responses":
-        # The one form Codex takes as final.
-        refusal.status = 429
     return refusal

@@ -11,6 +11,7 @@ import trio
 from router.admin import endpoints
 from router.admin.models_api import serve_models
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.exchange.conclusion import conclude
 from router.exchange.context import Ticket
 from router.exchange.exchange import Exchange, refuse
 from router.host.access import Gate, operator_error
@@ -103,7 +104,7 @@ class Proxy:
         now = runtime.vitals.answered = trio.current_time()
         ticket.record.total = now - ticket.request.arrived
         ticket.conclude()
-        runtime.recorder.finished(ticket)
+        conclude(ticket)
         if ticket.kept:
             runtime.captured(ticket.record, ticket.kept)
         if runtime.log.enabled:

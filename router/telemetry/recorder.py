@@ -8,28 +8,19 @@ counted by an estimate and marked: by the bytes sent, and by the pieces that cam
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from router.policy.budget.prices import PRICED, Prices, Tokens
-from router.policy.routing.clients import client_of
 from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry, Priced
 from router.store.history.record import History
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import Counters
-from router.wire.headers.rate_limits import reading, telling
-
-if TYPE_CHECKING:
-    from router.exchange.context import Ticket
+from router.wire.headers.rate_limits import reading
 
 # As for routing rules: product.md 4.
 BYTES_PER_TOKEN = 3.6
 RECENT = 50
-#: Of a path that is kept: a head may hold one of 64 KiB, and thousands of entries may wait.
-PATH_LIMIT = 200
 #: Requests that have ended and wait to be told of: more do not wait, and at so many the ledger's thread is hurried.
 UNTOLD, HURRY = 1500, 1000
 #: How many are told of at a time: half a millisecond in which no request gets on.
@@ -57,28 +48,8 @@ class Recorder:
         self._telling = threading.Lock()
         ledger.before(self._tell_in_pieces)
 
-    def finished(self, ticket: "Ticket") -> None:
-        """Record a request that has ended; `ticket.record` is complete but for what stands here."""
-        record, upstream = ticket.record, ticket.upstream
-        record.client = client_of(ticket.request.fields)
-        status = 0
-        if upstream is not None:
-            status = upstream.status
-            # A few fields of its head, which is large; they are read where many are at a time.
-            record.limits = record.limits or telling(upstream.fields)
-        usage = record.usage
-        if usage.input is None or usage.output is None or record.error:
-            _complete(ticket)
-        if record.tries:
-            _end_attempt(record, status)
-        if ticket.target is not None:
-            record.root = ticket.target.backend.root
-        if ticket.plan is not None:
-            record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
-        if ticket.kept or len(record.path) > PATH_LIMIT:
-            # What waits is not bounded in bytes otherwise.
-            path = record.path[:PATH_LIMIT]
-            record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
+    def finished(self, record: Record) -> None:
+        """Record a request that has ended; nobody changes it any more."""
         self._keep(record)
 
     def refused(self, record: Record) -> None:
@@ -164,34 +135,6 @@ class Recorder:
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
-
-
-def _complete(ticket: "Ticket") -> None:
-    """Have the usage of a generation estimated where the upstream did not say all of it."""
-    if ticket.call.generates and ticket.record.attempts:
-        estimate(ticket.record, writes=ticket.call.path != "/v1/embeddings")
-
-
-def _end_attempt(record: Record, status: int) -> None:
-    """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
-    last = record.tries[-1]
-    if not last.done:
-        last.status, last.error = last.status or status, last.error or record.error
-
-
-def estimate(record: Record, *, writes: bool) -> None:
-    """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
-    if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
-        return  # refused: nobody pays for it
-    usage = record.usage
-    if usage.input is None:
-        record.estimated = True
-        read = (usage.cache_read or 0) + (usage.cache_write or 0)
-        usage.input = max(0, round(record.request_bytes / BYTES_PER_TOKEN) - read)
-    if writes and (usage.output is None or record.error):
-        # Cut short: the count that stands at a stream's beginning says nothing of its end.
-        record.estimated = True
-        usage.output = max(usage.output or 0, record.guess)
 
 
 def entry_of(record: Record) -> Entry:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.exchange.conclusion import estimate
 from router.ir import Usage
 from router.policy.accounts.attempt import Binding
 from router.settings import Settings
@@ -21,7 +22,7 @@ from router.store.history.name_table import OTHER as OTHER_NAME
 from router.store.home.home import open_home
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import LIMIT, OTHER, SIZES, Counters, Sizes
-from router.telemetry.recorder import RECENT, Recorder, estimate
+from router.telemetry.recorder import RECENT, Recorder
 
 
 def record(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
