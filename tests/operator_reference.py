@@ -1,4 +1,4 @@
-"""Writes packaging/OPERATOR_API.md from the table of routes: `python tests/operator_reference.py`.
+"""Writes packaging/OPERATOR_API.md from the table of endpoints: `python tests/operator_reference.py`.
 
 tests/test_operator_reference.py checks that it is up to date. The words of a field are the `#:` lines above it.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as forms
 
+from router.operator_api.endpoints import ENDPOINTS
 from router.operator_api.history import LiveEvent
-from router.operator_api.routes import TABLE
 from router.store.history.entry import Entry
 
 PAGE = Path(__file__).parents[1] / "packaging" / "OPERATOR_API.md"
@@ -48,40 +48,40 @@ class Reference:
     def __init__(self):
         self._waiting = []
         self._met = set()
-        self._bodies = {route.body for route in TABLE.routes}
+        self._bodies = {endpoint.body for endpoint in ENDPOINTS.all}
 
     def written(self):
         """The whole page."""
-        rows = [f"| {self._title(one)} | {_whom(one)} | {one.about} |" for one in TABLE.routes]
+        rows = [f"| {self._title(one)} | {_whom(one)} | {one.about} |" for one in ENDPOINTS.all]
         parts = [INTRO, "| endpoint | for | what it does |\n|---|---|---|\n" + "\n".join(rows) + "\n"]
-        parts += [self._endpoint(route) for route in TABLE.routes]
+        parts += [self._endpoint(endpoint) for endpoint in ENDPOINTS.all]
         parts.append("## Forms\n")
         while self._waiting:
             parts.append(self._form(self._waiting.pop(0)))
         return "\n".join(parts)
 
     @staticmethod
-    def _title(route):
-        return f"`{route.verb} {route.path}`"
+    def _title(endpoint):
+        return f"`{endpoint.verb} {endpoint.path}`"
 
-    def _endpoint(self, route):
-        said = [f"## {route.verb} {route.path}\n", f"{route.about} For {_whom(route)}.\n"]
-        if route.query:
+    def _endpoint(self, endpoint):
+        said = [f"## {endpoint.verb} {endpoint.path}\n", f"{endpoint.about} For {_whom(endpoint)}.\n"]
+        if endpoint.query:
             said.append("| query | what it selects |\n|---|---|")
-            said += [f"| `{name}` | {about} |" for name, about in route.query]
+            said += [f"| `{name}` | {about} |" for name, about in endpoint.query]
             said.append("")
-        if route.body is not None:
-            said.append(f"Body: {self._link(route.body)}.\n")
-        said.append(f"Answer: {self._answer(route)}\n")
+        if endpoint.body is not None:
+            said.append(f"Body: {self._link(endpoint.body)}.\n")
+        said.append(f"Answer: {self._answer(endpoint)}\n")
         return "\n".join(said)
 
-    def _answer(self, route):
-        status = f"status {route.status}, "
-        if route.answer is str:
-            return f"{status}text (`{route.content}`)."
-        if route.content == "text/event-stream":
-            return f"{status}server-sent events; the data of each is a {self._link(route.answer)}."
-        return f"{status}{self._link(route.answer)}."
+    def _answer(self, endpoint):
+        status = f"status {endpoint.status}, "
+        if endpoint.answer is str:
+            return f"{status}text (`{endpoint.content}`)."
+        if endpoint.content == "text/event-stream":
+            return f"{status}server-sent events; the data of each is a {self._link(endpoint.answer)}."
+        return f"{status}{self._link(endpoint.answer)}."
 
     def _link(self, struct):
         if struct not in self._met:
@@ -125,8 +125,8 @@ class Reference:
         return _PLAIN[type(kind)]
 
 
-def _whom(route):
-    return "operators" if route.operator else "anyone"
+def _whom(endpoint):
+    return "operators" if endpoint.operator else "anyone"
 
 
 def descriptions(struct):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from router.operator_api import accounts, backends, explain, guard, history, routes, status
+from router.operator_api import accounts, backends, endpoints, explain, guard, history, status
 
 SCRIPT = Path(__file__).with_name("operator_reference.py")
 
@@ -40,8 +40,8 @@ def test_every_field_has_its_words():
     assert missing == []
 
 
-def test_every_route_is_on_the_page():
+def test_every_endpoint_is_on_the_page():
     """With its verb, its path, and what it does."""
     text = _script().PAGE.read_text("utf-8")
-    for route in routes.TABLE.routes:
-        assert f"## {route.verb} {route.path}\n\n{route.about}" in text
+    for endpoint in endpoints.ENDPOINTS.all:
+        assert f"## {endpoint.verb} {endpoint.path}\n\n{endpoint.about}" in text

@@ -13,8 +13,8 @@ import trio
 from router.admin.ask import Ask
 from router.errors import BadRequest, CommandError, NotFound, Unavailable
 from router.net.server.connection import Cut
+from router.operator_api.endpoints import LATEST, METRICS, PAGE, PAGE_LIMIT
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest
-from router.operator_api.routes import LATEST, METRICS, PAGE, PAGE_LIMIT
 from router.store.history import read_requests, read_usage, reader
 from router.store.history.time_window import EXPECTED, since
 from router.upstream.runtime import Runtime
@@ -27,25 +27,25 @@ _threads = trio.CapacityLimiter(2)
 _Result = TypeVar("_Result")
 
 
-async def sum_up(ask: Ask) -> Analytics:
+async def sum_window(ask: Ask) -> Analytics:
     """Sums of a window of the history. Raises BadRequest, Unavailable."""
-    return await _query(ask, _sums_of, ask.runtime, ask.query.get("since", "60m"))
+    return await _query(ask, _sum_up, ask.runtime, ask.query.get("since", "60m"))
 
 
 async def list_requests(ask: Ask) -> HistoryPage:
     """The newest requests. Raises BadRequest, Unavailable."""
     query = ask.query
-    return await _query(ask, _page_of, ask.runtime, query.get("limit", str(PAGE)), query.get("before", ""))
+    return await _query(ask, _list_requests, ask.runtime, query.get("limit", str(PAGE)), query.get("before", ""))
 
 
 async def find_request(ask: Ask) -> HistoryRequest:
     """One request by its id, or the newest. Raises NotFound, Unavailable."""
-    return await _query(ask, _request_of, ask.runtime, ask.names["id"])
+    return await _query(ask, _find_request, ask.runtime, ask.names["id"])
 
 
 async def serve_metrics(ask: Ask) -> None:
     """The counts since the start, in Prometheus' text form."""
-    text = await _query(ask, _exposition_of, ask.runtime)
+    text = await _query(ask, _expose, ask.runtime)
     await ask.connection.respond(200, ask.headers(METRICS.content), text)
 
 
@@ -59,7 +59,7 @@ async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> 
         raise Unavailable(f"{error} {error.hint}".strip()) from None
 
 
-def _sums_of(runtime: Runtime, window: str) -> Analytics:
+def _sum_up(runtime: Runtime, window: str) -> Analytics:
     now = time.time()
     try:
         begin = since(window, now)
@@ -75,7 +75,7 @@ def _sums_of(runtime: Runtime, window: str) -> Analytics:
     )
 
 
-def _page_of(runtime: Runtime, limit: str, before: str) -> HistoryPage:
+def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_LIMIT:
         raise BadRequest(f"limit must be a number from 1 to {PAGE_LIMIT}.")
     with reader.reading(runtime.home) as db:
@@ -83,18 +83,18 @@ def _page_of(runtime: Runtime, limit: str, before: str) -> HistoryPage:
     return HistoryPage(schema=HISTORY_SCHEMA, requests=rows)
 
 
-def _request_of(runtime: Runtime, name: str) -> HistoryRequest:
-    found = None if name == LATEST else _recorded(runtime, name)
+def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
+    found = None if name == LATEST else _look_up(runtime, name)
     if found is None:
         # It may have ended just now.
         runtime.ledger.flush()
-        found = _recorded(runtime, name)
+        found = _look_up(runtime, name)
     if found is None:
         raise NotFound("The history holds no request of that id.")
     return HistoryRequest(schema=HISTORY_SCHEMA, request=found)
 
 
-def _recorded(runtime: Runtime, name: str) -> read_requests.Request | None:
+def _look_up(runtime: Runtime, name: str) -> read_requests.Request | None:
     with reader.reading(runtime.home) as db:
         if db is None:
             return None
@@ -103,7 +103,7 @@ def _recorded(runtime: Runtime, name: str) -> read_requests.Request | None:
         return read_requests.request(db, name)
 
 
-def _exposition_of(runtime: Runtime) -> bytes:
-    from router.admin.metrics_api import exposition
+def _expose(runtime: Runtime) -> bytes:
+    from router.admin.metrics_api import expose
 
-    return exposition(runtime)
+    return expose(runtime)

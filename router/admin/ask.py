@@ -10,7 +10,7 @@ import trio
 from router.host.access import Gate
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Request
-from router.operator_api.route import Answer, Body, Route
+from router.operator_api.endpoint import Answer, Body, Endpoint
 from router.upstream.runtime import Runtime
 
 _BODY_LIMIT = 65536
@@ -46,7 +46,7 @@ class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     operated: Operated
     connection: Connection
     request: Request
-    #: Those in the path, by the names in the route's braces.
+    #: Those in the path, by the names in the endpoint's braces.
     names: Mapping[str, str]
     body: bytes = b""
 
@@ -73,19 +73,19 @@ class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 Handler = Callable[[Ask], Awaitable[None]]
-Bound = tuple[Route[Body, Answer], Handler]
+Served = tuple[Endpoint[Body, Answer], Handler]
 
 
-def answers(route: Route[Body, Answer], handler: Callable[[Ask], Awaitable[Answer]]) -> Bound[Body, Answer]:
-    """Have the route answered by what the handler returns. The body is read before the handler runs."""
+def answers(endpoint: Endpoint[Body, Answer], handler: Callable[[Ask], Awaitable[Answer]]) -> Served[Body, Answer]:
+    """Have the endpoint answered by what the handler returns. The body is read before the handler runs."""
 
     async def serve(ask: Ask) -> None:
         ask = msgspec.structs.replace(ask, body=await ask.read_body())
-        await ask.respond(await handler(ask), route.status)
+        await ask.respond(await handler(ask), endpoint.status)
 
-    return route, serve
+    return endpoint, serve
 
 
-def serves(route: Route[Body, Answer], handler: Handler) -> Bound[Body, Answer]:
-    """Have the route served by a handler that reads the body and responds by itself."""
-    return route, handler
+def serves(endpoint: Endpoint[Body, Answer], handler: Handler) -> Served[Body, Answer]:
+    """Have the endpoint served by a handler that reads the body and responds by itself."""
+    return endpoint, handler

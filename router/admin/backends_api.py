@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from router.admin.home_call import Call
+from router.admin.home_call import HomeCall
 from router.backends import PROTOCOLS, Account, Backend, changes
 from router.backends.changes import PublicHttp, Unfit, Wish
 from router.backends.known import KNOWN, known
@@ -29,8 +29,8 @@ from router.operator_api.backends import (
     CheckedBackend,
     NewBackend,
     StoredBackend,
-    stored_accounts,
-    stored_backend,
+    describe_accounts,
+    describe_backend,
 )
 from router.settings.kinds import clean, display
 from router.store.config import backends, redacted
@@ -48,17 +48,19 @@ T = TypeVar("T")
 # Backends
 
 
-def list_backends(call: Call) -> BackendList:
+def list_backends(call: HomeCall) -> BackendList:
     """All backends, and the files that cannot be read."""
     found, broken = backends.load(call.home)
-    return BackendList(schema=SCHEMA, backends=[_checked_backend(call, one) for one in found], problems=_unread(broken))
+    return BackendList(
+        schema=SCHEMA, backends=[_check_backend(call, one) for one in found], problems=_list_unread(broken)
+    )
 
 
-def add_backend(call: Call) -> BackendAdded:
+def add_backend(call: HomeCall) -> BackendAdded:
     """Add a NewBackend. Raises Conflict when there is one of that name."""
     asked = _read_body(call.body, NewBackend)
     name = _check(backends.check_name, asked.name)
-    wish = _wish(asked.base_url, asked.protocols, asked.key, auth=_auth(asked))
+    wish = _read_wish(asked.base_url, asked.protocols, asked.key, auth=_read_auth(asked))
     root = changes.root_for(name, wish, None)
     if root is None:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
@@ -70,7 +72,7 @@ def add_backend(call: Call) -> BackendAdded:
             raise Conflict(f"There is a backend {name} already. Change it with POST /admin/backends/{name}.")
         return backend
 
-    return BackendAdded(backend=_stored(call, backends.change(call.home, name, make)))
+    return BackendAdded(backend=_show_backend(call, backends.change(call.home, name, make)))
 
 
 def _check_new(backend: Backend, asked: NewBackend) -> None:
@@ -82,13 +84,13 @@ def _check_new(backend: Backend, asked: NewBackend) -> None:
         raise BadRequest('key is missing; expected a literal key, or "auth": "client" or "none".')
 
 
-def change_backend(call: Call) -> BackendChanged:
+def change_backend(call: HomeCall) -> BackendChanged:
     """Make a BackendChange. Raises NotFound."""
     name = _check(backends.check_name, call.names["name"])
     asked = _read_body(call.body, BackendChange)
     if asked == BackendChange():
-        raise BadRequest(f"Nothing to change was named; expected {_fields(BackendChange)}.")
-    wish = _wish(asked.base_url, asked.protocols, asked.key, enabled=asked.enabled)
+        raise BadRequest(f"Nothing to change was named; expected {_name_fields(BackendChange)}.")
+    wish = _read_wish(asked.base_url, asked.protocols, asked.key, enabled=asked.enabled)
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
@@ -96,51 +98,51 @@ def change_backend(call: Call) -> BackendChanged:
         dropped.extend(account.alias for account in outcome.dropped)
         return outcome.backend
 
-    return BackendChanged(backend=_stored(call, backends.change(call.home, name, make)), dropped=dropped)
+    return BackendChanged(backend=_show_backend(call, backends.change(call.home, name, make)), dropped=dropped)
 
 
-def remove_backend(call: Call) -> BackendRemoved:
+def remove_backend(call: HomeCall) -> BackendRemoved:
     """Remove a backend with its keys, also when its file cannot be read. Raises NotFound."""
     name = _check(backends.check_name, call.names["name"])
     found, _ = backends.discard(call.home, name)
     if not found:
-        raise _unknown(call.home, name)
+        raise _unknown_backend(call.home, name)
     return BackendRemoved(removed=name)
 
 
 # Accounts
 
 
-def list_accounts(call: Call) -> AccountList:
+def list_accounts(call: HomeCall) -> AccountList:
     """The accounts of all backends, and the files that cannot be read."""
     found, broken = backends.load(call.home)
-    listed = [_listed_account(call, one.name, account) for one in found for account in _checked_accounts(call, one)]
-    return AccountList(schema=SCHEMA, accounts=listed, problems=_unread(broken))
+    listed = [_list_account(call, one.name, account) for one in found for account in _check_accounts(call, one)]
+    return AccountList(schema=SCHEMA, accounts=listed, problems=_list_unread(broken))
 
 
-def add_account(call: Call) -> BackendAdded:
+def add_account(call: HomeCall) -> BackendAdded:
     """Add a NewAccount. Raises Conflict when the backend has one of that name, or takes none."""
     asked = _read_body(call.body, NewAccount)
     name = _check(backends.check_name, asked.backend)
-    account = Account(_check(backends.check_alias, asked.alias), _literal(asked.key))
+    account = Account(_check(backends.check_alias, asked.alias), _read_key(asked.key))
 
     def make(before: Backend | None) -> Backend:
-        return _fit(lambda: changes.with_account(_require(call.home, name, before), account))
+        return _refuse_unfit(lambda: changes.with_account(_require(call.home, name, before), account))
 
-    return BackendAdded(backend=_stored(call, backends.change(call.home, name, make)))
+    return BackendAdded(backend=_show_backend(call, backends.change(call.home, name, make)))
 
 
-def remove_account(call: Call) -> AccountRemoved:
+def remove_account(call: HomeCall) -> AccountRemoved:
     """Remove an account with its key. Raises NotFound."""
     name, alias = _check(backends.check_name, call.names["backend"]), call.names["alias"].lower()
 
     def make(before: Backend | None) -> Backend:
-        return _fit(lambda: changes.without_account(_require(call.home, name, before), alias).backend)
+        return _refuse_unfit(lambda: changes.without_account(_require(call.home, name, before), alias).backend)
 
-    return AccountRemoved(backend=_stored(call, backends.change(call.home, name, make)), removed=alias)
+    return AccountRemoved(backend=_show_backend(call, backends.change(call.home, name, make)), removed=alias)
 
 
-def _fit(make: Callable[[], T]) -> T:
+def _refuse_unfit(make: Callable[[], T]) -> T:
     try:
         return make()
     except Unfit as problem:
@@ -149,11 +151,11 @@ def _fit(make: Callable[[], T]) -> T:
 
 def _require(home: Home, name: str, before: Backend | None) -> Backend:
     if before is None:
-        raise _unknown(home, name)
+        raise _unknown_backend(home, name)
     return before
 
 
-def _unknown(home: Home, name: str) -> NotFound:
+def _unknown_backend(home: Home, name: str) -> NotFound:
     names = home.names(backends.FOLDER, ".json")
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return NotFound(f"There is no backend {name}. Configured: {', '.join(names[:_NAMED]) or 'none'}{more}.")
@@ -167,7 +169,7 @@ def _read_body(body: bytes, shape: type[T]) -> T:
     try:
         data: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest(f"The body is not JSON; expected an object with {_fields(shape)}.") from None
+        raise BadRequest(f"The body is not JSON; expected an object with {_name_fields(shape)}.") from None
     try:
         fields = msgspec.convert(data, dict[str, object])
         for name in ON_THE_MACHINE:
@@ -175,10 +177,12 @@ def _read_body(body: bytes, shape: type[T]) -> T:
                 raise Forbidden(f"{name} changes on the machine only, by the fairlead command.")
         return msgspec.convert(fields, shape)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{clean(backends.field_text(error))}; expected an object with {_fields(shape)}.") from None
+        raise BadRequest(
+            f"{clean(backends.field_text(error))}; expected an object with {_name_fields(shape)}."
+        ) from None
 
 
-def _fields(shape: type[Any]) -> str:
+def _name_fields(shape: type[Any]) -> str:
     fields = msgspec.structs.fields(shape)
     return ", ".join(f"{field.name}{'' if field.required else '?'}" for field in fields)
 
@@ -190,7 +194,7 @@ def _check(check: Callable[[str], str], text: str) -> str:
         raise BadRequest(str(error)) from None
 
 
-def _wish(
+def _read_wish(
     base_url: str | None,
     protocols: list[str] | None,
     key: str | None,
@@ -200,15 +204,15 @@ def _wish(
 ) -> Wish:
     """What the fields ask for. Raises BadRequest, Forbidden."""
     return Wish(
-        root=None if base_url is None else _root(base_url),
-        protocols=None if protocols is None else _protocols(protocols),
+        root=None if base_url is None else _read_root(base_url),
+        protocols=None if protocols is None else _read_protocols(protocols),
         auth=auth,
-        key=None if key is None else _literal(key),
+        key=None if key is None else _read_key(key),
         enabled=enabled,
     )
 
 
-def _root(url: str) -> str:
+def _read_root(url: str) -> str:
     try:
         return changes.root_of(url, insecure=False)
     except PublicHttp as problem:
@@ -218,14 +222,14 @@ def _root(url: str) -> str:
         raise BadRequest(f"base_url cannot be used: {problem}.") from None
 
 
-def _protocols(names: list[str]) -> tuple[str, ...]:
+def _read_protocols(names: list[str]) -> tuple[str, ...]:
     try:
         return changes.protocols_of(names)
     except ValueError as problem:
         raise BadRequest(f"protocols is {display(','.join(names))}; expected {problem}, as a list.") from None
 
 
-def _literal(key: str) -> str:
+def _read_key(key: str) -> str:
     if looks_like_one(key.strip().strip("\ufeff").strip()):
         raise Forbidden(
             "key is a reference, not a key. References change on the machine only: fairlead backend set NAME with "
@@ -234,7 +238,7 @@ def _literal(key: str) -> str:
     return _check(lambda text: check_key(text, "key"), key)
 
 
-def _auth(asked: NewBackend) -> Literal["client", "none"] | None:
+def _read_auth(asked: NewBackend) -> Literal["client", "none"] | None:
     if asked.auth not in (None, "key", "client", "none"):
         # Not repeated: a key may have been put there.
         raise BadRequest("auth is something else; expected key, client or none.")
@@ -245,29 +249,29 @@ def _auth(asked: NewBackend) -> Literal["client", "none"] | None:
     return None
 
 
-def _stored(call: Call, backend: Backend) -> StoredBackend:
-    return stored_backend(backend, call.environ, call.headers.get(backend.name, ()))
+def _show_backend(call: HomeCall, backend: Backend) -> StoredBackend:
+    return describe_backend(backend, call.environ, call.headers.get(backend.name, ()))
 
 
-def _checked_backend(call: Call, backend: Backend) -> CheckedBackend:
-    fields: dict[str, Any] = msgspec.structs.asdict(_stored(call, backend))
-    fields["accounts"] = tuple(_checked_accounts(call, backend))
+def _check_backend(call: HomeCall, backend: Backend) -> CheckedBackend:
+    fields: dict[str, Any] = msgspec.structs.asdict(_show_backend(call, backend))
+    fields["accounts"] = tuple(_check_accounts(call, backend))
     return CheckedBackend(**fields, problem=call.problems.get(backend.name))
 
 
-def _checked_accounts(call: Call, backend: Backend) -> Iterator[CheckedAccount]:
-    for account, stored in zip(backend.accounts, stored_accounts(backend, call.environ), strict=True):
+def _check_accounts(call: HomeCall, backend: Backend) -> Iterator[CheckedAccount]:
+    for account, stored in zip(backend.accounts, describe_accounts(backend, call.environ), strict=True):
         problem = redacted.problem_of(account, call.environ)
         if problem is None and stored.serves:
             problem = call.problems.get(backend.name)
         yield CheckedAccount(**msgspec.structs.asdict(stored), problem=problem)
 
 
-def _listed_account(call: Call, backend: str, account: CheckedAccount) -> ListedAccount:
+def _list_account(call: HomeCall, backend: str, account: CheckedAccount) -> ListedAccount:
     live = call.accounts.get((backend, account.alias))
     state: dict[str, Any] = msgspec.structs.asdict(live) if live is not None else {}
     return ListedAccount(backend=backend, **msgspec.structs.asdict(account) | state)
 
 
-def _unread(problems: Sequence[backends.Problem]) -> list[UnreadFile]:
+def _list_unread(problems: Sequence[backends.Problem]) -> list[UnreadFile]:
     return [UnreadFile(backend=problem.name, message=problem.message) for problem in problems]

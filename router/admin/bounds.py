@@ -8,7 +8,7 @@ from router.telemetry import accesslog, metrics_counts, recorder
 from router.upstream.runtime import Runtime
 
 
-def bounds(runtime: Runtime) -> dict[str, Bound]:
+def list_bounds(runtime: Runtime) -> dict[str, Bound]:
     """All of them by name; the names of those that are not counted in pieces say their unit. Blocks for a moment."""
     vitals = runtime.vitals
     return {
@@ -37,5 +37,5 @@ def report_vitals(runtime: Runtime) -> Vitals:
         worst_loop_lag_ms=round(vitals.worst_lag * 1000, 1),
         clock_jumps=vitals.jumps,
         network_changes=vitals.moves,
-        bounds=bounds(runtime),
+        bounds=list_bounds(runtime),
     )

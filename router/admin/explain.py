@@ -37,13 +37,13 @@ def explain(
     question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: Owners | None = None
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
-    who issued which id, None where nobody knows. Blocks on the disk."""
+    which account issued which id, None to look none up. Blocks on the disk."""
     fields: dict[bytes, bytes] = {}
     for name, value in question.headers:
         fields.setdefault(name.lower().encode(), value.strip().encode())
     body = question.body or msgspec.json.encode({"model": question.model})
-    protocols: list[Protocol] = [question.protocol] if question.protocol else _assumed(question, fields)
-    found = [_explained(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
+    protocols: list[Protocol] = [question.protocol] if question.protocol else _assume_protocols(question, fields)
+    found = [_explain_as(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
     # A name alone is taken for a request that needs no translation, where there is one.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
@@ -51,7 +51,7 @@ def explain(
     return best
 
 
-def _assumed(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
+def _assume_protocols(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
     """The protocols to try, in order."""
     if not question.body:
         order: list[Protocol] = ["messages", "chat", "responses"]
@@ -68,7 +68,7 @@ def _is_claude(model: str) -> bool:
     return any(word in lowered for word in ("claude", "opus", "sonnet", "haiku"))
 
 
-def _explained(
+def _explain_as(
     body: bytes,
     protocol: Protocol,
     fields: Mapping[bytes, bytes],
@@ -95,7 +95,7 @@ def _fill(
     refuses_usage: Collection[str],
     owners: Owners | None,
 ) -> None:
-    """The steps of `asking.ask`, up to the sending. Raises RouterError as it does."""
+    """The steps of exchange/request, up to the sending. Raises RouterError as they do."""
     top = peek(body)
     call = calls.call(_PATHS[protocol], anthropic=False)
     call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)

@@ -21,7 +21,7 @@ _thread = trio.CapacityLimiter(1)
 T = TypeVar("T")
 
 
-class Call(NamedTuple):
+class HomeCall(NamedTuple):
     """What a call is about, and what was known of the running proxy as it came."""
 
     home: Home
@@ -46,50 +46,50 @@ class _Change(Protocol):
 _Changed = TypeVar("_Changed", bound=_Change)
 
 
-def reading(work: Callable[[Call], T]) -> Callable[[Ask], Awaitable[T]]:
+def reads_home(work: Callable[[HomeCall], T]) -> Callable[[Ask], Awaitable[T]]:
     """The handler that answers by reading the home."""
 
     async def handle(ask: Ask) -> T:
-        call = await _describe(ask)
+        call = await _call_of(ask)
         # Not given up when the caller leaves: the thread would run on, and the next call would find it taken.
-        with _limited():
+        with _shield():
             return await trio.to_thread.run_sync(carry_out, work, call, limiter=_thread)
-        raise _late()
+        raise _time_out()
 
     return handle
 
 
-def changing(work: Callable[[Call], _Changed]) -> Callable[[Ask], Awaitable[_Changed]]:
+def changes_home(work: Callable[[HomeCall], _Changed]) -> Callable[[Ask], Awaitable[_Changed]]:
     """The handler that changes the home, and answers once the proxy uses what lies there then."""
 
     async def handle(ask: Ask) -> _Changed:
-        call = await _describe(ask)
+        call = await _call_of(ask)
         # A change that was begun is carried out and taken up, whether its caller waits or not.
-        with _limited():
+        with _shield():
             changed = await trio.to_thread.run_sync(carry_out, work, call, limiter=_thread)
             await ask.operated.reload().wait()
             changed.problems = ask.operated.problems
             return changed
-        raise _late()
+        raise _time_out()
 
     return handle
 
 
-def _limited() -> trio.CancelScope:
+def _shield() -> trio.CancelScope:
     return trio.CancelScope(shield=True, deadline=trio.current_time() + WAIT_SECONDS)
 
 
-def _late() -> Unavailable:
+def _time_out() -> Unavailable:
     return Unavailable(f"Other changes have not ended within {WAIT_SECONDS:g} s.")
 
 
-async def _describe(ask: Ask) -> Call:
+async def _call_of(ask: Ask) -> HomeCall:
     # The home's lock may be waited for, and other calls with it.
     ask.connection.deadline(WAIT_SECONDS, Cut.TOTAL)
     runtime = ask.runtime
     await runtime.guard.current()
     options = runtime.snapshot.settings.backends
-    return Call(
+    return HomeCall(
         home=runtime.home,
         environ=runtime.environ,
         headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
@@ -100,7 +100,7 @@ async def _describe(ask: Ask) -> Call:
     )
 
 
-def carry_out(work: Callable[[Call], T], call: Call) -> T:
+def carry_out(work: Callable[[HomeCall], T], call: HomeCall) -> T:
     """Carry out a call. Blocks. Raises RouterError."""
     try:
         return work(call)

@@ -13,8 +13,8 @@ import trio
 from router.admin.ask import Ask
 from router.errors import Unavailable
 from router.net.server.connection import Connection, Cut
-from router.operator_api.history import live_event
-from router.operator_api.routes import STREAM
+from router.operator_api.endpoints import STREAM
+from router.operator_api.history import make_event
 from router.store.history.entry import Entry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
@@ -84,14 +84,14 @@ def _drain(receive: "trio.MemoryReceiveChannel[Entry]") -> Iterator[Entry]:
 
 async def _encode_events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
     """The events of these requests; prices are looked up in a thread, since their data may have to be loaded first."""
-    return await trio.to_thread.run_sync(_events, recorder, entries, limiter=_thread)
+    return await trio.to_thread.run_sync(_frame_events, recorder, entries, limiter=_thread)
 
 
-def _events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
-    return b"".join(_event(entry, recorder.price(entry)) for entry in entries)
+def _frame_events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+    return b"".join(_frame_event(entry, recorder.price(entry)) for entry in entries)
 
 
-def _event(entry: Entry, priced: Priced) -> bytes:
+def _frame_event(entry: Entry, priced: Priced) -> bytes:
     cost, source = priced
-    event = live_event(STREAM_SCHEMA, entry, None if cost is None else cost / 1e9, source)
+    event = make_event(STREAM_SCHEMA, entry, None if cost is None else cost / 1e9, source)
     return sse.frame(msgspec.json.encode(event), "request")

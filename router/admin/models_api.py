@@ -24,32 +24,36 @@ async def serve_models(connection: Connection, request: Request, path: str, *, t
         raise WrongVerb(f"{path} takes no {request.method}.", allow="GET, HEAD")
     anthropic = b"anthropic-version" in request.fields
     name = unquote(path.removeprefix("/v1/models").strip("/"))
-    answer = _one(name, table, anthropic=anthropic) if name else _all(table, request.query, anthropic=anthropic)
+    answer = (
+        _find_model(name, table, anthropic=anthropic)
+        if name
+        else _list_models(table, request.query, anthropic=anthropic)
+    )
     await connection.respond(200, [*_HEADERS, *gate.cors(request)], msgspec.json.encode(answer))
 
 
-def _one(name: str, table: Table, *, anthropic: bool) -> dict[str, object]:
+def _find_model(name: str, table: Table, *, anthropic: bool) -> dict[str, object]:
     owner = listed_by(name, table, listing(table))
     if owner is None:
         near = ", ".join(nearest_models(name, table))
         raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
-    return _entry(name, owner, anthropic=anthropic)
+    return _describe_model(name, owner, anthropic=anthropic)
 
 
-def _all(table: Table, query: str, *, anthropic: bool) -> dict[str, object]:
+def _list_models(table: Table, query: str, *, anthropic: bool) -> dict[str, object]:
     listed = listing(table)
     if anthropic:
-        return _anthropic_page(listed, query)
-    return {"object": "list", "data": [_entry(name, owner, anthropic=False) for name, owner in listed.items()]}
+        return _list_page(listed, query)
+    return {"object": "list", "data": [_describe_model(name, owner, anthropic=False) for name, owner in listed.items()]}
 
 
-def _entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:
+def _describe_model(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:
     if anthropic:
         return {"type": "model", "id": name, "display_name": name, "created_at": _UNDATED}
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 
-def _anthropic_page(listed: dict[str, str], query: str) -> dict[str, object]:
+def _list_page(listed: dict[str, str], query: str) -> dict[str, object]:
     """One page of the list; `limit`, `after_id` and `before_id` as Anthropic documents them."""
     asked = dict(parse_qsl(query))
     names = list(listed)
@@ -64,7 +68,7 @@ def _anthropic_page(listed: dict[str, str], query: str) -> dict[str, object]:
         start, size = max(0, end - size), min(size, end)
     page = names[start : start + size]
     return {
-        "data": [_entry(name, listed[name], anthropic=True) for name in page],
+        "data": [_describe_model(name, listed[name], anthropic=True) for name in page],
         "has_more": start + size < len(names),
         "first_id": page[0] if page else None,
         "last_id": page[-1] if page else None,

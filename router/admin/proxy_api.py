@@ -3,9 +3,9 @@
 from router.admin import status
 from router.admin.ask import Ask
 from router.host.clock import sleepless
-from router.operator_api import routes
+from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
-from router.operator_api.status import Greeting, Health, Liveness, Reloaded, Status, Stopping
+from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
 
@@ -39,7 +39,7 @@ async def judge_health(ask: Ask) -> None:
     elif not able and any(service.stopped() for service in services):
         able, word = True, "halted"
     # A stall and a halt are no 503: what restarts an unhealthy process would cut a model that thinks for long.
-    await ask.respond(Health(status=word), 200 if able else 503)
+    await ask.respond(Readiness(status=word), 200 if able else 503)
 
 
 async def report_status(ask: Ask) -> Status:
@@ -65,5 +65,5 @@ async def resume(ask: Ask) -> Resumed:
 async def stop(ask: Ask) -> None:
     """Begin to stop, once the answer is sent."""
     await ask.read_body()
-    await ask.respond(Stopping(status="stopping"), routes.STOP.status)
+    await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
     ask.operated.stop()

@@ -11,7 +11,7 @@ from router.host.clock import sleepless
 from router.operator_api.status import (
     BackendStatus,
     CaptureStatus,
-    Connections,
+    ConnectionCounts,
     HistoryStatus,
     ModelStatus,
     Queue,
@@ -43,7 +43,7 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
             for name, owner in listing(table).items()
         ],
         problems=operated.problems,
-        upstream_connections=Connections(open=runtime.connections.open, idle=runtime.connections.idle),
+        upstream_connections=ConnectionCounts(open=runtime.connections.open, idle=runtime.connections.idle),
         buffered_bytes=runtime.buffers.held,
         dropped_log_lines=runtime.log.dropped,
         history=HistoryStatus(

@@ -139,7 +139,7 @@ class AccountRemoved(msgspec.Struct, kw_only=True):
     problems: list[str] = []
 
 
-def stored_backend(backend: Backend, environ: Mapping[str, str], headers: Sequence[str] = ()) -> StoredBackend:
+def describe_backend(backend: Backend, environ: Mapping[str, str], headers: Sequence[str] = ()) -> StoredBackend:
     """A backend without its keys. headers: names of those that config.toml sets for it."""
     return StoredBackend(
         name=backend.name,
@@ -149,11 +149,11 @@ def stored_backend(backend: Backend, environ: Mapping[str, str], headers: Sequen
         credentials=redacted.credentials(backend, environ),
         enabled=backend.enabled,
         headers=tuple(headers),
-        accounts=stored_accounts(backend, environ),
+        accounts=describe_accounts(backend, environ),
     )
 
 
-def stored_accounts(backend: Backend, environ: Mapping[str, str]) -> tuple[StoredAccount, ...]:
+def describe_accounts(backend: Backend, environ: Mapping[str, str]) -> tuple[StoredAccount, ...]:
     """The accounts of a backend without their keys."""
     return tuple(
         StoredAccount(

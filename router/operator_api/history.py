@@ -56,7 +56,7 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
 )
 
 
-def live_event(schema: int, entry: Entry, cost_usd: float | None, price: str) -> msgspec.Struct:
+def make_event(schema: int, entry: Entry, cost_usd: float | None, price: str) -> msgspec.Struct:
     """The event of a request. cost_usd: None when the price is unknown. price: where it is from."""
     fields: dict[str, Any] = msgspec.structs.asdict(entry)
     del fields["root"]

@@ -22,7 +22,7 @@ class Liveness(msgspec.Struct, kw_only=True):
     status: str
 
 
-class Health(msgspec.Struct, kw_only=True):
+class Readiness(msgspec.Struct, kw_only=True):
     """Whether a request could be served now."""
 
     #: `ok`; `stalled` while requests have waited for long and none was answered; `halted` while the guard lets nothing
@@ -102,8 +102,8 @@ class ModelStatus(msgspec.Struct, kw_only=True):
     protocols: list[str]
 
 
-class Connections(msgspec.Struct, kw_only=True):
-    """Connections to backends."""
+class ConnectionCounts(msgspec.Struct, kw_only=True):
+    """ConnectionCounts to backends."""
 
     #: All of them.
     open: int
@@ -186,8 +186,8 @@ class Status(msgspec.Struct, kw_only=True):
     models: list[ModelStatus]
     #: What the user should know, each with its fix.
     problems: list[str]
-    #: Connections to backends.
-    upstream_connections: Connections
+    #: ConnectionCounts to backends.
+    upstream_connections: ConnectionCounts
     #: Bytes held for requests under way.
     buffered_bytes: int
     #: Lines of the access log that could not be written since the start.

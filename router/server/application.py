@@ -8,7 +8,7 @@ import traceback
 import msgspec
 import trio
 
-from router.admin import endpoints
+from router.admin import dispatch
 from router.admin.models_api import serve_models
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.conclusion import conclude
@@ -39,7 +39,7 @@ _POST_ONLY = frozenset(
 class Proxy:
     """The application of one proxy."""
 
-    def __init__(self, runtime: Runtime, gate: Gate, own: endpoints.Endpoints):
+    def __init__(self, runtime: Runtime, gate: Gate, own: dispatch.Dispatcher):
         self._runtime = runtime
         self._gate = gate
         self._own = own
@@ -114,12 +114,10 @@ class Proxy:
         try:
             self._gate.check_browser(request)
             if not await self._own.serve(connection, request):
-                raise endpoints.unknown_path(request.path)
+                raise dispatch.unknown_path(request.path)
         except RouterError as error:
             # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
-            name = (
-                _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
-            )
+            name = _request_id() if dispatch.is_own(request.path) else self._refused(request.method, "(unknown)", error)
             headers = [*_refusal_headers(error, name), *self._gate.cors(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(operator_error(error)))
 

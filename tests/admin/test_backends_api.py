@@ -12,7 +12,7 @@ from router.admin.backends_api import (
     remove_account,
     remove_backend,
 )
-from router.admin.home_call import Call, carry_out
+from router.admin.home_call import HomeCall, carry_out
 from router.backends import Account, Backend
 from router.errors import RouterError
 from router.store.config import backends
@@ -31,7 +31,7 @@ def call(home):
 
     def made(work, fields=None, **names):
         body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        return carry_out(work, Call(home, {}, {}, {}, {}, names, body))
+        return carry_out(work, HomeCall(home, {}, {}, {}, {}, names, body))
 
     return made
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from router.operator_api.routes import TABLE
+from router.operator_api.endpoints import ENDPOINTS
 from router.wire import calls
 
 from .conftest import CLIENT_KEY
@@ -14,8 +14,8 @@ from .upstream import plain
 from .wire import Client, request
 
 VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
-ENDPOINTS = {
-    path: TABLE.match(re.sub(r"\{\w+\}", "x", path)).verbs for path in sorted({one.path for one in TABLE.routes})
+SERVED = {
+    path: ENDPOINTS.match(re.sub(r"\{\w+\}", "x", path)).verbs for path in sorted({one.path for one in ENDPOINTS.all})
 }
 OPEN = {"/", "/api/hello", "/livez", "/health"}
 #: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.
@@ -68,10 +68,10 @@ def proxy(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", SERVED)
 def test_own_endpoints(proxy, path):
     """Those for anyone answer anyone; all others the operator token alone, as a bearer. Another verb is 405."""
-    served = {*ENDPOINTS[path], *(["HEAD"] if "GET" in ENDPOINTS[path] else [])}
+    served = {*SERVED[path], *(["HEAD"] if "GET" in SERVED[path] else [])}
     for verb, credential in itertools.product(VERBS, CREDENTIALS):
         status = status_of(proxy, path, verb, credential)
         where = f"{verb} {path} with {credential}: {status}"
@@ -85,8 +85,8 @@ def test_own_endpoints(proxy, path):
 
 def test_only_what_is_named_is_open():
     """An endpoint that anyone may call is a decision, made here too."""
-    assert {path for path, verbs in ENDPOINTS.items() if not all(route.operator for route in verbs.values())} == OPEN
-    assert {verb for path in OPEN for verb in ENDPOINTS[path]} == {"GET"}
+    assert {path for path, verbs in SERVED.items() if not all(endpoint.operator for endpoint in verbs.values())} == OPEN
+    assert {verb for path in OPEN for verb in SERVED[path]} == {"GET"}
 
 
 @pytest.mark.parametrize("path", API)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from router.backends import Account, Backend
-from router.operator_api.backends import stored_backend
+from router.operator_api.backends import describe_backend
 
 STORED, FROM_ENV = Account("default", "sk-secret"), Account("work", "env:WORK_KEY")
 
@@ -16,7 +16,7 @@ def test_stored_backend(enabled):
     box = Backend(
         name="box", root="https://box.example/v1", protocols=("chat",), accounts=accounts, enabled=enabled, added=1.0
     )
-    found = stored_backend(box, {"WORK_KEY": "sk-other"}, ("X-Title",))
+    found = describe_backend(box, {"WORK_KEY": "sk-other"}, ("X-Title",))
     assert (found.enabled, found.headers) == (enabled, ("X-Title",))
     assert [account.serves for account in found.accounts] == [enabled, enabled]
     assert [account.source for account in found.accounts] == ["stored", "env"]

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from router.net.control.request import ControlError
-from router.operator_api import routes
+from router.operator_api import endpoints
 from router.operator_api.client import RunningProxy, prove
 from router.operator_api.explain import Question
 from router.settings import Secret
@@ -145,7 +145,7 @@ def test_names_are_quoted_in_the_path(proxy):
     async def talk():
         running = RunningProxy(proxy.url, TOKEN)
         with pytest.raises(ControlError, match="none of that id"):
-            await running.call(routes.REQUEST, id="a/b?")
+            await running.call(endpoints.REQUEST, id="a/b?")
         found = await running.explain(Question(body=b"{}"))
         assert (found.model, found.backend) == ("m", "groq")
 

@@ -13,7 +13,7 @@ from router.cli.common import amounts
 from router.cli.common.output import note_problems, table
 from router.cli.common.parser import Parser, note
 from router.operator_api.accounts import ListedAccount
-from router.operator_api.backends import stored_accounts
+from router.operator_api.backends import describe_accounts
 from router.settings.kinds import clean
 from router.store.config import backends
 from router.store.home.home import Home, open_home
@@ -69,7 +69,7 @@ def _print_json(
 ) -> None:
     accounts: list[dict[str, object]] = []
     for backend in listed:
-        for entry in stored_accounts(backend, os.environ):
+        for entry in describe_accounts(backend, os.environ):
             account = live.get((backend.name, entry.alias))
             fields: dict[str, object] = msgspec.to_builtins(account) if account is not None else {}
             known = {name: fields[name] for name in _FIELDS if name in fields}
@@ -81,7 +81,7 @@ def _print_json(
 def _print(listed: Sequence[Backend], live: Mapping[tuple[str, str], ListedAccount]) -> None:
     rows: list[tuple[str, ...]] = []
     for backend in listed:
-        for entry in stored_accounts(backend, os.environ):
+        for entry in describe_accounts(backend, os.environ):
             account = live.get((backend.name, entry.alias))
             rows.append((backend.name, entry.alias, entry.credentials, *_condition(backend, account)))
     if not rows:

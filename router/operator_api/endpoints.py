@@ -15,24 +15,24 @@ from router.operator_api.backends import (
     BackendRemoved,
     NewBackend,
 )
+from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
-from router.operator_api.route import Parameter, Route, Table
-from router.operator_api.status import Greeting, Health, Liveness, Reloaded, Status, Stopping
+from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
 
 #: The id that stands for the newest request.
 LATEST = "-"
 #: Requests on a page of the history, and how many there may be.
 PAGE, PAGE_LIMIT = 100, 1000
 
-ROOT: Route[None, Greeting] = Route(
+ROOT: Endpoint[None, Greeting] = Endpoint(
     verb="GET", path="/", about="Says that fairlead answers here.", answer=Greeting, operator=False
 )
-HELLO: Route[None, Greeting] = Route(
+HELLO: Endpoint[None, Greeting] = Endpoint(
     verb="GET", path="/api/hello", about="The same, where Claude Code looks.", answer=Greeting, operator=False
 )
-LIVEZ: Route[None, Liveness] = Route(
+LIVEZ: Endpoint[None, Liveness] = Endpoint(
     verb="GET",
     path="/livez",
     about="Says that the process answers. To the header `x-fairlead-nonce` it answers with `x-fairlead-proof`: "
@@ -40,38 +40,38 @@ LIVEZ: Route[None, Liveness] = Route(
     answer=Liveness,
     operator=False,
 )
-HEALTH: Route[None, Health] = Route(
+HEALTH: Endpoint[None, Readiness] = Endpoint(
     verb="GET",
     path="/health",
     about="Whether a request could be served; 503 when no backend can.",
-    answer=Health,
+    answer=Readiness,
     operator=False,
 )
-STATUS: Route[None, Status] = Route(
+STATUS: Endpoint[None, Status] = Endpoint(
     verb="GET", path="/status", about="Everything the proxy tells of itself.", answer=Status
 )
-RELOAD: Route[None, Reloaded] = Route(
+RELOAD: Endpoint[None, Reloaded] = Endpoint(
     verb="POST",
     path="/admin/reload",
     about="Reads the configuration anew; the answer comes when it is in use.",
     answer=Reloaded,
     changes=True,
 )
-RESUME: Route[None, Resumed] = Route(
+RESUME: Endpoint[None, Resumed] = Endpoint(
     verb="POST",
     path="/admin/resume",
     about="Ends all halts of this home. A budget that was used up counts from here.",
     answer=Resumed,
     changes=True,
 )
-EXPLAIN: Route[Question, Explanation] = Route(
+EXPLAIN: Endpoint[Question, Explanation] = Endpoint(
     verb="POST",
     path="/admin/explain",
     about="What would happen to a request; nothing is sent.",
     answer=Explanation,
     body=Question,
 )
-STOP: Route[None, Stopping] = Route(
+STOP: Endpoint[None, Stopping] = Endpoint(
     verb="POST",
     path="/admin/stop",
     about="Ends the proxy once its open answers have ended, at most 10 seconds later.",
@@ -79,13 +79,13 @@ STOP: Route[None, Stopping] = Route(
     changes=True,
     status=202,
 )
-ACCOUNTS: Route[None, AccountList] = Route(
+ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
     verb="GET", path="/accounts", about="The accounts of all backends, and how they are.", answer=AccountList
 )
-ADMIN_ACCOUNTS: Route[None, AccountList] = Route(
+ADMIN_ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
     verb="GET", path="/admin/accounts", about="The same as /accounts.", answer=AccountList
 )
-ADD_ACCOUNT: Route[NewAccount, BackendAdded] = Route(
+ADD_ACCOUNT: Endpoint[NewAccount, BackendAdded] = Endpoint(
     verb="POST",
     path="/admin/accounts",
     about="Adds an account to a backend; 409 when there is one of that name, or the backend takes none.",
@@ -94,17 +94,17 @@ ADD_ACCOUNT: Route[NewAccount, BackendAdded] = Route(
     changes=True,
     status=201,
 )
-REMOVE_ACCOUNT: Route[None, AccountRemoved] = Route(
+REMOVE_ACCOUNT: Endpoint[None, AccountRemoved] = Endpoint(
     verb="DELETE",
     path="/admin/accounts/{backend}/{alias}",
     about="Removes an account with its key.",
     answer=AccountRemoved,
     changes=True,
 )
-BACKENDS: Route[None, BackendList] = Route(
+BACKENDS: Endpoint[None, BackendList] = Endpoint(
     verb="GET", path="/admin/backends", about="All configured backends.", answer=BackendList
 )
-ADD_BACKEND: Route[NewBackend, BackendAdded] = Route(
+ADD_BACKEND: Endpoint[NewBackend, BackendAdded] = Endpoint(
     verb="POST",
     path="/admin/backends",
     about="Adds a backend; 409 when there is one of that name.",
@@ -113,7 +113,7 @@ ADD_BACKEND: Route[NewBackend, BackendAdded] = Route(
     changes=True,
     status=201,
 )
-CHANGE_BACKEND: Route[BackendChange, BackendChanged] = Route(
+CHANGE_BACKEND: Endpoint[BackendChange, BackendChanged] = Endpoint(
     verb="POST",
     path="/admin/backends/{name}",
     about="Changes a backend.",
@@ -121,35 +121,35 @@ CHANGE_BACKEND: Route[BackendChange, BackendChanged] = Route(
     body=BackendChange,
     changes=True,
 )
-REMOVE_BACKEND: Route[None, BackendRemoved] = Route(
+REMOVE_BACKEND: Endpoint[None, BackendRemoved] = Endpoint(
     verb="DELETE",
     path="/admin/backends/{name}",
     about="Removes a backend with its keys, also when its file cannot be read.",
     answer=BackendRemoved,
     changes=True,
 )
-ANALYTICS: Route[None, Analytics] = Route(
+ANALYTICS: Endpoint[None, Analytics] = Endpoint(
     verb="GET",
     path="/analytics",
     about="Sums of a window of the history.",
     answer=Analytics,
     query=(Parameter("since", "where the window begins: 60m, 24h, 7d, today, or a date; 60m when it is not given"),),
 )
-STREAM: Route[None, msgspec.Struct] = Route(
+STREAM: Endpoint[None, msgspec.Struct] = Endpoint(
     verb="GET",
     path="/analytics/stream",
     about="The last 50 requests, then each as it ends, as events `request`.",
     answer=LiveEvent,
     content="text/event-stream",
 )
-METRICS: Route[None, str] = Route(
+METRICS: Endpoint[None, str] = Endpoint(
     verb="GET",
     path="/metrics",
     about="Counts since the start in Prometheus' text form.",
     answer=str,
     content="text/plain; version=0.0.4; charset=utf-8",
 )
-HISTORY: Route[None, HistoryPage] = Route(
+HISTORY: Endpoint[None, HistoryPage] = Endpoint(
     verb="GET",
     path="/admin/history",
     about="The newest requests.",
@@ -159,14 +159,14 @@ HISTORY: Route[None, HistoryPage] = Route(
         Parameter("before", "the id of a request: those recorded before it"),
     ),
 )
-REQUEST: Route[None, HistoryRequest] = Route(
+REQUEST: Endpoint[None, HistoryRequest] = Endpoint(
     verb="GET",
     path="/admin/history/{id}",
     about=f"One request by its id, the newest by `{LATEST}`; one that has just ended is written first.",
     answer=HistoryRequest,
 )
 
-TABLE = Table(
+ENDPOINTS = EndpointTable(
     (
         *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, STOP),
         *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),

@@ -1,16 +1,16 @@
-"""The table of the operator's endpoints: each path has one route a verb, a handler, and words for every field."""
+"""The table of the operator's endpoints: each path has one endpoint a verb, a handler, and words for every field."""
 
 import msgspec
 import pytest
 
 from router.admin.handlers import HANDLERS
-from router.operator_api.routes import TABLE
+from router.operator_api.endpoints import ENDPOINTS
 
 
-def test_each_route_has_its_handler():
-    """And there is no handler without a route."""
-    assert set(HANDLERS) == set(TABLE.routes)
-    assert len({(route.verb, route.path) for route in TABLE.routes}) == len(TABLE.routes)
+def test_each_endpoint_has_its_handler():
+    """And there is no handler without a endpoint."""
+    assert set(HANDLERS) == set(ENDPOINTS.all)
+    assert len({(endpoint.verb, endpoint.path) for endpoint in ENDPOINTS.all}) == len(ENDPOINTS.all)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_each_route_has_its_handler():
 )
 def test_paths_that_are_served(path, verbs, names):
     """Names are percent-decoded after the path was split; GET is served for HEAD too."""
-    match = TABLE.match(path)
+    match = ENDPOINTS.match(path)
     assert (match.allow, match.names) == (verbs, names)
-    assert match.route("HEAD") is match.route("GET")
-    assert match.route("PUT") is None
+    assert match.endpoint("HEAD") is match.endpoint("GET")
+    assert match.endpoint("PUT") is None
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_paths_that_are_served(path, verbs, names):
 )
 def test_paths_that_are_not(path):
     """Empty names, further segments and other spellings serve nothing."""
-    assert TABLE.match(path) is None
+    assert ENDPOINTS.match(path) is None
 
 
-@pytest.mark.parametrize("route", TABLE.routes, ids=lambda route: f"{route.verb} {route.path}")
-def test_routes_say_what_they_are(route):
+@pytest.mark.parametrize("endpoint", ENDPOINTS.all, ids=lambda endpoint: f"{endpoint.verb} {endpoint.path}")
+def test_endpoints_say_what_they_are(endpoint):
     """Bodies are for POST, and only changes delete or are refused to readers."""
-    assert route.about.endswith(".")
-    assert route.body is None or (route.verb == "POST" and issubclass(route.body, msgspec.Struct))
-    assert route.operator or not route.changes
-    assert route.changes or route.verb == "GET" or route.path == "/admin/explain"
+    assert endpoint.about.endswith(".")
+    assert endpoint.body is None or (endpoint.verb == "POST" and issubclass(endpoint.body, msgspec.Struct))
+    assert endpoint.operator or not endpoint.changes
+    assert endpoint.changes or endpoint.verb == "GET" or endpoint.path == "/admin/explain"

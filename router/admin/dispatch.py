@@ -1,4 +1,4 @@
-"""The operator's endpoints: which route a request is for, whether it may be asked, and its handler."""
+"""Dispatches requests of operators: finds the endpoint, checks whether it may be asked, and runs its handler."""
 
 from router.admin.ask import Ask, Operated
 from router.admin.handlers import HANDLERS
@@ -6,14 +6,14 @@ from router.errors import NotFound, WrongVerb
 from router.host.access import Gate, check_json
 from router.net.headers import SECURITY
 from router.net.server.connection import Connection, Request
-from router.operator_api.routes import TABLE
+from router.operator_api.endpoints import ENDPOINTS
 from router.upstream.runtime import Runtime
 
 _ALLOW = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
 
 
-class Endpoints:
-    """The endpoints of one proxy."""
+class Dispatcher:
+    """Finds the handler of each request of one proxy."""
 
     def __init__(self, runtime: Runtime, gate: Gate, operated: Operated):
         self._runtime = runtime
@@ -25,13 +25,13 @@ class Endpoints:
         if request.method == "OPTIONS":
             await connection.respond(204, [*SECURITY, _ALLOW, *self._gate.preflight(request)])
             return True
-        match = TABLE.match(request.path)
+        match = ENDPOINTS.match(request.path)
         if match is None:
             return False
-        route = match.route(request.method)
-        if route is None:
+        endpoint = match.endpoint(request.method)
+        if endpoint is None:
             raise WrongVerb(f"{request.path} takes no {request.method}.", allow=match.allow)
-        if route.operator:
+        if endpoint.operator:
             self._gate.check_operator(request)
         if request.method == "POST":
             check_json(request, others=False)
@@ -43,13 +43,13 @@ class Endpoints:
             request=request,
             names=match.names,
         )
-        await HANDLERS[route](ask)
+        await HANDLERS[endpoint](ask)
         return True
 
 
 def is_own(path: str) -> bool:
     """True for a path that serves something of fairlead's own, whatever the verb."""
-    return TABLE.match(path) is not None
+    return ENDPOINTS.match(path) is not None
 
 
 def unknown_path(path: str) -> NotFound:

@@ -18,7 +18,7 @@ class Parameter(NamedTuple):
     about: str
 
 
-class Route(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_only=True):
+class Endpoint(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_only=True):
     """One verb of one path. GET is served for HEAD too."""
 
     verb: Verb
@@ -46,9 +46,9 @@ class Route(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_onl
 
 
 class Match(NamedTuple):
-    """The routes of a path by verb, and the names that stand in it."""
+    """The endpoints of a path by verb, and the names that stand in it."""
 
-    verbs: Mapping[str, Route[Any, Any]]
+    verbs: Mapping[str, Endpoint[Any, Any]]
     names: Mapping[str, str]
 
     @property
@@ -56,24 +56,24 @@ class Match(NamedTuple):
         """The value of the Allow header."""
         return ", ".join([*self.verbs, *(["HEAD"] if "GET" in self.verbs else [])])
 
-    def route(self, method: str) -> Route[Any, Any] | None:
-        """The route that serves a method, None when there is none."""
+    def endpoint(self, method: str) -> Endpoint[Any, Any] | None:
+        """The endpoint that serves a method, None when there is none."""
         return self.verbs.get("GET" if method == "HEAD" else method)
 
 
-class Table:
-    """Routes, to be found by the paths of requests."""
+class EndpointTable:
+    """Endpoints, to be found by the paths of requests."""
 
-    def __init__(self, routes: Iterable[Route[Any, Any]]):
-        self.routes = tuple(routes)
-        self._fixed: dict[str, dict[str, Route[Any, Any]]] = {}
-        self._named: dict[tuple[str, ...], dict[str, Route[Any, Any]]] = {}
-        for route in self.routes:
-            if "{" in route.path:
-                verbs = self._named.setdefault(tuple(route.path.split("/")), {})
+    def __init__(self, endpoints: Iterable[Endpoint[Any, Any]]):
+        self.all = tuple(endpoints)
+        self._fixed: dict[str, dict[str, Endpoint[Any, Any]]] = {}
+        self._named: dict[tuple[str, ...], dict[str, Endpoint[Any, Any]]] = {}
+        for endpoint in self.all:
+            if "{" in endpoint.path:
+                verbs = self._named.setdefault(tuple(endpoint.path.split("/")), {})
             else:
-                verbs = self._fixed.setdefault(route.path, {})
-            verbs[route.verb] = route
+                verbs = self._fixed.setdefault(endpoint.path, {})
+            verbs[endpoint.verb] = endpoint
 
     def match(self, path: str) -> Match | None:
         """What is served at a path, None when nothing is."""
