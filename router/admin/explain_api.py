@@ -6,11 +6,11 @@ import trio
 from router.admin.ask import Ask
 from router.admin.explain import explain
 from router.errors import BadRequest
-from router.exchange.body import buffered
+from router.exchange.body.body import LIMIT, THREAD
 from router.operator_api.explain import Question
 
 # A request of the largest size, in base64.
-_QUESTION_LIMIT = buffered.LIMIT * 3 // 2
+_QUESTION_LIMIT = LIMIT * 3 // 2
 
 
 async def answer_question(ask: Ask) -> None:
@@ -29,7 +29,7 @@ async def answer_question(ask: Ask) -> None:
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
         # In a thread: it asks history.db which account issued an id.
         explanation = await trio.to_thread.run_sync(
-            explain, question, snapshot, refused, runtime.owners, limiter=buffered.THREAD
+            explain, question, snapshot, refused, runtime.owners, limiter=THREAD
         )
     finally:
         runtime.buffers.give(sum(reserved))
