@@ -23,13 +23,16 @@ ROOMS = {
     "policy": BASE | {"wire"},
     "net": BASE | {"wire"},
     "store": BASE | {"wire", "policy"},
+    "operator_api": BASE | {"wire", "policy", "net", "store"},
     "demo": BASE | {"wire", "net"},
     "host": BASE | {"net"},
     "telemetry": BASE | {"wire", "policy", "store"},
-    "budget": BASE | {"wire", "policy", "store", "host", "telemetry"},
-    "upstream": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget"},
-    "exchange": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget", "upstream"},
-    "admin": BASE | {"wire", "policy", "net", "store", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
+    "budget": BASE | {"wire", "policy", "store", "operator_api", "host", "telemetry"},
+    "upstream": BASE | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget"},
+    "exchange": BASE
+    | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream"},
+    "admin": BASE
+    | {"wire", "policy", "net", "store", "operator_api", "demo", "host", "telemetry", "budget", "upstream", "exchange"},
 }
 ROOMS["server"] = ROOMS["admin"] | {"admin"}
 ROOMS["library"] = BASE | {"server", "admin", "upstream", "store"}

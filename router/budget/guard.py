@@ -15,6 +15,7 @@ import trio
 from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.guard import Halt, Rules
@@ -240,26 +241,19 @@ class Guard:
         if self.rules is not None:
             await self._sync.current()
 
-    def status(self) -> dict[str, object]:
-        """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
-        request, null while there is none; halts, all of them; budgets: scope, period, unit, limit, spent, reserved,
-        renews."""
+    def status(self) -> GuardStatus:
+        """The guard as operators see it."""
         rules = self.rules
         if rules is None:
-            return {"state": "off", **policy.describe_halt(None), "halts": [], "budgets": []}
+            return GuardStatus(state="off")
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         states = self._reservations.states
         overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
-        return {
-            "state": overall,
-            **policy.describe_halt(shown[0] if shown else None),
-            "halts": [policy.describe_halt(halt) for halt in halts],
-            "budgets": policy.describe_budgets(states),
-        }
+        return report_guard(overall, shown[0] if shown else None, halts, states)
 
-    async def resume(self) -> list[dict[str, object]]:
+    async def resume(self) -> list[HaltReport]:
         """End all halts; gives those that held. A budget that was used up counts from here."""
         await self._sync.over()
         now = self._clock()
@@ -267,7 +261,7 @@ class Guard:
         self._lift = True
         self._warnings.clear()
         await self._sync.over()
-        return [policy.describe_halt(halt) for halt in held]
+        return [report_halt(halt) for halt in held]
 
     # Its part in the rounds
 

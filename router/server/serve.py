@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router import __version__
-from router.admin.endpoints import Endpoints
+from router.admin.dispatch import Dispatcher
 from router.errors import CommandError
 from router.host import limits as host_limits
 from router.host.access import Gate
@@ -149,7 +149,7 @@ async def running(
                 start_demo=lambda: _start_demo(background, None),
             )
             serving = Serving(url, port, key, runtime, reloader.watch.request_reload)
-            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, serving))
+            proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
             background.start_soon(_start_ledger, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloader.watch.run)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.policy.accounts.pool import Member, Want
 from router.policy.accounts.retry import format_duration
 from router.upstream.services import Service
@@ -55,23 +56,22 @@ def account_words(service: Service, member: Member, now: float) -> str:
     return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
 
 
-def account_report(service: Service, member: Member, now: float) -> dict[str, object]:
-    """Fields: state (ready, parked, cooling, revoked, halted, unusable), reason (the state in words), until_s (seconds
-    until it is ready, null when it is, or when nobody can tell), headroom (0 to 1), limits (each with name, used from 0
-    to 1, resets_s: seconds), running (requests), next (of several, the one that takes the next conversation)."""
+def report_account(service: Service, member: Member, now: float) -> AccountStatus:
+    """An account as operators see it."""
     found = condition(service, member, now)
-    return {
-        "state": found.state,
-        "reason": account_words(service, member, now),
-        "until_s": None if found.left is None else round(found.left, 1),
-        "headroom": round(headroom(service, member, now), 4),
-        "limits": [
-            {"name": limit.name, "used": round(limit.used, 4), "resets_s": round(until - now, 1)}
+    return AccountStatus(
+        alias=member.alias,
+        state=found.state,
+        reason=account_words(service, member, now),
+        until_s=None if found.left is None else round(found.left, 1),
+        headroom=round(headroom(service, member, now), 4),
+        limits=[
+            AccountLimit(name=limit.name, used=round(limit.used, 4), resets_s=round(until - now, 1))
             for limit, until in member.headroom.readings(now)
         ],
-        "running": member.running,
-        "next": len(service.pool.members) > 1 and _next(service, now) is member,
-    }
+        running=member.running,
+        next=len(service.pool.members) > 1 and _next(service, now) is member,
+    )
 
 
 def _next(service: Service, now: float) -> Member | None:
@@ -81,10 +81,10 @@ def _next(service: Service, now: float) -> Member | None:
     return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
 
-def account_reports(services: Iterable[Service], now: float) -> dict[tuple[str, str], dict[str, object]]:
+def report_accounts(services: Iterable[Service], now: float) -> dict[tuple[str, str], AccountStatus]:
     """How all accounts are, by backend and alias."""
     return {
-        (service.name, member.alias): account_report(service, member, now)
+        (service.name, member.alias): report_account(service, member, now)
         for service in services
         for member in service.pool.members
     }

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.admin.endpoints import Endpoints
+from router.admin.dispatch import Dispatcher
 from router.backends import Backend
 from router.host.access import Gate
 from router.net.server.connection import Connection, Limits
@@ -193,7 +193,7 @@ async def histories(folder, count):
         upstreams = Upstreams(nursery, random.Random(count))
         runtime = Runtime(read(home, settings), home, log, connections=upstreams)
         gate = Gate(settings, None, Secret("token"))
-        proxy = Counting(runtime, gate, Endpoints(runtime, gate, Unasked()))
+        proxy = Counting(runtime, gate, Dispatcher(runtime, gate, Unasked()))
         entries = []
         runtime.recorder.listeners.add(entries.append)
         Deadline(lambda: None).cancel()  # the task that meets them all starts with the first
