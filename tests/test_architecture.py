@@ -55,7 +55,7 @@ SUB_ROOMS = {
     "store/config": {"home", "keys"},
     "store/database": {"home"},
     "store/history": {"home", "database"},
-    "store/shared": {"home", "database", "history"},
+    "store/shared": {"home", "database", "history", ""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},

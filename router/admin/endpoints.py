@@ -115,7 +115,7 @@ class Endpoints:
         said = "stalled" if stalled else "ok" if able else "nothing can serve"
         if able and self._runtime.guard.held(ALL):
             said = "halted"
-        elif not able and any(service.stopped() for service in snapshot.services.values()):
+        elif not able and any(service.halted() for service in snapshot.services.values()):
             able, said = True, "halted"
         # Neither is a 503: whoever restarts what is not healthy would cut a model that thinks for long.
         await self._respond(connection, request, 200 if able else 503, {"status": said})
@@ -151,12 +151,12 @@ class Endpoints:
 
         try:
             question = _question(await connection.body(_QUESTION_LIMIT, hold))
-            if runtime.loading:
-                await runtime.settled()
+            if runtime.catalogs.loading:
+                await runtime.catalogs.wait_complete()
             snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
             # Not on the loop: it asks history.db who issued an id.
             found = await trio.to_thread.run_sync(
-                explain, question, snapshot, refused, runtime.owners, limiter=buffered.THREAD
+                explain, question, snapshot, refused, runtime.resource_owners, limiter=buffered.THREAD
             )
         finally:
             runtime.buffers.give(sum(held))

@@ -18,9 +18,9 @@ from router.policy.routing.fallback import chain, title
 from router.policy.routing.request_traits import Traits
 from router.policy.routing.routes import Route, decide
 from router.policy.routing.trace import Step
-from router.store.shared.resource_owners import Owners
+from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words
-from router.upstream.runtime import Snapshot
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls
 from router.wire.detect import protocol_of
@@ -73,7 +73,7 @@ class Explanation(msgspec.Struct, kw_only=True):
 
 
 def explain(
-    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: Owners | None = None
+    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: ResourceOwners | None = None
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
     who issued which id, None where nobody knows. Blocks on the disk."""
@@ -113,7 +113,7 @@ def _explained(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
@@ -132,7 +132,7 @@ def _fill(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> None:
     """The steps of `asking.ask`, up to the sending. Raises RouterError as it does."""
     top = peek(body)
@@ -163,7 +163,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
     now, family = sleepless(), family_of(route.model)
-    order = service.pool.order(now, Want(family=family, barred=service.stopped().keys()))
+    order = service.pool.order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)

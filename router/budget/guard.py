@@ -1,8 +1,8 @@
 """The guard of one process: may a request go, what did it cost, and what is halted.
 
-Rules of this file: a request waits only while its process does not know enough: nothing was heard for LOOK_SECONDS, a
-model's price or a share of a budget is missing, a halt is on its way to the disk. All else happens in rounds beside
-the requests. Nobody is refused by a halt before it was read back from the disk. Where history.db cannot be used, each
+Rules of this file: a request waits only while its process does not know enough: no state was received for LOOK_SECONDS,
+a model's price or a share of a budget is missing, a halt is on its way to the store. All else is exchanged beside the
+requests. No request is refused by a halt before it was read back from the store. Where the store cannot be used, each
 process counts on by itself. Without rules nothing runs.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import trio
 
-from router.budget.sync import Rounds
+from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
 from router.policy.budget import guard as policy
@@ -22,9 +22,9 @@ from router.policy.budget.price_cache import Pricelist
 from router.policy.budget.reservations import Model, Tally, Wanted, by_size
 from router.policy.routing.table import DEMO
 from router.settings import Settings
-from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
-from router.store.shared.budgets import Round, Seen, sold_of
+from router.store.history.entry import Entry
+from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
+from router.store.shared.budgets import sold_of
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
@@ -56,19 +56,12 @@ class Demand(NamedTuple):
 
 
 class Guard:
-    """The guard of one proxy. price: what a request cost, for the ledger's thread. say: a line for the user."""
+    """The guard of one proxy. shared: what all processes have in common. say: where a line for the user goes."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        price: Callable[[Entry], Priced],
-        say: Callable[[str], None],
-        *,
-        clock: Callable[[], float] = time.time,
-    ):
+    def __init__(self, shared: SharedBudgets, say: Callable[[str], None], *, clock: Callable[[], float] = time.time):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
-        self._rounds = Rounds(self, ledger, price, clock=clock)
+        self._sync = BudgetSync(self, shared)
         self._say = say
         self._clock = clock
         self._tally = Tally()
@@ -84,14 +77,14 @@ class Guard:
         #: Set when a request with a reservation has ended.
         self._ended = trio.Event()
 
-    def take(self, settings: Settings) -> None:
+    def apply(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
         before, self.rules = self.rules, policy.rules_of(settings)
         self._prices.forget()
         if before != self.rules:
             # What was held of other limits says nothing: it is asked for anew.
             self._tally.withdraw()
-            self._rounds.wake()
+            self._sync.wake()
 
     # On the request path
 
@@ -101,7 +94,7 @@ class Guard:
         Raises Halted.
         """
         self._tally.release(demand.request)
-        await (self._rounds.over() if self._halting else self.current())
+        await (self._sync.next_exchange() if self._halting else self.current())
         scopes = policy.scopes_of(demand.backend, demand.account, demand.tag)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
@@ -110,7 +103,7 @@ class Guard:
         rates = await self._priced(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if demand.generates:
             await self._reserve(demand, scopes, budgets, rates, wait)
-            self._rounds.wake()
+            self._sync.wake()
 
     def finished(self, entry: Entry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
@@ -128,7 +121,7 @@ class Guard:
             self._ended = trio.Event()
         if books and len(self._finished) < _PENDING:
             self._finished.append((books, entry))
-            self._rounds.wake()
+            self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """A request was billed to a class, '' when nobody said so."""
@@ -151,7 +144,7 @@ class Guard:
             return None
         model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
-            await self._rounds.over()
+            await self._sync.next_exchange()
         rates = self._prices.rates(model)
         if rates is None and refuses:
             raise _refusal(policy.unpriced(demand.model, demand.backend), "unpriced")
@@ -187,7 +180,7 @@ class Guard:
             self._trip(rules, purse.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
-            await self._rounds.over()
+            await self._sync.next_exchange()
             self._check(scopes)
         else:
             return
@@ -197,7 +190,7 @@ class Guard:
         """Ask for a share that this request fits in."""
         self._waiting[id(wanted)] = wanted
         try:
-            await self._rounds.over()
+            await self._sync.next_exchange()
         finally:
             del self._waiting[id(wanted)]
 
@@ -214,7 +207,7 @@ class Guard:
         if known is not None and known.holds(now):
             return
         held[scope] = halt
-        self._rounds.wake()
+        self._sync.wake()
         words = f"halted until {policy.clock(halt.until, now)}" if rules.halts else "warning"
         self._notice(rules, f"{words}: {reason}")
 
@@ -238,7 +231,7 @@ class Guard:
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
         if self.rules is not None:
-            await self._rounds.current()
+            await self._sync.current()
 
     def status(self) -> dict[str, object]:
         """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
@@ -261,21 +254,21 @@ class Guard:
 
     async def resume(self) -> list[dict[str, object]]:
         """End all halts; gives those that held. A budget that was used up counts from here."""
-        await self._rounds.over()
+        await self._sync.next_exchange()
         now = self._clock()
         held = [halt for halt in self.halts if halt.holds(now)]
         self._lift = True
         self._warnings.clear()
-        await self._rounds.over()
+        await self._sync.next_exchange()
         return [policy.halt_fields(halt) for halt in held]
 
-    # Its part in the rounds
+    # Its part in the exchange with other processes
 
     async def run(self) -> None:
-        """Take part in rounds until cancelled."""
+        """Exchange with the other processes until cancelled."""
         try:
             async with trio.open_nursery() as self._nursery:
-                await self._rounds.run()
+                await self._sync.run()
         finally:
             self._nursery = None
 
@@ -286,7 +279,7 @@ class Guard:
 
     @property
     def restless(self) -> bool:
-        """True when there is something to tell the others, not only to hear of them."""
+        """True when there is something to publish, not only to look at."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
         return bool(news) or self._tally.restless
 
@@ -300,25 +293,25 @@ class Guard:
         """True when shares of budgets are held that no request needs."""
         return self._tally.idle
 
-    def tell(self, turn: int, *, give_back: bool) -> Round:
-        """What the others are to hear."""
+    def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
+        """The message for the other processes."""
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
-        claims = self._tally.begin(turn, budgets, self._waiting.values(), give_back=give_back, now=now)
+        claims = self._tally.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
         self._handed = tuple(self._halting.values())
-        found = Round(turn, claims, self._finished, self._handed, self._prices.asked(), self._lift)
+        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.asked(), self._lift)
         self._finished, self._lift = [], False
-        return found
+        return message
 
-    def hear(self, seen: Seen, turn: int) -> None:
-        """What stands in the file."""
-        self.halts = seen.halts
-        if seen.turn >= turn:
+    def receive(self, state: SharedState, sequence: int) -> None:
+        """Take up what the store holds."""
+        self.halts = state.halts
+        if state.sequence >= sequence:
             for halt in self._handed:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
-        self._prices.hear(seen.rates, self._clock())
-        self._tally.heard(seen.turn, seen.books, turn)
+        self._prices.hear(state.rates, self._clock())
+        self._tally.heard(state.sequence, state.books, sequence)
         self._look_near()
 
     def _look_near(self) -> None:
@@ -329,8 +322,8 @@ class Guard:
                 self._notice(self.rules, policy.nearly_used(purse))
         self._near &= self._tally.purses.keys()
 
-    def go_on_alone(self) -> None:
-        """history.db cannot be used: halts and spend are this process's own."""
+    def use_local_state(self) -> None:
+        """Let halts and spend be this process's own, since the store cannot be used."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
         self._tally.alone(lift=self._lift)

@@ -19,7 +19,8 @@ from router.policy.routing.routes import Route
 from router.settings import Secret
 from router.telemetry.accesslog import Record
 from router.upstream.configured_headers import Changes
-from router.upstream.runtime import Runtime, Snapshot
+from router.upstream.runtime import Runtime
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire.calls import Call
 from router.wire.neutral.context import HEADER_LIMIT, NOTED, losses_text

@@ -52,7 +52,7 @@ class Proxy:
         call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
         record = Record(_request_id(), time.time(), request.method, path)
         ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
-        ticket.kept = self._runtime.kept()
+        ticket.kept = self._runtime.capture_limit()
         exchange = Exchange(ticket)
 
         async def cut(why: Cut) -> None:
@@ -104,7 +104,7 @@ class Proxy:
         ticket.conclude()
         conclude(ticket)
         if ticket.kept:
-            runtime.captured(ticket.record, ticket.kept)
+            runtime.capture(ticket.record, ticket.kept)
         if runtime.log.enabled:
             runtime.log.add(ticket.record)
 

@@ -41,12 +41,12 @@ class Reloading:
         try:
             configuration, key = await trio.to_thread.run_sync(self._read, limiter=self._thread)
         except CommandError as error:
-            runtime.keep(error)
+            runtime.keep_last_good(error)
             return
         if configuration.settings.demo and runtime.demo_root is None:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
-        runtime.take(configuration)
+        runtime.apply(configuration)
         self._gate.take(runtime.settings, key)
 
     def _read(self) -> tuple[Configuration, Secret | None]:

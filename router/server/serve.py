@@ -35,11 +35,14 @@ from router.server.signals import Signals
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, run_files
 from router.store.home.home import Home
+from router.store.interfaces import OpenStore
+from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
+from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
-from router.upstream.translation_state import Carriers
+from router.upstream.translation_state import TranslationState
 
 if TYPE_CHECKING:
     from router.demo import Demo
@@ -117,9 +120,11 @@ async def running(
     again: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
+    open_store: OpenStore = open_sqlite,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: what was said of the settings. again: reads
-    them anew for a reload, None to stay with these. Raises CommandError and PortTaken before serving."""
+    them anew for a reload, None to stay with these. open_store: opens what the proxy keeps beyond its memory. Raises
+    CommandError and PortTaken before serving."""
     client_key.check(settings)
     configuration = read(home, settings, warnings)
     key = client_key.client_key(settings, home)
@@ -135,20 +140,16 @@ async def running(
         log = _log(settings, [key, token])
         stack.callback(log.close)
         async with trio.open_nursery() as background:
-            demo_root = await _demo_root(background, demo) if settings.demo else None
-            runtime = Runtime(configuration, home, log, demo_root, carriers=Carriers(home.token(translation_state.KEY)))
-            stack.callback(runtime.ledger.close)
-            stack.callback(runtime.captures.close)
+            root = await _demo_root(background, demo) if settings.demo else None
+            state = TranslationState(home.token(translation_state.KEY))
+            runtime = compose(configuration, home, log, demo_root=root, translation_state=state, open_store=open_store)
+            stack.callback(runtime.close)
             gate = Gate(settings, key, token)
-            reloading = Reloading(
-                runtime,
-                gate,
-                again=again or (lambda: Loaded(runtime.settings, {})),
-                start_demo=lambda: _demo_root(background, None),
-            )
+            again = again or (lambda: Loaded(runtime.settings, {}))
+            reloading = Reloading(runtime, gate, again=again, start_demo=lambda: _demo_root(background, None))
             serving = Serving(url, port, key, runtime, reloading.watch.ask)
             proxy = Proxy(runtime, gate, Endpoints(runtime, gate, serving))
-            background.start_soon(_start_ledger, runtime)
+            background.start_soon(_start_writers, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloading.watch.run)
             background.start_soon(serving.presence.keep)
@@ -245,11 +246,10 @@ class _Accepting:
         await self._ended.wait()
 
 
-async def _start_ledger(runtime: Runtime) -> None:
-    # Off the start path; sqlite3 is loaded by then.
+async def _start_writers(runtime: Runtime) -> None:
+    # Off the start path; what they need is loaded by then.
     await runtime.loaded.wait()
-    runtime.ledger.start()
-    runtime.captures.start()
+    runtime.start()
 
 
 async def _drained(serving: Serving, seconds: float) -> None:

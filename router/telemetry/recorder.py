@@ -9,11 +9,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from router.policy.budget.prices import PRICED, Prices, Tokens
-from router.settings import Settings
-from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
-from router.store.history.record import History
+from router.store.history.entry import Entry
+from router.store.interfaces import EntryWriter, Price, StoreWriter
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import Counters
 from router.wire.headers.rate_limits import reading
@@ -30,14 +27,13 @@ Listener = Callable[[Entry], None]
 
 
 class Recorder:
-    """The history, the metrics and the listeners of one proxy. settings: those that hold now."""
+    """The history, the metrics and the listeners of one proxy. ledger: its thread makes the entries."""
 
-    def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
+    def __init__(self, ledger: StoreWriter, history: EntryWriter, price: Price):
         self._ledger = ledger
-        self._settings = settings
-        self._prices = Prices()
-        self._pricing = threading.Lock()
-        self._history = History(ledger, self.price, lambda: settings().history_retention)
+        self._history = history
+        #: What a request cost; for threads.
+        self.price = price
         self.listeners: set[Listener] = set()
         #: Puts what a request used in the place of its reservation; None while nothing is reserved.
         self.settle: Listener | None = None
@@ -65,7 +61,7 @@ class Recorder:
         self._ended.append(ended)
         waiting = len(self._ended)
         if waiting == HURRY:
-            self._ledger.hurry()
+            self._ledger.flush_soon()
         elif waiting > UNTOLD:
             # Its thread is held up: two for each that comes is a price that no request notices.
             self._tell(2)
@@ -116,25 +112,6 @@ class Recorder:
         """The counts of all requests that have ended."""
         self._tell_all()
         return self._counters
-
-    def price(self, entry: Entry) -> Priced:
-        """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
-        own = self._settings().prices
-        if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
-            return None, ""
-        tokens = Tokens(
-            input=entry.tokens_in or 0,
-            output=entry.tokens_out or 0,
-            cache_read=entry.cache_read or 0,
-            cache_write=entry.cache_write or 0,
-        )
-        model = entry.served or entry.model
-        try:
-            with self._pricing:
-                return self._prices.cost(entry.root, model, tokens, entry.started, own)
-        except Exception:
-            # A defect of the price data, or an installation without them, must not lose the row.
-            return None, ""
 
 
 def entry_of(record: Record) -> Entry:

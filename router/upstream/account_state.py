@@ -31,7 +31,7 @@ def condition(service: Service, member: Member, now: float) -> Condition:
     problem = service.targets[member.alias].problem
     if problem is not None:
         return Condition("unusable", None, problem)
-    stopped = service.stopped().get(member.alias)
+    stopped = service.halted().get(member.alias)
     if stopped is not None:
         return Condition("halted", max(0.0, stopped[1] - time.time()), stopped[0])
     state = member.state(now)
@@ -74,7 +74,7 @@ def account_report(service: Service, member: Member, now: float) -> dict[str, ob
 
 def _next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
-    stopped = service.stopped()
+    stopped = service.halted()
     first = service.pool.order(now, Want(barred=stopped.keys()))[0]
     return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
@@ -108,7 +108,7 @@ def headroom(service: Service, member: Member, now: float, family: str = "") -> 
 def can_serve(service: Service, now: float) -> bool:
     """True when a request would be sent, now or within its patience."""
     soon = now + max(service.patience, UNREADABLE)
-    stopped = service.stopped()
+    stopped = service.halted()
     return any(
         one.usable and one.alias not in stopped and (one.cools or one.closed <= soon) for one in service.pool.members
     )

@@ -28,6 +28,16 @@ class Configuration(NamedTuple):
     outbound: Outbound = DIRECT
 
 
+class LiveSettings:
+    """The settings in use, for parts that outlive a reload."""
+
+    def __init__(self, settings: Settings):
+        self.current = settings
+
+    def __call__(self) -> Settings:
+        return self.current
+
+
 def read(
     home: Home, settings: Settings, warnings: tuple[str, ...] = (), *, environ: Mapping[str, str] | None = None
 ) -> Configuration:

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
-from router.errors import Unauthenticated
+from router.errors import CommandError, Unauthenticated
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
 from router.settings.secretive import is_secret_header
 from router.settings.tables import BackendOptions, Edits
-from router.upstream.credentials import Credential, auth_header, credentials_of
+from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
@@ -87,6 +87,22 @@ def targets_of(
         )
         for one in credentials
     ]
+
+
+async def with_key(target: Target, credentials: Credentials) -> Target:
+    """The target with its key; waits while that is fetched. Raises CommandError."""
+    if target.problem is not None:
+        raise CommandError(target.problem)
+    if target.reference is None:
+        return target
+    secret = await credentials.key(target.reference)
+    return replace(target, secret=secret, auth=auth_header(target.backend, secret))
+
+
+def forget_key(target: Target, credentials: Credentials) -> None:
+    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept."""
+    if target.reference is not None and target.secret is not None:
+        credentials.drop(target.reference, target.secret)
 
 
 def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:

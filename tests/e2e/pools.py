@@ -36,7 +36,7 @@ def message(model="m", *, stream=True, text="hi", **more):
 async def served(folder, *backends, **settings):
     """A proxy in this trio run that has read its catalogs."""
     async with inside(folder, backends=backends, **{"default_backend": "box", **settings}) as serving:
-        await serving.runtime.settled()
+        await serving.runtime.catalogs.wait_complete()
         yield serving
 
 

@@ -13,7 +13,7 @@ from router.net.control.calls import ControlError
 from router.settings import Settings
 from router.settings.tables import Condition, Rule
 from router.store.config import backends
-from router.upstream.runtime import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS
+from router.upstream.catalogs import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS
 
 from .runtimes import KEY, backend, reload, target
 
@@ -47,7 +47,7 @@ def test_the_demo_s_models_are_known_at_once(made):
         backend("own", auth="client", key=""),
         demo_root="http://127.0.0.1:9/v1",
     )
-    assert not runtime.loading
+    assert not runtime.catalogs.loading
     owners = runtime.snapshot.table.owners
     assert owners[MODELS[0]][0].name == "demo"
     assert owners["claude-opus-5"][0].name == "claude"
@@ -141,11 +141,11 @@ def test_catalogs_are_read_at_start_and_hourly(made, monkeypatch):
     """And a name in two of them has both owners."""
     catalogs = Catalogs(monkeypatch, up=["a", "b"], other=["b"])
     runtime = made(backend(added=1.0), backend("other", added=2.0))
-    assert runtime.loading
+    assert runtime.catalogs.loading
 
     async def use():
-        await runtime.settled()
-        assert not runtime.loading
+        await runtime.catalogs.wait_complete()
+        assert not runtime.catalogs.loading
         assert [one.name for one in runtime.snapshot.table.owners["b"]] == ["up", "other"]
         catalogs.lists["up"] = ["c"]
         await trio.sleep(REFRESH_SECONDS + RETRY_SECONDS + 2)
@@ -162,7 +162,7 @@ def test_a_catalog_that_fails_keeps_its_last_state_and_is_tried_again(made, monk
     runtime = made(backend())
 
     async def use():
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         catalogs.lists["up"] = "it is down"
         await trio.sleep(REFRESH_SECONDS + RETRY_SECONDS + 2)
         assert "a" in runtime.snapshot.table.owners
@@ -181,7 +181,7 @@ def test_a_catalog_that_failed_at_start_is_tried_after_a_minute(made, monkeypatc
     runtime = made(backend(), backend("other"))
 
     async def use():
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         assert set(runtime.snapshot.table.owners) == {"b"}
         catalogs.lists["up"] = ["a"]
         await trio.sleep(RETRY_SECONDS + 2)
@@ -197,7 +197,7 @@ def test_a_catalog_that_always_fails_does_not_keep_the_others_stale(made, monkey
     runtime = made(backend(), backend("other"))
 
     async def use():
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         await trio.sleep(2 * RETRY_SECONDS)
         catalogs.lists["other"] = ["c"]
         await trio.sleep(REFRESH_SECONDS + 2 * RETRY_SECONDS)
@@ -212,7 +212,7 @@ def test_a_backend_without_its_key_is_not_asked_for_its_catalog(made, monkeypatc
     runtime = made(backend(key="env:UP_KEY"))
 
     async def use():
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         assert "$UP_KEY" in runtime.catalogs["up"].problem
 
     refreshed(runtime, use)
@@ -225,11 +225,11 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
     runtime = made(backend())
 
     async def use():
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         backends.save(home, backend("other"))
         reload(runtime)
-        assert runtime.loading
-        await runtime.settled()
+        assert runtime.catalogs.loading
+        await runtime.catalogs.wait_complete()
         assert set(runtime.snapshot.table.owners) == {"a", "b"}
 
     refreshed(runtime, use)
@@ -247,7 +247,7 @@ def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
 
     async def use():
         began = trio.current_time()
-        await runtime.settled()
+        await runtime.catalogs.wait_complete()
         assert trio.current_time() - began == pytest.approx(10)
 
     refreshed(runtime, use)
@@ -273,17 +273,17 @@ def test_a_key_that_must_be_fetched_is_fetched_when_needed(made, command):
 
     async def main():
         with pytest.raises(Unauthenticated, match=r"The backend up has no usable key: .* exit code 1"):
-            await runtime.keyed(found)
+            await runtime.with_key(found)
         printed.write_text(KEY)
-        keyed = await runtime.keyed(found)
+        keyed = await runtime.with_key(found)
         assert keyed.auth == (b"X-Api-Key", b"x-api-key", KEY.encode())
         assert KEY not in repr(keyed) + runtime.log.redacted(f'"{KEY}x"'.encode())
         printed.write_text("sk-newer")
-        assert await runtime.keyed(found) == keyed
+        assert await runtime.with_key(found) == keyed
         reload(runtime)
-        assert await runtime.keyed(target(runtime)) == keyed
-        runtime.refused(keyed)
-        assert (await runtime.keyed(found)).auth[2] == b"sk-newer"
+        assert await runtime.with_key(target(runtime)) == keyed
+        runtime.forget_key(keyed)
+        assert (await runtime.with_key(found)).auth[2] == b"sk-newer"
 
     trio.run(main)
 
@@ -299,19 +299,19 @@ def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
     async def main():
         async with trio.open_nursery() as nursery:
             await nursery.start(runtime.refresh_catalogs)
-            await runtime.settled()
+            await runtime.catalogs.wait_complete()
             catalog = runtime.catalogs["up"]
             assert "exit code 1" in catalog.problem
             assert catalog.due - trio.current_time() > FETCH_RETRY_SECONDS - 60
             printed.write_text(KEY)
-            await runtime.keyed(target(runtime))
+            await runtime.with_key(target(runtime))
             await trio.sleep(4)
             assert set(runtime.snapshot.table.owners) == {"a"}
             assert catalog.problem is None
             printed.unlink()
-            runtime.refused(await runtime.keyed(target(runtime)))
+            runtime.forget_key(await runtime.with_key(target(runtime)))
             with pytest.raises(Unauthenticated):
-                await runtime.keyed(target(runtime))
+                await runtime.with_key(target(runtime))
             assert "exit code 1" in catalog.problem
             nursery.cancel_scope.cancel()
 

@@ -92,11 +92,11 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
     extra = tuple(
         Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
     )
-    serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
+    serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra)))
     try:
         yield {name: f"{DEMO}.{name}:" for name in CODECS}
     finally:
-        serving.runtime.take(configuration)
+        serving.runtime.apply(configuration)
 
 
 def _lines(outcomes: list[Outcome]) -> list[str]:

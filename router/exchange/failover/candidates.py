@@ -96,7 +96,7 @@ class Prospects:
 
     def _barred(self, only: str) -> Collection[str]:
         """The accounts that are halted, none when that leaves nobody: then the guard says why."""
-        stopped = self.service.stopped()
+        stopped = self.service.halted()
         if not stopped or only:
             return ()
         left = (one for one in self.service.pool.members if one.usable and one.alias not in stopped)

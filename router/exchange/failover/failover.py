@@ -162,7 +162,7 @@ class Course:
             )
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
-        for alias, (reason, _) in self._service.stopped().items():
+        for alias, (reason, _) in self._service.halted().items():
             if alias != record.account:
                 record.note(passed_over(f"{record.backend}/{alias}", reason))
 
@@ -177,7 +177,7 @@ class Course:
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
         remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
         ticket.connection.deadline(remaining, Cut.TOTAL)
-        found = ticket.target = await ticket.runtime.keyed(target)
+        found = ticket.target = await ticket.runtime.with_key(target)
         if self._keyed is not None and found.secret == self._keyed.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
 
@@ -282,7 +282,7 @@ class Course:
         target = self._ticket.target
         if refusal.status != 401 or target is None or target.reference is None or self._keyed is not None:
             return False
-        self._ticket.runtime.refused(target)
+        self._ticket.runtime.forget_key(target)
         self._keyed = target
         return self._ticket.asked is not None and self._ticket.asked.kept
 

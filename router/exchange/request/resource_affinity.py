@@ -8,7 +8,7 @@ from router.exchange.context import Ticket
 from router.ir import Facts
 from router.net.client.exchange import Exchange as Upstream
 from router.policy.routing.routes import DEMO
-from router.store.shared.resource_owners import Owners
+from router.store.interfaces import ResourceOwners
 from router.wire import resource_ids
 from router.wire.calls import Call
 from router.wire.raw.top_level import Top
@@ -19,7 +19,7 @@ _threads = trio.CapacityLimiter(2)
 
 async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> Facts:
     """The facts with the backend that issued an id the request names, as they are when none is known."""
-    owners = ticket.runtime.owners
+    owners = ticket.runtime.resource_owners
     names = _named(ticket.call, top)
     if owners.attached and top is not None:
         names += (
@@ -36,12 +36,12 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     if found is None:
         return facts
     name, owner = found
-    owners.keep(name, owner)
+    owners.cache(name, owner)
     owners.remember(name, owner.backend, owner.account, owner.kind)
     return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
 
 
-def owner_in(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
+def owner_in(owners: ResourceOwners, call: Call, body: bytes, top: Top) -> str | None:
     """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
     names = _named(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
     names = names[: resource_ids.NAMED_LIMIT]
@@ -82,4 +82,4 @@ def _remember(ticket: Ticket, name: str, kind: str) -> None:
     if record.backend == DEMO:  # it keeps nothing that could be asked for
         return
     kind = kind or resource_ids.collection(ticket.call.path)
-    ticket.runtime.owners.remember(name, record.backend, record.account, kind)
+    ticket.runtime.resource_owners.remember(name, record.backend, record.account, kind)

@@ -19,7 +19,7 @@ from router.net.headers import Lines, changed, named_in_connection, upstream_que
 from router.net.server.connection import Cut
 from router.policy.routing.request_traits import NO_TRAITS, Traits
 from router.policy.routing.routes import Route, decide
-from router.upstream.runtime import FIRST_LOAD_SECONDS
+from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.upstream.targets import Target
 from router.wire import calls, resource_ids
 from router.wire.messages import foreign_thinking
@@ -187,10 +187,10 @@ async def _routed(ticket: Ticket, facts: Facts, size: int, top: Top | None) -> R
     traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
     route = _decided(ticket, facts, traits)
     unknown = isinstance(route, UnknownModel)
-    if ticket.runtime.loading and (unknown or route.floats or route.why == "default"):
+    if ticket.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         ticket.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
-        await ticket.runtime.settled()
+        await ticket.runtime.catalogs.wait_complete()
         ticket.snapshot = ticket.runtime.snapshot
         traits = await _traits(ticket, size, top) if ticket.snapshot.table.asks else NO_TRAITS
         route = _decided(ticket, facts, traits)

@@ -28,7 +28,7 @@ from router.settings import Secret
 from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
 from router.upstream.credentials import auth_header
-from router.upstream.runtime import Snapshot
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, count_tokens, protocols, translate
 from router.wire.calls import Call
@@ -76,8 +76,8 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
         shown=shown if settings.echo_model else "",
         policy=policy,
         policies=settings.losses,
-        seal=snapshot.carriers.seal(backend.name, model),
-        memory=snapshot.carriers.memory,
+        seal=snapshot.translation_state.seal(backend.name, model),
+        memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
     return Plan(call.protocol, spoken, ctx, CODECS[spoken].path, {}, stream)
@@ -110,9 +110,9 @@ async def prepared(ticket: Ticket, body: bytes, *, forgets: bool = False) -> tup
 
 async def _recall(ticket: Ticket, ctx: Context, body: bytes) -> None:
     """Have the answers at hand that the request names, and keep the one that comes."""
-    kept = ticket.runtime.answers
+    kept = ticket.runtime.stored_responses
     size = len(body)
-    ctx.keep = lambda name, previous, items, more: kept.keep(name, previous, items, size + more)
+    ctx.keep = lambda name, previous, items, more: kept.store(name, previous, items, size + more)
     if decode_request.refers(body):
         ctx.kept = await trio.to_thread.run_sync(lambda: kept.find(decode_request.named(body)), limiter=_THREADS)
 

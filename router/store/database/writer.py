@@ -117,8 +117,8 @@ class Ledger:
         if not self._wake.is_set():
             self._wake.set()
 
-    def hurry(self) -> None:
-        """Have what waits written now, and the chores done, rather than with the next batch."""
+    def flush_soon(self) -> None:
+        """Flush the queue and run maintenance now, rather than with the next batch."""
         self._wake.set()
         self._enough.set()
 
@@ -127,7 +127,7 @@ class Ledger:
         it took longer than `seconds`. Blocks."""
         done = threading.Event()
         self._flushes.append(done)
-        self.hurry()
+        self.flush_soon()
         return done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:

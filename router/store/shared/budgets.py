@@ -1,7 +1,7 @@
-"""What the guard shares between the processes of a home, in history.db: spend, who holds how much of a budget, halts.
+"""What the guard shares between the processes of a home, in history.db: spend, shares of budgets, halts.
 
-Rules of this file: the ledger's thread does all of it. What a process tells (a Round) is written in one transaction
-that reaches the disk before anybody hears of it: what is heard is read back after the commit. A process that ended
+Rules of this file: the ledger's thread does all of it. A message of a process is written in one transaction that
+reaches the disk before anything of it is given out: the state is read back after the commit. A process that ended
 holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
 """
 
@@ -9,16 +9,15 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from router.policy.budget.budgets import ALL, BookView, Budget, Rates, Sold, Unit, book_of, share, term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import Entry
 from router.store.home import run_files
+from router.store.interfaces import Price, SharedState, SyncMessage
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,42 +36,13 @@ _SUMS: Mapping[Unit, str] = {
 _LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND process <> ?"
 
 
-class Round(msgspec.Struct, frozen=True):
-    """What a process tells the others. turn: counts its rounds. claims: by book. finished: requests that ended, with
-    the books they count in. models: those whose rates are asked for. lift: end all halts."""
+class SqliteSharedBudgets:
+    """The shared part of one process's guard. price: what a request cost. clock: seconds since 1970."""
 
-    turn: int
-    claims: Mapping[str, Claim]
-    finished: Sequence[tuple[Sequence[str], Entry]] = ()
-    halts: Sequence[Halt] = ()
-    models: Sequence[Model] = ()
-    lift: bool = False
-
-
-class Seen(NamedTuple):
-    """What stands in the file. turn: the last round of this process in it. rates: None for a model without price."""
-
-    turn: int
-    books: Mapping[str, BookView]
-    halts: tuple[Halt, ...]
-    rates: Mapping[Model, Rates | None]
-
-
-class Spending:
-    """The shared part of one process's guard. price: what a request cost. tell: hears what stands in the file, in the
-    ledger's thread. clock: seconds since 1970."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        price: Callable[[Entry], Priced],
-        tell: Callable[[Seen], None],
-        *,
-        clock: Callable[[], float] = time.time,
-    ):
+    def __init__(self, ledger: Ledger, price: Price, *, clock: Callable[[], float] = time.time):
         self._ledger = ledger
         self._price = price
-        self._tell = tell
+        self._receive: Callable[[SharedState], None] = lambda state: None
         self._clock = clock
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._books: tuple[str, ...] = ()
@@ -81,18 +51,22 @@ class Spending:
         self._latest = 0
         ledger.every(self._read_back)
 
-    def hand_in(self, found: Round) -> None:
-        """Have a round written at once. Never waits."""
-        self._asked, self._latest = True, found.turn
+    def subscribe(self, receive: Callable[[SharedState], None]) -> None:
+        """Have the state given to `receive`, in the ledger's thread."""
+        self._receive = receive
+
+    def publish(self, message: SyncMessage) -> None:
+        """Write a message at once. Never waits."""
+        self._asked, self._latest = True, message.sequence
         self._ledger.start()
-        self._ledger.add(self._write, found)
-        self._ledger.hurry()
+        self._ledger.add(self._write, message)
+        self._ledger.flush_soon()
 
     def look(self) -> None:
-        """Have `tell` hear what stands in the file now. Never waits."""
+        """Give out the state as it is now. Never waits."""
         self._asked = True
         self._ledger.start()
-        self._ledger.hurry()
+        self._ledger.flush_soon()
 
     def leave(self) -> None:
         """Hold nothing any more: this process ends."""
@@ -107,24 +81,24 @@ class Spending:
 
     # The ledger's thread
 
-    def _write(self, db: "sqlite3.Connection", rounds: "list[Round]") -> None:
+    def _write(self, db: "sqlite3.Connection", messages: list[SyncMessage]) -> None:
         now = self._clock()
         beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
-        for found in rounds:
-            db.execute(beat, (self._process, os.getpid(), now, found.turn))
+        for message in messages:
+            db.execute(beat, (self._process, os.getpid(), now, message.sequence))
             others = _others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
-            for book, claim in found.claims.items():
+            for book, claim in message.claims.items():
                 _begin(db, book, claim, now)
-            self._book(db, found.finished)
-            for book, claim in found.claims.items():
+            self._book(db, message.finished)
+            for book, claim in message.claims.items():
                 self._hold(db, book, claim, processes=others + 1)
-            for halt in found.halts:
+            for halt in message.halts:
                 _halt(db, halt, now)
-            if found.lift:
+            if message.lift:
                 lift(db)
-            self._books = tuple(found.claims) or self._books
-            self._rates = {**self._rates, **{model: self._rate(model, now) for model in found.models}}
+            self._books = tuple(message.claims) or self._books
+            self._rates = {**self._rates, **{model: self._rate(model, now) for model in message.models}}
 
     def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
         """Add what requests cost to their budgets."""
@@ -170,12 +144,12 @@ class Spending:
         if not self._asked:
             return
         row = db.execute("SELECT turn FROM guard_processes WHERE process = ?", (self._process,)).fetchone()
-        turn = row[0] if row else 0
-        # A round that could not be written yet is heard of once it is.
-        self._asked = turn < self._latest
+        sequence = row[0] if row else 0
+        # A message that could not be written yet is given out once it is.
+        self._asked = sequence < self._latest
         books = {book: self._view(db, book) for book in self._books}
         rates, self._rates = self._rates, {}
-        self._tell(Seen(turn, books, halts_of(db), rates))
+        self._receive(SharedState(sequence, books, halts_of(db), rates))
 
     def _view(self, db: "sqlite3.Connection", book: str) -> BookView:
         spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()

@@ -272,8 +272,8 @@ def test_chores(begun):
 # What a process of its own does: adds rows as fast as it is told, and says when each was added.
 PROGRAM = """
 import sys, time
-from router.store.home import open_home
-from router.store.ledger import Ledger
+from router.store.database.writer import Ledger
+from router.store.home.home import open_home
 home, name, count, pause = sys.argv[1:]
 def put(text):
     sys.stdout.write(text + "\\n")  # one write: two threads do it

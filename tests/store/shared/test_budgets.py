@@ -15,8 +15,9 @@ from router.store.database.writer import Ledger
 from router.store.history.entry import Entry
 from router.store.history.record import History
 from router.store.home.home import open_home
+from router.store.interfaces import SyncMessage
 from router.store.shared import budgets
-from router.store.shared.budgets import Round, Spending
+from router.store.shared.budgets import SqliteSharedBudgets
 
 NOW = 1_795_243_000.0
 PATIENCE = 10
@@ -59,26 +60,27 @@ class Part:
         self.said = []
         self.ledger = Ledger(home, self.said.append)
         self.heard, self.seen = threading.Event(), None
-        self.spending = Spending(self.ledger, price, self._tell, clock=lambda: clock[0])
-        self.turn = 0
+        self.shared = SqliteSharedBudgets(self.ledger, price, clock=lambda: clock[0])
+        self.shared.subscribe(self._receive)
+        self.sequence = 0
 
-    def _tell(self, seen):
+    def _receive(self, seen):
         self.seen = seen
-        if seen.turn >= self.turn:
+        if seen.sequence >= self.sequence:
             self.heard.set()
 
     def round(self, claims=None, **more):
         """A whole round; what stands in the file after it."""
-        self.turn += 1
+        self.sequence += 1
         self.heard.clear()
-        self.spending.hand_in(Round(self.turn, claims or {}, **more))
+        self.shared.publish(SyncMessage(self.sequence, claims or {}, **more))
         assert self.heard.wait(PATIENCE)
         return self.seen
 
     def look(self):
         """What stands in the file."""
         self.heard.clear()
-        self.spending.look()
+        self.shared.look()
         assert self.heard.wait(PATIENCE)
         return self.seen
 
@@ -135,7 +137,7 @@ def test_a_dead_process_holds_nothing(home, part):
     code = (
         "import os, sys, threading, time\n"
         "sys.path.insert(0, os.getcwd())\n"
-        "from tests.store.test_spending import *\n"
+        "from tests.store.shared.test_budgets import *\n"
         "one = Part(open_home(os.environ), [NOW])\n"
         "one.round(claim(keep=900))\n"
         "print('held', flush=True)\n"
@@ -164,7 +166,7 @@ def test_leaving(part, home):
     """A process that ends in good order leaves no row behind."""
     one = part()
     one.round(claim())
-    one.spending.leave()
+    one.shared.leave()
     one.ledger.close()
     db, _ = open_history(home)
     for table in ("guard_shares", "guard_processes"):
@@ -203,7 +205,7 @@ def test_rates_come_with_a_round(part):
     models = (("https://x", "known"),)
     assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
     unknown = part()
-    unknown.spending._price = lambda entry: (None, "")
+    unknown.shared._price = lambda entry: (None, "")
     assert unknown.round(claim(), models=models).rates == {models[0]: None}
 
 
@@ -263,8 +265,8 @@ def test_a_file_that_cannot_be_used(tmp_path):
     folder.mkdir(mode=0o700)
     (folder / "history.db").mkdir()
     one = Part(open_home({"FAIRLEAD_HOME": str(folder)}), [NOW])
-    one.turn = 1
-    one.spending.hand_in(Round(1, claim()))
+    one.sequence = 1
+    one.shared.publish(SyncMessage(1, claim()))
     assert not one.heard.wait(0.5)
-    assert one.spending.problem
+    assert one.shared.problem
     one.ledger.close()
