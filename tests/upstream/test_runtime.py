@@ -236,6 +236,25 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
     assert [name for _, name in catalogs.read] == ["up", "other"]
 
 
+def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
+    """A request that waits for catalogs goes on once the slowest was read, however many there are."""
+
+    async def fetch(backend, key, *, way):
+        await trio.sleep({"up": 1, "other": 3}[backend.name])
+        return [backend.name]
+
+    monkeypatch.setattr(calls, "fetch_models", fetch)
+    runtime = made(backend(), backend("other"))
+
+    async def use():
+        began = trio.current_time()
+        await runtime.catalogs.wait_complete()
+        assert trio.current_time() - began == pytest.approx(3)
+        assert set(runtime.snapshot.table.owners) == {"up", "other"}
+
+    refreshed(runtime, use)
+
+
 def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     """A request of the first second goes on after ten."""
 

@@ -98,17 +98,15 @@ class SqliteSharedBudgets:
             if message.lift:
                 lift(db)
             self._books = tuple(message.claims) or self._books
-            self._rates = {**self._rates, **{model: self._rate(model, now) for model in message.models}}
+            self._rates = {**self._rates, **{model: rates_of(model, self._price, now) for model in message.models}}
 
     def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
         for books, entry in finished:
-            sold = sold_of(entry)
-            cost, _ = self._price(entry)
+            tokens, (cost, _) = sum(sold_of(entry)), self._price(entry)
             for book in books:
-                amount = sum(sold) if book.split("|")[1] == "tokens" else cost or 0
-                sums[book] = sums.get(book, 0) + amount
+                sums[book] = sums.get(book, 0) + (tokens if counts_tokens(book) else cost or 0)
         for book, amount in sums.items():
             db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, book))
 
@@ -127,18 +125,6 @@ class SqliteSharedBudgets:
             "INSERT INTO guard_shares (book, process, held, running, wanted) VALUES (?, ?, ?, ?, ?)",
             (book, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
         )
-
-    def _rate(self, model: Model, now: float) -> Rates | None:
-        """What a million tokens cost of each kind; None when one has no price."""
-        found: list[int] = []
-        for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
-            counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
-            sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
-            cost, _ = self._price(sample)
-            if cost is None and field in ("tokens_in", "tokens_out"):
-                return None
-            found.append(cost or 0)
-        return found[0], found[1], found[2], found[3]
 
     def _read_back(self, db: "sqlite3.Connection") -> None:
         if not self._asked:
@@ -163,6 +149,24 @@ class SqliteSharedBudgets:
             idle=sum(max(0, row[0] - row[1]) for row in others),
             wanted=any(row[2] for row in others),
         )
+
+
+def rates_of(model: Model, price: Price, now: float) -> Rates | None:
+    """What a million tokens of a model cost of each kind; None when one has no price."""
+    found: list[int] = []
+    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
+        counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+        sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
+        cost, _ = price(sample)
+        if cost is None and field in ("tokens_in", "tokens_out"):
+            return None
+        found.append(cost or 0)
+    return found[0], found[1], found[2], found[3]
+
+
+def counts_tokens(book: str) -> bool:
+    """True for a budget of tokens, False for one of dollars."""
+    return book.split("|")[1] == "tokens"
 
 
 def sold_of(entry: Entry) -> Sold:
