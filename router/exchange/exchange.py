@@ -15,6 +15,7 @@ from router.exchange.client_response.relay import Relay
 from router.exchange.context import Ticket
 from router.exchange.failover.failover import Course
 from router.exchange.failover.failure import Refusal
+from router.exchange.request import translation
 from router.exchange.request.send import read, send
 from router.exchange.upstream_response.error_peek import SEALED, complains
 from router.net.client.exchange import Broken
@@ -105,17 +106,22 @@ class Exchange:
         if fault is not None:
             return await self._refused(course, upstream, fault)
         course.answered(upstream)
+        translated = await translation.answered(ticket, upstream)
+        answer = translated or upstream
         if not course.movable:
             ticket.release()
-        relay = self._relay = respond.stream_of(ticket, upstream, hide_usage=hide_usage)
+        relay = self._relay = respond.stream_of(ticket, answer, hide_usage=hide_usage)
         if relay is None:
-            failure = await respond.plain(ticket, upstream)
+            failure = await respond.plain(ticket, answer)
         else:
             relay.impatient = course.movable
             failure = await relay.run()
             self._note_stream(relay)
         if failure is not None:
-            return self._failed(failure, upstream)
+            kept = respond.failed(ticket, failure, answer)
+            # An error inside a 200 counts as the answer it should have been.
+            own = (translated.failure if translated is not None else None) or failure
+            return self._judged(fault_of(own.status), own, upstream, kept)
         course.served(upstream)
         return None
 
@@ -139,19 +145,17 @@ class Exchange:
         ticket = self._ticket
         found = await respond.read_error(ticket, upstream, within=course.movable)
         if found is None:
-            await respond.plain(ticket, upstream)
+            await respond.plain(ticket, await translation.answered(ticket, upstream) or upstream)
             return None
         kept, said = found
-        hold = hold_of(upstream.fields, said, family_of(ticket.record.sent_model)) if fault is Fault.LIMITED else None
-        return Refusal(fault=fault, status=upstream.status, kept=kept, hold=hold)
+        return self._judged(fault, Failure(upstream.status, said), upstream, translation.refused(ticket, kept, said))
 
-    def _failed(self, failure: Failure, upstream: Upstream) -> Refusal | None:
-        """The error inside a 200: it counts as the answer it should have been."""
-        kept = respond.failed(self._ticket, failure, upstream)
-        fault = fault_of(failure.status)
+    def _judged(self, fault: Fault | None, failure: Failure, upstream: Upstream, kept: Upstream) -> Refusal:
+        """What an error means for its account: that hangs on the upstream's own words alone. kept: what the client may
+        get of it."""
         family = family_of(self._ticket.record.sent_model)
         hold = hold_of(upstream.fields, failure.body, family) if fault is Fault.LIMITED else None
-        return Refusal(fault=fault, status=failure.status, kept=kept, hold=hold)
+        return Refusal(fault=fault, status=failure.status, fields=upstream.fields, kept=kept, hold=hold)
 
     async def _give(self, course: Course) -> None:
         """Give the client the most telling error there was. Raises it where it is ours."""
@@ -242,7 +246,7 @@ class Exchange:
 
     def _note_stream(self, relay: Relay) -> None:
         record = self._ticket.record
-        record.usage = relay.tap.usage()
+        record.usage = relay.usage()
         record.guess = relay.tap.pieces
         record.answer_body = bytes(relay.shown) or record.answer_body
         if relay.tap.ended is False and not record.error:

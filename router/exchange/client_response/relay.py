@@ -13,6 +13,8 @@ import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response import content_coding as upstream_response_content_coding
+from router.exchange.upstream_response.translated import usage_before
+from router.ir import Usage
 from router.net.client.exchange import Broken, Exchange
 from router.net.server.connection import Connection, Cut
 from router.net.stream import Bytes
@@ -193,6 +195,11 @@ class Relay:
         except Unavailable as error:
             raise Broken(error.message.rstrip(".")) from None
         self._counted = waiting
+
+    def usage(self) -> Usage:
+        """The token counts that the upstream has said so far."""
+        before = usage_before(self._upstream)
+        return self.tap.usage() if before is None else before
 
     def note(self, pieces: list[bytes]) -> None:
         """Take note of what comes after the client left; nothing is sent."""

@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 import trio
 
-from router.errors import BadGateway, RouterError
-from router.exchange.body import buffered
+from router.errors import BadGateway
 from router.exchange.client_response.relay import Pace, Relay
 from router.exchange.context import Ticket
 from router.exchange.request import resource_affinity, translation
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_response.content_coding import decoder_of
+from router.exchange.upstream_response.translated import usage_before
+from router.ir import Usage
 from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
 from router.net.server.connection import Cut
@@ -63,7 +64,7 @@ def stream_of(ticket: Ticket, upstream: Upstream, *, hide_usage: bool) -> Relay 
         end_by=arrived + ticket.target.total,
         idle=ticket.target.idle,
     )
-    tap = Tap(ticket.call.dialect, hide_usage=hide_usage)
+    tap = Tap(ticket.call.dialect, ticket.target.profile, hide_usage=hide_usage)
     relay = Relay(ticket.connection, upstream, tap, ticket.call.dialect, pace, begin, ticket.hold, decoder=decoder)
     relay.kept = ticket.kept
     return relay
@@ -106,7 +107,7 @@ async def read_error(ticket: Ticket, upstream: Upstream, *, within: bool) -> tup
                 upstream.put_back(b"".join(pieces))
                 return None
     body = b"".join(pieces)
-    return held(upstream, upstream.status, upstream.reason, upstream.lines, body), _readable(upstream, body)
+    return held(upstream, upstream.status, upstream.reason, upstream.lines, body), translation.readable(upstream, body)
 
 
 async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
@@ -142,7 +143,9 @@ async def plain(ticket: Ticket, upstream: Upstream) -> Failure | None:
 
 async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | None:
     status = upstream.status
-    readable = _readable(upstream, body)
+    readable = translation.readable(upstream, body)
+    if isinstance(upstream, translation.Translated) and upstream.failure is not None:
+        return Failure(status, bytes(readable))
     if status >= 400:
         ticket.record.error = "upstream_error"
         body, readable = _blotted(ticket, upstream, body, readable)
@@ -156,12 +159,20 @@ async def _whole(ticket: Ticket, upstream: Upstream, body: bytes) -> Failure | N
         failure = failure_of(ticket.call.dialect, readable)
         if failure is not None:
             return failure
-        ticket.record.usage = usage_of(ticket.call.dialect, readable)
+        ticket.record.usage = _usage(ticket, upstream, readable)
         ticket.record.guess = len(readable or body) // _BYTES_PER_TOKEN
     resource_affinity.note_answer(ticket, upstream, readable)
     headers = relayed_headers(ticket, upstream)
     await ticket.respond(status, headers, body, upstream.reason, shown=readable)
     return None
+
+
+def _usage(ticket: Ticket, upstream: Upstream, body: bytes) -> Usage:
+    """The token counts of a whole answer of a model."""
+    before = usage_before(upstream)
+    if before is None and ticket.target is not None:
+        return usage_of(ticket.call.dialect, body, ticket.target.profile)
+    return before or Usage()
 
 
 def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -> tuple[bytes, bytes]:
@@ -197,15 +208,16 @@ async def _pumped(ticket: Ticket, upstream: Upstream, pieces: list[bytes]) -> No
             ticket.record.answer_body += readable[: max(0, ticket.kept - len(ticket.record.answer_body))]
         pieces = await upstream.read()
     if tail is not None:
-        ticket.record.usage = tail.usage()
+        ticket.record.usage = usage_before(upstream) or tail.usage()
     await connection.write(connection.end())
 
 
 def _tail(ticket: Ticket, upstream: Upstream) -> Tail | None:
     """What reads the usage of a large answer of a model beside its relay."""
-    if not ticket.call.generates or upstream.status >= 300:
+    if not ticket.call.generates or upstream.status >= 300 or ticket.target is None:
         return None
-    return Tail(ticket.call.dialect, upstream.fields.get(b"content-encoding", b"").strip().lower())
+    coding = upstream.fields.get(b"content-encoding", b"").strip().lower()
+    return Tail(ticket.call.dialect, coding, ticket.target.profile)
 
 
 def _length(upstream: Upstream) -> Lines:
@@ -255,17 +267,6 @@ def _quoted(upstream: Upstream, body: bytes | bytearray) -> str:
 
 def _clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT]).strip()
-
-
-def _readable(upstream: Upstream, body: bytes) -> bytes:
-    """The body without its content coding, for reading beside the relay; as it is when that cannot be had."""
-    coding = upstream.fields.get(b"content-encoding", b"").lower()
-    if coding in (b"", b"identity"):
-        return body
-    try:
-        return buffered.inflated(body, coding, 8 * WHOLE_LIMIT)
-    except RouterError:
-        return b""
 
 
 def relayed_headers(ticket: Ticket, upstream: Upstream, *, drop: tuple[bytes, ...] = ()) -> Lines:

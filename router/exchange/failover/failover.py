@@ -184,12 +184,15 @@ class Course:
     # Coming back
 
     def answered(self, upstream: Upstream) -> None:
-        """The upstream answered with a head that is no fault of its account."""
+        """The upstream answered with a head that is no fault of its account. upstream: its own answer."""
         choice = self._choice
+        record = self._ticket.record
+        if record.tries:
+            record.tries[-1].status = upstream.status
         if choice is None or self._service.pool.stateless:
             return
         member = choice.member
-        said = self._ticket.record.limits = telling(upstream.fields)
+        said = record.limits = telling(upstream.fields)
         member.headroom.note(said, self._service.line.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)

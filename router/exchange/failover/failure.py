@@ -1,7 +1,8 @@
 """What a request got in place of an answer: from an account it was sent to, or from the line it stood in."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from router.errors import Halted, RateLimited, RouterError, Unavailable
 from router.exchange.context import Ticket
@@ -23,12 +24,14 @@ _DONE = {Fault.LIMITED: "parked", Fault.REFUSED: "cooled"}
 
 @dataclass(slots=True, kw_only=True)
 class Refusal:
-    """What an attempt gave in place of an answer. kept: the upstream's answer, in the caller's protocol; error: ours,
-    where there is none. fault: None for an answer that is final. hold: of a 429. broke: it was cut off. The rest is
-    filled in by the course: who gave it."""
+    """What an attempt gave in place of an answer. fault: None for an answer that is final. status, fields: the
+    upstream's own, which `fault` and `hold`, of a 429, come from; status: ours where it gave no answer. kept: its
+    answer as the client may get it, in the caller's protocol; error: ours, where there is none. broke: it was cut off.
+    The rest is filled in by the course: who gave it."""
 
     fault: Fault | None
     status: int
+    fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     kept: Upstream | None = None
     error: RouterError | None = None
     hold: Hold | None = None
@@ -66,7 +69,7 @@ class Refusal:
             # A name, a network or a proxy that fails says nothing about an account.
             pool.shook(member, now, since)
         if self.kept is not None and self.fault is not None:
-            member.headroom.note(self.kept.fields, now)
+            member.headroom.note(self.fields, now)
 
     def record(self, ticket: Ticket, step: Step) -> None:
         """Say in the record how the attempt ended. step: what follows it."""

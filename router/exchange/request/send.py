@@ -65,7 +65,7 @@ async def _read_upload(ticket: Ticket) -> None:
 
 
 async def send(ticket: Ticket) -> tuple[Upstream, bool]:
-    """Send the request to the ticket's target and wait for the response head.
+    """Send the request to the ticket's target and wait for the response head, which is the upstream's own.
 
     The last value is True when the client did not ask for the usage event that will come.
     """
@@ -129,7 +129,7 @@ async def _without_foreign(ticket: Ticket, body: bytes, refusal: Upstream) -> Up
 
 
 async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tuple[Upstream, bool]:
-    """Send the request in the protocol of its backend; its answer reads as one in the caller's."""
+    """Send the request in the protocol of its backend, which its answer is in too."""
     assert ticket.target is not None
     if ticket.call.path in translation.COUNT_PATHS:
         return await _counted(ticket, body, top, facts), False
@@ -143,7 +143,7 @@ async def _translated(ticket: Ticket, body: bytes, top: Top, facts: Facts) -> tu
         _note_refused(ticket, upstream, _THINKING)
         edited, hide_usage = await translation.prepared(ticket, body, forgets=True)
         upstream = await _sent(ticket, ticket.target, facts, edited)
-    return await translation.answered(ticket, upstream), hide_usage
+    return upstream, hide_usage
 
 
 async def _sent_on(ticket: Ticket, target: Target, facts: Facts, upload: body_upload.Upload) -> Upstream:

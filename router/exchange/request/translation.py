@@ -2,6 +2,8 @@
 
 The request is rewritten before it is sent; the answer is rewritten as it is read, so that all that stands behind it
 (relay, commit point, pings, deadlines, usage, errors) sees the caller's protocol and knows nothing of a translation.
+What an answer means for its account and for further attempts is judged by the upstream's own words before: the caller's
+protocol may have other statuses and no place for its codes.
 """
 
 import random
@@ -12,7 +14,7 @@ import msgspec
 import trio
 
 from router import __version__
-from router.errors import BadGateway
+from router.errors import BadGateway, RouterError
 from router.exchange.body import buffered
 from router.exchange.context import Ticket
 from router.exchange.request.edits import Edited, edit
@@ -25,24 +27,25 @@ from router.net.headers import Lines, changed
 from router.net.server.connection import Cut
 from router.policy.routing.routes import Route
 from router.settings import Secret
-from router.settings.profile import overridden
 from router.settings.tables import BackendOptions
 from router.upstream.credentials import auth_header
 from router.upstream.snapshot import Snapshot
-from router.upstream.targets import Target
+from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, protocols, translate
 from router.wire.calls import Call
+from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
 from router.wire.neutral.context import NOTED, Context, LossPolicy, losses_text
-from router.wire.neutral.provider_profiles import profile_of
 from router.wire.protocols import CODECS
-from router.wire.raw import json_values
+from router.wire.raw import content_coding, json_values
 from router.wire.raw.depth import too_deep
 from router.wire.raw.top_level import peek
 from router.wire.responses import decode_request
-from router.wire.translate import Plan
+from router.wire.tap import failure_of
+from router.wire.translate import Made, Plan
 
 COUNT_PATHS = frozenset(path for path, _ in count_tokens.COUNTS.values())
+READABLE_LIMIT = 8 << 20
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
 _PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
@@ -63,7 +66,7 @@ def planned(call: Call, route: Route, snapshot: Snapshot, *, shown: str, stream:
     model = route.model or shown
     settings = snapshot.settings
     options = settings.backends.get(backend.name, BackendOptions())
-    profile = overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    profile = habits_of(backend, options, model)
     spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
     assert spoken is not None
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
@@ -200,10 +203,12 @@ def _passed_on(ticket: Ticket, target: Target) -> tuple[bytes, bytes, bytes] | N
     return None
 
 
-async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
-    """The upstream's answer as one in the caller's protocol: a stream as it comes, all else when it is whole."""
+async def answered(ticket: Ticket, upstream: Upstream) -> Translated | None:
+    """The upstream's answer as one in the caller's protocol: a stream as it comes, all else when it is whole. None for
+    one that is passed on as it is. Raises BadGateway, Broken."""
     plan = ticket.plan
-    assert plan is not None
+    if plan is None or ticket.call.path in COUNT_PATHS or 300 <= upstream.status < 400:
+        return None
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300
     if good and kind == b"text/event-stream" and plan.stream:
@@ -212,22 +217,47 @@ async def answered(ticket: Ticket, upstream: Upstream) -> Upstream:
         found.take_head(upstream, _EVENTS)
         _rename_limits(found, plan)
         return found
-    if 300 <= upstream.status < 400:
-        return upstream
-    body = await _whole(ticket, upstream)
-    status, made = _converted(body, upstream.status, kind == b"text/event-stream", plan)
+    body = await _whole(ticket, upstream, decoder_of(upstream) if good else None)
+    if not good:
+        body = readable(upstream, body)
+    events = kind == b"text/event-stream"
+    made = _converted(body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
         what = "broken JSON" if json_values.decoded(body) is None else "JSON"
         title = protocols.BY_NAME[plan.spoken].title
         raise BadGateway(
-            f"The backend {ticket.record.backend} answered {status} with {what} that is no {title} answer."
+            f"The backend {ticket.record.backend} answered {upstream.status} with {what} that is no {title} answer."
         )
-    ticket.upstream = found = Translated(upstream, [body if made is None else made])
-    streamed = made is not None and plan.stream and status == 200
+    failure = _failure_in(body, made.status, plan, events=events) if good and made and made.status >= 400 else None
+    ticket.upstream = found = Translated(
+        upstream, [made.body if made else body], usage=made.usage if made else None, failure=failure
+    )
+    streamed = made is not None and plan.stream and made.status == 200
     found.take_head(upstream, (_EVENTS if streamed else JSON) if made is not None else None)
-    found.status = status
+    if made is not None:
+        found.status = made.status
     _rename_limits(found, plan)
     return found
+
+
+def refused(ticket: Ticket, kept: Upstream, said: bytes) -> Upstream:
+    """An error answer that was read whole, in the caller's protocol. said: its body without content coding."""
+    plan = ticket.plan
+    if plan is None or ticket.call.path in COUNT_PATHS:
+        return kept
+    made = _converted(said, kept.status, events=False, plan=plan)
+    found = Translated(None, [said if made is None else made.body])
+    found.take_head(kept, JSON if made is not None else None)
+    found.status = kept.status if made is None else made.status
+    _rename_limits(found, plan)
+    return found
+
+
+def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
+    """The error inside a 200 as the upstream's own protocol tells it. status: the client's, for one that it does not
+    tell, such as a stream that ends without a finish."""
+    found = translate.failure_in(body, plan.spoken) if events else failure_of(protocols.BY_NAME[plan.spoken], body)
+    return found or Failure(status, body)
 
 
 def _rename_limits(found: Translated, plan: Plan) -> None:
@@ -235,13 +265,12 @@ def _rename_limits(found: Translated, plan: Plan) -> None:
     found.lines = rate_limit_names.renamed(found.lines, plan.caller, plan.ctx.now)
 
 
-async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
-    """All of an answer, without its content coding. Raises BadGateway over the bound, Broken."""
+async def _whole(ticket: Ticket, upstream: Upstream, decoder: content_coding.Decoder | None) -> bytes:
+    """All of an answer; decoder: what takes its content coding off. Raises BadGateway over the bound, Broken."""
     target = ticket.target
     assert target is not None
     elapsed = trio.current_time() - ticket.request.arrived
     ticket.connection.deadline(target.total - elapsed, Cut.TOTAL)
-    decoder = decoder_of(upstream)
     pieces: list[bytes] = []
     size = 0
     while got := await upstream.read():
@@ -255,14 +284,24 @@ async def _whole(ticket: Ticket, upstream: Upstream) -> bytes:
     return b"".join(pieces)
 
 
-def _converted(body: bytes, status: int, events: bool, plan: Plan) -> tuple[int, bytes | None]:
-    """Status and body for the caller; None to leave the body, which is nothing the upstream's protocol knows."""
+def readable(upstream: Upstream, body: bytes) -> bytes:
+    """A whole body without its content coding, to look into; nothing when that cannot be had."""
+    coding = upstream.fields.get(b"content-encoding", b"").lower()
+    if coding in (b"", b"identity"):
+        return body
+    try:
+        return buffered.inflated(body, coding, READABLE_LIMIT)
+    except RouterError:
+        return b""
+
+
+def _converted(body: bytes, status: int, events: bool, plan: Plan) -> Made | None:
+    """The answer for the caller; None to leave what came, which is nothing the upstream's protocol knows."""
     if too_deep(body):
-        return status, None
+        return None
     if status >= 400:
-        made = translate.failure(body, status, plan.spoken, plan.caller)
-    elif events:
-        made = translate.gathered(body, plan.spoken, plan.caller, plan.ctx)
-    else:
-        made = translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)
-    return made if made is not None else (status, None)
+        failure = translate.failure(body, status, plan.spoken, plan.caller)
+        return None if failure is None else Made(*failure)
+    if events:
+        return translate.gathered(body, plan.spoken, plan.caller, plan.ctx)
+    return translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)

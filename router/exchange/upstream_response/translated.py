@@ -6,9 +6,11 @@ import trio
 
 from router.errors import BadGateway
 from router.exchange.upstream_response import content_coding as upstream_response_content_coding
+from router.ir import Usage
 from router.net.client.exchange import Broken
 from router.net.client.exchange import Exchange as Upstream
 from router.wire import translate
+from router.wire.dialect import Failure
 from router.wire.raw import content_coding, sse
 
 if TYPE_CHECKING:
@@ -28,18 +30,49 @@ def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
         raise BadGateway("The backend's answer has a content coding that cannot be read.") from None
 
 
+def usage_before(upstream: Upstream) -> Usage | None:
+    """The token counts of an answer as they were before it was translated; None for one that was not.
+
+    The caller's protocol may have no place for some of them, and has 0 where the upstream said nothing.
+    """
+    return upstream.usage if isinstance(upstream, Translated) else None
+
+
 class Translated(Upstream):
     """An upstream's answer in the caller's protocol. pieces: a body that is whole; stream: what makes one as it comes.
 
-    upstream: the exchange that is read and given back; None when nothing was asked.
+    upstream: the exchange that is read and given back; None when nothing was asked. usage: what the upstream said of a
+    whole answer that was translated. failure: the error that a whole 200 of the upstream held; `status` is then the
+    client's.
     """
 
-    __slots__ = ("_decoder", "_idle", "_inner", "_over", "_pieces", "_size", "_splitter", "_stream")
+    __slots__ = (
+        "_decoder",
+        "_failure",
+        "_idle",
+        "_inner",
+        "_over",
+        "_pieces",
+        "_size",
+        "_splitter",
+        "_stream",
+        "_usage",
+    )
 
-    def __init__(self, upstream: Upstream | None, pieces: list[bytes], stream: translate.Stream | None = None):
+    def __init__(
+        self,
+        upstream: Upstream | None,
+        pieces: list[bytes],
+        stream: translate.Stream | None = None,
+        *,
+        usage: Usage | None = None,
+        failure: Failure | None = None,
+    ):
         self._inner = upstream
+        self._failure = failure
         self._pieces = [piece for piece in pieces if piece]
         self._stream = stream
+        self._usage = usage
         self._splitter = sse.Splitter()
         self._decoder = decoder_of(upstream) if upstream is not None and stream is not None else None
         self._over = stream is None
@@ -118,9 +151,30 @@ class Translated(Upstream):
         return out
 
     @property
+    def usage(self) -> Usage | None:
+        """The token counts that the upstream has said so far; None where its answer was not translated."""
+        return self._usage if self._stream is None else self._stream.usage
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error inside a 200, as the upstream's own protocol tells it: what is judged, whatever the client gets.
+        Of a stream it is known once it was read."""
+        return self._failure if self._stream is None else self._stream.failure
+
+    @property
     def ended(self) -> bool:
         """True when nothing more comes."""
         return self._over and not self._pieces
+
+    @property
+    def reused(self) -> bool:
+        """As its parent's."""
+        return self._inner is not None and self._inner.reused
+
+    @property
+    def answered(self) -> bool:
+        """As its parent's; what was made here is an answer."""
+        return self._inner is None or self._inner.answered
 
     def put_back(self, data: bytes) -> None:
         """As its parent's."""
