@@ -120,7 +120,7 @@ def problems_of(runtime: Runtime) -> dict[str, str]:
 def line_report(service: Service) -> dict[str, object]:
     """Fields: running, waiting (requests), limit and most (how many of each there may be), stalled_s (seconds for which
     nobody was let go although somebody waits, null when nobody waits), limits (the user's own: name -> used, limit)."""
-    line = service.line
+    line = service.queue
     stalled = line.stalled()
     return {
         "running": line.running,

@@ -93,7 +93,7 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
     if condition(service, member, now).state != "ready" or member.until(family) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
-    for pace in (service.line.pace, member.pace):
+    for pace in (service.queue.pace, member.pace):
         if pace is not None:
             used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in pace.used(now).items()]
     known = f" ({', '.join(used)})" if used else ""
@@ -102,7 +102,7 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
     """What is left of an account, the user's own limits of its backend counted."""
-    return min(service.pool.share(member, now, family), service.line.pace.share(now))
+    return min(service.pool.share(member, now, family), service.queue.pace.share(now))
 
 
 def can_serve(service: Service, now: float) -> bool:

@@ -1,7 +1,7 @@
-"""Backends as they serve: the accounts of each with what is known of them, and the line before them.
+"""Backends as they serve: the accounts of each with what is known of them, and the queue before them.
 
-What is known outlives a reload: the state of an account by (backend, alias, fingerprint of its key), sessions and line
-by backend. A new key begins as ready.
+What is known outlives a reload: the state of an account by (backend, alias, fingerprint of its key), sessions and queue
+by backend. An account with a new key begins as ready.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.store.interfaces import AccountStates
-from router.upstream.queue import Line
+from router.upstream.queue import AdmissionQueue
 from router.upstream.targets import Target
 
 _GROUP = "group "
@@ -26,15 +26,17 @@ _GROUP = "group "
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One backend with its accounts. targets: by alias. patience: seconds a request may wait in its line.
-    counts_tokens: it, or one of its accounts, has a limit of tokens."""
+    """One backend with its accounts."""
 
     name: str
     pool: Pool
-    line: Line
+    queue: AdmissionQueue
+    #: By alias.
     targets: Mapping[str, Target]
+    #: Seconds a request may wait in the queue.
     patience: float
     guard: Guard
+    #: True when the backend, or one of its accounts, has a limit of tokens.
     counts_tokens: bool
 
     @property
@@ -52,7 +54,7 @@ class Service:
 def service_of(
     targets: Sequence[Target], settings: Settings, guard: Guard, states: AccountStates, before: Service | None
 ) -> Service:
-    """The backend of these targets. states: of accounts, as they are known. before: the service until now."""
+    """The service of the backend of these targets. states: of its accounts. before: the service until now."""
     backend = targets[0].backend
     options = settings.backends.get(backend.name, BackendOptions())
     budgets = {*settings.guard_accounts_day_usd, *settings.guard_accounts_month_usd}
@@ -64,14 +66,14 @@ def service_of(
         stateless=backend.name == DEMO or backend.auth == "client",
         spent=(lambda alias: taken_share(guard, backend.name, alias)) if _any_of(backend.name, budgets) else None,
     )
-    line = before.line if before else Line()
-    line.limit = options.max_concurrent or settings.queue_max_concurrent
-    line.most = settings.queue_max_queued
-    line.keep_to(Limits(options.rpm, options.tpm, options.min_interval or 0.0))
-    line.look()
+    queue = before.queue if before else AdmissionQueue()
+    queue.limit = options.max_concurrent or settings.queue_max_concurrent
+    queue.most = settings.queue_max_queued
+    queue.set_limits(Limits(options.rpm, options.tpm, options.min_interval or 0.0))
+    queue.recheck()
     counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
-    return Service(backend.name, pool, line, named, settings.queue_timeout, guard, counts)
+    return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts)
 
 
 def _any_of(backend: str, accounts: Iterable[str]) -> bool:

@@ -53,7 +53,7 @@ async def emptied(serving, up):
     services = runtime.snapshot.services.values()
 
     def left():
-        places = sum(one.line.running + one.line.waiting for one in services)
+        places = sum(one.queue.running + one.queue.waiting for one in services)
         return places, runtime.buffers.held, runtime.connections.open - runtime.connections.idle
 
     await until(lambda: left() == (0, 0, 0))

@@ -195,7 +195,7 @@ async def tried(runtime, monkeypatch, request, caller, spoken, answer, *, stream
     except RouterError as error:
         await refuse(ticket, error)
     conclude(ticket)
-    now = runtime.snapshot.services[spoken].line.clock()
+    now = runtime.snapshot.services[spoken].queue.clock()
     member = pool.members[0]
     closed = max(0.0, member.closed - now)
     return Outcome(

@@ -57,7 +57,7 @@ class Prospects:
     def _bound(self) -> Member | None:
         """The account the session is bound to: it wrote what the input holds."""
         pool = self.service.pool
-        bound = pool.bindings.get(self.session, self.service.line.clock()) if self.session else None
+        bound = pool.bindings.get(self.session, self.service.queue.clock()) if self.session else None
         return next((one for one in pool.members if bound is not None and one.alias == bound.account), None)
 
     @property
@@ -142,7 +142,7 @@ class Prospects:
         found = self._at
         for index in range(self._at, len(self.routes)):
             self._step_to(index)
-            pool, now = self.service.pool, self.service.line.clock()
+            pool, now = self.service.pool, self.service.queue.clock()
             if pool.able(now, self.want(), self.tried):
                 return
             ready = self.ready_at(now)

@@ -19,7 +19,7 @@ from router.policy.accounts.idempotency import nature_of
 from router.policy.accounts.pool import Choice
 from router.policy.accounts.retry import Fault, Nature, Standing
 from router.policy.routing.fallback import WHY, title
-from router.upstream.queue import Waited
+from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import telling
 
@@ -88,14 +88,14 @@ class Course:
             if len(prospects.routes) > 1:
                 prospects.turn()
             service = self._service = prospects.service
-            now = service.line.clock()
+            now = service.queue.clock()
             tokens = self._counted = self._estimate(service)
-            if service.line.go(self._ask, now, tokens):
+            if service.queue.try_acquire(self._ask, now, tokens):
                 break
             try:
                 await self._wait(service, now, tokens)
                 break
-            except Waited as waited:
+            except QueueTimeout as waited:
                 held = held or (waited, service)
                 if prospects.pass_on():
                     why = f"no place for it in time ({waited.limit})"
@@ -116,10 +116,10 @@ class Course:
         ready = prospects.ready_at(now)
         patience = max(0.0, min(service.patience - self._waited, retry.LATEST - elapsed))
         if ready > now + patience:
-            raise Waited("accounts", ready)
+            raise QueueTimeout("accounts", ready)
         ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, Cut.TOTAL)
         try:
-            await service.line.wait(
+            await service.queue.acquire(
                 self._ask,
                 patience=patience,
                 arrived=ticket.request.arrived,
@@ -127,7 +127,7 @@ class Course:
                 plain=not (prospects.tried or prospects.only or prospects.sealed or self._stays),
             )
         finally:
-            waited = service.line.clock() - now
+            waited = service.queue.clock() - now
             self._waited += waited
             ticket.record.queued += waited
 
@@ -193,7 +193,7 @@ class Course:
             return
         member = choice.member
         said = record.limits = telling(upstream.fields)
-        member.headroom.note(said, self._service.line.clock())
+        member.headroom.note(said, self._service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 
@@ -215,19 +215,19 @@ class Course:
         used = 0
         if service.counts_tokens and usage.input is not None:
             used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - self._counted
-        service.pool.ended(choice.member, service.line.clock() if used else 0.0, used)
+        service.pool.ended(choice.member, service.queue.clock() if used else 0.0, used)
         if choice.bound is not None:
             cached = (usage.cache_read or 0) + (usage.cache_write or 0)
             if cached:
                 service.pool.bindings.cached(self._prospects.session, cached)
-        service.line.leave(used)
+        service.queue.release(used)
 
     async def goes_on(self, refusal: Refusal) -> bool:
         """Take note of a failed attempt; True when there is to be another, once any wait for it is over."""
         choice = self._choice
         assert choice is not None
         refusal.given_by(self._ticket)
-        now = self._service.line.clock()
+        now = self._service.queue.clock()
         rekeyed = self._fetches_anew(refusal)
         if not rekeyed:
             refusal.report(self._service.pool, choice.member, now, since=self._sent)

@@ -13,7 +13,7 @@ from router.policy.accounts.retry import Fault, Hold, Step, span
 from router.policy.routing.fallback import WHY, title
 from router.policy.routing.routes import Route
 from router.upstream.account_state import account_words
-from router.upstream.queue import Line, Waited
+from router.upstream.queue import AdmissionQueue, QueueTimeout
 from router.upstream.services import Service
 from router.upstream.targets import Target
 from router.wire.translate import Plan
@@ -112,7 +112,7 @@ class Refusal:
         """The upstream's fields, with when to ask again, and whether."""
         lines = kept.lines
         if self.hold is not None and self.hold.kind != "quota" and not service.pool.stateless:
-            now = service.line.clock()
+            now = service.queue.clock()
             ready = service.pool.ready_at(now) - now
             if b"retry-after" not in kept.fields and 0 < ready < math.inf:
                 lines = [*lines, _line(b"retry-after", b"%d" % math.ceil(ready))]
@@ -126,9 +126,9 @@ def passed_over(name: str, reason: str) -> str:
     return f"{name} passed over: {reason}"
 
 
-def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
+def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     """The error for a request that found no place: which limit, and when it ends. want: what it asks of an account."""
-    name, line = service.name, service.line
+    name, line = service.name, service.queue
     now = line.clock()
     left = waited.until - now
     seconds = max(1, math.ceil(left)) if math.isfinite(left) else None
@@ -156,7 +156,7 @@ def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
     )
 
 
-def _figures(line: Line, limit: str, now: float) -> str:
+def _figures(line: AdmissionQueue, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
     used = line.pace.used(now).get(limit)
     return f" = {line.pace.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
