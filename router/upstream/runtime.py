@@ -136,7 +136,7 @@ class Runtime:
 
     def capture_limit(self) -> int:
         """How many bytes are kept of each body of a request that begins now."""
-        if self.settings.history_capture and self.captures.begin():
+        if self.live.current.history_capture and self.captures.begin():
             return CAPTURED
         return BODY_KEPT if self.log.bodies else 0
 
