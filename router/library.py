@@ -1,4 +1,4 @@
-"""fairlead as a library: `router.running`, the one function other programs may call (product.md 12)."""
+"""fairlead as a library: `router.running`, the one function other programs may call."""
 
 import os
 from collections.abc import AsyncGenerator, Mapping

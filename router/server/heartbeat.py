@@ -59,7 +59,7 @@ class Heartbeat:
         for client in self._vitals.clients:
             client.restart()
         # They may have ended meanwhile; the next request fetches anew.
-        runtime.credentials.keep(())
+        runtime.credentials.retain_only(())
         runtime.log.add(f"{why}: {idle} idle upstream connections closed, deadlines begun anew.")
 
     async def _rest(self) -> None:

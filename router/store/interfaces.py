@@ -51,7 +51,7 @@ class StoreWriter(Protocol):
         """Write what is left, waiting for a bounded time. Blocks."""
         ...
 
-    def before(self, preparation: Callable[[], None]) -> None:
+    def add_preparation(self, preparation: Callable[[], None]) -> None:
         """Have the writer's thread do this before it writes; to be called before `start`."""
         ...
 
@@ -75,7 +75,7 @@ class StoreWriter(Protocol):
 class EntryWriter(Protocol):
     """The history of requests, as it is written."""
 
-    def prepared(self, entries: Sequence[Entry]) -> None:
+    def extend(self, entries: Sequence[Entry]) -> None:
         """Hand over requests that have ended, in a preparation of the ledger's thread."""
         ...
 

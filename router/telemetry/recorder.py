@@ -42,7 +42,7 @@ class Recorder:
         self._ended: deque[Record | Entry] = deque()
         # Held while some of them are told to the history, the metrics and `recent`: by the ledger's thread, as a rule.
         self._telling = threading.Lock()
-        ledger.before(self._tell_in_pieces)
+        ledger.add_preparation(self._tell_in_pieces)
 
     def finished(self, record: Record) -> None:
         """Record a request that has ended; nobody changes it any more."""
@@ -90,7 +90,7 @@ class Recorder:
             ended = self._ended
             some = [ended.popleft() for _ in range(min(most, len(ended)))]
             entries = [one if isinstance(one, Entry) else entry_of(one) for one in some]
-            self._history.prepared(entries)
+            self._history.extend(entries)
             self._counters.count(entries)
             self._recent.extend(entries)
         return bool(ended)

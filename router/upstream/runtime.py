@@ -16,7 +16,7 @@ from router.settings import Settings
 from router.store.home.home import Home
 from router.store.interfaces import ResourceOwners, StoredResponses, StoreWriter
 from router.store.shared.captures import BODY_KEPT as CAPTURED
-from router.store.shared.captures import Capture, Captures, told
+from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, Record
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
@@ -91,7 +91,7 @@ class Runtime:
             self.catalogs.load_missing()
             self.captures.start()
             if self.settings.history_capture is not captured:
-                self.log.add("history.capture is off now." if captured else told(self.home))
+                self.log.add("history.capture is off now." if captured else capture_notice(self.home))
 
     def keep_last_good(self, error: CommandError) -> None:
         """Stay with the last good state, since the configuration could not be read, and show why."""
@@ -113,7 +113,7 @@ class Runtime:
         targets = self.snapshot.all_targets
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)
-        self.credentials.keep({target.reference for target in targets if target.reference is not None})
+        self.credentials.retain_only({target.reference for target in targets if target.reference is not None})
 
     # Keys that are fetched
 

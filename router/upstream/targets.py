@@ -106,7 +106,7 @@ async def with_key(target: Target, credentials: Credentials) -> Target:
 def forget_key(target: Target, credentials: Credentials) -> None:
     """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept."""
     if target.reference is not None and target.secret is not None:
-        credentials.drop(target.reference, target.secret)
+        credentials.forget(target.reference, target.secret)
 
 
 def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:

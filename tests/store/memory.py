@@ -23,7 +23,7 @@ class MemoryStore:
         """The parts for one proxy."""
         return Store(
             MemoryLedger(home),
-            SimpleNamespace(prepared=self.entries.extend),
+            SimpleNamespace(extend=self.entries.extend),
             MemoryOwners(self.owners),
             MemoryResponses(self.responses),
             MemoryBudgets(self, price),
@@ -49,7 +49,7 @@ class MemoryLedger:
     def pause(self):
         pass
 
-    def before(self, preparation):
+    def add_preparation(self, preparation):
         self._preparations.append(preparation)
 
     def wake(self):

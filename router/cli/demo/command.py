@@ -123,5 +123,5 @@ def _print_next_steps(home: Home, serving: "Serving") -> None:
     print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
     print("Add a real backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.settings.history_capture:
-        print(captures.told(home))
+        print(captures.capture_notice(home))
     print("\nServing. Ctrl-C stops.", flush=True)

@@ -49,7 +49,7 @@ class SqliteSharedBudgets:
         self._rates: dict[Model, Rates | None] = {}
         self._asked = False
         self._latest = 0
-        ledger.every(self._read_back)
+        ledger.add_maintenance(self._read_back)
 
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:
         """Have the state given to `receive`, in the ledger's thread."""

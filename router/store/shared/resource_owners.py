@@ -48,7 +48,7 @@ class SqliteResourceOwners:
         self._attached_here = False
         # None until the file was looked into. The writer's thread sets it, the one above is the event loop's.
         self._attached_stored: bool | None = None
-        ledger.every(self._maintain)
+        ledger.add_maintenance(self._maintain)
 
     @property
     def attached(self) -> bool:

@@ -45,7 +45,7 @@ class SqliteStoredResponses:
         self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
-        ledger.every(self._maintain)
+        ledger.add_maintenance(self._maintain)
 
     def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
         """Store an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
