@@ -12,7 +12,7 @@ from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
 from router.store.home.permissions import shown
 from router.telemetry.accesslog import AccessLog
-from router.upstream.configuration import Configuration, kept_for_restart, read
+from router.upstream.configuration import Configuration, defer_restarts, read
 from router.upstream.runtime import Runtime
 
 
@@ -62,7 +62,7 @@ class Reloading:
         self._roots = loaded.settings.tls_ca_file
         client_key.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)
-        settings, _ = kept_for_restart(self._runtime.settings, loaded.settings)
+        settings, _ = defer_restarts(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
         write_log(self._runtime.log, settings)
         return configuration, key

@@ -1,6 +1,6 @@
 """What a proxy asks of a store, as small Protocols, and the values that pass between them.
 
-A proxy keeps more than its own memory in five places: the ledger with its requests, who issued an id, answers that may
+A proxy keeps more than its own memory in five places: the ledger with its requests, the owners of ids, answers that may
 be named again, what processes share of their budgets, and the state of accounts. Each is a Protocol with what its
 callers need, so that another store is an argument of the function that composes a runtime. Rules for every
 implementation: a method neither blocks nor waits unless it says so, and a store that cannot be used is no error: it

@@ -1,4 +1,4 @@
-"""How the accounts of backends are, in words and in fields."""
+"""The state of the accounts of backends, as texts and as fields."""
 
 import time
 from collections.abc import Iterable
@@ -11,11 +11,13 @@ from router.wire.headers.times import UNREADABLE
 
 
 class Condition(NamedTuple):
-    """state: ready, parked, cooling, revoked, halted or unusable. left: seconds until it is ready, None when it is, or
-    when nobody can tell. why: what brought it there, in words."""
+    """The state of an account for any model."""
 
+    #: ready, parked, cooling, revoked, halted or unusable.
     state: str
+    #: Seconds until it is ready; None when it is, or when that is not known.
     left: float | None = None
+    #: What brought it there, as a text.
     why: str = ""
 
     @property

@@ -20,7 +20,7 @@ from router.store.shared.captures import Capture, Captures, capture_notice
 from router.telemetry.accesslog import BODY_KEPT, AccessLog, Record
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
-from router.upstream.configuration import Configuration, LiveSettings, kept_for_restart
+from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
 from router.upstream.targets import Target, forget_key, with_key
@@ -76,7 +76,7 @@ class Runtime:
         A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
         """
         captured = self.settings.history_capture
-        self.live.current, waiting = kept_for_restart(self.settings, configuration.settings)
+        self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.guard.apply(self.settings)
         self.recorder.settle = None if self.guard.rules is None else self.guard.finished
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]

@@ -27,39 +27,42 @@ _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One account of a backend as the exchange uses it; all that can be worked out before a request is.
-
-    prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
-    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
-    drop: headers meant for other vendors. keep: the caller's credentials that may pass. stream_usage: Chat streams
-    are to be asked for usage. connect, first_byte, idle, total: seconds. edits: the backend's table's, if any.
-    """
+    """One account of a backend as the exchange uses it; all that can be worked out before a request is."""
 
     backend: Backend
     origin: Origin
     host: bytes
+    #: Path of the root, `/v1` included.
     prefix: bytes
     account: str
+    #: The header to add, or None.
     auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
+    #: Why its key cannot be had.
     problem: str | None
+    #: Where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     reference: str | None = field(repr=False)
+    #: Headers meant for other vendors.
     drop: frozenset[bytes]
+    #: The caller's credentials that may pass.
     keep: frozenset[bytes]
+    #: Chat streams are to be asked for usage.
     stream_usage: bool
     strip_attribution: bool
+    #: Seconds, as the three that follow.
     connect: float
     first_byte: float
     idle: float
     total: float
     ask_identity: bool = True
+    #: Those of the backend's table, if any.
     edits: Edits | None = None
     #: The habits of the backend, as far as they hold for all of its models: how it counts tokens is among them.
     profile: Profile = Profile()
 
     @property
     def hidden(self) -> list[Secret]:
-        """What its requests carry that nobody else is to see: the key, and configured headers that look like one."""
+        """What its requests carry and logs must not show: the key, and configured headers that look like one."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
         found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
         return found if self.secret is None else [self.secret, *found]

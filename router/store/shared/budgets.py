@@ -230,7 +230,7 @@ def lift(db: "sqlite3.Connection") -> None:
 
 
 def spent_of(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
-    """What is spent of a budget in its term of now; None when nobody has looked at it in this term."""
+    """What is spent of a budget in its term of now; None when no process has looked at it in this term."""
     book = book_of(budget, term(budget.period, now))
     row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
     return row[0] if row else None
