@@ -1,27 +1,31 @@
 """Errors that fairlead itself answers with, and those of its command line.
 
 An error carries what the answer needs: the HTTP status, the Anthropic error type (the richest of the three
-vocabularies; `wire` maps it to the OpenAI form), and a hint that says what to do next. Nothing here knows a
-protocol's shape: that is `wire`'s.
+vocabularies; `wire` maps it to the OpenAI form), and a message that says what to do next. How a protocol writes an
+error is `wire`'s to know.
 """
 
 
 class RouterError(Exception):
     """An answer fairlead gives in place of an upstream's.
 
-    status: HTTP status. kind: Anthropic error type. code: OpenAI `code`, or None. message: what went wrong and
-    what to do next, free of secrets. retry_after: seconds for the `retry-after` header, or None.
-    word: its class in the history where kind is too broad. retryable: False adds `x-should-retry: false`, which Claude
-    Code and the official SDKs obey. details: what the Anthropic form holds beside the message, or None. param: the
-    field at fault, where OpenAI's form names it.
+    message: what went wrong and what to do next, free of secrets. retry_after: seconds for the `retry-after` header,
+    or None. headers: further fields of the answer.
     """
 
+    #: HTTP status.
     status = 500
+    #: Anthropic error type.
     kind = "api_error"
+    #: OpenAI `code`, or None.
     code: str | None = None
+    #: Its class in the history where `kind` is too broad, else ''.
     word = ""
+    #: False adds `x-should-retry: false`, which Claude Code and the official SDKs obey.
     retryable = True
+    #: What the Anthropic form holds beside the message, or None.
     details: dict[str, object] | None = None
+    #: The field at fault, where OpenAI's form names it.
     param: str | None = None
 
     def __init__(self, message: str, *, retry_after: int | None = None, headers: tuple[tuple[str, str], ...] = ()):
@@ -49,14 +53,15 @@ class Unauthenticated(RouterError):
 
 
 class Halted(RouterError):
-    """402: the guard lets no more through; sending it again costs nothing and brings nothing. scope: what is halted,
-    `all`, or `backend NAME` or `account NAME/ALIAS` where others may serve. reason: the trigger, in words."""
+    """402: the guard lets no more through; sending it again costs nothing and brings nothing."""
 
     status = 402
     kind = "billing_error"
     code = "insufficient_quota"
     retryable = False
+    #: What is halted: `all`, or `backend NAME` or `account NAME/ALIAS` where others may serve.
     scope = "all"
+    #: The trigger, in words.
     reason = ""
 
 
@@ -95,7 +100,7 @@ class WrongVerb(RouterError):
 
 
 class Conflict(RouterError):
-    """409: the change does not fit what is there."""
+    """409: the change contradicts what is configured or stored."""
 
     status = 409
     kind = "invalid_request_error"
@@ -113,7 +118,7 @@ class TooLarge(RouterError):
 
 
 class UnsupportedMedia(RouterError):
-    """415: a content type or content coding that is not read here."""
+    """415: a content type or content coding that is not supported."""
 
     status = 415
     kind = "invalid_request_error"
@@ -121,7 +126,7 @@ class UnsupportedMedia(RouterError):
 
 
 class UpgradeRequired(RouterError):
-    """426: a websocket was asked for. Codex falls back to POST at once on this status and on no other."""
+    """426: a websocket was requested. Codex falls back to POST at once on this status and on no other."""
 
     status = 426
     kind = "invalid_request_error"
@@ -151,7 +156,7 @@ class BadGateway(RouterError):
 
 
 class Unreachable(BadGateway):
-    """502: no connection came about (name, network, proxy, TLS). It says nothing about an account of the backend."""
+    """502: no connection could be made (name, network, proxy, TLS). It says nothing about an account of the backend."""
 
 
 class Unavailable(RouterError):
@@ -171,7 +176,7 @@ class UpstreamTimeout(RouterError):
 
 
 class CommandError(Exception):
-    """A command that could not do its work: printed as `error: …`, exit code 1. `hint` is printed below it."""
+    """A command that failed: printed as `error: …`, exit code 1. hint: printed below it, '' for none."""
 
     exit_code = 1
 
@@ -181,6 +186,6 @@ class CommandError(Exception):
 
 
 class UsageError(CommandError):
-    """A command line that makes no sense: exit code 2."""
+    """A command line that is not valid: exit code 2."""
 
     exit_code = 2

@@ -12,50 +12,52 @@ Protocol = Literal["messages", "chat", "responses"]
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """What routing needs to know of a request; filled by `wire`, read by `policy`.
+class RoutingFacts(msgspec.Struct, frozen=True):
+    """What routing needs to know of a request; filled by `wire`, read by `policy`."""
 
-    protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the
-    request names none. stream: the caller asked for server-sent events. generates: a model is to write text. owner:
-    the name of the backend that issued an id the request names, None when there is none or nobody remembers it;
-    account: the alias of the account there.
-    """
-
+    #: The protocol of the call; None for other paths under /v1.
     protocol: Protocol | None
+    #: As the caller named it, None when the request names none.
     model: str | None
+    #: The caller asked for server-sent events.
     stream: bool
+    #: A model is to write text.
     generates: bool = False
+    #: The name of the backend that issued an id the request names; None when it names none, or an unknown one.
     owner: str | None = None
+    #: The alias of the account that issued it there, '' for none.
     account: str = ""
 
 
 class Usage(msgspec.Struct, gc=False):
-    """Token counts of one answer; None where the upstream did not say. cache_* are part of no other field.
+    """Token counts of one answer; None where the upstream gave none. cache_* are part of no other field."""
 
-    input: tokens read uncached. output: tokens written, with reasoning. reasoning: that part of output.
-    """
-
+    #: Tokens read uncached.
     input: int | None = None
+    #: Tokens written, with reasoning.
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    #: The part of `output` that is reasoning.
     reasoning: int | None = None
 
 
 class Text(msgspec.Struct, frozen=True):
-    """Text. cache: a caching mark stands behind it: its lifetime ("5m", "1h"), '' for none."""
+    """Text."""
 
     text: str
+    #: The lifetime (`5m`, `1h`) of the caching mark behind it, '' for none.
     cache: str = ""
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image: base64 `data` of `media_type`, or a `url`. detail: how closely to look, '' when not said."""
+    """An image: base64 `data` of `media_type`, or a `url`."""
 
     media_type: str = ""
     data: str = ""
     url: str = ""
     cache: str = ""
+    #: How closely to look, '' when not given.
     detail: str = ""
 
 
@@ -70,23 +72,26 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Thinking(msgspec.Struct, frozen=True):
-    """Reasoning. signature: opaque proof of its origin, '' without one. redacted: opaque data in place of text."""
+    """Reasoning."""
 
     text: str = ""
+    #: Opaque proof of its origin, '' without one.
     signature: str = ""
+    #: Opaque data in place of text.
     redacted: str = ""
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call the model made. arguments: JSON text of an object."""
+    """A call the model made."""
 
     id: str
     name: str
+    #: JSON text of an object.
     arguments: str
 
 
 class ToolResult(msgspec.Struct, frozen=True):
-    """What came of a call."""
+    """The result of a call."""
 
     call_id: str
     content: tuple[Text | Image | Document, ...] = ()
@@ -98,68 +103,68 @@ Block = Text | Image | Document | Thinking | ToolCall | ToolResult
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message. path: where the caller wrote it, for errors and losses. A system turn holds Text only."""
+    """One message. A system turn holds Text only."""
 
     role: Literal["user", "assistant", "system"]
     blocks: tuple[Block, ...]
+    #: Where the caller wrote it, for errors and losses.
     path: str = ""
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call. schema: JSON Schema of its arguments, an object. strict: None when not said.
-
-    format: with a tool that takes free text in place of arguments, the form of the text as Responses says it; schema
-    then has the one string `input`.
-    """
+    """A function the model may call."""
 
     name: str
+    #: JSON Schema of its arguments, an object.
     schema: dict[str, object]
     description: str = ""
+    #: None when not given.
     strict: bool | None = None
     cache: str = ""
+    #: Of a tool that takes free text in place of arguments: the form of the text as Responses gives it; `schema` then
+    #: has the one string `input`.
     format: dict[str, object] | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Which tools may or must be called. name: with mode `tool`."""
+    """Which tools may or must be called."""
 
     mode: Literal["auto", "any", "none", "tool"]
+    #: Of the tool, with mode `tool`.
     name: str = ""
 
 
 class Reasoning(msgspec.Struct, frozen=True):
-    """How much to reason. off: not at all. effort: none … max, '' when not said. budget: tokens, 0 when not said.
+    """How much to reason."""
 
-    shown: the caller wants to read it.
-    """
-
+    #: Not at all.
     off: bool = False
+    #: none … max, '' when not given.
     effort: str = ""
+    #: Tokens, 0 when not given.
     budget: int = 0
+    #: The caller wants to read it.
     shown: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """The form the answer must have. schema: JSON Schema, None for any JSON object."""
+    """The form the answer must have."""
 
+    #: JSON Schema, None for any JSON object.
     schema: dict[str, object] | None
     name: str = "output"
     strict: bool | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for generated text. parallel: False when at most one call may be made at a time; None: not said.
-
-    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks; None:
-    not said. continues: a last assistant turn is the beginning of the answer, and not history. inline: the system
-    prompt was written as messages. shared: fields that both of OpenAI's protocols have, and nobody else.
-    """
+    """A request for generated text."""
 
     model: str
     turns: tuple[Turn, ...]
     system: tuple[Text, ...] = ()
     tools: tuple[Tool, ...] = ()
     choice: Choice | None = None
+    #: False when at most one call may be made at a time; None when not given.
     parallel: bool | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
@@ -169,24 +174,32 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: Reasoning | None = None
     shape: Shape | None = None
     user: str = ""
+    #: auto or default, '' when not given.
     tier: str = ""
     stream: bool = False
+    #: The caller wants a usage event.
     usage: bool = True
+    #: Caching without marks; None when not given.
     cache: bool | None = None
+    #: A last assistant turn is the beginning of the answer, and not history.
     continues: bool = False
+    #: The system prompt was written as messages.
     inline: bool = False
+    #: Fields that both of OpenAI's protocols have, and no other.
     shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer. stopped_by: the stop sequence that was met. refusal: the model's explanation, if any."""
+    """A whole answer."""
 
     id: str
     model: str
     blocks: tuple[Text | Thinking | ToolCall, ...]
     stop: Stop
     usage: Usage
+    #: The stop sequence that was met, '' for none.
     stopped_by: str = ""
+    #: The model's explanation, if any.
     refusal: str = ""
 
 
@@ -211,7 +224,7 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """The reasoning that came last is complete; its opaque proof."""
+    """The end of the reasoning that came last, with its opaque proof."""
 
     signature: str
 
@@ -223,12 +236,13 @@ class Redacted(msgspec.Struct, frozen=True):
 
 
 class BlockEnded(msgspec.Struct, frozen=True):
-    """The text or reasoning that came last is a block of its own."""
+    """The end of a block: the text or reasoning that came last is one of its own."""
 
 
 class CallBegan(msgspec.Struct, frozen=True):
-    """A tool call; index: 0, 1, 2 … in the order they begin. Several may be open."""
+    """The beginning of a tool call. Several may be open."""
 
+    #: 0, 1, 2 … in the order they begin.
     index: int
     id: str
     name: str
@@ -270,7 +284,8 @@ Event = (
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What a translation could not carry over. how: dropped, or weakened. path: the caller's field."""
+    """What a translation could not carry over."""
 
+    #: The caller's field.
     path: str
     how: Literal["dropped", "weakened"]

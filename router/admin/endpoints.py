@@ -18,8 +18,8 @@ from router.host.clock import sleepless
 from router.net.headers import SECURITY, RawHeaders
 from router.net.server.connection import Connection, Cut, Request
 from router.policy.budget.budgets import ALL
-from router.policy.routing.model_list import listed_by, listing
-from router.policy.routing.routes import nearest_models
+from router.policy.routing.model_list import find_listing_backend, list_models
+from router.policy.routing.routes import find_nearest_models
 from router.upstream.account_state import account_reports, can_serve
 from router.upstream.runtime import Runtime
 
@@ -80,11 +80,11 @@ class Endpoints:
         table = self._runtime.snapshot.table
         anthropic = b"anthropic-version" in request.fields
         name = unquote(path.removeprefix("/v1/models").strip("/"))
-        listed = listing(table)
+        listed = list_models(table)
         if name:
-            owner = listed_by(name, table, listed)
+            owner = find_listing_backend(name, table, listed)
             if owner is None:
-                near = ", ".join(nearest_models(name, table))
+                near = ", ".join(find_nearest_models(name, table))
                 raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
             answer: object = _entry(name, owner, anthropic=anthropic)
         elif anthropic:

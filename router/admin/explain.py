@@ -10,11 +10,11 @@ from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
 from router.host.clock import sleepless
-from router.ir import Facts, Protocol
+from router.ir import Protocol, RoutingFacts
 from router.policy.accounts.pool import Want
-from router.policy.accounts.session_key import family_of
-from router.policy.routing.fallback import chain, title
-from router.policy.routing.request_traits import Traits
+from router.policy.accounts.session_key import find_family
+from router.policy.routing.fallback import build_chain, format_route
+from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.policy.routing.trace import Step
 from router.store.interfaces import ResourceOwners
@@ -142,7 +142,7 @@ def _fill(
     if owners is not None:
         facts = msgspec.structs.replace(facts, owner=find_owner(owners, call, body, top))
     found.model = facts.model
-    route = decide(facts, snapshot.table, Traits(fields, call.protocol, len(body), top), found.steps)
+    route = decide(facts, snapshot.table, RequestTraits(fields, call.protocol, len(body), top), found.steps)
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
@@ -161,20 +161,20 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
-    now, family = sleepless(), family_of(route.model)
-    order = service.pool.order(now, Want(family=family, barred=service.halted().keys()))
+    now, family = sleepless(), find_family(route.model)
+    order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)
     if len(order) > 1:
         found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
-    for hop in chain(route, snapshot.table):
+    for hop in build_chain(route, snapshot.table):
         if hop.backend.name in snapshot.services and speaks(call, hop):
             becomes = ""
             if translation.needs_translation(call, hop):
                 plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
                 becomes = f" (translated to {plan.spoken})"
-            found.fallback.append(title(hop) + becomes)
+            found.fallback.append(format_route(hop) + becomes)
 
 
 def _fill_translation(
@@ -184,7 +184,7 @@ def _fill_translation(
     route: Route,
     target: Target,
     snapshot: Snapshot,
-    facts: Facts,
+    facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> None:
     """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""

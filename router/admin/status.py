@@ -8,7 +8,7 @@ import trio
 from router import __version__
 from router.admin.bounds import report
 from router.host.clock import sleepless
-from router.policy.routing.model_list import listing
+from router.policy.routing.model_list import list_models
 from router.store.shared import captures
 from router.upstream.account_state import account_report, why_not
 from router.upstream.runtime import Runtime
@@ -59,7 +59,7 @@ def status(runtime: Runtime, operated: Operated) -> dict[str, object]:
         "backends": backends_of(runtime),
         "models": [
             {"id": name, "backend": owner, "protocols": list(table.named[owner].protocols)}
-            for name, owner in listing(table).items()
+            for name, owner in list_models(table).items()
         ],
         "problems": operated.problems,
         "upstream_connections": {"open": runtime.connections.open, "idle": runtime.connections.idle},
@@ -129,6 +129,6 @@ def line_report(service: Service) -> dict[str, object]:
         "most": line.most,
         "stalled_s": None if stalled is None else round(stalled, 1),
         "limits": {
-            name: {"used": used, "limit": limit} for name, (used, limit) in line.pace.used(line.clock()).items()
+            name: {"used": used, "limit": limit} for name, (used, limit) in line.rate_limit.used(line.clock()).items()
         },
     }

@@ -16,15 +16,15 @@ from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, Purse, Rates
+from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.guard import Halt, Rules
-from router.policy.budget.price_cache import Pricelist
-from router.policy.budget.reservations import Model, Tally, Wanted, by_size
+from router.policy.budget.price_cache import PriceCache
+from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.history.entry import Entry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
-from router.store.shared.budgets import sold_of
+from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
@@ -64,9 +64,9 @@ class Guard:
         self._sync = BudgetSync(self, shared)
         self._say = say
         self._clock = clock
-        self._tally = Tally()
-        self._prices = Pricelist()
-        self._waiting: dict[int, Wanted] = {}
+        self._reservations = Reservations()
+        self._prices = PriceCache()
+        self._waiting: dict[int, Estimate] = {}
         self._finished: list[tuple[Sequence[str], Entry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
@@ -79,11 +79,11 @@ class Guard:
 
     def apply(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
-        before, self.rules = self.rules, policy.rules_of(settings)
+        before, self.rules = self.rules, policy.read_rules(settings)
         self._prices.forget()
         if before != self.rules:
             # What was held of other limits says nothing: it is asked for anew.
-            self._tally.withdraw()
+            self._reservations.withdraw()
             self._sync.wake()
 
     # On the request path
@@ -93,9 +93,9 @@ class Guard:
 
         Raises Halted.
         """
-        self._tally.release(demand.request)
+        self._reservations.release(demand.request)
         await (self._sync.next_exchange() if self._halting else self.current())
-        scopes = policy.scopes_of(demand.backend, demand.account, demand.tag)
+        scopes = policy.list_scopes(demand.backend, demand.account, demand.tag)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
         if not budgets:
@@ -110,28 +110,28 @@ class Guard:
         rules = self.rules
         if rules is None:
             return
-        sold = sold_of(entry)
-        books = self._tally.settle(entry.id, sold)
-        if books is None and entry.attempts:
-            budgets = rules.budgets_of(policy.scopes_of(entry.backend, entry.account, entry.tag))
+        counts = count_tokens(entry)
+        keys = self._reservations.settle(entry.id, counts)
+        if keys is None and entry.attempts:
+            budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
             rates = self._prices.rates((entry.root, entry.served or entry.model))
-            books = self._tally.count(budgets, sold, rates, self._clock())
-        elif books is not None:
+            keys = self._reservations.count(budgets, counts, rates, self._clock())
+        elif keys is not None:
             self._ended.set()
             self._ended = trio.Event()
-        if books and len(self._finished) < _PENDING:
-            self._finished.append((books, entry))
+        if keys and len(self._finished) < _PENDING:
+            self._finished.append((keys, entry))
             self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """A request was billed to a class, '' when nobody said so."""
         if billing and billing.lower() not in rules.billing:
-            self._trip(rules, ALL, policy.billed_elsewhere(billing, backend, account, rules.billing), request)
+            self._trip(rules, ALL, policy.explain_billing(billing, backend, account, rules.billing), request)
 
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _refusal(policy.refusal(halt, self._clock()), "halted")
+            refusal = _refusal(policy.explain_refusal(halt, self._clock()), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
@@ -139,7 +139,7 @@ class Guard:
         """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and spends(demand.path, demand.method):
-            raise _refusal(policy.uncounted(demand.path), "unpriced")
+            raise _refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
         model = (demand.root, demand.model)
@@ -147,7 +147,7 @@ class Guard:
             await self._sync.next_exchange()
         rates = self._prices.rates(model)
         if rates is None and refuses:
-            raise _refusal(policy.unpriced(demand.model, demand.backend), "unpriced")
+            raise _refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
         return rates
 
     async def _reserve(
@@ -159,56 +159,56 @@ class Guard:
         wait: Callable[[float], None],
     ) -> None:
         """Wait until there is room for a request, or until it is known that there is none."""
-        size = by_size(demand.size, bytes_per_token=BYTES_PER_TOKEN)
+        size = estimate_tokens(demand.size, bytes_per_token=BYTES_PER_TOKEN)
         model: Model = (demand.root, demand.model)
         patience = trio.current_time() + SETTLE_SECONDS
         while (rules := self.rules) is not None:
-            wanted = self._tally.wanted(budgets, size, rates, model, self._clock())
-            short = self._tally.short(wanted)
-            if short and (rules.halts or not all(self._tally.purses[book].known for book in short)):
-                await self._shared(wanted)
+            estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
+            short = self._reservations.find_full(estimate)
+            if short and (rules.halts or not all(self._reservations.states[key].known for key in short)):
+                await self._shared(estimate)
                 self._check(scopes)
-                short = self._tally.short(wanted)
+                short = self._reservations.find_full(estimate)
             if not short:
                 break
-            purse = self._tally.purses[short[0]]
-            if purse.may_open and trio.current_time() < patience:
+            state = self._reservations.states[short[0]]
+            if state.may_open and trio.current_time() < patience:
                 wait(2 * SETTLE_SECONDS)
                 await self._settled()
                 continue
-            reason = policy.tripped(purse, self._clock())
-            self._trip(rules, purse.budget.scope, reason, demand.request, short[0])
+            reason = policy.explain_trip(state, self._clock())
+            self._trip(rules, state.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
             await self._sync.next_exchange()
             self._check(scopes)
         else:
             return
-        self._tally.reserve(demand.request, wanted)
+        self._reservations.reserve(demand.request, estimate)
 
-    async def _shared(self, wanted: Wanted) -> None:
+    async def _shared(self, estimate: Estimate) -> None:
         """Ask for a share that this request fits in."""
-        self._waiting[id(wanted)] = wanted
+        self._waiting[id(estimate)] = estimate
         try:
             await self._sync.next_exchange()
         finally:
-            del self._waiting[id(wanted)]
+            del self._waiting[id(estimate)]
 
     async def _settled(self) -> None:
         """Wait until a request has ended here, or may have elsewhere."""
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
 
-    def _trip(self, rules: Rules, scope: str, reason: str, request: str, book: str = "") -> None:
+    def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
-        halt = Halt(scope, now, now + rules.cooldown, reason, request, book)
+        halt = Halt(scope, now, now + rules.cooldown, reason, request, key)
         held = self._halting if rules.halts else self._warnings
-        known = held.get(scope) or policy.held_up(self.halts, (scope,), now)
+        known = held.get(scope) or policy.find_halt(self.halts, (scope,), now)
         if known is not None and known.holds(now):
             return
         held[scope] = halt
         self._sync.wake()
-        words = f"halted until {policy.clock(halt.until, now)}" if rules.halts else "warning"
+        words = f"halted until {policy.format_moment(halt.until, now)}" if rules.halts else "warning"
         self._notice(rules, f"{words}: {reason}")
 
     def _notice(self, rules: Rules, text: str) -> None:
@@ -222,11 +222,11 @@ class Guard:
         """The halt that a request of these scopes meets, as far as this process has heard."""
         if self.rules is None or not self.rules.halts:
             return None
-        return policy.held_up(self.halts, scopes, self._clock())
+        return policy.find_halt(self.halts, scopes, self._clock())
 
-    def purses(self, scope: str) -> Sequence[Purse]:
+    def budget_states(self, scope: str) -> Sequence[BudgetState]:
         """The budgets of a scope, as far as any was asked for."""
-        return self._tally.of(scope)
+        return self._reservations.of_scope(scope)
 
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
@@ -239,17 +239,17 @@ class Guard:
         renews."""
         rules = self.rules
         if rules is None:
-            return {"state": "off", **policy.halt_fields(None), "halts": [], "budgets": []}
+            return {"state": "off", **policy.describe_halt(None), "halts": [], "budgets": []}
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
-        purses = self._tally.purses
-        state = policy.state_of(halts, shown, (purse.share for purse in purses.values()), now)
+        states = self._reservations.states
+        overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
         return {
-            "state": state,
-            **policy.halt_fields(shown[0] if shown else None),
-            "halts": [policy.halt_fields(halt) for halt in halts],
-            "budgets": policy.budget_lines(purses),
+            "state": overall,
+            **policy.describe_halt(shown[0] if shown else None),
+            "halts": [policy.describe_halt(halt) for halt in halts],
+            "budgets": policy.describe_budgets(states),
         }
 
     async def resume(self) -> list[dict[str, object]]:
@@ -260,7 +260,7 @@ class Guard:
         self._lift = True
         self._warnings.clear()
         await self._sync.next_exchange()
-        return [policy.halt_fields(halt) for halt in held]
+        return [policy.describe_halt(halt) for halt in held]
 
     # Its part in the exchange with other processes
 
@@ -278,28 +278,28 @@ class Guard:
         return self.rules is not None
 
     @property
-    def restless(self) -> bool:
+    def has_news(self) -> bool:
         """True when there is something to publish, not only to look at."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
-        return bool(news) or self._tally.restless
+        return bool(news) or self._reservations.has_news
 
     @property
     def busy(self) -> bool:
         """True while requests hold reservations."""
-        return self._tally.running > 0
+        return self._reservations.running > 0
 
     @property
     def holds(self) -> bool:
         """True when shares of budgets are held that no request needs."""
-        return self._tally.idle
+        return self._reservations.idle
 
     def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
         """The message for the other processes."""
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
-        claims = self._tally.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
+        claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
         self._handed = tuple(self._halting.values())
-        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.asked(), self._lift)
+        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
         self._finished, self._lift = [], False
         return message
 
@@ -310,23 +310,23 @@ class Guard:
             for halt in self._handed:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
-        self._prices.hear(state.rates, self._clock())
-        self._tally.heard(state.sequence, state.books, sequence)
+        self._prices.receive(state.rates, self._clock())
+        self._reservations.receive(state.sequence, state.budgets, sequence)
         self._look_near()
 
     def _look_near(self) -> None:
         """Say once of each budget that it is nearly used up."""
-        for book, purse in self._tally.purses.items():
-            if purse.share >= policy.WARN_SHARE and book not in self._near and self.rules is not None:
-                self._near.add(book)
-                self._notice(self.rules, policy.nearly_used(purse))
-        self._near &= self._tally.purses.keys()
+        for key, state in self._reservations.states.items():
+            if state.spent_share >= policy.WARN_SHARE and key not in self._near and self.rules is not None:
+                self._near.add(key)
+                self._notice(self.rules, policy.explain_nearly_used(state))
+        self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:
         """Let halts and spend be this process's own, since the store cannot be used."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
-        self._tally.alone(lift=self._lift)
+        self._reservations.use_local_state(lift=self._lift)
         if self._lift:
             self.halts, self._lift = (), False
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from router.budget.guard import Guard
-from router.policy.budget.guard import used_up
+from router.policy.budget.guard import explain_used_up
 
 
 def halted_accounts(guard: Guard, backend: str, aliases: Iterable[str]) -> Mapping[str, tuple[str, float]]:
@@ -14,7 +14,7 @@ def halted_accounts(guard: Guard, backend: str, aliases: Iterable[str]) -> Mappi
 
 def taken_share(guard: Guard, backend: str, alias: str) -> float:
     """The share of an account's fullest budget that is spent or reserved."""
-    return max((purse.taken for purse in guard.purses(f"account {backend}/{alias}")), default=0.0)
+    return max((state.used_share for state in guard.budget_states(f"account {backend}/{alias}")), default=0.0)
 
 
 def _halt_of(guard: Guard, scope: str) -> tuple[str, float] | None:
@@ -24,5 +24,5 @@ def _halt_of(guard: Guard, scope: str) -> tuple[str, float] | None:
     if guard.rules is None or not guard.rules.halts:
         return None
     # The next request would trip it.
-    spent = (purse for purse in guard.purses(scope) if purse.share >= 1)
-    return next(((used_up(purse), purse.term.end) for purse in spent), None)
+    spent = (state for state in guard.budget_states(scope) if state.spent_share >= 1)
+    return next(((explain_used_up(state), state.term.end) for state in spent), None)

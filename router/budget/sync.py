@@ -30,7 +30,7 @@ class SyncParticipant(Protocol):
         ...
 
     @property
-    def restless(self) -> bool:
+    def has_news(self) -> bool:
         """True when there is something to publish."""
         ...
 
@@ -125,7 +125,7 @@ class BudgetSync:
         self._urgent = trio.Event()
         self._fresh = False
         if self._shared.problem is None:
-            if give_back or self._participant.restless or trio.current_time() - self._published_at > _BEAT_SECONDS:
+            if give_back or self._participant.has_news or trio.current_time() - self._published_at > _BEAT_SECONDS:
                 self._publish(give_back=give_back)
             else:
                 self._shared.look()

@@ -10,7 +10,7 @@ from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.calls import ControlError
-from router.policy.budget.guard import halt_fields
+from router.policy.budget.guard import describe_halt
 from router.settings.kinds import clean
 from router.store.database.open import Busy, Unusable, open_history
 from router.store.history.reader import reading
@@ -53,7 +53,7 @@ async def _told(home: Home) -> list[dict[str, object]] | None:
 def _lifted(home: Home) -> list[dict[str, object]]:
     with reading(home) as db:
         now = time.time()
-        held = [halt for halt in budgets.halts_of(db) if halt.holds(now)] if db is not None else []
+        held = [halt for halt in budgets.read_halts(db) if halt.holds(now)] if db is not None else []
     if not held:
         return []
     try:
@@ -64,8 +64,8 @@ def _lifted(home: Home) -> list[dict[str, object]]:
         raise CommandError("history.db is held by another process.", "Try again in a moment.") from None
     try:
         writer.execute("BEGIN IMMEDIATE")
-        budgets.lift(writer)
+        budgets.lift_halts(writer)
         writer.execute("COMMIT")
     finally:
         writer.close()
-    return [halt_fields(halt) for halt in held]
+    return [describe_halt(halt) for halt in held]

@@ -10,8 +10,8 @@ from router.exchange.upstream_response.response import NOT_ASKED, UpstreamRespon
 from router.exchange.upstream_response.translated import Translated
 from router.host.memory_bound import MemoryShare
 from router.policy.accounts import attempt as told
-from router.policy.accounts.pool import Choice
-from router.policy.routing.fallback import WHY, title
+from router.policy.accounts.pool import AccountChoice
+from router.policy.routing.fallback import WHY, format_route
 from router.policy.routing.routes import Route
 from router.telemetry.accesslog import Record
 from router.upstream.configured_headers import Changes
@@ -25,7 +25,7 @@ class Place:
     """A place in the queue of a backend, with the account that was chosen there."""
 
     service: Service
-    choice: Choice
+    choice: AccountChoice
     #: Tokens that were counted against the backend's limits when it was taken.
     tokens: int
     #: When it was taken, on the queue's clock.
@@ -68,7 +68,7 @@ class Attempt:
     @property
     def fallback(self) -> str:
         """What serves in place of what was asked for; "" when nothing does."""
-        return title(self.route) if self.route.why == WHY else ""
+        return format_route(self.route) if self.route.why == WHY else ""
 
     def name_server(self) -> None:
         """Say in the record that this backend and account serve the request."""
@@ -76,7 +76,7 @@ class Attempt:
         record.backend, record.account, record.route = route.backend.name, self.target.account, route.why
         record.sent_model = route.model
 
-    def begin_sending(self) -> told.Attempt:
+    def begin_sending(self) -> told.AttemptRecord:
         """Say in the record that the request goes out now."""
         return note_try(self.context.record, self.context.request.arrived)
 
@@ -85,10 +85,10 @@ class Attempt:
         return self.target.total - self.context.elapsed()
 
 
-def note_try(record: Record, arrived: float) -> told.Attempt:
+def note_try(record: Record, arrived: float) -> told.AttemptRecord:
     """Begin a try in the record, at the backend and account that it names. What ends it says how; the status of the
     last one is filled in with the record's end."""
     record.attempts += 1
-    attempt = told.Attempt(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
+    attempt = told.AttemptRecord(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
     record.tries.append(attempt)
     return attempt

@@ -4,7 +4,7 @@ import msgspec
 
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
-from router.policy.routing.clients import client_of
+from router.policy.routing.clients import identify_client
 from router.telemetry.accesslog import Record
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.headers.rate_limits import telling
@@ -22,7 +22,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     and by the pieces that came.
     """
     record = arrival.record
-    record.client = client_of(arrival.request.fields)
+    record.client = identify_client(arrival.request.fields)
     status = 0
     if attempt is not None:
         record.root = attempt.target.backend.root

@@ -9,7 +9,7 @@ import trio
 from router.exchange.body.body import Body, BodySource, run_in_thread
 from router.host.access import bare
 from router.host.memory_bound import MemoryShare
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.server.connection import Connection, Request
 from router.policy.routing.routes import Route
 from router.settings import Secret
@@ -77,7 +77,7 @@ class RequestContext(Arrival):
 
     __slots__ = ("body", "facts", "issues_id", "route")
 
-    def __init__(self, arrival: Arrival, facts: Facts, body: Body, route: Route, *, issues_id: bool):
+    def __init__(self, arrival: Arrival, facts: RoutingFacts, body: Body, route: Route, *, issues_id: bool):
         self.runtime = arrival.runtime
         self.snapshot = arrival.snapshot
         self.connection = arrival.connection

@@ -26,8 +26,8 @@ from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_m
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import Broken
 from router.net.server.connection import Cut
-from router.policy.accounts.retry import Fault, fault_of, hold_of
-from router.policy.accounts.session_key import family_of
+from router.policy.accounts.retry import Fault, classify_status, read_cooldown
+from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere
 from router.wire.dialect import Failure
 
@@ -98,7 +98,9 @@ class Exchange:
             if connection.started:
                 await self._end_broken(attempt, error)
                 return None
-            return AttemptFailure(attempt=attempt, fault=Fault.SILENT, status=error.status, outcome=error, broke=True)
+            return AttemptFailure(
+                attempt=attempt, fault=Fault.NO_RESPONSE, status=error.status, outcome=error, broke=True
+            )
         except Halted as error:
             if is_everywhere(error.scope):
                 raise
@@ -114,9 +116,9 @@ class Exchange:
         await failover.fetch_key(attempt)
         hide_usage = await _send(attempt)
         upstream = attempt.upstream
-        fault = fault_of(upstream.status)
+        fault = classify_status(upstream.status)
         if upstream.status == 400 and failover.sealed and await error_matches(upstream, SEALED_REFUSED):
-            fault = Fault.FOREIGN
+            fault = Fault.UNREADABLE_STATE
         if fault is not None:
             return await _read_failure(attempt, fault)
         failover.note_answer(attempt)
@@ -133,7 +135,7 @@ class Exchange:
             # An error inside a 200 counts as the answer it should have been.
             translated = attempt.translated
             own = (translated.failure if translated is not None else None) or failure
-            return _judge(attempt, fault_of(own.status), own, error_of_200(attempt, failure))
+            return _judge(attempt, classify_status(own.status), own, error_of_200(attempt, failure))
         failover.note_success(attempt)
         return None
 
@@ -255,8 +257,8 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     """What an error means for its account: that depends on the upstream's own words alone. outcome: what the client
     may get of it."""
     fields = attempt.upstream.fields
-    family = family_of(attempt.route.model)
-    hold = hold_of(fields, failure.body, family) if fault is Fault.LIMITED else None
+    family = find_family(attempt.route.model)
+    hold = read_cooldown(fields, failure.body, family) if fault is Fault.LIMITED else None
     return AttemptFailure(
         attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold
     )
@@ -274,7 +276,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
 
 def _fault(error: RouterError, *, sent: bool) -> Fault:
     if isinstance(error, Unauthenticated):
-        return Fault.REFUSED  # its key cannot be had
+        return Fault.AUTH_REJECTED  # its key cannot be had
     if not sent:
-        return Fault.UNSENT
-    return Fault.SILENT if isinstance(error, UpstreamTimeout) else Fault.FAILED
+        return Fault.NOT_CONNECTED
+    return Fault.NO_RESPONSE if isinstance(error, UpstreamTimeout) else Fault.FAILED

@@ -17,7 +17,7 @@ from router.exchange.exchange import Exchange
 from router.host.access import Gate, operator_error
 from router.net.headers import SECURITY, RawHeaders, spelled
 from router.net.server.connection import Connection, Cut, Request
-from router.policy.routing.tags import tag_of
+from router.policy.routing.tags import read_tag
 from router.telemetry.accesslog import Record
 from router.upstream.runtime import Runtime
 from router.wire import calls
@@ -85,7 +85,7 @@ class Proxy:
         arrival.cors = spelled(self._gate.cors(request))
         self._gate.check_key(request)
         arrival.own_keys = self._gate.own
-        arrival.record.tag = tag_of(request.fields)
+        arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await self._own.models(arrival.connection, request, path)
             arrival.record.status = 200

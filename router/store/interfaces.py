@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from router.policy.accounts.pool import Member
-from router.policy.budget.budgets import BookView, Rates
+from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.settings import Settings
@@ -150,7 +150,8 @@ class SharedState(NamedTuple):
 
     #: Of the last message of this process that is in it.
     sequence: int
-    books: Mapping[str, BookView]
+    #: By budget key.
+    budgets: Mapping[str, BudgetView]
     halts: tuple[Halt, ...]
     #: None for a model without a price.
     rates: Mapping[Model, Rates | None]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from router.ir import Usage
-from router.policy.accounts.attempt import Attempt, Binding
+from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
 from router.wire.headers.rate_limits import reading
@@ -74,8 +74,8 @@ class Record(msgspec.Struct, gc=False):
     limits: Mapping[bytes, bytes] = {}
     queued: float = 0.0
     tag: str = ""
-    tries: list[Attempt] = []
-    binding: Binding | None = None
+    tries: list[AttemptRecord] = []
+    binding: BindingRecord | None = None
     given_up: int | None = None
     request_bytes: int = 0
     guess: int = 0

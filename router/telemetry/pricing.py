@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from router.policy.budget.prices import PRICED, Prices, Tokens
+from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.prices import PRICED, Prices
 from router.settings import Settings
 from router.store.history.entry import Entry, Priced
 
@@ -21,7 +22,7 @@ class Pricing:
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
-        tokens = Tokens(
+        tokens = TokenCounts(
             input=entry.tokens_in or 0,
             output=entry.tokens_out or 0,
             cache_read=entry.cache_read or 0,

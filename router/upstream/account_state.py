@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from router.policy.accounts.pool import Member, Want
-from router.policy.accounts.retry import span
+from router.policy.accounts.retry import format_duration
 from router.upstream.services import Service
 from router.wire.headers.times import UNREADABLE
 
@@ -24,7 +24,7 @@ class Condition(NamedTuple):
     def words(self) -> str:
         """For people: `ready`, `parked for 38 min (429 window)`."""
         if self.left is not None:
-            return f"{self.state} for {span(self.left)} ({self.why})"
+            return f"{self.state} for {format_duration(self.left)} ({self.why})"
         return f"{self.state}: {self.why}" if self.why else self.state
 
 
@@ -41,8 +41,8 @@ def condition(service: Service, member: Member, now: float) -> Condition:
         return Condition(state)
     if now < member.closed:
         return Condition(state, member.closed - now, member.why)
-    limit = member.pace.wait(now, 1).limit if member.pace is not None else ""
-    return Condition(state, member.paced - now, f"at the {limit} you set for it")
+    limit = member.rate_limit.wait(now, 1).limit if member.rate_limit is not None else ""
+    return Condition(state, member.limited_until - now, f"at the {limit} you set for it")
 
 
 def account_words(service: Service, member: Member, now: float) -> str:
@@ -50,7 +50,9 @@ def account_words(service: Service, member: Member, now: float) -> str:
     found = condition(service, member, now)
     if found.state != "ready":
         return found.words
-    families = [f"{name} for {span(until - now)}" for name, until in member.parked_families.items() if until > now]
+    families = [
+        f"{name} for {format_duration(until - now)}" for name, until in member.parked_families.items() if until > now
+    ]
     said = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
     return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
 
@@ -77,7 +79,7 @@ def account_report(service: Service, member: Member, now: float) -> dict[str, ob
 def _next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
     stopped = service.halted()
-    first = service.pool.order(now, Want(barred=stopped.keys()))[0]
+    first = service.pool.list_in_order(now, Want(barred=stopped.keys()))[0]
     return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
 
@@ -95,16 +97,16 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
     if condition(service, member, now).state != "ready" or member.until(family) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
-    for pace in (service.queue.pace, member.pace):
-        if pace is not None:
-            used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in pace.used(now).items()]
+    for rate in (service.queue.rate_limit, member.rate_limit):
+        if rate is not None:
+            used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in rate.used(now).items()]
     known = f" ({', '.join(used)})" if used else ""
     return f"headroom {headroom(service, member, now, family) * 100:.0f} %{known}"
 
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
     """What is left of an account, the user's own limits of its backend counted."""
-    return min(service.pool.share(member, now, family), service.queue.pace.share(now))
+    return min(service.pool.share(member, now, family), service.queue.rate_limit.share(now))
 
 
 def can_serve(service: Service, now: float) -> bool:

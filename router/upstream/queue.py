@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import trio
 
 from router.host.clock import sleepless
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 LOOK_SECONDS = 5.0
 
@@ -55,7 +55,7 @@ class AdmissionQueue:
     def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = sleepless):
         self.limit = limit
         self.most = most
-        self.pace = Pace(Limits())
+        self.rate_limit = RateLimit(RateSettings())
         self.running = 0
         self.clock = clock
         self._waiting: list[Waiter] = []
@@ -64,10 +64,10 @@ class AdmissionQueue:
         self._moved = -math.inf
         self._since = 0.0
 
-    def set_limits(self, limits: Limits) -> None:
+    def set_limits(self, limits: RateSettings) -> None:
         """Keep to these limits from now on; what was counted stays."""
-        if limits != self.pace.limits:
-            self.pace.limits = limits
+        if limits != self.rate_limit.limits:
+            self.rate_limit.limits = limits
 
     @property
     def waiting(self) -> int:
@@ -82,7 +82,7 @@ class AdmissionQueue:
         """Take a place at once; False when that is not possible."""
         if self._waiting or self.running >= self.limit:
             return False
-        if self.pace.limits.any and self.pace.wait(now, tokens).until > now:
+        if self.rate_limit.limits.any and self.rate_limit.wait(now, tokens).until > now:
             return False
         if ask(now) is not None:
             return False
@@ -112,7 +112,7 @@ class AdmissionQueue:
         """Give a place back. tokens: used beyond what was counted when it was taken."""
         self.running -= 1
         if tokens:
-            self.pace.corrected(self.clock(), tokens)
+            self.rate_limit.correct_tokens(self.clock(), tokens)
         if self._waiting:
             self._advance(self.clock())
 
@@ -154,7 +154,7 @@ class AdmissionQueue:
             if self.running >= self.limit:
                 self._held = "max_concurrent"
                 return
-            wait = self.pace.wait(now, waiter.tokens)
+            wait = self.rate_limit.wait(now, waiter.tokens)
             if wait.until > now:
                 self._held, self._next = wait.limit, wait.until
                 return
@@ -179,5 +179,5 @@ class AdmissionQueue:
     def _begin(self, now: float, tokens: int) -> None:
         self.running += 1
         self._moved = now
-        if self.pace.limits.any:
-            self.pace.began(now, tokens)
+        if self.rate_limit.limits.any:
+            self.rate_limit.count_request(now, tokens)

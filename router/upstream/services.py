@@ -12,8 +12,8 @@ from typing import cast
 from router.budget.guard import Guard
 from router.budget.halted_accounts import halted_accounts, taken_share
 from router.policy.accounts.pool import Member, Pool, Strategy
-from router.policy.accounts.rate_limit import Limits, Pace
-from router.policy.accounts.session_affinity import Bindings
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
+from router.policy.accounts.session_affinity import SessionAffinity
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
@@ -61,7 +61,7 @@ def service_of(
     pool = Pool(
         [_member(target, settings, states) for target in targets],
         cast("Strategy", settings.pool_strategy),
-        bindings=before.pool.bindings if before else Bindings(),
+        affinity=before.pool.affinity if before else SessionAffinity(),
         # What the demo's models do, each does by itself; a caller's own credential is that caller's.
         stateless=backend.name == DEMO or backend.auth == "client",
         spent=(lambda alias: taken_share(guard, backend.name, alias)) if _any_of(backend.name, budgets) else None,
@@ -69,7 +69,7 @@ def service_of(
     queue = before.queue if before else AdmissionQueue()
     queue.limit = options.max_concurrent or settings.queue_max_concurrent
     queue.most = settings.queue_max_queued
-    queue.set_limits(Limits(options.rpm, options.tpm, options.min_interval or 0.0))
+    queue.set_limits(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     queue.recheck()
     counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
@@ -91,10 +91,10 @@ def _member(target: Target, settings: Settings, states: AccountStates) -> Member
     if group is not None or member.group.startswith(_GROUP):
         # A name of the user's is never taken for an organisation's.
         member.group = _GROUP + group if group else ""
-    limits = Limits(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
+    limits = RateSettings(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
     if not limits.any:
-        member.pace, member.paced = None, 0.0
+        member.rate_limit, member.limited_until = None, 0.0
     else:
-        member.pace = member.pace or Pace(limits)
-        member.pace.limits, member.paced = limits, 0.0
+        member.rate_limit = member.rate_limit or RateLimit(limits)
+        member.rate_limit.limits, member.limited_until = limits, 0.0
     return member

@@ -28,7 +28,7 @@ def _round() -> dict[str, float]:
 
     pool = Pool([Member(f"a{number}") for number in range(50)])
     for number, member in enumerate(pool.members):
-        member.headroom.take((Limit("5h", number / 60, 1e6), Limit("7d", number / 70, 1e6)), 0.0)
+        member.headroom.note_limits((Limit("5h", number / 60, 1e6), Limit("7d", number / 70, 1e6)), 0.0)
     known = [Want(f"{number:016x}", "opus") for number in range(2000)]
     for want in known:
         pool.choose(0.0, want)
@@ -43,6 +43,6 @@ def _round() -> dict[str, float]:
         for want in asked:
             choice = pool.choose(1.0, want)
             if name == "told" and choice is not None:
-                choice.member.headroom.note(_ANSWER, 1.0)
+                choice.member.headroom.note_headers(_ANSWER, 1.0)
         found[name] = (time.perf_counter() - began) / COUNT
     return found

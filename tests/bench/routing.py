@@ -11,8 +11,8 @@ def decisions(rounds: int) -> tuple[list[float], list[float]]:
     Ten backends with 2,000 models, 20 aliases, and 20 rules none of which applies: every step has to look.
     """
     from router.backends import Backend
-    from router.ir import Facts
-    from router.policy.routing.request_traits import Traits
+    from router.ir import RoutingFacts
+    from router.policy.routing.request_traits import RequestTraits
     from router.policy.routing.routes import Table, decide
     from router.settings.tables import Condition, Rule
 
@@ -32,7 +32,7 @@ def decisions(rounds: int) -> tuple[list[float], list[float]]:
     ]
     aliases = {f"alias-{number}": "opus" for number in range(20)}
     facts = [
-        Facts("chat", model, stream=True, generates=True)
+        RoutingFacts("chat", model, stream=True, generates=True)
         for model in ("org/model-198", "opus", "alias-7", "unheard-of")
     ]
     taken: list[float] = []
@@ -41,7 +41,7 @@ def decisions(rounds: int) -> tuple[list[float], list[float]]:
         began = time.perf_counter()
         table = Table(backends, catalogs, {"anthropic": (r"claude-.*",)}, "b9", aliases, rules)
         built.append(time.perf_counter() - began)
-        traits = Traits({}, "chat", 120_000, None)
+        traits = RequestTraits({}, "chat", 120_000, None)
         began = time.perf_counter()
         for number in range(COUNT):
             decide(facts[number % len(facts)], table, traits)

@@ -4,7 +4,7 @@ import pytest
 
 from router.budget.guard import Guard
 from router.budget.halted_accounts import halted_accounts, taken_share
-from router.policy.budget.budgets import BookView, Budget, book_of, term
+from router.policy.budget.budgets import Budget, BudgetView, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.settings import Settings
 from router.store.interfaces import SharedState
@@ -35,7 +35,7 @@ def receive(guard, spent, *halts):
     """Have the guard hear what is spent, in billionths of a dollar."""
     [budget] = [one for one in guard.rules.budgets if one.scope == SCOPE]
     assert budget == Budget(SCOPE, "day", "usd", 10**9)
-    books = {book_of(budget, term("day", NOW)): BookView(spent=spent, held=10**9 - spent)}
+    books = {budget_key(budget, find_term("day", NOW)): BudgetView(spent=spent, held=10**9 - spent)}
     guard.receive(SharedState(1, books, halts, {}), 1)
 
 
@@ -53,7 +53,7 @@ def test_a_budget_that_is_used_up(guard):
     receive(guard, 10**9)
     [(reason, until)] = halted_accounts(guard, "box", ["work"]).values()
     assert "$1.00" in reason
-    assert until == term("day", NOW).end
+    assert until == find_term("day", NOW).end
 
 
 def test_an_account_without_budgets(guard):

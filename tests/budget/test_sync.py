@@ -43,7 +43,7 @@ class Guard:
     """A participant that says of itself what a test wants."""
 
     def __init__(self):
-        self.active, self.restless, self.busy, self.holds = True, True, False, False
+        self.active, self.has_news, self.busy, self.holds = True, True, False, False
         self.received, self.alone = [], 0
 
     def publish(self, sequence, *, give_back):
@@ -94,7 +94,7 @@ def test_without_news_a_process_only_looks(exchanged):
 
     async def use(sync, shared, guard):
         await sync.next_exchange()
-        guard.restless = False
+        guard.has_news = False
         await trio.sleep(LOOK_SECONDS + 0.1)
         await sync.current()
         assert [call if call == "look" else call.sequence for call in shared.calls] == [1, "look"]

@@ -6,12 +6,12 @@ from contextlib import closing
 
 import pytest
 
-from router.policy.budget.budgets import ALL, DOLLAR, Budget, book_of, term
+from router.policy.budget.budgets import ALL, DOLLAR, Budget, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.store.database.open import open_history
 from router.store.home.home import open_home
 
-BOOK = book_of(Budget(ALL, "day", "usd", 0), term("day", time.time()))
+BOOK = budget_key(Budget(ALL, "day", "usd", 0), find_term("day", time.time()))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def halted(fairlead):
     db, _ = open_history(home)
     with closing(db):
         db.execute("INSERT INTO guard_books VALUES (?, ?, ?, 0, ?)", (BOOK, now - 3600, 5_010_000_000, 5 * DOLLAR))
-        row = (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.book)
+        row = (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.budget_key)
         db.execute("INSERT INTO guard_halts VALUES (?, ?, ?, ?, ?, ?)", row)
     return fairlead
 

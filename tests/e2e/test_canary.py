@@ -100,7 +100,7 @@ class Rig:
         """All accounts are ready again."""
         for service in self.serving.runtime.snapshot.services.values():
             for member in service.pool.members:
-                service.pool.answered(member, math.inf)
+                service.pool.reopen(member, math.inf)
 
     def _headers(self, cell):
         _, places = PLACES[cell.place]

@@ -177,7 +177,7 @@ async def converse(folder, turns):
 
         first = [await turn(f"session-{number}") for number in range(6)]
         pool = serving.runtime.snapshot.services["box"].pool
-        assert len(pool.bindings) == 6
+        assert len(pool.affinity) == 6
         assert {*first} == {"a0", "a1", "a2"}, "the sessions do not share the accounts"
         for _ in range(turns - 1):
             assert [await turn(f"session-{number}") for number in range(6)] == first
@@ -313,7 +313,7 @@ def test_reload_keeps_what_is_known(tmp_path):
             service = serving.runtime.snapshot.services["box"]
             now = service.queue.clock()
             assert [one.state(now) for one in service.pool.members] == ["parked", "ready", "ready"]
-            assert len(service.pool.bindings) == 1
+            assert len(service.pool.affinity) == 1
             path.write_text(json.dumps(pooled("box", up.root, (KEYS[2], KEYS[1]))))
             await serving.reload().wait()
             service = serving.runtime.snapshot.services["box"]

@@ -50,7 +50,7 @@ async def asked(folder, caller, name, *, stream):
         [entry] = serving.runtime.recorder.recent
         tries = [(one.account, one.status, one.error, one.done, re.sub(r"\d+ s", "", one.note)) for one in entry.tries]
         assert up.asked.total() == entry.attempts == int(answer.fields["x-fairlead-attempts"])
-        account = member.state(now), round(max(0.0, member.closed - now), -1), member.refusals, member.faults
+        account = member.state(now), round(max(0.0, member.closed - now), -1), member.rejections, member.faults
     return answer, tries, account
 
 

@@ -18,7 +18,7 @@ from router.exchange.exchange import Exchange
 from router.exchange.request import send as request_send
 from router.net.client.exchange import Exchange as Upstream
 from router.net.server.connection import Request
-from router.policy.accounts.session_affinity import Bindings
+from router.policy.accounts.session_affinity import SessionAffinity
 from router.telemetry.accesslog import Record
 from router.wire import calls
 
@@ -179,7 +179,7 @@ def asks(caller, spoken, *, stream):
 async def tried(runtime, monkeypatch, caller, spoken, answer, *, stream=False, second=None):
     """Have a request of `caller`'s protocol answered by a backend that speaks `spoken`."""
     pool = runtime.snapshot.services[spoken].pool
-    pool.bindings = Bindings()
+    pool.affinity = SessionAffinity()
     for member in pool.members:
         member.__init__(member.alias, member.fingerprint)
         member.settle()
@@ -209,7 +209,7 @@ async def tried(runtime, monkeypatch, caller, spoken, answer, *, stream=False, s
         tuple((one.account, one.status, one.error, one.done, one.note) for one in record.tries),
         member.state(now),
         round(closed, -1) if closed > 20 else round(closed),
-        member.refusals,
+        member.rejections,
         member.faults,
         tuple((one.limit.name, round(one.limit.used, 2)) for one in member.headroom.readings(now)),
         record.error,

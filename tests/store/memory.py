@@ -3,9 +3,9 @@
 import time
 from types import SimpleNamespace
 
-from router.policy.budget.budgets import BookView, share
+from router.policy.budget.budgets import BudgetView, compute_share
 from router.store.interfaces import Owner, SharedState, Store
-from router.store.shared.budgets import counts_tokens, rates_of, sold_of
+from router.store.shared.budgets import count_tokens, counts_tokens, rates_of
 from router.store.shared.sqlite import LocalAccountStates
 
 
@@ -120,23 +120,23 @@ class MemoryBudgets:
         self._sequence = message.sequence
         for keys, entry in message.finished:
             for key in keys:
-                budgets[key] += sum(sold_of(entry)) if counts_tokens(key) else self._price(entry)[0] or 0
+                budgets[key] += sum(count_tokens(entry)) if counts_tokens(key) else self._price(entry)[0] or 0
         self._held = {}
         for key, claim in message.claims.items():
             spent = budgets.setdefault(key, 0)
             wanted = {"keep": claim.keep, "needed": claim.needed}
-            self._held[key] = share(limit=claim.budget.limit, spent=spent, others=0, processes=1, **wanted)
+            self._held[key] = compute_share(limit=claim.budget.limit, spent=spent, others=0, processes=1, **wanted)
         for halt in message.halts:
             if halt.scope not in self._store.halts or not self._store.halts[halt.scope].holds(now):
                 self._store.halts[halt.scope] = halt
         if message.lift:
-            budgets.update({halt.book: 0 for halt in self._store.halts.values() if halt.book})
+            budgets.update({halt.budget_key: 0 for halt in self._store.halts.values() if halt.budget_key})
             self._store.halts.clear()
         self._rates = {model: rates_of(model, self._price, now) for model in message.models}
         self.look()
 
     def look(self):
-        books = {key: BookView(spent=self._store.budgets[key], held=held) for key, held in self._held.items()}
+        books = {key: BudgetView(spent=self._store.budgets[key], held=held) for key, held in self._held.items()}
         self._receive(SharedState(self._sequence, books, tuple(self._store.halts.values()), self._rates))
 
     def leave(self):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.exchange.conclusion import estimate
 from router.ir import Usage
-from router.policy.accounts.attempt import Binding
+from router.policy.accounts.attempt import BindingRecord
 from router.settings import Settings
 from router.store.database.open import connect
 from router.store.database.writer import PENDING, Ledger
@@ -161,7 +161,7 @@ def distinct(number):
         tag=f"tag-{number}",
         limits={b"anthropic-ratelimit-unified-representative-claim": b"class-%d" % number},
         usage=Usage(10, 5),
-        binding=Binding(account="main", session=f"{number:016x}", turns=1),
+        binding=BindingRecord(account="main", session=f"{number:016x}", turns=1),
     )
 
 

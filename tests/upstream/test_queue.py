@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.upstream.queue import AdmissionQueue, QueueTimeout
 
 
@@ -170,9 +170,9 @@ def test_one_that_needs_another_account_holds_up_nobody():
 @pytest.mark.parametrize(
     ("limits", "times"),
     [
-        (Limits(interval=2.0), [0.0, 2.0, 4.0, 6.0]),
-        (Limits(rpm=2), [0.0, 0.0, 61.0, 61.0]),
-        (Limits(tpm=250), [0.0, 0.0, 61.0, 61.0]),
+        (RateSettings(interval=2.0), [0.0, 2.0, 4.0, 6.0]),
+        (RateSettings(rpm=2), [0.0, 0.0, 61.0, 61.0]),
+        (RateSettings(tpm=250), [0.0, 0.0, 61.0, 61.0]),
     ],
 )
 def test_the_users_own_limits(limits, times):
@@ -202,7 +202,7 @@ def test_a_limit_beyond_patience_is_said_at_once():
 
     async def main():
         here = queue()
-        here.set_limits(Limits(rpm=1))
+        here.set_limits(RateSettings(rpm=1))
         assert here.try_acquire(always, 0.0)
         with pytest.raises(QueueTimeout) as raised:
             await here.acquire(always, patience=30.0, arrived=0.0)
@@ -220,16 +220,16 @@ def test_a_limit_beyond_patience_is_said_at_once():
 )
 def test_no_minute_holds_more(arrivals, rpm, tpm, interval):
     """Whatever comes, no 60 seconds hold more requests or tokens than the limits, one request of any size apart."""
-    pace, now, sent = Pace(Limits(rpm, tpm, interval)), 0.0, []
+    rate, now, sent = RateLimit(RateSettings(rpm, tpm, interval)), 0.0, []
     for gap, tokens in arrivals:
         now += gap
         for _ in range(10):
-            wait = pace.wait(now, tokens)
+            wait = rate.wait(now, tokens)
             if wait.until <= now:
                 break
             now = wait.until
-        assert pace.wait(now, tokens).until <= now
-        pace.began(now, tokens)
+        assert rate.wait(now, tokens).until <= now
+        rate.count_request(now, tokens)
         sent.append((now, tokens))
     for at, _ in sent:
         within = [tokens for other, tokens in sent if at <= other < at + 60]

@@ -3,8 +3,8 @@
 import time
 
 from router.errors import CommandError
-from router.policy.budget.budgets import Budget, spoken
-from router.policy.budget.guard import Halt, Rules, clock, rules_of
+from router.policy.budget.budgets import Budget, format_amount
+from router.policy.budget.guard import Halt, Rules, format_moment, read_rules
 from router.settings import Settings
 from router.settings.kinds import clean
 from router.store.home.home import Home
@@ -12,7 +12,7 @@ from router.store.home.home import Home
 
 def lines(home: Home, settings: Settings) -> list[str]:
     """A line for the budgets and one for each halt; none where nothing is guarded. Reads history.db."""
-    rules = rules_of(settings)
+    rules = read_rules(settings)
     if rules is None:
         return []
     from router.store.history.reader import reading
@@ -24,8 +24,8 @@ def lines(home: Home, settings: Settings) -> list[str]:
     try:
         with reading(home) as db:
             if db is not None:
-                spent = {budget: budgets.spent_of(db, budget, now) for budget in rules.budgets}
-                halts = [halt for halt in budgets.halts_of(db) if rules.halts and halt.holds(now)]
+                spent = {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets}
+                halts = [halt for halt in budgets.read_halts(db) if rules.halts and halt.holds(now)]
     except CommandError:
         # Said where the history is asked for; the budgets can be named without it.
         spent, halts = {}, []
@@ -43,9 +43,10 @@ def _budgets(rules: Rules, spent: dict[Budget, int | None]) -> str:
 def _budget(budget: Budget, spent: int | None) -> str:
     of = "" if budget.scope == "all" else f"{budget.scope} "
     share = f" ({(spent or 0) / budget.limit * 100:.0f} %)"
-    return f"{of}{budget.period} {spoken(budget.unit, spent or 0)} of {spoken(budget.unit, budget.limit)}{share}"
+    used, limit = (format_amount(budget.unit, amount) for amount in (spent or 0, budget.limit))
+    return f"{of}{budget.period} {used} of {limit}{share}"
 
 
 def _halted(halt: Halt, now: float) -> str:
     reason = clean(halt.reason, 400)
-    return f"halted   until {clock(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"
+    return f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"

@@ -13,7 +13,7 @@ from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.calls import ControlError, clean
-from router.policy.routing.model_list import listing
+from router.policy.routing.model_list import list_models
 from router.store.config import backends
 from router.store.home.home import Home, open_home
 
@@ -70,7 +70,7 @@ async def _ask_backends(home: Home) -> Lists:
     lists = Lists("", [], {problem.name: problem.message for problem in problems})
     async with offline.runtime(home, settings) as runtime:
         table = runtime.snapshot.table
-        named = listing(table).items()
+        named = list_models(table).items()
         lists.models.extend(Listed(model, owner, table.named[owner].protocols) for model, owner in named)
         for backend in found:
             entry = runtime.catalogs.get(backend.name)

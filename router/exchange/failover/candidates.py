@@ -11,10 +11,10 @@ from router.exchange.body.upload import Upload
 from router.exchange.context import RequestContext
 from router.exchange.request.route import speaks
 from router.exchange.request.translation import needs_translation
-from router.policy.accounts.pool import ANY, Choice, Member, Want
+from router.policy.accounts.pool import ANY, AccountChoice, Member, Want
 from router.policy.accounts.retry import Fault
-from router.policy.accounts.session_key import family_of, session_of
-from router.policy.routing.fallback import chain
+from router.policy.accounts.session_key import derive_session, find_family
+from router.policy.routing.fallback import build_chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
 from router.wire.neutral.sealed_state import PREFIX
@@ -57,14 +57,14 @@ class Candidates:
         services = self._context.snapshot.services
         return [
             hop
-            for hop in chain(route, self._context.snapshot.table)
+            for hop in build_chain(route, self._context.snapshot.table)
             if hop.backend.name in services and speaks(self._context.call, hop)
         ]
 
     def _find_holder(self) -> Member | None:
         """The account the session is bound to: it wrote what the input holds."""
         pool = self.service.pool
-        bound = pool.bindings.get(self.session, self.service.queue.clock()) if self.session else None
+        bound = pool.affinity.get(self.session, self.service.queue.clock()) if self.session else None
         return next((one for one in pool.members if bound is not None and one.alias == bound.account), None)
 
     @property
@@ -75,13 +75,13 @@ class Candidates:
     @property
     def several(self) -> bool:
         """True when there is more than one place for it, ready or not."""
-        return len(self.routes) > 1 or self.service.pool.fitting(self.want()) > 1
+        return len(self.routes) > 1 or self.service.pool.count_fitting(self.want()) > 1
 
     @property
     def session(self) -> str:
         """The conversation it belongs to, '' for none. It costs a hash of the first message."""
         if self._session is None:
-            self._session = session_of(self._context.request.fields, self._context.body.top)
+            self._session = derive_session(self._context.request.fields, self._context.body.top)
         return self._session
 
     # Looking
@@ -98,7 +98,7 @@ class Candidates:
         return Want(self.session, self._family(), only, group, self._barred(only))
 
     def _family(self) -> str:
-        return family_of(self.route.model)
+        return find_family(self.route.model)
 
     def _barred(self, only: str) -> Collection[str]:
         """The accounts that are halted, none when that leaves no other: then the guard says why."""
@@ -108,7 +108,7 @@ class Candidates:
         left = (one for one in self.service.pool.members if one.usable and one.alias not in stopped)
         return stopped.keys() if any(left) else ()
 
-    def choose(self, now: float, stays: str = "") -> Choice | None:
+    def choose(self, now: float, stays: str = "") -> AccountChoice | None:
         """The account to ask now, None when none can be. stays: the one to ask, whatever the others have."""
         return self.service.pool.choose(now, self._staying(stays), self.tried)
 
@@ -137,7 +137,7 @@ class Candidates:
 
     def _want_at(self, route: Route) -> Want:
         """What it asks of an account there."""
-        family = family_of(route.model)
+        family = find_family(route.model)
         return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
 
     # Going
@@ -149,7 +149,7 @@ class Candidates:
         for index in range(self._at, len(self.routes)):
             self._step_to(index)
             pool, now = self.service.pool, self.service.queue.clock()
-            if pool.able(now, self.want(), self.tried):
+            if pool.can_choose(now, self.want(), self.tried):
                 return
             ready = self.ready_at(now)
             if ready < soonest:
@@ -170,7 +170,7 @@ class Candidates:
         """This account failed it. whole_backend: and none of its backend would serve it."""
         self.tried = [*self.tried, *(self.service.pool.members if whole_backend else (member,))]
         if self.sealed:
-            if fault is Fault.FOREIGN:
+            if fault is Fault.UNREADABLE_STATE:
                 self._holder = None
             elif self._holder is None and len(self.tried) == 1:
                 # It is not known who wrote it; the first one may have, and did not say that it cannot read it.

@@ -18,15 +18,15 @@ from router.host.memory_bound import MemoryShare
 from router.net.server.connection import Cut
 from router.policy.accounts import attempt as told
 from router.policy.accounts import retry
-from router.policy.accounts.idempotency import nature_of
-from router.policy.accounts.retry import Fault, Standing
+from router.policy.accounts.idempotency import judge_retry_safety
+from router.policy.accounts.retry import Fault, RetryState
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import telling
 
 if TYPE_CHECKING:
-    from router.policy.accounts.pool import Choice
+    from router.policy.accounts.pool import AccountChoice
     from router.upstream.targets import Target
 
 
@@ -53,7 +53,7 @@ class Failover:
         self._context = context
         self._candidates = candidates = Candidates(context)
         self._service = candidates.service
-        self._chosen: list[tuple[Choice, float]] = []
+        self._chosen: list[tuple[AccountChoice, float]] = []
         self._place: Place | None = None
         #: The account to ask again, whatever the others have; "" for none.
         self._stays = ""
@@ -135,7 +135,7 @@ class Failover:
         if choice is None:
             return max(now + 0.001, self._candidates.ready_at(now, self._stays))
         service = self._service
-        service.pool.began(choice.member, now, self._estimate(service))
+        service.pool.begin_request(choice.member, now, self._estimate(service))
         self._chosen.append((choice, now))
         return None
 
@@ -154,10 +154,10 @@ class Failover:
         target = service.targets[choice.member.alias]
         attempt = Attempt(context, place, self._candidates.route, target, self.movable, memory)
         attempt.name_server()
-        if choice.bound is not None and record.binding is None:
-            before = choice.moved or choice.bound
-            turns = max(before.turns, choice.bound.turns)
-            record.binding = told.Binding(account=before.account, session=self._candidates.session, turns=turns)
+        if choice.binding is not None and record.binding is None:
+            before = choice.moved or choice.binding
+            turns = max(before.turns, choice.binding.turns)
+            record.binding = told.BindingRecord(account=before.account, session=self._candidates.session, turns=turns)
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
         for alias, (reason, _) in service.halted().items():
@@ -189,7 +189,7 @@ class Failover:
             return
         member = place.choice.member
         attempt.limits = telling(upstream.fields)
-        member.headroom.note(attempt.limits, place.service.queue.clock())
+        member.headroom.note_headers(attempt.limits, place.service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 
@@ -199,8 +199,8 @@ class Failover:
             return
         place = attempt.place
         member = place.choice.member
-        if member.faults or member.refusals or member.closed or member.parked_families:
-            place.service.pool.answered(member, place.since)
+        if member.faults or member.rejections or member.closed or member.parked_families:
+            place.service.pool.reopen(member, place.since)
 
     def release(self) -> None:
         """Give back the place in the queue; what was used is known now."""
@@ -211,11 +211,11 @@ class Failover:
         used = 0
         if service.counts_tokens and usage.input is not None:
             used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - place.tokens
-        service.pool.ended(choice.member, service.queue.clock() if used else 0.0, used)
-        if choice.bound is not None:
+        service.pool.end_request(choice.member, service.queue.clock() if used else 0.0, used)
+        if choice.binding is not None:
             cached = (usage.cache_read or 0) + (usage.cache_write or 0)
             if cached:
-                service.pool.bindings.cached(self._candidates.session, cached)
+                service.pool.affinity.note_cached(self._candidates.session, cached)
         service.queue.release(used)
 
     async def goes_on(self, failure: AttemptFailure) -> bool:
@@ -225,12 +225,12 @@ class Failover:
         fetches_anew = self._fetches_key_anew(failure)
         if not fetches_anew:
             failure.report(now)
-        step = retry.Step("again") if fetches_anew else self._decide(failure, now)
+        step = retry.RetryDecision("again") if fetches_anew else self._decide(failure, now)
         failure.record(step)
         self.release()
         if self.best is None or failure.rank <= self.best.rank:
             self.best = failure
-        if step.what == "stop":
+        if step.action == "stop":
             return False
         self.moved = self.moved or not (fetches_anew or failure.fault is Fault.HALTED)
         if fetches_anew:
@@ -239,22 +239,22 @@ class Failover:
             await trio.sleep(step.delay)
         return True
 
-    def _decide(self, failure: AttemptFailure, now: float) -> retry.Step:
+    def _decide(self, failure: AttemptFailure, now: float) -> retry.RetryDecision:
         """What the rules say."""
         context, candidates = self._context, self._candidates
         place, fault = failure.attempt.place, failure.fault
         service, choice = place.service, place.choice
-        if service.pool.stateless and fault is Fault.REFUSED and service.first.backend.auth == "client":
+        if service.pool.stateless and fault is Fault.AUTH_REJECTED and service.first.backend.auth == "client":
             return retry.STOP  # the caller's own credential: its business
         if fault is None:
             return retry.STOP
         body = context.body
-        nature = nature_of(context.call, context.request.method, body.top, kept=body.replayable)
+        safety = judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
         candidates.note_failure(choice.member, fault, whole_backend=failure.is_of_backend)
-        bound = choice.bound is not None and choice.bound.turns > 1
+        bound = choice.binding is not None and choice.binding.turns > 1
         stays = failure.burst and bound
         ready = choice.member.until(candidates.want().family) if stays else candidates.ready_anywhere(now)
-        standing = Standing(
+        state = RetryState(
             others=not self._again and candidates.others(now),
             bound=bound,
             repeats=self._repeats,
@@ -263,14 +263,14 @@ class Failover:
             ready=max(0.0, ready - now),
             patience=service.patience - self._waited,
         )
-        step = retry.after(fault, nature, standing, burst=failure.burst, jitter=random.random())  # noqa: S311
-        self._stays = choice.member.alias if step.what == "again" and stays else ""
-        if step.what == "again":
+        step = retry.decide_next(fault, safety, state, burst=failure.burst, jitter=random.random())  # noqa: S311
+        self._stays = choice.member.alias if step.action == "again" and stays else ""
+        if step.action == "again":
             self._repeats += 1
             # A last try, or one where an account is ready first; the chain begins with what the user wants most.
             self._again = fault is not Fault.LIMITED
             candidates.reset(here=stays)
-        elif step.what == "move" and candidates.ready_at(now) > now:
+        elif step.action == "move" and candidates.ready_at(now) > now:
             candidates.skip_backend()
         return step
 

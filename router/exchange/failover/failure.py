@@ -10,7 +10,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Want
-from router.policy.accounts.retry import Fault, Hold, Step, span
+from router.policy.accounts.retry import Cooldown, Fault, RetryDecision, format_duration
 from router.upstream.account_state import account_words
 from router.upstream.queue import AdmissionQueue, QueueTimeout
 from router.upstream.services import Service
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from router.net.headers import Lines
 
 _SHOULD_RETRY = b"x-should-retry"
-_DONE = {Fault.LIMITED: "parked", Fault.REFUSED: "cooled"}
+_DONE = {Fault.LIMITED: "parked", Fault.AUTH_REJECTED: "cooled"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class AttemptFailure:
     #: Header fields of the upstream's own answer, by lower-case name.
     fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     #: How long a 429 closes the account.
-    hold: Hold | None = None
+    hold: Cooldown | None = None
     #: True when the answer was cut off.
     broke: bool = False
 
@@ -50,7 +50,7 @@ class AttemptFailure:
         """Its place among the errors of one request; the lowest is the one to give."""
         if self.fault is Fault.HALTED:
             return retry.LAST  # no upstream was asked
-        return retry.rank(self.status, own=isinstance(self.outcome, RouterError))
+        return retry.rank_error(self.status, own=isinstance(self.outcome, RouterError))
 
     @property
     def is_of_backend(self) -> bool:
@@ -62,16 +62,16 @@ class AttemptFailure:
         place, hold = self.attempt.place, self.hold
         pool, member = place.service.pool, place.choice.member
         if hold is not None:
-            pool.parked(member, now, hold.seconds, hold.words, hold.family)
-        elif self.fault is Fault.REFUSED:
-            pool.refused(member, now, place.since, f"{self.status}, {span(60)} and longer each time")
-        elif self.fault in (Fault.FAILED, Fault.SILENT):
+            pool.park(member, now, hold.seconds, hold.words, hold.family)
+        elif self.fault is Fault.AUTH_REJECTED:
+            pool.cool_down(member, now, place.since, f"{self.status}, {format_duration(60)} and longer each time")
+        elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
             # A name, a network or a proxy that fails says nothing about an account.
-            pool.shook(member, now, place.since)
+            pool.mark_failed(member, now, place.since)
         if self.fault is not None and not isinstance(self.outcome, RouterError):
-            member.headroom.note(self.fields, now)
+            member.headroom.note_headers(self.fields, now)
 
-    def record(self, step: Step) -> None:
+    def record(self, step: RetryDecision) -> None:
         """Say in the record how the attempt ended. step: what follows it."""
         attempt, error = self.attempt, self.outcome
         record = attempt.context.record
@@ -85,9 +85,9 @@ class AttemptFailure:
         last.status = 0 if own else self.status
         last.error = error.kind if own else "upstream_error"
         last.note = self.hold.words if self.hold is not None else ""
-        if step.what != "stop" and self.fault is not None:
-            last.done = _DONE.get(self.fault, "retried" if step.what == "again" else "moved")
-            if self.fault in (Fault.FAILED, Fault.SILENT):
+        if step.action != "stop" and self.fault is not None:
+            last.done = _DONE.get(self.fault, "retried" if step.action == "again" else "moved")
+            if self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
     def mark(self, response: UpstreamResponse, *, moved: bool) -> None:
@@ -129,21 +129,21 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
         )
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
-        when = f" The first is ready in {span(left)}." if seconds is not None else ""
+        when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
         bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
         return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_figures(line, waited.limit, now)}); its next place is in {span(seconds or 0)}, and a request waits "
-        f"{service.patience:g} s (queue.timeout).",
+        f"{_figures(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a request "
+        f"waits {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 
 
 def _figures(line: AdmissionQueue, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
-    used = line.pace.used(now).get(limit)
-    return f" = {line.pace.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
+    used = line.rate_limit.used(now).get(limit)
+    return f" = {line.rate_limit.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
 
 
 def _needed(want: Want) -> str:

@@ -5,7 +5,7 @@ import trio
 
 from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.response import UpstreamResponse
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.routes import DEMO
 from router.store.interfaces import ResourceOwners
 from router.wire import resource_ids
@@ -24,7 +24,7 @@ def named_ids(call: Call, top: Top | None) -> list[str]:
     return names
 
 
-async def add_owner(owners: ResourceOwners, facts: Facts, names: list[str]) -> Facts:
+async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
     """The facts with the backend that issued one of the ids, as they are when none is known."""
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)

@@ -7,9 +7,9 @@ from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
 from router.exchange.request.translation import needs_translation
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.server.connection import Cut
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
@@ -46,7 +46,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
     record, call = arrival.record, arrival.call
     if arrival.capture_limit:
         record.request_body = upload.beginning(BODY_KEPT)
-    facts = Facts(call.protocol, upload.model, stream=False)
+    facts = RoutingFacts(call.protocol, upload.model, stream=False)
     names = resource_affinity.named_ids(call, None)
     facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model = upload.model
@@ -58,15 +58,15 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
     return RequestContext(arrival, facts, upload, route, issues_id=issues_id)
 
 
-def find_facts(call: calls.Call, top: Top | None) -> Facts:
+def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
     """What routing needs. Raises BadRequest when a call that needs a model names none."""
     if top is None:
-        return Facts(call.protocol, None, stream=False)
+        return RoutingFacts(call.protocol, None, stream=False)
     model = model_name(top)
     if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
     writes = call.generates and call.path != "/v1/embeddings"
-    return Facts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
+    return RoutingFacts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
 
 
 async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
@@ -79,7 +79,7 @@ async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
     return names + resource_ids.in_depth(body.data)
 
 
-async def _resolve_route(arrival: Arrival, facts: Facts, size: int, top: Top | None) -> Route:
+async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route:
     route = await _decide_now(arrival, facts, size, top)
     unknown = isinstance(route, UnknownModel)
     if arrival.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
@@ -97,7 +97,7 @@ async def _resolve_route(arrival: Arrival, facts: Facts, size: int, top: Top | N
     return route
 
 
-async def _decide_now(arrival: Arrival, facts: Facts, size: int, top: Top | None) -> Route | UnknownModel:
+async def _decide_now(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route | UnknownModel:
     """The route as far as it is known now; the error for a model that no backend is known to serve."""
     table = arrival.snapshot.table
     traits = await _find_traits(arrival, size, top) if table.asks else NO_TRAITS
@@ -107,9 +107,9 @@ async def _decide_now(arrival: Arrival, facts: Facts, size: int, top: Top | None
         return error
 
 
-async def _find_traits(arrival: Arrival, size: int, top: Top | None) -> Traits:
+async def _find_traits(arrival: Arrival, size: int, top: Top | None) -> RequestTraits:
     """What rules may ask of this request; of a large body it is worked out in a thread."""
-    traits = Traits(arrival.request.fields, arrival.call.protocol, size, top)
+    traits = RequestTraits(arrival.request.fields, arrival.call.protocol, size, top)
     if size > THREAD_BYTES and arrival.snapshot.table.looks_inside:
         await arrival.run_in_thread(traits.look_inside)
     return traits

@@ -14,7 +14,7 @@ from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
 from router.host.access import bare
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.net.headers import Lines, changed
 from router.policy.routing.routes import Route
 from router.settings import Secret
@@ -121,7 +121,7 @@ def foretell(
     route: Route,
     target: Target,
     snapshot: Snapshot,
-    facts: Facts,
+    facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> tuple[str, list[str], list[str]]:
     """What `explain` says of a translation: its title, what is lost, and what the log would note.

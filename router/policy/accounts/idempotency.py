@@ -1,10 +1,10 @@
-"""Whether a request may be sent a second time: `retry`'s natures, told from its path and its body."""
+"""Whether a request may be sent a second time, judged by its path and body: the columns of `retry`'s tables."""
 
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from router.policy.accounts.retry import Nature
+from router.policy.accounts.retry import RetrySafety
 from router.wire.calls import Call
 from router.wire.raw.top_level import Top
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COUNT_PATH = "/v1/messages/count_tokens"
 _READS = ("GET", "HEAD")
 # Tools that the client runs itself; all others may have acted by the time an answer fails.
-_CLIENTS_TOOLS = frozenset(
+_CLIENT_TOOLS = frozenset(
     ("function", "custom", "namespace", "local_shell", "shell", "apply_patch", "computer", "computer_use_preview")
 )
 
@@ -27,19 +27,22 @@ class _Tool(msgspec.Struct):
 _tools = msgspec.json.Decoder(list[_Tool])
 
 
-def nature_of(call: Call, method: str, top: Top | None, *, kept: bool = True) -> Nature:
-    """The nature of a request. top: its JSON body's top level, None for another. kept: its body is held."""
-    if not kept:
-        return "streamed"
+def judge_retry_safety(call: Call, method: str, top: Top | None, *, replayable: bool = True) -> RetrySafety:
+    """How safe it is to send a request again.
+
+    top: its JSON body's top level, None for a body of another kind. replayable: its body is in memory.
+    """
+    if not replayable:
+        return "not_replayable"
     if method in _READS:
-        return "free"
+        return "safe"
     if not call.generates and call.path != _COUNT_PATH:
-        return "served"
-    return "served" if call.protocol == "responses" and top is not None and _leaves_traces(top) else "free"
+        return "maybe_executed"
+    return "maybe_executed" if call.protocol == "responses" and top is not None and _leaves_traces(top) else "safe"
 
 
 def _leaves_traces(top: Top) -> bool:
-    """True for a Responses request that is kept, runs on, follows another, or has the server act."""
+    """True for a Responses request that is stored, runs on, follows another, or has the server act."""
     if top.raw("store") != b"false" or top.raw("background") == b"true":
         return True
     if any(top.raw(name) not in (None, b"null") for name in ("previous_response_id", "conversation")):
@@ -48,10 +51,10 @@ def _leaves_traces(top: Top) -> bool:
     if raw in (None, b"null", b"[]"):
         return False
     try:
-        return any(not _is_clients(tool) for tool in cast("Iterable[_Tool]", _tools.decode(raw or b"")))
+        return any(not _is_client_tool(tool) for tool in cast("Iterable[_Tool]", _tools.decode(raw or b"")))
     except (msgspec.DecodeError, RecursionError):
         return True
 
 
-def _is_clients(tool: _Tool) -> bool:
-    return tool.type in _CLIENTS_TOOLS or (tool.type == "tool_search" and tool.execution == "client")
+def _is_client_tool(tool: _Tool) -> bool:
+    return tool.type in _CLIENT_TOOLS or (tool.type == "tool_search" and tool.execution == "client")

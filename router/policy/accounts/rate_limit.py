@@ -12,11 +12,14 @@ MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """rpm, tpm: requests and tokens a minute, None for no limit. interval: least seconds between two requests."""
+class RateSettings:
+    """What the user allows."""
 
+    #: Requests a minute, None for no limit.
     rpm: int | None = None
+    #: Tokens a minute, None for no limit.
     tpm: int | None = None
+    #: The least seconds between two requests.
     interval: float = 0.0
 
     @property
@@ -26,14 +29,16 @@ class Limits:
 
 
 class Wait(NamedTuple):
-    """When a request may go: until then a limit holds it. limit: its setting, '' when it may go at once."""
+    """When a request may go."""
 
+    #: On the clock of the caller.
     until: float
+    #: The setting that holds it until then, '' when it may go at once.
     limit: str = ""
 
 
 class _Minute:
-    """What was counted in the last minute, by second."""
+    """Counts of the last minute, by second."""
 
     __slots__ = ("_seconds", "total")
 
@@ -66,12 +71,12 @@ class _Minute:
         return now
 
 
-class Pace:
-    """What one backend, or one account, was sent."""
+class RateLimit:
+    """The limits of one backend or account, and what was sent to it in the last minute."""
 
     __slots__ = ("_last", "_requests", "_tokens", "limits")
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: RateSettings):
         self.limits = limits
         self._requests, self._tokens = _Minute(), _Minute()
         self._last = -1e18
@@ -87,16 +92,16 @@ class Pace:
         last = max(waits, default=Wait(now))
         return last if last.until > now else Wait(now)
 
-    def began(self, now: float, tokens: int) -> None:
-        """A request of so many tokens, by estimate, is sent."""
+    def count_request(self, now: float, tokens: int) -> None:
+        """Count a request that is sent, of so many tokens by estimate."""
         self._last = now
         if self.limits.rpm is not None:
             self._requests.forget(now)
             self._requests.add(now, 1)
-        self.corrected(now, tokens)
+        self.correct_tokens(now, tokens)
 
-    def corrected(self, now: float, tokens: int) -> None:
-        """So many tokens more (or fewer) were used than had been counted."""
+    def correct_tokens(self, now: float, tokens: int) -> None:
+        """Count so many tokens more (or fewer), which were used beyond the estimate."""
         if self.limits.tpm is not None and tokens:
             self._tokens.forget(now)
             self._tokens.add(now, tokens)
@@ -106,7 +111,7 @@ class Pace:
         return min((max(0.0, 1 - used / limit) for used, limit in self.used(now).values()), default=1.0)
 
     def used(self, now: float) -> dict[str, tuple[int, int]]:
-        """Of each limit a minute: what is in use, and the limit."""
+        """What is in use and the limit, by the setting of each limit a minute."""
         found: dict[str, tuple[int, int]] = {}
         for name, limit, minute in (
             ("rpm", self.limits.rpm, self._requests),

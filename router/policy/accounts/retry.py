@@ -1,36 +1,54 @@
-"""What may be sent again, where, and when (product.md 7). Nothing here counts once a byte of an answer went out.
+"""When a request is sent again, where, and after how long. Nothing here applies once a byte of an answer reached the
+client.
 
-    fault      what it was                                       free   served   streamed
-    HALTED     the guard lets nothing go to this account         yes    yes      yes
-    UNSENT     no key, no name, no connection, no TLS            yes    yes      yes
-    REFUSED    401, 403                                          yes    yes      no
-    LIMITED    429                                               yes    yes      no
-    FOREIGN    400: it cannot read what the input holds sealed   yes    yes      no
-    FAILED     5xx, also as the error inside a 200               yes    no       no
-    SILENT     no head in time, broke off, or a stream without   yes    no       no
-               content that fell silent
+The same account first: what fairlead changes in a request, and sends again at once. Each change makes its own condition
+false, so none follows itself.
 
-    free       generation, embeddings, count_tokens; what only reads
-    served     Responses that store, run in the background, follow another or use tools of the server; every other
-               POST and DELETE: once it may have been served, it is not sent again
-    streamed   a body that was not kept
+    change       condition                                      safe   maybe_executed   not_replayable
+    CONNECTION   the connection had served before, and broke    yes    yes              no
+                 off before a byte of a response came
+    PROBE        400 that names stream_options, which           yes    yes              no
+                 fairlead had added to learn the usage
+    THINKING     400: the signature of earlier reasoning is     yes    yes              no
+                 invalid, since another upstream wrote it
+    KEY          401 to a key that was fetched (by a command,   yes    yes              no
+                 from a keyring), once a request
+
+Then, where no change applies or it did not help, the fault of the attempt decides:
+
+    fault              what it was                                       safe   maybe_executed   not_replayable
+    HALTED             the guard lets nothing go to this account         yes    yes              yes
+    NOT_CONNECTED      no key, no name, no connection, no TLS            yes    yes              yes
+    AUTH_REJECTED      401, 403                                          yes    yes              no
+    LIMITED            429                                               yes    yes              no
+    UNREADABLE_STATE   400: it cannot read what the input holds sealed   yes    yes              no
+    FAILED             5xx, also as the error inside a 200               yes    no               no
+    NO_RESPONSE        no head in time, broke off, or a stream without   yes    no               no
+                       content that fell silent
+
+    safe             generation, embeddings, count_tokens; what only reads
+    maybe_executed   Responses that store, run in the background, follow another or use tools of the server; every other
+                     POST and DELETE: once it may have been carried out, it is not sent again
+    not_replayable   a body that is not in memory
 
 After a fault: a burst (a limit that ends within BURST_SECONDS) is waited for where the session's cache is, or where
-there is nobody else; else the next account that is ready, then the fallback chain. When nobody is left, a limit that
+there is no other account; else the next account that is ready, then the fallback chain. When none is left, a limit that
 ends inside the queue's timeout is waited for; and what failed with all that were ready is tried again at the steadiest
-of them: where there are several accounts, nobody is to notice that one stumbled while the others rest. One account
+of them: where there are several accounts, a client does not notice that one stumbled while the others rest. One account
 without fallback is left to the client's own retries, which are more patient.
 To one account a request is sent REPEATS times again at most, after a wait with jitter; no attempt begins later than
 LATEST seconds after the request arrived.
 """
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from router.policy.accounts.pool import QUOTA_SECONDS
 from router.wire.headers.rate_limits import Limit, Told, told
 from router.wire.headers.times import UNREADABLE
+from router.wire.messages import foreign_thinking
 
 BURST_SECONDS = 5.0
 REPEATS = 2
@@ -39,129 +57,237 @@ _BACKOFF = 0.5
 # A limit that is used up so far is what the 429 is about.
 _SPENT = 0.98
 
-Nature = Literal["free", "served", "streamed"]
-Limited = Literal["burst", "window", "quota"]
+RetrySafety = Literal["safe", "maybe_executed", "not_replayable"]
+CooldownKind = Literal["burst", "window", "quota"]
 
 # Errors that no minute's wait mends: the account has nothing left to pay with.
 _QUOTA = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota", b"credit balance is too low")
 
 
+# The same account again
+
+
+class ResendChange(enum.Enum):
+    """What is changed before a request goes to the same account again; the first table at the top of this file."""
+
+    CONNECTION = "a new connection"
+    PROBE = "without stream_options"
+    THINKING = "without earlier thinking"
+    KEY = "a newly fetched key"
+
+
+class SendResult(NamedTuple):
+    """What came of sending a request once, as far as the first table asks. Make it when a send broke off or was
+    answered with 400 or 401: for everything else no change applies."""
+
+    #: HTTP status of the response; 0 when the connection broke off before a head came.
+    status: int = 0
+    #: True once a byte of a response came.
+    answered: bool = False
+    #: The connection had served another request before.
+    reused: bool = False
+    #: The request held a stream_options that fairlead had added.
+    probed: bool = False
+    #: The request went out in the Messages protocol with all the reasoning of earlier turns.
+    thinking: bool = False
+    #: The key was fetched from where a reference points, and not yet fetched anew for this request.
+    fetched_key: bool = False
+
+
+class Resend(NamedTuple):
+    """A row of the first table."""
+
+    change: ResendChange
+    #: The condition, apart from what the body of a 400 says.
+    applies: Callable[[SendResult], bool]
+    #: What the body of the answer must hold; None where it does not matter.
+    complaint: re.Pattern[bytes] | None
+    #: The class of error that the failed try gets in the record of the request's attempts.
+    error: str
+    #: The line for the record's notes, '' for none.
+    note: str = ""
+
+
+def _broke_while_idle(sent: SendResult) -> bool:
+    return sent.status == 0 and sent.reused and not sent.answered
+
+
+def _may_lack_usage(sent: SendResult) -> bool:
+    return sent.status == 400 and sent.probed
+
+
+def _may_reject_thinking(sent: SendResult) -> bool:
+    return sent.status == 400 and sent.thinking
+
+
+def _has_old_key(sent: SendResult) -> bool:
+    return sent.status == 401 and sent.fetched_key
+
+
+_USAGE, _THINKING = re.compile(rb"stream_options"), foreign_thinking.REFUSED
+RESENDS = (
+    Resend(ResendChange.CONNECTION, _broke_while_idle, None, "stale_connection"),
+    Resend(ResendChange.PROBE, _may_lack_usage, _USAGE, "upstream_error", "sent again without stream_options"),
+    Resend(
+        ResendChange.THINKING, _may_reject_thinking, _THINKING, "upstream_error", "sent again without earlier thinking"
+    ),
+    Resend(ResendChange.KEY, _has_old_key, None, "upstream_error"),
+)
+
+
+def needs_body(sent: SendResult, safety: RetrySafety) -> bool:
+    """True when `choose_resend` hangs on the body of the answer, which has to be read for it."""
+    return safety != "not_replayable" and any(row.complaint is not None and row.applies(sent) for row in RESENDS)
+
+
+def choose_resend(sent: SendResult, safety: RetrySafety, body: bytes = b"") -> Resend | None:
+    """How to send the request to the same account again, None when the fault of the attempt decides.
+
+    body: the answer's, or its beginning; needed where `needs_body` says so.
+    """
+    if safety == "not_replayable":
+        return None
+    for row in RESENDS:
+        if row.applies(sent) and (row.complaint is None or row.complaint.search(body)):
+            return row
+    return None
+
+
+# What went wrong
+
+
 class Fault(enum.Enum):
-    """What went wrong with an attempt; the table at the top of this file."""
+    """What went wrong with an attempt; the second table at the top of this file."""
 
     HALTED = "is halted"
-    UNSENT = "could not be reached"
-    REFUSED = "refused the key"
+    NOT_CONNECTED = "could not be reached"
+    AUTH_REJECTED = "refused the key"
     LIMITED = "is at a limit"
-    FOREIGN = "cannot read what is sealed"
+    UNREADABLE_STATE = "cannot read what is sealed"
     FAILED = "failed"
-    SILENT = "did not answer"
+    NO_RESPONSE = "did not answer"
 
 
-_AFTER = {
-    "free": frozenset(Fault),
-    "served": frozenset((Fault.HALTED, Fault.UNSENT, Fault.REFUSED, Fault.LIMITED, Fault.FOREIGN)),
-    "streamed": frozenset((Fault.HALTED, Fault.UNSENT)),
+_RESENT_AFTER: dict[RetrySafety, frozenset[Fault]] = {
+    "safe": frozenset(Fault),
+    "maybe_executed": frozenset(
+        (Fault.HALTED, Fault.NOT_CONNECTED, Fault.AUTH_REJECTED, Fault.LIMITED, Fault.UNREADABLE_STATE)
+    ),
+    "not_replayable": frozenset((Fault.HALTED, Fault.NOT_CONNECTED)),
 }
 # They may pass by themselves in a moment.
-_PASSING = (Fault.UNSENT, Fault.FAILED, Fault.SILENT)
+_PASSING = (Fault.NOT_CONNECTED, Fault.FAILED, Fault.NO_RESPONSE)
 
 
-def fault_of(status: int) -> Fault | None:
+def classify_status(status: int) -> Fault | None:
     """The fault an answer's status stands for, None for an answer that is final."""
     if status < 400:
         return None
     if status == 429:
         return Fault.LIMITED
     if status in (401, 403):
-        return Fault.REFUSED
+        return Fault.AUTH_REJECTED
     return Fault.FAILED if status >= 500 else None
 
 
-def may_move(fault: Fault, nature: Nature) -> bool:
+def may_resend(fault: Fault, safety: RetrySafety) -> bool:
     """True when a request may be sent again after this fault."""
-    return fault in _AFTER[nature]
+    return fault in _RESENT_AFTER[safety]
 
 
-class Hold(NamedTuple):
-    """How long a 429 keeps an account closed. seconds: until then. limit: what is used up, '' when it does not say.
-    family: the models it holds for alone, '' for all."""
+class Cooldown(NamedTuple):
+    """How long a 429 keeps an account closed."""
 
-    kind: Limited
+    #: A burst ends in a moment, a window at its reset, a quota with money.
+    kind: CooldownKind
+    #: From now until then.
     seconds: float
+    #: What is used up, '' when the answer does not say.
     limit: str = ""
+    #: The models it is closed to alone, '' for all.
     family: str = ""
 
     @property
     def words(self) -> str:
         """What was seen, for people."""
         named = f" ({self.limit})" if self.limit else ""
-        return f"429 {self.kind}{named}, {'again' if self.kind == 'burst' else 'reset'} in {span(self.seconds)}"
+        when = "again" if self.kind == "burst" else "reset"
+        return f"429 {self.kind}{named}, {when} in {format_duration(self.seconds)}"
 
 
-def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Hold:
+def read_cooldown(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Cooldown:
     """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
-    said = told(fields)
-    spent = _spent(said, family)
+    limits = told(fields)
+    spent = _find_spent(limits, family)
     limit = spent.name if spent else ""
     if any(word in body for word in _QUOTA):
-        return Hold("quota", max(QUOTA_SECONDS, said.wait or 0.0), limit)
-    seconds = said.wait if said.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
+        return Cooldown("quota", max(QUOTA_SECONDS, limits.wait or 0.0), limit)
+    seconds = limits.wait if limits.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
     own = family if spent is not None and spent.family else ""
-    return Hold("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
+    return Cooldown("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
 
 
-def _spent(said: Told, family: str) -> Limit | None:
+def _find_spent(limits: Told, family: str) -> Limit | None:
     """Of the limits that are used up for these models the one that is free again last."""
-    spent = [limit for limit in said.limits if limit.used >= _SPENT and limit.family in ("", family)]
+    spent = [limit for limit in limits.limits if limit.used >= _SPENT and limit.family in ("", family)]
     return max(spent, key=lambda limit: limit.left, default=None)
 
 
-class Standing(NamedTuple):
-    """How far a request has come. others: another account is ready, or the chain goes on. bound: its session has a
-    cache where it was sent. repeats: how often it was sent to an account a second time. several: there is more than
-    one account for it, or a chain. elapsed: seconds since it arrived. ready: seconds until the first of those that are
-    parked is ready again. patience: seconds it may still wait in the queue."""
+# What follows
 
+
+class RetryState(NamedTuple):
+    """How far a request has come."""
+
+    #: Another account is ready, or the chain goes on.
     others: bool
+    #: Its session has a cache where it was sent.
     bound: bool
+    #: How often it was sent to an account a second time.
     repeats: int
+    #: There is more than one account for it, or a chain.
     several: bool
+    #: Seconds since it arrived.
     elapsed: float
+    #: Seconds until the first of those that are parked is ready again.
     ready: float
+    #: Seconds it may still wait in the queue.
     patience: float
 
 
-class Step(NamedTuple):
-    """What to do next: go to another place, ask again where it was, or give the client what there is. delay: seconds
-    to wait before it."""
+class RetryDecision(NamedTuple):
+    """What follows a fault."""
 
-    what: Literal["move", "again", "stop"]
+    #: Go to another place, ask again where it was, or give the client what there is.
+    action: Literal["move", "again", "stop"]
+    #: Seconds to wait before it.
     delay: float = 0.0
 
 
-STOP = Step("stop")
+STOP = RetryDecision("stop")
 
 
-def after(fault: Fault, nature: Nature, standing: Standing, *, burst: bool = False, jitter: float = 0.5) -> Step:
-    """The step after a fault. burst: a 429 that ends soon. jitter: a number from 0 to 1."""
-    if not may_move(fault, nature) or standing.elapsed >= LATEST:
+def decide_next(
+    fault: Fault, safety: RetrySafety, state: RetryState, *, burst: bool = False, jitter: float = 0.5
+) -> RetryDecision:
+    """What to do after a fault. burst: a 429 that ends soon. jitter: a number from 0 to 1."""
+    if not may_resend(fault, safety) or state.elapsed >= LATEST:
         return STOP
-    again = standing.repeats < REPEATS
-    waits = again and standing.ready <= standing.patience and standing.elapsed + standing.ready < LATEST
-    if burst and waits and standing.bound:
-        return Step("again", _spread(standing.ready, jitter))
-    if standing.others:
-        return Step("move")
+    again = state.repeats < REPEATS
+    waits = again and state.ready <= state.patience and state.elapsed + state.ready < LATEST
+    if burst and waits and state.bound:
+        return RetryDecision("again", _spread(state.ready, jitter))
+    if state.others:
+        return RetryDecision("move")
     if fault is Fault.LIMITED:
-        return Step("again", _spread(standing.ready, jitter)) if waits else STOP
-    if fault in _PASSING and again and standing.several:
-        return Step("again", _BACKOFF * 2**standing.repeats * (1 + jitter))
+        return RetryDecision("again", _spread(state.ready, jitter)) if waits else STOP
+    if fault in _PASSING and again and state.several:
+        return RetryDecision("again", _BACKOFF * 2**state.repeats * (1 + jitter))
     return STOP
 
 
 def _spread(ready: float, jitter: float) -> float:
-    """What those who wait for one account wait beside the line, so that they do not come back together."""
+    """What requests that wait for one account wait beside the queue, so that they do not come back together."""
     return min(1.0, ready / 4) * jitter
 
 
@@ -169,17 +295,17 @@ def _spread(ready: float, jitter: float) -> float:
 _RANKS = {429: 0, 401: 1, 402: 1, 403: 2, 529: 3, 503: 3}
 
 
-#: Behind all errors that somebody answered with.
+#: Behind all errors that an upstream answered with.
 LAST = (9, True)
 
 
-def rank(status: int, *, own: bool) -> tuple[int, bool]:
+def rank_error(status: int, *, own: bool) -> tuple[int, bool]:
     """The place of an error among those of one request; the lowest is the one to give. own: fairlead's words, not the
     upstream's."""
     return _RANKS.get(status, 4), own
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time for people: 8 s, 38 min, 5 h, 3 days."""
     if seconds < 100:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s".replace(".0 s", " s")

@@ -1,6 +1,6 @@
 """Which account a session is bound to: its prompt is in that account's cache.
 
-Bounded: a binding nobody used for IDLE_SECONDS is forgotten, and the one not used for longest of more than LIMIT.
+Bounded: a binding that was not used for IDLE_SECONDS is forgotten, and of more than LIMIT the one not used for longest.
 """
 
 from dataclasses import dataclass
@@ -10,49 +10,52 @@ LIMIT = 2000
 
 
 @dataclass(slots=True)
-class Bound:
-    """A session's account, by its alias. used: when it was last asked for. turns: how often. cached: tokens of the
-    last answer that were read from or written to the account's cache."""
+class SessionBinding:
+    """The account of a session."""
 
+    #: Its alias.
     account: str
+    #: When it was last asked for.
     used: float
+    #: How often it was asked for.
     turns: int = 0
+    #: Tokens of the last answer that were read from or written to the account's cache.
     cached: int = 0
 
 
-class Bindings:
+class SessionAffinity:
     """The sessions of one backend, the least recently used first."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_bindings",)
 
     def __init__(self) -> None:
-        self._known: dict[str, Bound] = {}
+        self._bindings: dict[str, SessionBinding] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._bindings)
 
-    def get(self, session: str, now: float) -> Bound | None:
-        """The binding of a session, None for one that is not known any more."""
-        binding = self._known.get(session)
+    def get(self, session: str, now: float) -> SessionBinding | None:
+        """The binding of a session; None for one that was forgotten, or never bound."""
+        binding = self._bindings.get(session)
         if binding is not None and now - binding.used > IDLE_SECONDS:
-            del self._known[session]
+            del self._bindings[session]
             return None
         return binding
 
-    def bind(self, session: str, account: str, now: float) -> Bound:
+    def bind(self, session: str, account: str, now: float) -> SessionBinding:
         """Bind a session, or use its binding once more."""
-        binding = self._known.pop(session, None)
+        binding = self._bindings.pop(session, None)
         if binding is None or binding.account != account:
-            binding = Bound(account, now)
-            while len(self._known) >= LIMIT:
-                del self._known[next(iter(self._known))]
+            binding = SessionBinding(account, now)
+            while len(self._bindings) >= LIMIT:
+                del self._bindings[next(iter(self._bindings))]
         binding.used = now
         binding.turns += 1
-        self._known[session] = binding
+        self._bindings[session] = binding
         return binding
 
-    def cached(self, session: str, tokens: int) -> None:
+    def note_cached(self, session: str, tokens: int) -> None:
         """Note how much of a session's prompt its account holds."""
-        binding = self._known.get(session)
+        binding = self._bindings.get(session)
         if binding is not None:
             binding.cached = tokens

@@ -1,4 +1,4 @@
-"""What tells one conversation from another, so that it stays with the account that has its prompt cached."""
+"""The key of a conversation, so that it stays with the account that has its prompt in its cache."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ import msgspec
 
 from router.wire.raw.top_level import Top, decoded
 
-#: In the order they are asked for.
+#: Headers that name a conversation, the first one that is there counts.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")
 TEXT_LIMIT = 4096
 
@@ -21,9 +21,9 @@ Add = Callable[[bytes], None]
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def session_of(fields: Mapping[bytes, bytes], top: Top | None) -> str:
-    """The session of a request as 16 hex digits, '' for one that shows none: a header of the client's, its
-    prompt_cache_key, the session inside metadata.user_id, else what its first texts amount to."""
+def derive_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
+    """The session of a request as 16 hex digits, '' for one that shows none: from a header of the client's, its
+    prompt_cache_key, the session inside metadata.user_id, else a hash of its first texts."""
     for name in HEADERS:
         value = fields.get(name)
         if value:
@@ -38,7 +38,7 @@ def session_of(fields: Mapping[bytes, bytes], top: Top | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def family_of(model: str | None) -> str:
+def find_family(model: str | None) -> str:
     """The family of models a name belongs to, where a provider has limits for families; '' for none."""
     found = _FAMILY.search(model.lower()) if model else None
     return found[0] if found else ""

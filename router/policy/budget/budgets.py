@@ -1,10 +1,11 @@
 """Budgets of the guard: what is counted, over which time, and how a share of one is handed to a process.
 
 Rules of this file: amounts are whole numbers, billionths of a US dollar or tokens. What a process has outstanding, that
-is reserved for running requests, or used and not booked, comes out of what it holds of a budget; what all hold and what
-is booked is never more than the budget when it is handed out. So several processes need not ask each other before each
-request: far from the limit each holds plenty, near it each asks for the little it needs. A request may go while there
-is room, however little: what a budget is overspent by is never more than what runs costs.
+is reserved for running requests, or used and not recorded in history.db yet, comes out of what it holds of a budget;
+what all processes hold and what is recorded is never more than the budget when it is handed out. So several processes
+need not ask each other before each request: far from the limit each holds plenty, near it each asks for the little it
+needs. A request may go while there is room, however little: a budget is never overspent by more than running requests
+cost.
 """
 
 from datetime import date, datetime, timedelta, tzinfo
@@ -18,51 +19,57 @@ ALL = "all"
 
 
 class Budget(NamedTuple):
-    """limit: billionths of a US dollar, or tokens."""
+    """A limit on what traffic of one scope may use in a day or month."""
 
+    #: ALL, or what it is counted over.
     scope: str
     period: Period
     unit: Unit
+    #: Billionths of a US dollar, or tokens.
     limit: int
 
     @property
     def title(self) -> str:
         """`the day budget of $5.00 for backend groq`."""
         of = "" if self.scope == ALL else f" for {self.scope}"
-        return f"the {self.period} budget of {spoken(self.unit, self.limit)}{of}"
+        return f"the {self.period} budget of {format_amount(self.unit, self.limit)}{of}"
 
 
 class Term(NamedTuple):
-    """One day or month. start, end: seconds since 1970."""
+    """One day or month."""
 
+    #: Such as `day 2026-11-28`.
     label: str
+    #: Seconds since 1970.
     start: float
+    #: Seconds since 1970; infinite for the last one that the calendar knows.
     end: float
 
 
-class Sold(NamedTuple):
-    """Tokens of one request, by what they are sold as."""
+class TokenCounts(NamedTuple):
+    """Tokens of one request, by the kinds that have prices of their own."""
 
+    #: Without cache_read and cache_write.
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
 
 
-#: What a million tokens of each kind cost, in billionths of a US dollar, as Sold has them.
+#: What a million tokens of each kind cost, in billionths of a US dollar, in the order of TokenCounts.
 Rates = tuple[int, int, int, int]
 
 
-def amount_of(unit: Unit, sold: Sold, rates: Rates | None) -> int:
-    """What tokens are of a budget; nothing in dollars where no price is known."""
+def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
+    """How much of a budget tokens use; nothing in dollars where no price is known."""
     if unit == "tokens":
-        return sum(sold)
+        return sum(counts)
     if rates is None:
         return 0
-    return round(sum(count * rate for count, rate in zip(sold, rates, strict=True)) / 10**6)
+    return round(sum(count * rate for count, rate in zip(counts, rates, strict=True)) / 10**6)
 
 
-def term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
+def find_term(period: Period, at: float, zone: tzinfo | None = None) -> Term:
     """The day or month of a moment, in local time. at: seconds since 1970; zone: None for the machine's."""
     day = datetime.fromtimestamp(at, zone).date()
     first = day if period == "day" else day.replace(day=1)
@@ -78,15 +85,16 @@ def _midnight(day: date, zone: tzinfo | None) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
 
 
-def book_of(budget: Budget, found: Term) -> str:
-    """The name under which a budget's spend of one term is kept; it holds no limit, so that one may be changed."""
+def budget_key(budget: Budget, found: Term) -> str:
+    """The name under which a budget's spend of one term is recorded; it holds no limit, so that one may be changed."""
     return f"{budget.scope}|{budget.unit}|{found.label}"
 
 
-def share(*, limit: int, spent: int, others: int, keep: int, needed: int, processes: int) -> int:
+def compute_share(*, limit: int, spent: int, others: int, keep: int, needed: int, processes: int) -> int:
     """What a process may have outstanding from now on.
 
-    spent: booked by all. others: held by the others. keep: what it cannot give back. needed: for requests that wait.
+    limit: the budget's. spent: recorded by all processes. others: held by the others. keep: what it cannot give back.
+    needed: for requests that wait. processes: how many there are, this one included.
     """
     free = limit - spent - others - keep
     if free <= 0:
@@ -96,22 +104,25 @@ def share(*, limit: int, spent: int, others: int, keep: int, needed: int, proces
     return keep + needed + (free - needed) // (2 * max(1, processes))
 
 
-class BookView(NamedTuple):
-    """A budget's spend as it is booked. others: held by other processes; idle: what of it they have no request for;
-    wanted: another process waits for a share. held: by this process."""
+class BudgetView(NamedTuple):
+    """A budget as it stands in history.db."""
 
+    #: Used and recorded, by all processes.
     spent: int = 0
+    #: Held by this process.
     held: int = 0
+    #: Held by other processes.
     others: int = 0
+    #: What of it they have no request for.
     idle: int = 0
+    #: Another process waits for a share.
     wanted: bool = False
 
 
-class Purse:
-    """What one process has outstanding of one budget in one term. reserved: for running requests; settled: used, and
-    not booked yet.
+class BudgetState:
+    """What one process has outstanding of one budget in one term.
 
-    While a round is under way (`begin` to `heard`) no more is used than what the round was told to keep.
+    While a synchronization is under way (`begin` to `receive`) no more is used than what it keeps without asking.
     """
 
     __slots__ = ("_ceiling", "budget", "known", "reserved", "settled", "term", "view")
@@ -119,16 +130,18 @@ class Purse:
     def __init__(self, budget: Budget, found: Term):
         self.budget = budget
         self.term = found
+        #: For running requests.
         self.reserved = 0
+        #: Used, and not recorded yet.
         self.settled = 0
-        self.view = BookView()
-        #: True once it was seen what is spent.
+        self.view = BudgetView()
+        #: True once it was read what is spent.
         self.known = False
         self._ceiling = 0
 
     @property
     def outstanding(self) -> int:
-        """Reserved, or used and not booked."""
+        """Reserved, or used and not recorded."""
         return self.reserved + self.settled
 
     @property
@@ -142,12 +155,12 @@ class Purse:
         return self.reserved + max(0, self.view.others - self.view.idle)
 
     @property
-    def share(self) -> float:
+    def spent_share(self) -> float:
         """How much is spent, from 0."""
         return self.spent / self.budget.limit
 
     @property
-    def taken(self) -> float:
+    def used_share(self) -> float:
         """How much is spent or reserved, from 0."""
         return (self.spent + self.running) / self.budget.limit
 
@@ -164,37 +177,41 @@ class Purse:
     @property
     def may_open(self) -> bool:
         """True while what stops a further request is not spent: reserved, which may come to less, or held, which the
-        next rounds bring back, here as well as by others."""
+        next synchronizations bring back, here as well as by others."""
         return self.spent < self.budget.limit
 
     def begin(self, *, give_back: bool) -> int:
-        """Begin a round: what the process keeps without asking, `keep` of share. What is settled will be booked."""
-        kept = 0 if give_back or self.view.wanted else self.idle // 2
-        self._ceiling = min(self._ceiling, self.outstanding + kept)
-        return self.reserved + kept
+        """Begin a synchronization, which will record what is settled: what the process keeps without asking, that is
+        `keep` of `compute_share`."""
+        unused = 0 if give_back or self.view.wanted else self.idle // 2
+        self._ceiling = min(self._ceiling, self.outstanding + unused)
+        return self.reserved + unused
 
-    def heard(self, booked: int, view: BookView, *, settled: bool) -> None:
-        """What stands in the file now. booked: of what was settled here. settled: no round is under way."""
-        self.settled -= booked
+    def receive(self, recorded: int, view: BudgetView, *, settled: bool) -> None:
+        """Take over what stands in history.db now.
+
+        recorded: of what was settled here. settled: no synchronization is under way.
+        """
+        self.settled -= recorded
         self.view = view
         self.known = True
         if view.spent + view.others + view.held > self.budget.limit:
-            # More is out than there is, since the last requests needed more than was left: what one of them turns out
-            # not to need is nobody's until the others were asked.
+            # More is handed out than there is, since the last requests needed more than was left: what one of them
+            # turns out not to need is not used again until the other processes were asked.
             self._ceiling = 0
         elif settled:
             self._ceiling = view.held
 
     def restart(self) -> None:
-        """Count from here, where nobody else keeps count."""
+        """Count from here, where no other process keeps count."""
         self.view = self.view._replace(spent=-self.settled)
 
-    def alone(self) -> None:
-        """Nothing can be shared: count on with what was seen last."""
+    def use_local_state(self) -> None:
+        """Count on with what was read last, since nothing can be shared."""
         self._ceiling = self.budget.limit - self.view.spent - self.view.others
 
 
-def spoken(unit: Unit, amount: int) -> str:
+def format_amount(unit: Unit, amount: int) -> str:
     """`$5.00`, `$0.0023`, `1,200 tokens`."""
     if unit == "tokens":
         return f"{amount:,} tokens"

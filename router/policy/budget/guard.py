@@ -1,4 +1,4 @@
-"""May traffic go on: the states of the guard, what moves it between them, and what it says (product.md 8).
+"""May traffic go on: the states of the guard, what moves it between them, and what it says.
 
     state            what happens                                          next
     running          a budget is used to WARN_SHARE                         warned
@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from router.policy.budget.budgets import ALL, DOLLAR, Budget, Period, Purse, Unit, spoken
+from router.policy.budget.budgets import ALL, DOLLAR, Budget, BudgetState, Period, Unit, format_amount
 from router.settings import Settings
 
 State = Literal["running", "warned", "halted"]
@@ -36,15 +36,19 @@ _TABLE: tuple[tuple[Period, Unit, str], ...] = (
 
 
 class Halt(msgspec.Struct, frozen=True):
-    """Why and how long traffic of a scope stands still. since, until: seconds since 1970. request: the id of the one
-    that tripped it. book: of the budget that is used up, '' for another trigger."""
+    """Why and how long traffic of a scope stands still."""
 
     scope: str
+    #: Seconds since 1970.
     since: float
+    #: Seconds since 1970.
     until: float
+    #: The trigger, in words.
     reason: str
+    #: The id of the request that tripped it.
     request: str
-    book: str = ""
+    #: Of the budget that is used up, '' for another trigger.
+    budget_key: str = ""
 
     def holds(self, now: float) -> bool:
         """True while it is not over."""
@@ -53,22 +57,27 @@ class Halt(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is guarded. halts: False to warn only. billing: allowed classes, empty for all."""
+    """What is guarded."""
 
+    #: False to warn only.
     halts: bool
+    #: Seconds that a halt or a warning lasts.
     cooldown: float
+    #: Tell the user on the desktop too.
     notify: bool
+    #: A model without a price is refused.
     refuse_unpriced: bool
+    #: Allowed classes, empty for all.
     billing: frozenset[str]
     budgets: tuple[Budget, ...]
 
     def budgets_of(self, scopes: Iterable[str]) -> tuple[Budget, ...]:
-        """Those that a request of these scopes counts against."""
+        """The budgets that a request of these scopes counts against."""
         wanted = frozenset(scopes)
         return tuple(budget for budget in self.budgets if budget.scope in wanted)
 
 
-def rules_of(settings: Settings) -> Rules | None:
+def read_rules(settings: Settings) -> Rules | None:
     """The rules of these settings; None when there is nothing to guard."""
     budgets = [*_budgets(ALL, settings, "guard_")]
     for name, options in settings.backends.items():
@@ -104,19 +113,19 @@ def _budget(scope: str, period: Period, unit: Unit, value: float) -> Budget:
     return Budget(scope, period, unit, round(value * DOLLAR) if unit == "usd" else int(value))
 
 
-def scopes_of(backend: str, account: str, tag: str = "") -> tuple[str, ...]:
+def list_scopes(backend: str, account: str, tag: str = "") -> tuple[str, ...]:
     """The scopes of a request that goes to an account. tag: the caller's, '' for none."""
     scopes = ALL, f"backend {backend}", f"account {backend}/{account}"
     return (*scopes, f"tag {tag}") if tag else scopes
 
 
-def held_up(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | None:
+def find_halt(halts: Iterable[Halt], scopes: Iterable[str], now: float) -> Halt | None:
     """The halt that a request of these scopes meets, None when it may go."""
     wanted = frozenset(scopes)
     return next((halt for halt in halts if halt.scope in wanted and halt.holds(now)), None)
 
 
-def state_of(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[float], now: float) -> State:
+def judge_state(halts: Iterable[Halt], warnings: Iterable[Halt], shares: Iterable[float], now: float) -> State:
     """The state of the whole guard. warnings: what would be halts if guard.behavior were halt. shares: of each budget,
     how much is spent, from 0."""
     if any(halt.holds(now) for halt in halts):
@@ -131,74 +140,78 @@ def is_everywhere(scope: str) -> bool:
     return scope == ALL or scope.startswith("tag ")
 
 
-def tripped(purse: Purse, now: float) -> str:
-    """Why a budget trips, in words, and when it is there again: a halt that ends before trips anew."""
-    end = purse.term.end
-    return used_up(purse) if math.isinf(end) else f"{used_up(purse)} and begins anew at {clock(end, now)}"
+def explain_trip(state: BudgetState, now: float) -> str:
+    """Why a budget trips, in words, and when its next term begins: a halt that ends before trips anew."""
+    end = state.term.end
+    return (
+        explain_used_up(state)
+        if math.isinf(end)
+        else f"{explain_used_up(state)} and begins anew at {format_moment(end, now)}"
+    )
 
 
-def used_up(purse: Purse) -> str:
-    """What there is to say of a budget that lets nothing more through."""
-    budget = purse.budget
-    spent = purse.spent
-    reserved = purse.running
-    more = f", {spoken(budget.unit, reserved)} reserved for running requests" if reserved else ""
-    return f"{budget.title} is used up ({spoken(budget.unit, spent)} spent{more})"
+def explain_used_up(state: BudgetState) -> str:
+    """In words: this budget lets nothing more through."""
+    budget = state.budget
+    spent = state.spent
+    reserved = state.running
+    more = f", {format_amount(budget.unit, reserved)} reserved for running requests" if reserved else ""
+    return f"{budget.title} is used up ({format_amount(budget.unit, spent)} spent{more})"
 
 
-def nearly_used(purse: Purse) -> str:
-    """What is said of a budget at WARN_SHARE."""
-    budget = purse.budget
-    return f"{purse.share * 100:.0f} % of {budget.title} is spent"
+def explain_nearly_used(state: BudgetState) -> str:
+    """The warning for a budget at WARN_SHARE."""
+    budget = state.budget
+    return f"{state.spent_share * 100:.0f} % of {budget.title} is spent"
 
 
-def halt_fields(halt: Halt | None) -> dict[str, object]:
+def describe_halt(halt: Halt | None) -> dict[str, object]:
     """A halt as /status shows it; each field null for none."""
     names = ("scope", "since", "until", "reason", "request")
     return {name: getattr(halt, name, None) for name in names}
 
 
-def billed_elsewhere(billing: str, backend: str, account: str, allowed: Iterable[str]) -> str:
+def explain_billing(billing: str, backend: str, account: str, allowed: Iterable[str]) -> str:
     """Why a billing class trips, in words."""
     names = ", ".join(sorted(allowed))
     return f"{backend}/{account} billed an answer to the class {billing}; guard.billing allows {names}"
 
 
-def clock(moment: float, now: float) -> str:
-    """A moment as people say it: `18:30`, with its day when that is not today's."""
+def format_moment(moment: float, now: float) -> str:
+    """A moment for people: `18:30`, with its day when that is not today's."""
     at, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
     return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
-def refusal(halt: Halt, now: float) -> str:
-    """What a caller is told."""
+def explain_refusal(halt: Halt, now: float) -> str:
+    """The message to a caller whose traffic is halted."""
     return (
-        f"fairlead's guard has halted this traffic until {clock(halt.until, now)}: {halt.reason}. "
+        f"fairlead's guard has halted this traffic until {format_moment(halt.until, now)}: {halt.reason}. "
         f"Request {halt.request} tripped it. Lift the halt:   fairlead resume"
     )
 
 
-def unpriced(model: str, backend: str) -> str:
-    """What a caller of a model without a price is told."""
+def explain_unpriced(model: str, backend: str) -> str:
+    """The message to a caller of a model without a price."""
     return (
         f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
         f"dollars. Set one:   fairlead config set 'prices.{model}.input' 1.5   (and .output)"
     )
 
 
-def uncounted(path: str) -> str:
-    """What a caller of a path is told whose costs no answer tells of."""
+def explain_uncounted(path: str) -> str:
+    """The message to a caller of a path whose answers do not say what was used."""
     return (
         f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
         "Let such calls pass:   fairlead config set guard.unpriced allow"
     )
 
 
-def budget_lines(purses: Mapping[str, Purse]) -> list[dict[str, object]]:
+def describe_budgets(states: Mapping[str, BudgetState]) -> list[dict[str, object]]:
     """The budgets as /status shows them, amounts in US dollars or tokens."""
     found: list[dict[str, object]] = []
-    for purse in purses.values():
-        budget = purse.budget
+    for state in states.values():
+        budget = state.budget
         unit = DOLLAR if budget.unit == "usd" else 1
         found.append(
             {
@@ -206,9 +219,9 @@ def budget_lines(purses: Mapping[str, Purse]) -> list[dict[str, object]]:
                 "period": budget.period,
                 "unit": budget.unit,
                 "limit": budget.limit / unit,
-                "spent": purse.spent / unit,
-                "reserved": purse.running / unit,
-                "renews": purse.term.end,
+                "spent": state.spent / unit,
+                "reserved": state.running / unit,
+                "renews": state.term.end,
             }
         )
     return found

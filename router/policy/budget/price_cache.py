@@ -1,4 +1,4 @@
-"""What the models in use cost, as far as this process has heard; prices change, so each is asked for hourly."""
+"""What the models in use cost, as far as this process knows; prices change, so each is asked for hourly."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ from router.policy.budget.budgets import Rates
 from router.policy.budget.reservations import Model
 
 _HOUR = 3600
-# The names of models are the callers', so there may be any number of them.
+# The names of models come from callers, so there may be any number of them.
 _LIMIT = 1000
 
 
-class Pricelist:
+class PriceCache:
     """Rates by model. Times are seconds since 1970."""
 
     def __init__(self) -> None:
@@ -23,20 +23,20 @@ class Pricelist:
         return bool(self._asked)
 
     def ask(self, model: Model, now: float) -> bool:
-        """Have the rates of a model asked for; False when they are known."""
+        """Mark the rates of a model to be asked for; False when they are known."""
         known = self._known.get(model)
         if known is not None and known[0] == int(now // _HOUR):
             return False
         self._asked.add(model)
         return True
 
-    def asked(self) -> tuple[Model, ...]:
+    def pop_asked(self) -> tuple[Model, ...]:
         """The models whose rates are to be asked for; they count as asked from here on."""
         found, self._asked = tuple(self._asked), set()
         return found
 
-    def hear(self, rates: Mapping[Model, Rates | None], now: float) -> None:
-        """The answer: None for a model without a price."""
+    def receive(self, rates: Mapping[Model, Rates | None], now: float) -> None:
+        """Take over rates: None for a model without a price."""
         if len(self._known) > _LIMIT:
             self._known.clear()
         self._known.update({model: (int(now // _HOUR), found) for model, found in rates.items()})
@@ -46,5 +46,5 @@ class Pricelist:
         return self._known.get(model, (0, None))[1]
 
     def forget(self) -> None:
-        """The user's own prices may have changed."""
+        """Forget all rates, since the user's own prices may have changed."""
         self._known.clear()

@@ -1,4 +1,4 @@
-"""What a request cost: the user's prices first, then the dated ones of genai-prices, else nothing is said.
+"""What a request cost: by the user's prices first, then by the dated ones of genai-prices, else it is unknown.
 
 A model's price is looked up by the URL of the backend that served it, never by its name alone: the same model costs
 something else elsewhere, and nothing on this machine. The library's own sum takes 30 to 100 us, a tenth of what a
@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from router.policy.budget.budgets import TokenCounts
 from router.settings.tables import Price
 
 if TYPE_CHECKING:
@@ -20,34 +21,24 @@ if TYPE_CHECKING:
 
 SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
-#: Rates that are remembered; model names are the callers', so there may be any number.
+#: Rates that are remembered; model names come from callers, so there may be any number.
 KNOWN_LIMIT = 1000
-#: What runs on this machine or network has no price list; the library need not be loaded for it.
+#: Only such backends have a price list: for what runs on this machine or network the library need not be loaded.
 PRICED = "https://"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """Token counts of one answer. input: without cache_read and cache_write."""
-
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token. beyond: they hold for
-    requests with more input than this, the cache's counted."""
+    """Thousandths of a US dollar per million tokens, that is billionths of a dollar per token."""
 
+    #: They hold for requests with more input than this, the cache's counted.
     beyond: int
     input: Decimal
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
 
-    def cost(self, tokens: Tokens) -> int:
+    def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
         return round(
             tokens.input * self.input
@@ -59,46 +50,48 @@ class _Rates:
 
 @dataclass(frozen=True, slots=True)
 class _Tiers:
-    """Rates that hang on the size of the request, those for the largest first."""
+    """Rates that hang on the size of the request."""
 
+    #: Those for the largest requests first.
     rates: tuple[_Rates, ...]
 
-    def cost(self, tokens: Tokens) -> int:
+    def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
         size = tokens.input + tokens.cache_read + tokens.cache_write
         return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
 
 
 @dataclass(frozen=True, slots=True)
-class _Odd:
+class _Unlisted:
     """A model that has no price for some counts, or one for the request: the library adds up."""
 
     provider: "Provider"
     model: "ModelInfo"
     at: datetime
 
-    def cost(self, tokens: Tokens) -> int | None:
+    def cost(self, tokens: TokenCounts) -> int | None:
         """Billionths of a US dollar; None when the library has no price for one of the counts."""
-        return _summed(self.provider, self.model, tokens, self.at)
+        return _sum_by_library(self.provider, self.model, tokens, self.at)
 
 
 class Prices:
-    """The prices of a process, for one thread. overrides: of config.toml, by lower-case model."""
+    """The prices of a process, for one thread."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int], _Rates | _Tiers | _Odd | None] = {}
+        self._known: dict[tuple[str, str, int], _Rates | _Tiers | _Unlisted | None] = {}
         self._source = ""
 
     def cost(
-        self, root: str, model: str, tokens: Tokens, at: float, overrides: Mapping[str, Price]
+        self, root: str, model: str, tokens: TokenCounts, at: float, overrides: Mapping[str, Price]
     ) -> tuple[int | None, str]:
         """Billionths of a US dollar and where the price is from; (None, "") when it is unknown.
 
-        root: the backend's URL. at: seconds since 1970, since prices change with time.
+        root: the backend's URL. at: seconds since 1970, since prices change with time. overrides: the prices of
+        config.toml, by lower-case model.
         """
         own = overrides.get(model.lower())
         if own is not None:
-            cost = _own(own, tokens)
+            cost = _price_by_user(own, tokens)
             return (None, "") if cost is None else (cost, CONFIGURED)
         if not root.startswith(PRICED):
             return None, ""
@@ -106,18 +99,18 @@ class Prices:
         if key not in self._known:
             if len(self._known) >= KNOWN_LIMIT:
                 self._known.clear()
-            self._known[key] = self._found(root, model, datetime.fromtimestamp(at, UTC))
+            self._known[key] = self._look_up(root, model, datetime.fromtimestamp(at, UTC))
         rates = self._known[key]
         cost = rates.cost(tokens) if rates is not None else None
         return (None, "") if cost is None else (cost, self._source)
 
-    def _found(self, root: str, model: str, at: datetime) -> _Rates | _Tiers | _Odd | None:
+    def _look_up(self, root: str, model: str, at: datetime) -> _Rates | _Tiers | _Unlisted | None:
         from genai_prices import __version__
         from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 
         whole = get_snapshot()
         if not self._source:
-            self._source = f"{SOURCE} {__version__}, {_dated(whole.providers, at.date())}"
+            self._source = f"{SOURCE} {__version__}, {_find_date(whole.providers, at.date())}"
         # A snapshot of its own each time: the library's remembers every name it was ever asked for.
         snapshot = DataSnapshot(whole.providers, from_auto_update=False)
         try:
@@ -130,10 +123,10 @@ class Prices:
         price = found.get_prices(at)
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
-        return _rates(price) or _Odd(provider, found, at)
+        return _read_rates(price) or _Unlisted(provider, found, at)
 
 
-def _dated(providers: "Iterable[Provider]", today: date) -> str:
+def _find_date(providers: "Iterable[Provider]", today: date) -> str:
     """How new the data are: the latest day a price in them changed. They have no date of their own."""
     newest = date.min
     for provider in providers:
@@ -144,7 +137,7 @@ def _dated(providers: "Iterable[Provider]", today: date) -> str:
     return newest.isoformat()
 
 
-def _own(price: Price, tokens: Tokens) -> int | None:
+def _price_by_user(price: Price, tokens: TokenCounts) -> int | None:
     """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
@@ -161,7 +154,7 @@ def _own(price: Price, tokens: Tokens) -> int | None:
     return round(cost)
 
 
-def _rates(price: Any) -> _Rates | _Tiers | None:
+def _read_rates(price: Any) -> _Rates | _Tiers | None:
     """The rates of a library's price; None when one is missing."""
     from genai_prices.types import TieredPrices
 
@@ -176,14 +169,14 @@ def _rates(price: Any) -> _Rates | _Tiers | None:
     steps = {step.start for rate in all_of if isinstance(rate, TieredPrices) for step in rate.tiers}
     found: list[_Rates] = []
     for beyond in (*sorted(steps, reverse=True), -1):
-        rates = [_beyond(rate, beyond) for rate in all_of]
+        rates = [_rate_beyond(rate, beyond) for rate in all_of]
         if not all(isinstance(rate, Decimal) for rate in rates):
             return None
         found.append(_Rates(beyond, *(rate * 1000 for rate in rates)))
     return found[0] if len(found) == 1 else _Tiers(tuple(found))
 
 
-def _beyond(rate: Any, size: int) -> Any:
+def _rate_beyond(rate: Any, size: int) -> Any:
     """The rate of a request with more input than this; the library's tiers hold for all tokens of it."""
     for step in reversed(getattr(rate, "tiers", ())):
         if size >= step.start:
@@ -191,7 +184,7 @@ def _beyond(rate: Any, size: int) -> Any:
     return getattr(rate, "base", rate)
 
 
-def _summed(provider: "Provider", model: "ModelInfo", tokens: Tokens, at: datetime) -> int | None:
+def _sum_by_library(provider: "Provider", model: "ModelInfo", tokens: TokenCounts, at: datetime) -> int | None:
     from genai_prices import Usage
 
     usage = Usage(

@@ -1,20 +1,31 @@
-"""What one process has reserved and spent of its budgets, between two rounds with the others.
+"""What one process has reserved and spent of its budgets, between two synchronizations with other processes.
 
-Rules of this file: numbers only, time is a parameter. A reservation counts in the books it was made in, also when the
-day ends meanwhile. What a round has booked is taken off here once it is heard, never before.
+Rules of this file: numbers only, time is a parameter. A reservation counts in the terms it was made in, also when the
+day ends meanwhile. What a synchronization has recorded is taken off here once it was read back, never before. A `key`
+is that of one budget in one term (`budget_key`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from router.policy.budget.budgets import BookView, Budget, Purse, Rates, Sold, Term, amount_of, book_of, term
+from router.policy.budget.budgets import (
+    Budget,
+    BudgetState,
+    BudgetView,
+    Rates,
+    Term,
+    TokenCounts,
+    budget_key,
+    find_term,
+    measure_tokens,
+)
 
-# What a request is taken to write before any of its model was seen.
+# What a request is expected to write before any of its model was seen.
 TYPICAL_OUTPUT = 1000
 # A dear request is remembered at once and forgotten slowly: too much reserved makes others wait, too little overspends.
 _LEARN = 0.2
 _LEAST, _MOST = 0.001, 50.0
-# The names of models are the callers', so there may be any number of them.
+# The names of models come from callers, so there may be any number of them.
 _RATIOS = 2000
 
 #: A backend's URL and the model's name there.
@@ -22,31 +33,36 @@ Model = tuple[str, str]
 
 
 class Claim(NamedTuple):
-    """What a process wants of one budget. keep, running, needed: as in guard_budgets.share and Purse.begin."""
+    """What a process wants of one budget."""
 
     budget: Budget
     term: Term
+    #: What it holds on to without asking (`BudgetState.begin`).
     keep: int
+    #: Reserved for running requests.
     running: int
+    #: For requests that wait.
     needed: int
 
 
-class Wanted(NamedTuple):
-    """What a request is expected to use, by book. by_size: what its size alone says; ratio: key of what was learned."""
+class Estimate(NamedTuple):
+    """What a request is expected to use."""
 
+    #: By the key of the budget.
     amounts: Mapping[str, int]
-    by_size: Sold
+    #: What its size alone says.
+    by_size: TokenCounts
     rates: Rates | None
     model: Model
 
 
-class Tally:
-    """The budgets of one process."""
+class Reservations:
+    """The budgets of one process, and what its running requests have reserved of them."""
 
     def __init__(self) -> None:
-        self.purses: dict[str, Purse] = {}
-        self._scopes: dict[str, list[Purse]] = {}
-        self._reserved: dict[str, Wanted] = {}
+        self.states: dict[str, BudgetState] = {}
+        self._scopes: dict[str, list[BudgetState]] = {}
+        self._reserved: dict[str, Estimate] = {}
         self._settled: dict[str, int] = {}
         self._under_way: dict[int, dict[str, int]] = {}
         self._ratios: dict[tuple[Model, str], float] = {}
@@ -56,125 +72,128 @@ class Tally:
         """Requests that hold a reservation."""
         return len(self._reserved)
 
-    def of(self, scope: str) -> Sequence[Purse]:
+    def of_scope(self, scope: str) -> Sequence[BudgetState]:
         """The budgets of a scope."""
         return self._scopes.get(scope, ())
 
-    def wanted(self, budgets: Sequence[Budget], by_size: Sold, rates: Rates | None, model: Model, now: float) -> Wanted:
+    def estimate(
+        self, budgets: Sequence[Budget], by_size: TokenCounts, rates: Rates | None, model: Model, now: float
+    ) -> Estimate:
         """What a request is expected to use of these budgets: by its size, and as those of its model before it."""
         amounts: dict[str, int] = {}
         for budget in budgets:
-            size = amount_of(budget.unit, by_size, rates)
-            amounts[self._opened(budget, now)] = round(size * self._ratios.get((model, budget.unit), 1.0))
-        return Wanted(amounts, by_size, rates, model)
+            size = measure_tokens(budget.unit, by_size, rates)
+            amounts[self._open(budget, now)] = round(size * self._ratios.get((model, budget.unit), 1.0))
+        return Estimate(amounts, by_size, rates, model)
 
-    def short(self, wanted: Wanted) -> list[str]:
-        """The books that have no room for it."""
-        return [book for book in wanted.amounts if not self.purses[book].open]
+    def find_full(self, estimate: Estimate) -> list[str]:
+        """The keys of the budgets that have no room for it."""
+        return [key for key in estimate.amounts if not self.states[key].open]
 
-    def reserve(self, name: str, wanted: Wanted) -> None:
+    def reserve(self, name: str, estimate: Estimate) -> None:
         """Count a request as running."""
-        for book, amount in wanted.amounts.items():
-            self.purses[book].reserved += amount
-        self._reserved[name] = wanted
+        for key, amount in estimate.amounts.items():
+            self.states[key].reserved += amount
+        self._reserved[name] = estimate
 
-    def release(self, name: str) -> Wanted | None:
-        """A request runs no more; what it had reserved."""
-        wanted = self._reserved.pop(name, None)
-        if wanted is not None:
-            for book, amount in wanted.amounts.items():
-                self.purses[book].reserved -= amount
-        return wanted
+    def release(self, name: str) -> Estimate | None:
+        """Give back what a request that runs no more had reserved; None when it had nothing."""
+        estimate = self._reserved.pop(name, None)
+        if estimate is not None:
+            for key, amount in estimate.amounts.items():
+                self.states[key].reserved -= amount
+        return estimate
 
-    def settle(self, name: str, sold: Sold) -> Sequence[str] | None:
-        """Put what a request has used in the place of its reservation; the books, None when it had none."""
-        wanted = self.release(name)
-        if wanted is None:
+    def settle(self, name: str, counts: TokenCounts) -> Sequence[str] | None:
+        """Put what a request has used in the place of its reservation; the keys it counts in, None when it had none."""
+        estimate = self.release(name)
+        if estimate is None:
             return None
-        for book in wanted.amounts:
-            unit = self.purses[book].budget.unit
-            used = amount_of(unit, sold, wanted.rates)
-            self._add(book, used)
-            self._learn(wanted.model, unit, amount_of(unit, wanted.by_size, wanted.rates), used)
-        return tuple(wanted.amounts)
+        for key in estimate.amounts:
+            unit = self.states[key].budget.unit
+            used = measure_tokens(unit, counts, estimate.rates)
+            self._add(key, used)
+            self._learn(estimate.model, unit, measure_tokens(unit, estimate.by_size, estimate.rates), used)
+        return tuple(estimate.amounts)
 
-    def count(self, budgets: Sequence[Budget], sold: Sold, rates: Rates | None, now: float) -> Sequence[str]:
-        """Add a request that had no reservation; the books. A book nobody looked into yet begins with what the
-        history has, which will hold this one."""
+    def count(self, budgets: Sequence[Budget], counts: TokenCounts, rates: Rates | None, now: float) -> Sequence[str]:
+        """Add a request that had no reservation; the keys it counts in. A budget that was not read yet begins with
+        what the history has, which will hold this request."""
         found: list[str] = []
         for budget in budgets:
-            book = book_of(budget, term(budget.period, now))
-            if book in self.purses and self.purses[book].known:
-                self._add(book, amount_of(budget.unit, sold, rates))
-                found.append(book)
+            key = budget_key(budget, find_term(budget.period, now))
+            if key in self.states and self.states[key].known:
+                self._add(key, measure_tokens(budget.unit, counts, rates))
+                found.append(key)
         return found
 
-    # Rounds
+    # Synchronization
 
     @property
     def idle(self) -> bool:
         """True when the process holds what it has no request for."""
-        return any(purse.idle for purse in self.purses.values())
+        return any(state.idle for state in self.states.values())
 
     @property
-    def restless(self) -> bool:
-        """True when the others should hear of this process: it knows too little, or holds what they wait for."""
-        return any(not purse.known or (purse.view.wanted and purse.idle) for purse in self.purses.values())
+    def has_news(self) -> bool:
+        """True when the other processes should hear of this one: it knows too little, or holds what they wait for."""
+        return any(not state.known or (state.view.wanted and state.idle) for state in self.states.values())
 
     def withdraw(self) -> None:
-        """Hold nothing of what was granted, since the limits are others now."""
-        for purse in self.purses.values():
-            purse.begin(give_back=True)
-            purse.known = False
+        """Hold nothing of what was granted, since the limits have changed."""
+        for state in self.states.values():
+            state.begin(give_back=True)
+            state.known = False
 
     def begin(
-        self, turn: int, budgets: Sequence[Budget], waiting: Iterable[Wanted], *, give_back: bool, now: float
+        self, sequence: int, budgets: Sequence[Budget], waiting: Iterable[Estimate], *, give_back: bool, now: float
     ) -> dict[str, Claim]:
-        """Begin a round. budgets: all there are. waiting: requests that have no room. give_back: hold nothing."""
-        self._under_way[turn], self._settled = self._settled, {}
-        self._forget({self._opened(budget, now) for budget in budgets})
+        """Begin a synchronization; the claims by key. budgets: all there are. waiting: requests that have no room.
+        give_back: hold nothing."""
+        self._under_way[sequence], self._settled = self._settled, {}
+        self._forget({self._open(budget, now) for budget in budgets})
         needed: dict[str, int] = {}
-        for wanted in waiting:
-            for book, amount in wanted.amounts.items():
-                needed[book] = needed.get(book, 0) + amount
+        for estimate in waiting:
+            for key, amount in estimate.amounts.items():
+                needed[key] = needed.get(key, 0) + amount
         claims: dict[str, Claim] = {}
-        for book, purse in self.purses.items():
-            keep = purse.begin(give_back=give_back)
+        for key, state in self.states.items():
+            keep = state.begin(give_back=give_back)
             if not give_back:
-                claims[book] = Claim(purse.budget, purse.term, keep, purse.reserved, needed.get(book, 0))
+                claims[key] = Claim(state.budget, state.term, keep, state.reserved, needed.get(key, 0))
         return claims
 
-    def heard(self, turn: int, views: Mapping[str, BookView], latest: int) -> None:
-        """What stands in the file now. turn: the last round in it; latest: the last one that was begun."""
-        booked: dict[str, int] = {}
-        for number in [number for number in self._under_way if number <= turn]:
-            for book, amount in self._under_way.pop(number).items():
-                booked[book] = booked.get(book, 0) + amount
-        for book, purse in self.purses.items():
-            view = views.get(book)
+    def receive(self, sequence: int, views: Mapping[str, BudgetView], latest: int) -> None:
+        """Take over what stands in history.db. sequence: the last synchronization in it; latest: the last begun."""
+        recorded: dict[str, int] = {}
+        for number in [number for number in self._under_way if number <= sequence]:
+            for key, amount in self._under_way.pop(number).items():
+                recorded[key] = recorded.get(key, 0) + amount
+        for key, state in self.states.items():
+            view = views.get(key)
             if view is not None:
-                purse.heard(booked.get(book, 0), view, settled=turn >= latest)
+                state.receive(recorded.get(key, 0), view, settled=sequence >= latest)
 
-    def alone(self, *, lift: bool) -> None:
-        """Nothing can be shared: count on with what was seen last. lift: what is used up counts from here."""
-        for purse in self.purses.values():
-            if lift and purse.spent >= purse.budget.limit:
-                purse.restart()
-            purse.alone()
+    def use_local_state(self, *, lift: bool) -> None:
+        """Count on with what was read last, since nothing can be shared. lift: what is used up counts from here."""
+        for state in self.states.values():
+            if lift and state.spent >= state.budget.limit:
+                state.restart()
+            state.use_local_state()
 
-    def _opened(self, budget: Budget, now: float) -> str:
-        found = term(budget.period, now)
-        book = book_of(budget, found)
-        purse = self.purses.get(book)
-        if purse is None:
-            purse = self.purses[book] = Purse(budget, found)
-            self._scopes.setdefault(budget.scope, []).append(purse)
-        purse.budget = budget
-        return book
+    def _open(self, budget: Budget, now: float) -> str:
+        found = find_term(budget.period, now)
+        key = budget_key(budget, found)
+        state = self.states.get(key)
+        if state is None:
+            state = self.states[key] = BudgetState(budget, found)
+            self._scopes.setdefault(budget.scope, []).append(state)
+        state.budget = budget
+        return key
 
-    def _add(self, book: str, used: int) -> None:
-        self.purses[book].settled += used
-        self._settled[book] = self._settled.get(book, 0) + used
+    def _add(self, key: str, used: int) -> None:
+        self.states[key].settled += used
+        self._settled[key] = self._settled.get(key, 0) + used
 
     def _learn(self, model: Model, unit: str, by_size: int, used: int) -> None:
         if by_size > 0 and used > 0:
@@ -184,13 +203,13 @@ class Tally:
             before = self._ratios.get((model, unit), 1.0)
             self._ratios[model, unit] = max(ratio, before + _LEARN * (ratio - before))
 
-    def _forget(self, books: Set[str]) -> None:
-        """Let go of terms that are over and of budgets that are no more, once nothing of them is outstanding."""
-        for book in [book for book, purse in self.purses.items() if book not in books and not purse.outstanding]:
-            purse = self.purses.pop(book)
-            self._scopes[purse.budget.scope].remove(purse)
+    def _forget(self, keys: Set[str]) -> None:
+        """Forget terms that are over and budgets that are no more, once nothing of them is outstanding."""
+        for key in [key for key, state in self.states.items() if key not in keys and not state.outstanding]:
+            state = self.states.pop(key)
+            self._scopes[state.budget.scope].remove(state)
 
 
-def by_size(size: int, *, bytes_per_token: float) -> Sold:
-    """The tokens of a generation by the bytes of its request."""
-    return Sold(input=round(size / bytes_per_token), output=TYPICAL_OUTPUT)
+def estimate_tokens(size: int, *, bytes_per_token: float) -> TokenCounts:
+    """The tokens a generation is expected to use, by the bytes of its request."""
+    return TokenCounts(input=round(size / bytes_per_token), output=TYPICAL_OUTPUT)

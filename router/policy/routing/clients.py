@@ -1,4 +1,4 @@
-"""Which tool sent a request: a table of header patterns (clients.md 1), never of User-Agent alone.
+"""Which tool sent a request: a table of header patterns, never of User-Agent alone.
 
 User-Agent counts only beside a header of the tool's own: Qwen Code calls itself claude-cli there.
 """
@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 
 class Pattern(NamedTuple):
-    """A tool and what its requests have: each header, its value beginning as given (in any case; b"" is any value)."""
+    """A tool and the headers that its requests have."""
 
     client: str
+    #: Lower-case name, and what the value begins with (in any case; b"" is any value).
     headers: tuple[tuple[bytes, bytes], ...]
 
 
@@ -28,9 +29,9 @@ PATTERNS = (
 NAMES = tuple(dict.fromkeys(pattern.client for pattern in PATTERNS))
 
 
-def client_of(fields: Mapping[bytes, bytes]) -> str:
+def identify_client(fields: Mapping[bytes, bytes]) -> str:
     """The tool that sent these headers (lower-case name -> first value); '' for one the table does not know."""
-    for client, starts in _candidates(tuple(fields)):
+    for client, starts in _list_candidates(tuple(fields)):
         for name, start in starts:
             if not fields[name].lower().startswith(start):
                 break
@@ -40,9 +41,9 @@ def client_of(fields: Mapping[bytes, bytes]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _candidates(names: tuple[bytes, ...]) -> tuple[Pattern, ...]:
-    """The tools that requests with these headers can be from, with those whose value matters: a tool sends the same
-    ones each time."""
+def _list_candidates(names: tuple[bytes, ...]) -> tuple[Pattern, ...]:
+    """The tools that requests with these headers can be from, with the headers whose value matters. Remembered, since a
+    tool sends the same headers each time."""
     return tuple(
         Pattern(client, tuple((name, start) for name, start in headers if start))
         for client, headers in PATTERNS

@@ -17,26 +17,29 @@ from router.settings.tables import Edits
 WHY = "fallback"
 
 
-def chain(route: Route, table: Table) -> list[Route]:
-    """The routes to try after this one, in order; those whose backend is not there are left out, and those that would
-    ask for the caller's own credential where another one's host may have it already."""
+def build_chain(route: Route, table: Table) -> list[Route]:
+    """The routes to try after this one, in order.
+
+    Without those whose backend is not there, and those that would send the caller's own credential to another host than
+    the one it is for.
+    """
     if route.model is None:
         return []
-    hops = [found for text in _names(route, table) if (found := _hop(text, route, table)) is not None]
+    hops = [found for text in _find_names(route, table) if (found := _resolve_hop(text, route, table)) is not None]
     owner = next((one.backend for one in (route, *hops) if one.backend.auth == "client"), None)
-    return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _shared(hop.backend, owner)]
+    return [hop for hop in hops if hop.backend.auth != "client" or owner is None or _same_host(hop.backend, owner)]
 
 
-def _shared(backend: Backend, owner: Backend) -> bool:
+def _same_host(backend: Backend, owner: Backend) -> bool:
     return same_host(backend.root, owner.root)
 
 
-def title(route: Route) -> str:
+def format_route(route: Route) -> str:
     """A route of the chain as answers and the log name it."""
     return f"{route.backend.name}:{route.model}"
 
 
-def _names(route: Route, table: Table) -> Sequence[str]:
+def _find_names(route: Route, table: Table) -> Sequence[str]:
     own = next((entry.rule.fallback for entry in table.rules if entry.rule.name == route.rule), ())
     if own:
         return own
@@ -44,7 +47,7 @@ def _names(route: Route, table: Table) -> Sequence[str]:
     return next((names for pattern, names in table.chains if pattern.match(model)), ())
 
 
-def _hop(text: str, route: Route, table: Table) -> Route | None:
+def _resolve_hop(text: str, route: Route, table: Table) -> Route | None:
     name, _, model = text.partition(":")
     backend = table.prefixes.get(name.strip().lower())
     model = model.strip()
@@ -52,14 +55,14 @@ def _hop(text: str, route: Route, table: Table) -> Route | None:
         return None
     edits = route.edits
     if edits is not None and backend is not route.backend:
-        edits = _common(edits)
+        edits = _keep_common(edits)
     return msgspec.structs.replace(
         route, backend=backend, model=model, why=WHY, renamed=True, floats=False, edits=edits
     )
 
 
-def _common(edits: Edits) -> Edits | None:
-    kept = Edits(
+def _keep_common(edits: Edits) -> Edits | None:
+    common = Edits(
         set_headers=Frozen[str](),
         set_fields=Frozen[object](),
         remove_headers=edits.remove_headers,
@@ -67,4 +70,4 @@ def _common(edits: Edits) -> Edits | None:
         effort=edits.effort,
         max_tokens=edits.max_tokens,
     )
-    return None if kept == Edits() else kept
+    return None if common == Edits() else common

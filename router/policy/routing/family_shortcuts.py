@@ -41,9 +41,11 @@ Version = tuple[int, ...]
 
 
 class Candidate(NamedTuple):
-    """A model of a family at one backend. order: the backend's place among all. stamp: the higher the better."""
+    """A model of a family at one backend."""
 
+    #: The backend's place among all.
     order: int
+    #: Which of several names of one version is taken: the highest.
     stamp: int
     model: str
     backend: Backend
@@ -61,7 +63,7 @@ class Shortcuts:
     def newest(self, name: str, protocol: str | None, only: Backend | None = None) -> str | None:
         """The model a shortcut or a pin stands for; None when the catalogs have none. protocol: preferred among
         backends of one version. only: look at this backend's models alone."""
-        wanted = asked(name)
+        wanted = parse_shortcut(name)
         if wanted is None:
             return None
         versions = self.families.get(wanted[0], {})
@@ -74,7 +76,7 @@ class Shortcuts:
         return None
 
 
-def asked(name: str) -> tuple[str, Sequence[Version]] | None:
+def parse_shortcut(name: str) -> tuple[str, Sequence[Version]] | None:
     """The family a shortcut names, and for a pin the versions it may mean; None for any other name."""
     if name[:1] not in _INITIALS:
         return None
@@ -86,56 +88,56 @@ def asked(name: str) -> tuple[str, Sequence[Version]] | None:
         return None
     family, major, minor, whole = pin.groups()
     if whole is not None:
-        return family, [_trimmed((int(whole),))]
-    versions = [_trimmed((int(major), int(minor)))]
+        return family, [_trim((int(whole),))]
+    versions = [_trim((int(major), int(minor)))]
     if len(minor) == 1 and not re.search(r"\d[-_.]\d", plain):
         versions.append((int(major + minor),))  # opus10, when there is no 1.0
     return family, versions
 
 
-def shortcuts(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) -> Shortcuts:
+def collect_shortcuts(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) -> Shortcuts:
     """All models of the known families in the catalogs."""
     found: dict[str, Versions] = {}
     for order, backend in enumerate(backends):
         for model in catalogs.get(backend.name, ()):
-            parsed = version_of(model)
+            parsed = parse_version(model)
             if parsed is not None:
                 family, version, stamp = parsed
                 same = found.setdefault(family, {}).setdefault(version, [])
                 same.append(Candidate(order, stamp, model, backend))
-    return Shortcuts({family: _sorted(versions) for family, versions in found.items()})
+    return Shortcuts({family: _sort_versions(versions) for family, versions in found.items()})
 
 
-def _sorted(versions: Versions) -> Versions:
+def _sort_versions(versions: Versions) -> Versions:
     best = sorted(versions.items(), reverse=True, key=lambda item: item[0])
     return {version: sorted(same, key=lambda one: (one.order, -one.stamp, len(one.model))) for version, same in best}
 
 
-def version_of(model: str) -> tuple[str, Version, int] | None:
+def parse_version(model: str) -> tuple[str, Version, int] | None:
     """Family, version and stamp of a model's name, which may have a vendor's path in front; None for others."""
     name = model.rpartition("/")[2].lower()
     for family, pattern in _NAMES.get(name.partition("-")[0], ()):
         match = pattern.fullmatch(name)
         if match is not None:
-            return family, _version(match.groupdict()), _stamp(match)
+            return family, _read_version(match.groupdict()), _read_stamp(match)
     return None
 
 
-def _version(groups: Mapping[str, str | None]) -> Version:
+def _read_version(groups: Mapping[str, str | None]) -> Version:
     text = groups["v"] or groups.get("w")
     if not text:
         return _NEWEST
-    version = _trimmed(tuple(int(part) for part in re.split("[.-]", text)))
+    version = _trim(tuple(int(part) for part in re.split("[.-]", text)))
     # gpt-4o came between gpt-4 and gpt-4.1.
     return (*version, 0, 1) if groups.get("o") else version
 
 
-def _trimmed(version: Version) -> Version:
+def _trim(version: Version) -> Version:
     """4.0 is 4."""
     return version[:-1] if len(version) > 1 and version[-1] == 0 else version
 
 
-def _stamp(match: re.Match[str]) -> int:
+def _read_stamp(match: re.Match[str]) -> int:
     if match["latest"]:
         return _LATEST
     return int(match["date"].replace("-", "")) if match["date"] else _PLAIN

@@ -1,10 +1,10 @@
-"""What a rule may ask of a request beyond its Facts; each answer is worked out when it is first asked for."""
+"""What a rule may ask for of a request beyond its RoutingFacts; each is worked out when it is first asked for."""
 
 from collections.abc import Mapping
 from functools import cached_property
 
 from router.ir import Protocol
-from router.policy.routing.clients import client_of
+from router.policy.routing.clients import identify_client
 from router.wire import inspect
 from router.wire.raw.top_level import Top
 
@@ -12,19 +12,21 @@ from router.wire.raw.top_level import Top
 BYTES_PER_TOKEN = 3.6
 
 
-class Traits:
-    """One request's. fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
+class RequestTraits:
+    """The traits of one request."""
 
     def __init__(self, fields: Mapping[bytes, bytes], protocol: Protocol | None, size: int, top: Top | None):
+        """fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
         self._fields = fields
         self._protocol: Protocol | None = protocol
         self._top = top
+        #: By estimate.
         self.tokens = int(size / BYTES_PER_TOKEN)
 
     @cached_property
     def client(self) -> str:
         """The tool's name in the table of clients, '' when it is not there."""
-        return client_of(self._fields)
+        return identify_client(self._fields)
 
     @cached_property
     def tools(self) -> bool:
@@ -46,4 +48,4 @@ class Traits:
         _ = self.tools, self.thinking, self.images
 
 
-NO_TRAITS = Traits({}, None, 0, None)
+NO_TRAITS = RequestTraits({}, None, 0, None)

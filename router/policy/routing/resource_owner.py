@@ -1,4 +1,4 @@
-"""Requests that name an id go to the backend that issued it (product.md 6): it means nothing to any other."""
+"""Requests that name an id go to the backend that issued it: it means nothing to any other."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,10 @@ from router.backends import Backend
 from router.errors import NotFound
 
 
-def owner_of(name: str | None, named: Mapping[str, Backend]) -> Backend | None:
-    """The backend that issued an id; name: as it was remembered, None when there is none. named: the backends at hand.
+def find_owner(name: str | None, named: Mapping[str, Backend]) -> Backend | None:
+    """The backend that issued an id the request names; None for a request without one.
 
-    Raises NotFound when it is none of them.
+    name: of the backend, as it was remembered. named: the backends there are. Raises NotFound when it is none of them.
     """
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Which backend serves a request, under which model name, and why (product.md 6).
+"""Which backend serves a request, under which model name, and why.
 
 The steps in order; the one that finds the backend is the last:
 0 forced   `model` and `fast_model`, for requests that have a model write text
@@ -17,16 +17,22 @@ from typing import NamedTuple
 
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
-from router.ir import Facts
-from router.policy.routing.family_shortcuts import LONG, asked
-from router.policy.routing.request_traits import NO_TRAITS, Traits
-from router.policy.routing.resource_owner import owner_of
-from router.policy.routing.rules import Ready
-from router.policy.routing.suggestions import NEAREST, configured, names_of, nearest_names, unknown_text
+from router.ir import RoutingFacts
+from router.policy.routing.family_shortcuts import LONG, parse_shortcut
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
+from router.policy.routing.resource_owner import find_owner
+from router.policy.routing.rules import PreparedRule
+from router.policy.routing.suggestions import (
+    NEAREST,
+    describe_configured,
+    explain_unknown,
+    find_nearest_names,
+    join_names,
+)
 from router.policy.routing.table import DEMO, Route, Table
 from router.policy.routing.trace import NOT_LOOKED_AT, Step, Trace
 
-__all__ = ["DEMO", "Route", "Table", "decide", "nearest_models"]
+__all__ = ["DEMO", "Route", "Table", "decide", "find_nearest_models"]
 
 # The tier that tools use for titles and summaries.
 _SMALL = re.compile(r"(?:^|[-_.:/ ])(?:haiku|mini|nano|lite)[\d.]*(?=$|[-_.:/ \[@])", re.IGNORECASE)
@@ -38,60 +44,68 @@ class _Name(NamedTuple):
     """A model's name after steps 0 and 1."""
 
     text: str
+    #: The alias or shortcut that stood for it, '' for none.
     alias: str = ""
+    #: It is the user's `model` or `fast_model`.
     forced: bool = False
+    #: A shortcut was asked for, whose meaning hangs on the catalogs.
     floats: bool = False
 
 
 class _Found(NamedTuple):
-    """Where a name goes. sent: as the backend gets it."""
+    """Where a name goes."""
 
     backend: Backend
+    #: The name as the backend gets it.
     sent: str
+    #: The step that found the backend.
     why: str
+    #: A shortcut was asked for, whose meaning hangs on the catalogs.
     floats: bool = False
 
 
-def decide(facts: Facts, table: Table, traits: Traits = NO_TRAITS, trace: Trace | None = None) -> Route:
+def decide(facts: RoutingFacts, table: Table, traits: RequestTraits = NO_TRAITS, trace: Trace | None = None) -> Route:
     """The route of a request. traits: needed where `table.asks`. trace: gets every step that was looked at.
 
     Raises UnknownModel, or BadRequest when nothing says where the request should go.
     """
     model = facts.model
     if model is None:
-        return _of_owner(None, _Name(""), facts, table, trace) or _without_model(facts, table, trace)
+        return _route_to_owner(None, _Name(""), facts, table, trace) or _route_without_model(facts, table, trace)
     if table.rules or facts.owner is not None or trace is not None:
-        return _decided(model, facts, table, traits, trace)
-    # Nothing else counts then, and a tool asks for the same few models all day.
+        return _decide_anew(model, facts, table, traits, trace)
+    # Then nothing else decides, and a tool asks for the same few models all day.
     key = (model, facts.protocol, facts.generates)
     route = table.decided.get(key)
     if route is None:
-        route = _decided(model, facts, table, traits, None)
+        route = _decide_anew(model, facts, table, traits, None)
         if len(table.decided) >= _DECIDED_LIMIT:
             table.decided.clear()
         table.decided[key] = route
     return route
 
 
-def _decided(model: str, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Route:
-    name = _named(model, facts, table, trace)
-    found = _prefixed(name.text, facts, table, trace)
-    pinned = None if found else _of_owner(model, name, facts, table, trace)
+def _decide_anew(model: str, facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None) -> Route:
+    name = _resolve_name(model, facts, table, trace)
+    found = _match_prefix(name.text, facts, table, trace)
+    pinned = None if found else _route_to_owner(model, name, facts, table, trace)
     if pinned is not None:
         return pinned
     if found is not None and trace is not None:
         trace.extend(Step("rule", False, NOT_LOOKED_AT, entry.rule.name) for entry in table.rules)
     if found is None and table.rules:
-        entry = _matching(name, facts, table, traits, trace)
+        entry = _match_rule(name, facts, table, traits, trace)
         if entry is not None:
-            return _ruled(model, name, entry, facts, table, trace)
-    backend, sent, why, floats = found or _owned(name.text, facts, table, trace)
+            return _apply_rule(model, name, entry, facts, table, trace)
+    backend, sent, why, floats = found or _find_backend(name.text, facts, table, trace)
     return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats)
 
 
-def _of_owner(model: str | None, name: _Name, facts: Facts, table: Table, trace: Trace | None) -> Route | None:
+def _route_to_owner(
+    model: str | None, name: _Name, facts: RoutingFacts, table: Table, trace: Trace | None
+) -> Route | None:
     """The route to the backend that issued an id the request names; None when there is no such id."""
-    owner = owner_of(facts.owner, table.named)
+    owner = find_owner(facts.owner, table.named)
     if owner is None:
         return None
     if trace is not None:
@@ -103,14 +117,14 @@ def _of_owner(model: str | None, name: _Name, facts: Facts, table: Table, trace:
 # Steps 0 and 1
 
 
-def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name:
-    if not table.renames and (model in table.owners or asked(model) is None):
+def _resolve_name(model: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Name:
+    if not table.renames and (model in table.owners or parse_shortcut(model) is None):
         if trace is not None:
             trace.append(Step("alias", False, "none"))
         return _Name(model)
     text, forced = model, False
     if facts.generates and (table.model or table.fast_model):
-        wanted = _forced(model, table)
+        wanted = _find_forced(model, table)
         if wanted is not None:
             text, forced = wanted, True
         if trace is not None:
@@ -120,31 +134,33 @@ def _named(model: str, facts: Facts, table: Table, trace: Trace | None) -> _Name
     if trace is not None:
         trace.append(Step("alias", target is not None, "none" if target is None else f"{text} → {target}"))
     text = text if target is None else target
-    newest, floats = _shortcut(text, facts, table, None)
+    newest, floats = _expand_shortcut(text, facts, table, None)
     if trace is not None and floats:
-        trace.append(Step("shortcut", newest != text, f"{text} → {newest}" if newest != text else _no_newest(text)))
+        trace.append(
+            Step("shortcut", newest != text, f"{text} → {newest}" if newest != text else _explain_no_newest(text))
+        )
     return _Name(newest, alias or (text if newest != text else ""), forced, floats)
 
 
-def _forced(model: str, table: Table) -> str | None:
+def _find_forced(model: str, table: Table) -> str | None:
     """What is forced on a request: `fast_model` on the small tier, `model` on all it leaves."""
     if table.fast_model and (_SMALL.search(model) or _SMALL.search(table.targets.get(model.lower(), ""))):
         return table.fast_model
     return table.model
 
 
-def _shortcut(text: str, facts: Facts, table: Table, only: Backend | None) -> tuple[str, bool]:
+def _expand_shortcut(text: str, facts: RoutingFacts, table: Table, only: Backend | None) -> tuple[str, bool]:
     """The listed model that a shortcut stands for, with its `[1m]`, else the name itself; whether it is a shortcut.
 
     only: look at this backend's models alone.
     """
-    if table.lists(only, text) or asked(text) is None:
+    if table.lists(only, text) or parse_shortcut(text) is None:
         return text, False
     newest = table.shortcuts.newest(text, facts.protocol, only)
     return (text if newest is None else newest + LONG if _is_long(text) else newest), True
 
 
-def _no_newest(text: str) -> str:
+def _explain_no_newest(text: str) -> str:
     return f"no catalog has a model for {text}"
 
 
@@ -155,7 +171,7 @@ def _is_long(text: str) -> bool:
 # Step 2
 
 
-def _prefixed(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found | None:
+def _match_prefix(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found | None:
     prefix, colon, rest = text.partition(":")
     backend = table.prefixes.get(prefix.lower()) if colon else None
     if backend is None:
@@ -164,15 +180,15 @@ def _prefixed(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Fo
         return None
     if not rest:
         raise BadRequest(f"The model '{text}' names a backend and no model; write {prefix}:MODEL.")
-    sent, floats = _shortcut(rest, facts, table, backend)
-    sent = _fitted(sent, table, backend)
+    sent, floats = _expand_shortcut(rest, facts, table, backend)
+    sent = _fit_name(sent, table, backend)
     if trace is not None:
         changed = f", {rest} → {sent}" if sent != rest else ""
         trace.append(Step("prefix", True, f"{prefix}: is the backend {backend.name}{changed}"))
     return _Found(backend, sent, "prefix", floats)
 
 
-def _fitted(text: str, table: Table, backend: Backend) -> str:
+def _fit_name(text: str, table: Table, backend: Backend) -> str:
     """The name without a `[1m]` that this backend does not list, if the rest is a name of its models."""
     if not _is_long(text) or table.lists(backend, text):
         return text
@@ -184,7 +200,9 @@ def _fitted(text: str, table: Table, backend: Backend) -> str:
 # Step 3
 
 
-def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Trace | None) -> Ready | None:
+def _match_rule(
+    name: _Name, facts: RoutingFacts, table: Table, traits: RequestTraits, trace: Trace | None
+) -> PreparedRule | None:
     for number, entry in enumerate(table.rules):
         rule = entry.rule
         unmet = entry.unmet(name.text, facts, traits)
@@ -193,7 +211,7 @@ def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Tr
         elif unmet is None and name.forced and rule.model and rule.model != name.text:
             unmet = f"applies, but would send {rule.model}, and {name.text} is forced"
         if trace is not None:
-            trace.append(Step("rule", unmet is None, unmet or _effect(entry), rule.name))
+            trace.append(Step("rule", unmet is None, unmet or _describe_effect(entry), rule.name))
         if unmet is None:
             if trace is not None:
                 trace.extend(Step("rule", False, NOT_LOOKED_AT, later.rule.name) for later in table.rules[number + 1 :])
@@ -201,22 +219,26 @@ def _matching(name: _Name, facts: Facts, table: Table, traits: Traits, trace: Tr
     return None
 
 
-def _effect(entry: Ready) -> str:
+def _describe_effect(entry: PreparedRule) -> str:
     rule = entry.rule
     where = [f"to {rule.backend}"] if rule.backend else []
     return ", ".join([*where, *([f"as {rule.model}"] if rule.model else [])]) or "edits only"
 
 
-def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, trace: Trace | None) -> Route:
+def _apply_rule(
+    model: str, name: _Name, entry: PreparedRule, facts: RoutingFacts, table: Table, trace: Trace | None
+) -> Route:
     """The route of a request that a rule applies to; a rule without a backend leaves it to the other steps."""
     rule = entry.rule
     if rule.backend:
         backend = table.prefixes[rule.backend.lower()]
-        sent, floats = _shortcut(rule.model or name.text, facts, table, backend)
-        found = _Found(backend, _fitted(sent, table, backend), "rule", floats)
+        sent, floats = _expand_shortcut(rule.model or name.text, facts, table, backend)
+        found = _Found(backend, _fit_name(sent, table, backend), "rule", floats)
     else:
-        text, floats = _shortcut(rule.model, facts, table, None) if rule.model else (name.text, False)
-        found = (_prefixed(text, facts, table, None) if rule.model else None) or _owned(text, facts, table, trace)
+        text, floats = _expand_shortcut(rule.model, facts, table, None) if rule.model else (name.text, False)
+        found = (_match_prefix(text, facts, table, None) if rule.model else None) or _find_backend(
+            text, facts, table, trace
+        )
     floats = floats or found.floats or name.floats
     return Route(found.backend, found.sent, found.why, found.sent != model, name.alias, rule.name, floats, entry.edits)
 
@@ -224,47 +246,47 @@ def _ruled(model: str, name: _Name, entry: Ready, facts: Facts, table: Table, tr
 # Steps 4 to 7
 
 
-def _owned(text: str, facts: Facts, table: Table, trace: Trace | None) -> _Found:
+def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | None) -> _Found:
     owners = table.owners.get(text)
     bare = text[: -len(LONG)] if _is_long(text) and not owners else text
     owners = owners or table.owners.get(bare)
     if owners:
         if trace is not None:
-            trace.append(Step("catalog", True, f"{bare} is listed by {names_of(owners)}"))
-        return _Found(_native(owners, facts), bare, "catalog")
+            trace.append(Step("catalog", True, f"{bare} is listed by {join_names(owners)}"))
+        return _Found(_prefer_native(owners, facts), bare, "catalog")
     owners = table.of_family(bare)
     if trace is not None:
         trace.append(Step("catalog", False, f"no catalog lists {bare}"))
-        said = f"{names_of(owners)} names its models so" if owners else "no backend's vendor names its models so"
+        said = f"{join_names(owners)} names its models so" if owners else "no backend's vendor names its models so"
         trace.append(Step("family", bool(owners), said))
     if owners:
-        return _Found(_native(owners, facts), bare, "family")
-    fallback = _default(table)
+        return _Found(_prefer_native(owners, facts), bare, "family")
+    fallback = _find_default(table)
     if trace is not None:
         said = fallback.name if fallback else f"{table.default} is not there" if table.default else "none is set"
         trace.append(Step("default", fallback is not None, said))
     if fallback is None:
-        near = _family_names(text, table) or nearest_models(text, table)
-        raise UnknownModel(unknown_text(facts.model or text, text, near, table.owners, table.backends))
+        near = _list_family(text, table) or find_nearest_models(text, table)
+        raise UnknownModel(explain_unknown(facts.model or text, text, near, table.owners, table.backends))
     return _Found(fallback, text, "default")
 
 
-def _family_names(text: str, table: Table) -> list[str]:
-    """The newest models of the family that a shortcut names in vain; a pin may have missed them by a number."""
-    wanted = asked(text)
+def _list_family(text: str, table: Table) -> list[str]:
+    """The newest models of the family of a shortcut that stands for none: a pin may be wrong by a number."""
+    wanted = parse_shortcut(text)
     versions = table.shortcuts.families.get(wanted[0], {}) if wanted else {}
     return [same[0].model for same in list(versions.values())[:NEAREST]]
 
 
-def _native(owners: Sequence[Backend], facts: Facts) -> Backend:
+def _prefer_native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:
     """The first that speaks the caller's protocol, else the first."""
     if len(owners) == 1:
         return owners[0]
-    speaks = _speaker(facts)
+    speaks = _make_speaks(facts)
     return next((backend for backend in owners if speaks(backend)), owners[0])
 
 
-def _default(table: Table) -> Backend | None:
+def _find_default(table: Table) -> Backend | None:
     if table.default is not None:
         return table.named.get(table.default)
     # With nothing but the demo every name reaches it, so that a tool can be tried before a key is at hand.
@@ -273,35 +295,36 @@ def _default(table: Table) -> Backend | None:
     return None
 
 
-def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
-    speaks = _speaker(facts)
+def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None) -> Route:
+    speaks = _make_speaks(facts)
     able = [backend for backend in table.backends if speaks(backend)]
     real = [backend for backend in able if backend.name != DEMO] or able
-    fallback = _default(table)
+    fallback = _find_default(table)
     if len(real) == 1:
         route = Route(real[0], None, "only backend that speaks the protocol")
     elif fallback is not None and fallback in able:
         route = Route(fallback, None, "default")
     elif real:
         raise BadRequest(
-            f"The request names no model, and {len(real)} backends could serve it ({names_of(real)}). Start the proxy "
-            "with --default-backend NAME to choose one."
+            f"The request names no model, and {len(real)} backends could serve it ({join_names(real)}). Start the "
+            "proxy with --default-backend NAME to choose one."
         )
     else:
         raise BadRequest(
-            f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}.{configured(table.backends)}"
+            f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}."
+            f"{describe_configured(table.backends)}"
         )
     if trace is not None:
         trace.append(Step("default", True, f"the request names no model; {route.backend.name} is the {route.why}"))
     return route
 
 
-def _speaker(facts: Facts) -> Callable[[Backend], bool]:
+def _make_speaks(facts: RoutingFacts) -> Callable[[Backend], bool]:
     if facts.protocol is None:
         return lambda backend: "chat" in backend.protocols or "responses" in backend.protocols
     return lambda backend: facts.protocol in backend.protocols
 
 
-def nearest_models(model: str, table: Table) -> list[str]:
+def find_nearest_models(model: str, table: Table) -> list[str]:
     """Up to three catalog names that look like `model`, the closest first."""
-    return nearest_names(model, table.owners)
+    return find_nearest_names(model, table.owners)

@@ -1,4 +1,4 @@
-"""Rules of `[[routes]]`, made ready to be asked: each condition is a test with the words for its failure.
+"""Rules of `[[routes]]`, prepared for many requests: each condition is a test with the words for its failure.
 
 A glob knows `*` and `?`. Brackets are plain characters, since models have them in their names (`[1m]`).
 """
@@ -8,31 +8,33 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.clients import NAMES
-from router.policy.routing.request_traits import Traits
+from router.policy.routing.request_traits import RequestTraits
 from router.settings.tables import Condition, Edits, Rule
 
-Test = Callable[[str, Facts, Traits], bool]
+Test = Callable[[str, RoutingFacts, RequestTraits], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A rule and its tests, the cheap ones first; each with what it needs, in words. asks: it needs Traits.
-    edits: the rule's, None when it changes nothing."""
+class PreparedRule:
+    """A rule and its tests."""
 
     rule: Rule
+    #: The rule's, None when it changes nothing.
     edits: Edits | None
+    #: The cheap ones first; each with what it needs, in words.
     tests: Sequence[tuple[Test, str]]
+    #: It needs RequestTraits.
     asks: bool
 
     @property
     def looks_inside(self) -> bool:
-        """True when it asks what is inside the body."""
+        """True when it asks for what is inside the body."""
         when = self.rule.when
         return any(wanted is not None for wanted in (when.tools, when.thinking, when.images))
 
-    def unmet(self, model: str, facts: Facts, traits: Traits) -> str | None:
+    def unmet(self, model: str, facts: RoutingFacts, traits: RequestTraits) -> str | None:
         """What the request lacks, in words; None when the rule applies."""
         for test, needs in self.tests:
             if not test(model, facts, traits):
@@ -40,30 +42,30 @@ class Ready:
         return None
 
 
-def ready(rule: Rule) -> Ready:
+def prepare_rule(rule: Rule) -> PreparedRule:
     """The rule with its conditions as tests."""
-    plain = _plain_tests(rule.when)
-    costly = _costly_tests(rule.when)
-    return Ready(rule, None if rule.edits == Edits() else rule.edits, (*plain, *costly), bool(costly))
+    plain = _build_plain_tests(rule.when)
+    costly = _build_costly_tests(rule.when)
+    return PreparedRule(rule, None if rule.edits == Edits() else rule.edits, (*plain, *costly), bool(costly))
 
 
-def glob(pattern: str) -> re.Pattern[str]:
+def compile_glob(pattern: str) -> re.Pattern[str]:
     """A glob as a regular expression for whole names, without regard to case."""
-    # fnmatch's translation backtracks into no star, however many there are.
+    # The expression that fnmatch makes never backtracks into a star, however many there are.
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE)
 
 
-def _plain_tests(when: Condition) -> list[tuple[Test, str]]:
+def _build_plain_tests(when: Condition) -> list[tuple[Test, str]]:
     tests: list[tuple[Test, str]] = []
     if when.protocol:
         tests.append((lambda _, facts, __: facts.protocol == when.protocol, f"needs protocol {when.protocol}"))
     if when.model:
-        matches = glob(when.model).match
+        matches = compile_glob(when.model).match
         tests.append((lambda model, _, __: matches(model) is not None, f"needs model {when.model}"))
     return tests
 
 
-def _costly_tests(when: Condition) -> list[tuple[Test, str]]:
+def _build_costly_tests(when: Condition) -> list[tuple[Test, str]]:
     tests: list[tuple[Test, str]] = []
     if when.client:
         client = when.client.lower()
@@ -71,21 +73,23 @@ def _costly_tests(when: Condition) -> list[tuple[Test, str]]:
         tests.append((lambda _, __, traits: traits.client == client, f"needs client {client}{known}"))
     over, under = when.tokens_over, when.tokens_under
     if over is not None:
-        tests.append((lambda _, __, traits: traits.tokens > over, f"needs > {_count(over)} tokens"))
+        tests.append((lambda _, __, traits: traits.tokens > over, f"needs > {_format_count(over)} tokens"))
     if under is not None:
-        tests.append((lambda _, __, traits: traits.tokens < under, f"needs < {_count(under)} tokens"))
+        tests.append((lambda _, __, traits: traits.tokens < under, f"needs < {_format_count(under)} tokens"))
     if when.tools is not None:
-        tests.append((lambda _, __, traits: traits.tools is when.tools, _presence("tools", when.tools)))
+        tests.append((lambda _, __, traits: traits.tools is when.tools, _describe_presence("tools", when.tools)))
     if when.thinking is not None:
-        tests.append((lambda _, __, traits: traits.thinking is when.thinking, _presence("thinking", when.thinking)))
+        tests.append(
+            (lambda _, __, traits: traits.thinking is when.thinking, _describe_presence("thinking", when.thinking))
+        )
     if when.images is not None:
-        tests.append((lambda _, __, traits: traits.images is when.images, _presence("images", when.images)))
+        tests.append((lambda _, __, traits: traits.images is when.images, _describe_presence("images", when.images)))
     return tests
 
 
-def _presence(what: str, wanted: bool) -> str:
+def _describe_presence(what: str, wanted: bool) -> str:
     return f"needs {what}" if wanted else f"needs a request without {what}"
 
 
-def _count(number: int) -> str:
+def _format_count(number: int) -> str:
     return f"{number // 1000}k" if number and number % 1000 == 0 else f"{number:,}"

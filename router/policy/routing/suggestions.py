@@ -13,27 +13,27 @@ _PIECE = 3
 _LOOKED_AT = 64
 
 
-def unknown_text(
+def explain_unknown(
     asked: str, model: str, near: Iterable[str], owners: Mapping[str, tuple[Backend, ...]], backends: Sequence[Backend]
 ) -> str:
     """Why a model is served by none. asked: the caller's name for it. near: names that may have been meant."""
     stands = f", which '{asked}' stands for" if asked != model else ""
     nearest = ", ".join(f"{name} ({owners[name][0].name})" for name in near)
     hint = f" Nearest: {nearest}." if nearest else ""
-    return f"No backend serves the model '{model}'{stands}.{hint}{configured(backends)}"
+    return f"No backend serves the model '{model}'{stands}.{hint}{describe_configured(backends)}"
 
 
-def nearest_names(model: str, names: Iterable[str]) -> list[str]:
+def find_nearest_names(model: str, names: Iterable[str]) -> list[str]:
     """Up to three names that look like `model`, the closest first, capitals aside."""
     wanted = model.lower()
     lowered: dict[str, str] = {}
     for name in names:
         lowered.setdefault(name.lower(), name)
-    found = difflib.get_close_matches(wanted, _promising(wanted, lowered), n=NEAREST, cutoff=0.6)
+    found = difflib.get_close_matches(wanted, _select_promising(wanted, lowered), n=NEAREST, cutoff=0.6)
     return [lowered[name] for name in found]
 
 
-def _promising(wanted: str, names: Collection[str]) -> Collection[str]:
+def _select_promising(wanted: str, names: Collection[str]) -> Collection[str]:
     """The names that share most with what is wanted, as far as three letters in a row tell."""
     if len(names) <= JUDGED:
         return names
@@ -42,11 +42,11 @@ def _promising(wanted: str, names: Collection[str]) -> Collection[str]:
     return nlargest(JUDGED, names, key=lambda name: sum([piece in name for piece in pieces]))
 
 
-def configured(backends: Sequence[Backend]) -> str:
+def describe_configured(backends: Sequence[Backend]) -> str:
     """The configured backends, and how to add one."""
-    return f" Configured backends: {names_of(backends) or 'none'}. Add one: fairlead backend add NAME"
+    return f" Configured backends: {join_names(backends) or 'none'}. Add one: fairlead backend add NAME"
 
 
-def names_of(backends: Iterable[Backend]) -> str:
+def join_names(backends: Iterable[Backend]) -> str:
     """Their names in a row."""
     return ", ".join(backend.name for backend in backends)

@@ -1,4 +1,4 @@
-"""All that routing knows, made ready once for many decisions, and what a decision is."""
+"""All that routing knows, prepared once for many decisions, and what a decision is."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import msgspec
 from router.backends import Backend
 from router.policy.routing import family_shortcuts
 from router.policy.routing.family_shortcuts import Shortcuts
-from router.policy.routing.rules import Ready, glob, ready
+from router.policy.routing.rules import PreparedRule, compile_glob, prepare_rule
 from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
@@ -17,71 +17,85 @@ CLAUDE, ANTHROPIC = "claude", "anthropic"
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A decision. model: the name to send upstream, None when the request names none. why: the step that decided.
-
-    renamed: that name is not the caller's. alias: the alias or shortcut that was used, rule: the rule that applied,
-    '' for none. floats: a shortcut was asked for, whose meaning hangs on the catalogs. edits: the rule's, if any.
-    """
+    """Where a request goes."""
 
     backend: Backend
+    #: The name to send upstream, None when the request names none.
     model: str | None
+    #: The step that decided.
     why: str
+    #: The name to send is not the caller's.
     renamed: bool = False
+    #: The alias or shortcut that was used, '' for none.
     alias: str = ""
+    #: The rule that applied, '' for none.
     rule: str = ""
+    #: A shortcut was asked for, whose meaning hangs on the catalogs.
     floats: bool = False
+    #: The rule's, if any.
     edits: Edits | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """All that routing knows. backends: the enabled ones, in the order added, the demo last.
+    """All that routing knows."""
 
-    catalogs: model names by backend name; a backend without an entry has not been read yet.
-    families: vendor name -> regular expressions of its model names. aliases: name -> target, in any case.
-    model, fast_model: forced ones. targets: aliases by name in lower case. renames: there are aliases or forced ones.
-    fallback: globs and their chains, chains: the same made ready; falls_back: there are any.
-    asks: a rule asks for Traits, looks_inside: for what is inside a body. decided: routes that were decided by a
-    model's name, the protocol and whether a model writes text, and by nothing else.
-    """
-
+    #: The enabled ones, in the order added, the demo last.
     backends: Sequence[Backend]
+    #: Model names by backend name; a backend without an entry has not been read yet.
     catalogs: Mapping[str, Sequence[str]]
+    #: Vendor name -> regular expressions of its model names.
     families: Mapping[str, Sequence[str]]
+    #: The backend for models that no other step finds one for.
     default: str | None = None
+    #: Name -> target, in any case.
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     routes: Sequence[Rule] = ()
+    #: Forced on requests that have a model write text.
     model: str | None = None
+    #: The same, for the small tier.
     fast_model: str | None = None
+    #: Globs and their chains.
     fallback: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    #: The backends that list a model, by its name.
     owners: Mapping[str, tuple[Backend, ...]] = field(init=False, repr=False)
+    #: Backends by name.
     named: Mapping[str, Backend] = field(init=False, repr=False)
+    #: Backends by what may stand in front of a colon.
     prefixes: Mapping[str, Backend] = field(init=False, repr=False)
+    #: A backend, behind each expression of its vendor's model names.
     patterns: Sequence[tuple[re.Pattern[str], Backend]] = field(init=False, repr=False)
+    #: Aliases by name in lower case.
     targets: Mapping[str, str] = field(init=False, repr=False)
     shortcuts: Shortcuts = field(init=False, repr=False)
-    rules: Sequence[Ready] = field(init=False, repr=False)
+    rules: Sequence[PreparedRule] = field(init=False, repr=False)
+    #: There are aliases or forced models.
     renames: bool = field(init=False, repr=False)
+    #: `fallback`, with its globs compiled.
     chains: Sequence[tuple[re.Pattern[str], Sequence[str]]] = field(init=False, repr=False)
+    #: There are chains, of models or of rules.
     falls_back: bool = field(init=False, repr=False)
+    #: A rule asks for RequestTraits.
     asks: bool = field(init=False, repr=False)
+    #: A rule asks for what is inside a body.
     looks_inside: bool = field(init=False, repr=False)
+    #: Routes that were decided by a model's name, the protocol and whether a model writes text, and by nothing else.
     decided: dict[tuple[str, str | None, bool], Route] = field(
         init=False, repr=False, compare=False, default_factory=dict[tuple[str, str | None, bool], Route]
     )
 
     def __post_init__(self) -> None:
         named = {backend.name: backend for backend in self.backends}
-        rules = tuple(ready(rule) for rule in self.routes)
-        self._set("owners", _owners(self.backends, self.catalogs))
+        rules = tuple(prepare_rule(rule) for rule in self.routes)
+        self._set("owners", _index_owners(self.backends, self.catalogs))
         self._set("named", named)
-        self._set("prefixes", _prefixes(self.backends, named))
-        self._set("patterns", _patterns(self.backends, self.families))
+        self._set("prefixes", _index_prefixes(self.backends, named))
+        self._set("patterns", _compile_patterns(self.backends, self.families))
         self._set("targets", {name.lower(): target for name, target in self.aliases.items()})
-        self._set("shortcuts", family_shortcuts.shortcuts(self.backends, self.catalogs))
+        self._set("shortcuts", family_shortcuts.collect_shortcuts(self.backends, self.catalogs))
         self._set("rules", rules)
         self._set("renames", bool(self.aliases or self.model or self.fast_model))
-        self._set("chains", [(glob(pattern), names) for pattern, names in self.fallback.items()])
+        self._set("chains", [(compile_glob(pattern), names) for pattern, names in self.fallback.items()])
         self._set("falls_back", bool(self.fallback or any(rule.fallback for rule in self.routes)))
         self._set("asks", any(rule.asks for rule in rules))
         self._set("looks_inside", any(rule.looks_inside for rule in rules))
@@ -99,7 +113,9 @@ class Table:
         return tuple([backend for pattern, backend in self.patterns if pattern.fullmatch(model)])
 
 
-def _owners(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[Backend, ...]]:
+def _index_owners(
+    backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]
+) -> Mapping[str, tuple[Backend, ...]]:
     owners: dict[str, tuple[Backend, ...]] = {}
     for backend in backends:
         for model in catalogs.get(backend.name, ()):
@@ -107,13 +123,13 @@ def _owners(backends: Sequence[Backend], catalogs: Mapping[str, Sequence[str]]) 
     return owners
 
 
-def _prefixes(backends: Sequence[Backend], named: Mapping[str, Backend]) -> Mapping[str, Backend]:
+def _index_prefixes(backends: Sequence[Backend], named: Mapping[str, Backend]) -> Mapping[str, Backend]:
     """What may stand in front of a colon; `claude` is the Anthropic backend, unless a backend has that name."""
     anthropic = named.get(ANTHROPIC) or next((one for one in backends if one.vendor == ANTHROPIC), None)
     return {CLAUDE: anthropic, **named} if anthropic else named
 
 
-def _patterns(
+def _compile_patterns(
     backends: Sequence[Backend], families: Mapping[str, Sequence[str]]
 ) -> Sequence[tuple[re.Pattern[str], Backend]]:
     return [(re.compile(pattern), backend) for backend in backends for pattern in families.get(backend.vendor, ())]

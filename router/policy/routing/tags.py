@@ -9,7 +9,7 @@ from router.settings.kinds import Wrong, clean
 HEADER = b"x-fairlead-tag"
 
 
-def tag_of(fields: Mapping[bytes, bytes]) -> str:
+def read_tag(fields: Mapping[bytes, bytes]) -> str:
     """The tag in these headers (lower-case name -> first value); '' for none. Raises BadRequest."""
     value = fields.get(HEADER)
     if not value:

@@ -1,4 +1,4 @@
-"""What `decide` looked at, step by step, for those who ask why."""
+"""What `decide` looked at, step by step, for `explain`."""
 
 from typing import Literal
 
@@ -11,11 +11,14 @@ NOT_LOOKED_AT = "not looked at"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step of a decision. took: it had its say. text: what was found, or why it had none. rule: a rule's name."""
+    """One step of a decision."""
 
     step: StepName
+    #: It decided something.
     took: bool
+    #: What was found, or why the step decided nothing.
     text: str
+    #: The name of the rule, '' for other steps.
     rule: str = ""
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.policy.accounts.attempt import Attempt, Binding
+from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.wire.headers.rate_limits import Windows
 
 
@@ -41,8 +41,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     tag: str = ""
     estimated: bool = False
     notes: str = ""
-    tries: tuple[Attempt, ...] = ()
-    binding: Binding | None = None
+    tries: tuple[AttemptRecord, ...] = ()
+    binding: BindingRecord | None = None
     given_up: int | None = None
 
 

@@ -16,7 +16,7 @@ from router.store.history.rollups import HOUR_MS, Tally, add_up
 if TYPE_CHECKING:
     import sqlite3
 
-    from router.policy.accounts.attempt import Binding
+    from router.policy.accounts.attempt import BindingRecord
     from router.store.history.entry import Entry, Priced
     from router.wire.headers.rate_limits import Windows
 
@@ -203,7 +203,7 @@ class Batch:
             )
         return _NONE
 
-    def _bound(self, binding: "Binding") -> tuple[object, ...]:
+    def _bound(self, binding: "BindingRecord") -> tuple[object, ...]:
         return self._number(binding.account), clean(binding.session, 16), binding.turns
 
 

@@ -11,7 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from router.policy.budget.budgets import ALL, BookView, Budget, Rates, Sold, Unit, book_of, share, term
+from router.policy.budget.budgets import (
+    ALL,
+    Budget,
+    BudgetView,
+    Rates,
+    TokenCounts,
+    Unit,
+    budget_key,
+    compute_share,
+    find_term,
+)
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
@@ -45,7 +55,7 @@ class SqliteSharedBudgets:
         self._receive: Callable[[SharedState], None] = lambda state: None
         self._clock = clock
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._books: tuple[str, ...] = ()
+        self._keys: tuple[str, ...] = ()
         self._rates: dict[Model, Rates | None] = {}
         self._asked = False
         self._latest = 0
@@ -88,32 +98,32 @@ class SqliteSharedBudgets:
             db.execute(beat, (self._process, os.getpid(), now, message.sequence))
             others = _others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
-            for book, claim in message.claims.items():
-                _begin(db, book, claim, now)
-            self._book(db, message.finished)
-            for book, claim in message.claims.items():
-                self._hold(db, book, claim, processes=others + 1)
+            for key, claim in message.claims.items():
+                _begin(db, key, claim, now)
+            self._add_spent(db, message.finished)
+            for key, claim in message.claims.items():
+                self._hold(db, key, claim, processes=others + 1)
             for halt in message.halts:
                 _halt(db, halt, now)
             if message.lift:
-                lift(db)
-            self._books = tuple(message.claims) or self._books
+                lift_halts(db)
+            self._keys = tuple(message.claims) or self._keys
             self._rates = {**self._rates, **{model: rates_of(model, self._price, now) for model in message.models}}
 
-    def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
-        for books, entry in finished:
-            tokens, (cost, _) = sum(sold_of(entry)), self._price(entry)
-            for book in books:
-                sums[book] = sums.get(book, 0) + (tokens if counts_tokens(book) else cost or 0)
-        for book, amount in sums.items():
-            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, book))
+        for keys, entry in finished:
+            tokens, (cost, _) = sum(count_tokens(entry)), self._price(entry)
+            for key in keys:
+                sums[key] = sums.get(key, 0) + (tokens if counts_tokens(key) else cost or 0)
+        for key, amount in sums.items():
+            db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, key))
 
-    def _hold(self, db: "sqlite3.Connection", book: str, claim: Claim, *, processes: int) -> None:
-        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()[0]
-        others = sum(row[0] for row in db.execute(_LIVE, (book, self._process)))
-        held = share(
+    def _hold(self, db: "sqlite3.Connection", key: str, claim: Claim, *, processes: int) -> None:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()[0]
+        others = sum(row[0] for row in db.execute(_LIVE, (key, self._process)))
+        held = compute_share(
             limit=claim.budget.limit,
             spent=spent,
             others=others,
@@ -123,7 +133,7 @@ class SqliteSharedBudgets:
         )
         db.execute(
             "INSERT INTO guard_shares (book, process, held, running, wanted) VALUES (?, ?, ?, ?, ?)",
-            (book, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
+            (key, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
         )
 
     def _read_back(self, db: "sqlite3.Connection") -> None:
@@ -133,16 +143,16 @@ class SqliteSharedBudgets:
         sequence = row[0] if row else 0
         # A message that could not be written yet is given out once it is.
         self._asked = sequence < self._latest
-        books = {book: self._view(db, book) for book in self._books}
+        budgets = {key: self._view(db, key) for key in self._keys}
         rates, self._rates = self._rates, {}
-        self._receive(SharedState(sequence, books, halts_of(db), rates))
+        self._receive(SharedState(sequence, budgets, read_halts(db), rates))
 
-    def _view(self, db: "sqlite3.Connection", book: str) -> BookView:
-        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
-        own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (book, self._process))
+    def _view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
+        spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
+        own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (key, self._process))
         held = own.fetchone()
-        others = db.execute(_LIVE, (book, self._process)).fetchall()
-        return BookView(
+        others = db.execute(_LIVE, (key, self._process)).fetchall()
+        return BudgetView(
             spent=spent[0] if spent else 0,
             held=held[0] if held else 0,
             others=sum(row[0] for row in others),
@@ -164,14 +174,14 @@ def rates_of(model: Model, price: Price, now: float) -> Rates | None:
     return found[0], found[1], found[2], found[3]
 
 
-def counts_tokens(book: str) -> bool:
+def counts_tokens(key: str) -> bool:
     """True for a budget of tokens, False for one of dollars."""
-    return book.split("|")[1] == "tokens"
+    return key.split("|")[1] == "tokens"
 
 
-def sold_of(entry: Entry) -> Sold:
+def count_tokens(entry: Entry) -> TokenCounts:
     """The tokens of a finished request."""
-    return Sold(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
+    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 
 
 def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
@@ -187,10 +197,10 @@ def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
     return alive
 
 
-def _begin(db: "sqlite3.Connection", book: str, claim: Claim, now: float) -> None:
+def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None:
     """Begin a budget's term with what the history knows of it, unless it was begun before."""
     budget = claim.budget
-    updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, book)).rowcount
+    updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, key)).rowcount
     if updated:
         return
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
@@ -204,33 +214,33 @@ def _begin(db: "sqlite3.Connection", book: str, claim: Claim, now: float) -> Non
     spent = db.execute(query, values).fetchone()[0]
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
-        (book, claim.term.start, spent, budget.limit),
+        (key, claim.term.start, spent, budget.limit),
     )
 
 
 def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
     """Keep a halt, unless its scope has one that still holds."""
-    if any(old.scope == halt.scope and old.holds(now) for old in halts_of(db)):
+    if any(old.scope == halt.scope and old.holds(now) for old in read_halts(db)):
         return
     db.execute(
         "INSERT OR REPLACE INTO guard_halts (scope, since, until, reason, request, book) VALUES (?, ?, ?, ?, ?, ?)",
-        (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.book),
+        (halt.scope, halt.since, halt.until, halt.reason, halt.request, halt.budget_key),
     )
 
 
-def halts_of(db: "sqlite3.Connection") -> tuple[Halt, ...]:
+def read_halts(db: "sqlite3.Connection") -> tuple[Halt, ...]:
     """The halts that stand in the file, those that are over too."""
     return tuple(Halt(*row) for row in db.execute("SELECT scope, since, until, reason, request, book FROM guard_halts"))
 
 
-def lift(db: "sqlite3.Connection") -> None:
+def lift_halts(db: "sqlite3.Connection") -> None:
     """End all halts; the budgets that were used up count from here."""
     db.execute("UPDATE guard_books SET base = spent WHERE book IN (SELECT book FROM guard_halts)")
     db.execute("DELETE FROM guard_halts")
 
 
-def spent_of(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
+def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
     """What is spent of a budget in its term of now; None when no process has looked at it in this term."""
-    book = book_of(budget, term(budget.period, now))
-    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (book,)).fetchone()
+    key = budget_key(budget, find_term(budget.period, now))
+    row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
     return row[0] if row else None

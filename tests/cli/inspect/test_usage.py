@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from router.policy.accounts.attempt import Attempt, Binding
+from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.store.database.open import connect
 from router.store.database.writer import Ledger
 from router.store.history.entry import Entry
@@ -115,10 +115,12 @@ MOVED = {
     "attempts": 2,
     "first_byte": 0.812,
     "tries": (
-        Attempt(at=0.003, backend="anthropic", account="work", status=429, done="parked", note="5h window\x1b[2J"),
-        Attempt(at=0.009, backend="anthropic", account="personal", status=200),
+        AttemptRecord(
+            at=0.003, backend="anthropic", account="work", status=429, done="parked", note="5h window\x1b[2J"
+        ),
+        AttemptRecord(at=0.009, backend="anthropic", account="personal", status=200),
     ),
-    "binding": Binding(account="work", session="3f9a", turns=212),
+    "binding": BindingRecord(account="work", session="3f9a", turns=212),
     "given_up": 96_000,
     "tag": "nightly",
 }

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.policy.accounts import session_affinity
-from router.policy.accounts.pool import COOL_LIMIT, HOURLY_SECONDS, SHAKY_LIMIT, Member, Pool, Want, cool_seconds
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.pool import COOL_LIMIT, HOURLY_SECONDS, SHAKY_LIMIT, Member, Pool, Want, cooling_seconds
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.wire.headers.rate_limits import Limit
 from router.wire.headers.times import LONGEST, UNREADABLE
 
@@ -23,12 +23,12 @@ def members(number=3):
 def herd():
     """Four accounts, the first with limits of the user's own."""
     found = members(4)
-    found[0].pace = Pace(Limits(rpm=3, tpm=100))
+    found[0].rate_limit = RateLimit(RateSettings(rpm=3, tpm=100))
     return found
 
 
 def room(member, used, left=3600.0, now=0.0, family="", name="5h"):
-    member.headroom.take((Limit(name, used, left, family),), now)
+    member.headroom.note_limits((Limit(name, used, left, family),), now)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_equal_accounts_share_the_load():
     chosen = []
     for _ in range(6):
         member = pool.choose(1.0).member
-        pool.began(member, 1.0)
+        pool.begin_request(member, 1.0)
         chosen.append(member.alias)
     assert sorted(chosen) == ["a0", "a0", "a1", "a1", "a2", "a2"]
 
 
 def test_a_session_keeps_its_account_for_1000_turns():
-    """Whatever the others have left, until its account is drained; the move tells what was given up."""
+    """Whatever the others have left, until its account is drained; the move shows what was given up."""
     pool = Pool(members())
     first = pool.choose(0.0, Want("s")).member
     for turn in range(1, 1000):
@@ -75,12 +75,12 @@ def test_a_session_keeps_its_account_for_1000_turns():
         choice = pool.choose(float(turn), Want("s"))
         assert choice.member is first
         assert choice.moved is None
-    assert choice.bound.turns == 1000
-    pool.bindings.cached("s", 96_000)
+    assert choice.binding.turns == 1000
+    pool.affinity.note_cached("s", 96_000)
     room(first, 0.981, now=1000.0)
     moved = pool.choose(1000.0, Want("s"))
     assert moved.member is not first
-    assert (moved.moved.account, moved.moved.cached, moved.bound.turns) == (first.alias, 96_000, 1)
+    assert (moved.moved.account, moved.moved.cached, moved.binding.turns) == (first.alias, 96_000, 1)
 
 
 def test_bindings_are_bounded():
@@ -88,17 +88,17 @@ def test_bindings_are_bounded():
     pool = Pool(members())
     for number in range(2500):
         pool.choose(float(number), Want(f"s{number}"))
-        pool.choose(float(number), Want("kept"))
-    assert len(pool.bindings) == session_affinity.LIMIT
-    assert pool.bindings.get("kept", 2500.0).turns == 2500
-    assert pool.bindings.get("s10", 2500.0) is None
-    assert pool.bindings.get("kept", 2499.0 + session_affinity.IDLE_SECONDS + 1) is None
+        pool.choose(float(number), Want("steady"))
+    assert len(pool.affinity) == session_affinity.LIMIT
+    assert pool.affinity.get("steady", 2500.0).turns == 2500
+    assert pool.affinity.get("s10", 2500.0) is None
+    assert pool.affinity.get("steady", 2499.0 + session_affinity.IDLE_SECONDS + 1) is None
 
 
 def test_a_family_is_parked_alone():
     """What is parked for opus serves haiku."""
     pool = Pool(members(1))
-    pool.parked(pool.members[0], 0.0, 600.0, "429", "opus")
+    pool.park(pool.members[0], 0.0, 600.0, "429", "opus")
     assert pool.choose(1.0, Want(family="haiku")) is not None
     assert pool.choose(1.0, Want(family="opus")) is None
     assert pool.ready_at(1.0, Want(family="opus")) == 600.0
@@ -107,34 +107,34 @@ def test_a_family_is_parked_alone():
 
 def test_refusals_cool_down_longer_each_time():
     """60 s, doubled up to 30 min; then the account is called revoked, and it still returns by time alone."""
-    assert [cool_seconds(number) for number in range(1, 8)] == [60, 120, 240, 480, 960, 1800, 1800]
+    assert [cooling_seconds(number) for number in range(1, 8)] == [60, 120, 240, 480, 960, 1800, 1800]
     pool = Pool(members(2))
     bad, now = pool.members[0], 0.0
     for number in range(1, 8):
-        pool.refused(bad, now, now, "401")
+        pool.cool_down(bad, now, now, "401")
         assert bad.state(now) == ("revoked" if number >= 6 else "cooling")
         now = bad.closed
         assert bad.state(now) == "ready"
-    pool.answered(bad, now)
-    assert (bad.refusals, bad.state(now)) == (0, "ready")
+    pool.reopen(bad, now)
+    assert (bad.rejections, bad.state(now)) == (0, "ready")
 
 
 def test_many_refusals_at_once_count_as_one():
     """Of requests that were under way together, one doubles the time."""
     pool = Pool(members(2))
     for now in (10.0, 10.1, 10.2):
-        pool.refused(pool.members[0], now, 5.0, "401")
-    assert pool.members[0].refusals == 1
+        pool.cool_down(pool.members[0], now, 5.0, "401")
+    assert pool.members[0].rejections == 1
 
 
 def test_an_answer_to_an_older_request_opens_nothing():
     """A request that was sent before the account was parked says nothing of it."""
     pool = Pool(members(1))
     member = pool.members[0]
-    pool.parked(member, 10.0, 600.0, "429")
-    pool.answered(member, 5.0)
+    pool.park(member, 10.0, 600.0, "429")
+    pool.reopen(member, 5.0)
     assert member.state(11.0) == "parked"
-    pool.answered(member, 12.0)
+    pool.reopen(member, 12.0)
     assert member.state(12.0) == "ready"
 
 
@@ -142,13 +142,13 @@ def test_the_longest_parked_is_tried_hourly():
     """With nothing else, one request an hour asks the account that is parked for longest."""
     pool = Pool(members(2))
     for at, member in enumerate(pool.members):
-        pool.parked(member, float(at), 20 * 86_400.0, "429")
+        pool.park(member, float(at), 20 * 86_400.0, "429")
     tries = []
     for now in range(0, 4 * 3600, 60):
         choice = pool.choose(float(now))
         if choice is not None:
-            pool.began(choice.member, float(now))
-            pool.ended(choice.member)
+            pool.begin_request(choice.member, float(now))
+            pool.end_request(choice.member)
             tries.append((now, choice.member.alias))
     assert len(tries) >= 3
     assert all(later - earlier <= 2 * HOURLY_SECONDS for (earlier, _), (later, _) in pairwise(tries))
@@ -157,17 +157,17 @@ def test_the_longest_parked_is_tried_hourly():
 def test_one_that_cools_down_is_tried_when_there_is_no_other():
     """Trying it costs a refusal, refusing costs a request; one that is parked is not tried."""
     pool = Pool(members(2))
-    pool.refused(pool.members[0], 0.0, 0.0, "401")
-    pool.parked(pool.members[1], 0.0, 600.0, "429")
+    pool.cool_down(pool.members[0], 0.0, 0.0, "401")
+    pool.park(pool.members[1], 0.0, 600.0, "429")
     assert pool.choose(1.0).member is pool.members[0]
 
 
 def test_shaky_ones_wait_behind_steady_ones():
-    """What failed a moment ago is chosen when there is nobody else."""
+    """What failed a moment ago is chosen when there is no other."""
     pool = Pool(members(2))
-    pool.shook(pool.members[0], 0.0, 0.0)
+    pool.mark_failed(pool.members[0], 0.0, 0.0)
     assert pool.choose(0.5).member is pool.members[1]
-    pool.parked(pool.members[1], 0.5, 600.0, "429")
+    pool.park(pool.members[1], 0.5, 600.0, "429")
     assert pool.choose(0.6).member is pool.members[0]
 
 
@@ -176,9 +176,9 @@ def test_faults_of_one_moment_count_once():
     pool = Pool(members(2))
     bad = pool.members[0]
     for now in (10.0, 10.1, 10.2):
-        pool.shook(bad, now, 5.0)
+        pool.mark_failed(bad, now, 5.0)
     assert (bad.faults, bad.shaky) == (1, 12.0)
-    pool.shook(bad, 11.0, 10.5)
+    pool.mark_failed(bad, 11.0, 10.5)
     assert (bad.faults, bad.shaky) == (2, 15.0)
 
 
@@ -187,7 +187,7 @@ def test_of_shaky_ones_the_steadiest():
     pool = Pool(members(3), "fill-first")
     for index, moments in enumerate(((0.0, 2.0, 6.0), (5.0,), (3.0, 5.0))):
         for now in moments:
-            pool.shook(pool.members[index], now, now)
+            pool.mark_failed(pool.members[index], now, now)
     assert [member.faults for member in pool.members] == [3, 1, 2]
     assert pool.choose(6.5).member is pool.members[1]
 
@@ -195,16 +195,16 @@ def test_of_shaky_ones_the_steadiest():
 def test_limits_of_the_users_own():
     """An account at its own limit is passed over, also by a session that is bound to it, and is back in a minute."""
     pool = Pool(members(2))
-    pool.members[0].pace = Pace(Limits(rpm=2))
+    pool.members[0].rate_limit = RateLimit(RateSettings(rpm=2))
     pool = Pool(pool.members, "fill-first")
     for now in (0.0, 1.0):
         choice = pool.choose(now, Want("s"))
         assert choice.member is pool.members[0]
-        pool.began(choice.member, now)
+        pool.begin_request(choice.member, now)
     moved = pool.choose(2.0, Want("s"))
     assert (moved.member, moved.moved.account) == (pool.members[1], "a0")
     assert pool.members[0].state(2.0) == "parked"
-    pool.parked(pool.members[1], 2.0, 7200.0, "429")
+    pool.park(pool.members[1], 2.0, 7200.0, "429")
     assert pool.choose(3.0) is None, "one at its own limit is no last resort"
     assert 60.0 <= pool.ready_at(3.0) <= 61.0
     assert pool.choose(61.0).member is pool.members[0]
@@ -229,7 +229,7 @@ def test_barred_accounts():
 
 
 def test_pinned_grouped_and_unusable_accounts():
-    """An id pins its account; what is sealed stays in its group; without a key nobody is chosen."""
+    """An id pins its account; what is sealed stays in its group; without a key no account is chosen."""
     pool = Pool(members())
     pool.members[1].group = pool.members[2].group = "org"
     assert pool.choose(0.0, Want(only="a2")).member.alias == "a2"
@@ -242,8 +242,8 @@ def test_pinned_grouped_and_unusable_accounts():
 def test_callers_with_keys_of_their_own_share_no_state():
     """What one caller's credential met says nothing of the next one's."""
     pool = Pool(members(1), stateless=True)
-    pool.parked(pool.members[0], 0.0, 600.0, "429")
-    pool.refused(pool.members[0], 0.0, 0.0, "401")
+    pool.park(pool.members[0], 0.0, 600.0, "429")
+    pool.cool_down(pool.members[0], 0.0, 0.0, "401")
     assert pool.choose(1.0).member.state(1.0) == "ready"
 
 
@@ -277,24 +277,24 @@ def lived(pool, steps):
             parked = now < member.until(family) and not (member.cools and now < member.closed)
             rested = now - member.closed_at >= HOURLY_SECONDS
             assert not parked or rested, "a parked account was chosen"
-            assert member.paced <= now, "an account at its own limit was chosen"
-            pool.began(member, now, 30)
-            pool.ended(member, now, 10)
+            assert member.limited_until <= now, "an account at its own limit was chosen"
+            pool.begin_request(member, now, 30)
+            pool.end_request(member, now, 10)
         elif what == "parked":
-            pool.parked(pool.members[detail[0]], now, detail[1], "429", detail[2])
+            pool.park(pool.members[detail[0]], now, detail[1], "429", detail[2])
         elif what == "read":
             room(pool.members[detail[0]], detail[1], detail[2], now, detail[3], f"{detail[3]}limit")
         elif what == "answered":
-            pool.answered(pool.members[detail], now)
+            pool.reopen(pool.members[detail], now)
         elif what == "shook":
-            pool.shook(pool.members[detail], now, now)
+            pool.mark_failed(pool.members[detail], now, now)
         else:
-            pool.refused(pool.members[detail], now, now, "401")
+            pool.cool_down(pool.members[detail], now, now, "401")
         for member in pool.members:
             for family in ("", "opus"):
                 assert 0.0 <= pool.share(member, now, family) <= 1.0
             assert member.running == 0
-        assert len(pool.bindings) <= session_affinity.LIMIT
+        assert len(pool.affinity) <= session_affinity.LIMIT
     return now
 
 
@@ -331,7 +331,7 @@ def test_choosing_is_quick(strategy):
     """With 50 accounts and 2,000 bindings a choice takes at most 20 µs, the usual one of a bound session 5 µs."""
     pool = Pool([Member(f"a{number}") for number in range(50)], strategy)
     for number, member in enumerate(pool.members):
-        member.headroom.take((Limit("5h", number / 60, 1e6), Limit("7d", number / 70, 1e6)), 0.0)
+        member.headroom.note_limits((Limit("5h", number / 60, 1e6), Limit("7d", number / 70, 1e6)), 0.0)
     sessions = [Want(f"{number:016x}") for number in range(2000)]
     strangers = [Want(f"new-{number}") for number in range(5000)]
     for want in sessions:

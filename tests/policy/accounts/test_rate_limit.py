@@ -5,53 +5,53 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.accounts.rate_limit import Limits, Pace
+from router.policy.accounts.rate_limit import RateLimit, RateSettings
 
 
 def test_interval():
     """Between two requests lies the least time that was set."""
-    pace = Pace(Limits(interval=2.0))
-    assert pace.wait(10, 0).until == 10
-    pace.began(10, 0)
-    assert pace.wait(11, 0) == (12.0, "min_interval")
-    assert pace.wait(12, 0) == (12, "")
+    rate = RateLimit(RateSettings(interval=2.0))
+    assert rate.wait(10, 0).until == 10
+    rate.count_request(10, 0)
+    assert rate.wait(11, 0) == (12.0, "min_interval")
+    assert rate.wait(12, 0) == (12, "")
 
 
 def test_rpm():
     """The request beyond the limit waits until the first of the last minute does not count any more."""
-    pace = Pace(Limits(rpm=2))
-    pace.began(0, 0)
-    pace.began(30, 0)
-    assert pace.wait(31, 0) == (61.0, "rpm")
-    assert pace.used(31) == {"rpm": (2, 2)}
-    assert pace.wait(61, 0) == (61, "")
+    rate = RateLimit(RateSettings(rpm=2))
+    rate.count_request(0, 0)
+    rate.count_request(30, 0)
+    assert rate.wait(31, 0) == (61.0, "rpm")
+    assert rate.used(31) == {"rpm": (2, 2)}
+    assert rate.wait(61, 0) == (61, "")
 
 
 def test_tpm():
     """Tokens are counted by estimate at the beginning, and put right at the end."""
-    pace = Pace(Limits(tpm=100))
-    pace.began(0, 60)
-    assert pace.wait(1, 50).limit == "tpm"
-    pace.corrected(1, -30)
-    assert pace.wait(1, 50).until == 1
-    assert pace.used(1) == {"tpm": (30, 100)}
+    rate = RateLimit(RateSettings(tpm=100))
+    rate.count_request(0, 60)
+    assert rate.wait(1, 50).limit == "tpm"
+    rate.correct_tokens(1, -30)
+    assert rate.wait(1, 50).until == 1
+    assert rate.used(1) == {"tpm": (30, 100)}
 
 
 def test_more_than_the_limit_by_itself():
     """A request of more tokens than a minute has goes into an empty minute; it is not refused for ever."""
-    pace = Pace(Limits(tpm=100))
-    assert pace.wait(0, 500).until == 0
-    pace.began(0, 500)
-    assert pace.wait(1, 1).until == 61
-    assert pace.wait(61, 500).until == 61
+    rate = RateLimit(RateSettings(tpm=100))
+    assert rate.wait(0, 500).until == 0
+    rate.count_request(0, 500)
+    assert rate.wait(1, 1).until == 61
+    assert rate.wait(61, 500).until == 61
 
 
 def test_no_limit():
     """Without limits nothing waits and nothing is counted."""
-    pace = Pace(Limits())
-    pace.began(0, 10)
-    assert pace.wait(0, 10**9).until == 0
-    assert pace.used(0) == {}
+    rate = RateLimit(RateSettings())
+    rate.count_request(0, 10)
+    assert rate.wait(0, 10**9).until == 0
+    assert rate.used(0) == {}
 
 
 @given(
@@ -61,18 +61,19 @@ def test_no_limit():
     st.sampled_from([0.0, 0.5, 7.0]),
 )
 def test_no_minute_over_the_limit(arrivals, rpm, tpm, interval):
-    """Whoever waits as told: in no 60 seconds more than the limits (a single large request aside), none in vain."""
-    pace, now = Pace(Limits(rpm, tpm, interval)), 1000.0
+    """Of requests that wait as long as `wait` says no 60 seconds have more than the limits (a single large request
+    aside), and none waits in vain."""
+    rate, now = RateLimit(RateSettings(rpm, tpm, interval)), 1000.0
     sent: list[tuple[float, int]] = []
     for wait, tokens in arrivals:
         now += wait
-        until = pace.wait(now, tokens).until
+        until = rate.wait(now, tokens).until
         assert until <= now + 130, "it waits for longer than two minutes"
         if until > now:
             now = until
-            if pace.wait(now, tokens).until > now:
+            if rate.wait(now, tokens).until > now:
                 continue
-        pace.began(now, tokens)
+        rate.count_request(now, tokens)
         sent.append((now, tokens))
     for at, (start, first) in enumerate(sent):
         window = [entry for entry in sent[at:] if entry[0] < start + 60]

@@ -6,47 +6,133 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.accounts.idempotency import nature_of
 from router.policy.accounts.retry import (
     BURST_SECONDS,
     LATEST,
     REPEATS,
+    RESENDS,
     STOP,
     Fault,
-    Standing,
-    after,
-    fault_of,
-    hold_of,
-    may_move,
-    rank,
-    span,
+    ResendChange,
+    RetryState,
+    SendResult,
+    choose_resend,
+    classify_status,
+    decide_next,
+    format_duration,
+    may_resend,
+    needs_body,
+    rank_error,
+    read_cooldown,
 )
-from router.wire.calls import call
-from router.wire.raw.top_level import peek
 
-FRESH = Standing(others=False, bound=False, repeats=0, several=False, elapsed=1.0, ready=30.0, patience=60.0)
+FRESH = RetryState(others=False, bound=False, repeats=0, several=False, elapsed=1.0, ready=30.0, patience=60.0)
 
 
 @pytest.mark.parametrize(
-    ("nature", "faults"),
+    ("safety", "faults"),
     [
-        ("free", {*Fault}),
-        ("served", {Fault.HALTED, Fault.UNSENT, Fault.REFUSED, Fault.LIMITED, Fault.FOREIGN}),
-        ("streamed", {Fault.HALTED, Fault.UNSENT}),
+        ("safe", {*Fault}),
+        (
+            "maybe_executed",
+            {Fault.HALTED, Fault.NOT_CONNECTED, Fault.AUTH_REJECTED, Fault.LIMITED, Fault.UNREADABLE_STATE},
+        ),
+        ("not_replayable", {Fault.HALTED, Fault.NOT_CONNECTED}),
     ],
 )
-def test_what_may_move(nature, faults):
-    """The table at the top of the file."""
-    assert {fault for fault in Fault if may_move(fault, nature)} == faults
+def test_what_may_be_sent_again(safety, faults):
+    """The second table at the top of the file."""
+    assert {fault for fault in Fault if may_resend(fault, safety)} == faults
+
+
+BODY_OF_400 = b'{"error":{"message":"Unknown parameter: stream_options"}}'
+BAD_SIGNATURE = b'{"error":{"message":"messages.1.content.0: Invalid `signature` in `thinking` block"}}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "body", "change"),
+    [
+        (SendResult(reused=True), b"", ResendChange.CONNECTION),
+        (SendResult(reused=True, answered=True), b"", None),
+        (SendResult(), b"", None),
+        (SendResult(500, answered=True, reused=True), b"", None),
+        (SendResult(400, answered=True, probed=True), BODY_OF_400, ResendChange.PROBE),
+        (SendResult(400, answered=True), BODY_OF_400, None),
+        (SendResult(400, answered=True, probed=True), b"other words", None),
+        (SendResult(422, answered=True, probed=True), BODY_OF_400, None),
+        (SendResult(400, answered=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
+        (SendResult(400, answered=True, thinking=True), BODY_OF_400, None),
+        (SendResult(400, answered=True, probed=True, thinking=True), BAD_SIGNATURE, ResendChange.THINKING),
+        (SendResult(400, answered=True), BAD_SIGNATURE, None),
+        (SendResult(401, answered=True, fetched_key=True), b"", ResendChange.KEY),
+        (SendResult(401, answered=True), b"", None),
+        (SendResult(403, answered=True, fetched_key=True), b"", None),
+    ],
+)
+def test_the_same_account_again(sent, body, change):
+    """The first table at the top of the file, for both safeties of a body that is in memory; never for another."""
+    for safety in ("safe", "maybe_executed"):
+        row = choose_resend(sent, safety, body)
+        assert (row and row.change) == change
+    assert choose_resend(sent, "not_replayable", body) is None
+    assert not needs_body(sent, "not_replayable")
+
+
+def test_bodies_are_read_only_where_they_decide():
+    """Of a 400 that may be about what fairlead added or what another upstream wrote, and of nothing else."""
+    assert needs_body(SendResult(400, answered=True, probed=True), "safe")
+    assert needs_body(SendResult(400, answered=True, thinking=True), "maybe_executed")
+    assert not needs_body(SendResult(400, answered=True), "safe")
+    assert not needs_body(SendResult(401, answered=True, probed=True, thinking=True, fetched_key=True), "safe")
+    assert not needs_body(SendResult(reused=True, probed=True), "safe")
+
+
+def test_what_is_noted_of_a_change():
+    """The class of error of the failed try, and the words of `why`."""
+    assert {row.change: (row.error, row.note) for row in RESENDS} == {
+        ResendChange.CONNECTION: ("stale_connection", ""),
+        ResendChange.PROBE: ("upstream_error", "sent again without stream_options"),
+        ResendChange.THINKING: ("upstream_error", "sent again without earlier thinking"),
+        ResendChange.KEY: ("upstream_error", ""),
+    }
+
+
+MADE_FALSE = {
+    ResendChange.CONNECTION: "reused",
+    ResendChange.PROBE: "probed",
+    ResendChange.THINKING: "thinking",
+    ResendChange.KEY: "fetched_key",
+}
+
+
+@given(
+    st.builds(
+        SendResult,
+        status=st.sampled_from([0, 400, 401]),
+        answered=st.booleans(),
+        reused=st.booleans(),
+        probed=st.booleans(),
+        thinking=st.booleans(),
+        fetched_key=st.booleans(),
+    ),
+    st.sampled_from([b"", BODY_OF_400, BAD_SIGNATURE, BODY_OF_400 + BAD_SIGNATURE]),
+)
+def test_no_change_follows_itself(sent, body):
+    """An upstream that answers the same for ever gets a request once more for each change at most."""
+    seen = []
+    while (row := choose_resend(sent, "safe", body)) is not None:
+        assert row.change not in seen
+        seen.append(row.change)
+        sent = sent._replace(**{MADE_FALSE[row.change]: False})
 
 
 def test_faults_of_statuses():
     """4xx other than 401, 403 and 429 are final."""
-    found = {status: fault_of(status) for status in (200, 304, 400, 401, 403, 404, 413, 429, 500, 503, 529)}
+    found = {status: classify_status(status) for status in (200, 304, 400, 401, 403, 404, 413, 429, 500, 503, 529)}
     assert [status for status, fault in found.items() if fault is None] == [200, 304, 400, 404, 413]
     assert (found[401], found[403], found[429], found[529]) == (
-        Fault.REFUSED,
-        Fault.REFUSED,
+        Fault.AUTH_REJECTED,
+        Fault.AUTH_REJECTED,
         Fault.LIMITED,
         Fault.FAILED,
     )
@@ -66,9 +152,9 @@ def test_faults_of_statuses():
 )
 def test_kinds_of_429(fields, body, kind, seconds):
     """A burst ends in a moment, a window at its reset, a quota with money."""
-    hold = hold_of(fields, body, "")
-    assert (hold.kind, hold.seconds) == (kind, seconds)
-    assert hold.words.startswith(f"429 {kind}")
+    cooldown = read_cooldown(fields, body, "")
+    assert (cooldown.kind, cooldown.seconds) == (kind, seconds)
+    assert cooldown.words.startswith(f"429 {kind}")
 
 
 def test_429s_of_a_family():
@@ -81,12 +167,12 @@ def test_429s_of_a_family():
         b"x-ratelimit-remaining-tokens": b"0",
         b"x-ratelimit-reset-tokens": b"45",
     }
-    assert hold_of(fields, b"", "opus")[1:] == (900.0, "7d_opus", "opus")
-    assert hold_of(fields, b"", "haiku")[1:] == (45.0, "tokens", "")
+    assert read_cooldown(fields, b"", "opus")[1:] == (900.0, "7d_opus", "opus")
+    assert read_cooldown(fields, b"", "haiku")[1:] == (45.0, "tokens", "")
 
 
 @pytest.mark.parametrize(
-    ("fault", "changes", "burst", "what"),
+    ("fault", "changes", "burst", "action"),
     [
         (Fault.LIMITED, {"others": True}, False, "move"),
         (Fault.LIMITED, {}, False, "again"),
@@ -101,28 +187,28 @@ def test_429s_of_a_family():
         (Fault.FAILED, {"others": True}, False, "move"),
         (Fault.FAILED, {"several": True}, False, "again"),
         (Fault.FAILED, {"several": True, "repeats": REPEATS}, False, "stop"),
-        (Fault.REFUSED, {"several": True}, False, "stop"),
-        (Fault.UNSENT, {"others": True, "elapsed": LATEST}, False, "stop"),
+        (Fault.AUTH_REJECTED, {"several": True}, False, "stop"),
+        (Fault.NOT_CONNECTED, {"others": True, "elapsed": LATEST}, False, "stop"),
     ],
 )
-def test_steps(fault, changes, burst, what):
-    """Next account, chain, queue; one account alone is left to the client's own retries."""
-    assert after(fault, "free", FRESH._replace(**changes), burst=burst).what == what
+def test_decisions(fault, changes, burst, action):
+    """The next account, the chain, the queue; one account alone is left to the client's own retries."""
+    assert decide_next(fault, "safe", FRESH._replace(**changes), burst=burst).action == action
 
 
 def test_delays_have_jitter():
     """Requests that failed together do not come back together."""
     moved = FRESH._replace(several=True)
-    delays = {after(Fault.FAILED, "free", moved, jitter=part / 10).delay for part in range(11)}
+    delays = {decide_next(Fault.FAILED, "safe", moved, jitter=part / 10).delay for part in range(11)}
     assert len(delays) == 11
     assert 0.5 <= min(delays) < max(delays) <= 1.0
 
 
 @given(
     st.sampled_from(list(Fault)),
-    st.sampled_from(["free", "served", "streamed"]),
+    st.sampled_from(["safe", "maybe_executed", "not_replayable"]),
     st.builds(
-        Standing,
+        RetryState,
         others=st.booleans(),
         bound=st.booleans(),
         repeats=st.integers(0, 3),
@@ -134,69 +220,24 @@ def test_delays_have_jitter():
     st.booleans(),
     st.floats(0, 1),
 )
-def test_never_too_often_nor_too_late(fault, nature, standing, burst, jitter):
+def test_never_too_often_nor_too_late(fault, safety, state, burst, jitter):
     """Nothing is sent again that may not be, after LATEST seconds, or more than REPEATS times to one account."""
-    step = after(fault, nature, standing, burst=burst and fault is Fault.LIMITED, jitter=jitter)
-    if step != STOP:
-        assert may_move(fault, nature)
-        assert standing.elapsed < LATEST
-    if step.what == "again":
-        assert standing.repeats < REPEATS
-    if step.what == "move":
-        assert standing.others
-    assert 0 <= step.delay <= max(BURST_SECONDS, 4.0)
-
-
-def nature(path, body=b"", method="POST"):
-    return nature_of(call(path, anthropic=False), method, peek(body) if body else None)
-
-
-CODEX = b'{"model":"m","store":false,"input":"x","tools":[%b]}'
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "expected"),
-    [
-        ("/v1/messages", b'{"model":"m","tools":[{"type":"web_search_20250305"}]}', "free"),
-        ("/v1/messages/count_tokens", b'{"model":"m"}', "free"),
-        ("/v1/chat/completions", b'{"model":"m","store":true}', "free"),
-        ("/v1/completions", b'{"model":"m"}', "free"),
-        ("/v1/embeddings", b'{"model":"m"}', "free"),
-        ("/v1/responses", CODEX % b"", "free"),
-        ("/v1/responses", CODEX % b'{"type":"function","name":"f"},{"type":"custom"},{"type":"namespace"}', "free"),
-        ("/v1/responses", CODEX % b'{"type":"tool_search","execution":"client"}', "free"),
-        ("/v1/responses", CODEX % b'{"type":"web_search"}', "served"),
-        ("/v1/responses", CODEX % b'{"type":"something_new"}', "served"),
-        ("/v1/responses", b'{"model":"m","input":"x"}', "served"),
-        ("/v1/responses", b'{"model":"m","store":true}', "served"),
-        ("/v1/responses", b'{"model":"m","store":false,"background":true}', "served"),
-        ("/v1/responses", b'{"model":"m","store":false,"previous_response_id":"resp_1"}', "served"),
-        ("/v1/responses", b'{"model":"m","store":false,"previous_response_id":null}', "free"),
-        ("/v1/files", b'{"a":1}', "served"),
-        ("/v1/batches", b'{"a":1}', "served"),
-        ("/v1/images/generations", b'{"model":"m"}', "served"),
-    ],
-)
-def test_natures(path, body, expected):
-    """What a model writes is free to be sent again, unless it leaves traces."""
-    assert nature(path, body) == expected
-
-
-def test_natures_of_methods():
-    """What only reads is free; what deletes is not; a body that was not kept cannot be sent again."""
-    assert [nature("/v1/files/f", method=one) for one in ("GET", "HEAD", "DELETE", "PUT")] == [
-        "free",
-        "free",
-        "served",
-        "served",
-    ]
-    assert nature_of(call("/v1/files", anthropic=False), "POST", None, kept=False) == "streamed"
+    decision = decide_next(fault, safety, state, burst=burst and fault is Fault.LIMITED, jitter=jitter)
+    if decision != STOP:
+        assert may_resend(fault, safety)
+        assert state.elapsed < LATEST
+    if decision.action == "again":
+        assert state.repeats < REPEATS
+    if decision.action == "move":
+        assert state.others
+    assert 0 <= decision.delay <= max(BURST_SECONDS, 4.0)
 
 
 def test_the_most_telling_error():
     """When it works again, what to mend, what happened; the upstream's words before ours."""
     order = [
-        rank(status, own=own) for status, own in ((429, False), (401, False), (403, False), (529, False), (504, True))
+        rank_error(status, own=own)
+        for status, own in ((429, False), (401, False), (403, False), (529, False), (504, True))
     ]
     assert order == sorted(order)
     assert all(a < b for a, b in itertools.pairwise(order))
@@ -204,7 +245,7 @@ def test_the_most_telling_error():
 
 def test_spans():
     """As people say them."""
-    assert [span(one) for one in (1.5, 8.0, 38.2, 2280.0, 18_000.0, 300_000.0)] == [
+    assert [format_duration(one) for one in (1.5, 8.0, 38.2, 2280.0, 18_000.0, 300_000.0)] == [
         "1.5 s",
         "8 s",
         "38 s",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.accounts.session_key import HEADERS, TEXT_LIMIT, family_of, session_of
+from router.policy.accounts.session_key import HEADERS, TEXT_LIMIT, derive_session, find_family
 from router.wire.raw.top_level import peek
 
 TURN = {"messages": [{"role": "user", "content": "hello"}]}
@@ -14,7 +14,7 @@ TURN = {"messages": [{"role": "user", "content": "hello"}]}
 
 def session(body=None, **fields):
     top = None if body is None else peek(json.dumps(body).encode())
-    return session_of({name.replace("_", "-").encode(): value for name, value in fields.items()}, top)
+    return derive_session({name.replace("_", "-").encode(): value for name, value in fields.items()}, top)
 
 
 @pytest.mark.parametrize("name", [name.decode() for name in HEADERS])
@@ -98,4 +98,4 @@ def test_any_body(body):
 )
 def test_families(model, family):
     """The family a provider may limit by itself."""
-    assert family_of(model) == family
+    assert find_family(model) == family

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.policy.budget.budgets import ALL, BookView, Budget, Purse, Sold, amount_of, book_of, share, spoken, term
+from router.policy.budget.budgets import (
+    ALL,
+    Budget,
+    BudgetState,
+    BudgetView,
+    TokenCounts,
+    budget_key,
+    compute_share,
+    find_term,
+    format_amount,
+    measure_tokens,
+)
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Rome", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia")]
 
@@ -15,14 +26,14 @@ ZONES = [ZoneInfo(name) for name in ("UTC", "Europe/Rome", "America/St_Johns", "
 @given(st.floats(0, 2.5e11), st.sampled_from(ZONES), st.sampled_from(["day", "month"]))
 def test_terms_cover_time(at, zone, period):
     """Each moment lies in its own term, which begins at local midnight; the next one begins where it ends."""
-    found = term(period, at, zone)
+    found = find_term(period, at, zone)
     assert found.start <= at < found.end
-    assert term(period, found.start, zone) == found
+    assert find_term(period, found.start, zone) == found
     begin = datetime.fromtimestamp(found.start, zone)
     assert (begin.hour, begin.minute) in ((0, 0), (1, 0))  # where midnight does not exist, the day begins at one
     assert period == "day" or begin.day == 1
     if found.end < 2.5e11:
-        assert term(period, found.end, zone).start == found.end
+        assert find_term(period, found.end, zone).start == found.end
 
 
 def test_days_of_23_and_25_hours():
@@ -31,7 +42,7 @@ def test_days_of_23_and_25_hours():
     lengths = [
         (found.end - found.start) / 3600
         for text in ("2026-03-29T12:00", "2026-10-25T12:00", "2026-11-01T12:00")
-        for found in [term("day", datetime.fromisoformat(text).replace(tzinfo=rome).timestamp(), rome)]
+        for found in [find_term("day", datetime.fromisoformat(text).replace(tzinfo=rome).timestamp(), rome)]
     ]
     assert lengths == [23, 25, 24]
 
@@ -39,23 +50,32 @@ def test_days_of_23_and_25_hours():
 def test_the_last_year():
     """The end of time has an end, and no error."""
     last = datetime(9999, 12, 31, 12, tzinfo=ZoneInfo("UTC")).timestamp()
-    assert term("day", last, ZoneInfo("UTC")).end == float("inf")
-    assert term("month", last, ZoneInfo("UTC")).end == float("inf")
+    assert find_term("day", last, ZoneInfo("UTC")).end == float("inf")
+    assert find_term("month", last, ZoneInfo("UTC")).end == float("inf")
 
 
-def test_books_do_not_hang_on_the_limit():
+def test_keys_do_not_hang_on_the_limit():
     """A changed limit goes on with the same spend; another day, scope or unit does not."""
     one = Budget(ALL, "day", "usd", 5)
-    found = term("day", 1e9)
-    assert book_of(one, found) == book_of(one._replace(limit=7), found)
+    found = find_term("day", 1e9)
+    assert budget_key(one, found) == budget_key(one._replace(limit=7), found)
     others = (one._replace(unit="tokens"), one._replace(scope="backend groq"))
-    assert len({book_of(one, found), *(book_of(other, found) for other in others), book_of(one, term("day", 2e9))}) == 4
+    assert (
+        len(
+            {
+                budget_key(one, found),
+                *(budget_key(other, found) for other in others),
+                budget_key(one, find_term("day", 2e9)),
+            }
+        )
+        == 4
+    )
 
 
 @given(*[st.integers(0, 10**6)] * 5, st.integers(1, 9))
 def test_shares_never_add_up_to_more(limit, spent, others, keep, needed, processes):
-    """What is handed out is no more than what is left, and never less than what is kept."""
-    held = share(limit=limit, spent=spent, others=others, keep=keep, needed=needed, processes=processes)
+    """What is handed out is no more than what is left, and never less than what a process keeps."""
+    held = compute_share(limit=limit, spent=spent, others=others, keep=keep, needed=needed, processes=processes)
     assert held >= keep
     assert held == keep or spent + others + held <= limit
     if spent + others + keep + needed <= limit:
@@ -65,20 +85,20 @@ def test_shares_never_add_up_to_more(limit, spent, others, keep, needed, process
 def test_only_what_is_spent_is_used_up():
     """More handed out than there is stops a process for a round, even with nothing running: no reason to halt."""
     budget = Budget(ALL, "day", "usd", 100)
-    purse = Purse(budget, term("day", 0.0))
-    purse.heard(0, BookView(spent=40, held=70), settled=True)
-    assert (purse.open, purse.may_open) == (False, True)
-    purse.heard(0, BookView(spent=100), settled=True)
-    assert (purse.open, purse.may_open) == (False, False)
+    state = BudgetState(budget, find_term("day", 0.0))
+    state.receive(0, BudgetView(spent=40, held=70), settled=True)
+    assert (state.open, state.may_open) == (False, True)
+    state.receive(0, BudgetView(spent=100), settled=True)
+    assert (state.open, state.may_open) == (False, False)
 
 
 def test_amounts():
     """Dollars by the price of each kind of token, tokens all alike; nothing where no price is known."""
-    sold = Sold(1_000_000, 500_000, 2_000_000, 100_000)
+    counts = TokenCounts(1_000_000, 500_000, 2_000_000, 100_000)
     rates = (3 * 10**9, 15 * 10**9, 3 * 10**8, 375 * 10**7)
-    assert amount_of("usd", sold, rates) == 3 * 10**9 + 75 * 10**8 + 6 * 10**8 + 375 * 10**6
-    assert amount_of("tokens", sold, None) == 3_600_000
-    assert amount_of("usd", sold, None) == 0
+    assert measure_tokens("usd", counts, rates) == 3 * 10**9 + 75 * 10**8 + 6 * 10**8 + 375 * 10**6
+    assert measure_tokens("tokens", counts, None) == 3_600_000
+    assert measure_tokens("usd", counts, None) == 0
 
 
 @pytest.mark.parametrize(
@@ -94,9 +114,9 @@ def test_amounts():
 )
 def test_dollars_in_words(amount, text):
     """Small amounts keep two digits that count."""
-    assert spoken("usd", amount) == text
+    assert format_amount("usd", amount) == text
 
 
 def test_tokens_in_words():
     """With their unit."""
-    assert spoken("tokens", 1200) == "1,200 tokens"
+    assert format_amount("tokens", 1200) == "1,200 tokens"

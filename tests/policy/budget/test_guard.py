@@ -8,32 +8,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy.budget import guard
-from router.policy.budget.budgets import ALL, DOLLAR, BookView, Budget, Purse, Term, term
-from router.policy.budget.guard import Halt, budget_lines, held_up, refusal, rules_of, scopes_of, state_of
+from router.policy.budget.budgets import ALL, DOLLAR, Budget, BudgetState, BudgetView, Term, find_term
+from router.policy.budget.guard import (
+    Halt,
+    describe_budgets,
+    explain_refusal,
+    find_halt,
+    judge_state,
+    list_scopes,
+    read_rules,
+)
 from router.settings import Frozen, Settings
 from router.settings.tables import BackendOptions
 
 NOW = 1_795_243_000.0
 
 
-def purse(limit=5 * DOLLAR, **view):
-    """A day's purse, as it stands in the file."""
-    found = Purse(Budget(ALL, "day", "usd", limit), term("day", NOW))
-    found.heard(0, BookView(**view), settled=True)
+def state(limit=5 * DOLLAR, **view):
+    """A day's state, as it stands in the file."""
+    found = BudgetState(Budget(ALL, "day", "usd", limit), find_term("day", NOW))
+    found.receive(0, BudgetView(**view), settled=True)
     return found
 
 
 def test_nothing_to_guard():
     """Without a budget or allowed classes, or switched off, there are no rules at all."""
-    assert rules_of(Settings()) is None
-    assert rules_of(Settings(guard_behavior="warn", guard_cooldown=5.0, guard_unpriced="refuse")) is None
-    assert rules_of(Settings(guard_enabled=False, guard_day_usd=5.0)) is None
+    assert read_rules(Settings()) is None
+    assert read_rules(Settings(guard_behavior="warn", guard_cooldown=5.0, guard_unpriced="refuse")) is None
+    assert read_rules(Settings(guard_enabled=False, guard_day_usd=5.0)) is None
 
 
 def test_every_budget_of_the_settings():
     """Each key is a budget of its scope, in the unit's smallest parts."""
     options = BackendOptions(budget_day_usd=0.5, budget_month_tokens=7)
-    rules = rules_of(
+    rules = read_rules(
         Settings(
             guard_day_usd=5.0,
             guard_month_usd=100.0,
@@ -58,11 +66,11 @@ def test_every_budget_of_the_settings():
         Budget("tag night", "day", "usd", 3 * DOLLAR),
         Budget("tag night", "month", "usd", 4 * DOLLAR),
     }
-    assert len(rules.budgets_of(scopes_of("box", "main"))) == 4
-    assert len(rules.budgets_of(scopes_of("groq", "work"))) == 8
-    assert len(rules.budgets_of(scopes_of("groq", "home"))) == 6
-    assert len(rules.budgets_of(scopes_of("groq", "home", "night"))) == 8
-    assert len(rules.budgets_of(scopes_of("groq", "home", "day"))) == 6
+    assert len(rules.budgets_of(list_scopes("box", "main"))) == 4
+    assert len(rules.budgets_of(list_scopes("groq", "work"))) == 8
+    assert len(rules.budgets_of(list_scopes("groq", "home"))) == 6
+    assert len(rules.budgets_of(list_scopes("groq", "home", "night"))) == 8
+    assert len(rules.budgets_of(list_scopes("groq", "home", "day"))) == 6
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1, 1e6))
@@ -79,11 +87,11 @@ def test_a_halt_ends_whatever_the_clock_does(moved, cooldown):
 def test_a_halt_is_for_its_scope():
     """That of a backend or an account leaves others alone; that of all stops all."""
     halts = [Halt("backend groq", NOW, NOW + 60, "a", "r"), Halt("account box/work", NOW, NOW + 60, "b", "r")]
-    assert held_up(halts, scopes_of("groq", "main"), NOW) is halts[0]
-    assert held_up(halts, scopes_of("box", "work"), NOW) is halts[1]
-    assert held_up(halts, scopes_of("box", "home"), NOW) is None
-    assert held_up([*halts, Halt(ALL, NOW, NOW + 60, "c", "r")], scopes_of("box", "home"), NOW).reason == "c"
-    assert held_up(halts, scopes_of("groq", "main"), NOW + 60) is None
+    assert find_halt(halts, list_scopes("groq", "main"), NOW) is halts[0]
+    assert find_halt(halts, list_scopes("box", "work"), NOW) is halts[1]
+    assert find_halt(halts, list_scopes("box", "home"), NOW) is None
+    assert find_halt([*halts, Halt(ALL, NOW, NOW + 60, "c", "r")], list_scopes("box", "home"), NOW).reason == "c"
+    assert find_halt(halts, list_scopes("groq", "main"), NOW + 60) is None
 
 
 @pytest.mark.parametrize(
@@ -102,33 +110,33 @@ def test_a_halt_is_for_its_scope():
 def test_the_table_of_states(halts, warnings, share, state):
     """Each row of the table at the top of the file. halts, warnings: until when."""
     made = [[Halt(ALL, NOW - 60, until, "why", "req_1") for until in untils] for untils in (halts, warnings)]
-    assert state_of(*made, [share], NOW) == state
+    assert judge_state(*made, [share], NOW) == state
 
 
 def test_why_a_budget_trips():
-    """What is spent and what is reserved are told apart, with the budget's own name."""
-    found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
+    """What is spent and what is reserved are named apart, with the budget's own name."""
+    found = state(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
     used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
-    assert guard.used_up(found) == used
-    assert guard.used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
-    assert guard.tripped(found, NOW) == f"{used} and begins anew at {guard.clock(found.term.end, NOW)}"
+    assert guard.explain_used_up(found) == used
+    assert guard.explain_used_up(state(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.explain_trip(found, NOW) == f"{used} and begins anew at {guard.format_moment(found.term.end, NOW)}"
     found.term = Term("day 9999-12-31", NOW, math.inf)
-    assert guard.tripped(found, NOW) == used
-    assert guard.nearly_used(found) == "80 % of the day budget of $5.00 is spent"
+    assert guard.explain_trip(found, NOW) == used
+    assert guard.explain_nearly_used(found) == "80 % of the day budget of $5.00 is spent"
 
 
 def test_what_a_caller_is_told():
     """Until when, why, which request, and the command that ends it."""
-    text = refusal(Halt(ALL, NOW, NOW + 1800, "the day budget of $5.00 is used up", "req_7"), NOW)
-    assert guard.clock(NOW + 1800, NOW) in text
+    text = explain_refusal(Halt(ALL, NOW, NOW + 1800, "the day budget of $5.00 is used up", "req_7"), NOW)
+    assert guard.format_moment(NOW + 1800, NOW) in text
     assert "req_7" in text
     assert text.endswith("fairlead resume")
-    assert len(guard.clock(NOW + 3 * 86_400, NOW)) == len("2026-11-24 18:30")
+    assert len(guard.format_moment(NOW + 3 * 86_400, NOW)) == len("2026-11-24 18:30")
 
 
 def test_what_the_status_shows():
     """Amounts in whole dollars, and when the budget renews."""
-    [line] = budget_lines({"x": purse(spent=DOLLAR, others=DOLLAR, idle=0)})
+    [line] = describe_budgets({"x": state(spent=DOLLAR, others=DOLLAR, idle=0)})
     assert (line["limit"], line["spent"], line["reserved"]) == (5.0, 1.0, 1.0)
     assert line["renews"] > NOW
 
@@ -136,5 +144,5 @@ def test_what_the_status_shows():
 def test_rules_are_compared_by_what_they_say():
     """A reload that changes nothing of the guard is none for it."""
     settings = Settings(guard_day_usd=5.0)
-    assert rules_of(settings) == rules_of(dataclasses.replace(settings, port=1))
-    assert rules_of(settings) != rules_of(dataclasses.replace(settings, guard_day_usd=6.0))
+    assert read_rules(settings) == read_rules(dataclasses.replace(settings, port=1))
+    assert read_rules(settings) != read_rules(dataclasses.replace(settings, guard_day_usd=6.0))

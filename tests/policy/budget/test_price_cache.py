@@ -1,20 +1,20 @@
 """Rates are asked for once an hour, and a model without a price is known as one."""
 
-from router.policy.budget.price_cache import Pricelist
+from router.policy.budget.price_cache import PriceCache
 
 NOW = 3600.0 * 500_000
 MODEL = ("https://x", "m")
 
 
 def test_asked_for_once():
-    """Until they are heard of, each who needs them asks; then nobody does for the hour."""
-    prices = Pricelist()
+    """Until rates are received, each request for them asks; then none does for the hour."""
+    prices = PriceCache()
     assert prices.ask(MODEL, NOW)
     assert prices.ask(MODEL, NOW)
     assert prices.wants
-    assert prices.asked() == (MODEL,)
+    assert prices.pop_asked() == (MODEL,)
     assert not prices.wants
-    prices.hear({MODEL: (1, 2, 3, 4)}, NOW)
+    prices.receive({MODEL: (1, 2, 3, 4)}, NOW)
     assert not prices.ask(MODEL, NOW + 3599)
     assert prices.rates(MODEL) == (1, 2, 3, 4)
     assert prices.ask(MODEL, NOW + 3600)
@@ -23,23 +23,23 @@ def test_asked_for_once():
 
 def test_no_price():
     """That is an answer too."""
-    prices = Pricelist()
-    prices.hear({MODEL: None}, NOW)
+    prices = PriceCache()
+    prices.receive({MODEL: None}, NOW)
     assert not prices.ask(MODEL, NOW)
     assert prices.rates(MODEL) is None
 
 
 def test_other_prices():
     """After a change of the settings all are asked for anew."""
-    prices = Pricelist()
-    prices.hear({MODEL: (1, 2, 3, 4)}, NOW)
+    prices = PriceCache()
+    prices.receive({MODEL: (1, 2, 3, 4)}, NOW)
     prices.forget()
     assert prices.ask(MODEL, NOW)
 
 
 def test_any_number_of_names():
     """Names that callers make up are forgotten when they are too many."""
-    prices = Pricelist()
+    prices = PriceCache()
     for number in range(5000):
-        prices.hear({("https://x", str(number)): None}, NOW)
+        prices.receive({("https://x", str(number)): None}, NOW)
     assert sum(not prices.ask(("https://x", str(number)), NOW) for number in range(5000)) <= 1001

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.policy.budget import prices as module
-from router.policy.budget.prices import Prices, Tokens
+from router.policy.budget.budgets import TokenCounts
+from router.policy.budget.prices import Prices
 from router.settings.tables import Price
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TOKENS = Tokens(input=1840, output=2205, cache_read=96_210, cache_write=3100)
+TOKENS = TokenCounts(input=1840, output=2205, cache_read=96_210, cache_write=3100)
 ANTHROPIC = "https://api.anthropic.com/v1"
 
 
@@ -25,9 +26,9 @@ def test_the_fast_way_is_the_librarys():
     compared = 0
     for provider in get_snapshot().providers:
         for model in provider.models:
-            rates = module._rates(model.get_prices(AT))
+            rates = module._read_rates(model.get_prices(AT))
             if rates is not None:
-                assert abs(rates.cost(TOKENS) - module._summed(provider, model, TOKENS, AT)) <= 1, model.id
+                assert abs(rates.cost(TOKENS) - module._sum_by_library(provider, model, TOKENS, AT)) <= 1, model.id
                 compared += 1
     assert compared > 500
 
@@ -37,12 +38,16 @@ def test_tiers_are_the_librarys():
     compared = 0
     for provider in get_snapshot().providers:
         for model in provider.models:
-            rates = module._rates(model.get_prices(AT))
+            rates = module._read_rates(model.get_prices(AT))
             for step in getattr(rates, "rates", ()):
                 for size in (step.beyond - 1, step.beyond, step.beyond + 1, step.beyond * 2):
-                    for tokens in (Tokens(input=size, output=7), Tokens(output=7, cache_read=size - 9, cache_write=9)):
+                    for tokens in (
+                        TokenCounts(input=size, output=7),
+                        TokenCounts(output=7, cache_read=size - 9, cache_write=9),
+                    ):
                         if size > 9:
-                            assert abs(rates.cost(tokens) - module._summed(provider, model, tokens, AT)) <= 1, model.id
+                            whole = module._sum_by_library(provider, model, tokens, AT)
+                            assert abs(rates.cost(tokens) - whole) <= 1, model.id
                             compared += 1
     assert compared > 500
 
@@ -57,8 +62,8 @@ def test_a_known_model():
 def test_tiers():
     """A long request costs more a token than a short one."""
     google = "https://generativelanguage.googleapis.com/v1beta/openai"
-    short, _ = cost(google, "gemini-2.5-pro", Tokens(input=1000))
-    long, _ = cost(google, "gemini-2.5-pro", Tokens(input=1_000_000))
+    short, _ = cost(google, "gemini-2.5-pro", TokenCounts(input=1000))
+    long, _ = cost(google, "gemini-2.5-pro", TokenCounts(input=1_000_000))
     assert long > short * 1500
 
 
@@ -89,7 +94,7 @@ def test_own_prices_win():
 def test_half_a_price():
     """It counts where it is enough; what lacks a rate that is needed has no price."""
     own = {"mine": Price(input=2.5)}
-    assert cost(ANTHROPIC, "mine", Tokens(input=4, cache_read=4), own) == (20_000, "config.toml")
+    assert cost(ANTHROPIC, "mine", TokenCounts(input=4, cache_read=4), own) == (20_000, "config.toml")
     assert cost(ANTHROPIC, "mine", TOKENS, own) == (None, "")
 
 

@@ -1,10 +1,10 @@
-"""Several processes with one budget, at random: overspend is bounded, nothing is lost, nobody starves."""
+"""Several processes with one budget, at random: overspend is bounded, nothing is lost, no process starves."""
 
 import os
 import random
 
-from router.policy.budget.budgets import ALL, BookView, Budget, Sold, share
-from router.policy.budget.reservations import Tally, by_size
+from router.policy.budget.budgets import ALL, Budget, BudgetView, TokenCounts, compute_share
+from router.policy.budget.reservations import Reservations, estimate_tokens
 
 LIMIT = 100_000
 BUDGET = Budget(ALL, "day", "tokens", LIMIT)
@@ -21,7 +21,7 @@ class File:
 
     def view(self, name):
         others = [share for other, share in self.shares.items() if other != name]
-        return BookView(
+        return BudgetView(
             spent=self.spent,
             held=self.shares[name][0] if name in self.shares else 0,
             others=sum(held for held, _, _ in others),
@@ -33,7 +33,7 @@ class File:
         self.shares.pop(name, None)
         self.spent += booked
         for claim in claims.values():
-            held = share(
+            held = compute_share(
                 limit=LIMIT,
                 spent=self.spent,
                 others=sum(held for held, _, _ in self.shares.values()),
@@ -45,26 +45,26 @@ class File:
 
 
 class Process:
-    """One process: admits what its tally lets, and tells the file in two steps, as a slow disk would."""
+    """One process: admits what its reservations allow, and writes the file in two steps, as a slow disk would."""
 
     def __init__(self, name, file):
-        self.name, self.file, self.tally = name, file, Tally()
-        self.turn = self.count = 0
+        self.name, self.file, self.reservations = name, file, Reservations()
+        self.sequence = self.count = 0
         self.running, self.waiting, self.flight = {}, [], None
         self.unbooked = self.settled = self.dearest = 0
 
     def admit(self, size):
         """Let a request go if there is room; else it waits for the next round."""
-        wanted = self.tally.wanted([BUDGET], Sold(input=size), None, MODEL, NOW)
-        if self.tally.short(wanted):
+        wanted = self.reservations.estimate([BUDGET], TokenCounts(input=size), None, MODEL, NOW)
+        if self.reservations.find_full(wanted):
             self.waiting = [*self.waiting[-5:], wanted]
             return False
-        [(book, amount)] = wanted.amounts.items()
-        purse = self.tally.purses[book]
+        [(key, amount)] = wanted.amounts.items()
+        state = self.reservations.states[key]
         # As far as it knows there is room; what it knows is what it heard last.
-        assert purse.view.spent + purse.view.others + purse.outstanding < LIMIT
+        assert state.view.spent + state.view.others + state.outstanding < LIMIT
         self.count += 1
-        self.tally.reserve(str(self.count), wanted)
+        self.reservations.reserve(str(self.count), wanted)
         self.running[str(self.count)] = amount
         self.dearest = max(self.dearest, amount)
         return True
@@ -75,7 +75,7 @@ class Process:
             return
         name, amount = self.running.popitem()
         used = int(amount * share)
-        assert self.tally.settle(name, Sold(output=used)) is not None
+        assert self.reservations.settle(name, TokenCounts(output=used)) is not None
         self.unbooked += used
         self.settled += used
 
@@ -87,10 +87,10 @@ class Process:
     def begin(self, *, give_back=False):
         """A round sets out."""
         if self.flight is None:
-            self.turn += 1
+            self.sequence += 1
             waiting, self.waiting = self.waiting, []
             give_back = give_back and not self.running and not self.unbooked
-            claims = self.tally.begin(self.turn, [BUDGET], waiting, give_back=give_back, now=NOW)
+            claims = self.reservations.begin(self.sequence, [BUDGET], waiting, give_back=give_back, now=NOW)
             self.flight, self.unbooked = (claims, self.unbooked), 0
 
     def end(self):
@@ -99,7 +99,7 @@ class Process:
             claims, booked = self.flight
             self.flight = None
             self.file.write(self.name, claims, booked)
-            self.hear()
+            self.receive()
 
     def round(self):
         """A whole round, after the one that may be under way."""
@@ -107,11 +107,11 @@ class Process:
         self.begin()
         self.end()
 
-    def hear(self):
+    def receive(self):
         """What stands in the file is looked at."""
-        turn = self.turn - (self.flight is not None)
-        [book] = self.tally.purses or [None]
-        self.tally.heard(turn, {book: self.file.view(self.name)} if book else {}, self.turn)
+        sequence = self.sequence - (self.flight is not None)
+        [key] = self.reservations.states or [None]
+        self.reservations.receive(sequence, {key: self.file.view(self.name)} if key else {}, self.sequence)
 
     @property
     def out(self):
@@ -120,7 +120,7 @@ class Process:
         return sum(self.running.values()) + self.unbooked + flying
 
 
-WORDS = ("admit", "admit", "admit", "finish", "finish", "begin", "end", "round", "hear", "park")
+WORDS = ("admit", "admit", "admit", "finish", "finish", "begin", "end", "round", "receive", "park")
 HISTORIES = int(os.environ.get("GUARD_HISTORIES", "150"))
 
 
@@ -181,7 +181,7 @@ def test_overspend_is_bounded():
         assert history.file.spent == used - history.lost
 
 
-def test_nobody_starves():
+def test_no_process_starves():
     """While less is spent than the budget, each process has room again after some rounds, whatever was; a
     request waits for 200 of them."""
     for seed in range(HISTORIES):
@@ -200,7 +200,7 @@ def test_nobody_starves():
                     other.round()
 
 
-def test_a_process_alone_needs_nobody():
+def test_a_process_alone_needs_no_other():
     """With one process, room is asked for a few times only, and ends at the budget."""
     file = File()
     one = Process("a", file)
@@ -218,16 +218,16 @@ def test_a_process_alone_needs_nobody():
 
 def test_estimates_follow_what_requests_use():
     """A request that used more is remembered at once, one that used less by and by."""
-    tally = Tally()
-    size = by_size(3600, bytes_per_token=3.6)
+    reservations = Reservations()
+    size = estimate_tokens(3600, bytes_per_token=3.6)
 
     def estimate():
-        [amount] = tally.wanted([BUDGET], size, None, MODEL, NOW).amounts.values()
+        [amount] = reservations.estimate([BUDGET], size, None, MODEL, NOW).amounts.values()
         return amount
 
     def use(tokens):
-        tally.reserve("a", tally.wanted([BUDGET], size, None, MODEL, NOW))
-        tally.settle("a", Sold(output=tokens))
+        reservations.reserve("a", reservations.estimate([BUDGET], size, None, MODEL, NOW))
+        reservations.settle("a", TokenCounts(output=tokens))
 
     assert estimate() == 2000
     use(6000)
@@ -238,18 +238,18 @@ def test_estimates_follow_what_requests_use():
 
 
 def test_a_reservation_counts_where_it_was_made():
-    """A request that ends after midnight counts for the day it was let go in, and that day is kept until then."""
-    tally = Tally()
-    wanted = tally.wanted([BUDGET], Sold(input=10), None, MODEL, NOW)
+    """A request that ends after midnight counts for the day it was let go in, whose spend is counted until then."""
+    reservations = Reservations()
+    wanted = reservations.estimate([BUDGET], TokenCounts(input=10), None, MODEL, NOW)
     [before] = wanted.amounts
-    tally.reserve("a", wanted)
-    tally.begin(1, [BUDGET], [], give_back=False, now=NOW + 86_400)
-    assert len(tally.purses) == 2
-    assert tally.settle("a", Sold(output=7)) == (before,)
-    tally.begin(2, [BUDGET], [], give_back=False, now=NOW + 86_400)
-    tally.heard(2, {book: BookView() for book in tally.purses}, 2)
-    tally.begin(3, [BUDGET], [], give_back=False, now=NOW + 86_400)
-    assert before not in tally.purses
+    reservations.reserve("a", wanted)
+    reservations.begin(1, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    assert len(reservations.states) == 2
+    assert reservations.settle("a", TokenCounts(output=7)) == (before,)
+    reservations.begin(2, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    reservations.receive(2, {key: BudgetView() for key in reservations.states}, 2)
+    reservations.begin(3, [BUDGET], [], give_back=False, now=NOW + 86_400)
+    assert before not in reservations.states
 
 
 def test_other_limits():
@@ -259,5 +259,5 @@ def test_other_limits():
     one.begin()
     one.end()
     assert one.admit(10)
-    one.tally.withdraw()
+    one.reservations.withdraw()
     assert not one.admit(10)

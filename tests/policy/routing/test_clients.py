@@ -1,8 +1,8 @@
-"""Tools are told by headers of their own, never by User-Agent alone (clients.md 1)."""
+"""Tools are identified by headers of their own, never by User-Agent alone."""
 
 import pytest
 
-from router.policy.routing.clients import NAMES, PATTERNS, client_of
+from router.policy.routing.clients import NAMES, PATTERNS, identify_client
 
 CLAUDE_CODE = {
     b"x-app": b"cli",
@@ -34,7 +34,7 @@ CODEX = {b"originator": b"codex_exec", b"session-id": b"1", b"thread-id": b"2", 
 )
 def test_who_sent_it(fields, client):
     """Every header of a pattern must be there, and begin as it says."""
-    assert client_of(fields) == client
+    assert identify_client(fields) == client
 
 
 def test_no_pattern_is_user_agent_alone():

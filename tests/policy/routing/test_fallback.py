@@ -3,7 +3,7 @@
 import pytest
 
 from router.backends import Backend
-from router.policy.routing.fallback import chain, title
+from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.table import Route, Table
 from router.settings import Frozen
 from router.settings.tables import Edits
@@ -36,13 +36,13 @@ def test_who_follows(first, names, expected):
     """Those that are there, in order; the caller's own credential is for one host, the first that it would go to."""
     table = Table(tuple(BACKENDS.values()), {}, {}, None, fallback={"m": tuple(names)})
     route = Route(BACKENDS[first], "m", why="prefix")
-    assert [title(hop) for hop in chain(route, table)] == expected
+    assert [format_route(hop) for hop in build_chain(route, table)] == expected
 
 
 def test_what_a_rule_sets_stays_at_its_backend():
     """Its headers and fields are for that one; what it asks of any backend goes along."""
     edits = Edits(set_headers=Frozen({"X-Gateway-Key": "secret"}), set_fields=Frozen({"user": "me"}), max_tokens=9)
     table = Table(tuple(BACKENDS.values()), {}, {}, None, fallback={"m": ("b:m", "a:n")})
-    there, here = chain(Route(BACKENDS["a"], "m", why="rule", edits=edits), table)
+    there, here = build_chain(Route(BACKENDS["a"], "m", why="rule", edits=edits), table)
     assert there.edits == Edits(max_tokens=9)
     assert here.edits == edits

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.backends import Backend
-from router.policy.routing.family_shortcuts import FAMILIES, asked, shortcuts, version_of
+from router.policy.routing.family_shortcuts import FAMILIES, collect_shortcuts, parse_shortcut, parse_version
 
 PLAIN = 10**9 + 1
 LATEST = 10**9
@@ -44,7 +44,7 @@ def backend(name, *protocols):
 )
 def test_a_name_is_read(model, wanted):
     """Family, version and stamp; a vendor's path in front and capitals aside."""
-    assert version_of(model) == wanted
+    assert parse_version(model) == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_a_name_is_read(model, wanted):
     ],
 )
 def test_a_variant_is_no_model_of_the_family(model):
-    """Whoever asks for a family wants its plain model."""
-    assert version_of(model) is None
+    """A family stands for its plain model."""
+    assert parse_version(model) is None
 
 
 def newest(name, catalogs, protocol="messages", only=None):
     backends = [backend(one) for one in catalogs]
     chosen = next((one for one in backends if one.name == only), None)
-    return shortcuts(backends, catalogs).newest(name, protocol, chosen)
+    return collect_shortcuts(backends, catalogs).newest(name, protocol, chosen)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_of_one_version_the_native_backend_is_taken():
         "first": ["anthropic/claude-opus-5"],
         "second": ["claude-opus-5-20260101", "claude-opus-5-20260301"],
     }
-    found = shortcuts([first, second], catalogs)
+    found = collect_shortcuts([first, second], catalogs)
     assert found.newest("opus", "messages") == "claude-opus-5-20260301"
     assert found.newest("opus", "chat") == "anthropic/claude-opus-5"
     assert found.newest("opus", "responses") == "anthropic/claude-opus-5"
@@ -135,15 +135,15 @@ def test_one_backend_s_newest():
 @pytest.mark.parametrize("name", ["claude-opus-5", "opusplan", "myopus", "opus:1", "opus46x", "opus4 6", "", "[1m]"])
 def test_other_names_are_no_shortcuts(name):
     """Nor is anything that merely begins like one."""
-    assert asked(name) is None
+    assert parse_shortcut(name) is None
 
 
 @given(st.text(max_size=20))
 def test_any_text_can_be_read(text):
     """A catalog is a stranger's text."""
-    found = version_of(text)
+    found = parse_version(text)
     assert found is None or found[0] in FAMILIES
-    asked(text)
+    parse_shortcut(text)
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, unique=True))

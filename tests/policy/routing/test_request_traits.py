@@ -1,6 +1,6 @@
 """What rules may ask of a request is worked out when it is asked, once, and never before."""
 
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 
 
 class Watched(dict):
@@ -14,7 +14,7 @@ class Watched(dict):
 
 
 class Unreadable:
-    """A body nobody may look into."""
+    """A body that must not be looked into."""
 
     def raw(self, name):
         raise AssertionError(name)
@@ -23,9 +23,9 @@ class Unreadable:
 
 
 def test_nothing_is_read_before_it_is_asked():
-    """Making traits costs nothing; the second answer is the first one kept."""
+    """Making traits costs nothing; each is worked out once."""
     fields = Watched({b"originator": b"codex", b"session-id": b"1"})
-    traits = Traits(fields, "chat", 360, Unreadable())
+    traits = RequestTraits(fields, "chat", 360, Unreadable())
     assert (fields.reads, traits.tokens) == (0, 100)
     assert traits.client == "codex"
     reads = fields.reads
@@ -35,6 +35,6 @@ def test_nothing_is_read_before_it_is_asked():
 
 def test_a_request_without_json_has_nothing():
     """Multipart bodies, and requests without a body."""
-    traits = Traits({}, None, 10, None)
+    traits = RequestTraits({}, None, 10, None)
     assert (traits.tools, traits.images, traits.thinking, traits.client, traits.tokens) == (False, False, False, "", 2)
     assert (NO_TRAITS.tokens, NO_TRAITS.client) == (0, "")

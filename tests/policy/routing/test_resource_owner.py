@@ -4,7 +4,7 @@ import pytest
 
 from router.backends import Backend
 from router.errors import NotFound
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.routes import Table, decide
 
 ALL = ("messages", "chat", "responses")
@@ -28,7 +28,7 @@ TABLE = Table(tuple(NAMED.values()), {"a": ("model-a",), "b": ("model-b",)}, {})
 )
 def test_the_owner_goes_first(model, owner, backend, sent):
     """Before the model's own route; a prefix that names a backend goes before the owner."""
-    route = decide(Facts("responses", model, stream=False, owner=owner), TABLE)
+    route = decide(RoutingFacts("responses", model, stream=False, owner=owner), TABLE)
     assert (route.backend.name, route.model) == (backend, sent)
 
 
@@ -36,4 +36,4 @@ def test_the_owner_goes_first(model, owner, backend, sent):
 def test_an_owner_that_is_gone(model):
     """It is named; the id means nothing to any other backend."""
     with pytest.raises(NotFound, match="backend gone"):
-        decide(Facts("responses", model, stream=False, owner="gone"), TABLE)
+        decide(RoutingFacts("responses", model, stream=False, owner="gone"), TABLE)

@@ -1,4 +1,4 @@
-"""Which backend serves a request, step by step (product.md 6)."""
+"""Which backend serves a request, step by step."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
-from router.ir import Facts
-from router.policy.routing.routes import Table, decide, nearest_models
+from router.ir import RoutingFacts
+from router.policy.routing.routes import Table, decide, find_nearest_models
 from router.settings.tables import Condition, Rule
 
 from .tables import CLAUDE, DEMO, FAMILIES, LOCAL, OPENAI, table
 
 
 def route(model, protocol="chat", **options):
-    found = decide(Facts(protocol, model, stream=False), table(**options))
+    found = decide(RoutingFacts(protocol, model, stream=False), table(**options))
     return found.backend.name, found.model, found.why
 
 
@@ -52,10 +52,13 @@ def test_each_step_decides(model, protocol, wanted):
 
 @given(st.lists(st.sampled_from([*STEPS, ("opus", "messages", ()), ("gpt-5", None, ())]), max_size=40), st.booleans())
 def test_a_route_that_is_known_is_the_same(asked, generates):
-    """What was decided before changes no later decision, whoever asked for it."""
+    """What was decided before changes no later decision, whatever request it was for."""
     known = table(model="gpt-5") if generates else table()
     for model, protocol, _ in asked:
-        for facts in (Facts(protocol, model, stream=True, generates=generates), Facts(protocol, model, stream=False)):
+        for facts in (
+            RoutingFacts(protocol, model, stream=True, generates=generates),
+            RoutingFacts(protocol, model, stream=False),
+        ):
             fresh = table(model="gpt-5") if generates else table()
             try:
                 wanted = decide(facts, fresh, trace=[])
@@ -70,27 +73,27 @@ def test_known_routes_are_bounded():
     """A caller that asks for ever new names fills no memory."""
     known = table()
     for number in range(2000):
-        decide(Facts("chat", f"gpt-{number}", stream=False), known)
+        decide(RoutingFacts("chat", f"gpt-{number}", stream=False), known)
         assert len(known.decided) <= 256
     assert known.decided
 
 
 def test_ties_follow_the_order_added():
     """Among those that speak the protocol, and among those that do not, the first added is taken."""
-    assert decide(Facts("chat", "shared", stream=False), table(LOCAL, OPENAI)).backend is LOCAL
-    assert decide(Facts("responses", "shared", stream=False), table(LOCAL, CLAUDE)).backend is LOCAL
+    assert decide(RoutingFacts("chat", "shared", stream=False), table(LOCAL, OPENAI)).backend is LOCAL
+    assert decide(RoutingFacts("responses", "shared", stream=False), table(LOCAL, CLAUDE)).backend is LOCAL
 
 
 def test_an_openai_call_prefers_a_backend_that_speaks_openai():
     """Embeddings and other OpenAI paths of no protocol of their own: a backend of Messages alone cannot serve them."""
-    assert decide(Facts(None, "shared", stream=False), table(CLAUDE, OPENAI)).backend is OPENAI
+    assert decide(RoutingFacts(None, "shared", stream=False), table(CLAUDE, OPENAI)).backend is OPENAI
 
 
 def test_two_backends_of_one_family():
     """Two instances of a vendor: the first added, unless only the other speaks the protocol."""
     second = Backend(name="second", root="https://e/v1", protocols=("messages",), vendor="openai")
-    assert decide(Facts("chat", "gpt-99", stream=False), table(OPENAI, second)).backend is OPENAI
-    assert decide(Facts("messages", "gpt-99", stream=False), table(OPENAI, second)).backend is second
+    assert decide(RoutingFacts("chat", "gpt-99", stream=False), table(OPENAI, second)).backend is OPENAI
+    assert decide(RoutingFacts("messages", "gpt-99", stream=False), table(OPENAI, second)).backend is second
 
 
 def test_the_default_backend_gets_the_rest():
@@ -101,9 +104,9 @@ def test_the_default_backend_gets_the_rest():
 
 def test_the_demo_alone_gets_everything():
     """So that a tool can be tried before a key is at hand."""
-    assert decide(Facts("chat", "gpt-5", stream=False), table(DEMO)).backend is DEMO
+    assert decide(RoutingFacts("chat", "gpt-5", stream=False), table(DEMO)).backend is DEMO
     with pytest.raises(UnknownModel):
-        decide(Facts("chat", "unheard-of", stream=False), table(LOCAL, DEMO))
+        decide(RoutingFacts("chat", "unheard-of", stream=False), table(LOCAL, DEMO))
 
 
 def test_an_unread_catalog_says_nothing():
@@ -126,15 +129,15 @@ def test_an_unknown_model_is_told_what_there_is():
         route("zzzz")
     assert "Nearest" not in caught.value.message
     with pytest.raises(UnknownModel, match="none"):
-        decide(Facts("chat", "m", stream=False), Table((), {}, FAMILIES))
+        decide(RoutingFacts("chat", "m", stream=False), Table((), {}, FAMILIES))
 
 
 def test_the_nearest_names_are_three_at_most():
     """The closest first, capitals aside."""
     crowded = table(LOCAL, catalogs={"local": ("Qwen-1", "qwen-2", "qwen-3", "qwen-33", "phi")})
-    assert nearest_models("QWEN-3", crowded)[0] == "qwen-3"
-    assert len(nearest_models("qwen-3", crowded)) == 3
-    assert nearest_models("phj", crowded) == ["phi"]
+    assert find_nearest_models("QWEN-3", crowded)[0] == "qwen-3"
+    assert len(find_nearest_models("qwen-3", crowded)) == 3
+    assert find_nearest_models("phj", crowded) == ["phi"]
 
 
 def test_a_default_that_is_not_there_serves_nothing():
@@ -163,22 +166,22 @@ NAMELESS = [
 @pytest.mark.parametrize(("backends", "protocol", "default", "wanted"), NAMELESS)
 def test_without_a_model_the_only_speaker_serves(backends, protocol, default, wanted):
     """Files, batches, sub-paths: the only backend that speaks the protocol; the demo does not stand in its way."""
-    found = decide(Facts(protocol, None, stream=False), table(*backends, default=default))
+    found = decide(RoutingFacts(protocol, None, stream=False), table(*backends, default=default))
     assert (found.backend.name, found.model) == (wanted, None)
 
 
 def test_without_a_model_two_speakers_are_a_question():
     """400, naming them and how to choose."""
     with pytest.raises(BadRequest, match=r"openai, local.*--default-backend"):
-        decide(Facts("chat", None, stream=False), table(OPENAI, LOCAL, DEMO))
+        decide(RoutingFacts("chat", None, stream=False), table(OPENAI, LOCAL, DEMO))
 
 
 def test_without_a_speaker_the_request_is_refused():
     """400, naming what is configured."""
     with pytest.raises(BadRequest, match=r"(?s)responses.*claude"):
-        decide(Facts("responses", None, stream=False), table(CLAUDE))
+        decide(RoutingFacts("responses", None, stream=False), table(CLAUDE))
     with pytest.raises(BadRequest, match="OpenAI"):
-        decide(Facts(None, None, stream=False), table(CLAUDE))
+        decide(RoutingFacts(None, None, stream=False), table(CLAUDE))
 
 
 NAMES = ("a", "b", "c", "demo")
@@ -221,13 +224,13 @@ def test_only_a_backend_of_the_table_is_picked(given_table, protocol, model, pre
     """Catalogs and defaults may name backends that are gone: none of them serves, and nothing else is raised."""
     name = model if model is None or protocol is None else f"{prefix}:{model}"
     try:
-        found = decide(Facts(protocol, name, stream=False, generates=True), given_table)
+        found = decide(RoutingFacts(protocol, name, stream=False, generates=True), given_table)
     except (BadRequest, UnknownModel):
         return
     assert found.backend in given_table.backends
     assert (found.model is None) == (name is None)
     trace = []
-    assert decide(Facts(protocol, name, stream=False, generates=True), given_table, trace=trace) == found
+    assert decide(RoutingFacts(protocol, name, stream=False, generates=True), given_table, trace=trace) == found
     assert sum(step.took for step in trace) >= 1
 
 
@@ -238,5 +241,5 @@ def test_a_backend_s_own_prefix_always_wins(given_table, protocol, rest, prefix)
     listed = Table(given_table.backends, {name: [f"{prefix}:{rest}"] for name in NAMES}, FAMILIES, given_table.default)
     if prefix not in listed.named:
         return
-    found = decide(Facts(protocol, f"{prefix}:{rest}", stream=False), listed)
+    found = decide(RoutingFacts(protocol, f"{prefix}:{rest}", stream=False), listed)
     assert (found.backend.name, found.model, found.why) == (prefix, rest, "prefix")

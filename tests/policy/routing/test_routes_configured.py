@@ -4,8 +4,8 @@ import pytest
 
 from router.backends import Backend
 from router.errors import BadRequest, UnknownModel
-from router.ir import Facts
-from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.ir import RoutingFacts
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Table, decide
 from router.settings.tables import Condition, Edits, Rule
 
@@ -27,7 +27,7 @@ from .tables import (
     table,
 )
 
-BIG = Traits({}, None, 1_000_000, None)
+BIG = RequestTraits({}, None, 1_000_000, None)
 
 # What is configured, the request, and what comes of it: backend, name sent, the step that found the backend, and the
 # alias and the rule that were used.
@@ -96,7 +96,7 @@ GOLDEN = [
 @pytest.mark.parametrize(("given_options", "model", "wanted"), GOLDEN)
 def test_the_golden_rows(given_options, model, wanted):
     """Every step and tie; the same with a trace, whose last word is the step that decided."""
-    facts = Facts("messages", model, stream=False, generates=True)
+    facts = RoutingFacts("messages", model, stream=False, generates=True)
     traits = given_options.get("traits", NO_TRAITS)
     found = decide(facts, full_table(**given_options), traits)
     assert (found.backend.name, found.model, found.why, found.alias, found.rule) == wanted
@@ -110,18 +110,18 @@ def test_the_golden_rows(given_options, model, wanted):
 def test_only_text_generation_is_forced():
     """Counting tokens, embeddings and lists keep their model."""
     forced = full_table(model="gpt-oss", fast_model="gpt-oss", aliases={})
-    facts = Facts("messages", "claude-opus-5", stream=False)
+    facts = RoutingFacts("messages", "claude-opus-5", stream=False)
     assert decide(facts, forced).model == "claude-opus-5"
-    assert decide(Facts(None, None, stream=False, generates=True), table(OPENAI)).model is None
+    assert decide(RoutingFacts(None, None, stream=False, generates=True), table(OPENAI)).model is None
 
 
 def test_a_listed_name_is_no_shortcut():
     """Someone's own model may be called opus; the user's alias still comes before it."""
     listed = {"local": ("opus", "sonnet46"), "claude": ("claude-opus-5", "claude-sonnet-4-6")}
-    facts = Facts("chat", "opus", stream=False)
+    facts = RoutingFacts("chat", "opus", stream=False)
     assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES)).model == "opus"
     assert decide(facts, Table((LOCAL, CLAUDE), listed, FAMILIES, aliases={"OPUS": "claude-opus-5"})).alias == "opus"
-    pinned = Facts("chat", "sonnet46", stream=False)
+    pinned = RoutingFacts("chat", "sonnet46", stream=False)
     assert decide(pinned, Table((LOCAL, CLAUDE), listed, FAMILIES)).backend is LOCAL
 
 
@@ -130,7 +130,7 @@ def test_claude_is_the_anthropic_backend():
     named = Backend(name="anthropic", root="https://a/v1", protocols=("messages",), vendor="anthropic")
     other = Backend(name="work", root="https://w/v1", protocols=("messages",), vendor="anthropic")
     own = Backend(name="claude", root="https://o/v1", protocols=("chat",))
-    facts = Facts("messages", "claude:m", stream=False)
+    facts = RoutingFacts("messages", "claude:m", stream=False)
     for backends, wanted in (((other, named), named), ((other,), other), ((named, own), own)):
         assert decide(facts, Table(backends, {}, FAMILIES)).backend is wanted
     with pytest.raises(UnknownModel):
@@ -139,9 +139,9 @@ def test_claude_is_the_anthropic_backend():
 
 def test_a_rule_carries_its_edits():
     """And nothing when it has none, so that a body need not be looked at."""
-    facts = Facts("messages", "gpt-oss", stream=False)
+    facts = RoutingFacts("messages", "gpt-oss", stream=False)
     assert decide(facts, full_table(routes=[EDITS])).edits == Edits(effort="low")
-    assert decide(Facts("messages", "old-1", stream=False), full_table(routes=[RENAME])).edits is None
+    assert decide(RoutingFacts("messages", "old-1", stream=False), full_table(routes=[RENAME])).edits is None
 
 
 def test_what_hangs_on_catalogs_floats():
@@ -149,21 +149,21 @@ def test_what_hangs_on_catalogs_floats():
     rule = Rule(name="r", when=Condition(model="draft"), model="opus")
     for model, floats in [("opus", True), ("best", True), ("claude:opus", True), ("draft", True), ("opus99", True),
                           ("claude-opus-5", False), ("claude:x", False), ("Fast", False)]:  # fmt: skip
-        facts = Facts("messages", model, stream=False)
+        facts = RoutingFacts("messages", model, stream=False)
         assert decide(facts, full_table(routes=[rule], default="local")).floats is floats, model
 
 
 def test_a_name_that_stands_for_nothing():
     """The 404 names both, and for a shortcut the family's newest models."""
-    facts = Facts("messages", "quick", stream=False)
+    facts = RoutingFacts("messages", "quick", stream=False)
     with pytest.raises(UnknownModel, match="'zzz', which 'quick' stands for"):
         decide(facts, full_table(aliases={"quick": "zzz"}))
     with pytest.raises(UnknownModel, match=r"'opus47'\. Nearest: claude-opus-5 \(claude\), claude-opus-4-8 \(claude\)"):
-        decide(Facts("messages", "opus47", stream=False), full_table())
+        decide(RoutingFacts("messages", "opus47", stream=False), full_table())
 
 
 @pytest.mark.parametrize("model", ["[1m]", ":", "::", ":x", "x:", "[1m]:[1m]", "\u2028", "a" * 256, " ", "*", "opus:"])
 def test_weird_names(model):
-    """They are names like others: known to nobody, and nobody's fault."""
+    """They are names like others: no backend lists them, and they break nothing."""
     with pytest.raises((UnknownModel, BadRequest)):
-        decide(Facts("messages", model, stream=False, generates=True), full_table(routes=[LONG, RENAME, SMALL]))
+        decide(RoutingFacts("messages", model, stream=False, generates=True), full_table(routes=[LONG, RENAME, SMALL]))

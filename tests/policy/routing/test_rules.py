@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.ir import Facts
-from router.policy.routing.request_traits import NO_TRAITS, Traits
-from router.policy.routing.rules import glob, ready
+from router.ir import RoutingFacts
+from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
+from router.policy.routing.rules import compile_glob, prepare_rule
 from router.settings.tables import Condition, Edits, Rule
 from router.wire.raw.top_level import peek
 
@@ -16,12 +16,12 @@ BODY = (
     b'{"model":"m","tools":[{"name":"t"}],"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":'
     b'[{"type":"image","source":{}}]}]}'
 )
-FULL = Traits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
+FULL = RequestTraits({b"x-claude-code-session-id": b"1", b"x-app": b"cli"}, "messages", 36_000, peek(BODY))
 
 
 def unmet(traits=NO_TRAITS, **when):
-    facts = Facts("messages", "claude-opus-5", stream=False)
-    return ready(Rule(name="r", when=Condition(**when))).unmet("claude-opus-5", facts, traits)
+    facts = RoutingFacts("messages", "claude-opus-5", stream=False)
+    return prepare_rule(Rule(name="r", when=Condition(**when))).unmet("claude-opus-5", facts, traits)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_an_unknown_client_is_said():
 )
 def test_a_glob(pattern, name, wanted):
     """`*` and `?` in any case; brackets, dots and the rest are themselves."""
-    assert (glob(pattern).match(name) is not None) is wanted
+    assert (compile_glob(pattern).match(name) is not None) is wanted
 
 
 def test_no_glob_backtracks():
     """However many stars a rule has, a name of the greatest length is read in no time."""
-    match = glob("*a" * 60 + "b").match
+    match = compile_glob("*a" * 60 + "b").match
     began = time.perf_counter()
     assert match("a" * 256) is None
     assert time.perf_counter() - began < 0.5
@@ -90,17 +90,17 @@ def test_no_glob_backtracks():
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_any_text_is_a_glob(pattern, name):
     """Without stars and question marks it fits itself and, capitals aside, nothing else."""
-    fits = glob(pattern).match(name) is not None
+    fits = compile_glob(pattern).match(name) is not None
     if not set(pattern) & set("*?") and len(pattern) != len(name):
         assert not fits
-    assert glob(pattern.replace("*", "").replace("?", "")).match(pattern.replace("*", "").replace("?", ""))
+    assert compile_glob(pattern.replace("*", "").replace("?", "")).match(pattern.replace("*", "").replace("?", ""))
 
 
 def test_only_what_costs_is_asked():
     """Rules on model and protocol need no look at the request; an empty table of edits is none."""
-    assert not ready(Rule(name="r", when=Condition(model="a", protocol="chat"))).asks
-    assert ready(Rule(name="r", when=Condition(client="codex"))).asks
-    assert not ready(Rule(name="r", when=Condition(client="codex"))).looks_inside
-    assert ready(Rule(name="r", when=Condition(images=False))).looks_inside
-    assert ready(Rule(name="r")).edits is None
-    assert ready(Rule(name="r", edits=Edits(effort="low"))).edits == Edits(effort="low")
+    assert not prepare_rule(Rule(name="r", when=Condition(model="a", protocol="chat"))).asks
+    assert prepare_rule(Rule(name="r", when=Condition(client="codex"))).asks
+    assert not prepare_rule(Rule(name="r", when=Condition(client="codex"))).looks_inside
+    assert prepare_rule(Rule(name="r", when=Condition(images=False))).looks_inside
+    assert prepare_rule(Rule(name="r")).edits is None
+    assert prepare_rule(Rule(name="r", edits=Edits(effort="low"))).edits == Edits(effort="low")

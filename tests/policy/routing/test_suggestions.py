@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from router.policy.routing.suggestions import JUDGED, nearest_names
+from router.policy.routing.suggestions import JUDGED, find_nearest_names
 
 FAMILIES = (
     "gpt",
@@ -37,7 +37,7 @@ def test_a_slip_finds_its_name(count):
     for wanted in chance.sample(listed, 20):
         at = chance.randrange(8, len(wanted) - 5)
         for slip in (wanted[:at] + wanted[at + 1 :], wanted[:at] + "x" + wanted[at + 1 :], wanted.upper() + "s"):
-            found = nearest_names(slip, listed)
+            found = find_nearest_names(slip, listed)
             assert len(found) == 3
             assert found[0].rpartition("-")[0][:7] == wanted[:7]
             assert wanted in found or abs(len(found[0]) - len(wanted)) < 3
@@ -45,7 +45,7 @@ def test_a_slip_finds_its_name(count):
 
 def test_nothing_like_it():
     """No name is suggested for one that is like none."""
-    assert nearest_names("zzzzzzzz", names(2000)) == []
+    assert find_nearest_names("zzzzzzzz", names(2000)) == []
 
 
 def test_many_names_cost_little():
@@ -53,5 +53,5 @@ def test_many_names_cost_little():
     listed = names(2000)
     begin = time.process_time()
     for _ in range(5):
-        nearest_names("vendor/claude-opus-mini-12345", listed)
+        find_nearest_names("vendor/claude-opus-mini-12345", listed)
     assert time.process_time() - begin < 5 * 0.04

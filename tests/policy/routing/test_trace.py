@@ -1,9 +1,9 @@
-"""What a decision looked at is told step by step, in order, with its reasons."""
+"""The trace of a decision lists what it looked at, step by step, in order, with the reasons."""
 
 import pytest
 
 from router.errors import UnknownModel
-from router.ir import Facts
+from router.ir import RoutingFacts
 from router.policy.routing.routes import decide
 
 from .tables import ANY_CLAUDE, EDITS, GONE, LONG, full_table
@@ -13,7 +13,7 @@ def test_the_trace_says_why():
     """Each step that was looked at, in order, with its reason; rules behind the winner are not looked at."""
     trace = []
     rules = [LONG, GONE, ANY_CLAUDE, EDITS]
-    decide(Facts("messages", "opus", stream=False), full_table(routes=rules), trace=trace)
+    decide(RoutingFacts("messages", "opus", stream=False), full_table(routes=rules), trace=trace)
     assert [(step.step, step.took, step.text, step.rule) for step in trace] == [
         ("alias", False, "none", ""),
         ("shortcut", True, "opus → claude-opus-5", ""),
@@ -25,7 +25,9 @@ def test_the_trace_says_why():
     ]
     trace = []
     with pytest.raises(UnknownModel):
-        decide(Facts("messages", "what:ever", stream=False, generates=True), full_table(fast_model="x"), trace=trace)
+        decide(
+            RoutingFacts("messages", "what:ever", stream=False, generates=True), full_table(fast_model="x"), trace=trace
+        )
     assert [(step.step, step.took, step.text) for step in trace] == [
         ("forced", False, "this tier is left alone"),
         ("alias", False, "none"),
@@ -39,7 +41,7 @@ def test_the_trace_says_why():
 def test_a_prefix_comes_before_rules():
     """The trace says so: rules were not looked at."""
     trace = []
-    decide(Facts("messages", "local:m", stream=False), full_table(routes=[ANY_CLAUDE]), trace=trace)
+    decide(RoutingFacts("messages", "local:m", stream=False), full_table(routes=[ANY_CLAUDE]), trace=trace)
     assert [(step.step, step.took, step.text) for step in trace] == [
         ("alias", False, "none"),
         ("prefix", True, "local: is the backend local"),

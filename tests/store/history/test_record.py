@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.policy.accounts.attempt import Attempt, Binding
+from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.store.database.open import connect, open_history
 from router.store.database.writer import PENDING, Ledger
 from router.store.history import read_requests, read_usage, reader
@@ -76,7 +76,7 @@ def test_every_row_comes_back(home, count, pooled):
     def one(number):
         if chance.random() >= pooled:
             return entry(number, tokens_in=chance.choice((None, 0, 7)))
-        binding = Binding(account="main", session=f"{number:016x}", turns=number)
+        binding = BindingRecord(account="main", session=f"{number:016x}", turns=number)
         windows = Windows(used_5h=0.25, resets_5h=1_790_000_000 + number) if number % 2 else None
         return entry(number, binding=binding, windows=windows, given_up=chance.choice((None, 0, number)))
 
@@ -280,8 +280,8 @@ def test_a_million_requests(tmp_path, capsys):
             cache_read=90_000,
             utilisation=chance.random(),
             windows=Windows(used_5h=chance.random(), resets_5h=int(now), used_7d=chance.random(), resets_7d=int(now)),
-            binding=Binding(account="main", session=f"{chance.getrandbits(64):016x}", turns=number % 300),
-            tries=(Attempt(at=0.003, backend=f"backend-{number % 4}", account="main", status=200),),
+            binding=BindingRecord(account="main", session=f"{chance.getrandbits(64):016x}", turns=number % 300),
+            tries=(AttemptRecord(at=0.003, backend=f"backend-{number % 4}", account="main", status=200),),
         )
         history.add(one)
         while ledger.waiting > PENDING // 2:

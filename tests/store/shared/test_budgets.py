@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from router.policy.budget.budgets import ALL, Budget, book_of, term
+from router.policy.budget.budgets import ALL, Budget, budget_key, find_term
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
@@ -21,7 +21,7 @@ from router.store.shared.budgets import SqliteSharedBudgets
 
 NOW = 1_795_243_000.0
 PATIENCE = 10
-DAY = term("day", NOW)
+DAY = find_term("day", NOW)
 LIMIT = 1000
 
 
@@ -45,9 +45,9 @@ def entry(number, tokens, *, backend="box", account="main", at=NOW):
 
 
 def claim(scope=ALL, unit="usd", *, keep=0, running=0, needed=0, limit=LIMIT):
-    """A claim of a budget, under its book."""
+    """A claim of a budget, under its key."""
     budget = Budget(scope, "day", unit, limit)
-    return {book_of(budget, DAY): Claim(budget, DAY, keep, running, needed)}
+    return {budget_key(budget, DAY): Claim(budget, DAY, keep, running, needed)}
 
 
 BOOK = next(iter(claim()))
@@ -113,11 +113,11 @@ def part(home, clock):
 def test_two_share_a_budget(part):
     """Each gets a part of what is left, what it needs at least; what one books the other sees."""
     one, two = part(), part()
-    assert one.round(claim()).books[BOOK].held == LIMIT // 2
-    seen = two.round(claim(needed=100)).books[BOOK]
+    assert one.round(claim()).budgets[BOOK].held == LIMIT // 2
+    seen = two.round(claim(needed=100)).budgets[BOOK]
     assert (seen.held, seen.others, seen.idle) == (100 + 400 // 4, 500, 500)
     one.round(claim(keep=50, running=50), finished=[((BOOK,), entry(1, 300))])
-    seen = two.look().books[BOOK]
+    seen = two.look().budgets[BOOK]
     assert (seen.spent, seen.idle) == (300, seen.others - 50)
 
 
@@ -125,11 +125,11 @@ def test_one_that_waits_is_seen(part):
     """Who needs more than there is gets what there is; the others hear that somebody waits."""
     one, two = part(), part()
     one.round(claim(keep=900, running=100))
-    assert two.round(claim(needed=500)).books[BOOK].held < 500
-    assert one.look().books[BOOK].wanted
+    assert two.round(claim(needed=500)).budgets[BOOK].held < 500
+    assert one.look().budgets[BOOK].wanted
     one.round(claim(keep=100, running=100))
-    assert two.round(claim(needed=500)).books[BOOK].held >= 500
-    assert not one.look().books[BOOK].wanted
+    assert two.round(claim(needed=500)).budgets[BOOK].held >= 500
+    assert not one.look().budgets[BOOK].wanted
 
 
 def test_a_dead_process_holds_nothing(home, part):
@@ -147,19 +147,19 @@ def test_a_dead_process_holds_nothing(home, part):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environ) as process:
         assert process.stdout.readline() == b"held\n"
         one = part()
-        assert one.round(claim()).books[BOOK].others >= 900
+        assert one.round(claim()).budgets[BOOK].others >= 900
         process.kill()
         process.wait(PATIENCE)
-    assert one.round(claim()).books[BOOK] == one.seen.books[BOOK]._replace(others=0, held=LIMIT // 2)
+    assert one.round(claim()).budgets[BOOK] == one.seen.budgets[BOOK]._replace(others=0, held=LIMIT // 2)
 
 
 def test_one_that_stands_still_holds_nothing_for_long(part, clock):
     """A process that was not heard of for a minute holds nothing, whether its number is in use or not."""
     one, two = part(), part()
     one.round(claim(keep=800))
-    assert two.round(claim()).books[BOOK].others >= 800
+    assert two.round(claim()).budgets[BOOK].others >= 800
     clock[0] += 61
-    assert two.round(claim()).books[BOOK].others == 0
+    assert two.round(claim()).budgets[BOOK].others == 0
 
 
 def test_leaving(part, home):
@@ -196,7 +196,7 @@ def test_a_budget_begins_with_what_the_history_has(home, part, scope, unit, spen
     ):
         history.add(one)
     ledger.close()
-    [view] = part().round(claim(scope, unit)).books.values()
+    [view] = part().round(claim(scope, unit)).budgets.values()
     assert view.spent == spent
 
 
@@ -231,9 +231,9 @@ def test_lifting(part):
     one.round(claims, halts=[Halt(ALL, NOW, NOW + 60, "why", "req_1", BOOK)])
     seen = one.round(claims, lift=True)
     assert seen.halts == ()
-    assert [view.spent for view in seen.books.values()] == [0, 700]
+    assert [view.spent for view in seen.budgets.values()] == [0, 700]
     seen = one.round(claims, finished=[(tuple(claims), entry(2, 5))])
-    assert [view.spent for view in seen.books.values()] == [5, 705]
+    assert [view.spent for view in seen.budgets.values()] == [5, 705]
 
 
 def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
@@ -241,7 +241,7 @@ def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
     halt = Halt(ALL, NOW, NOW + 60, "why", "req_1")
     part().round(halts=[halt])
     db = connect(home.at("history.db"))
-    assert budgets.halts_of(db) == (halt,)
+    assert budgets.read_halts(db) == (halt,)
     db.close()
     writer, _ = open_history(home)
     assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -254,8 +254,8 @@ def test_spent_of_a_budget(home, part):
     one.round(claim(), finished=[((BOOK,), entry(1, 42))])
     db = connect(home.at("history.db"))
     budget = Budget(ALL, "day", "usd", 7)
-    assert budgets.spent_of(db, budget, NOW) == 42
-    assert budgets.spent_of(db, budget, NOW + 86_400) is None
+    assert budgets.read_spent(db, budget, NOW) == 42
+    assert budgets.read_spent(db, budget, NOW + 86_400) is None
     db.close()
 
 
