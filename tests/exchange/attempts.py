@@ -7,7 +7,7 @@ import json
 from typing import NamedTuple
 
 from router.backends import Account
-from router.policy.accounts.session_affinity import Bindings
+from router.policy.accounts.session_affinity import SessionAffinity
 
 from ..upstream.runtimes import backend
 from .playbook import answer as script_of
@@ -105,7 +105,7 @@ def asks(caller, spoken, *, stream):
 async def tried(runtime, caller, spoken, answer, *, stream=False, second=None):
     """Have a request of `caller`'s protocol answered by a backend that speaks `spoken`."""
     pool = runtime.snapshot.services[spoken].pool
-    pool.bindings = Bindings()
+    pool.affinity = SessionAffinity()
     for member in pool.members:
         member.__init__(member.alias, member.fingerprint)
         member.settle()
@@ -119,7 +119,7 @@ async def tried(runtime, caller, spoken, answer, *, stream=False, second=None):
         tuple((one.account, one.status, one.error, one.done, one.note) for one in record.tries),
         member.state(now),
         round(closed, -1) if closed > 20 else round(closed),
-        member.refusals,
+        member.rejections,
         member.faults,
         tuple((one.limit.name, round(one.limit.used, 2)) for one in member.headroom.readings(now)),
         record.error,
