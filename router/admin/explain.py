@@ -17,9 +17,9 @@ from router.policy.accounts.session_key import find_family
 from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
-from router.store.shared.resource_owners import Owners
+from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words
-from router.upstream.runtime import Snapshot
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls
 from router.wire.detect import protocol_of
@@ -33,7 +33,7 @@ _PATHS: dict[Protocol, str] = {
 
 
 def explain(
-    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: Owners | None = None
+    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: ResourceOwners | None = None
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
     which account issued which id, None to look none up. Blocks on the disk."""
@@ -73,7 +73,7 @@ def _explain_as(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
@@ -92,7 +92,7 @@ def _fill(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> None:
     """The steps of exchange/request, up to the sending. Raises RouterError as they do."""
     top = peek(body)
@@ -123,7 +123,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
     now, family = boot_time(), find_family(route.model)
-    order = service.pool.list_in_order(now, Want(family=family, barred=service.stopped().keys()))
+    order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)

@@ -24,12 +24,12 @@ async def answer_question(ask: Ask) -> None:
 
     try:
         question = _read_question(await ask.connection.read_body(_QUESTION_LIMIT, reserve))
-        if runtime.loading:
-            await runtime.settled()
+        if runtime.catalogs.loading:
+            await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
         # In a thread: it asks history.db which account issued an id.
         explanation = await trio.to_thread.run_sync(
-            explain, question, snapshot, refused, runtime.owners, limiter=THREAD
+            explain, question, snapshot, refused, runtime.resource_owners, limiter=THREAD
         )
     finally:
         runtime.memory.release(sum(reserved))

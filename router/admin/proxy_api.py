@@ -36,7 +36,7 @@ async def judge_health(ask: Ask) -> None:
     word = "stalled" if stalled else "ok" if able else "nothing can serve"
     if able and runtime.guard.held(ALL):
         word = "halted"
-    elif not able and any(service.stopped() for service in services):
+    elif not able and any(service.halted() for service in services):
         able, word = True, "halted"
     # A stall and a halt are no 503: what restarts an unhealthy process would cut a model that thinks for long.
     await ask.respond(Readiness(status=word), 200 if able else 503)

@@ -97,7 +97,7 @@ def find_problems(runtime: Runtime) -> dict[str, str]:
 
 def report_queue(service: Service) -> Queue:
     """The line of requests before a backend."""
-    line = service.line
+    line = service.queue
     stalled = line.stalled()
     return Queue(
         running=line.running,

@@ -107,7 +107,7 @@ class Proxy:
         record.total = now - arrival.request.arrived
         conclude(arrival, exchange.attempt)
         if arrival.capture_limit:
-            runtime.captured(record, arrival.capture_limit)
+            runtime.capture(record, arrival.capture_limit)
         if runtime.log.enabled:
             runtime.log.add(record)
 

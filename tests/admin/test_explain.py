@@ -10,8 +10,8 @@ from router.operator_api.explain import Question
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def snapshot(home, silent_log):
         for name, spoken in protocols.items():
             one = Backend(name=name, root="https://up.example/v1", protocols=spoken, vendor="openai", auth="none")
             backends.save(home, one)
-        return Runtime(read(home, Settings(**settings)), home, silent_log).snapshot
+        return compose(read(home, Settings(**settings)), home, silent_log).snapshot
 
     return make
 

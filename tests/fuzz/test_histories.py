@@ -20,8 +20,8 @@ from router.settings import Secret, load
 from router.store.config import backends
 from router.store.home.home import open_home
 from router.telemetry.accesslog import AccessLog
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 
 from .histories import DONE, PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
 
@@ -191,7 +191,7 @@ async def histories(folder, count):
     log = AccessLog(0, None)
     async with trio.open_nursery() as nursery:
         upstreams = Upstreams(nursery, random.Random(count))
-        runtime = Runtime(read(home, settings), home, log, connections=upstreams)
+        runtime = compose(read(home, settings), home, log, connections=upstreams)
         gate = Gate(settings, None, Secret("token"))
         proxy = Counting(runtime, gate, Dispatcher(runtime, gate, Unasked()))
         entries = []
