@@ -149,12 +149,8 @@ async def running(
             )
             stack.callback(runtime.close)
             gate = Gate(settings, key, token)
-            reloader = Reloader(
-                runtime,
-                gate,
-                load_settings=load_settings or (lambda: Loaded(runtime.settings, {})),
-                start_demo=lambda: _start_demo(background, None),
-            )
+            load = load_settings or (lambda: Loaded(runtime.settings, {}))
+            reloader = Reloader(runtime, gate, load_settings=load, start_demo=lambda: _start_demo(background, None))
             serving = Serving(url, port, key, runtime, reloader.watch.request_reload)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
             background.start_soon(_start_writers, runtime)

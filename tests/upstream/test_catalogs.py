@@ -38,7 +38,7 @@ class Catalogs:
         self.read = []
         monkeypatch.setattr(calls, "fetch_models", self._fetch)
 
-    async def _fetch(self, backend, key, *, way):
+    async def _fetch(self, backend, key, *, outbound):
         self.read.append((trio.current_time(), backend.name))
         await trio.sleep(1)
         found = self.lists[backend.name]
@@ -161,7 +161,7 @@ def test_a_backend_added_while_running_is_read_at_once(made, monkeypatch, home):
 def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
     """A request that waits for catalogs goes on once the slowest was read, however many there are."""
 
-    async def fetch(backend, key, *, way):
+    async def fetch(backend, key, *, outbound):
         await trio.sleep({"up": 1, "other": 3}[backend.name])
         return [backend.name]
 
@@ -180,7 +180,7 @@ def test_a_wait_ends_with_the_last_catalog(made, monkeypatch):
 def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
     """A request of the first second goes on after ten."""
 
-    async def hang(backend, key, *, way):
+    async def hang(backend, key, *, outbound):
         await trio.sleep_forever()
 
     monkeypatch.setattr(calls, "fetch_models", hang)
