@@ -14,7 +14,7 @@ from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, place_of
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translated
 from router.store.history import read_requests, reader
-from router.store.history.read_requests import Request, Try
+from router.store.history.read_requests import REQUEST, Try
 from router.store.history.record import clear
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
@@ -59,7 +59,7 @@ def _export(argv: list[str]) -> int:
         rows = read_requests.every(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(Request.__struct_fields__)
+            writer.writerow(REQUEST.__struct_fields__)
             for row in rows:
                 writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
         else:

@@ -18,6 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
+from router.store.history.derive import compile_log
 from router.wire.headers.rate_limits import reading
 
 RING = 10_000
@@ -42,21 +43,23 @@ _LONGEST_NAME = max(map(len, _NAMES))
 _PIECE = 16_384
 
 
-class Record(msgspec.Struct, gc=False):
-    """One request, as it is logged. Times are seconds; started is since 1970.
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
 
-    limits: what of the answer's headers speaks of the account's limits (wire.limits.telling), to be read by those who
-    tell of the request. request_bytes: of the body.
-    guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
-    as they are told of; given_up: cached tokens that were left behind when the account was changed. root: the backend's
-    URL; losses: what a translation could not carry over, as `path=how; …`. These two come with the request's end.
-    """
+
+_log_fields = compile_log(utc=_utc)
+
+
+class Record(msgspec.Struct, gc=False):
+    """One request, filled in as it goes. What of it is logged and recorded is declared in store/history/columns.py."""
 
     id: str
+    #: Seconds since 1970.
     started: float
     method: str
     path: str
     protocol: str = ""
+    #: The model that was asked for, and the one the backend was asked for; None when there was none.
     model: str | None = None
     sent_model: str | None = None
     backend: str = ""
@@ -66,65 +69,44 @@ class Record(msgspec.Struct, gc=False):
     error: str = ""
     attempts: int = 0
     stream: bool = False
+    #: Seconds from the arrival to the first byte of the answer, and to its end.
     first_byte: float | None = None
     total: float = 0.0
     usage: Usage = msgspec.field(default_factory=Usage)
+    #: Whether the counts of tokens are an estimate.
     estimated: bool = False
     client: str = ""
+    #: The headers of the answer about the account's limits (rate_limits.telling); they are read when they are needed.
     limits: Mapping[bytes, bytes] = {}
+    #: Seconds spent waiting for an account.
     queued: float = 0.0
     tag: str = ""
+    #: The attempts, as far as they are known.
     tries: list[Attempt] = []
     binding: Binding | None = None
+    #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: The length of the body.
     request_bytes: int = 0
+    #: An estimate of the output tokens, by what came of the answer.
     guess: int = 0
+    #: The backend's URL; known at the request's end.
     root: str = ""
+    #: What a translation could not carry over, as `path=how; …`; known at the request's end.
     losses: str = ""
     notes: tuple[str, ...] = ()
     request_body: bytes = b""
     answer_body: bytes = b""
 
     def note(self, *texts: str) -> None:
-        """Say what was done to the request; what several attempts have in common is said once."""
+        """Add what was done to the request; a text that several attempts have in common stands once."""
         for text in texts:
             if text not in self.notes:
                 self.notes += (text,)
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
-        usage, account = self.usage, reading(self.limits)
-        return {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.started))
-            + f".{int(self.started % 1 * 1000):03d}Z",
-            "id": self.id,
-            "method": self.method,
-            "path": self.path,
-            "protocol": self.protocol,
-            "model": self.model,
-            "sent_model": self.sent_model,
-            "backend": self.backend,
-            "account": self.account,
-            "route": self.route,
-            "status": self.status,
-            "error": self.error,
-            "attempts": self.attempts,
-            "stream": self.stream,
-            "first_byte_ms": None if self.first_byte is None else round(self.first_byte * 1000, 1),
-            "total_ms": round(self.total * 1000, 1),
-            "tokens_in": usage.input,
-            "tokens_out": usage.output,
-            "tokens_cache_read": usage.cache_read,
-            "tokens_cache_write": usage.cache_write,
-            "tokens_reasoning": usage.reasoning,
-            "estimated": self.estimated,
-            "client": self.client,
-            "billing": account.billing,
-            "utilisation": account.used,
-            "queue_ms": round(self.queued * 1000, 1),
-            "tag": self.tag,
-            "notes": self.notes,
-        }
+        return _log_fields(self, reading(self.limits))
 
     def line(self) -> str:
         """The line that -v prints."""

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from router.store.history import histogram as buckets
+from router.store.history.columns import COLUMNS
 from router.store.history.entry import Entry
 
 #: Label sets (operation, provider, model); the names of models are the callers'. What is too many is OTHER.
@@ -16,6 +18,8 @@ _OPERATIONS = {
     "/v1/completions": "text_completion",
     "/v1/embeddings": "embeddings",
 }
+# Type of token -> what gives its count in an entry.
+_TOKENS = [(column.metric, attrgetter(column.field)) for column in COLUMNS if column.metric]
 #: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
 SIZES = tuple(4**power for power in range(14))
 
@@ -85,7 +89,7 @@ class Counters:
         """Count these requests."""
         groups: dict[tuple[str, str, str, str], list[Entry]] = {}
         for entry in entries:
-            key = (entry.path, entry.backend, entry.served or entry.model, entry.error)
+            key = (entry.path, entry.backend, entry.served_model, entry.error)
             groups.setdefault(key, []).append(entry)
         for (path, backend, model, error), found in groups.items():
             labels = (_OPERATIONS.get(path, "other"), backend, model)
@@ -93,10 +97,8 @@ class Counters:
             times = counts.durations.get(error) or counts.durations.setdefault(error, Times())
             times.add([entry.total for entry in found])
             counts.first.add([entry.first_byte for entry in found])
-            counts.add("input", [entry.tokens_in for entry in found])
-            counts.add("output", [entry.tokens_out for entry in found])
-            counts.add("cache_read", [entry.cache_read for entry in found])
-            counts.add("cache_write", [entry.cache_write for entry in found])
+            for kind, tokens_of in _TOKENS:
+                counts.add(kind, [*map(tokens_of, found)])
 
     def _new(self, key: tuple[str, str, str]) -> Counts:
         if len(self.sets) >= LIMIT or not key[1]:

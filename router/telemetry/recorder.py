@@ -12,7 +12,8 @@ from collections.abc import Callable
 from router.policy.budget.prices import PRICED, Prices, Tokens
 from router.settings import Settings
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.derive import compile_entry
+from router.store.history.entry import ENTRY, Entry, Priced
 from router.store.history.record import History
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import Counters
@@ -128,52 +129,17 @@ class Recorder:
             cache_read=entry.cache_read or 0,
             cache_write=entry.cache_write or 0,
         )
-        model = entry.served or entry.model
         try:
             with self._pricing:
-                return self._prices.cost(entry.root, model, tokens, entry.started, own)
+                return self._prices.cost(entry.root, entry.served_model, tokens, entry.started, own)
         except Exception:
             # A defect of the price data, or an installation without them, must not lose the row.
             return None, ""
 
 
 def entry_of(record: Record) -> Entry:
-    """What is told of a request that has ended."""
-    usage = record.usage
-    billing, used, windows = reading(record.limits)
-    # By position: 33 names would take as long again as the rest of this.
-    return Entry(
-        record.id,
-        record.started,
-        record.method,
-        record.path,
-        record.client,
-        record.protocol,
-        record.model or "",
-        record.sent_model or "",
-        record.backend,
-        record.root,
-        record.account,
-        record.status,
-        record.error,
-        record.attempts,
-        record.queued,
-        record.first_byte,
-        record.total,
-        usage.input,
-        usage.output,
-        usage.cache_read,
-        usage.cache_write,
-        usage.reasoning,
-        record.losses,
-        record.stream,
-        billing,
-        used,
-        windows,
-        record.tag,
-        record.estimated,
-        "; ".join(record.notes) if record.notes else "",
-        tuple(record.tries),
-        record.binding,
-        record.given_up,
-    )
+    """The entry of a request that has ended."""
+    return _make_entry(record, reading(record.limits))
+
+
+_make_entry = compile_entry(ENTRY)

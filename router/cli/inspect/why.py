@@ -5,6 +5,8 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -14,6 +16,7 @@ from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
+from router.store.history.columns import COLUMNS, Column
 from router.store.history.read_requests import Request
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
@@ -21,6 +24,10 @@ from router.store.home.permissions import shown
 from router.store.shared import captures
 
 WHY_SCHEMA = 1
+# The columns that have lines of their own, by name: two stand before the line of the tokens, all others behind it.
+_LABELLED = {column.name: column for column in COLUMNS if column.why}
+_BEFORE_TOKENS = [_LABELLED[name] for name in ("tag", "error")]
+_AFTER_TOKENS = [column for column in _LABELLED.values() if column not in _BEFORE_TOKENS]
 
 
 def run(argv: list[str]) -> int:
@@ -116,21 +123,34 @@ def _lines(found: Request) -> list[str]:
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
     lines.append(_row("served by", _served(found)))
     lines += _way(found)
-    if found.tag:
-        lines.append(_row("tag", clean(found.tag)))
-    if found.error:
-        lines.append(_row("error", clean(found.error)))
+    lines += _labelled(found, _BEFORE_TOKENS)
     if found.tokens_in is not None or found.tokens_out is not None:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
         lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
-    lines += [_row("loss", clean(loss)) for loss in found.losses]
-    lines += [_row("note", clean(text)) for text in found.notes]
+    lines += _labelled(found, _AFTER_TOKENS)
     if found.given_up:
         lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
     if found.estimated:
         lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
     return lines
+
+
+def _labelled(found: Request, columns: Iterable[Column]) -> list[str]:
+    """The lines of columns that have lines of their own: one for each text of a list, none for what is not known."""
+    lines: list[str] = []
+    for column in columns:
+        value: Any = getattr(found, column.shown)
+        for one in value if column.storage is not None and column.storage.shown == list[str] else (value,):
+            if one not in (None, "", False):
+                lines.append(_row(column.why, _text(one)))
+    return lines
+
+
+def _text(value: str | float) -> str:
+    if isinstance(value, bool):
+        return "yes"
+    return clean(value) if isinstance(value, str) else f"{value:,}"
 
 
 def _row(name: str, text: str) -> str:

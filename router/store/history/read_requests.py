@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from router.store.history.columns import Column
+from router.store.history.derive import STORED, with_fields
+from router.store.history.storage import Storage
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -12,19 +16,23 @@ _ROWS_LIMIT = 1000
 # 40 ms; nobody types the end of an id from last month.
 _LOOKED_THROUGH = 100_000
 
-_NAMED = ("method", "client", "protocol", "model", "served", "backend", "account", "error", "price", "billing", "tag")
-_PLAIN = (
-    *("id", "time", "path", "status", "attempts", "queue_ms", "first_byte_us", "total_us", "tokens_in", "tokens_out"),
-    *("cache_read", "cache_write", "reasoning", "cost", "losses", "stream", "utilisation", "estimated", "notes"),
-    *("sent_ms", "session", "turns", "given_up", "used_5h", "resets_5h", "used_7d", "resets_7d"),
-)
+
+def _value(index: int, column: Column, storage: Storage) -> str:
+    return f"n{index}.text" if storage.named else f"r.{column.name}"
+
+
+def _join(index: int, column: Column, storage: Storage) -> str:
+    kind = "LEFT JOIN" if storage.null else "JOIN"
+    return f" {kind} names AS n{index} ON n{index}.id = r.{column.name}" if storage.named else ""
+
+
 _SELECT = (
-    "SELECT "  # noqa: S608 - names of ours
-    + ", ".join([*(f"r.{name}" for name in _PLAIN), *(f"n{index}.text" for index in range(len(_NAMED))), "b.text"])
-    + " FROM requests AS r "
-    + " ".join(f"JOIN names AS n{index} ON n{index}.id = r.{name}" for index, name in enumerate(_NAMED))
-    + " LEFT JOIN names AS b ON b.id = r.bound"
+    f"SELECT {', '.join(_value(index, *one) for index, one in enumerate(STORED))} "  # noqa: S608 - names of ours
+    f"FROM requests AS r{''.join(_join(index, *one) for index, one in enumerate(STORED))}"
 )
+_NAMES = tuple(column.name for column, _ in STORED)
+# What makes a field of the API of a value.
+_SHOWN = [(column.name, column.shown, storage.read) for column, storage in STORED if column.shown]
 _TRIES = (
     "SELECT at_ms, backends.text, accounts.text, status, errors.text, done.text, note FROM attempts AS a "
     "JOIN names AS backends ON backends.id = a.backend JOIN names AS accounts ON accounts.id = a.account "
@@ -48,14 +56,16 @@ class Try(msgspec.Struct, kw_only=True):
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """One request. time: seconds since 1970; *_ms: milliseconds; tokens_in: read without the cache's; cost_usd: None
-    when the price is unknown; price: where it is from; utilisation: used share of the account's tightest limit, as the
-    answer said; used_5h, used_7d: those of a subscription's windows, and resets_*: when these begin anew, in seconds
-    since 1970; losses, notes: lists. attempts: how many; tries: what is known of each. bound, session, turns: the
-    account its conversation was bound to, a hash of what it is known by, and its requests so far; given_up: cached
-    tokens left behind when the account was changed. None: not known."""
+    """One request. None: not known. Each field is declared as a column (columns.COLUMNS) too.
+
+    *_ms are milliseconds. tokens_in: read without the cache's. cost_usd: None when the price is unknown; price: where
+    it is from. utilisation: used share of the account's tightest limit, as the answer said; used_5h, used_7d: those of
+    a subscription's windows, and resets_*: when these begin anew, in seconds since 1970. attempts: how many; tries:
+    what is known of each. bound, session, turns: the account its conversation was bound to, a hash of what it is known
+    by, and its requests so far; given_up: cached tokens left behind when the account was changed."""
 
     id: str
+    #: Seconds since 1970.
     time: float
     client: str
     protocol: str
@@ -96,6 +106,10 @@ class Request(msgspec.Struct, kw_only=True):
     resets_7d: int | None
 
 
+#: What is read: a request with all columns, also those that no code uses by name.
+REQUEST: type[Request] = with_fields(Request, ((column.shown, s.shown) for column, s in STORED if column.shown))
+
+
 def request(db: "sqlite3.Connection", name: str) -> Request | None:
     """The request of that id, None when there is none; without its `req_` too."""
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
@@ -133,22 +147,10 @@ def every(db: "sqlite3.Connection") -> Iterable[Request]:
 
 
 def _request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> Request:
-    found: dict[str, Any] = dict(zip((*_PLAIN, *_NAMED, "bound"), row, strict=True))
-    cost, first, sent, ms = (found.pop(name) for name in ("cost", "first_byte_us", "sent_ms", "time"))
-    found["account"] = found["account"].partition("/")[2]
-    return Request(
-        time=ms / 1000,
-        served_model=found.pop("served"),
-        first_byte_ms=None if first is None else first / 1000,
-        total_ms=found.pop("total_us") / 1000,
-        cost_usd=None if cost is None else cost / 1e9,
-        losses=_listed(found.pop("losses")),
-        notes=_listed(found.pop("notes")),
-        stream=bool(found.pop("stream")),
-        estimated=bool(found.pop("estimated")),
-        tries=_tries(db, ms, found) if sent is None else [_only(sent, found)],
-        **found,
-    )
+    found: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    shown = {field: found[name] if read is None else read(found[name]) for name, field, read in _SHOWN}
+    sent: int | None = found["sent_ms"]
+    return REQUEST(**shown, tries=_tries(db, found["time"], shown) if sent is None else [_only(sent, shown)])
 
 
 def _only(sent: int, found: dict[str, Any]) -> Try:
@@ -172,7 +174,3 @@ def _tries(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[Try
         )
         for at, backend, account, status, error, done, note in db.execute(_TRIES, (ms, found["id"]))
     ]
-
-
-def _listed(text: str) -> list[str]:
-    return text.split("; ") if text else []

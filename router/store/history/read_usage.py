@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.store.history import histogram as buckets
-from router.store.history.name_table import ROLES
-from router.store.history.rollups import HOUR_MS, SUMS, Tally
+from router.store.history.derive import SUMMED
+from router.store.history.rollups import HOUR_MS, ROLE_COLUMNS, ROLES, SUMS, Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,9 +23,9 @@ _SLOPE_SECONDS = 30.0
 _RESET_DROP = 0.05
 
 _PART = (
-    "SELECT served, backend, account, client, tag, billing, error, error <> ? OR status >= 400, estimated, "
-    "cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), tokens_in, tokens_out, cache_read, "
-    "cache_write, reasoning, cost, first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
+    f"SELECT {', '.join(ROLE_COLUMNS)}, error <> ? OR status >= 400, estimated, "  # noqa: S608 - names of ours
+    f"cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), {', '.join(SUMMED)}, "
+    "first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
 )
 # Among the newest rows: a look at all of a month takes too long.
 _PRICES = (
@@ -111,9 +111,10 @@ def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
     begin = int(since * 1000)
     first_hour = -(-begin // HOUR_MS)
     nothing = _nothing(db)
+    named = len(ROLE_COLUMNS)
     together: dict[tuple[int, ...], list[tuple[int | None, ...]]] = {}
     for row in db.execute(_PART, (nothing, begin, first_hour * HOUR_MS)):
-        together.setdefault(row[:7], []).append(row[7:])
+        together.setdefault(row[:named], []).append(row[named:])
     for names, rows in together.items():
         tally = Tally()
         *columns, firsts, totals = zip(*rows, strict=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from router.store.database.writer import Ledger, Writing
 from router.store.history.entry import Entry, Priced
-from router.store.history.name_table import ROLES, Names
+from router.store.history.name_table import Names
 from router.store.history.rows import Batch
 
 if TYPE_CHECKING:
@@ -86,6 +86,3 @@ def clear(db: "sqlite3.Connection") -> int:
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return count
-
-
-assert len(ROLES) == 8, "their positions are numbers in files"

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from router.store.history import histogram as buckets
+from router.store.history.derive import STORED, SUMMED
 
 if TYPE_CHECKING:
     import sqlite3
 
 HOUR_MS = 3_600_000
-SUMS = (
-    *("requests", "errors", "estimated", "unpriced", "tokens_in", "tokens_out", "cache_read", "cache_write"),
-    *("reasoning", "cost"),
-)
+#: What sums are kept by. The position is the number in the table `rollups`; `all` has the name ''.
+ROLES = ("all", "model", "backend", "account", "client", "tag", "billing", "error")
+_BY_ROLE = {column.role: column.name for column, _ in STORED}
+#: The columns with the names, in the order of ROLES, without `all`.
+ROLE_COLUMNS = tuple(_BY_ROLE[role] for role in ROLES[1:])
+SUMS = ("requests", "errors", "estimated", "unpriced", *SUMMED)
 _HELD = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
 _ADD_UP = (
     f"INSERT INTO rollups (hour, role, name, {', '.join(SUMS)}, first, total) "  # noqa: S608 - no values in it

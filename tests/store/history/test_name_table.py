@@ -3,7 +3,8 @@
 from contextlib import closing
 
 from router.store.database.open import open_history
-from router.store.history.name_table import Names, clean
+from router.store.history.name_table import Names
+from router.store.history.storage import clean
 
 
 def test_half_a_code_point():
