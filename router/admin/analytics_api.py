@@ -16,7 +16,7 @@ from router.errors import BadRequest, CommandError, NotFound, Unavailable
 from router.net.headers import RawHeaders
 from router.net.server.connection import Connection, Cut, Request
 from router.store.history import read_requests, read_usage, reader
-from router.store.history.time_window import EXPECTED, since
+from router.store.history.time_window import EXPECTED, parse_since
 from router.upstream.runtime import Runtime
 
 ANALYTICS_SCHEMA = 1
@@ -68,16 +68,16 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
 
     Fields: schema (1), history (what keeps the history from being written, null when nothing does), capture (bodies of
     requests are captured), and those of
-    queries_sums.Summary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
-    billing_classes, errors (queries_sums.Sums each), rate (queries_sums.Rate), limits (queries_sums.Limit each).
+    read_usage.UsageSummary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
+    billing_classes, errors (UsageSums each), rate (UsageRate), limits (LimitForecast each).
     """
     now = time.time()
     try:
-        begin = since(asked.get("since", "60m"), now)
+        begin = parse_since(asked.get("since", "60m"), now)
     except ValueError:
         raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
-    with reader.reading(runtime.home) as db:
-        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
+    with reader.open_reader(runtime.home) as db:
+        found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     return {
         "schema": ANALYTICS_SCHEMA,
         "history": runtime.ledger.problem,
@@ -89,19 +89,19 @@ def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
 def _latest(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
     """The newest requests. Query: limit (1 to 1000), before (an id: those recorded before it).
 
-    Fields: schema (1), requests (queries_rows.Request each, newest first).
+    Fields: schema (1), requests (read_requests.RecordedRequest each, newest first).
     """
     limit = asked.get("limit", str(_ROWS))
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _ROWS_LIMIT:
         raise BadRequest(f"limit must be a number from 1 to {_ROWS_LIMIT}.")
-    with reader.reading(runtime.home) as db:
-        rows = read_requests.latest(db, int(limit), asked.get("before", "")) if db is not None else []
+    with reader.open_reader(runtime.home) as db:
+        rows = read_requests.read_latest(db, int(limit), asked.get("before", "")) if db is not None else []
     return {"schema": HISTORY_SCHEMA, "requests": rows}
 
 
 def _one(runtime: Runtime, name: str) -> dict[str, object]:
     """One request by its id, the latest by `-`; one that has just ended is written first. Fields: schema (1), request
-    (queries_rows.Request)."""
+    (read_requests.RecordedRequest)."""
     found = None if name == _LATEST else _kept(runtime, name)
     if found is None:
         runtime.ledger.flush()
@@ -111,13 +111,13 @@ def _one(runtime: Runtime, name: str) -> dict[str, object]:
     return {"schema": HISTORY_SCHEMA, "request": found}
 
 
-def _kept(runtime: Runtime, name: str) -> read_requests.Request | None:
-    with reader.reading(runtime.home) as db:
+def _kept(runtime: Runtime, name: str) -> read_requests.RecordedRequest | None:
+    with reader.open_reader(runtime.home) as db:
         if db is None:
             return None
         if name == _LATEST:
-            return next(iter(read_requests.latest(db, 1)), None)
-        return read_requests.request(db, name)
+            return next(iter(read_requests.read_latest(db, 1)), None)
+        return read_requests.find_request(db, name)
 
 
 def _metrics(runtime: Runtime) -> tuple[bytes, bytes]:

@@ -132,7 +132,7 @@ def _seconds(times: Times) -> list[tuple[str, float]]:
     for edge in _EDGES:
         sum_ += sum(held[at : edge + 1])
         at = edge + 1
-        found.append((f"{buckets.end(edge) / 1e6:g}", sum_))
+        found.append((f"{buckets.bucket_end(edge) / 1e6:g}", sum_))
     found.append(("+Inf", sum_ + sum(held[at:])))
     return found
 

@@ -13,7 +13,7 @@ from router.net.control.calls import ControlError
 from router.policy.budget.guard import halt_fields
 from router.settings.kinds import clean
 from router.store.database.open import Busy, Unusable, open_history
-from router.store.history.reader import reading
+from router.store.history.reader import open_reader
 from router.store.home.home import Home, open_home
 from router.store.shared import budgets
 
@@ -51,7 +51,7 @@ async def _told(home: Home) -> list[dict[str, object]] | None:
 
 
 def _lifted(home: Home) -> list[dict[str, object]]:
-    with reading(home) as db:
+    with open_reader(home) as db:
         now = time.time()
         held = [halt for halt in budgets.halts_of(db) if halt.holds(now)] if db is not None else []
     if not held:

@@ -43,7 +43,7 @@ class Sizes:
 
 
 class Times:
-    """A histogram of durations. held: by bucket of history_buckets; sum: seconds."""
+    """A histogram of durations. held: by bucket of histogram.py; sum: seconds."""
 
     __slots__ = ("held", "sum")
 
@@ -55,7 +55,7 @@ class Times:
         """Count these, but for those that are None."""
         known = [seconds for seconds in durations if seconds is not None]
         self.sum += sum(known)
-        for number, count in buckets.counted([seconds * 1e6 for seconds in known]).items():
+        for number, count in buckets.count_buckets([seconds * 1e6 for seconds in known]).items():
             self.held[number] += count
 
 

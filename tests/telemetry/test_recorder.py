@@ -139,8 +139,8 @@ def test_nothing_grows_with_names(tmp_path, count):
     with closing(connect(home.at("history.db"))) as db:
         assert db.execute("SELECT count(*) FROM names").fetchone()[0] < NAMES + 20
         assert db.execute("SELECT count(*), count(DISTINCT session) FROM requests").fetchone() == (count, count)
-    with reader.reading(home) as db:
-        found = read_usage.summary(db, time.time() - 7200, time.time())
+    with reader.open_reader(home) as db:
+        found = read_usage.summarize(db, time.time() - 7200, time.time())
     assert found.total.requests == count
     assert found.models[0].name == OTHER_NAME
 

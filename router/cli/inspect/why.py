@@ -17,7 +17,7 @@ from router.errors import CommandError
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
-from router.store.history.read_requests import Request
+from router.store.history.read_requests import RecordedRequest
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _found(home: Home, name: str) -> Request:
+def _found(home: Home, name: str) -> RecordedRequest:
     found, begun = _kept(home, name)
     if (found is None or name == "-") and run_files.live(home):
         # It may have ended within the last half second.
@@ -72,12 +72,12 @@ def _found(home: Home, name: str) -> Request:
     )
 
 
-def _kept(home: Home, name: str) -> tuple[Request | None, bool]:
+def _kept(home: Home, name: str) -> tuple[RecordedRequest | None, bool]:
     """The request, if it stands in the history; and whether there is a history."""
-    with reader.reading(home) as db:
+    with reader.open_reader(home) as db:
         if db is None:
             return None, False
-        return _latest(db) if name == "-" else read_requests.request(db, name) or _meant(db, name), True
+        return _latest(db) if name == "-" else read_requests.find_request(db, name) or _meant(db, name), True
 
 
 def _have_written(home: Home) -> None:
@@ -97,19 +97,19 @@ def _have_written(home: Home) -> None:
         trio.run(ask)
 
 
-def _latest(db: sqlite3.Connection) -> Request | None:
-    return next(iter(read_requests.latest(db, 1)), None)
+def _latest(db: sqlite3.Connection) -> RecordedRequest | None:
+    return next(iter(read_requests.read_latest(db, 1)), None)
 
 
-def _meant(db: sqlite3.Connection, name: str) -> Request | None:
+def _meant(db: sqlite3.Connection, name: str) -> RecordedRequest | None:
     """The one request whose id begins or ends so. Raises CommandError when there are several."""
-    ids = read_requests.abbreviated(db, name) if name.removeprefix("req_") else []
+    ids = read_requests.find_ids(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
         raise CommandError(f"{clean(name)} stands for several requests: {', '.join(ids)}.", "Give more of the id.")
-    return read_requests.request(db, ids[0]) if ids else None
+    return read_requests.find_request(db, ids[0]) if ids else None
 
 
-def _lines(found: Request) -> list[str]:
+def _lines(found: RecordedRequest) -> list[str]:
     head = (
         found.id,
         clean(found.model) or f"{found.method} {clean(found.path)}",
@@ -136,7 +136,7 @@ def _lines(found: Request) -> list[str]:
     return lines
 
 
-def _labelled(found: Request, columns: Iterable[Column]) -> list[str]:
+def _labelled(found: RecordedRequest, columns: Iterable[Column]) -> list[str]:
     """The lines of columns that have lines of their own: one for each text of a list, none for what is not known."""
     lines: list[str] = []
     for column in columns:
@@ -157,7 +157,7 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<10} {text}"
 
 
-def _served(found: Request) -> str:
+def _served(found: RecordedRequest) -> str:
     if not found.backend:
         return "nobody: it was refused before a backend was asked" if found.status else "nobody"
     parts = [f"{clean(found.backend)}/{clean(found.account)}"]
@@ -170,7 +170,7 @@ def _served(found: Request) -> str:
     return "   ".join(parts)
 
 
-def _used(found: Request) -> str:
+def _used(found: RecordedRequest) -> str:
     """What was in use of the account's limits, as its answer said."""
     windows = [("5h", found.used_5h), ("7d", found.used_7d)]
     told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
@@ -179,7 +179,7 @@ def _used(found: Request) -> str:
     return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
 
 
-def _way(found: Request) -> list[str]:
+def _way(found: RecordedRequest) -> list[str]:
     """The wait, and the attempts one by one."""
     lines: list[str] = []
     if found.bound:
@@ -198,7 +198,7 @@ def _way(found: Request) -> list[str]:
     return lines
 
 
-def _tokens(found: Request) -> str:
+def _tokens(found: RecordedRequest) -> str:
     parts = [f"in {found.tokens_in or 0:,}"]
     for name, tokens in (("cache read", found.cache_read), ("cache write", found.cache_write)):
         if tokens:

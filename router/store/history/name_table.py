@@ -30,7 +30,7 @@ _USED = " UNION ".join(
 _DELETE_UNUSED = f"DELETE FROM names WHERE id NOT IN ({_USED})"  # noqa: S608 - names of ours
 
 
-class Names:
+class NameTable:
     """The numbers of names, for one thread. begin: at the start of each transaction."""
 
     def __init__(self, limit: int = LIMIT):

@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ROWS_LIMIT = 1000
-# 40 ms; nobody types the end of an id from last month.
+# This takes 40 ms; the ends of ids that are typed in are those of new requests.
 _LOOKED_THROUGH = 100_000
 
 
-def _value(index: int, column: Column, storage: Storage) -> str:
+def _select(index: int, column: Column, storage: Storage) -> str:
     return f"n{index}.text" if storage.named else f"r.{column.name}"
 
 
-def _join(index: int, column: Column, storage: Storage) -> str:
+def _join_name(index: int, column: Column, storage: Storage) -> str:
     kind = "LEFT JOIN" if storage.null else "JOIN"
     return f" {kind} names AS n{index} ON n{index}.id = r.{column.name}" if storage.named else ""
 
 
 _SELECT = (
-    f"SELECT {', '.join(_value(index, *one) for index, one in enumerate(STORED))} "  # noqa: S608 - names of ours
-    f"FROM requests AS r{''.join(_join(index, *one) for index, one in enumerate(STORED))}"
+    f"SELECT {', '.join(_select(index, *one) for index, one in enumerate(STORED))} "  # noqa: S608 - names of ours
+    f"FROM requests AS r{''.join(_join_name(index, *one) for index, one in enumerate(STORED))}"
 )
 _NAMES = tuple(column.name for column, _ in STORED)
 # What makes a field of the API of a value.
@@ -41,7 +41,7 @@ _TRIES = (
 )
 
 
-class Try(msgspec.Struct, kw_only=True):
+class RecordedAttempt(msgspec.Struct, kw_only=True):
     """One attempt. at_ms: since the request came; status: of the answer's head, 0 when none came; error: its class, ""
     when the answer was taken; done: what followed (parked, cooled, retried, moved), "" for the last one; note: more of
     it in words."""
@@ -55,7 +55,7 @@ class Try(msgspec.Struct, kw_only=True):
     note: str
 
 
-class Request(msgspec.Struct, kw_only=True):
+class RecordedRequest(msgspec.Struct, kw_only=True):
     """One request. None: not known. Each field is declared as a column (columns.COLUMNS) too.
 
     *_ms are milliseconds. tokens_in: read without the cache's. cost_usd: None when the price is unknown; price: where
@@ -95,7 +95,7 @@ class Request(msgspec.Struct, kw_only=True):
     tag: str
     estimated: bool
     notes: list[str]
-    tries: list[Try]
+    tries: list[RecordedAttempt]
     bound: str | None
     session: str | None
     turns: int | None
@@ -107,17 +107,19 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 #: What is read: a request with all columns, also those that no code uses by name.
-REQUEST: type[Request] = with_fields(Request, ((column.shown, s.shown) for column, s in STORED if column.shown))
+RECORDED: type[RecordedRequest] = with_fields(
+    RecordedRequest, ((column.shown, s.shown) for column, s in STORED if column.shown)
+)
 
 
-def request(db: "sqlite3.Connection", name: str) -> Request | None:
+def find_request(db: "sqlite3.Connection", name: str) -> RecordedRequest | None:
     """The request of that id, None when there is none; without its `req_` too."""
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
-        return _request(db, row)
+        return _make_request(db, row)
     return None
 
 
-def abbreviated(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
+def find_ids(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
     """The newest ids that begin so, with or without their `req_`, or else of the newest requests those that end so:
     ids of one day begin alike."""
     text = part if part.startswith("req_") else f"req_{part}"
@@ -130,7 +132,7 @@ def abbreviated(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str
     return found
 
 
-def latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[Request]:
+def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[RecordedRequest]:
     """The newest requests first, at most `limit`; before: those that were written before this one."""
     query, values = f"{_SELECT} ORDER BY r.seq DESC LIMIT ?", [min(limit, _ROWS_LIMIT)]
     if before:
@@ -138,32 +140,34 @@ def latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[Reque
         if row is None:
             return []
         query, values = f"{_SELECT} WHERE r.seq < ? ORDER BY r.seq DESC LIMIT ?", [row[0], *values]
-    return [_request(db, row) for row in db.execute(query, values)]
+    return [_make_request(db, row) for row in db.execute(query, values)]
 
 
-def every(db: "sqlite3.Connection") -> Iterable[Request]:
+def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
     """All requests, oldest first; they are read as they are taken."""
-    return (_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
+    return (_make_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
 
 
-def _request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> Request:
+def _make_request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> RecordedRequest:
     found: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     shown = {field: found[name] if read is None else read(found[name]) for name, field, read in _SHOWN}
     sent: int | None = found["sent_ms"]
-    return REQUEST(**shown, tries=_tries(db, found["time"], shown) if sent is None else [_only(sent, shown)])
+    return RECORDED(
+        **shown, tries=_read_attempts(db, found["time"], shown) if sent is None else [_make_only_attempt(sent, shown)]
+    )
 
 
-def _only(sent: int, found: dict[str, Any]) -> Try:
+def _make_only_attempt(sent: int, found: dict[str, Any]) -> RecordedAttempt:
     """The one attempt of a request, which its row tells."""
     same = {name: found[name] for name in ("backend", "account", "status", "error")}
-    return Try(at_ms=sent, done="", note="", **same)
+    return RecordedAttempt(at_ms=sent, done="", note="", **same)
 
 
-def _tries(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[Try]:
+def _read_attempts(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[RecordedAttempt]:
     if not found["attempts"]:
         return []
     return [
-        Try(
+        RecordedAttempt(
             at_ms=at,
             backend=backend,
             account=account.partition("/")[2],

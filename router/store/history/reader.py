@@ -19,7 +19,7 @@ _SINCE = 2
 
 
 @contextmanager
-def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
+def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
     """A connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that cannot
     be read: a damaged one, or one of a newer version."""
     import sqlite3
@@ -47,13 +47,13 @@ def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
         db.execute("BEGIN")
         yield db
     except sqlite3.DatabaseError as error:
-        raise _unreadable(path, error) from None
+        raise _explain(path, error) from None
     finally:
         if db is not None:
             db.close()
 
 
-def _unreadable(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
+def _explain(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (11, 26):
         return CommandError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from router.store.database.writer import Ledger, Writing
 from router.store.history.entry import Entry, Priced
-from router.store.history.name_table import Names
+from router.store.history.name_table import NameTable
 from router.store.history.rows import Batch
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class History:
         self._ledger = ledger
         self._price = price
         self._days = days
-        self._names = Names()
+        self._names = NameTable()
         # One object, so that the rows of a batch are seen to belong together.
         self._writing: Writing = self._write
         self._trimmed = -_TRIM_SECONDS
@@ -67,7 +67,8 @@ class History:
 
 
 def clear(db: "sqlite3.Connection") -> int:
-    """Erase all of it, and give the space back if nobody reads; the number of requests that were erased."""
+    """Erase all of it, and give the space back unless another connection reads. Returns the number of requests that
+    were erased."""
     import sqlite3
 
     # Else what was deleted would still stand in free pages.

@@ -1,6 +1,6 @@
 """Hourly sums of the history: what requests add up to, by name within each role, and how it is kept.
 
-A row of `rollups` is one hour of one name; histograms of durations are integers (history_buckets).
+A row of `rollups` is one hour of one name; histograms of durations are integers (histogram.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _ADD_UP = (
 )
 
 
-class Tally:
+class RollupSums:
     """Sums of some requests; `sums` in the order of SUMS, `first` and `total` as histograms."""
 
     __slots__ = ("first", "sums", "total")
@@ -45,21 +45,21 @@ class Tally:
         firsts, totals: microseconds to the first byte and to the end."""
         counted = (requests, *(sum(filter(None, column)) for column in columns))
         self.sums = [mine + more for mine, more in zip(self.sums, counted, strict=True)]
-        self.first += buckets.histogram(firsts)
-        self.total += buckets.histogram(totals)
+        self.first += buckets.build_histogram(firsts)
+        self.total += buckets.build_histogram(totals)
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "RollupSums") -> None:
         """Add the sums of other requests."""
         self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
         self.first += other.first
         self.total += other.total
 
 
-def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], Tally]]) -> None:
-    """Add these to what the file holds, by hour (since 1970), role (its position in history_names.ROLES) and name."""
+def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], RollupSums]]) -> None:
+    """Add these to what the file holds, by hour (since 1970), role (its position in ROLES) and name."""
     rows: list[tuple[object, ...]] = []
     for key, tally in sums:
         held = db.execute(_HELD, key).fetchone() or (b"", b"")
-        first = buckets.packed(tally.first + buckets.unpacked(held[0]))
-        rows.append((*key, *tally.sums, first, buckets.packed(tally.total + buckets.unpacked(held[1]))))
+        first = buckets.pack(tally.first + buckets.unpack(held[0]))
+        rows.append((*key, *tally.sums, first, buckets.pack(tally.total + buckets.unpack(held[1]))))
     db.executemany(_ADD_UP, rows)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from router.store.history.derive import STORED, SUMMED, compile_row, compile_sum
-from router.store.history.name_table import Names
-from router.store.history.rollups import HOUR_MS, ROLE_COLUMNS, Tally, add_up
+from router.store.history.name_table import NameTable
+from router.store.history.rollups import HOUR_MS, ROLE_COLUMNS, RollupSums, add_up
 from router.store.history.storage import MOST, NONE, clean
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Group:
         self.entries: list[Entry] = []
         self.costs: list[int | None] = []
 
-    def sum_up(self) -> Tally:
+    def sum_up(self) -> RollupSums:
         """What they add up to."""
         entries, costs = self.entries, self.costs
         summed: dict[str, Iterable[int | None]] = {"cost": costs}
@@ -80,7 +80,7 @@ class _Group:
             *(summed[name] for name in SUMMED),
         ]
         firsts = [entry.first_byte * 1e6 for entry in entries if entry.first_byte is not None]
-        tally = Tally()
+        tally = RollupSums()
         tally.count(len(entries), columns, firsts, [entry.total * 1e6 for entry in entries])
         return tally
 
@@ -89,7 +89,7 @@ class Batch:
     """The requests of one transaction. price: what each cost. pause: between two pieces of the work."""
 
     def __init__(
-        self, db: "sqlite3.Connection", names: Names, price: "Callable[[Entry], Priced]", pause: Callable[[], None]
+        self, db: "sqlite3.Connection", names: NameTable, price: "Callable[[Entry], Priced]", pause: Callable[[], None]
     ):
         self._db = db
         self._pause = pause
@@ -114,24 +114,24 @@ class Batch:
                 self._note(entry, values)
                 if rare:
                     values += _rare_values(entry, self._number)
-            self._db.execute(_insertion(len(piece), rare=rare), values)
+            self._db.execute(_build_insertion(len(piece), rare=rare), values)
         if self._attempts:
             self._db.executemany(_ATTEMPT, self._attempts)
 
     def add_up(self) -> None:
         """Add what was inserted to the sums of its hours."""
-        sums: dict[tuple[int, int, int], Tally] = {}
+        sums: dict[tuple[int, int, int], RollupSums] = {}
         nothing = self._number("")
         for group in self._groups.values():
             tally = group.sum_up()
             for role, name in enumerate((nothing, *group.roles)):
-                sums.setdefault((group.hour, role, name), Tally()).add(tally)
+                sums.setdefault((group.hour, role, name), RollupSums()).add(tally)
         add_up(self._db, sums.items())
 
     def _note(self, entry: "Entry", values: list[object]) -> None:
         """Add the values of a row, without those of _RARE, and the request to its group."""
         if _sum_counts(entry) > MOST:
-            entry = _bounded(entry)
+            entry = _bound(entry)
         ms = int(entry.started * 1000)
         group = self._group(entry, ms // HOUR_MS)
         cost, source = self._price(entry)
@@ -140,21 +140,21 @@ class Batch:
         group.entries.append(entry)
         group.costs.append(cost)
         values += group.shared
-        values += _own_values(entry, self._number, cost, source, self._sent(entry, ms))
+        values += _own_values(entry, self._number, cost, source, self._note_attempts(entry, ms))
 
     def _group(self, entry: "Entry", hour: int) -> _Group:
         key = (hour, _key(entry))
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = self._new(entry, hour)
+            group = self._groups[key] = self._new_group(entry, hour)
         return group
 
-    def _new(self, entry: "Entry", hour: int) -> _Group:
+    def _new_group(self, entry: "Entry", hour: int) -> _Group:
         shared = _shared_values(entry, self._number)
         roles: list[Any] = [shared[index] for index in _ROLES_AT]
         return _Group(hour, shared, roles)
 
-    def _sent(self, entry: "Entry", ms: int) -> int | None:
+    def _note_attempts(self, entry: "Entry", ms: int) -> int | None:
         """When the only attempt was made, in ms: the rest of it is the request's own row. Several get rows of their
         own: one for each of them always would cost a fifth of the time and of the space."""
         tries = entry.tries
@@ -175,14 +175,14 @@ class Batch:
         return None
 
 
-def _bounded(entry: "Entry") -> "Entry":
+def _bound(entry: "Entry") -> "Entry":
     """With counts of tokens that can be stored and added up."""
     bounded = {name: min(count, MOST) for name in _COUNTS if (count := getattr(entry, name)) is not None}
     return msgspec.structs.replace(entry, **bounded)
 
 
 @lru_cache(maxsize=2 * (_LEFT_OVER + 2))
-def _insertion(rows: int, *, rare: bool) -> str:
+def _build_insertion(rows: int, *, rare: bool) -> str:
     """The statement for so many rows."""
     columns = [*_SHARED, *_OWN, *_COMPUTED, *(_RARE if rare else ())]
     names = ", ".join(column.name for column, _ in columns)

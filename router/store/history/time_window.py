@@ -9,7 +9,7 @@ EXPECTED = "a time such as 60m, 24h or 7d, today, or a date such as 2026-11-01"
 _LONGEST = 3660 * 86400
 
 
-def since(text: str, now: float) -> float:
+def parse_since(text: str, now: float) -> float:
     """The moment a text names, in seconds since 1970; dates are local. Raises ValueError."""
     text = text.strip().lower()
     match = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d|w)", text)

@@ -45,8 +45,8 @@ def test_elsewhere(far, tmp_path):
     assert not far.at("history.db").exists()
     folders = (ledger.path.parent, ledger.path.parent.parent)
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700]
-    with reader.reading(far) as db:
-        assert read_requests.request(db, "req_1") is not None
+    with reader.open_reader(far) as db:
+        assert read_requests.find_request(db, "req_1") is not None
 
 
 def test_homes_are_told_apart(far, tmp_path, monkeypatch):
@@ -86,13 +86,13 @@ def test_nowhere(far, monkeypatch):
     with pytest.raises(Unusable) as caught:
         open_history(far)
     assert caught.value.lasting
-    with reader.reading(far) as db:
+    with reader.open_reader(far) as db:
         assert db is None
 
 
 def test_nothing_is_made_by_asking(far, tmp_path):
     """Only a writer creates folders."""
     place_of(far)
-    with reader.reading(far):
+    with reader.open_reader(far):
         pass
     assert not (tmp_path / "state").exists()

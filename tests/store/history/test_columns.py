@@ -12,7 +12,7 @@ from router.store.database.open import open_history
 from router.store.history.columns import COLUMNS
 from router.store.history.derive import STORED, SUMMED
 from router.store.history.entry import ENTRY, Entry
-from router.store.history.read_requests import REQUEST, Request
+from router.store.history.read_requests import RECORDED, RecordedRequest
 from router.store.history.rollups import ROLES
 from router.telemetry.accesslog import Record
 from router.telemetry.recorder import entry_of
@@ -27,8 +27,8 @@ def test_the_entry_agrees():
 def test_the_api_agrees():
     """Each field of the API is a column, of the type its storage gives; the attempts are a table of their own."""
     declared = {column.shown: storage.shown for column, storage in STORED if column.shown}
-    assert declared == {name: kind for name, kind in Request.__annotations__.items() if name != "tries"}
-    assert REQUEST is Request
+    assert declared == {name: kind for name, kind in RecordedRequest.__annotations__.items() if name != "tries"}
+    assert RECORDED is RecordedRequest
 
 
 def test_the_table_agrees(home):
@@ -86,8 +86,8 @@ print(msgspec.json.encode(record.fields()).decode())
 [counts] = recorder.counters.sets.values()
 print(counts.tokens["toy"].sum)
 ledger.close(30)
-with reader.reading(home) as db:
-    print(msgspec.json.encode(read_requests.latest(db, 1)).decode())
+with reader.open_reader(home) as db:
+    print(msgspec.json.encode(read_requests.read_latest(db, 1)).decode())
 history.run(["export", "--format", "csv"])
 why.run(["req_1"])
 """

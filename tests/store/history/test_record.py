@@ -63,8 +63,8 @@ def entry(number, **fields):
 def summed(home, seconds=3600.0):
     """The summary of the last while."""
     now = time.time()
-    with reader.reading(home) as db:
-        return read_usage.summary(db, now - seconds, now)
+    with reader.open_reader(home) as db:
+        return read_usage.summarize(db, now - seconds, now)
 
 
 @pytest.mark.parametrize("count", [1, 24, 26, 99, 100, 101, 226])
@@ -87,7 +87,7 @@ def test_every_row_comes_back(home, count, pooled):
         db.execute("BEGIN IMMEDIATE")
         history._write(db, entries)
         db.execute("COMMIT")
-        found = list(read_requests.every(db))
+        found = list(read_requests.read_all(db))
     assert [row.id for row in found] == [asked.id for asked in entries]
     for row, asked in zip(found, entries, strict=True):
         binding, windows = asked.binding, asked.windows or Windows()
@@ -109,8 +109,8 @@ def test_rows_and_sums_agree(home, ledger):
     ledger.close(30)
     for seconds in (600.0, 3600.0, 2.5 * 3600, 6 * 3600.0):
         inside = [one for one in entries if int(one.started * 1000) >= int((now - seconds) * 1000)]
-        with reader.reading(home) as db:
-            found = read_usage.summary(db, now - seconds, now)
+        with reader.open_reader(home) as db:
+            found = read_usage.summarize(db, now - seconds, now)
         assert found.total.requests == len(inside)
         assert found.total.tokens_in == 10 * len(inside)
         assert found.total.cost_usd == pytest.approx(len(inside) * 1e-6)
