@@ -28,7 +28,9 @@ def bounds(runtime: Runtime) -> dict[str, Bound]:
         "tasks": Bound(vitals.tasks, None),
         "buffered_bytes": Bound(runtime.buffers.held, runtime.buffers.limit),
         "log_lines": Bound(runtime.log.waiting, accesslog.RING),
-        "history_rows": Bound(runtime.ledger.waiting + runtime.recorder.waiting, writer.PENDING + recorder.UNTOLD),
+        "history_rows": Bound(
+            runtime.ledger.waiting + runtime.recorder.waiting, writer.PENDING + recorder.WAITING_LIMIT
+        ),
         "label_sets": Bound(len(runtime.recorder.counters.sets), metrics_counts.LIMIT),
     }
 

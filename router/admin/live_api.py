@@ -13,7 +13,7 @@ import trio
 from router.errors import Unavailable
 from router.net.headers import RawHeaders
 from router.net.server.connection import Connection, Cut, Request
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
 
@@ -30,7 +30,7 @@ _thread = trio.CapacityLimiter(1)
 async def stream(recorder: Recorder, connection: Connection, request: Request, headers: RawHeaders) -> None:
     """Serve the stream until the reader leaves or the proxy stops.
 
-    Events: `request`, whose data are the fields of history.Entry without `root`, with schema (1), cost_usd (None when
+    Events: `request`, whose data are the fields of HistoryEntry without `root`, with schema (1), cost_usd (None when
     the price is unknown) and price (where it is from). Times are seconds, started since 1970.
     """
     head = [*headers, (b"content-type", b"text/event-stream")]
@@ -39,9 +39,9 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
         return
     if len(recorder.listeners) >= READERS:
         raise Unavailable(f"{READERS} readers of this stream are connected already.", retry_after=10)
-    send, receive = trio.open_memory_channel[Entry](WAITING)
+    send, receive = trio.open_memory_channel[HistoryEntry](WAITING)
 
-    def listen(entry: Entry) -> None:
+    def listen(entry: HistoryEntry) -> None:
         try:
             send.send_nowait(entry)
         except trio.WouldBlock:
@@ -58,7 +58,7 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
     await connection.write(connection.end())
 
 
-async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[Entry]") -> None:
+async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> None:
     beat = trio.current_time() + HEARTBEAT_SECONDS
     while not connection.retired:
         entry = None
@@ -74,23 +74,23 @@ async def _pump(recorder: Recorder, connection: Connection, receive: "trio.Memor
         beat = trio.current_time() + HEARTBEAT_SECONDS
 
 
-def _waiting(receive: "trio.MemoryReceiveChannel[Entry]") -> Iterator[Entry]:
+def _waiting(receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> Iterator[HistoryEntry]:
     """What has come meanwhile."""
     with contextlib.suppress(trio.WouldBlock):
         while True:
             yield receive.receive_nowait()
 
 
-async def _told(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+async def _told(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
     """The events of these requests; prices are looked up in a thread, since their data may have to be loaded first."""
     return await trio.to_thread.run_sync(_events, recorder, entries, limiter=_thread)
 
 
-def _events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+def _events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
     return b"".join(_event(entry, recorder.price(entry)) for entry in entries)
 
 
-def _event(entry: Entry, priced: Priced) -> bytes:
+def _event(entry: HistoryEntry, priced: Priced) -> bytes:
     fields = msgspec.structs.asdict(entry)
     del fields["root"]
     cost, source = priced

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from router import __version__
 from router.admin.bounds import bounds
 from router.store.history import histogram as buckets
-from router.telemetry.metrics_counts import SIZES, Counts, Times
+from router.telemetry.metrics_counts import TOKEN_EDGES, DurationHistogram, LabelCounts
 from router.upstream.runtime import Runtime
 
 # The form that every version of Prometheus reads.
@@ -46,7 +46,7 @@ class _Collected(Collector):
         yield from _own(self._runtime)
 
 
-def _tokens(sets: list[tuple[Key, Counts]]) -> Metric:
+def _tokens(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_client_token_usage",
         "Tokens of a request, by type; input is without what the cache gave or took.",
@@ -55,12 +55,12 @@ def _tokens(sets: list[tuple[Key, Counts]]) -> Metric:
     for key, counts in sets:
         for kind, sizes in list(counts.tokens.items()):
             held = list(sizes.counts)
-            edges = [*map(str, SIZES), "+Inf"]
+            edges = [*map(str, TOKEN_EDGES), "+Inf"]
             family.add_metric([*key, kind], _cumulated(edges, held), sizes.sum)
     return family
 
 
-def _durations(sets: list[tuple[Key, Counts]]) -> Metric:
+def _durations(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_request_duration_seconds",
         "From a request's arrival to the end of its answer; error_type is empty for those that went well.",
@@ -72,14 +72,14 @@ def _durations(sets: list[tuple[Key, Counts]]) -> Metric:
     return family
 
 
-def _first(sets: list[tuple[Key, Counts]]) -> Metric:
+def _first(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_time_to_first_token_seconds",
         "From a request's arrival to the first byte of its answer.",
         labels=_LABELS,
     )
     for key, counts in sets:
-        if any(counts.first.held):
+        if any(counts.first.counts):
             family.add_metric(list(key), _seconds(counts.first), counts.first.sum)
     return family
 
@@ -125,8 +125,8 @@ def _vitals(runtime: Runtime) -> Iterator[Metric]:
     yield limits
 
 
-def _seconds(times: Times) -> list[tuple[str, float]]:
-    held = list(times.held)
+def _seconds(times: DurationHistogram) -> list[tuple[str, float]]:
+    held = list(times.counts)
     found: list[tuple[str, float]] = []
     sum_, at = 0, 0
     for edge in _EDGES:

@@ -23,7 +23,7 @@ from router.policy.budget.reservations import Model, Tally, Wanted, by_size
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.store.shared.budgets import Round, Seen, sold_of
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
@@ -61,7 +61,7 @@ class Guard:
     def __init__(
         self,
         ledger: Ledger,
-        price: Callable[[Entry], Priced],
+        price: Callable[[HistoryEntry], Priced],
         say: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.time,
@@ -74,7 +74,7 @@ class Guard:
         self._tally = Tally()
         self._prices = Pricelist()
         self._waiting: dict[int, Wanted] = {}
-        self._finished: list[tuple[Sequence[str], Entry]] = []
+        self._finished: list[tuple[Sequence[str], HistoryEntry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
@@ -112,7 +112,7 @@ class Guard:
             await self._reserve(demand, scopes, budgets, rates, wait)
             self._rounds.wake()
 
-    def finished(self, entry: Entry) -> None:
+    def finished(self, entry: HistoryEntry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
         rules = self.rules
         if rules is None:

@@ -13,7 +13,7 @@ from typing import Protocol
 import trio
 
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.store.shared.budgets import Round, Seen, Spending
 
 ROUND_SECONDS = 0.4
@@ -55,7 +55,12 @@ class Rounds:
     """The rounds of one process. price: what a request cost, for the ledger's thread."""
 
     def __init__(
-        self, party: Party, ledger: Ledger, price: Callable[[Entry], Priced], *, clock: Callable[[], float] = time.time
+        self,
+        party: Party,
+        ledger: Ledger,
+        price: Callable[[HistoryEntry], Priced],
+        *,
+        clock: Callable[[], float] = time.time,
     ):
         self._party = party
         self._spending = Spending(ledger, price, self._told, clock=clock)

@@ -4,7 +4,7 @@ import msgspec
 
 from router.exchange.context import Ticket
 from router.policy.routing.clients import client_of
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.headers.rate_limits import telling
 
@@ -35,10 +35,10 @@ def conclude(ticket: Ticket) -> None:
         # What waits is not bounded in bytes otherwise.
         path = record.path[:PATH_LIMIT]
         record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
-    ticket.runtime.recorder.finished(record)
+    ticket.runtime.recorder.add_finished(record)
 
 
-def estimate(record: Record, *, writes: bool) -> None:
+def estimate(record: RequestRecord, *, writes: bool) -> None:
     """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
     if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
         return  # refused: nobody pays for it
@@ -53,7 +53,7 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def _end_attempt(record: Record, status: int) -> None:
+def _end_attempt(record: RequestRecord, status: int) -> None:
     """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
     last = record.tries[-1]
     if not last.done:

@@ -17,7 +17,7 @@ from router.net.stream import Bytes
 from router.policy.accounts.attempt import Attempt
 from router.policy.routing.routes import Route
 from router.settings import Secret
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.upstream.configured_headers import Changes
 from router.upstream.runtime import Runtime, Snapshot
 from router.upstream.targets import Target
@@ -65,7 +65,7 @@ class Ticket:
     connection: Connection
     request: Request
     call: Call
-    record: Record
+    record: RequestRecord
     own: Sequence[bytes] = field(default=(), repr=False)
     facts: Facts | None = None
     route: Route | None = None

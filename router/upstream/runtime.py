@@ -25,7 +25,7 @@ from router.store.shared.captures import BODY_KEPT as CAPTURED
 from router.store.shared.captures import Capture, Captures, told
 from router.store.shared.resource_owners import Owners
 from router.store.shared.stored_responses import Kept
-from router.telemetry.accesslog import BODY_KEPT, AccessLog, Record
+from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.recorder import Recorder
 from router.upstream.configuration import Configuration, kept_for_restart
 from router.upstream.configured_headers import set_headers
@@ -106,7 +106,7 @@ class Runtime:
         self.owners = Owners(self.ledger)
         self.answers = Kept(self.ledger)
         self.recorder = Recorder(self.ledger, lambda: self.snapshot.settings)
-        self.captures = Captures(self.home, self.log.blotted, lambda: self.snapshot.settings.history_capture)
+        self.captures = Captures(self.home, self.log.remove_secrets, lambda: self.snapshot.settings.history_capture)
         self.guard = Guard(self.ledger, self.recorder.price, self.log.add)
         self.settings = configuration.settings
         self.take(configuration)
@@ -144,7 +144,7 @@ class Runtime:
             return CAPTURED
         return BODY_KEPT if self.log.bodies else 0
 
-    def captured(self, record: Record, kept: int) -> None:
+    def captured(self, record: RequestRecord, kept: int) -> None:
         """Hand the bodies of a request that has ended over. kept: as it was told at its beginning."""
         if kept == CAPTURED:
             self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))

@@ -16,7 +16,7 @@ def _forget(*_: object, **__: object) -> None:
     """What a proxy without a history would do when a request has ended."""
 
 
-_ways = cycle((_forget, Recorder.finished))
+_ways = cycle((_forget, Recorder.add_finished))
 signal.signal(signal.SIGUSR1, lambda *_: setattr(Recorder, "finished", next(_ways)))
 
 if __name__ == "__main__":

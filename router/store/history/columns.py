@@ -2,7 +2,7 @@
 
 The order is that of the access log. The rows of history.db, the queries, the export, the API, the log line, `why` and
 the metrics are derived from it (derive.py and what uses it). A new column costs a line here and a step in
-database/migrations.py; one that code uses by name, a typed field in entry.Entry or read_requests.Request too.
+database/migrations.py; one that code uses by name, a typed field in HistoryEntry or RecordedRequest too.
 """
 
 from typing import NamedTuple
@@ -30,8 +30,8 @@ from router.store.history.storage import (
 
 
 class Column(NamedTuple):
-    """One thing that is known of a request. Expressions are Python's, over `record` (telemetry's Record) and `limits`
-    (what wire.headers.rate_limits.reading makes of its headers)."""
+    """One thing that is known of a request. Expressions are Python's, over `record` (a RequestRecord of telemetry) and
+    `limits` (what wire.headers.rate_limits.reading makes of its headers)."""
 
     #: Its name in the table `requests`, and everywhere else unless said otherwise.
     name: str

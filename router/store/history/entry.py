@@ -10,7 +10,7 @@ from router.store.history.derive import with_fields
 from router.wire.headers.rate_limits import Windows
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     """One finished request. Each field is declared as a column (columns.COLUMNS) too."""
 
     id: str
@@ -74,7 +74,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 #: What is made of a record: an entry with all columns, also those that no code uses by name.
-ENTRY: type[Entry] = with_fields(Entry, ((column.field, Any) for column in COLUMNS if column.source))
+ENTRY_TYPE: type[HistoryEntry] = with_fields(HistoryEntry, ((column.field, Any) for column in COLUMNS if column.source))
 
 #: Cost in billionths of a US dollar (None: the price is unknown), and where the price is from.
 Priced = tuple[int | None, str]

@@ -19,7 +19,7 @@ from router.store.history.storage import MOST, NONE, clean
 if TYPE_CHECKING:
     import sqlite3
 
-    from router.store.history.entry import Entry, Priced
+    from router.store.history.entry import HistoryEntry, Priced
 
 #: Attempts of one request; what fills them in has a lower bound.
 ATTEMPTS_LIMIT = 32
@@ -61,7 +61,7 @@ class _Group:
         self.shared = shared
         #: The numbers of their names, in the order of rollups.ROLE_COLUMNS.
         self.roles = roles
-        self.entries: list[Entry] = []
+        self.entries: list[HistoryEntry] = []
         self.costs: list[int | None] = []
 
     def sum_up(self) -> RollupSums:
@@ -89,7 +89,11 @@ class Batch:
     """The requests of one transaction. price: what each cost. pause: between two pieces of the work."""
 
     def __init__(
-        self, db: "sqlite3.Connection", names: NameTable, price: "Callable[[Entry], Priced]", pause: Callable[[], None]
+        self,
+        db: "sqlite3.Connection",
+        names: NameTable,
+        price: "Callable[[HistoryEntry], Priced]",
+        pause: Callable[[], None],
     ):
         self._db = db
         self._pause = pause
@@ -98,7 +102,7 @@ class Batch:
         self._groups: dict[tuple[object, ...], _Group] = {}
         self._attempts: list[tuple[object, ...]] = []
 
-    def insert(self, entries: "Sequence[Entry]") -> None:
+    def insert(self, entries: "Sequence[HistoryEntry]") -> None:
         """Write the rows, in this order."""
         whole = min(_TOGETHER, self._db.getlimit(_VALUES) // len(STORED))
         at = 0
@@ -128,7 +132,7 @@ class Batch:
                 sums.setdefault((group.hour, role, name), RollupSums()).add(tally)
         add_up(self._db, sums.items())
 
-    def _note(self, entry: "Entry", values: list[object]) -> None:
+    def _note(self, entry: "HistoryEntry", values: list[object]) -> None:
         """Add the values of a row, without those of _RARE, and the request to its group."""
         if _sum_counts(entry) > MOST:
             entry = _bound(entry)
@@ -142,19 +146,19 @@ class Batch:
         values += group.shared
         values += _own_values(entry, self._number, cost, source, self._note_attempts(entry, ms))
 
-    def _group(self, entry: "Entry", hour: int) -> _Group:
+    def _group(self, entry: "HistoryEntry", hour: int) -> _Group:
         key = (hour, _key(entry))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._new_group(entry, hour)
         return group
 
-    def _new_group(self, entry: "Entry", hour: int) -> _Group:
+    def _new_group(self, entry: "HistoryEntry", hour: int) -> _Group:
         shared = _shared_values(entry, self._number)
         roles: list[Any] = [shared[index] for index in _ROLES_AT]
         return _Group(hour, shared, roles)
 
-    def _note_attempts(self, entry: "Entry", ms: int) -> int | None:
+    def _note_attempts(self, entry: "HistoryEntry", ms: int) -> int | None:
         """When the only attempt was made, in ms: the rest of it is the request's own row. Several get rows of their
         own: one for each of them always would cost a fifth of the time and of the space."""
         tries = entry.tries
@@ -175,7 +179,7 @@ class Batch:
         return None
 
 
-def _bound(entry: "Entry") -> "Entry":
+def _bound(entry: "HistoryEntry") -> "HistoryEntry":
     """With counts of tokens that can be stored and added up."""
     bounded = {name: min(count, MOST) for name in _COUNTS if (count := getattr(entry, name)) is not None}
     return msgspec.structs.replace(entry, **bounded)

@@ -17,7 +17,7 @@ from router.policy.budget.budgets import ALL, BookView, Budget, Rates, Sold, Uni
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.store.home import run_files
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Round(msgspec.Struct, frozen=True):
 
     turn: int
     claims: Mapping[str, Claim]
-    finished: Sequence[tuple[Sequence[str], Entry]] = ()
+    finished: Sequence[tuple[Sequence[str], HistoryEntry]] = ()
     halts: Sequence[Halt] = ()
     models: Sequence[Model] = ()
     lift: bool = False
@@ -65,7 +65,7 @@ class Spending:
     def __init__(
         self,
         ledger: Ledger,
-        price: Callable[[Entry], Priced],
+        price: Callable[[HistoryEntry], Priced],
         tell: Callable[[Seen], None],
         *,
         clock: Callable[[], float] = time.time,
@@ -126,7 +126,7 @@ class Spending:
             self._books = tuple(found.claims) or self._books
             self._rates = {**self._rates, **{model: self._rate(model, now) for model in found.models}}
 
-    def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+    def _book(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], HistoryEntry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
         for books, entry in finished:
@@ -159,7 +159,7 @@ class Spending:
         found: list[int] = []
         for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
             counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
-            sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
+            sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
             cost, _ = self._price(sample)
             if cost is None and field in ("tokens_in", "tokens_out"):
                 return None
@@ -191,7 +191,7 @@ class Spending:
         )
 
 
-def sold_of(entry: Entry) -> Sold:
+def sold_of(entry: HistoryEntry) -> Sold:
     """The tokens of a finished request."""
     return Sold(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 

@@ -12,7 +12,7 @@ from router.store.database.location import place_of
 from router.store.database.open import Unusable, open_history
 from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
 
@@ -37,7 +37,7 @@ def test_elsewhere(far, tmp_path):
     """It is written and read there, by all alike; the home stays without one, and the folders are private."""
     ledger = Ledger(far, print)
     history = History(ledger, lambda entry: (None, ""), lambda: 30)
-    history.add(Entry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
+    history.add(HistoryEntry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
     ledger.close(10)
     assert (ledger.problem, ledger.dropped) == (None, 0)
     assert "nfs4" in ledger.elsewhere

@@ -11,17 +11,17 @@ from router.ir import Usage
 from router.store.database.open import open_history
 from router.store.history.columns import COLUMNS
 from router.store.history.derive import STORED, SUMMED
-from router.store.history.entry import ENTRY, Entry
+from router.store.history.entry import ENTRY_TYPE, HistoryEntry
 from router.store.history.read_requests import RECORDED, RecordedRequest
 from router.store.history.rollups import ROLES
-from router.telemetry.accesslog import Record
-from router.telemetry.recorder import entry_of
+from router.telemetry.accesslog import RequestRecord
+from router.telemetry.recorder import make_entry
 
 
 def test_the_entry_agrees():
     """Each field of an entry has one column that says where its value is from."""
-    assert sorted(column.field for column in COLUMNS if column.source) == sorted(Entry.__struct_fields__)
-    assert ENTRY is Entry
+    assert sorted(column.field for column in COLUMNS if column.source) == sorted(HistoryEntry.__struct_fields__)
+    assert ENTRY_TYPE is HistoryEntry
 
 
 def test_the_api_agrees():
@@ -53,8 +53,9 @@ def test_roles_keep_their_numbers():
 
 def test_every_expression_can_be_worked_out():
     """A record that holds nothing yet, and one that is full, have an entry and a log line."""
-    for record in (Record("req_1", 0.0, "GET", "/"), Record("req_1", 0.0, "GET", "/", first_byte=0.1, usage=Usage(1))):
-        assert entry_of(record).id == record.fields()["id"] == "req_1"
+    for fields in ({}, {"first_byte": 0.1, "usage": Usage(1), "notes": ("renamed",)}):
+        record = RequestRecord("req_1", 0.0, "GET", "/", **fields)
+        assert make_entry(record).id == record.fields()["id"] == "req_1"
 
 
 # Declares one more column before anything else is loaded, and records a request.
@@ -72,7 +73,7 @@ from router.store.database.open import open_history
 from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
 from router.store.home.home import open_home
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import Recorder
 home = open_home(os.environ)
 db, _ = open_history(home)
@@ -80,8 +81,8 @@ db.execute("ALTER TABLE requests ADD COLUMN toy INTEGER")
 db.close()
 ledger, settings = Ledger(home, print), Settings()
 recorder = Recorder(ledger, lambda: settings)
-record = Record("req_1", 1.7e9, "POST", "/v1/messages", backend="b", request_bytes=1234)
-recorder.finished(record)
+record = RequestRecord("req_1", 1.7e9, "POST", "/v1/messages", backend="b", request_bytes=1234)
+recorder.add_finished(record)
 print(msgspec.json.encode(record.fields()).decode())
 [counts] = recorder.counters.sets.values()
 print(counts.tokens["toy"].sum)

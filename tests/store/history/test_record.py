@@ -18,7 +18,7 @@ from router.store.database.open import connect, open_history
 from router.store.database.writer import PENDING, Ledger
 from router.store.history import read_requests, read_usage, reader
 from router.store.history import rows as module
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History, clear
 from router.store.home.home import open_home
 from router.wire.headers.rate_limits import Windows
@@ -40,7 +40,7 @@ def begun(ledger, *, days=30, price=lambda entry: (1000, "list")):
 
 def entry(number, **fields):
     """A request like many."""
-    return Entry(
+    return HistoryEntry(
         **{
             "id": f"req_{number:020x}",
             "started": time.time(),
@@ -121,7 +121,7 @@ def test_rows_and_sums_agree(home, ledger):
 
 
 def test_two_processes_share_it(home, ledger):
-    """Sums of both are one, names too, whoever wrote them first."""
+    """Sums of both are one, names too, whichever wrote them first."""
     other = Ledger(home, print)
     histories = [begun(ledger), begun(other)]
     ledger.start()
@@ -165,7 +165,7 @@ def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
 
 @given(
     st.builds(
-        Entry,
+        HistoryEntry,
         id=st.text(max_size=30),
         started=st.floats(0, 4e9),
         method=st.text(max_size=10),
@@ -228,7 +228,7 @@ def test_clear_under_a_writer(home, ledger):
 
 
 def test_the_queue_is_bounded(home):
-    """A full queue drops and counts; nobody waits."""
+    """A full queue drops and counts; adding never waits."""
     ledger = Ledger(home, print)
     history = begun(ledger)
     for number in range(PENDING + 3):
@@ -339,13 +339,13 @@ from router.ir import Usage
 from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.home.home import open_home
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import Recorder
 ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print), Settings()
 recorder = Recorder(ledger, lambda: settings)
 ledger.start()
 for number in range(1_000_000):
-    recorder.refused(Record(f"r{number}", time.time(), "POST", "/", model=f"m{number % 50}", backend="b",
+    recorder.add_refused(RequestRecord(f"r{number}", time.time(), "POST", "/", model=f"m{number % 50}", backend="b",
                             usage=Usage(input=1), total=0.1))
     sys.stdout.write(f"r{number} {time.monotonic()}\\n")
     sys.stdout.flush()
