@@ -17,7 +17,7 @@ def _forget(*_: object, **__: object) -> None:
 
 
 _ways = cycle((_forget, Recorder.add_finished))
-signal.signal(signal.SIGUSR1, lambda *_: setattr(Recorder, "finished", next(_ways)))
+signal.signal(signal.SIGUSR1, lambda *_: setattr(Recorder, "add_finished", next(_ways)))
 
 if __name__ == "__main__":
     sys.exit(main())
