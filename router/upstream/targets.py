@@ -12,9 +12,11 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
+from router.settings.profile import Profile, overridden
 from router.settings.secretive import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
+from router.wire.neutral.provider_profiles import profile_of
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
@@ -52,6 +54,8 @@ class Target:
     total: float
     ask_identity: bool = True
     edits: Edits | None = None
+    #: The habits of the backend, as far as they hold for all of its models: how it counts tokens is among them.
+    profile: Profile = Profile()
 
     @property
     def hidden(self) -> list[Secret]:
@@ -121,7 +125,13 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
         total=options.total or settings.timeouts_total,
         ask_identity=_first(options.ask_identity, settings.ask_identity),
         edits=None if options.edits == Edits() else options.edits,
+        profile=habits_of(backend, options),
     )
+
+
+def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
+    """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
+    return overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
 
 
 def _first(own: bool | None, common: bool) -> bool:

@@ -5,10 +5,12 @@ stream's Tap, and the dialect reads it from there when it has to end a broken st
 """
 
 import enum
+import re
 from typing import NamedTuple, Protocol
 
 from router.errors import RouterError
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 
@@ -80,9 +82,12 @@ class Stream(Protocol):
 
 
 class Needles(NamedTuple):
-    """Byte patterns of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`)."""
+    """Byte patterns in which a tap sees what to look at closer."""
 
+    #: Of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`).
     ending: tuple[bytes, ...]
+    #: Of a usage object that takes the place of all before it; None where one adds to the others.
+    counts: re.Pattern[bytes] | None = None
 
 
 class Dialect(Protocol):
@@ -132,8 +137,12 @@ class Dialect(Protocol):
         """The error that the JSON of a 200 holds, None when it holds none."""
         ...
 
-    def usage(self, found: Json, into: Usage) -> None:
-        """Put the counts of a `usage` object into `into`; absent fields leave it as it was."""
+    def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
+        """The counts of a `usage` object. known: what earlier ones of the same answer said."""
+        ...
+
+    def usage_in(self, data: Json) -> Json:
+        """The `usage` object of a whole answer, {} when it holds none."""
         ...
 
 

@@ -8,11 +8,72 @@ from typing import cast
 import msgspec
 
 from router.errors import BadRequest, RouterError
-from router.ir import Document, Fault, Request, Text, Usage
+from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
+
+#: Where OpenAI's own callers name their user.
+OWN_USER = ("user", "safety_identifier")
+_BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
+
+
+def strict_schema(schema: object) -> bool:
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
+    if isinstance(schema, list):
+        return all(map(strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(schema, dict):
+        return True
+    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
+    properties = found.get("properties")
+    if found.get("type") == "object" or isinstance(properties, dict):
+        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        required = found.get("required")
+        wanted = cast("list[object]", required) if isinstance(required, list) else []
+        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
+            return False
+    return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+
+
+def effort_of(request: Request) -> str:
+    """The effort that was asked for, '' when none was."""
+    wanted = request.reasoning
+    if wanted is None:
+        return ""
+    if wanted.off:
+        return "none"
+    if wanted.effort or not wanted.budget:
+        return wanted.effort
+    return next((effort for limit, effort in _BUDGETS if wanted.budget < limit), "xhigh")
+
+
+def nearest(effort: str, known: tuple[str, ...]) -> str:
+    """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
+    if effort in known or not known:
+        return effort if effort in known else ""
+    order = ("minimal", "low", "medium", "high", "xhigh", "max")
+    if effort not in order:
+        return ""
+    weaker = [name for name in order[: order.index(effort)] if name in known]
+    return weaker[-1] if weaker else next(name for name in order if name in known)
+
+
+def openai_cache(data: Json) -> bool | None:
+    """What is said of caching without marks; None for nothing."""
+    options = json_values.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(json_values.text(options.get("mode"), "prompt_cache_options.mode"))
+
+
+def error_object(error: RouterError) -> Json:
+    """`{message, type, param, code}`, the form that Chat and Responses share."""
+    return {
+        "message": error.message,
+        "type": dialect.openai_kind(error.status),
+        "param": error.param,
+        "code": error.code,
+    }
+
 
 # Anthropic type -> (status, OpenAI type, OpenAI code) for callers of the OpenAI protocols.
 FOR_OPENAI: dict[str, tuple[int, str, str | None]] = {
@@ -71,83 +132,6 @@ def as_chat(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
     if streamed:
         error["status"] = status
     return status, msgspec.json.encode({"error": error})
-
-
-#: Where OpenAI's own callers name their user.
-OWN_USER = ("user", "safety_identifier")
-_BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
-
-
-def strict_schema(schema: object) -> bool:
-    """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
-    if isinstance(schema, list):
-        return all(map(strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
-    if not isinstance(schema, dict):
-        return True
-    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
-    properties = found.get("properties")
-    if found.get("type") == "object" or isinstance(properties, dict):
-        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-        required = found.get("required")
-        wanted = cast("list[object]", required) if isinstance(required, list) else []
-        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
-            return False
-    return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
-
-
-def effort_of(request: Request) -> str:
-    """The effort that was asked for, '' when none was."""
-    wanted = request.reasoning
-    if wanted is None:
-        return ""
-    if wanted.off:
-        return "none"
-    if wanted.effort or not wanted.budget:
-        return wanted.effort
-    return next((effort for limit, effort in _BUDGETS if wanted.budget < limit), "xhigh")
-
-
-def nearest(effort: str, known: tuple[str, ...]) -> str:
-    """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
-    if effort in known or not known:
-        return effort if effort in known else ""
-    order = ("minimal", "low", "medium", "high", "xhigh", "max")
-    if effort not in order:
-        return ""
-    weaker = [name for name in order[: order.index(effort)] if name in known]
-    return weaker[-1] if weaker else next(name for name in order if name in known)
-
-
-def error_object(error: RouterError) -> Json:
-    """`{message, type, param, code}`, the form that Chat and Responses share."""
-    return {
-        "message": error.message,
-        "type": dialect.openai_kind(error.status),
-        "param": error.param,
-        "code": error.code,
-    }
-
-
-def read_usage(found: Json, into: Usage, read: str, written: str) -> None:
-    """Counts of an OpenAI `usage`; `read` and `written` are its names for both directions."""
-    total = json_values.count(found.get(f"{read}_tokens"))
-    output = json_values.count(found.get(f"{written}_tokens"))
-    if total is None and output is None:
-        return
-    details = json_values.object_at(found, f"{read}_tokens_details")
-    into.cache_read = json_values.count(details.get("cached_tokens"))
-    into.cache_write = json_values.count(details.get("cache_write_tokens"))
-    into.input = None if total is None else max(0, total - (into.cache_read or 0) - (into.cache_write or 0))
-    into.output = output
-    into.reasoning = json_values.count(
-        json_values.object_at(found, f"{written}_tokens_details").get("reasoning_tokens")
-    )
-
-
-def openai_cache(data: Json) -> bool | None:
-    """What is said of caching without marks; None for nothing."""
-    options = json_values.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
-    return {"implicit": True, "explicit": False}.get(json_values.text(options.get("mode"), "prompt_cache_options.mode"))
 
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from router.ir import Answer, Event, Fault, Request
+from router.ir import Answer, Event, Fault, Request, Usage
 from router.ir import Protocol as Name
 from router.wire import openai
 from router.wire.chat import decode_request as chat_decode_request
@@ -52,9 +52,11 @@ BY_NAME: dict[str, Dialect] = {"messages": MESSAGES, "chat": CHAT, "responses": 
 
 
 class Decoder(Protocol):
-    """Reads one upstream's stream. finished: its end of body is a good end. ended: nothing comes any more."""
+    """Reads one upstream's stream. finished: its end of body is a good end. ended: nothing comes any more. usage: what
+    the upstream has said of it so far."""
 
     ended: bool
+    usage: Usage
 
     @property
     def finished(self) -> bool: ...

@@ -10,12 +10,15 @@ import json
 import msgspec
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.dialect import Dialect, Failure, Verdict
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
 _USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
+# Usage objects of one read that are looked at, the last ones.
+_USAGE_MOST = 16
 _TAIL_LIMIT = 32768
 # Of one read: 64 KiB of the best packed data are 64 MiB.
 _INFLATED_LIMIT = 8 << 20
@@ -29,15 +32,17 @@ class _Plain(msgspec.Struct):
 
 _plain = msgspec.json.Decoder(_Plain)
 _scanner = json.JSONDecoder(strict=False)
+_USUAL = Profile()
 
 
 class Tap:
     """What is known of one stream. ended: True after a good end, False after a failed one, None before either.
-    pieces: events that were read, which is about a token each."""
+    pieces: events that were read, which is about a token each. profile: the habits of the provider that sends it."""
 
     __slots__ = (
         "_dialect",
         "_hide_usage",
+        "_profile",
         "_sequence",
         "_usage",
         "_usage_hit",
@@ -49,8 +54,9 @@ class Tap:
         "response_id",
     )
 
-    def __init__(self, dialect: Dialect, *, hide_usage: bool = False):
+    def __init__(self, dialect: Dialect, profile: Profile = _USUAL, *, hide_usage: bool = False):
         self._dialect = dialect
+        self._profile = profile
         self._hide_usage = hide_usage
         self._usage = Usage()
         self._usage_hit = b""
@@ -76,7 +82,7 @@ class Tap:
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
             self.created = json_values.count(announced.get("created_at")) or 0
-            self._dialect.usage(json_values.object_at(announced, "usage"), self._usage)
+            self._usage = self._dialect.usage(json_values.object_at(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
@@ -85,10 +91,8 @@ class Tap:
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
         start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
-        for needle in _USAGE:
-            at = batch.rfind(needle, start)
-            if at >= 0:
-                self._usage_hit = batch[at + len(needle) - 1 : at + _USAGE_LIMIT]
+        if batch.find(_USAGE[0], start) >= 0 or batch.find(_USAGE[1], start) >= 0:
+            self._note_usage(batch, start)
         for needle in self._dialect.needles.ending:
             if batch.find(needle, start) >= 0:
                 self._confirm(batch[start:])
@@ -99,6 +103,24 @@ class Tap:
         if self._hide_usage:
             return self._without_usage(batch)
         return batch
+
+    def _note_usage(self, batch: bytes, start: int) -> None:
+        """Remember the last usage object, to be decoded when it is asked for; decode those that it adds to."""
+        replaces = self._dialect.needles.counts
+        at = _last_usage(batch, start, len(batch))
+        last = batch[at : at + _USAGE_LIMIT]
+        if replaces is None or not replaces.search(last):
+            self._read_usage(self._usage_hit)
+            before: list[int] = []
+            while len(before) < _USAGE_MOST and (at := _last_usage(batch, start, at)) >= 0:
+                before.append(at)
+            for at in reversed(before):
+                self._read_usage(batch[at : at + _USAGE_LIMIT])
+        self._usage_hit = last
+
+    def _read_usage(self, hit: bytes) -> None:
+        if hit:
+            self._usage = _read(hit, self._dialect, self._usage, self._profile)
 
     def _confirm(self, region: bytes) -> None:
         for _, event in sse.events(region):
@@ -127,26 +149,28 @@ class Tap:
 
     def usage(self) -> Usage:
         """The token counts read so far."""
-        if self._usage_hit:
-            try:
-                found: json_values.Json = _scanner.raw_decode(self._usage_hit.decode("utf-8", "replace"))[0]
-                self._dialect.usage(found, self._usage)
-            except (ValueError, RecursionError):
-                self._usage_hit = b""
-            self._usage_hit = b""
+        self._read_usage(self._usage_hit)
+        self._usage_hit = b""
         return self._usage
+
+
+def _last_usage(data: bytes, start: int, end: int) -> int:
+    """Where the last usage object of some bytes stands, -1 where there is none."""
+    return max(data.rfind(_USAGE[0], start, end), data.rfind(_USAGE[1], start, end))
 
 
 class Tail:
     """Reads the usage of a plain answer that is too large to hold: it stands behind the text, so the end is kept.
 
     coding: the answer's content codings, b"" for none. What is decoded is bounded; past the bound nothing is known.
+    profile: the habits of the provider that sends it.
     """
 
-    __slots__ = ("_decoder", "_dialect", "_end", "_known", "size")
+    __slots__ = ("_decoder", "_dialect", "_end", "_known", "_profile", "size")
 
-    def __init__(self, dialect: Dialect, coding: bytes):
+    def __init__(self, dialect: Dialect, coding: bytes, profile: Profile = _USUAL):
         self._dialect = dialect
+        self._profile = profile
         self._decoder: content_coding.Decoder | None = None
         self._known = True
         try:
@@ -171,28 +195,31 @@ class Tail:
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
-        usage = Usage()
-        at = max(self._end.rfind(needle) for needle in _USAGE) if self._known else -1
-        if at >= 0:
-            start = self._end.index(b"{", at)
-            try:
-                found: json_values.Json = _scanner.raw_decode(self._end[start:].decode("utf-8", "replace"))[0]
-                self._dialect.usage(found, usage)
-            except (ValueError, RecursionError):
-                return Usage()
-        return usage
+        at = _last_usage(self._end, 0, len(self._end)) if self._known else -1
+        if at < 0:
+            return Usage()
+        return _read(self._end[at:], self._dialect, Usage(), self._profile)
 
 
-def usage_of(dialect: Dialect, body: bytes | bytearray) -> Usage:
-    """The token counts of a plain answer."""
-    usage = Usage()
+def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usage:
+    """The counts of the usage object behind the name that some bytes begin with; what is known where it is cut off."""
+    try:
+        found: json_values.Json = _scanner.raw_decode(data[data.index(b"{") :].decode("utf-8", "replace"))[0]
+    except (ValueError, RecursionError):
+        return known
+    return dialect.usage(found, known, profile)
+
+
+def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUAL) -> Usage:
+    """The token counts of a plain answer. profile: the habits of the provider that sent it."""
     try:
         found = _plain.decode(body).usage
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return usage
-    if found:
-        dialect.usage(found, usage)
-    return usage
+        found = None
+    if not found and b'"usage"' in body:
+        # Where the top level has none, it may stand deeper: the whole answer is decoded.
+        found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
+    return dialect.usage(found, Usage(), profile) if found else Usage()
 
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:

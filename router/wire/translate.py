@@ -9,9 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn, Usage
 from router.ir import Protocol as Name
-from router.wire import dialect
+from router.wire import dialect as wire_dialect
+from router.wire import protocols
+from router.wire.dialect import Failure
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, losses_text
 from router.wire.neutral.replay_memory import Learner, recalled
@@ -50,6 +52,15 @@ class Sent(NamedTuple):
     body: bytes
     headers: dict[str, str]
     usage: bool
+
+
+class Made(NamedTuple):
+    """An answer for the client. usage: what the upstream said of it, which the body may not be able to carry; None for
+    an error."""
+
+    status: int
+    body: bytes
+    usage: Usage | None = None
 
 
 def target_of(source: Name | None, spoken: tuple[str, ...], prefers: str = "") -> Name | None:
@@ -97,8 +108,8 @@ def _thoughtless(asked: Request, ctx: Context) -> Request:
     return msgspec.structs.replace(asked, turns=tuple(turns))
 
 
-def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> tuple[int, bytes] | None:
-    """A whole answer of the upstream: status and body for the client; None when it is none of its protocol.
+def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> Made | None:
+    """A whole answer of the upstream as the client gets it; None when it is none of its protocol.
 
     stream: the client asked for events, and gets them.
     """
@@ -111,8 +122,8 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
         if found is None:
             return None
         if isinstance(found, Answer):
-            return 200, encoded(found, target, ctx, stream=stream)
-        return CODECS[target].encode_fault(found)
+            return Made(200, encoded(found, target, ctx, stream=stream), found.usage)
+        return Made(*CODECS[target].encode_fault(found))
     except (UnicodeEncodeError, RecursionError):
         return None
 
@@ -135,14 +146,18 @@ def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes
     return b"".join(encoder.encode(event) for event in events)
 
 
-def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> tuple[int, bytes] | None:
+def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> Made | None:
     """A stream that came for a plain request, as a whole answer; None when it does not end."""
-    found = assemble.answer_of(Stream(source, target, ctx).all_events(body))
+    stream = Stream(source, target, ctx)
+    events = stream.all_events(body)
+    found = assemble.answer_of(events)
+    for _ in events:
+        pass  # Usage may stand behind the end.
     if found is None:
         return None
     if isinstance(found, Answer):
-        return 200, encoded(found, target, ctx, stream=False)
-    return CODECS[target].encode_fault(found)
+        return Made(200, encoded(found, target, ctx, stream=False), stream.usage)
+    return Made(*CODECS[target].encode_fault(found))
 
 
 def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
@@ -158,9 +173,20 @@ def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, 
     return CODECS[target].encode_fault(fault) if fault is not None else None
 
 
+def failure_in(events: bytes, source: Name) -> Failure | None:
+    """The first error among whole events of an upstream, as its own protocol tells it; None when there is none."""
+    dialect = protocols.BY_NAME[source]
+    for _, payload in payloads(events):
+        data = _object(payload)
+        found = dialect.failure(data) if data is not None else None
+        if found is not None:
+            return found
+    return None
+
+
 def _short(said: object) -> str:
     text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
-    return "".join(char if char.isprintable() else " " for char in text[: dialect.QUOTE_LIMIT])
+    return "".join(char if char.isprintable() else " " for char in text[: wire_dialect.QUOTE_LIMIT])
 
 
 class Stream:
@@ -169,6 +195,7 @@ class Stream:
     def __init__(self, source: Name, target: Name, ctx: Context):
         self._decoder = CODECS[source].decoder(ctx)
         self._encoder = CODECS[target].encoder(ctx)
+        self._source: Name = source
         self._watches = watches(ctx)
         self._learner = Learner(ctx.memory, ctx.seal) if ctx.memory is not None else None
         self._ctx = ctx
@@ -177,15 +204,25 @@ class Stream:
         self.meaningful = False
         # True when the last thing that was said is an error: nothing may follow.
         self.failed = False
+        # That error as the upstream's own protocol tells it; None where it did not say one itself.
+        self.failure: Failure | None = None
 
     @property
     def finished(self) -> bool:
         """True when the upstream may end its body now."""
         return self._decoder.finished
 
+    @property
+    def usage(self) -> Usage:
+        """The token counts that the upstream has said so far; the client's events may not be able to carry them."""
+        return self._decoder.usage
+
     def feed(self, batch: bytes) -> bytes:
         """Whole events of the upstream, as the client gets them."""
-        return self._encoded(self.events(batch))
+        out = self._encoded(self.events(batch))
+        if self.failed:
+            self.failure = failure_in(batch, self._source)
+        return out
 
     def _encoded(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []

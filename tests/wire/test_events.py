@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.dialect import Verdict
 from router.wire.protocols import BY_NAME, CHAT, MESSAGES, PLAIN, RESPONSES
 from router.wire.raw import json_values, sse
@@ -149,7 +150,8 @@ def test_no_event_of_an_upstream_raises(dialect, name, value):
     dialect.judge(event, data)
     dialect.ending(event, data)
     if data is not None:
-        dialect.usage(data, Usage())
+        dialect.usage(data, Usage(), Profile())
+        dialect.usage_in(data)
         failure = dialect.failure(data)
         if failure is not None:
             assert 400 <= failure.status <= 599
@@ -191,7 +193,7 @@ def test_token_counts_are_read(dialect, found, wanted):
     """Cached tokens are counted apart, what is absent or odd stays unknown, and a later report adds to an earlier."""
     usage = Usage()
     for one in found:
-        dialect.usage(one, usage)
+        usage = dialect.usage(one, usage, Profile())
     assert usage == wanted
 
 

@@ -9,6 +9,7 @@ import brotli
 import pytest
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.protocols import BY_NAME, CHAT, PLAIN
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, failure_of, usage_of
@@ -75,7 +76,7 @@ def slow_usage(protocol, events):
             continue
         for holder in (data, data.get("message"), data.get("response")):
             if isinstance(holder, dict) and isinstance(holder.get("usage"), dict):
-                BY_NAME[protocol].usage(holder["usage"], usage)
+                usage = BY_NAME[protocol].usage(holder["usage"], usage, Profile())
     return usage
 
 

@@ -120,7 +120,7 @@ def test_87_stop_reasons(stop, expected):
     """And the other way round; unknown ones end the answer and are noted."""
     ctx = context()
     data = {"id": "m", "content": [], "stop_reason": stop, "usage": {}}
-    _, made = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False)
+    made = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False).body
     assert json.loads(made)["choices"][0]["finish_reason"] == expected
     assert bool(ctx.losses) is (stop in ("pause_turn", "future"))
 

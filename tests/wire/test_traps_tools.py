@@ -99,9 +99,9 @@ def test_33_tools_that_take_free_text():
     made = json.loads(translate.request(json.dumps(body).encode(), "chat", "messages", ctx).body)
     assert made["tools"][0]["input_schema"]["required"] == ["input"]
     data = {"id": "m", "content": [use("t", "patch", input="*** a")], "stop_reason": "tool_use", "usage": {}}
-    _, whole = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False)
+    whole = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False).body
     assert json.loads(whole)["choices"][0]["message"]["tool_calls"][0]["custom"] == {"name": "patch", "input": "*** a"}
-    _, parts = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=True)
+    parts = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=True).body
     assert b'"custom":{"name":"patch","input":"*** a"}' in parts
 
 
@@ -166,9 +166,9 @@ def test_41_42_43_only_genuine_reasoning_goes_back():
     """A carrier of this upstream and model is unpacked; foreign, unsigned and edited reasoning stays out."""
     ctx = context(model="claude-opus-5")
     data = {"id": "m", "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}, use()], "usage": {}}
-    _, whole = translate.answer(
+    whole = translate.answer(
         json.dumps({**data, "stop_reason": "tool_use"}).encode(), "messages", "chat", ctx, stream=False
-    )
+    ).body
     message = json.loads(whole)["choices"][0]["message"]
     assert message["reasoning_content"] == "hm"
     made, losses = claude_messages(user("x"), message, tool("t1"), model="claude-opus-5")

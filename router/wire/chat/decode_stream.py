@@ -60,7 +60,7 @@ class ChatDecoder:
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._begun = False
-        self._usage: Usage | None = None
+        self.usage = Usage()
         self._finish = ""
         self._stopped_by = ""
         self._refusal: list[str] = []
@@ -77,29 +77,35 @@ class ChatDecoder:
 
     def feed(self, name: str, data: Json) -> list[Event]:
         """The events that one chunk brings."""
+        choices = data.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
+        only: Json = choice if isinstance(choice, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        counted = False
+        if data.get("usage") or only.get("usage") or "x_groq" in data:
+            # It counts behind the end too, and beside an error. Nearly no chunk has any, and none costs a call.
+            counted = self._count(data, only)
         if self.ended:
             return []
         if data.get("error") or name == "error":
             self.ended = True
             fault = openai.of_chat(data, 0) or openai.of_chat({"error": data}, 0)
             return [fault] if fault else []
-        found = data.get("usage")
         out: list[Event] = []
-        if not self._begun and (data.get("choices") or data.get("id")):
+        if not self._begun and (choices or data.get("id")):
             self._begun = True
             out.append(Began(str(data.get("id") or ""), str(data.get("model") or ""), Usage()))
-        choices = data.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(choice, dict):
-            self._choice(choice, out)  # pyright: ignore[reportUnknownArgumentType]
-            found = found or choice.get("usage")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if not found and "x_groq" in data:
-            found = json_values.object_at(data, "x_groq").get("usage")
-        if isinstance(found, dict) and found:
-            self._usage = usage.of_chat(found, self._ctx.profile)  # pyright: ignore[reportUnknownArgumentType]
-            if choice is None and self._finish:
-                out += self.done()
+        if only:
+            self._choice(only, out)
+        if counted and choice is None and self._finish:
+            out += self.done()
         return out
+
+    def _count(self, data: Json, choice: Json) -> bool:
+        """Read the usage of a chunk; False when it holds none."""
+        found = usage.in_chat(data, choice)
+        if found:
+            self.usage = usage.of_chat(found, self.usage, self._ctx.profile)
+        return bool(found)
 
     def done(self) -> list[Event]:
         """[DONE], or the end of the body."""
@@ -115,9 +121,9 @@ class ChatDecoder:
         if self._finish in _FAULTS:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
         refusal = "".join(self._refusal)
-        if self._usage is None:
+        if self.usage.input is None and self.usage.output is None:
             self._ctx.weakened("usage")
-        out.append(Ended(self._stop(refusal), self._usage or Usage(), self._stopped_by, refusal))
+        out.append(Ended(self._stop(refusal), self.usage, self._stopped_by, refusal))
         return out
 
     def _stop(self, refusal: str) -> Stop:

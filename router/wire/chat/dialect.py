@@ -3,13 +3,17 @@
 Source: translation.md 2.2, 9, 10.2, 10.3.
 """
 
+import re
+
 import msgspec
 
 from router.errors import RouterError
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire import dialect
+from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict
-from router.wire.openai import error_object, read_usage
+from router.wire.openai import error_object
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
@@ -32,6 +36,7 @@ class Chat:
             b'"error":{',
             b'"error": {',
         ),
+        counts=re.compile(rb'"(?:prompt|completion)_tokens"\s*:\s*[0-9]'),
     )
     has_terminal = True
 
@@ -81,9 +86,13 @@ class Chat:
         }
         return Failure(status, msgspec.json.encode({"error": error}))
 
-    def usage(self, found: Json, into: Usage) -> None:
-        """The last usage wins; prompt_tokens counts cached tokens too, Usage.input does not."""
-        read_usage(found, into, "prompt", "completion")
+    def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
+        """As `usages.of_chat`."""
+        return chat_usage.of_chat(found, known, profile)
+
+    def usage_in(self, data: Json) -> Json:
+        """As `usages.in_chat`."""
+        return chat_usage.in_chat(data, [*_choices(data), {}][0])
 
 
 def _choices(data: Json) -> list[Json]:

@@ -52,7 +52,7 @@ class MessagesDecoder:
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._id: str | None = None
-        self._usage = Usage()
+        self.usage = Usage()
         self._stop: Stop | None = None
         self._stopped_by = ""
         self._refusal = ""
@@ -97,18 +97,18 @@ class MessagesDecoder:
         """The end."""
         self.ended = True
         stop = self._stop or stop_of(None, self._ctx)
-        return [Ended(stop, self._usage, self._stopped_by, self._refusal)]
+        return [Ended(stop, self.usage, self._stopped_by, self._refusal)]
 
     def _began(self, message: Json) -> list[Event]:
         answer_id = str(message.get("id") or "")
+        self._count(message)
         if self._id is not None:
             if answer_id == self._id:
                 return []
             self.ended = True
             return [Fault(500, "api_error", "The upstream put a second answer into the stream of the first.")]
         self._id = answer_id
-        self._usage = usage.of_messages(json_values.object_at(message, "usage"), self._usage)
-        return [Began(answer_id, str(message.get("model") or ""), self._usage)]
+        return [Began(answer_id, str(message.get("model") or ""), self.usage)]
 
     def _started(self, data: Json) -> list[Event]:
         block = json_values.object_at(data, "content_block")
@@ -175,7 +175,10 @@ class MessagesDecoder:
         found = delta.get("stop_sequence")
         self._stopped_by = found if isinstance(found, str) else ""
         self._refusal = refusal_of(delta)
-        self._usage = usage.of_messages(json_values.object_at(data, "usage"), self._usage)
+        self._count(data)
+
+    def _count(self, holder: Json) -> None:
+        self.usage = usage.of_messages(json_values.object_at(holder, "usage"), self.usage, self._ctx.profile)
 
 
 def _index(data: Json) -> int:

@@ -4,8 +4,10 @@ import msgspec
 
 from router.errors import RouterError
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire import dialect
 from router.wire.dialect import Failure, Needles, Verdict
+from router.wire.messages import usage as messages_usage
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
@@ -66,15 +68,10 @@ class Messages:
             return Failure(status, msgspec.json.encode(data))
         return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
 
-    def usage(self, found: Json, into: Usage) -> None:
-        """Cumulative: a later message_delta overwrites message_start."""
-        into.input = _first(json_values.count(found.get("input_tokens")), into.input)
-        into.output = _first(json_values.count(found.get("output_tokens")), into.output)
-        into.cache_read = _first(json_values.count(found.get("cache_read_input_tokens")), into.cache_read)
-        into.cache_write = _first(json_values.count(found.get("cache_creation_input_tokens")), into.cache_write)
-        details = json_values.object_at(found, "output_tokens_details")
-        into.reasoning = _first(json_values.count(details.get("thinking_tokens")), into.reasoning)
+    def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
+        """As `usages.of_messages`."""
+        return messages_usage.of_messages(found, known, profile)
 
-
-def _first(new: int | None, old: int | None) -> int | None:
-    return old if new is None else new
+    def usage_in(self, data: Json) -> Json:
+        """It stands at the top."""
+        return json_values.object_at(data, "usage")

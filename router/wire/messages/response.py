@@ -25,7 +25,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
         model=str(data.get("model") or ""),
         blocks=tuple(blocks),
         stop=stop_of(data.get("stop_reason"), ctx),
-        usage=usage.of_messages(json_values.object_at(data, "usage"), Usage()),
+        usage=usage.of_messages(json_values.object_at(data, "usage"), Usage(), ctx.profile),
         stopped_by=found if isinstance(found, str) else "",
         refusal=refusal_of(data),
     )

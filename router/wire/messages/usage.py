@@ -1,19 +1,23 @@
 """Token counts of Anthropic Messages, read and written."""
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.raw import json_values
-from router.wire.raw.json_values import Json, first_count
+from router.wire.raw.json_values import Json
 
 
-def of_messages(found: Json, old: Usage) -> Usage:
-    """Counts of a Messages usage object over those known before: present fields overwrite."""
+def of_messages(found: Json, known: Usage, profile: Profile) -> Usage:
+    """Counts of a Messages usage object: what it says overwrites, and what it leaves out stays as it was.
+
+    A stream says what was read in message_start, and what was written in message_delta. No habit changes it.
+    """
     details = json_values.object_at(found, "output_tokens_details")
     return Usage(
-        first_count(found.get("input_tokens"), old.input),
-        first_count(found.get("output_tokens"), old.output),
-        first_count(found.get("cache_read_input_tokens"), old.cache_read),
-        first_count(found.get("cache_creation_input_tokens"), old.cache_write),
-        first_count(details.get("thinking_tokens"), old.reasoning),
+        json_values.first_count(found.get("input_tokens"), known.input),
+        json_values.first_count(found.get("output_tokens"), known.output),
+        json_values.first_count(found.get("cache_read_input_tokens"), known.cache_read),
+        json_values.first_count(found.get("cache_creation_input_tokens"), known.cache_write),
+        json_values.first_count(details.get("thinking_tokens"), known.reasoning),
     )
 
 

@@ -31,6 +31,7 @@ def count(value: object) -> int | None:
 
 
 def first_count(*values: object) -> int | None:
+    """The first of some values that is a token count, None when none is."""
     return next((found for value in values if (found := count(value)) is not None), None)
 
 

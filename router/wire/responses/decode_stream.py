@@ -21,6 +21,7 @@ from router.ir import (
     Stop,
     TextDelta,
     ThinkingDelta,
+    Usage,
 )
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
@@ -28,8 +29,7 @@ from router.wire.neutral.identifiers import CALL_ID_LIMIT
 from router.wire.neutral.wrapped_calls import WRAPPERS, unwrapped
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
-from router.wire.responses import errors
-from router.wire.responses import usage as responses_usage
+from router.wire.responses import errors, usage
 from router.wire.responses.calls import CUSTOM, FUNCTION, neutral_name
 
 _INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
@@ -64,6 +64,7 @@ class ResponsesDecoder:
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._refusal: list[str] = []
+        self.usage = Usage()
         self.ended = False
 
     @property
@@ -95,11 +96,11 @@ class ResponsesDecoder:
         return []
 
     def _began(self, response: Json) -> list[Event]:
+        self.usage = usage.of_responses(json_values.object_at(response, "usage"), self.usage, self._ctx.profile)
         if self._begun:
             return []
         self._begun = True
-        usage = responses_usage.of_responses(json_values.object_at(response, "usage"))
-        return [Began(str(response.get("id") or ""), str(response.get("model") or ""), usage)]
+        return [Began(str(response.get("id") or ""), str(response.get("model") or ""), self.usage)]
 
     def _item(self, data: Json, kind: str) -> _Item:
         """The item an event is of; one that was never announced is of the kind the event says."""
@@ -269,10 +270,9 @@ class ResponsesDecoder:
                 out += self._item_done({"output_index": at, "item": item})
         self.ended = True
         refusal = "".join(self._refusal)
-        usage = responses_usage.of_responses(json_values.object_at(response, "usage"))
-        if usage.input is None and usage.output is None:
+        if self.usage.input is None and self.usage.output is None:
             self._ctx.weakened("usage")
-        return [*out, Ended(self._stop(status, response, refusal), usage, refusal=refusal)]
+        return [*out, Ended(self._stop(status, response, refusal), self.usage, refusal=refusal)]
 
     def _stop(self, status: str, response: Json, refusal: str) -> Stop:
         if status == "incomplete":

@@ -4,10 +4,12 @@ import msgspec
 
 from router.errors import RouterError
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire import dialect, openai
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
+from router.wire.responses import usage as responses_usage
 
 _PREAMBLE = ("response.created", "response.in_progress", "response.queued", "keepalive")
 _ENDINGS = {"response.completed": True, "response.incomplete": True, "response.failed": False, "error": False}
@@ -113,6 +115,10 @@ class Responses:
         }
         return Failure(status, msgspec.json.encode({"error": body}))
 
-    def usage(self, found: Json, into: Usage) -> None:
-        """input_tokens counts cached tokens too, Usage.input does not."""
-        openai.read_usage(found, into, "input", "output")
+    def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
+        """As `usages.of_responses`."""
+        return responses_usage.of_responses(found, known, profile)
+
+    def usage_in(self, data: Json) -> Json:
+        """It stands at the top."""
+        return json_values.object_at(data, "usage")

@@ -1,15 +1,21 @@
 """Token counts of OpenAI Responses, read and written."""
 
 from router.ir import Usage
+from router.settings.profile import Profile
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_responses(found: Json) -> Usage:
-    """Counts of a Responses usage object; input_tokens holds the cached ones, Usage.input does not."""
+def of_responses(found: Json, known: Usage, profile: Profile) -> Usage:
+    """Counts of a Responses usage object; the last one that has any wins.
+
+    input_tokens holds the cached tokens, `Usage.input` does not. No habit changes it.
+    """
+    total, output = json_values.count(found.get("input_tokens")), json_values.count(found.get("output_tokens"))
+    if total is None and output is None:
+        return known
     details = json_values.object_at(found, "input_tokens_details")
     read, write = json_values.count(details.get("cached_tokens")), json_values.count(details.get("cache_write_tokens"))
-    total, output = json_values.count(found.get("input_tokens")), json_values.count(found.get("output_tokens"))
     reasoning = json_values.count(json_values.object_at(found, "output_tokens_details").get("reasoning_tokens"))
     uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
     return Usage(uncached, output, read, write, reasoning)

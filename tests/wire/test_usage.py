@@ -1,0 +1,407 @@
+"""A usage object says the same counts however its answer goes on: relayed or translated, whole or streamed."""
+
+import itertools
+import json
+
+import pytest
+
+from router.ir import Usage
+from router.settings.profile import Profile, overridden
+from router.wire import translate
+from router.wire.neutral.provider_profiles import PROFILES, profile_of
+from router.wire.protocols import BY_NAME
+from router.wire.raw import sse
+from router.wire.tap import Tail, Tap, usage_of
+
+from .conftest import FIXTURES
+from .translations import context
+
+PROTOCOLS = ("messages", "chat", "responses")
+ANSWERS = {
+    "messages": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "hi"}],
+    },
+    "chat": {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    },
+    "responses": {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "model": "m",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}],
+    },
+}
+APART = {"usage_excludes_reasoning": True}
+UNCACHED = {"usage_excludes_cache": True}
+
+
+def chat(prompt=None, completion=None, total=None, *, read=None, write=None, reasoning=None, **beside):
+    """A Chat usage object; None: the field is absent."""
+    details = {"cached_tokens": read, "cache_write_tokens": write}
+    found = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": total,
+        **beside,
+        "prompt_tokens_details": {name: value for name, value in details.items() if value is not None} or None,
+        "completion_tokens_details": None if reasoning is None else {"reasoning_tokens": reasoning},
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def messages(read=None, written=None, *, hit=None, made=None, thinking=None, **beside):
+    """A Messages usage object; None: the field is absent."""
+    found = {"input_tokens": read, "output_tokens": written, "cache_read_input_tokens": hit}
+    found |= {"cache_creation_input_tokens": made, **beside}
+    found["output_tokens_details"] = None if thinking is None else {"thinking_tokens": thinking}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def responses(read=None, written=None, *, hit=None, made=None, reasoning=None, **beside):
+    """A Responses usage object; None: the field is absent."""
+    details = {"cached_tokens": hit, "cache_write_tokens": made}
+    found = {
+        "input_tokens": read,
+        "output_tokens": written,
+        **beside,
+        "input_tokens_details": {name: value for name, value in details.items() if value is not None} or None,
+        "output_tokens_details": None if reasoning is None else {"reasoning_tokens": reasoning},
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+#: Protocol, flags of the backend's profile, the usage object as it was sent, and what it says.
+TABLE = {
+    "chat": ("chat", {}, chat(10, 5, 15), Usage(10, 5)),
+    "chat zero": ("chat", {}, chat(0, 0, 0), Usage(0, 0)),
+    "chat cached": ("chat", {}, chat(100, 5, 105, read=90), Usage(10, 5, 90)),
+    "chat cached and written": ("chat", {}, chat(100, 5, 105, read=60, write=30), Usage(10, 5, 60, 30)),
+    "chat details of null": ("chat", {}, chat(10, 5) | {"prompt_tokens_details": None}, Usage(10, 5)),
+    "chat details of no object": ("chat", {}, chat(10, 5) | {"prompt_tokens_details": [1]}, Usage(10, 5)),
+    "chat more cached than read": ("chat", {}, chat(10, 5, read=30), Usage(0, 5, 30)),
+    "chat reasoning within": ("chat", {}, chat(10, 25, 35, reasoning=20), Usage(10, 25, reasoning=20)),
+    "chat reasoning apart": ("chat", {}, chat(10, 5, 35, reasoning=20), Usage(10, 25, reasoning=20)),
+    "chat reasoning, no total": ("chat", {}, chat(10, 5, reasoning=20), Usage(10, 5, reasoning=20)),
+    "chat reasoning of 0": ("chat", {}, chat(10, 5, 15, reasoning=0), Usage(10, 5, reasoning=0)),
+    "chat reasoning apart by flag": ("chat", APART, chat(10, 5, reasoning=20), Usage(10, 25, reasoning=20)),
+    "chat cache apart by flag": ("chat", UNCACHED, chat(10, 5, read=90), Usage(10, 5, 90)),
+    "deepseek": ("chat", {}, chat(100, 5, prompt_cache_hit_tokens=90, prompt_cache_miss_tokens=10), Usage(10, 5, 90)),
+    "deepseek, both": ("chat", {}, chat(100, 5, read=90, prompt_cache_hit_tokens=80), Usage(10, 5, 90)),
+    "moonshot": ("chat", {}, chat(100, 5, cached_tokens=90), Usage(10, 5, 90)),
+    "litellm": ("chat", {}, chat(100, 5, read=60, cache_creation_input_tokens=30), Usage(10, 5, 60, 30)),
+    "alibaba": (
+        *("chat", {}),
+        chat(100, 5) | {"prompt_tokens_details": {"cached_tokens": 60, "cache_creation_tokens": 30}},
+        Usage(10, 5, 60, 30),
+    ),
+    "chat prompt only": ("chat", {}, {"prompt_tokens": 7, "total_tokens": 7}, Usage(7)),
+    "chat completion only": ("chat", {}, {"completion_tokens": 7}, Usage(None, 7)),
+    "chat total only": ("chat", {}, {"total_tokens": 7}, Usage()),
+    "chat cost only": ("chat", {}, {"cost": 0.1}, Usage()),
+    "chat in words of Responses": ("chat", {}, responses(10, 5), Usage()),
+    "chat empty": ("chat", {}, {}, Usage()),
+    "chat null": ("chat", {}, None, Usage()),
+    "chat list": ("chat", {}, [1], Usage()),
+    "chat number": ("chat", {}, 7, Usage()),
+    "chat negative": ("chat", {}, chat(-1, 5), Usage(None, 5)),
+    "chat true": ("chat", {}, chat(True, 5, read=True), Usage(None, 5)),
+    "chat fraction": ("chat", {}, chat(10, 5.5), Usage(10)),
+    "chat text": ("chat", {}, chat("10", 5), Usage(None, 5)),
+    "chat negative cache": ("chat", {}, chat(10, 5, read=-1, cached_tokens=4), Usage(6, 5, 4)),
+    "messages": ("messages", {}, messages(10, 5), Usage(10, 5)),
+    "messages cached": ("messages", {}, messages(10, 5, hit=90, made=30), Usage(10, 5, 90, 30)),
+    "messages zero": ("messages", {}, messages(0, 0, hit=0, made=0), Usage(0, 0, 0, 0)),
+    "messages thinking": ("messages", {}, messages(10, 25, thinking=20), Usage(10, 25, reasoning=20)),
+    "messages output only": ("messages", {}, messages(None, 5), Usage(None, 5)),
+    "messages null cache": ("messages", {}, messages(1, 5) | {"cache_read_input_tokens": None}, Usage(1, 5)),
+    "messages in words of Chat": ("messages", {}, chat(10, 5), Usage()),
+    "messages and flags": (
+        "messages",
+        APART | UNCACHED,
+        messages(10, 25, hit=9, thinking=20),
+        Usage(10, 25, 9, None, 20),
+    ),
+    "messages iterations": ("messages", {}, messages(10, 5, iterations=[messages(3, 2)]), Usage(10, 5)),
+    "messages empty": ("messages", {}, {}, Usage()),
+    "messages null": ("messages", {}, None, Usage()),
+    "messages list": ("messages", {}, [1], Usage()),
+    "messages negative": ("messages", {}, messages(-1, 5, hit=True), Usage(None, 5)),
+    "responses": ("responses", {}, responses(10, 5, total_tokens=15), Usage(10, 5)),
+    "responses cached": ("responses", {}, responses(100, 5, hit=60, made=30), Usage(10, 5, 60, 30)),
+    "responses zero": ("responses", {}, responses(0, 0, hit=0, reasoning=0), Usage(0, 0, 0, None, 0)),
+    "responses reasoning": ("responses", {}, responses(10, 25, reasoning=20), Usage(10, 25, reasoning=20)),
+    "responses input only": ("responses", {}, responses(10), Usage(10)),
+    "responses in words of Chat": ("responses", {}, chat(10, 5), Usage()),
+    "responses and flags": (
+        "responses",
+        APART | UNCACHED,
+        responses(100, 25, hit=90, reasoning=20),
+        Usage(10, 25, 90, None, 20),
+    ),
+    "responses empty": ("responses", {}, {}, Usage()),
+    "responses null": ("responses", {}, None, Usage()),
+    "responses negative": ("responses", {}, responses(-1, 5, hit=True), Usage(None, 5)),
+}
+
+
+def whole(protocol, found):
+    """A whole answer with a usage object."""
+    return json.dumps(ANSWERS[protocol] | {"usage": found}, separators=(",", ":")).encode()
+
+
+def events(protocol, *found):
+    """The events of a streamed answer: each of the usage objects in the place that its protocol has for it, in turn.
+
+    Messages: message_start, and message_delta as often as needed. Chat: chunks behind the finish reason. Responses: the
+    events response.in_progress, and response.completed for the last.
+    """
+    last = found[-1]
+    if protocol == "messages":
+        answer = ANSWERS[protocol] | {"content": [], "stop_reason": None}
+        first = [{"usage": found[0]}] if len(found) > 1 else [{}]
+        return [
+            _event("message_start", message=answer | first[0]),
+            _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+            _event("content_block_delta", index=0, delta={"type": "text_delta", "text": "hi"}),
+            _event("content_block_stop", index=0),
+            *(_event("message_delta", delta={"stop_reason": "end_turn"}, usage=one) for one in found[1:] or found),
+            _event("message_stop"),
+        ]
+    if protocol == "chat":
+        base = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        deltas = [({"role": "assistant", "content": ""}, None), ({"content": "hi"}, None), ({}, "stop")]
+        chunks = [base | {"choices": [{"index": 0, "delta": one, "finish_reason": end}]} for one, end in deltas]
+        # All but the last stand beside content, as servers have it that count while they write.
+        for at, one in enumerate(found[:-1]):
+            chunks.insert(1 + at, chunks[1 + at] | {"usage": one})
+        return [*map(_data, [*chunks, base | {"choices": [], "usage": last}]), b"data: [DONE]\n\n"]
+    answer = ANSWERS[protocol] | {"status": "in_progress", "output": []}
+    return [
+        _event("response.created", response=answer | {"usage": None}),
+        *(_event("response.in_progress", response=answer | {"usage": one}) for one in found[:-1]),
+        _event("response.output_text.delta", output_index=0, content_index=0, delta="hi"),
+        _event("response.completed", response=ANSWERS[protocol] | {"usage": last}),
+    ]
+
+
+def _event(kind, **fields):
+    return f"event: {kind}\n".encode() + _data({"type": kind, **fields})
+
+
+def _data(value):
+    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
+
+
+def relayed_plain(protocol, body, profile):
+    """The usage of a whole answer that is passed through."""
+    return usage_of(BY_NAME[protocol], body, profile)
+
+
+def relayed_tail(protocol, body, profile):
+    """The usage of one that is too large to hold."""
+    tail = Tail(BY_NAME[protocol], b"", profile)
+    tail.read(body)
+    return tail.usage()
+
+
+def relayed_stream(protocol, batches, profile):
+    """The usage of a stream that is passed through; batches: whole events, as they were read."""
+    tap = Tap(BY_NAME[protocol], profile=profile)
+    for _, event in sse.events(b"".join(batches)):
+        if tap.judge(event)[0].name != "HOLD":
+            break
+    for batch in batches:
+        tap.read(batch)
+    return tap.usage()
+
+
+def translated_stream(protocol, target, batches, profile):
+    """The usage of a stream that is translated."""
+    stream = translate.Stream(protocol, target, context_of(profile))
+    for batch in batches:
+        stream.feed(batch)
+    stream.end()
+    return stream.usage
+
+
+def context_of(profile):
+    ctx = context()
+    ctx.profile = profile
+    return ctx
+
+
+def others(protocol):
+    return [one for one in PROTOCOLS if one != protocol]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_of_a_whole_answer(name):
+    """Held or not, as it is or in either other protocol, for a caller that wanted events or not: the counts are one."""
+    protocol, flags, found, expected = TABLE[name]
+    profile = overridden(Profile(), flags)
+    body = whole(protocol, found)
+    assert relayed_plain(protocol, body, profile) == expected
+    assert relayed_tail(protocol, body, profile) == expected
+    for target, streamed in itertools.product(others(protocol), (False, True)):
+        made = translate.answer(body, protocol, target, context_of(profile), stream=streamed)
+        assert made.usage == expected, target
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("name", TABLE)
+def test_of_a_stream(name, together):
+    """So it is for a stream, read event by event or at once, also for a caller that wanted no events."""
+    protocol, flags, found, expected = TABLE[name]
+    profile = overridden(Profile(), flags)
+    batches = events(protocol, found)
+    batches = [b"".join(batches)] if together else batches
+    assert relayed_stream(protocol, batches, profile) == expected
+    for target in others(protocol):
+        assert translated_stream(protocol, target, batches, profile) == expected, target
+        made = translate.gathered(b"".join(batches), protocol, target, context_of(profile))
+        assert made.usage == expected, target
+
+
+#: Usage objects of one stream, and what all of them say.
+MERGED = {
+    "messages adds": ("messages", [messages(10, 1, hit=90), messages(None, 5)], Usage(10, 5, 90)),
+    "messages overwrites": ("messages", [messages(0, 0), messages(10, 5, hit=9, thinking=2)], Usage(10, 5, 9, None, 2)),
+    "messages thrice": (
+        *("messages", [messages(10, 1, made=30), messages(None, 5, hit=90), messages(None, 7)]),
+        Usage(10, 7, 90, 30),
+    ),
+    "messages, then nothing": ("messages", [messages(10, 1), {}], Usage(10, 1)),
+    "chat, the last": ("chat", [chat(10, 1, read=4), chat(10, 5, 15)], Usage(10, 5)),
+    "chat, then cost": ("chat", [chat(10, 5, read=4), {"cost": 0.1}], Usage(6, 5, 4)),
+    "chat, then nulls": ("chat", [chat(10, 5), {"prompt_tokens": None, "completion_tokens": None}], Usage(10, 5)),
+    "chat, then null": ("chat", [chat(10, 5), None], Usage(10, 5)),
+    "responses, the last": ("responses", [responses(10, 1, hit=4), responses(10, 5)], Usage(10, 5)),
+    "responses, then nothing": ("responses", [responses(10, 5, hit=4), {}], Usage(6, 5, 4)),
+}
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("name", MERGED)
+def test_of_several_in_a_stream(name, together):
+    """Messages adds to what it said, the last of OpenAI's wins, and one without counts leaves what is known."""
+    protocol, found, expected = MERGED[name]
+    batches = events(protocol, *found)
+    batches = [b"".join(batches)] if together else batches
+    assert relayed_stream(protocol, batches, Profile()) == expected
+    for target in others(protocol):
+        assert translated_stream(protocol, target, batches, Profile()) == expected, target
+
+
+@pytest.mark.parametrize("place", ["choice", "x_groq"])
+def test_of_chat_in_another_place(place):
+    """Moonshot has it in the choice, Groq in an object of its own."""
+    found = chat(10, 5, read=4)
+    answer = ANSWERS["chat"]
+    choice = answer["choices"][0]
+    beside = {"x_groq": {"id": "r", "usage": found}} if place == "x_groq" else {}
+    choice = choice | {"usage": found} if place == "choice" else choice
+    body = _data(answer | {"choices": [choice], **beside})[6:]
+    assert relayed_plain("chat", body, Profile()) == Usage(6, 5, 4)
+    assert translate.answer(body, "chat", "messages", context(), stream=False).usage == Usage(6, 5, 4)
+    end = {key: value for key, value in choice.items() if key != "message"} | {"delta": {}}
+    batches = [*events("chat", None)[:2], _data(answer | {"choices": [end], **beside}), b"data: [DONE]\n\n"]
+    assert relayed_stream("chat", batches, Profile()) == Usage(6, 5, 4)
+    assert translated_stream("chat", "messages", batches, Profile()) == Usage(6, 5, 4)
+
+
+@pytest.mark.parametrize("ending", [b"", b"data: [DONE]\n\n"])
+def test_of_chat_behind_its_end(ending):
+    """A second usage event wins, though a translated answer had its end with the first."""
+    batches = [*events("chat", chat(10, 1))[:-1], events("chat", chat(10, 5))[-2], ending]
+    assert relayed_stream("chat", batches, Profile()) == Usage(10, 5)
+    for target in ("messages", "responses"):
+        assert translated_stream("chat", target, batches, Profile()) == Usage(10, 5)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_of_a_stream_cut_short(protocol):
+    """What was said before the upstream broke off is known."""
+    said = {"messages": messages(10, 1), "chat": chat(10, 1), "responses": responses(10, 1)}[protocol]
+    batches = events(protocol, said, None)
+    cut = batches[: {"messages": 3, "chat": 3, "responses": 3}[protocol]]
+    assert relayed_stream(protocol, cut, Profile()) == Usage(10, 1)
+    for target in others(protocol):
+        stream = translate.Stream(protocol, target, context())
+        for batch in cut:
+            stream.feed(batch)
+        assert stream.usage == Usage(10, 1)
+
+
+@pytest.mark.parametrize("target", ["messages", "chat"])
+def test_of_a_failed_response(target):
+    """A response that fails has read its input all the same."""
+    batches = events("responses", responses(10, 5))
+    answer = ANSWERS["responses"] | {"status": "failed", "error": {"code": "server_error", "message": "no"}}
+    batches[-1] = _event("response.failed", response=answer | {"usage": responses(10, 3)})
+    assert relayed_stream("responses", batches, Profile()) == Usage(10, 3)
+    assert translated_stream("responses", target, batches, Profile()) == Usage(10, 3)
+
+
+def test_of_messages_that_begin_after_the_commit():
+    """A stream that was silent until it was committed is read from its first event on."""
+    tap = Tap(BY_NAME["messages"])
+    for batch in events("messages", messages(10, 1, hit=90), messages(None, 5)):
+        tap.read(batch)
+    assert tap.usage() == Usage(10, 5, 90)
+
+
+def test_of_embeddings():
+    """They count what was read, and write nothing."""
+    body = b'{"object":"list","data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}'
+    assert usage_of(BY_NAME["chat"], body, Profile()) == Usage(7)
+
+
+def _recorded():
+    """Recordings of whole streams, by protocol; none where they are not at hand."""
+    found = []
+    for folder, protocol in (("anthropic", "messages"), ("openai-chat", "chat"), ("openai-responses", "responses")):
+        found += [(protocol, path) for path in sorted((FIXTURES / folder).glob("*.chunks.txt"))]
+    found += [("chat", path) for path in sorted((FIXTURES / "compat").glob("*/*.chunks.txt"))]
+    return [pytest.param(protocol, path, id=path.name) for protocol, path in found]
+
+
+def first_answer(protocol, batches):
+    """The events of one answer; some recordings hold those of two requests."""
+    for at, (_, event) in enumerate(sse.events(b"".join(batches))):
+        if protocol == "responses" and BY_NAME[protocol].ending(event, json.loads(event.data)) is not None:
+            return batches[: at + 1]
+    return batches
+
+
+@pytest.mark.parametrize(("protocol", "path"), _recorded())
+def test_of_a_recording(recording, protocol, path):
+    """What providers sent is read alike: relayed and translated to both other protocols."""
+    try:
+        batches = recording(str(path.relative_to(FIXTURES)))
+    except ValueError:
+        pytest.skip("the recording is no JSON")
+    batches = first_answer(protocol, batches)
+    said = relayed_stream(protocol, batches, Profile())
+    assert relayed_stream(protocol, [b"".join(batches)], Profile()) == said
+    for target in others(protocol):
+        assert translated_stream(protocol, target, batches, Profile()) == said, target
+
+
+@pytest.mark.parametrize("vendor", ["", *PROFILES])
+def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
+    """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
+    usual = profile_of(vendor)
+    for model in ("gpt-5.1", "o3", "gpt-4o", "gpt-oss-20b", "qwen3", "grok-3-mini", "deepseek-r1"):
+        found = profile_of(vendor, model)
+        assert found.usage_excludes_reasoning is usual.usage_excludes_reasoning
+        assert found.usage_excludes_cache is usual.usage_excludes_cache
