@@ -19,7 +19,6 @@ from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
 from router.store.history.derive import compile_log
-from router.wire.headers.rate_limits import reading
 
 RING = 10_000
 BODY_SHOWN = 8192
@@ -106,7 +105,7 @@ class RequestRecord(msgspec.Struct, gc=False):
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
-        return _log_fields(self, reading(self.limits))
+        return _log_fields(self)
 
     def line(self) -> str:
         """The line that -v prints."""

@@ -17,7 +17,6 @@ from router.store.history.entry import ENTRY_TYPE, HistoryEntry, Priced
 from router.store.history.record import History
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.metrics_counts import Counters
-from router.wire.headers.rate_limits import reading
 
 #: Bytes of a request's body for each token, where its input tokens have to be estimated; routing rules count so too.
 BYTES_PER_TOKEN = 3.6
@@ -138,9 +137,5 @@ class Recorder:
             return None, ""
 
 
-def make_entry(record: RequestRecord) -> HistoryEntry:
-    """Make the entry of a request that has ended."""
-    return _make_entry(record, reading(record.limits))
-
-
-_make_entry = compile_entry(ENTRY_TYPE)
+#: Make the entry of a request that has ended.
+make_entry: Callable[[RequestRecord], HistoryEntry] = compile_entry(ENTRY_TYPE)

@@ -7,6 +7,7 @@ import msgspec
 
 from router.store.history.columns import COLUMNS, Column
 from router.store.history.storage import NONE, Storage, clean
+from router.wire.headers.rate_limits import reading
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
@@ -27,19 +28,19 @@ def with_fields(shape: type[_Shape], fields: Iterable[tuple[str, Any]]) -> type[
     return made
 
 
-def compile_entry(shape: type[_Shape]) -> Callable[[Any, Any], _Shape]:
-    """A function `(record, limits)` that makes the entry."""
+def compile_entry(shape: type[_Shape]) -> Callable[[Any], _Shape]:
+    """A function `(record)` that makes the entry."""
     sources = {column.field: column.source for column in COLUMNS if column.source}
     own, more = shape.__match_args__, [name for name in shape.__struct_fields__ if name not in shape.__match_args__]
     # By position where it can be: names would take as long again.
     values = [*(sources[name] for name in own), *(f"{name}={sources[name]}" for name in more)]
-    return _compile(f"shape({', '.join(values)})", shape=shape)
+    return _compile(_with_limits(f"shape({', '.join(values)})"), "record", shape=shape, reading=reading)
 
 
-def compile_log(**functions: Callable[..., object]) -> Callable[[Any, Any], dict[str, object]]:
-    """A function `(record, limits)` that makes the fields of the log line. functions: what the expressions use."""
+def compile_log(**functions: Callable[..., object]) -> Callable[[Any], dict[str, object]]:
+    """A function `(record)` that makes the fields of the log line. functions: what the expressions use."""
     fields = ", ".join(f"{column.log!r}: {column.log_value}" for column in COLUMNS if column.log)
-    return _compile(f"{{{fields}}}", **functions)
+    return _compile(_with_limits(f"{{{fields}}}"), "record", reading=reading, **functions)
 
 
 def compile_row(columns: Iterable[tuple[Column, Storage]], computed: str = "") -> Callable[..., tuple[object, ...]]:
@@ -62,6 +63,16 @@ def _stored(column: Column) -> str:
     return f"entry.{field}" if field else column.name
 
 
-def _compile(expression: str, parameters: str = "record, limits", /, **names: object) -> Callable[..., Any]:
+def compile_lists(fields: Iterable[str]) -> Callable[[Any], tuple[list[Any], ...]]:
+    """A function `(entries)` that lists the values of each of these fields."""
+    return _compile(f"({', '.join(f'[entry.{field} for entry in entries]' for field in fields)},)", "entries")
+
+
+def _with_limits(expression: str) -> str:
+    """The expression with `limits`, which are read once."""
+    return f"(limits := reading(record.limits), {expression})[1]"
+
+
+def _compile(expression: str, parameters: str, /, **names: object) -> Callable[..., Any]:
     """As quick as if it were written out: this runs for each request."""
     return eval(f"lambda {parameters}: {expression}", names)  # noqa: S307 - expressions of ours

@@ -25,37 +25,37 @@ bucket_of: Callable[[float], int] = partial(bisect_left, _ENDS)
 
 
 def count_buckets(microseconds: Iterable[float]) -> Counter[int]:
-    """How many of these durations fall into which bucket."""
+    """Count these durations by the number of their bucket."""
     return Counter(map(bucket_of, microseconds))
 
 
 def build_histogram(microseconds: Iterable[float]) -> int:
-    """The histogram of these durations."""
+    """Build the histogram of these durations."""
     return sum(count << (LANE * number) for number, count in count_buckets(microseconds).items())
 
 
 def bucket_end(number: int) -> float:
-    """Where a bucket ends, in microseconds."""
+    """Return where a bucket ends, in microseconds."""
     return LEAST * 2 ** (number / 4)
 
 
 def pack(histogram: int) -> bytes:
-    """A histogram as it is stored: without the empty buckets at its high end."""
+    """Make the stored bytes of a histogram, without the empty buckets at its high end."""
     return histogram.to_bytes((histogram.bit_length() + 7) // 8, "little")
 
 
 def unpack(stored: bytes) -> int:
-    """The histogram of stored bytes."""
+    """Read a histogram from its stored bytes."""
     return int.from_bytes(stored, "little")
 
 
 def list_counts(histogram: int) -> list[int]:
-    """How many durations each bucket holds."""
+    """List how many durations each bucket holds."""
     return [histogram >> (LANE * number) & _MASK for number in range(COUNT)]
 
 
 def quantile(histogram: int, share: float) -> float | None:
-    """The duration in microseconds that this share of all is not longer than; None when there are none."""
+    """Estimate the duration in microseconds that this share of all does not exceed; None when there are none."""
     held = list_counts(histogram)
     total = sum(held)
     if total == 0:

@@ -31,7 +31,7 @@ _DELETE_UNUSED = f"DELETE FROM names WHERE id NOT IN ({_USED})"  # noqa: S608 - 
 
 
 class NameTable:
-    """The numbers of names, for one thread. begin: at the start of each transaction."""
+    """The numbers of names, for one thread. `begin` is called at the start of each transaction."""
 
     def __init__(self, limit: int = LIMIT):
         self._limit = limit
@@ -42,7 +42,7 @@ class NameTable:
         self._count = 0
 
     def begin(self, db: "sqlite3.Connection") -> None:
-        """Forget what may no longer be so: names of a rolled-back transaction, and all when others changed the file."""
+        """Forget names of a rolled-back transaction, and all names when another process changed the file."""
         self._fresh = {}
         version = db.execute("PRAGMA data_version").fetchone()[0]
         if db is not self._db or version != self._version:
@@ -51,7 +51,7 @@ class NameTable:
             self._count = db.execute("SELECT count(*) FROM names").fetchone()[0]
 
     def number(self, text: str, *, chosen: bool = False) -> int:
-        """The number of a name. chosen: by a caller, so that there may be any number of them."""
+        """Look up or create the number of a name. chosen: by a caller, so that there may be any number of them."""
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
@@ -70,7 +70,7 @@ class NameTable:
         return number
 
     def forget_unused(self, db: "sqlite3.Connection") -> None:
-        """Once half of the names there may be are taken, delete those no row holds any more."""
+        """Delete the names that no row holds any more, once half of LIMIT are taken."""
         if self._count * 2 > self._limit:
             db.execute(_DELETE_UNUSED)
             self._db = None

@@ -42,27 +42,25 @@ _TRIES = (
 
 
 class RecordedAttempt(msgspec.Struct, kw_only=True):
-    """One attempt. at_ms: since the request came; status: of the answer's head, 0 when none came; error: its class, ""
-    when the answer was taken; done: what followed (parked, cooled, retried, moved), "" for the last one; note: more of
-    it in words."""
+    """One attempt."""
 
+    #: Milliseconds from the request's arrival.
     at_ms: int
     backend: str
     account: str
+    #: Of the answer's head, 0 when none came.
     status: int
+    #: The class of the error; '' when the answer was taken.
     error: str
+    #: What followed (parked, cooled, retried, moved); '' for the last attempt.
     done: str
+    #: More of it in words.
     note: str
 
 
 class RecordedRequest(msgspec.Struct, kw_only=True):
-    """One request. None: not known. Each field is declared as a column (columns.COLUMNS) too.
-
-    *_ms are milliseconds. tokens_in: read without the cache's. cost_usd: None when the price is unknown; price: where
-    it is from. utilisation: used share of the account's tightest limit, as the answer said; used_5h, used_7d: those of
-    a subscription's windows, and resets_*: when these begin anew, in seconds since 1970. attempts: how many; tries:
-    what is known of each. bound, session, turns: the account its conversation was bound to, a hash of what it is known
-    by, and its requests so far; given_up: cached tokens left behind when the account was changed."""
+    """One request as the API and the export show it; None is for what is not known. Each field but `tries` is declared
+    as a column (columns.COLUMNS) too."""
 
     id: str
     #: Seconds since 1970.
@@ -77,29 +75,39 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     account: str
     status: int
     error: str
+    #: How many attempts there were.
     attempts: int
+    #: Milliseconds.
     queue_ms: int
     first_byte_ms: float | None
     total_ms: float
+    #: Tokens that were read without the cache's.
     tokens_in: int | None
     tokens_out: int | None
     cache_read: int | None
     cache_write: int | None
     reasoning: int | None
+    #: None when the price is unknown.
     cost_usd: float | None
+    #: Where the price is from.
     price: str
     losses: list[str]
     stream: bool
     billing: str
+    #: The used share of the account's tightest limit, as the answer said.
     utilisation: float | None
     tag: str
     estimated: bool
     notes: list[str]
+    #: What is known of each attempt.
     tries: list[RecordedAttempt]
+    #: The account the conversation was bound to, a hash of the conversation's key, and its requests so far.
     bound: str | None
     session: str | None
     turns: int | None
+    #: Cached tokens left behind when the account was changed.
     given_up: int | None
+    #: The used shares of a subscription's windows, and when these begin anew, in seconds since 1970.
     used_5h: float | None
     resets_5h: int | None
     used_7d: float | None
@@ -113,15 +121,15 @@ RECORDED: type[RecordedRequest] = with_fields(
 
 
 def find_request(db: "sqlite3.Connection", name: str) -> RecordedRequest | None:
-    """The request of that id, None when there is none; without its `req_` too."""
+    """Find the request of an id, which may lack its `req_`; None when there is none."""
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
         return _make_request(db, row)
     return None
 
 
 def find_ids(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
-    """The newest ids that begin so, with or without their `req_`, or else of the newest requests those that end so:
-    ids of one day begin alike."""
+    """Find the newest ids that begin so, with or without their `req_`, or else those of the newest requests that end
+    so: ids of one day begin alike."""
     text = part if part.startswith("req_") else f"req_{part}"
     query = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY time DESC LIMIT ?"
     found = [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
@@ -133,7 +141,8 @@ def find_ids(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
 
 
 def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[RecordedRequest]:
-    """The newest requests first, at most `limit`; before: those that were written before this one."""
+    """Read the newest requests, at most `limit`, the newest first. before: the id of a request, for those that were
+    written before it."""
     query, values = f"{_SELECT} ORDER BY r.seq DESC LIMIT ?", [min(limit, _ROWS_LIMIT)]
     if before:
         row = db.execute("SELECT seq FROM requests WHERE id = ?", (before,)).fetchone()
@@ -144,7 +153,7 @@ def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[
 
 
 def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
-    """All requests, oldest first; they are read as they are taken."""
+    """Iterate over all requests, oldest first, without reading them all at once."""
     return (_make_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
 
 
@@ -158,7 +167,7 @@ def _make_request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> RecordedReq
 
 
 def _make_only_attempt(sent: int, found: dict[str, Any]) -> RecordedAttempt:
-    """The one attempt of a request, which its row tells."""
+    """Make the only attempt of a request from the request's own row."""
     same = {name: found[name] for name in ("backend", "account", "status", "error")}
     return RecordedAttempt(at_ms=sent, done="", note="", **same)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BURN_SECONDS = 900.0
 # Two readings closer than this give no slope.
 _SLOPE_SECONDS = 30.0
-# Answers overtake each other, so that readings fall a little; a window that begins anew falls by more.
+# Answers overtake each other, so that readings fall a little; at the begin of a window they fall by more.
 _RESET_DROP = 0.05
 
 _PART = (
@@ -27,7 +27,7 @@ _PART = (
     f"cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), {', '.join(SUMMED)}, "
     "first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
 )
-# Among the newest rows: a look at all of a month takes too long.
+# Among the newest rows, as reading those of a month takes too long.
 _PRICES = (
     "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
     "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
@@ -42,28 +42,33 @@ _TIMES = f"SELECT role, name, first, total {_WITHIN}"
 
 
 class UsageSums(msgspec.Struct, kw_only=True):
-    """Sums of the requests of one name. tokens_in: read without the cache's. cost_usd: of those with a known price;
-    unpriced: how many have tokens and no price. cached_share: of all input. share: of the requests of the window."""
+    """Sums of the requests of one name."""
 
     name: str
     requests: int
     errors: int
     estimated: int
+    #: How many have tokens and no price.
     unpriced: int
+    #: Tokens that were read without the cache's.
     tokens_in: int
     tokens_out: int
     cache_read: int
     cache_write: int
     reasoning: int
+    #: The cost of the requests with a known price.
     cost_usd: float
+    #: The share of all input that was read from the cache; None when there was no input.
     cached_share: float | None
+    #: The share of the requests of the window.
     share: float
+    #: Percentile (p50, p95) -> milliseconds.
     first_byte_ms: dict[str, float | None]
     total_ms: dict[str, float | None]
 
 
 class UsageRate(msgspec.Struct, kw_only=True):
-    """How fast it goes, over the last `seconds`; the forecast holds if it goes on so."""
+    """The rates of the last `seconds`, and what the next day costs if they stay so."""
 
     seconds: float
     requests_per_min: float
@@ -73,22 +78,23 @@ class UsageRate(msgspec.Struct, kw_only=True):
 
 
 class LimitForecast(msgspec.Struct, kw_only=True):
-    """A limit of an account. window: `5h` or `7d`, those of a subscription; "" for the tightest of others. utilisation:
-    its share in use when last told. per_hour: its slope over the last 15 minutes, None when too few readings came.
-    resets_in_s: when it begins anew, None when that was not told. full_in_s: when it is used up at that rate, None
-    when it is not, or begins anew before."""
+    """A limit of an account, and when it will be used up."""
 
     account: str
+    #: `5h` or `7d` for those of a subscription; '' for the tightest of others.
     window: str
+    #: The share in use at the last reading.
     utilisation: float
+    #: Its slope over the last 15 minutes; None when there are too few readings.
     per_hour: float | None
+    #: Seconds until the limit begins anew; None when it is not known.
     resets_in_s: float | None
+    #: Seconds until the limit is used up at that rate; None when it is not, or begins anew before.
     full_in_s: float | None
 
 
 class UsageSummary(msgspec.Struct, kw_only=True):
-    """The window from `since` to `until` (seconds since 1970), by name within each role, most requests first. prices:
-    where the costs of late are from, with the date of the data."""
+    """The window from `since` to `until` (seconds since 1970), by name within each role, most requests first."""
 
     since: float
     until: float
@@ -102,12 +108,13 @@ class UsageSummary(msgspec.Struct, kw_only=True):
     errors: list[UsageSums]
     rate: UsageRate
     limits: list[LimitForecast]
+    #: Where the latest costs are from, with the date of the data.
     prices: list[str]
 
 
 def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSummary:
-    """The sums of a window; `until` is meant to be now: the last hour counts as a whole."""
-    tallies: dict[tuple[int, int], RollupSums] = {}
+    """Add up a window. until: now, as the last hour counts as a whole."""
+    rollups: dict[tuple[int, int], RollupSums] = {}
     begin = int(since * 1000)
     first_hour = -(-begin // HOUR_MS)
     nothing = _find_empty_name(db)
@@ -116,20 +123,20 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
     for row in db.execute(_PART, (nothing, begin, first_hour * HOUR_MS)):
         together.setdefault(row[:named], []).append(row[named:])
     for names, rows in together.items():
-        tally = RollupSums()
+        rollup = RollupSums()
         *columns, firsts, totals = zip(*rows, strict=True)
-        tally.count(len(rows), columns, (first for first in firsts if first is not None), totals)
+        rollup.count(len(rows), columns, (first for first in firsts if first is not None), totals)
         for role, name in enumerate((nothing, *names)):
-            tallies.setdefault((role, name), RollupSums()).add(tally)
+            rollups.setdefault((role, name), RollupSums()).add(rollup)
     hours = (first_hour, int(until * 1000) // HOUR_MS + 1)
     for role, name, *sums in db.execute(_HOURS, hours):
-        tally = tallies.setdefault((role, name), RollupSums())
-        tally.sums = [mine + theirs for mine, theirs in zip(tally.sums, sums, strict=True)]
+        rollup = rollups.setdefault((role, name), RollupSums())
+        rollup.sums = [mine + theirs for mine, theirs in zip(rollup.sums, sums, strict=True)]
     for role, name, first, total in db.execute(_TIMES, hours):
-        tally = tallies[role, name]
-        tally.first += buckets.unpack(first)
-        tally.total += buckets.unpack(total)
-    groups = _group_by_role(db, tallies)
+        rollup = rollups[role, name]
+        rollup.first += buckets.unpack(first)
+        rollup.total += buckets.unpack(total)
+    groups = _group_by_role(db, rollups)
     total = groups["all"][0] if groups["all"] else _make_sums("", RollupSums(), 0)
     return UsageSummary(
         since=since,
@@ -149,7 +156,7 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
 
 
 def empty_summary(since: float, until: float) -> UsageSummary:
-    """The sums of a window in which nothing was ever recorded."""
+    """Make the summary of a window when nothing was ever recorded."""
     none: list[UsageSums] = []
     return UsageSummary(
         since=since,
@@ -173,22 +180,22 @@ def _find_empty_name(db: "sqlite3.Connection") -> int:
     return row[0] if row else 0
 
 
-def _group_by_role(db: "sqlite3.Connection", tallies: dict[tuple[int, int], RollupSums]) -> dict[str, list[UsageSums]]:
-    """The sums by role; what has no name (no tag, no error) is in the total only."""
-    whole = sum(tally.sums[0] for (role, _), tally in tallies.items() if role == 0)
+def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], RollupSums]) -> dict[str, list[UsageSums]]:
+    """Make the sums of each role; requests without a name in a role (no tag, no error) are in the total only."""
+    whole = sum(rollup.sums[0] for (role, _), rollup in rollups.items() if role == 0)
     groups: dict[str, list[UsageSums]] = {role: [] for role in ROLES}
-    for (role, number), tally in tallies.items():
+    for (role, number), rollup in rollups.items():
         row = db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
         name = row[0] if row else ""
         if name or role == 0:
-            groups[ROLES[role]].append(_make_sums(name, tally, whole))
+            groups[ROLES[role]].append(_make_sums(name, rollup, whole))
     for group in groups.values():
         group.sort(key=lambda sums: (-sums.requests, sums.name))
     return groups
 
 
-def _make_sums(name: str, tally: RollupSums, whole: int) -> UsageSums:
-    values = dict(zip(SUMS, tally.sums, strict=True))
+def _make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
+    values = dict(zip(SUMS, rollup.sums, strict=True))
     cost = values.pop("cost")
     read = values["tokens_in"] + values["cache_read"] + values["cache_write"]
     return UsageSums(
@@ -197,8 +204,8 @@ def _make_sums(name: str, tally: RollupSums, whole: int) -> UsageSums:
         cost_usd=cost / 1e9,
         cached_share=values["cache_read"] / read if read else None,
         share=values["requests"] / whole if whole else 0.0,
-        first_byte_ms=_measure(tally.first),
-        total_ms=_measure(tally.total),
+        first_byte_ms=_measure(rollup.first),
+        total_ms=_measure(rollup.total),
     )
 
 
@@ -228,7 +235,7 @@ def _make_rate(requests: int, tokens: float, cost: float) -> UsageRate:
 
 
 def _forecast_limits(db: "sqlite3.Connection", until: float) -> Iterator[LimitForecast]:
-    """Of each account the windows of its subscription, else the tightest limit it has."""
+    """Forecast the windows of each account's subscription, or else its tightest limit."""
     readings: dict[tuple[str, str], list[_Reading]] = {}
     for account, at, used, *windows in db.execute(_READINGS, (int((until - BURN_SECONDS) * 1000),)):
         told = [("5h", *windows[:2]), ("7d", *windows[2:])]
@@ -242,10 +249,13 @@ def _forecast_limits(db: "sqlite3.Connection", until: float) -> Iterator[LimitFo
 
 
 class _Reading(NamedTuple):
-    """at: seconds, counted from the summary's end. used: a share. resets: seconds since 1970."""
+    """What an answer said of a limit."""
 
+    #: Seconds from the summary's end, so that it is negative.
     at: float
+    #: A share.
     used: float
+    #: Seconds since 1970; None when it is not known.
     resets: int | None
 
 
@@ -272,7 +282,7 @@ def _forecast_limit(account: str, window: str, points: list[_Reading], until: fl
 
 
 def _cut_at_reset(points: list[_Reading]) -> list[_Reading]:
-    """The readings of the window that runs: one far below the one before it is the first of a new one."""
+    """Drop the readings before the current window: a reading far below the one before it begins a new window."""
     start = 0
     for index in range(1, len(points)):
         if points[index].used < points[index - 1].used - _RESET_DROP:
@@ -281,7 +291,7 @@ def _cut_at_reset(points: list[_Reading]) -> list[_Reading]:
 
 
 def _fit_slope(points: list[_Reading]) -> float | None:
-    """Per second, of a line by least squares; None when the readings lie too close together."""
+    """Fit a line by least squares; its slope per second, None when the readings lie too close together."""
     if points[-1].at - points[0].at < _SLOPE_SECONDS:
         return None
     middle = sum(one.at for one in points) / len(points)

@@ -1,4 +1,4 @@
-"""Opens history.db for questions: a connection that never writes and never blocks the writer."""
+"""Opens history.db for queries: a connection that never writes and never blocks the writer."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,8 +20,8 @@ _SINCE = 2
 
 @contextmanager
 def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
-    """A connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that cannot
-    be read: a damaged one, or one of a newer version."""
+    """Open a connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that
+    cannot be read: a damaged one, or one of a newer version."""
     import sqlite3
 
     path = place_of(home).path
@@ -43,7 +43,7 @@ def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
             return
         for statement in SEEN_AS_NEWEST.get(found, ()):
             db.execute(statement)
-        # All queries see one moment.
+        # All queries see the same state.
         db.execute("BEGIN")
         yield db
     except sqlite3.DatabaseError as error:

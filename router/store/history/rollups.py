@@ -29,7 +29,7 @@ _ADD_UP = (
 
 
 class RollupSums:
-    """Sums of some requests; `sums` in the order of SUMS, `first` and `total` as histograms."""
+    """Sums of some requests: `sums` in the order of SUMS, the durations `first` and `total` as histograms."""
 
     __slots__ = ("first", "sums", "total")
 
@@ -56,10 +56,10 @@ class RollupSums:
 
 
 def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], RollupSums]]) -> None:
-    """Add these to what the file holds, by hour (since 1970), role (its position in ROLES) and name."""
+    """Add these to the sums in the file, by hour (since 1970), role (its position in ROLES) and name."""
     rows: list[tuple[object, ...]] = []
-    for key, tally in sums:
+    for key, rollup in sums:
         held = db.execute(_HELD, key).fetchone() or (b"", b"")
-        first = buckets.pack(tally.first + buckets.unpack(held[0]))
-        rows.append((*key, *tally.sums, first, buckets.pack(tally.total + buckets.unpack(held[1]))))
+        first = buckets.pack(rollup.first + buckets.unpack(held[0]))
+        rows.append((*key, *rollup.sums, first, buckets.pack(rollup.total + buckets.unpack(held[1]))))
     db.executemany(_ADD_UP, rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from router.store.history.derive import STORED, SUMMED, compile_row, compile_sum
+from router.store.history.derive import STORED, SUMMED, compile_lists, compile_row, compile_sum
 from router.store.history.name_table import NameTable
 from router.store.history.rollups import HOUR_MS, ROLE_COLUMNS, RollupSums, add_up
 from router.store.history.storage import MOST, NONE, clean
@@ -38,8 +38,9 @@ _rare_fields = attrgetter(*_RARE_FIELDS)
 _NOTHING_RARE = (None,) * len(_RARE_FIELDS)
 _COUNTS = [column.path for column, storage in STORED if storage.bounded]
 _sum_counts = compile_sum(_COUNTS)
-# What is added up, by the name of its column; the cost is worked out apart.
-_SUMMED = [(column.name, attrgetter(column.path)) for column, _ in STORED if column.summed and column.path]
+# What is added up of the entries; the cost is worked out apart.
+_SUMMED = [column for column, _ in STORED if column.summed and column.path]
+_summed_values = compile_lists(column.path for column in _SUMMED)
 _ROLES_AT = [[column.name for column, _ in _SHARED].index(name) for name in ROLE_COLUMNS]
 # Rows in one statement, where it may have so many values. Neither row by row nor all at once: SQLite lets go of the
 # interpreter at each statement, and taking it back from a busy loop costs both threads (55 µs a request); a whole batch
@@ -65,11 +66,11 @@ class _Group:
         self.costs: list[int | None] = []
 
     def sum_up(self) -> RollupSums:
-        """What they add up to."""
+        """Add up the requests of the group."""
         entries, costs = self.entries, self.costs
         summed: dict[str, Iterable[int | None]] = {"cost": costs}
-        for name, value_of in _SUMMED:
-            summed[name] = [*map(value_of, entries)]
+        for column, values in zip(_SUMMED, _summed_values(entries), strict=True):
+            summed[column.name] = values
         columns: list[Iterable[int | None]] = [
             [entry.error != "" or entry.status >= 400 for entry in entries],
             [entry.estimated for entry in entries],
@@ -80,9 +81,9 @@ class _Group:
             *(summed[name] for name in SUMMED),
         ]
         firsts = [entry.first_byte * 1e6 for entry in entries if entry.first_byte is not None]
-        tally = RollupSums()
-        tally.count(len(entries), columns, firsts, [entry.total * 1e6 for entry in entries])
-        return tally
+        rollup = RollupSums()
+        rollup.count(len(entries), columns, firsts, [entry.total * 1e6 for entry in entries])
+        return rollup
 
 
 class Batch:
@@ -127,9 +128,9 @@ class Batch:
         sums: dict[tuple[int, int, int], RollupSums] = {}
         nothing = self._number("")
         for group in self._groups.values():
-            tally = group.sum_up()
+            rollup = group.sum_up()
             for role, name in enumerate((nothing, *group.roles)):
-                sums.setdefault((group.hour, role, name), RollupSums()).add(tally)
+                sums.setdefault((group.hour, role, name), RollupSums()).add(rollup)
         add_up(self._db, sums.items())
 
     def _note(self, entry: "HistoryEntry", values: list[object]) -> None:
@@ -137,7 +138,7 @@ class Batch:
         if _sum_counts(entry) > MOST:
             entry = _bound(entry)
         ms = int(entry.started * 1000)
-        group = self._group(entry, ms // HOUR_MS)
+        group = self._find_group(entry, ms // HOUR_MS)
         cost, source = self._price(entry)
         if cost is not None and cost > MOST:
             cost = MOST
@@ -146,7 +147,7 @@ class Batch:
         values += group.shared
         values += _own_values(entry, self._number, cost, source, self._note_attempts(entry, ms))
 
-    def _group(self, entry: "HistoryEntry", hour: int) -> _Group:
+    def _find_group(self, entry: "HistoryEntry", hour: int) -> _Group:
         key = (hour, _key(entry))
         group = self._groups.get(key)
         if group is None:
@@ -159,8 +160,8 @@ class Batch:
         return _Group(hour, shared, roles)
 
     def _note_attempts(self, entry: "HistoryEntry", ms: int) -> int | None:
-        """When the only attempt was made, in ms: the rest of it is the request's own row. Several get rows of their
-        own: one for each of them always would cost a fifth of the time and of the space."""
+        """Note the attempts of a request. Only one is part of the request's own row: returns when it was made, in ms.
+        Several get rows of their own; a row for each attempt always would cost a fifth of the time and of the space."""
         tries = entry.tries
         if not tries:
             return None
@@ -180,14 +181,14 @@ class Batch:
 
 
 def _bound(entry: "HistoryEntry") -> "HistoryEntry":
-    """With counts of tokens that can be stored and added up."""
+    """Bound the counts of tokens so that they can be stored and added up."""
     bounded = {name: min(count, MOST) for name in _COUNTS if (count := getattr(entry, name)) is not None}
     return msgspec.structs.replace(entry, **bounded)
 
 
 @lru_cache(maxsize=2 * (_LEFT_OVER + 2))
 def _build_insertion(rows: int, *, rare: bool) -> str:
-    """The statement for so many rows."""
+    """Build the statement for so many rows."""
     columns = [*_SHARED, *_OWN, *_COMPUTED, *(_RARE if rare else ())]
     names = ", ".join(column.name for column, _ in columns)
     row = ", ".join(f"nullif(?, {NONE})" if storage.null else "?" for _, storage in columns)
