@@ -74,13 +74,16 @@ from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
 from router.store.home.home import open_home
 from router.telemetry.accesslog import RequestRecord
+from router.telemetry.pricing import Pricing
+from router.store.history.record import History
 from router.telemetry.recorder import Recorder
 home = open_home(os.environ)
 db, _ = open_history(home)
 db.execute("ALTER TABLE requests ADD COLUMN toy INTEGER")
 db.close()
 ledger, settings = Ledger(home, print), Settings()
-recorder = Recorder(ledger, lambda: settings)
+price = Pricing(lambda: settings).price
+recorder = Recorder(ledger, History(ledger, price, lambda: settings.history_retention), price)
 record = RequestRecord("req_1", 1.7e9, "POST", "/v1/messages", backend="b", request_bytes=1234)
 recorder.add_finished(record)
 print(msgspec.json.encode(record.fields()).decode())

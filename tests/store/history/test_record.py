@@ -340,7 +340,7 @@ from router.settings import Settings
 from router.store.database.writer import Ledger
 from router.store.history.record import History
 from router.store.home.home import open_home
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.pricing import Pricing
 from router.telemetry.recorder import Recorder
 ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print), Settings()
