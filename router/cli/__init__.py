@@ -30,7 +30,7 @@ COMMANDS = {
 }
 
 
-_UNWRITTEN = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
+_OUTPUT_ERRNOS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 
 
 def main(argv: list[str]) -> int:
@@ -53,18 +53,18 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     if not argv:
-        print(_overview())
+        print(_format_overview())
         return 2
     name, rest = argv[0], argv[1:]
     if name in ("--version", "-V"):
         return _print_version()
     if name in ("help", "--help", "-h"):
         if not rest or name != "help":
-            print(_overview())
+            print(_format_overview())
             return 0
         name, rest = rest[0], [*rest[1:], "--help"]
     if name not in COMMANDS:
-        raise _unknown(name)
+        raise _make_unknown_error(name)
     module, _, function = COMMANDS[name][0].partition(":")
     return getattr(import_module(module), function)(rest)
 
@@ -76,7 +76,7 @@ def _print_version() -> int:
     return 0
 
 
-def _overview() -> str:
+def _format_overview() -> str:
     from router import __version__
 
     lines = [
@@ -91,11 +91,11 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _unknown(name: str) -> UsageError:
-    from router.cli.common.parser import nearest
+def _make_unknown_error(name: str) -> UsageError:
+    from router.cli.common.parser import find_nearest
 
     kind = "option" if name.startswith("-") else "command"
-    near = nearest(name, [*COMMANDS, "help", "--help", "--version"])
+    near = find_nearest(name, [*COMMANDS, "help", "--help", "--version"])
     return UsageError(
         f"unknown {kind}: {name}", f"Did you mean:   fairlead {near}" if near else "See:   fairlead --help"
     )
@@ -103,10 +103,10 @@ def _unknown(name: str) -> UsageError:
 
 def _report(error: BaseException) -> int:
     """Show what ended a command, and return its exit code."""
-    cause = _innermost(error)
+    cause = _unwrap(error)
     if isinstance(cause, SystemExit):
         return cause.code if isinstance(cause.code, int) else 0
-    if isinstance(cause, OSError) and _is_of_output(cause):
+    if isinstance(cause, OSError) and _is_output_error(cause):
         # Else the interpreter complains when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(cause, BrokenPipeError):
@@ -126,17 +126,17 @@ def _report(error: BaseException) -> int:
     return 1
 
 
-def _is_of_output(error: OSError) -> bool:
+def _is_output_error(error: OSError) -> bool:
     """True when what was printed could not be written; what happens to files of ours is told with their names."""
-    return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _UNWRITTEN)
+    return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _OUTPUT_ERRNOS)
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _unwrap(error: BaseException) -> BaseException:
     # trio wraps what leaves a nursery, and Ctrl-C with it.
     if not isinstance(error, BaseExceptionGroup):
         return error
     inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return _innermost(inner[0]) if len(inner) == 1 else cast("BaseException", error)
+    return _unwrap(inner[0]) if len(inner) == 1 else cast("BaseException", error)
 
 
 def _print_error(message: str, hint: str) -> None:

@@ -28,9 +28,9 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the halts that were lifted as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    lifted = trio.run(_told, home)
+    lifted = trio.run(_lift_by_proxy, home)
     if lifted is None:
-        lifted = _lifted(home)
+        lifted = _lift_in_store(home)
     if options.json:
         print(json.dumps({"lifted": lifted}, indent=2))
         return 0
@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-async def _told(home: Home) -> list[dict[str, object]] | None:
+async def _lift_by_proxy(home: Home) -> list[dict[str, object]] | None:
     """Have a running proxy do it, which tells the others; None when there is none. Raises CommandError."""
     for run, proxy in await proven(home):
         try:
@@ -50,7 +50,7 @@ async def _told(home: Home) -> list[dict[str, object]] | None:
     return None
 
 
-def _lifted(home: Home) -> list[dict[str, object]]:
+def _lift_in_store(home: Home) -> list[dict[str, object]]:
     with reading(home) as db:
         now = time.time()
         held = [halt for halt in budgets.halts_of(db) if halt.holds(now)] if db is not None else []

@@ -59,14 +59,14 @@ def add_options(parser: Parser, *, removing: bool) -> None:
         )
 
 
-def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
+def read_headers(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
     """What the options ask for, checked as config.toml is; nothing is written. Raises CommandError."""
     if not given and not removed:
         return Headers(())
     file = toml.read(home)
     tree: Mapping[str, Any] = file.tree if file else {}
-    wanted = [_gone(tree, name, header) for header in removed]
-    wanted += [_set(tree, name, text) for text in given]
+    wanted = [_parse_removed(tree, name, header) for header in removed]
+    wanted += [_parse_set(tree, name, text) for text in given]
     names = [one.path[-1].lower() for one in wanted]
     twice = next((header for header in names if names.count(header) > 1), None)
     if twice is not None:
@@ -75,7 +75,7 @@ def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = 
     return Headers(wanted, loaded.settings)
 
 
-def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
+def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     header, equals, value = text.partition("=")
     if not equals or not header.strip():
         # Not repeated: it may be the value alone.
@@ -92,7 +92,7 @@ def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     return Change(path, value)
 
 
-def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
+def _parse_removed(tree: Mapping[str, Any], name: str, header: str) -> Change:
     path = spelled(("backends", name, "set_headers", header), tree)
     held: Any = tree
     for key in path[:-1]:
@@ -105,6 +105,6 @@ def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
     return Change(path, None)
 
 
-def given(options: argparse.Namespace) -> bool:
+def has_options(options: argparse.Namespace) -> bool:
     """True when one of the options of `backend set` was used."""
     return bool(options.header or options.remove_header)

@@ -33,7 +33,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--key", metavar="KEY", help="the key itself; other users can read it, prefer --key-stdin")
 
 
-def given(options: argparse.Namespace) -> list[str]:
+def list_given(options: argparse.Namespace) -> list[str]:
     """The options that were used, of those above; --key-stdin beside --keyring says what to put there."""
     used = {
         "--keyring": options.keyring is not None,
@@ -52,7 +52,7 @@ def check_alone(flags: list[str]) -> None:
         raise UsageError(f"{flags[0]} and {flags[1]} exclude each other.")
 
 
-def chosen(options: argparse.Namespace, entry: str) -> str | None:
+def choose_key(options: argparse.Namespace, entry: str) -> str | None:
     """The key or reference that the options name, None when they name none. entry: the keyring entry's default name.
     Raises CommandError."""
     if options.key_env is not None:
@@ -62,12 +62,12 @@ def chosen(options: argparse.Namespace, entry: str) -> str | None:
     if options.key_cmd is not None:
         return to_command(options.key_cmd)
     if options.keyring is not None:
-        return _kept(options, options.keyring or f"{SERVICE}/{entry}")
+        return _use_keyring(options, options.keyring or f"{SERVICE}/{entry}")
     if options.key is not None:
         note("warning: other users can read a command's arguments, and the shell's history keeps them.")
         note("         Next time:   --key-stdin")
         return check_key(options.key, "the key given with --key")
-    return _piped() if options.key_stdin else None
+    return _read_stdin() if options.key_stdin else None
 
 
 def ask(prompt: str) -> str:
@@ -78,21 +78,21 @@ def ask(prompt: str) -> str:
         raise CommandError("no key was given.") from None
 
 
-def _piped() -> str:
+def _read_stdin() -> str:
     if sys.stdin.isatty():
         return check_key(ask("Key (not shown): "))
     data = sys.stdin.buffer.read(KEY_LIMIT + 1)
     return check_key(data.decode("utf-8", "replace"), "the key on standard input")
 
 
-def _kept(options: argparse.Namespace, named: str) -> str:
+def _use_keyring(options: argparse.Namespace, named: str) -> str:
     """The reference to a keyring's entry, which is written when a key is piped or typed for it."""
     from router.store.keys import keyring
 
     reference = to_entry(named)
     service, _, user = named.rpartition("/")
     if options.key_stdin:
-        keyring.put(service, user, Secret(_piped()))
+        keyring.put(service, user, Secret(_read_stdin()))
     elif keyring.look_up(service, user) is None:
         if not sys.stdin.isatty():
             raise CommandError(

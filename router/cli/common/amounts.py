@@ -3,7 +3,7 @@
 NONE = "\N{EN DASH}"
 
 
-def tokens(count: int | None) -> str:
+def format_tokens(count: int | None) -> str:
     """`950`, `142k`, `3.1M`; a dash for none known."""
     if count is None:
         return NONE
@@ -15,7 +15,7 @@ def tokens(count: int | None) -> str:
     raise AssertionError
 
 
-def money(dollars: float | None) -> str:
+def format_money(dollars: float | None) -> str:
     """`$3.41`, `$0.0023`; a dash for none known."""
     if dollars is None:
         return NONE
@@ -27,7 +27,7 @@ def money(dollars: float | None) -> str:
     return f"${dollars:.{digits}f}"
 
 
-def seconds(ms: float | None) -> str:
+def format_seconds(ms: float | None) -> str:
     """`4 ms`, `0.9 s`, `12 min` from milliseconds; a dash for none known."""
     if ms is None:
         return NONE
@@ -40,6 +40,6 @@ def seconds(ms: float | None) -> str:
     return f"{ms / 3_600_000:.1f} h"
 
 
-def share(part: float | None) -> str:
+def format_share(part: float | None) -> str:
     """`91 %`; a dash for none known."""
     return NONE if part is None else f"{part * 100:.0f} %"

@@ -10,7 +10,7 @@ from router.settings.kinds import clean
 from router.store.home.home import Home
 
 
-def lines(home: Home, settings: Settings) -> list[str]:
+def format_budget_lines(home: Home, settings: Settings) -> list[str]:
     """A line for the budgets and one for each halt; none where nothing is guarded. Reads history.db."""
     rules = rules_of(settings)
     if rules is None:
@@ -29,23 +29,23 @@ def lines(home: Home, settings: Settings) -> list[str]:
     except CommandError:
         # Said where the history is asked for; the budgets can be named without it.
         spent, halts = {}, []
-    said = [_halted(halt, now) for halt in halts]
-    return [f"guard    {_budgets(rules, spent)}", *said]
+    said = [_format_halt(halt, now) for halt in halts]
+    return [f"guard    {_format_budgets(rules, spent)}", *said]
 
 
-def _budgets(rules: Rules, spent: dict[Budget, int | None]) -> str:
-    parts = [_budget(budget, spent.get(budget)) for budget in rules.budgets]
+def _format_budgets(rules: Rules, spent: dict[Budget, int | None]) -> str:
+    parts = [_format_budget(budget, spent.get(budget)) for budget in rules.budgets]
     if rules.billing:
         parts.append(f"billed to {', '.join(sorted(rules.billing))} only")
     return f"{'   '.join(parts)}   ({'halts' if rules.halts else 'warns only'})"
 
 
-def _budget(budget: Budget, spent: int | None) -> str:
+def _format_budget(budget: Budget, spent: int | None) -> str:
     of = "" if budget.scope == "all" else f"{budget.scope} "
     share = f" ({(spent or 0) / budget.limit * 100:.0f} %)"
     return f"{of}{budget.period} {spoken(budget.unit, spent or 0)} of {spoken(budget.unit, budget.limit)}{share}"
 
 
-def _halted(halt: Halt, now: float) -> str:
+def _format_halt(halt: Halt, now: float) -> str:
     reason = clean(halt.reason, 400)
     return f"halted   until {clock(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"

@@ -13,7 +13,7 @@ from router.upstream.runtime import Runtime
 
 
 @contextlib.asynccontextmanager
-async def runtime(home: Home, settings: Settings, demo_root: str | None = None) -> AsyncGenerator[Runtime]:
+async def open_runtime(home: Home, settings: Settings, demo_root: str | None = None) -> AsyncGenerator[Runtime]:
     """A runtime that has read every catalog, or failed to. Raises CommandError."""
     log = AccessLog(0, None)
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.backends.known import KNOWN, api_root, clean_url, host_of, is_https, plain_http_allowed, vendor_of
-from router.cli.common.output import table
+from router.cli.common.output import format_table
 from router.errors import CommandError
 from router.settings import ConfigFile
 from router.settings.keys import find, redacted, spelled
@@ -49,7 +49,7 @@ class Plan:
         """Say what is not imported."""
         self.left.append((what, why))
 
-    def setting(self, what: str, key: str, value: str) -> None:
+    def add_setting(self, what: str, key: str, value: str) -> None:
         """Plan a setting, or an entry of a table, from its text form."""
         try:
             known = find(key)
@@ -57,9 +57,9 @@ class Plan:
         except CommandError as error:
             self.skip(what, str(error))
             return
-        self.put(what, known.path, saved)
+        self.add_key(what, known.path, saved)
 
-    def put(self, what: str, path: tuple[str, ...], value: Any) -> None:
+    def add_key(self, what: str, path: tuple[str, ...], value: Any) -> None:
         """Plan a key of config.toml."""
         path = spelled(path, self.tree)
         before: Any = self.tree
@@ -72,7 +72,7 @@ class Plan:
         self.changes.append(Change(path, value))
         self.taken.append((what, f"{'.'.join(path)} = {redacted(path, value)}{was}"))
 
-    def rule(self, what: str, rule: dict[str, Any]) -> None:
+    def add_rule(self, what: str, rule: dict[str, Any]) -> None:
         """Plan a rule, behind those there are."""
         names = [entry.get("name") for entry in (*self.tree.get("routes", ()), *self.rules)]
         if rule.get("name") in names:
@@ -84,9 +84,9 @@ class Plan:
         does = ", ".join(f"{key}={value}" for key, value in shown.items() if key not in ("name", "when"))
         self.taken.append((what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}'))
 
-    def backend(self, what: str, backend: Backend) -> bool:
+    def add_backend(self, what: str, backend: Backend) -> bool:
         """Plan a backend; False when it cannot be one, or there is one of that name."""
-        problem = _problem(self.home, backend)
+        problem = _find_problem(self.home, backend)
         if problem:
             self.skip(what, problem)
             return False
@@ -104,12 +104,12 @@ class Plan:
             present = backends.find(self.home, backend.name)
         except CommandError:
             return False
-        return any(present_root == backend.root for present_root in self._roots(backend.name, present))
+        return any(present_root == backend.root for present_root in self._list_roots(backend.name, present))
 
-    def _roots(self, name: str, present: Backend | None) -> list[str]:
+    def _list_roots(self, name: str, present: Backend | None) -> list[str]:
         return [other.root for other in (*self.backends, *([present] if present else [])) if other.name == name]
 
-    def account(self, what: str, name: str, key: str) -> None:
+    def add_account(self, what: str, name: str, key: str) -> None:
         """Plan one more key for a planned backend."""
         index = next((index for index, backend in enumerate(self.backends) if backend.name == name), None)
         if index is None:
@@ -121,12 +121,12 @@ class Plan:
         self.backends[index] = msgspec.structs.replace(backend, accounts=accounts)
         self.taken.append((what, f"account {alias} of backend {name}"))
 
-    def lines(self) -> list[str]:
+    def format_lines(self) -> list[str]:
         """What the user is shown."""
         found: list[str] = []
         for title, rows in (("Taken over:", self.taken), ("Left out:", self.left)):
             if rows:
-                found += [title, *table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
+                found += [title, *format_table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
         return found
 
     def apply(self) -> None:
@@ -155,7 +155,7 @@ class Plan:
         return [*self.changes, Change(("routes",), [*self.tree.get("routes", ()), *self.rules])]
 
 
-def _problem(home: Home, backend: Backend) -> str:
+def _find_problem(home: Home, backend: Backend) -> str:
     if not (is_https(backend.root) or plain_http_allowed(host_of(backend.root))):
         return "http:// to a public address shows keys and texts to everyone on the way; add it with --insecure-http"
     try:
@@ -165,7 +165,7 @@ def _problem(home: Home, backend: Backend) -> str:
     return f"a backend {backend.name} exists; it stays as it is" if exists else ""
 
 
-def reference(text: str, variable: re.Pattern[str]) -> str:
+def parse_reference(text: str, variable: re.Pattern[str]) -> str:
     """The key as a backend stores it: `env:NAME` where `variable` matches, else the literal. Raises CommandError."""
     found = variable.fullmatch(text.strip())
     if found:
@@ -176,12 +176,12 @@ def reference(text: str, variable: re.Pattern[str]) -> str:
     return check_key(text, "the key")
 
 
-def backend_name(text: str) -> str:
+def make_backend_name(text: str) -> str:
     """A backend's name made from any text. Raises CommandError when nothing is left of it."""
     return backends.check_name(re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:64])
 
 
-def assembled(name: str, url: str, accounts: tuple[Account, ...], *, exact: bool, program: str = "") -> Backend:
+def assemble_backend(name: str, url: str, accounts: tuple[Account, ...], *, exact: bool, program: str = "") -> Backend:
     """A backend from a foreign file's URL, which may name an endpoint. exact: the URL is used as it is, without a /v1
     that is not in it. program: the known one that runs there, when the URL is not its usual one. Raises
     CommandError."""
