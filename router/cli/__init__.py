@@ -12,7 +12,7 @@ from typing import cast
 
 from router.errors import CommandError, UsageError
 
-# Name -> where its function is, and what the overview says of it.
+# Name -> "module:function" and the line of the overview.
 COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
@@ -29,7 +29,7 @@ COMMANDS = {
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
 }
 
-
+# A write to the output that fails with one of these is an error of the output, not a defect of fairlead.
 _OUTPUT_ERRNOS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 
 
@@ -102,12 +102,12 @@ def _make_unknown_error(name: str) -> UsageError:
 
 
 def _report(error: BaseException) -> int:
-    """Show what ended a command, and return its exit code."""
+    """Print the error that ended a command, and return its exit code."""
     cause = _unwrap(error)
     if isinstance(cause, SystemExit):
         return cause.code if isinstance(cause.code, int) else 0
     if isinstance(cause, OSError) and _is_output_error(cause):
-        # Else the interpreter complains when it flushes at exit.
+        # The interpreter flushes stdout at exit and would print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(cause, BrokenPipeError):
             _print_error(f"the output cannot be written: {cause.strerror or cause}.", "")
@@ -127,12 +127,12 @@ def _report(error: BaseException) -> int:
 
 
 def _is_output_error(error: OSError) -> bool:
-    """True when what was printed could not be written; what happens to files of ours is told with their names."""
+    """True for a failed write to the output. An error of a file carries the file's name and is not one."""
     return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _OUTPUT_ERRNOS)
 
 
 def _unwrap(error: BaseException) -> BaseException:
-    # trio wraps what leaves a nursery, and Ctrl-C with it.
+    # trio wraps every exception that leaves a nursery, also KeyboardInterrupt, into a group.
     if not isinstance(error, BaseExceptionGroup):
         return error
     inner = cast("BaseExceptionGroup[BaseException]", error).exceptions

@@ -16,7 +16,7 @@ SHELLS = ("sh", "bash", "zsh", "fish", "powershell", "cmd")
 
 
 def run(argv: list[str]) -> int:
-    """Print the lines."""
+    """Print one assignment per variable, or all as JSON."""
     parser = Parser(
         "env",
         "Print the lines that point a tool at the running proxy, for a shell to evaluate.",
@@ -53,7 +53,7 @@ def _collect_variables(home: Home) -> dict[str, str]:
 
 
 def format_assignment(shell: str, name: str, value: str) -> str:
-    """One assignment in the words of a shell."""
+    """One assignment in the syntax of a shell."""
     if shell == "fish":
         # In fish only backslash and quote are special between single quotes.
         return "set -gx {} '{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'"))

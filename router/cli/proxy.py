@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Serve; exit code 0 also when this home's proxy is already there."""
+    """Serve; exit code 0 also when a proxy of this home serves already."""
     flags = _read_flags(_build_parser().read(argv))
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
     client_key.check(settings)
-    # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
+    # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
     from router.server import serve
 
@@ -78,9 +78,8 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     found, problems = backends.load(home)
     print_in_background(format_problems(problems), error=True)
     enabled = [backend for backend in found if backend.enabled]
-    lines = [
-        f"fairlead {__version__}   {serving.url}   {_format_backends([entry.name for entry in enabled], settings.demo)}\n"
-    ]
+    named = _format_backends([entry.name for entry in enabled], settings.demo)
+    lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
     lines += format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(enabled))
     if not enabled:
         lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
@@ -99,7 +98,7 @@ def _format_backends(names: list[str], demo: bool) -> str:
 
 
 def _report_running(home: Home, settings: Settings, port: int) -> int:
-    """The port is taken: fine when this home's proxy has it. Raises CommandError for any other program."""
+    """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program."""
     import trio
 
     from router.cli.common.running_proxy import proven
@@ -115,12 +114,12 @@ def _report_running(home: Home, settings: Settings, port: int) -> int:
 
 
 def make_port_taken_error(port: int, command: str) -> CommandError:
-    """The error for a port that another program has."""
+    """The error for a port on which another program listens; it names a free port."""
     from router.cli.common.port_owner import find_free_port_after, find_port_owner
 
-    who = find_port_owner(port)
+    owner = find_port_owner(port)
     free = find_free_port_after(port)
     return CommandError(
-        f"port {port} is taken by another program{f' ({who})' if who else ''}.",
+        f"port {port} is taken by another program{f' ({owner})' if owner else ''}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )

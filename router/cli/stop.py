@@ -15,12 +15,12 @@ from router.store.config import toml
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 
-# The proxy drains for 10 s, then tells its streams.
+# Seconds. The proxy drains for 10 s, then ends its streams with an error event.
 STOP_TIMEOUT = 15.0
 
 
 def run(argv: list[str]) -> int:
-    """Stop them and wait for their end."""
+    """Stop them and wait until their processes end."""
     parser = Parser(
         "stop",
         "Stop the running proxy: it finishes open answers for up to 10 seconds, then ends.",
@@ -51,8 +51,8 @@ async def _stop(home: Home, port: str | None) -> int:
 
 
 async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
-    # Nothing announces the end of another process. The run file is its last act: the number stays taken for a while
-    # where a parent does not collect its children.
+    # The end of another process can only be polled. The proxy removes its run file last; its process id may stay in
+    # use longer, as a zombie whose parent has not waited for it.
     with trio.move_on_after(STOP_TIMEOUT):
         while run_files.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
             await trio.sleep(0.02)
@@ -63,7 +63,7 @@ async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
 
 
 async def _check_foreign_listener(home: Home, port: str | None) -> None:
-    """Say so when a run file's listener answers but is not ours: it was told nothing."""
+    """Raise CommandError when the listener of a run file answers but does not prove to be of this home."""
     for entry in run_files.live(home):
         if port in (None, str(entry.port)) and await prove(entry.url, home.token("operator.token")) is False:
             raise CommandError(
@@ -73,9 +73,9 @@ async def _check_foreign_listener(home: Home, port: str | None) -> None:
 
 
 async def _note_other(port: int) -> None:
-    """Say who else has the port: a proxy whose home was removed is no longer found by commands."""
-    nobodys = Secret(secrets.token_hex())
-    if port and await prove(f"http://localhost:{port}", nobodys) is False:
-        who = find_port_owner(port)
-        note(f"note: another program has port {port}{f' ({who})' if who else ''}.")
+    """Note which other program has the port: commands do not find a proxy whose home was removed."""
+    random_token = Secret(secrets.token_hex())
+    if port and await prove(f"http://localhost:{port}", random_token) is False:
+        owner = find_port_owner(port)
+        note(f"note: another program has port {port}{f' ({owner})' if owner else ''}.")
         note("      A proxy whose home was removed can be stopped by its process only.")

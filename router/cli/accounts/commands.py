@@ -8,7 +8,12 @@ import msgspec
 from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Unfit
 from router.cli.backend import key as backend_key
-from router.cli.backend.commands import make_unknown_account_error, make_unknown_backend_error, note_entries
+from router.cli.backend.commands import (
+    find_backend,
+    make_unknown_account_error,
+    make_unknown_backend_error,
+    note_entries,
+)
 from router.cli.common.group import run_group
 from router.cli.common.parser import Parser
 from router.errors import CommandError
@@ -74,7 +79,8 @@ def _make_unfit_error(problem: Unfit, backend: Backend, alias: str) -> CommandEr
 
 
 def _change(home: Home, name: str, alias: str, make: Callable[[Backend], Outcome]) -> Outcome:
-    """Change the accounts of a backend, whatever others changed of it meanwhile. Raises CommandError."""
+    """Change the accounts of a backend as it is stored now, which may differ from what was read before. Raises
+    CommandError."""
     outcomes: list[Outcome] = []
 
     def made(before: Backend | None) -> Backend:
@@ -154,12 +160,3 @@ def run_remove(argv: list[str]) -> int:
         print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
     tell_change(home)
     return 0
-
-
-def find_backend(home: Home, named: str) -> Backend:
-    """The backend of this name. Raises CommandError."""
-    name = backends.check_name(named)
-    backend = backends.find(home, name)
-    if backend is None:
-        raise make_unknown_backend_error(home, name)
-    return backend

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from router.backends import Backend
-from router.cli.accounts.commands import find_backend
+from router.cli.backend.commands import find_backend
 from router.cli.common import amounts
 from router.cli.common.output import format_table, note_problems
 from router.cli.common.parser import Parser, note

@@ -1,4 +1,4 @@
-"""`fairlead backend add`: put a backend together, ask it whether it works, save it."""
+"""`fairlead backend add`: build a backend from the options, check whether it works, save it."""
 
 import argparse
 import os
@@ -60,7 +60,7 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None) ->
     root = changes.root_for(name, wish, before)
     if root is None:
         raise _make_unknown_error(name)
-    # Last, as it may be put into a keyring.
+    # Last, because choosing a key may write it to a keyring, and the checks above may fail.
     wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before))
     return changes.added(name, wish, root, before, now=time.time())
 
@@ -76,7 +76,7 @@ def _make_unknown_error(name: str) -> CommandError:
 
 
 def _choose_key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
-    """The key that the options or the user give, None where none is needed. Raises CommandError."""
+    """The key from the options or the terminal; None when no key is needed. Raises CommandError."""
     if wish.auth is not None:
         return None
     key = backend_key.choose_key(options, name)

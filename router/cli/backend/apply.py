@@ -1,4 +1,4 @@
-"""What adding and changing a backend have in common: its URL, its protocols, its keys, the contact, and the save."""
+"""What `backend add` and `backend set` share: read the options, check whether the backend works, save it."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ from router.upstream.credentials import Credentials
 
 
 def add_options(parser: Parser) -> None:
-    """Give a command the options for where a backend is and what it speaks."""
+    """Add the options for a backend's URL, protocols and form of authentication."""
     parser.add_argument("--no-key", action="store_true", help="send no key")
     parser.add_argument("--auth", metavar="client", help="pass on each tool's own login instead of a key")
     parser.add_argument("--base-url", metavar="URL", help="where it is, with or without a trailing /v1")
@@ -34,8 +34,8 @@ def add_options(parser: Parser) -> None:
 
 
 def build_wish(options: argparse.Namespace, command: str, *, insecure: bool) -> Wish:
-    """What the options ask for, beside a key. command: what was called, for the fix. insecure: http:// may go to a
-    public address. Raises CommandError."""
+    """The changes that the options ask for, except the key. command: the command line so far, for the error's remedy.
+    insecure: allow http:// to a public address. Raises CommandError."""
     check_auth(options.auth)
     return Wish(
         root=None if options.base_url is None else parse_root(options.base_url, command, insecure=insecure),
@@ -46,7 +46,7 @@ def build_wish(options: argparse.Namespace, command: str, *, insecure: bool) -> 
 
 
 def parse_root(url: str, command: str, *, insecure: bool) -> str:
-    """The root that --base-url names. command: what was called, for the fix. Raises CommandError."""
+    """The root that --base-url names. command and insecure as for `build_wish`. Raises CommandError."""
     try:
         return changes.root_of(url, insecure=insecure)
     except PublicHttp as problem:
@@ -67,7 +67,7 @@ def parse_protocols(named: str) -> tuple[str, ...]:
 
 
 def check_flags(options: argparse.Namespace) -> list[str]:
-    """The options that say how requests are authenticated. Raises UsageError for more than one."""
+    """The given options that choose how requests are authenticated. Raises UsageError for more than one."""
     flags = key.list_given(options)
     flags += ["--no-key"] if options.no_key else []
     flags += ["--auth client"] if options.auth is not None else []
@@ -82,7 +82,7 @@ def check_auth(form: str | None) -> None:
 
 
 def probe_and_save(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
-    """Ask a backend whether it works, say so, save it in place of `before`, and tell the running proxies."""
+    """Check whether a backend works, print the result, save it in place of `before`, and reload the running proxies."""
     note_dropped(outcome)
     backend, contact = trio.run(_probe, outcome.backend, build_outbound(home, outcome.backend.name, headers.settings))
     backends.replace(home, before, backend)
@@ -95,7 +95,7 @@ def probe_and_save(home: Home, before: Backend | None, outcome: Outcome, headers
 
 
 def note_dropped(outcome: Outcome) -> None:
-    """Say that stored keys were dropped, if there were any."""
+    """Note that stored keys were dropped, if any were."""
     if outcome.dropped:
         number = len(outcome.dropped)
         keys = "the stored key was" if number == 1 else f"{format_count(number, 'stored key')} were"

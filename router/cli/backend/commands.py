@@ -1,4 +1,4 @@
-"""`fairlead backend`: list, remove and test backends; `backend_add` and `backend_set` add and change them."""
+"""`fairlead backend`: the table of its commands; list, remove and test are here."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
 
 
 def summarize(backend: Backend) -> tuple[str, str, str, str]:
-    """What the lists say of a backend: name, root, protocols, key."""
+    """A row of the lists: name, root, protocols, where the key comes from."""
     return backend.name, backend.root, ", ".join(backend.protocols), redacted.credentials(backend, os.environ)
 
 
@@ -78,7 +78,7 @@ def run_list(argv: list[str]) -> int:
 
 
 def _format_extras(backend: Backend, headers: Sequence[str]) -> str:
-    """What else a line of the list says."""
+    """The last column of the list: `disabled`, and the headers that are set."""
     said = [] if backend.enabled else ["disabled"]
     return "   ".join([*said, *([f"sets {', '.join(headers)}"] if headers else [])])
 
@@ -117,7 +117,7 @@ def run_remove(argv: list[str]) -> int:
 
 
 def _note_table(home: Home, name: str) -> None:
-    """Say when config.toml still has a table for a backend that is gone: one of the same name would get it."""
+    """Note when config.toml still has a table for a removed backend: a new one of that name would get its options."""
     with contextlib.suppress(CommandError):
         file = toml.read(home)
         held = file.tree.get("backends") if file else None
@@ -127,7 +127,7 @@ def _note_table(home: Home, name: str) -> None:
 
 
 def note_entries(accounts: Iterable[Account]) -> None:
-    """Say which keyring entries stay when accounts go: they are not fairlead's alone."""
+    """Print which keyring entries stay when accounts are removed: other programs may use them too."""
     for account in accounts:
         if source(account.key) == "keyring":
             print(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
@@ -147,10 +147,7 @@ def run_test(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name = backends.check_name(options.name)
-    backend = backends.find(home, name)
-    if backend is None:
-        raise make_unknown_backend_error(home, name)
+    backend = find_backend(home, options.name)
     if options.account is not None:
         backend = _select_account(backend, backends.check_alias(options.account))
     return _test(home, backend, options.model, as_json=options.json)
@@ -164,7 +161,7 @@ def _select_account(backend: Backend, alias: str) -> Backend:
 
 
 def make_unknown_account_error(backend: Backend, alias: str) -> CommandError:
-    """The error for an account that is not there."""
+    """The error for an account that does not exist."""
     listed = ", ".join(account.alias for account in backend.accounts) or "none"
     return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
@@ -208,10 +205,19 @@ def _format_untested(backend: Backend) -> str:
 
 
 def make_unknown_backend_error(home: Home, name: str) -> CommandError:
-    """The error for a backend that is not there."""
+    """The error for a backend that does not exist; it names a similar one."""
     configured = home.names(backends.FOLDER, ".json")
     if not configured:
         return CommandError(f"no backend {name}; none is configured.", f"Add one:   fairlead backend add {name}")
     near = find_nearest(name, configured)
     meant = f"Did you mean {near}? " if near else ""
     return CommandError(f"no backend {name}.", f"{meant}Configured: {', '.join(configured)}.")
+
+
+def find_backend(home: Home, named: str) -> Backend:
+    """The backend of this name. Raises CommandError."""
+    name = backends.check_name(named)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise make_unknown_backend_error(home, name)
+    return backend

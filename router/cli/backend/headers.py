@@ -16,13 +16,14 @@ from router.store.home.permissions import shown
 
 
 class Headers(NamedTuple):
-    """Changes of a backend's headers, checked. settings: those of config.toml with them; None for no change."""
+    """Checked changes of a backend's headers."""
 
     changes: Sequence[Change]
+    #: The settings of config.toml with these changes; None when there are no changes.
     settings: Settings | None = None
 
     def save(self, home: Home) -> None:
-        """Write them to config.toml and say so; values are not shown. Raises CommandError."""
+        """Write them to config.toml and print their names; values are not shown. Raises CommandError."""
         if not self.changes:
             return
         toml.change(home, self.changes)
@@ -31,7 +32,7 @@ class Headers(NamedTuple):
 
 
 def note_moved(home: Home, name: str) -> None:
-    """Say which headers a backend with another URL now gets: one of them may hold a secret. Raises CommandError."""
+    """Note which headers are sent to a backend's new URL, because one may hold a secret. Raises CommandError."""
     options = toml.load(home, {}).settings.backends.get(name)
     if options is not None and options.edits.set_headers:
         names = ", ".join(options.edits.set_headers)
@@ -41,7 +42,7 @@ def note_moved(home: Home, name: str) -> None:
 
 
 def add_options(parser: Parser, *, removing: bool) -> None:
-    """Give a command the options."""
+    """Add --header, and with `removing` also --remove-header."""
     parser.add_argument(
         "--header",
         action="append",
@@ -60,7 +61,7 @@ def add_options(parser: Parser, *, removing: bool) -> None:
 
 
 def read_headers(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
-    """What the options ask for, checked as config.toml is; nothing is written. Raises CommandError."""
+    """The changes that the options ask for, checked as config.toml is; writes nothing. Raises CommandError."""
     if not given and not removed:
         return Headers(())
     file = toml.read(home)
@@ -78,7 +79,7 @@ def read_headers(home: Home, name: str, given: Sequence[str], removed: Sequence[
 def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     header, equals, value = text.partition("=")
     if not equals or not header.strip():
-        # Not repeated: it may be the value alone.
+        # The text is not shown: it may be a secret value without its name.
         missing = "name" if equals else "="
         raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
     key = find(f"backends.{name}.set_headers.{header.strip()}")

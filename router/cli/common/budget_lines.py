@@ -1,4 +1,4 @@
-"""What `usage` and the start of a proxy say of the guard: its budgets, what is spent of them, what it has halted."""
+"""The lines on the guard that `usage` and the start of a proxy print: budgets, amounts spent, halts in force."""
 
 import time
 
@@ -11,7 +11,7 @@ from router.store.home.home import Home
 
 
 def format_budget_lines(home: Home, settings: Settings) -> list[str]:
-    """A line for the budgets and one for each halt; none where nothing is guarded. Reads history.db."""
+    """One line for the budgets and one for each halt; no lines when no budget is set. Reads history.db."""
     rules = rules_of(settings)
     if rules is None:
         return []
@@ -27,7 +27,7 @@ def format_budget_lines(home: Home, settings: Settings) -> list[str]:
                 spent = {budget: budgets.spent_of(db, budget, now) for budget in rules.budgets}
                 halts = [halt for halt in budgets.halts_of(db) if rules.halts and halt.holds(now)]
     except CommandError:
-        # Said where the history is asked for; the budgets can be named without it.
+        # Commands that read the history report this error; the budgets can be listed without it.
         spent, halts = {}, []
     said = [_format_halt(halt, now) for halt in halts]
     return [f"guard    {_format_budgets(rules, spent)}", *said]

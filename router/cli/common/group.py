@@ -1,4 +1,4 @@
-"""A command that is a group of commands, such as `fairlead backend add`: which there are, and the call of one."""
+"""Run a command of a group of commands, such as `fairlead backend add`."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -6,7 +6,7 @@ from importlib import import_module
 from router.cli.common.parser import find_nearest
 from router.errors import UsageError
 
-# Name -> where its function is ("module:function"), and what the overview says of it.
+# Name -> "module:function" and the line of the overview.
 Commands = Mapping[str, tuple[str, str]]
 
 

@@ -1,4 +1,4 @@
-"""How a command reads its arguments: argparse, with errors that say what would be right."""
+"""Reads the arguments of a command: argparse, with errors that name the likely correct form."""
 
 import argparse
 import difflib
@@ -12,7 +12,7 @@ from router.errors import UsageError
 
 
 def find_nearest(word: str, names: Iterable[str]) -> str:
-    """The name most like the word, '' when none is near."""
+    """The name that is most similar to the word, '' when no name is similar."""
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), "")
 
 
@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         return values
 
     def print_help(self, file: Any = None) -> None:
-        # argparse passes over what goes wrong with the output, so that the command would end as if all had been read.
+        # argparse ignores an OSError of the output; the command would then exit with 0 though the text was not written.
         (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
@@ -72,5 +72,5 @@ class Parser(argparse.ArgumentParser):
 
 
 def note(text: str) -> None:
-    """Say something beside a command's output."""
+    """Print a line on stderr, beside the command's output."""
     print(text, file=sys.stderr)

@@ -1,15 +1,16 @@
-"""Who listens on a port, as far as the system lets this user see."""
+"""Find the process that listens on a port, as far as the system shows it to this user."""
 
 import os
 import socket
 import sys
 from pathlib import Path
 
+# The state LISTEN in /proc/net/tcp.
 _LISTENING = "0A"
 
 
 def find_port_owner(port: int, proc: Path = Path("/proc")) -> str:
-    """`pid 4121, nginx`; '' where it cannot be found out."""
+    """The process as `pid 4121, nginx`; '' when it is not visible. Linux only."""
     if sys.platform != "linux":
         return ""
     links = {f"socket:[{inode}]" for inode in _read_listening_inodes(port, proc)}
@@ -22,7 +23,7 @@ def find_port_owner(port: int, proc: Path = Path("/proc")) -> str:
 
 
 def find_free_port_after(port: int) -> int | None:
-    """The next port that can be bound on loopback, None when there is none near."""
+    """The next of up to 49 higher ports that can be bound on loopback; None when all are in use."""
     for candidate in range(port + 1, min(port + 50, 65536)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:

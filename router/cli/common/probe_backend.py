@@ -1,4 +1,4 @@
-"""Asking a backend whether it works: its model list, and one tiny request per protocol."""
+"""Check whether a backend works: read its model list, and send one tiny request per protocol."""
 
 import os
 import time
@@ -20,28 +20,34 @@ from router.store.keys.references import source
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
 
-# Named when a list is missing: the provider's error then tells a refused key from an unknown model.
+# The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
+# model.
 PLACEHOLDER_MODEL = "fairlead-check"
 
 
 class ProbeResult(msgspec.Struct, kw_only=True):
-    """What the first contact showed. ok: requests can be expected to work. text: as it is printed. fix: `key` when
-    another key is needed, `variable` when its variable is not set, `source` when it cannot be fetched, `again` when a
-    later try may succeed, else ''."""
+    """The result of a first contact with a backend."""
 
+    #: Requests can be expected to work.
     ok: bool
+    #: The lines to print, separated by line ends.
     text: str
+    #: What would mend it: `key` another key, `variable` the key's environment variable is not set, `source` the key
+    #: cannot be fetched, `again` a later try may succeed, '' nothing.
     fix: str = ""
     models: list[str] = []
 
 
 class ProtocolProbe(msgspec.Struct, kw_only=True):
-    """A tiny request in one protocol. text: what came, or what went wrong. ms: until the whole answer."""
+    """The result of one tiny request in one protocol."""
 
     protocol: str
     ok: bool
+    #: The answer in quotes, or the error.
     text: str
+    #: Milliseconds until the answer was complete.
     ms: int
+    #: The HTTP status of an error; None for a success and for an error without a response.
     status: int | None = None
 
 
@@ -57,13 +63,14 @@ async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
 
 
 def build_outbound(home: Home, name: str, settings: Settings | None = None) -> Outbound:
-    """How these settings, the home's when none are given, have a backend reached. Raises CommandError."""
+    """Proxy, TLS roots and headers for requests to a backend. settings: default is those of the home. Raises
+    CommandError."""
     settings = settings or toml.load(home, os.environ).settings
     return replace(outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
 
 
 async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> ProbeResult:
-    """Ask for the model list, and say what that shows."""
+    """Ask for the model list, and report what that shows of the backend and its key."""
     try:
         key = await fetch_key(backend, keys)
     except CommandError as error:
@@ -87,7 +94,7 @@ async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> P
 
 
 def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
-    """What to say when the key cannot be had."""
+    """The result for a key that cannot be fetched."""
     kind = source(backend.accounts[0].key) if backend.accounts else "stored"
     fix = {"stored": "key", "env": "variable"}.get(kind, "source")
     hint = f"\n{error.hint}" if error.hint and backend.accounts else ""
@@ -97,7 +104,7 @@ def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
 async def _probe_without_list(
     backend: Backend, key: Secret | None, error: ControlError, ms: int, way: Outbound
 ) -> ProbeResult:
-    """What a failed model list shows: a provider without one may serve all the same."""
+    """The result after a failed model list; a provider without one may still serve requests."""
     if error.status is None:
         return ProbeResult(ok=False, text=str(error), fix="again")
     if error.status in (401, 403):
@@ -134,7 +141,7 @@ def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, m
 async def probe_protocol(
     backend: Backend, key: Secret | None, model: str, protocol: str, way: Outbound
 ) -> ProtocolProbe:
-    """One tiny request in one protocol."""
+    """Send one tiny request in one protocol."""
     started = time.perf_counter()
     try:
         text = await probe(backend, key, model, protocol, way=way)
@@ -146,14 +153,15 @@ async def probe_protocol(
 
 
 async def probe_protocols(backend: Backend, key: Secret | None, model: str, way: Outbound) -> list[ProtocolProbe]:
-    """One tiny request in each protocol of the backend, in order; one at a time, as small servers queue them."""
+    """Send one tiny request in each protocol of the backend, one after the other, because small servers queue them."""
     return [await probe_protocol(backend, key, model, protocol, way) for protocol in backend.protocols]
 
 
 async def probe_all(
     backend: Backend, model: str | None, way: Outbound
 ) -> tuple[ProbeResult, str | None, list[ProtocolProbe]]:
-    """The first contact, and tiny requests where it went well; the model is found out when it is None."""
+    """Make first contact, and after a success send tiny requests. model: None takes one from the backend's list.
+    Returns the contact, the model that was used, and a probe per protocol."""
     keys = Credentials(os.environ)
     contact = await probe_backend(backend, keys, way)
     model = model or text_model(backend, contact.models)
@@ -163,7 +171,7 @@ async def probe_all(
 
 
 async def detect_protocols(backend: Backend, keys: Credentials, way: Outbound) -> tuple[str, ...]:
-    """The protocols that answer at a root nothing is known of. Raises CommandError when none does."""
+    """The protocols that answer at an unknown root. Raises CommandError when none does."""
     key = await fetch_key(backend, keys)
     advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
     try:

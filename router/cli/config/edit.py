@@ -1,4 +1,4 @@
-"""`fairlead config edit`: the user's editor on a private copy, which takes the file's place when it is valid."""
+"""`fairlead config edit`: run the user's editor on a private copy, which replaces the file when it is valid."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ _FIRST = "# fairlead's settings. All there are, with their values:   fairlead co
 
 
 def run(argv: list[str]) -> int:
-    """Edit the file; exit code 1 when the result was not valid, and was kept beside it."""
+    """Edit the file; exit code 1 when the result was not valid. The copy then stays beside the file."""
     parser = Parser(
         "config edit",
         "Open config.toml in $VISUAL or $EDITOR. It is a copy until it is saved and found valid.",
@@ -88,7 +88,7 @@ def _open(home: Home, editor: list[str], copy: str, start: bytes | None) -> None
 def _read(home: Home, copy: str) -> bytes:
     path = home.at(copy)
     if sys.platform != "win32" and path.is_file() and not path.is_symlink():
-        # The copy is ours; editors that write a new file give it a mode of their own.
+        # An editor that replaces the file creates it with its own mode.
         path.chmod(0o600)
     data = home.read(copy)
     if data is None:
@@ -97,7 +97,8 @@ def _read(home: Home, copy: str) -> bytes:
 
 
 def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
-    """The keys whose values differ; for tables and for a file that was broken before, their first names."""
+    """The keys whose values differ. Differences in tables only give `aliases`; when the file was invalid before, every
+    key that needs a restart counts as changed."""
     name = shown(home.at(copy))
     loaded = _load(new, name)
     for warning in loaded.warnings:

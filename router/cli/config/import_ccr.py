@@ -1,7 +1,7 @@
 """claude-code-router's config.json as backends, rules and settings.
 
-Its routing names a provider and a model per kind of request; the first that fits wins, in the order of `_SCENES`.
-What it writes in JavaScript (transformers, custom routers) has no counterpart here.
+Its routing names a provider and a model per kind of request; the first match wins, in the order of `_SCENES`. Its
+JavaScript (transformers, custom routers) has no counterpart here.
 """
 
 import re
@@ -15,7 +15,7 @@ from router.errors import CommandError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 _CLAUDE = "claude-*"
-# Scene -> what a rule asks; in the order in which claude-code-router tries them.
+# Scene -> condition of a rule, in the order in which claude-code-router tries them.
 _SCENES: dict[str, dict[str, Any]] = {
     "longContext": {"model": _CLAUDE},
     "background": {"model": "claude-*haiku*"},
@@ -71,7 +71,7 @@ def _read_provider(plan: Plan, what: str, node: object, names: dict[str, str]) -
             (Account("default", parse_reference(key, _VARIABLE)),) if isinstance(key, str) and key.strip() else ()
         )
         gemini = "generativelanguage.googleapis.com" in url and "/openai" not in url
-        # Local programs are known by their names; hosted ones by their URL only.
+        # Programs on this machine are recognised by their name, hosted providers by their URL only.
         local = name if name in KNOWN and not KNOWN[name].needs_key else ""
         backend = assemble_backend(name, _GEMINI if gemini else url, accounts, exact=True, program=local)
     except CommandError as error:

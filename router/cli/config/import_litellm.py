@@ -1,7 +1,7 @@
 """LiteLLM's config.yaml as backends, aliases and settings.
 
-One entry of `model_list` is a deployment: provider, URL and key make a backend here, the name it is asked by an alias.
-What LiteLLM balances over several deployments of one name has one target here.
+One entry of `model_list` is a deployment: its provider, URL and key become a backend, its model name an alias. LiteLLM
+balances over several deployments of one name; an alias has one target.
 """
 
 import re
@@ -16,7 +16,7 @@ from router.cli.config.import_plan import Plan, assemble_backend, make_backend_n
 from router.errors import CommandError
 
 _VARIABLE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
-# LiteLLM's provider -> the name of the same here.
+# LiteLLM's name of a provider -> fairlead's name.
 _PROVIDERS = {
     **{name: name for name in KNOWN},
     "ollama_chat": "ollama",
@@ -83,19 +83,19 @@ def _read_settings(plan: Plan, router: dict[str, Any], litellm: dict[str, Any], 
 
 
 class _Reader:
-    """Reads the deployments.
-
-    targets: what a LiteLLM name stands for here. planned: root -> backend. keys: root -> those that are stored.
-    """
+    """Reads the deployments into a plan."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        #: LiteLLM's model name in lower case -> BACKEND:MODEL.
         self.targets: dict[str, str] = {}
+        #: Root -> name of the planned backend.
         self.planned: dict[str, str] = {}
+        #: Root -> keys that are planned.
         self.keys: dict[str, set[str]] = {}
 
     def read_deployment(self, what: str, entry: dict[str, Any]) -> None:
-        """One entry of model_list."""
+        """Read one entry of model_list."""
         params = _as_table(entry.get("litellm_params"))
         name, model = entry.get("model_name"), params.get("model")
         if not isinstance(name, str) or not isinstance(model, str):
@@ -114,7 +114,7 @@ class _Reader:
                 self.plan.skip(f"{what} {key}", _LEFT.get(key, _PARAMETER))
 
     def _backend(self, what: str, model: str, params: dict[str, Any]) -> tuple[str | None, str]:
-        """The backend of a deployment (None when it was refused, and said so) and its name of the model."""
+        """The backend of a deployment, None when the plan skipped it, and the backend's name of the model."""
         provider, slash, served = model.partition("/")
         url = params.get("api_base") or params.get("base_url")
         if not slash:
@@ -133,9 +133,9 @@ class _Reader:
 
     def _assemble(self, known: str, url: str | None, key: str) -> Backend:
         accounts = (Account("default", key),) if key else ()
-        # Only these two have a base that LiteLLM itself completes.
+        # LiteLLM completes the URL of these two only.
         exact = known not in ("ollama", "anthropic")
-        # LiteLLM's openai stands for whatever speaks Chat.
+        # LiteLLM uses `openai` for any server with the Chat protocol.
         program = "" if known == "openai" else known
         backend = assemble_backend("-", url or KNOWN[known].root, accounts, exact=exact, program=program)
         return msgspec.structs.replace(backend, name=self._free_name(backend))
@@ -174,7 +174,7 @@ class _Reader:
             self.plan.add_setting(what, f"aliases.{name}", f"{backend}:{served}")
 
     def read_group(self, name: str, target: object) -> None:
-        """One entry of model_group_alias; an alias is one step here, so it gets the final model."""
+        """Read one entry of model_group_alias. An alias is one step, so its target is the final model."""
         wanted = _as_table(target).get("model", target)
         final = self.targets.get(str(wanted).lower())
         if final is None:

@@ -82,7 +82,7 @@ def _read_value(key: Key, argument: str | None, *, from_stdin: bool) -> str:
 
 
 def run_unset(argv: list[str]) -> int:
-    """Take one setting out."""
+    """Remove one setting."""
     parser = Parser(
         "config unset",
         "Take one setting, or a whole table, out of config.toml.",
@@ -113,7 +113,7 @@ def _is_table(name: str) -> bool:
 
 
 def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
-    """The path of a key that stands in the file, known or not: names may hold dots."""
+    """The path of a key in the file, whether it is declared or not; None when it is missing. Names may hold dots."""
     if not isinstance(tree, dict):
         return None
     for key, below in cast("dict[str, Any]", tree).items():
@@ -127,7 +127,7 @@ def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
 
 
 def announce_change(home: Home, keys: Sequence[str]) -> None:
-    """Say what the change does not reach by itself, and have a running proxy take up the rest."""
+    """Print which changes need a restart or are overridden by the environment, and have a running proxy reload."""
     touched = [
         entry for entry in DECLARATIONS if any(key == entry.key or entry.key.startswith(f"{key}.") for key in keys)
     ]

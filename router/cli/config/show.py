@@ -1,4 +1,4 @@
-"""`fairlead config`: show and change the settings; show, get and path are here."""
+"""`fairlead config`: the table of its commands; show, get and path are here."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def _format_source(file: ConfigFile | None, path: Path) -> str:
 
 
 def _list_leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:
-    """What stands in the file beside the declared settings: entries of tables, then unknown keys; no secret."""
+    """The keys of the file that are not declared settings: entries of tables, then unknown keys; secrets redacted."""
     if file is None:
         return
     tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
@@ -133,7 +133,7 @@ def _flatten(node: object, path: Path) -> Iterator[tuple[Path, object]]:
 
 
 def _format_plain(value: object) -> str:
-    """A value of the file in one line."""
+    """A value of the file as one line."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value)):
@@ -179,7 +179,7 @@ def _read_effective(home: Home, name: str) -> Any:
 
 
 def _read_table_entry(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """An entry of a table; what a backend does not set holds for it as for all."""
+    """The value of a table's entry; for an option that a backend does not set, the general setting."""
     written = spelled(path, tree)
     node: Any = tree
     for key in written:
@@ -193,7 +193,7 @@ def _read_table_entry(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, 
 
 
 def run_path(argv: list[str]) -> int:
-    """Print where the file is, whether it exists or not."""
+    """Print the path of the file, whether it exists or not."""
     parser = Parser("config path", "Print where config.toml is.", examples=["fairlead config path"])
     parser.read(argv)
     print(open_home(os.environ).at(toml.NAME))

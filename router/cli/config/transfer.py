@@ -1,4 +1,4 @@
-"""`fairlead config export` and `import`: settings from and to other machines and programs."""
+"""`fairlead config export` and `import`: share settings with other machines, read those of other programs."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def _drop_secrets(
 
 
 def run_import(argv: list[str]) -> int:
-    """Show what a file would change, and change it when that is wanted."""
+    """Show what a file would change, and apply it after a confirmation."""
     parser = Parser(
         "config import",
         "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, say line\n"
@@ -103,7 +103,7 @@ def run_import(argv: list[str]) -> int:
     toml.load(home, {})
     _fill_plan(plan, options.file, options.form)
     print("\n".join(plan.format_lines()) or "The file holds nothing to take over.")
-    if not plan.taken:
+    if not plan.imported:
         return 0
     plan.check()
     if not options.yes and not _ask_consent():
@@ -166,7 +166,7 @@ def _read_text(name: str) -> str:
 
 
 def _parse_tree(text: str, name: str) -> Mapping[str, Any]:
-    """A JSON text, also with comments and trailing commas, or a YAML one. Raises CommandError."""
+    """Parse JSON, also with comments and trailing commas, or YAML. Raises CommandError."""
     try:
         tree = (
             json.loads(_strip_comments(text))
@@ -188,7 +188,7 @@ _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\
 
 
 def _strip_comments(text: str) -> str:
-    """claude-code-router reads JSON5; its users write comments and trailing commas. Lines stay where they are."""
+    """Remove comments and trailing commas, which claude-code-router accepts (JSON5). Line numbers do not change."""
     return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
 
 
@@ -206,7 +206,7 @@ def _parse_yaml(text: str, name: str) -> object:
 
 
 def _plan_own_file(plan: Plan, file: ConfigFile) -> None:
-    """A fairlead export, or another config.toml: each key alone, so that what is there stays beside it."""
+    """Plan each key of an exported file or another config.toml by itself, so that existing keys stay."""
     unknown = resolve({}, {}, file).unknown
     for key, value in file.tree.items():
         if key == "routes":

@@ -40,7 +40,7 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     flags = {} if options.port is None else {"port": options.port}
     home = open_home(os.environ)
-    # What the user's own routing says would lead the demo's requests elsewhere.
+    # The user's own routing rules could send the demo's requests to another backend.
     settings = replace(
         read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
     )
@@ -81,9 +81,10 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
 
 @contextmanager
 def _add_single_protocol_backends(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
-    """For a while the demo once more per protocol that can be translated, as a backend that speaks no other.
+    """Add the demo once more per protocol that can be translated, as a backend with this protocol only; remove them at
+    the end.
 
-    Gives protocol -> prefix of its models. The names are such as no configured backend can have.
+    Yields protocol -> prefix of its models. The names hold a dot, which a configured backend's cannot.
     """
     from router.wire.protocols import CODECS
 
@@ -100,7 +101,7 @@ def _add_single_protocol_backends(serving: "Serving", configuration: "Configurat
 
 
 def _format_outcomes(outcomes: list[Outcome]) -> list[str]:
-    """One line per request; counts are right-aligned."""
+    """One line per request, with right-aligned counts."""
     shown = [outcome for outcome in outcomes if outcome.label != "tools"]
     digits = max(len(str(outcome.events)) for outcome in shown)
     times = [f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in shown]
@@ -110,7 +111,7 @@ def _format_outcomes(outcomes: list[Outcome]) -> list[str]:
         for outcome, time in zip(shown, times, strict=True)
     ]
     rows[0] = (*rows[0][:4], f"{rows[0][4]} to first byte")
-    # The tools line is left out of the columns: it is longer than the others and has no counts.
+    # The tools line is not aligned with the columns: it is longer than the others and has no counts.
     names = max(len(outcome.model) for outcome in outcomes)
     labels = max(len(outcome.label) for outcome in outcomes)
     lines = format_table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")

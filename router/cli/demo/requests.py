@@ -23,28 +23,31 @@ _TOOL = {
 
 
 class Outcome(NamedTuple):
-    """One line of the demo. said: the answer, or what was wrong with it. first_byte: seconds."""
+    """The result of one request of the demo."""
 
     label: str
     model: str
     ok: bool
+    #: The answer, or the error in it.
     said: str
+    #: Number of events of the stream.
     events: int
+    #: Seconds until the first byte of the answer.
     first_byte: float
 
 
 class WrongAnswer(Exception):
-    """An answer that is not as it must be; the text says how."""
+    """An answer with an error, which the text names."""
 
 
-# A field that is missing or of another type shows as the last two.
+# KeyError and TypeError: a field of the answer is missing or has another type.
 _NONE: Mapping[str, str] = MappingProxyType({})
 _ERRORS = (WrongAnswer, ControlError, KeyError, TypeError)
 
 
 async def send_requests(url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE) -> list[Outcome]:
-    """All requests against the proxy at `url`, one after the other. restricted: protocol -> prefix of the demo models
-    where they speak that protocol only: what other callers send there must be translated."""
+    """Send all requests to the proxy at `url`, one after the other. restricted: protocol -> prefix of the models of a
+    demo backend with that protocol only, so that requests in another protocol are translated."""
     found = [await _send_echo(url, key, spec, "demo:demo", f"over {spec.title}") for spec in _PROTOCOLS]
     found.append(await _send_tool_call(url, key))
     for asked, spoken in pair_protocols(restricted):
@@ -55,7 +58,7 @@ async def send_requests(url: str, key: Secret | None, restricted: Mapping[str, s
 
 
 def pair_protocols(protocols: Collection[str]) -> list[tuple["_Protocol", "_Protocol"]]:
-    """Every two of these protocols, both ways."""
+    """Every ordered pair of two of these protocols."""
     able = [spec for spec in _PROTOCOLS if spec.label in protocols]
     return [(asked, spoken) for asked in able for spoken in able if asked is not spoken]
 
@@ -78,7 +81,7 @@ async def _send_echo(
 
 
 async def _send_tool_call(url: str, key: Secret | None) -> Outcome:
-    """The model calls a tool; given its result, it finishes."""
+    """Have the model call a tool, send the tool's result, and read the final answer."""
     turns: list[dict[str, Any]] = [{"role": "user", "content": f"What is the weather in {_CITY}?"}]
     count, first_byte = 0, 0.0
     try:

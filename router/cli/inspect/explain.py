@@ -1,6 +1,6 @@
 """`fairlead explain`: where a request would go and what would be changed in it. Nothing is sent to a model.
 
-The running proxy is asked, so that its own catalogs and settings decide; without one the same code decides here, with
+A running proxy is asked, so that its catalogs and settings apply. Without one, the same code runs in this process, with
 the files of the home and catalogs read from the backends.
 """
 
@@ -28,15 +28,16 @@ from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import Home, open_home
 
-# Routing must know that the demo is there; where it would listen does not matter.
+# Routing needs to know whether the demo exists; its address is not used.
 _DEMO_ROOT = "http://127.0.0.1:3456/v1"
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
 _SHOWN = 2048
 
 
 class Answer(NamedTuple):
-    """What was found. source: the proxy's URL, '' when the files decided."""
+    """An explanation and its source."""
 
+    #: The proxy's URL; '' when it was computed here from the files.
     source: str
     found: Explanation
 
@@ -118,7 +119,7 @@ async def _ask(home: Home, question: Question) -> Answer:
 
 
 async def _explain_here(home: Home, settings: Settings, question: Question) -> Explanation:
-    """Decide as a proxy with these files would, once it has read the catalogs."""
+    """Explain as a proxy with these files would after it has read the catalogs."""
     _, problems = backends.load(home)
     note_problems(problems)
     async with offline.open_runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:

@@ -1,5 +1,5 @@
-"""`fairlead models`: every model that can be reached now, as the running proxy lists them, or as one would that is
-started with the files of this home."""
+"""`fairlead models`: every model that can be reached now, from the running proxy, or without one from the files of this
+home and the backends' own lists."""
 
 import json
 import os
@@ -27,10 +27,12 @@ class Listed(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """What was found. source: the proxy's URL, '' when the backends were asked. problems: backend -> what is wrong."""
+    """The models and their source."""
 
+    #: The proxy's URL; '' when the backends were asked.
     source: str
     models: list[Listed]
+    #: Backend -> error.
     problems: dict[str, str]
 
 
@@ -63,7 +65,7 @@ async def _ask(home: Home) -> Lists:
 
 
 async def _ask_backends(home: Home) -> Lists:
-    """The list as a proxy with these files would give it. The demo is left out: nothing serves it now."""
+    """The list as a proxy with these files would give it, without the demo, which only a running proxy serves."""
     settings = read_settings(home)
     found, problems = backends.load(home)
     note_problems(problems)
