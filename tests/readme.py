@@ -6,9 +6,9 @@ from pathlib import Path
 
 from router.backends.known import KNOWN
 from router.cli import COMMANDS
-from router.settings import DECLARATIONS, default_text
+from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES
-from router.settings.tables import BACKENDS, PRICE, ROUTE, Edits, entries
+from router.settings.tables import BACKENDS, PRICE, ROUTE, Edits, list_entries
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -18,7 +18,7 @@ def settings() -> str:
     rows = ["| config key | flag | variable | default | what it does |", "|---|---|---|---|---|"]
     for entry in DECLARATIONS:
         flag = f"`{entry.flag} {entry.metavar}`".replace("|", "\\|") if entry.flag else ""
-        rows.append(f"| `{entry.key}` | {flag} | `{entry.env}` | {default_text(entry)} | {entry.help} |")
+        rows.append(f"| `{entry.key}` | {flag} | `{entry.env}` | {format_default(entry)} | {entry.help} |")
     return "\n".join(rows)
 
 
@@ -29,12 +29,12 @@ def tables() -> str:
     """The keys of the tables that only config.toml has."""
     rows = ["| table | key | value | what it does |", "|---|---|---|---|"]
     rows += [f"| `[{entry.key}]` | NAME | text | {entry.help} |" for entry in TABLES]
-    both = {entry.key for entry in entries(Edits)}
+    both = {entry.key for entry in list_entries(Edits)}
     for title, keys in (
         ("[[routes]]", ROUTE),
         ("[backends.NAME]", BACKENDS),
         ('[prices."MODEL"]', PRICE),
-        ("", entries(Edits)),
+        ("", list_entries(Edits)),
     ):
         for entry in keys:
             if title and entry.key in both:

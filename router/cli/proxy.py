@@ -16,7 +16,7 @@ from router.cli.common.output import (
 )
 from router.cli.common.parser import Parser
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings, default_text
+from router.settings import DECLARATIONS, Settings, format_default
 from router.store.config import backends, toml
 from router.store.home import client_key
 from router.store.home.home import Home, open_home
@@ -59,7 +59,7 @@ def _build_parser() -> Parser:
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
     for entry in DECLARATIONS:
         if entry.flag:
-            default = default_text(entry)
+            default = format_default(entry)
             about = f"{entry.help} ({f'default {default}; ' if default else ''}${entry.env})"
             parser.add_argument(entry.flag, dest=entry.attribute, metavar=entry.metavar, help=about.replace("%", "%%"))
     secret = ", ".join(f"${entry.env}: {entry.help}" for entry in DECLARATIONS if entry.secret)

@@ -4,8 +4,8 @@
 default < config file < environment < flag. Nothing here touches a file: `store.config` does.
 """
 
-from router.settings.declared import DECLARATIONS, Declaration, Settings, default_text, value_text
-from router.settings.kinds import Frozen, Secret, duration, switch
+from router.settings.declared import DECLARATIONS, Declaration, Settings, format_default, format_value
+from router.settings.kinds import Frozen, Secret, parse_duration, parse_switch
 from router.settings.proxies import ProxyAddress
 from router.settings.reading import ConfigFile, Loaded, Source, load, resolve
 
@@ -19,10 +19,10 @@ __all__ = [
     "Secret",
     "Settings",
     "Source",
-    "default_text",
-    "duration",
+    "format_default",
+    "format_value",
     "load",
+    "parse_duration",
+    "parse_switch",
     "resolve",
-    "switch",
-    "value_text",
 ]

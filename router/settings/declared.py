@@ -33,7 +33,7 @@ from router.settings.kinds import (
     Frozen,
     Kind,
     Secret,
-    choice,
+    make_choice,
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.tables import BackendOptions, Entry, Price, Rule
@@ -68,7 +68,7 @@ class Declaration(msgspec.Struct, frozen=True):
     @property
     def parse(self) -> Callable[[str], Any]:
         """The value of a text. Raises ValueError, which says what was expected."""
-        return self.kind.text
+        return self.kind.parse_text
 
 
 def _declare(
@@ -99,7 +99,7 @@ class Settings:
     )
     require_key: str = _declare(
         "require_key",
-        choice("auto", "on", "off"),
+        make_choice("auto", "on", "off"),
         "auto",
         "auto|on|off",
         "ask clients for the key; auto: off loopback, in a container, or when the machine has another login user",
@@ -135,7 +135,7 @@ class Settings:
     timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "limit for a whole request")
     pool_strategy: str = _declare(
         "pool.strategy",
-        choice("headroom", "fill-first", "round-robin"),
+        make_choice("headroom", "fill-first", "round-robin"),
         "headroom",
         "headroom|fill-first|round-robin",
         "which of a backend's accounts takes a new conversation: the one with most left, the first, or each in turn",
@@ -176,14 +176,14 @@ class Settings:
     )
     loss: str = _declare(
         "loss",
-        choice("warn", "strict", "silent"),
+        make_choice("warn", "strict", "silent"),
         "warn",
         "warn|strict|silent",
         "what a translated request cannot carry over: warn names it in x-fairlead-loss, strict refuses the request",
     )
     passthrough: str = _declare(
         "passthrough",
-        choice("api", "all"),
+        make_choice("api", "all"),
         "api",
         "api|all",
         "all also forwards organisation, admin, key and billing paths, and DELETE",
@@ -215,7 +215,7 @@ class Settings:
     )
     guard_behavior: str = _declare(
         "guard.behavior",
-        choice("halt", "warn"),
+        make_choice("halt", "warn"),
         "halt",
         "halt|warn",
         "what a used-up budget or a billing class that is not allowed does: halt refuses what follows, warn says so",
@@ -228,7 +228,7 @@ class Settings:
     )
     guard_unpriced: str = _declare(
         "guard.unpriced",
-        choice("allow", "refuse"),
+        make_choice("allow", "refuse"),
         "allow",
         "allow|refuse",
         "under a budget in US dollars: let requests pass whose model has no known price, or refuse them",
@@ -288,12 +288,12 @@ TABLES: tuple[Entry, ...] = (
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}
 
 
-def default_of(entry: Declaration) -> Any:
+def get_default(entry: Declaration) -> Any:
     """The value that holds when nothing is set."""
     return _DEFAULTS[entry.attribute]
 
 
-def value_text(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A setting's value as it could be typed; '' when there is none, `set` for a secret."""
     if value is None:
         return ""
@@ -308,6 +308,6 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def default_text(entry: Declaration) -> str:
+def format_default(entry: Declaration) -> str:
     """The default as help shows it; '' when there is none."""
-    return value_text(default_of(entry))
+    return format_value(get_default(entry))

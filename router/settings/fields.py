@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, Kind, Wrong, choice, clean
+from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, InvalidValue, Kind, clean, make_choice
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -53,64 +53,64 @@ class Map(Kind, frozen=True):
     items: Kind
     folds: bool
 
-    def value(self, value: object) -> Frozen[Any]:
-        """The table's content. Raises Wrong."""
+    def parse_value(self, value: object) -> Frozen[Any]:
+        """The table's content. Raises InvalidValue."""
         if not isinstance(value, dict):
-            raise Wrong(self.expected)
+            raise InvalidValue(self.expected)
         found: dict[str, Any] = {}
         seen: set[str] = set()
         for key, item in cast("dict[str, object]", value).items():
-            name = self.entry_name(key)
+            name = self.check_name(key)
             folded = name.lower() if self.folds else name
             if folded in seen:
-                raise Wrong("it stands here twice", below=(key,), refused=True)
+                raise InvalidValue("it stands here twice", below=(key,), refused=True)
             seen.add(folded)
             try:
-                found[name] = self.items.value(item)
-            except Wrong as wrong:
-                raise Wrong(wrong.text, below=(key,), refused=wrong.refused) from None
+                found[name] = self.items.parse_value(item)
+            except InvalidValue as wrong:
+                raise InvalidValue(wrong.text, below=(key,), refused=wrong.refused) from None
         return Frozen(found)
 
-    def entry_name(self, key: str) -> str:
-        """The key in its final form. Raises Wrong."""
+    def check_name(self, key: str) -> str:
+        """The key in its final form. Raises InvalidValue."""
         try:
             return self.name(key)
-        except Wrong as wrong:
-            raise Wrong(wrong.text, below=(key,), refused=True) from None
+        except InvalidValue as wrong:
+            raise InvalidValue(wrong.text, below=(key,), refused=True) from None
 
 
-def header_name(text: str) -> str:
-    """A header that may be set or removed, as written. Raises Wrong."""
+def check_header_name(text: str) -> str:
+    """A header that may be set or removed, as written. Raises InvalidValue."""
     if not _HEADER_NAME.fullmatch(text):
-        raise Wrong("it is no header name")
+        raise InvalidValue("it is no header name")
     lowered = text.lower()
     reason = _REFUSED_HEADERS.get(lowered)
     for prefix, why in _REFUSED_PREFIXES.items():
         reason = reason or (why if lowered.startswith(prefix) else None)
     if reason:
-        raise Wrong(reason)
+        raise InvalidValue(reason)
     return text
 
 
-def field_path(text: str) -> str:
-    """A body field that may be set or removed. Raises Wrong."""
+def check_field_path(text: str) -> str:
+    """A body field that may be set or removed. Raises InvalidValue."""
     parts = text.split(".")
     if len(text) > 256 or not all(part and part == part.strip() == clean(part) for part in parts):
-        raise Wrong(f"it is not {_FIELD}")
+        raise InvalidValue(f"it is not {_FIELD}")
     reason = _REFUSED_FIELDS.get(parts[0])
     if reason:
-        raise Wrong(reason)
+        raise InvalidValue(reason)
     return text
 
 
-def loss_path(text: str) -> str:
-    """A field whose losses are treated otherwise. Raises Wrong."""
+def check_loss_path(text: str) -> str:
+    """A field whose losses are treated otherwise. Raises InvalidValue."""
     if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
-        raise Wrong("it is no field's dotted path without indices, such as messages.content.citations")
+        raise InvalidValue("it is no field's dotted path without indices, such as messages.content.citations")
     return text
 
 
-def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tuple[str, ...]]:
+def _make_list_parser(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tuple[str, ...]]:
     def convert(text: str) -> tuple[str, ...]:
         names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
         return tuple(dict.fromkeys(check(name.lower() if lower else name) for name in names))
@@ -121,15 +121,15 @@ def _listed(check: Callable[[str], str], *, lower: bool) -> Callable[[str], tupl
 class _Names(Kind, frozen=True):
     """A list of names each of which is checked; a refused one says why."""
 
-    def text(self, text: str) -> Any:
-        """The names that a text lists. Raises Wrong."""
+    def parse_text(self, text: str) -> Any:
+        """The names that a text lists. Raises InvalidValue."""
         try:
             return self.convert(text)
-        except Wrong as wrong:
-            raise Wrong(wrong.text, refused=True) from None
+        except InvalidValue as wrong:
+            raise InvalidValue(wrong.text, refused=True) from None
 
 
-def _header_value(text: str) -> str:
+def _parse_header_value(text: str) -> str:
     if len(text) > 8192 or not _HEADER_VALUE.fullmatch(text):
         raise ValueError
     return text
@@ -138,12 +138,12 @@ def _header_value(text: str) -> str:
 class _Json(Kind, frozen=True):
     """Any JSON value; as text, what is not JSON is a text itself."""
 
-    def value(self, value: object) -> Any:
-        """The value itself. Raises Wrong for what JSON lacks."""
+    def parse_value(self, value: object) -> Any:
+        """The value itself. Raises InvalidValue for what JSON lacks."""
         _check_json(value)
         return value
 
-    def saved(self, text: str) -> Any:
+    def to_toml(self, text: str) -> Any:
         """What config.toml gets."""
         return self.convert(text)
 
@@ -159,12 +159,12 @@ def _check_json(value: object) -> None:
         return
     elif isinstance(value, int):
         if not -(1 << 63) <= value < 1 << 64:
-            raise Wrong(_JSON)
+            raise InvalidValue(_JSON)
     elif not isinstance(value, float) or not math.isfinite(value):
-        raise Wrong(_JSON)
+        raise InvalidValue(_JSON)
 
 
-def _json_text(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     import json
 
     try:
@@ -175,85 +175,99 @@ def _json_text(text: str) -> Any:
     return value
 
 
-def _no_text(_: str) -> Any:
+def _reject_text(_: str) -> Any:
     raise ValueError
 
 
-def _alias(text: str) -> str:
+def _parse_alias(text: str) -> str:
     if text != text.strip():
-        raise Wrong("it begins or ends with a space")
+        raise InvalidValue("it begins or ends with a space")
     try:
-        return MODEL.text(text).lower()
-    except Wrong:
-        raise Wrong(f"it is not {MODEL.expected}") from None
+        return MODEL.parse_text(text).lower()
+    except InvalidValue:
+        raise InvalidValue(f"it is not {MODEL.expected}") from None
 
 
-def _chain(text: str) -> tuple[str, ...]:
+def _parse_chain(text: str) -> tuple[str, ...]:
     names = [part.strip(" ") for part in text.split(",") if part.strip(" ")]
     for name in names:
         backend, colon, model = name.partition(":")
         if not colon or not model.strip():
-            raise Wrong("it is not BACKEND:MODEL")
-        BACKEND.text(backend)
-        MODEL.text(model)
+            raise InvalidValue("it is not BACKEND:MODEL")
+        BACKEND.parse_text(backend)
+        MODEL.parse_text(model)
     return tuple(dict.fromkeys(names))
 
 
-def _pattern(text: str) -> str:
+def _parse_pattern(text: str) -> str:
     try:
-        return MODEL.text(text)
-    except Wrong:
-        raise Wrong("it is no glob on a model's name, such as claude-*") from None
+        return MODEL.parse_text(text)
+    except InvalidValue:
+        raise InvalidValue("it is no glob on a model's name, such as claude-*") from None
 
 
-def _account(text: str) -> str:
+def _parse_account(text: str) -> str:
     backend, slash, alias = text.partition("/")
     try:
         if slash:
-            return f"{BACKEND.text(backend)}/{BACKEND.text(alias)}"
-    except Wrong:
+            return f"{BACKEND.parse_text(backend)}/{BACKEND.parse_text(alias)}"
+    except InvalidValue:
         pass
-    raise Wrong("it is no account, such as groq/work: a backend's name, a slash, an alias")
+    raise InvalidValue("it is no account, such as groq/work: a backend's name, a slash, an alias")
 
 
-def _tag(text: str) -> str:
+def _parse_tag(text: str) -> str:
     if not _TAG.fullmatch(text):
         raise ValueError
     return text
 
 
-def _tagged(text: str) -> str:
+def _check_tag(text: str) -> str:
     try:
-        return TAG.text(text)
-    except Wrong:
-        raise Wrong(f"it is not {TAG.expected}") from None
+        return TAG.parse_text(text)
+    except InvalidValue:
+        raise InvalidValue(f"it is not {TAG.expected}") from None
 
 
-TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _tag)
-VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _header_value)
-JSON = _Json(_JSON, "json", _json_text)
-HEADERS = Map("a table of header names and texts", "table", _no_text, header_name, VALUE, folds=True)
-HEADER_NAMES = _Names("header names, as a list of texts", "names", _listed(header_name, lower=True))
-FIELDS = Map("a table of body fields and their values", "table", _no_text, field_path, JSON, folds=False)
-FIELD_PATHS = _Names("dotted paths of body fields, as a list of texts", "names", _listed(field_path, lower=False))
-ALIASES = Map("a table of names and the models they stand for", "table", _no_text, _alias, MODEL, folds=True)
-CHAIN = _Names("names of backend and model, as a list of texts such as local:qwen3-coder", "names", _chain)
-CHAINS = Map("a table of model globs and lists of BACKEND:MODEL", "table", _no_text, _pattern, CHAIN, folds=True)
+TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _parse_tag)
+VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _parse_header_value)
+JSON = _Json(_JSON, "json", _parse_json)
+HEADERS = Map("a table of header names and texts", "table", _reject_text, check_header_name, VALUE, folds=True)
+HEADER_NAMES = _Names("header names, as a list of texts", "names", _make_list_parser(check_header_name, lower=True))
+FIELDS = Map("a table of body fields and their values", "table", _reject_text, check_field_path, JSON, folds=False)
+FIELD_PATHS = _Names(
+    "dotted paths of body fields, as a list of texts", "names", _make_list_parser(check_field_path, lower=False)
+)
+ALIASES = Map("a table of names and the models they stand for", "table", _reject_text, _parse_alias, MODEL, folds=True)
+CHAIN = _Names("names of backend and model, as a list of texts such as local:qwen3-coder", "names", _parse_chain)
+CHAINS = Map(
+    "a table of model globs and lists of BACKEND:MODEL", "table", _reject_text, _parse_pattern, CHAIN, folds=True
+)
 ACCOUNT_BUDGETS = Map(
-    "a table of accounts, such as groq/work, and US dollars", "table", _no_text, _account, BUDGET, folds=True
+    "a table of accounts, such as groq/work, and US dollars", "table", _reject_text, _parse_account, BUDGET, folds=True
 )
 ACCOUNT_RATES = Map(
-    "a table of accounts, such as groq/work, and whole numbers a minute", "table", _no_text, _account, RATE, folds=True
+    "a table of accounts, such as groq/work, and whole numbers a minute",
+    "table",
+    _reject_text,
+    _parse_account,
+    RATE,
+    folds=True,
 )
 ACCOUNT_GROUPS = Map(
-    "a table of accounts, such as groq/work, and names of their groups", "table", _no_text, _account, TEXT, folds=True
+    "a table of accounts, such as groq/work, and names of their groups",
+    "table",
+    _reject_text,
+    _parse_account,
+    TEXT,
+    folds=True,
 )
-TAG_BUDGETS = Map("a table of tags and US dollars", "table", _no_text, _tagged, BUDGET, folds=False)
+TAG_BUDGETS = Map("a table of tags and US dollars", "table", _reject_text, _check_tag, BUDGET, folds=False)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",
-    _no_text,
-    loss_path,
-    choice("warn", "strict", "silent"),
+    _reject_text,
+    check_loss_path,
+    make_choice("warn", "strict", "silent"),
     folds=False,
 )

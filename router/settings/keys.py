@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from router.errors import CommandError
-from router.settings import secretive
+from router.settings import secret_detection
 from router.settings.declared import DECLARATIONS, TABLES, Declaration
 from router.settings.fields import Map
-from router.settings.kinds import BACKEND, Kind, Wrong, clean, display
+from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
 from router.settings.reading import Path
 from router.settings.tables import BACKENDS, PRICE
 
@@ -30,18 +30,18 @@ class Key:
     def read(self, text: str) -> object:
         """What config.toml gets for a text. Raises CommandError, which does not show a secret."""
         try:
-            self.kind.text(text)
-        except Wrong as wrong:
+            self.kind.parse_text(text)
+        except InvalidValue as wrong:
             name = ".".join(self.path)
             if wrong.refused:
                 raise CommandError(f"{name} is {display(text)}, which cannot be used: {wrong.text}.") from None
             hidden = (self.declaration and self.declaration.secret) or "set_headers" in self.path
             hidden = hidden or self.kind.hides(text)
             raise CommandError(f"{name} is {'set' if hidden else display(text)}; expected {wrong.text}.") from None
-        return self.kind.saved(text)
+        return self.kind.to_toml(text)
 
 
-def find(name: str) -> Key:
+def find_key(name: str) -> Key:
     """The key of that name. Raises CommandError with the nearest one."""
     if name in _DECLARED:
         return Key(tuple(name.split(".")), _DECLARED[name].kind, _DECLARED[name])
@@ -50,62 +50,62 @@ def find(name: str) -> Key:
         raise CommandError("rules are not set one by one.", "Write them:   fairlead config edit")
     for table, kind in _MAPS.items():
         if name.startswith(f"{table}.") and name != f"{table}.":
-            return _entry(tuple(table.split(".")), kind, name.removeprefix(f"{table}."))
+            return _find_entry(tuple(table.split(".")), kind, name.removeprefix(f"{table}."))
     if first == "backends" and rest:
         backend, _, option = rest.partition(".")
-        return _option(backend, option)
+        return _find_option(backend, option)
     if first == "prices" and rest:
-        return _price(rest)
+        return _find_price(rest)
     kinds = {"losses": "FIELD", "fallback": "GLOB"}
     tables = (f"{table}.{kinds.get(table, 'NAME')}" for table in _MAPS)
-    raise _unknown(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
+    raise _make_unknown_error(name, [*_DECLARED, *tables, "backends.NAME.KEY", "prices.MODEL.input"])
 
 
-def _price(rest: str) -> Key:
+def _find_price(rest: str) -> Key:
     # A model's name may hold dots, the keys of a price do not.
     model, _, key = rest.rpartition(".")
     if model and key in _PRICES:
         return Key(("prices", model, key), _PRICES[key])
-    raise _unknown(f"prices.{rest}", [f"prices.{model or rest}.{known}" for known in _PRICES])
+    raise _make_unknown_error(f"prices.{rest}", [f"prices.{model or rest}.{known}" for known in _PRICES])
 
 
-def _option(backend: str, option: str) -> Key:
+def _find_option(backend: str, option: str) -> Key:
     try:
-        path = ("backends", BACKEND.text(backend))
-    except Wrong as wrong:
+        path = ("backends", BACKEND.parse_text(backend))
+    except InvalidValue as wrong:
         raise CommandError(f"{display(backend)} is no backend's name; expected {wrong.text}.") from None
     if option in _OPTIONS and not isinstance(_OPTIONS[option], Map):
         return Key((*path, *option.split(".")), _OPTIONS[option])
     name, _, rest = option.partition(".")
     if rest and isinstance(_OPTIONS.get(name), Map):
-        return _entry((*path, name), _OPTIONS[name], rest)
+        return _find_entry((*path, name), _OPTIONS[name], rest)
     prefix = f"backends.{path[1]}."
-    raise _unknown(
+    raise _make_unknown_error(
         prefix + option, [prefix + key + (".NAME" if isinstance(kind, Map) else "") for key, kind in _OPTIONS.items()]
     )
 
 
-def _entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
+def _find_entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
     assert isinstance(kind, Map)
     try:
-        return Key((*path, kind.entry_name(name)), kind.items)
-    except Wrong as wrong:
+        return Key((*path, kind.check_name(name)), kind.items)
+    except InvalidValue as wrong:
         raise CommandError(f"{'.'.join(path)}.{clean(name)} cannot be used: {wrong.text}.") from None
 
 
-def _unknown(name: str, known: list[str]) -> CommandError:
+def _make_unknown_error(name: str, known: list[str]) -> CommandError:
     last = name.rpartition(".")[2]
     near = [key for key in known if key.rpartition(".")[2] == last] or get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"Did you mean {near[0]}?" if near else "All there are:   fairlead config show"
     return CommandError(f"{clean(name)} is no setting.", hint)
 
 
-def spelled(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
+def match_spelling(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
     """The path with the user's names as the file spells them: case does not matter there."""
     found: list[str] = []
     node: object = tree
     for depth, key in enumerate(path):
-        inside = _table(node)
+        inside = _as_table(node)
         if depth and key not in inside and "set_fields" not in path:
             key = next((other for other in inside if other.lower() == key.lower()), key)
         found.append(key)
@@ -113,29 +113,29 @@ def spelled(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _table(node: object) -> Mapping[str, object]:
+def _as_table(node: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", node) if isinstance(node, Mapping) else {}
 
 
-def redacted(path: Path, value: Any) -> Any:
+def redact(path: Path, value: Any) -> Any:
     """A value of the file as it may be shown: what could be a secret is `set`."""
     if isinstance(value, dict):
-        return {key: redacted((*path, key), item) for key, item in cast("dict[str, Any]", value).items()}
+        return {key: redact((*path, key), item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [redacted(path, item) for item in cast("list[Any]", value)]
+        return [redact(path, item) for item in cast("list[Any]", value)]
     if isinstance(value, bool) or value is None:
         return value
     names = [part for part in path if isinstance(part, str)]
     # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
-    if names == ["api_key"] or any(secretive.tells(name) for name in judged):
+    if names == ["api_key"] or any(secret_detection.is_secret_name(name) for name in judged):
         return "set"
-    if "set_headers" in names[:-1] and secretive.is_secret_header(names[-1], str(value)):
+    if "set_headers" in names[:-1] and secret_detection.is_secret_header(names[-1], str(value)):
         return "set"
     declared = _DECLARED.get(".".join(names))
     if declared is not None and declared.kind.hides(value):
         return "set"
-    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and secretive.looks(value):
+    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and secret_detection.is_secret_value(value):
         return "set"
     return value if isinstance(value, int | float | str) else str(value)

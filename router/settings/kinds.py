@@ -65,7 +65,7 @@ class Frozen(Mapping[str, V], Generic[V]):
         return repr(self._items)
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that is refused. text: what was expected, or with refused=True why the key itself cannot be used.
     below: the keys from the setting's own down to the faulty entry of a table or list."""
 
@@ -88,24 +88,24 @@ class Kind(msgspec.Struct, frozen=True):
     form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]
     convert: Callable[[str], Any]
 
-    def text(self, text: str) -> Any:
-        """The value that a text stands for. Raises Wrong."""
+    def parse_text(self, text: str) -> Any:
+        """The value that a text stands for. Raises InvalidValue."""
         try:
             return self.convert(text)
         except ValueError:
-            raise Wrong(self.expected) from None
+            raise InvalidValue(self.expected) from None
 
-    def value(self, value: object) -> Any:
-        """The value that a TOML value stands for. Raises Wrong."""
+    def parse_value(self, value: object) -> Any:
+        """The value that a TOML value stands for. Raises InvalidValue."""
         if self.form == "names" and isinstance(value, list):
-            return self._listed(cast("list[object]", value))
-        return self.text(self._as_text(value))
+            return self._parse_list(cast("list[object]", value))
+        return self.parse_text(self._as_text(value))
 
     def hides(self, value: object) -> bool:
         """True for a value, as it was written, that may hold a secret and is therefore never shown."""
         return False
 
-    def saved(self, text: str) -> Any:
+    def to_toml(self, text: str) -> Any:
         """What config.toml gets for a text that can be read."""
         if self.form == "number":
             return int(text)
@@ -128,35 +128,35 @@ class Kind(msgspec.Struct, frozen=True):
                 return f"{value:.6f}"
         elif isinstance(value, str) and self.form not in ("number", "json", "table"):
             return value
-        raise Wrong(self.expected)
+        raise InvalidValue(self.expected)
 
-    def _listed(self, parts: list[object]) -> Any:
+    def _parse_list(self, parts: list[object]) -> Any:
         found: list[Any] = []
         for index, part in enumerate(parts):
             if not isinstance(part, str) or "," in part:
-                raise Wrong(self.expected, below=(index,))
+                raise InvalidValue(self.expected, below=(index,))
             try:
-                one = self.text(part)
-            except Wrong as wrong:
-                raise Wrong(wrong.text, below=(index,), refused=wrong.refused) from None
+                one = self.parse_text(part)
+            except InvalidValue as wrong:
+                raise InvalidValue(wrong.text, below=(index,), refused=wrong.refused) from None
             if not one:
-                raise Wrong(self.expected, below=(index,))
+                raise InvalidValue(self.expected, below=(index,))
             found.extend(one)
         return tuple(dict.fromkeys(found))
 
 
 # A tenth of a cent; less than what one request costs is a slip.
-_LEAST_BUDGET = 0.001
+_MIN_BUDGET = 0.001
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = "a number with a unit, such as 120s or 2m"
 # Three hundred years; what is longer is a slip, and no clock counts it.
-_LONGEST = 1e10
+_MAX_SECONDS = 1e10
 
 
-def duration(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds from a positive number with a unit (ms, s, m, h); a bare number is seconds. Raises ValueError."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", text)
-    if match is None or not 0 < float(match[1]) < _LONGEST:
+    if match is None or not 0 < float(match[1]) < _MAX_SECONDS:
         raise ValueError(_TIME)
     return float(match[1]) * _UNITS[match[2] or ""]
 
@@ -164,7 +164,7 @@ def duration(text: str) -> float:
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-def switch(text: str) -> bool:
+def parse_switch(text: str) -> bool:
     """True or False from on/off, true/false, yes/no, 1/0. Raises ValueError."""
     try:
         return _SWITCH[text.strip().lower()]
@@ -172,44 +172,44 @@ def switch(text: str) -> bool:
         raise ValueError("on or off") from None
 
 
-def _whole(text: str, least: int, most: int) -> int:
+def _parse_whole(text: str, least: int, most: int) -> int:
     # The length first: the interpreter refuses to read very long numbers, in words of its own.
     if not re.fullmatch(r"\s*[0-9]{1,15}\s*", text) or not least <= int(text) <= most:
         raise ValueError
     return int(text)
 
 
-def _plain_text(text: str) -> str:
+def _parse_plain_text(text: str) -> str:
     if not text.strip() or _CONTROL.search(text):
         raise ValueError
     return text.strip()
 
 
-def _secret(text: str) -> Secret:
+def _parse_secret(text: str) -> Secret:
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError
     return Secret(text)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _parse_names(text: str) -> tuple[str, ...]:
     if _CONTROL.search(text):
         raise ValueError
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
-def _model(text: str) -> str:
+def _parse_model(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > 256:
         raise ValueError
-    return _plain_text(text)
+    return _parse_plain_text(text)
 
 
-def _backend(text: str) -> str:
+def _parse_backend(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text.strip().lower()):
         raise ValueError
     return text.strip().lower()
 
 
-def choice(*names: str) -> Kind:
+def make_choice(*names: str) -> Kind:
     """One of some words; case does not matter. Where on and off are among them, TOML's true and false are too."""
 
     def convert(text: str) -> str:
@@ -220,19 +220,19 @@ def choice(*names: str) -> Kind:
     return Kind(", ".join(names[:-1]) + f" or {names[-1]}", "choice", convert)
 
 
-def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
+def make_whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     """A whole number between two bounds."""
-    return Kind(expected, "number", lambda text: _whole(text, least, most))
+    return Kind(expected, "number", lambda text: _parse_whole(text, least, most))
 
 
-def _days(text: str) -> int:
+def _parse_days(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:d|days?)?\s*", text)
     if match is None or not 1 <= int(match[1]) <= 3650:
         raise ValueError
     return int(match[1])
 
 
-def _money(text: str) -> float:
+def _parse_money(text: str) -> float:
     match = re.fullmatch(r"\s*[0-9]{1,6}(?:\.[0-9]{1,12})?\s*", text)
     if match is None:
         raise ValueError
@@ -243,9 +243,9 @@ class Dollars(float):
     """An amount of US dollars, which is shown without a unit; other numbers with a fraction are seconds."""
 
 
-def _budget(text: str) -> Dollars:
-    amount = _money(text)
-    if amount < _LEAST_BUDGET:
+def _parse_budget(text: str) -> Dollars:
+    amount = _parse_money(text)
+    if amount < _MIN_BUDGET:
         raise ValueError
     return Dollars(amount)
 
@@ -255,36 +255,36 @@ class Money(Kind, frozen=True):
 
     least: float = 0.0
 
-    def value(self, value: object) -> Any:
-        """The amount. Raises Wrong."""
+    def parse_value(self, value: object) -> Any:
+        """The amount. Raises InvalidValue."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.least <= value < 1e6:
-            raise Wrong(self.expected)
+            raise InvalidValue(self.expected)
         return Dollars(value)
 
-    def saved(self, text: str) -> Any:
+    def to_toml(self, text: str) -> Any:
         """What config.toml gets."""
-        return float(self.text(text))
+        return float(self.parse_text(text))
 
 
 # C0, DEL, C1, and what turns or hides text on a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
-TEXT = Kind("a text that is not empty", "text", _plain_text)
-SECRET = Kind("printable characters without spaces", "text", _secret)
-TIME = Kind(_TIME, "time", duration)
-SWITCH = Kind("on or off", "switch", switch)
-NAMES = Kind("names, as a list of texts", "names", _names)
-DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _days)
-MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _money)
-BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _budget, _LEAST_BUDGET)
-PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
-LEVEL = whole("0, 1 or 2", most=2)
-TOKENS = whole("a whole number of tokens, 0 or more")
-CAP = whole("a whole number of tokens, 1 or more", least=1)
-RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
-PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
-MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _model)
-BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _backend)
+TEXT = Kind("a text that is not empty", "text", _parse_plain_text)
+SECRET = Kind("printable characters without spaces", "text", _parse_secret)
+TIME = Kind(_TIME, "time", parse_duration)
+SWITCH = Kind("on or off", "switch", parse_switch)
+NAMES = Kind("names, as a list of texts", "names", _parse_names)
+DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
+MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
+BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)
+PORT = make_whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
+LEVEL = make_whole("0, 1 or 2", most=2)
+TOKENS = make_whole("a whole number of tokens, 0 or more")
+CAP = make_whole("a whole number of tokens, 1 or more", least=1)
+RATE = make_whole("a whole number a minute, 1 or more", least=1, most=10**9)
+PLACES = make_whole("a whole number from 1 to 100000", least=1, most=100_000)
+MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _parse_model)
+BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _parse_backend)
 
 
 def display(value: object) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from router.settings.fields import JSON, Map
-from router.settings.kinds import Frozen, Wrong
+from router.settings.kinds import Frozen, InvalidValue
 
 OPENAI_SAMPLING = frozenset(("temperature", "top_p"))
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -82,13 +82,13 @@ FLAGS = tuple(name for name in Profile.__struct_fields__ if name not in ("thinke
 _EXPECTED = "a table of flags and their values"
 
 
-def _flag(text: str) -> str:
+def _check_flag(text: str) -> str:
     if text not in FLAGS:
-        raise Wrong(f"it is no flag; there are {', '.join(FLAGS)}")
+        raise InvalidValue(f"it is no flag; there are {', '.join(FLAGS)}")
     return text
 
 
-def overridden(profile: Profile, flags: Mapping[str, Any]) -> Profile:
+def override_profile(profile: Profile, flags: Mapping[str, Any]) -> Profile:
     """The profile with some flags as the user has them; the flags were checked when they were read."""
     return msgspec.structs.replace(profile, **flags) if flags else profile
 
@@ -96,27 +96,27 @@ def overridden(profile: Profile, flags: Mapping[str, Any]) -> Profile:
 class _Flags(Map, frozen=True):
     """A table of flags, each with a value of its own type."""
 
-    def value(self, value: object) -> Frozen[Any]:
-        """The flags as a profile holds them. Raises Wrong."""
-        return Frozen({name: _typed(name, one) for name, one in super().value(value).items()})
+    def parse_value(self, value: object) -> Frozen[Any]:
+        """The flags as a profile holds them. Raises InvalidValue."""
+        return Frozen({name: _convert_flag(name, one) for name, one in super().parse_value(value).items()})
 
 
-def _typed(name: str, value: object) -> Any:
+def _convert_flag(name: str, value: object) -> Any:
     try:
         return getattr(msgspec.convert({name: value}, Profile), name)
     except msgspec.ValidationError:
-        raise Wrong(_expected(get_type_hints(Profile)[name]), below=(name,)) from None
+        raise InvalidValue(_describe_type(get_type_hints(Profile)[name]), below=(name,)) from None
 
 
-def _expected(hint: Any) -> str:
+def _describe_type(hint: Any) -> str:
     """What a flag of that type takes, in words."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(hint)).replace("'", '"')
     return {bool: "true or false", int: "a whole number", str: "a text"}.get(hint, "a list of texts")
 
 
-def _no_text(_: str) -> Any:
+def _reject_text(_: str) -> Any:
     raise ValueError
 
 
-PROFILE = _Flags(_EXPECTED, "table", _no_text, _flag, JSON, folds=False)
+PROFILE = _Flags(_EXPECTED, "table", _reject_text, _check_flag, JSON, folds=False)

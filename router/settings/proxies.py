@@ -33,7 +33,7 @@ class ProxyAddress:
 OFF = ProxyAddress("off")
 
 
-def proxy_address(text: str) -> ProxyAddress:
+def parse_proxy_address(text: str) -> ProxyAddress:
     """The address of a URL; without a scheme it is http://. Raises ValueError."""
     text = text.strip()
     if text.lower() == "off":
@@ -64,4 +64,6 @@ class _Proxy(Kind, frozen=True):
         return isinstance(value, str) and "@" in value
 
 
-PROXY = _Proxy("off, or a URL such as http://proxy.example:3128 or socks5://127.0.0.1:1080", "text", proxy_address)
+PROXY = _Proxy(
+    "off, or a URL such as http://proxy.example:3128 or socks5://127.0.0.1:1080", "text", parse_proxy_address
+)

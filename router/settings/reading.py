@@ -11,7 +11,7 @@ import msgspec
 
 from router.errors import CommandError
 from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
-from router.settings.kinds import BACKEND, MODEL, Frozen, Wrong, clean, display
+from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
     BACKENDS,
     PRICE,
@@ -22,7 +22,7 @@ from router.settings.tables import (
     Entry,
     Price,
     Rule,
-    entries,
+    list_entries,
 )
 
 Path = tuple[str | int, ...]
@@ -44,15 +44,15 @@ class ConfigFile(msgspec.Struct, frozen=True):
         # The tree may hold secrets.
         return f"ConfigFile({self.name!r})"
 
-    def line(self, path: Path) -> int:
+    def find_line(self, path: Path) -> int:
         """The line of a key, or of the nearest table around it; 0 when none is known."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
 
-    def place(self, path: Path) -> str:
+    def format_place(self, path: Path) -> str:
         """`~/.fairlead/config.toml line 14`."""
-        line = self.line(path)
+        line = self.find_line(path)
         return f"{self.name} line {line}" if line else self.name
 
 
@@ -91,7 +91,7 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
         )
         for kind, where, text in named:
             if text is not None:
-                values[entry.attribute] = _parsed(entry, where, text)
+                values[entry.attribute] = _parse(entry, where, text)
                 if kind == "flag" and entry.kind.hides(text):
                     raise CommandError(
                         f"{where} holds a password, and other users can read a command's arguments.",
@@ -103,10 +103,10 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
     return Loaded(Settings(**values), sources, unknown, warnings)
 
 
-def _parsed(entry: Declaration, where: str, text: str) -> Any:
+def _parse(entry: Declaration, where: str, text: str) -> Any:
     try:
-        return entry.kind.text(text)
-    except Wrong as wrong:
+        return entry.kind.parse_text(text)
+    except InvalidValue as wrong:
         shown = "set" if entry.secret or entry.kind.hides(text) else display(text)
         raise CommandError(f"{where} is {shown}; expected {wrong.text}.") from None
 
@@ -116,17 +116,17 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
     known = [Entry(entry.key, entry.kind, entry.help) for entry in DECLARATIONS]
     rest = {key: value for key, value in reader.file.tree.items() if key not in _TABLES}
     secret = {entry.key for entry in DECLARATIONS if entry.secret}
-    found = reader.table(rest, (), (*known, *TABLES), secret=secret, also=_TABLES)
+    found = reader.read_table(rest, (), (*known, *TABLES), secret=secret, also=_TABLES)
     for key, value in found.items():
         if key in declared:
             values[declared[key].attribute] = value
-            sources[key] = Source("file", f"config.toml line {reader.file.line(tuple(key.split('.')))}")
+            sources[key] = Source("file", f"config.toml line {reader.file.find_line(tuple(key.split('.')))}")
         else:
             values[key.replace(".", "_")] = value
     _check_aliases(reader, values.get("aliases", {}))
-    values["routes"] = _routes(reader)
-    values["backends"] = _backends(reader)
-    values["prices"] = _prices(reader)
+    values["routes"] = _read_routes(reader)
+    values["backends"] = _read_backends(reader)
+    values["prices"] = _read_prices(reader)
 
 
 def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
@@ -143,27 +143,27 @@ def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
             )
 
 
-def _routes(reader: "_Reader") -> tuple[Rule, ...]:
+def _read_routes(reader: "_Reader") -> tuple[Rule, ...]:
     listed: object = reader.file.tree.get("routes", [])
     if not isinstance(listed, list):
-        reader.wrong(("routes",), listed, "a list of rules, each under [[routes]]")
+        reader.reject(("routes",), listed, "a list of rules, each under [[routes]]")
     rules: list[Rule] = []
     for index, node in enumerate(cast("list[object]", listed)):
-        rule = _rule(reader, ("routes", index), node)
+        rule = _read_rule(reader, ("routes", index), node)
         if any(rule.name == other.name for other in rules):
             reader.fail(("routes", index, "name"), f"is {display(rule.name)}, as an earlier rule's; expected its own.")
         rules.append(rule)
     return tuple(rules)
 
 
-def _rule(reader: "_Reader", path: Path, node: object) -> Rule:
+def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
     if not isinstance(node, dict):
-        reader.wrong(path, node, "a table")
-    found = reader.table(cast("Node", node), path, ROUTE)
-    edits = _edits(reader, path, found)
-    when = Condition(**_picked(found, Condition, "when."))
+        reader.reject(path, node, "a table")
+    found = reader.read_table(cast("Node", node), path, ROUTE)
+    edits = _read_edits(reader, path, found)
+    when = Condition(**_pick(found, Condition, "when."))
     name = f"route {int(path[-1]) + 1}"
-    values: dict[str, Any] = {"name": name, **_picked(found, Rule)}
+    values: dict[str, Any] = {"name": name, **_pick(found, Rule)}
     rule = Rule(**values, when=when, edits=edits)
     if not rule.backend and not rule.model and not rule.fallback and edits == Edits():
         reader.fail(path, "does nothing; expected a backend, a model, a fallback or an edit such as set_headers.")
@@ -172,48 +172,48 @@ def _rule(reader: "_Reader", path: Path, node: object) -> Rule:
     return rule
 
 
-def _backends(reader: "_Reader") -> Frozen[BackendOptions]:
+def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
     tables: object = reader.file.tree.get("backends", {})
     if not isinstance(tables, dict):
-        reader.wrong(("backends",), tables, "tables such as [backends.NAME]")
+        reader.reject(("backends",), tables, "tables such as [backends.NAME]")
     found: dict[str, BackendOptions] = {}
     for written, node in cast("dict[str, object]", tables).items():
         path = ("backends", written)
         try:
-            name = BACKEND.text(written)
-        except Wrong as wrong:
+            name = BACKEND.parse_text(written)
+        except InvalidValue as wrong:
             reader.fail(path, f"cannot be used: expected {wrong.text}.")
         if name in found:
             reader.fail(path, "cannot be used: it stands here twice.")
         if not isinstance(node, dict):
-            reader.wrong(path, node, f"a table, such as [backends.{name}]")
-        values = reader.table(cast("Node", node), path, BACKENDS)
-        found[name] = BackendOptions(**_picked(values, BackendOptions), edits=_edits(reader, path, values))
+            reader.reject(path, node, f"a table, such as [backends.{name}]")
+        values = reader.read_table(cast("Node", node), path, BACKENDS)
+        found[name] = BackendOptions(**_pick(values, BackendOptions), edits=_read_edits(reader, path, values))
     return Frozen(found)
 
 
-def _prices(reader: "_Reader") -> Frozen[Price]:
+def _read_prices(reader: "_Reader") -> Frozen[Price]:
     tables: object = reader.file.tree.get("prices", {})
     if not isinstance(tables, dict):
-        reader.wrong(("prices",), tables, 'tables such as [prices."MODEL"]')
+        reader.reject(("prices",), tables, 'tables such as [prices."MODEL"]')
     found: dict[str, Price] = {}
     for written, node in cast("dict[str, object]", tables).items():
         path = ("prices", written)
         try:
-            name = MODEL.text(written).lower()
-        except Wrong as wrong:
+            name = MODEL.parse_text(written).lower()
+        except InvalidValue as wrong:
             reader.fail(path, f"cannot be used: expected {wrong.text}.")
         if name in found:
             reader.fail(path, "cannot be used: it stands here twice.")
         if not isinstance(node, dict):
-            reader.wrong(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
-        values = reader.table(cast("Node", node), path, PRICE)
-        found[name] = Price(**_picked(values, Price))
+            reader.reject(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
+        values = reader.read_table(cast("Node", node), path, PRICE)
+        found[name] = Price(**_pick(values, Price))
     return Frozen(found)
 
 
-def _edits(reader: "_Reader", path: Path, values: Mapping[str, Any]) -> Edits:
-    edits = Edits(**_picked(values, Edits))
+def _read_edits(reader: "_Reader", path: Path, values: Mapping[str, Any]) -> Edits:
+    edits = Edits(**_pick(values, Edits))
     removed = {name.lower() for name in edits.remove_headers}
     for name in edits.set_headers:
         if name.lower() in removed:
@@ -224,8 +224,8 @@ def _edits(reader: "_Reader", path: Path, values: Mapping[str, Any]) -> Edits:
     return edits
 
 
-def _picked(values: Mapping[str, Any], shape: type, prefix: str = "") -> dict[str, Any]:
-    return {entry.attribute: values[entry.key] for entry in entries(shape, prefix) if entry.key in values}
+def _pick(values: Mapping[str, Any], shape: type, prefix: str = "") -> dict[str, Any]:
+    return {entry.attribute: values[entry.key] for entry in list_entries(shape, prefix) if entry.key in values}
 
 
 class _Reader:
@@ -236,7 +236,7 @@ class _Reader:
         self.unknown: list[Path] = []
         self.warnings: list[str] = []
 
-    def table(
+    def read_table(
         self,
         node: Node,
         path: Path,
@@ -249,13 +249,13 @@ class _Reader:
         an unknown one may be a slip for. Raises CommandError."""
         declared = {tuple(entry.key.split(".")): entry for entry in known}
         found: dict[str, Any] = {}
-        for below, value in _leaves(node, (), declared):
+        for below, value in _list_leaves(node, (), declared):
             where = (*path, *below)
             entry = declared.get(below)
             if entry is not None:
-                found[entry.key] = self._value(entry, where, value, hidden=entry.key in (secret or ()))
-            elif _leads(below, declared):
-                self.wrong(where, value, f"a table with keys such as {_first(below, known)}")
+                found[entry.key] = self._parse_value(entry, where, value, hidden=entry.key in (secret or ()))
+            elif _leads_to_key(below, declared):
+                self.reject(where, value, f"a table with keys such as {_find_first(below, known)}")
             elif path[:1] == ("routes",) and below[0] == "when":
                 # A rule that ignores one of its conditions would take requests it was not meant for.
                 asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
@@ -264,25 +264,27 @@ class _Reader:
                 self._warn(where, ".".join(below), [*(entry.key for entry in known), *also])
         return found
 
-    def _value(self, entry: Entry, path: Path, value: object, *, hidden: bool) -> Any:
+    def _parse_value(self, entry: Entry, path: Path, value: object, *, hidden: bool) -> Any:
         try:
-            return entry.kind.value(value)
-        except Wrong as wrong:
+            return entry.kind.parse_value(value)
+        except InvalidValue as wrong:
             where = (*path, *wrong.below)
             if wrong.refused:
-                culprit = _inside(value, wrong.below)
+                culprit = _get_inside(value, wrong.below)
                 named = "" if isinstance(where[-1], str) and wrong.below else f"names {display(culprit)}, which "
                 self.fail(where, f"{named}cannot be used: {wrong.text}.")
-            self.wrong(where, _inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value))
+            self.reject(where, _get_inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value))
 
-    def wrong(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
+    def reject(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
         """Raise CommandError for a value that is not as expected."""
         quiet = hidden or "set_headers" in path
         self.fail(path, f"is {'set' if quiet else display(value)}; expected {expected}.")
 
     def fail(self, path: Path, text: str) -> NoReturn:
         """Raise CommandError: place, key, and what is wrong."""
-        raise CommandError(f"{self.file.place(path)}: {label(path)} {text}", "Change it:   fairlead config edit")
+        raise CommandError(
+            f"{self.file.format_place(path)}: {format_path(path)} {text}", "Change it:   fairlead config edit"
+        )
 
     def _warn(self, path: Path, key: str, known: Sequence[str]) -> None:
         from difflib import get_close_matches
@@ -290,42 +292,44 @@ class _Reader:
         near = get_close_matches(key, known, n=1, cutoff=0.6)
         meant = f"; did you mean {near[0]}?" if near else "."
         self.unknown.append(path)
-        self.warnings.append(f"{self.file.place(path)}: {label(path)} is no key fairlead knows{meant}")
+        self.warnings.append(f"{self.file.format_place(path)}: {format_path(path)} is no key fairlead knows{meant}")
 
 
-def _leaves(node: Node, path: tuple[str, ...], known: Collection[tuple[str, ...]]) -> list[tuple[tuple[str, ...], Any]]:
+def _list_leaves(
+    node: Node, path: tuple[str, ...], known: Collection[tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], Any]]:
     """The entries below a table: tables that lead to a declared key are entered, all else is a leaf."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for key in node:
         here: tuple[str, ...] = (*path, key)
-        table = _table(node[key])
-        if table is not None and _leads(here, known):
-            found += _leaves(table, here, known)
+        table = _as_table(node[key])
+        if table is not None and _leads_to_key(here, known):
+            found += _list_leaves(table, here, known)
         else:
             found.append((here, node[key]))
     return found
 
 
-def _table(value: object) -> Node | None:
+def _as_table(value: object) -> Node | None:
     return cast("Node", value) if isinstance(value, dict) else None
 
 
-def _leads(path: tuple[str, ...], known: Collection[tuple[str, ...]]) -> bool:
+def _leads_to_key(path: tuple[str, ...], known: Collection[tuple[str, ...]]) -> bool:
     return any(len(name) > len(path) and name[: len(path)] == path for name in known)
 
 
-def _first(path: tuple[str, ...], known: Sequence[Entry]) -> str:
+def _find_first(path: tuple[str, ...], known: Sequence[Entry]) -> str:
     prefix = ".".join(path) + "."
     return next(entry.key.removeprefix(prefix) for entry in known if entry.key.startswith(prefix))
 
 
-def _inside(value: Any, below: Path) -> object:
+def _get_inside(value: Any, below: Path) -> object:
     for key in below:
         value = value[key]
     return value
 
 
-def label(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as messages name it: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
     text = ""
     for before, part in zip((None, *path), path, strict=False):

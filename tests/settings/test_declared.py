@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import CommandError
-from router.settings import DECLARATIONS, ProxyAddress, Secret, Settings, default_text, duration, load, switch
+from router.settings import (
+    DECLARATIONS,
+    ProxyAddress,
+    Secret,
+    Settings,
+    format_default,
+    load,
+    parse_duration,
+    parse_switch,
+)
 from router.settings.kinds import display
 
 # key -> good text, value
@@ -141,14 +150,14 @@ def test_secrets_have_no_flag():
 )
 def test_defaults_are_shown_as_they_are_written(key, shown):
     """Help shows what could be typed, and nothing where there is no default."""
-    assert default_text(DECLARED[key]) == shown
+    assert format_default(DECLARED[key]) == shown
 
 
 @pytest.mark.parametrize("key", DECLARED)
 def test_a_shown_default_means_itself(key):
     """Typed in, it changes nothing."""
     entry = DECLARED[key]
-    shown = default_text(entry)
+    shown = format_default(entry)
     if shown:
         assert entry.parse(shown) == getattr(Settings(), entry.attribute)
 
@@ -198,15 +207,15 @@ UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 def test_a_duration_is_its_number_times_its_unit(whole, part, unit, space):
     """With and without a fraction, with and without a space."""
     text = f"{whole}.{part:03d}"
-    assert duration(f"{text}{space}{unit}") == pytest.approx(float(text) * UNITS[unit])
-    assert duration(f" {whole}{unit} ") == pytest.approx(whole * UNITS[unit])
+    assert parse_duration(f"{text}{space}{unit}") == pytest.approx(float(text) * UNITS[unit])
+    assert parse_duration(f" {whole}{unit} ") == pytest.approx(whole * UNITS[unit])
 
 
 @given(st.text(max_size=12))
 def test_a_duration_is_positive_or_an_error(text):
     """Whatever is written."""
     try:
-        seconds = duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         said = str(error)
     else:
@@ -218,7 +227,7 @@ def test_a_duration_is_positive_or_an_error(text):
 @pytest.mark.parametrize("text", ["on", "TRUE", " yes ", "1"])
 def test_a_switch_is_on(text):
     """In the words people use."""
-    assert switch(text) is True
+    assert parse_switch(text) is True
 
 
 def test_a_secret_shows_itself_only_when_asked():

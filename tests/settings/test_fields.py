@@ -3,7 +3,7 @@
 import pytest
 
 from router.settings.fields import ALIASES, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS, JSON
-from router.settings.kinds import Wrong
+from router.settings.kinds import InvalidValue
 
 
 @pytest.mark.parametrize(
@@ -11,9 +11,9 @@ from router.settings.kinds import Wrong
 )
 def test_headers_that_may_be_set(name):
     """As the user spells them, with the value as it is; removing works by lower-case names."""
-    assert HEADERS.value({name: "a value; q=1"}) == {name: "a value; q=1"}
-    assert HEADER_NAMES.value([name]) == (name.lower(),)
-    assert HEADER_NAMES.text(f"{name}, other") == (name.lower(), "other")
+    assert HEADERS.parse_value({name: "a value; q=1"}) == {name: "a value; q=1"}
+    assert HEADER_NAMES.parse_value([name]) == (name.lower(),)
+    assert HEADER_NAMES.parse_text(f"{name}, other") == (name.lower(), "other")
 
 
 REFUSED_HEADERS = {
@@ -38,43 +38,43 @@ REFUSED_HEADERS = {
 )
 def test_headers_that_may_not(reason, name):
     """Framing, credentials, cookies, traces and fairlead's own names: each refused with its reason."""
-    with pytest.raises(Wrong, match=reason) as caught:
-        HEADERS.value({"x-fine": "a", name: "b"})
+    with pytest.raises(InvalidValue, match=reason) as caught:
+        HEADERS.parse_value({"x-fine": "a", name: "b"})
     assert caught.value.below == (name,)
     assert caught.value.refused
-    with pytest.raises(Wrong, match=reason) as caught:
-        HEADER_NAMES.value(["x-fine", name or "a b"])
+    with pytest.raises(InvalidValue, match=reason) as caught:
+        HEADER_NAMES.parse_value(["x-fine", name or "a b"])
     assert caught.value.below == (1,)
 
 
 @pytest.mark.parametrize("value", ["", " a", "a ", "a\nb", "a\x00", "é", "x" * 8193, 1, True, None, ["a"], {"a": "b"}])
 def test_wrong_header_value_is_refused(value):
     """Control characters would end the header; other types are no text."""
-    with pytest.raises(Wrong) as caught:
-        HEADERS.value({"x-a": value})
+    with pytest.raises(InvalidValue) as caught:
+        HEADERS.parse_value({"x-a": value})
     assert caught.value.below == ("x-a",)
     assert not caught.value.refused
 
 
 def test_a_header_stands_once():
     """Case does not matter in header names, so two spellings are one header twice."""
-    with pytest.raises(Wrong, match="twice") as caught:
-        HEADERS.value({"X-A": "1", "x-a": "2"})
+    with pytest.raises(InvalidValue, match="twice") as caught:
+        HEADERS.parse_value({"X-A": "1", "x-a": "2"})
     assert caught.value.below == ("x-a",)
-    assert FIELDS.value({"A": 1, "a": 2}) == {"A": 1, "a": 2}
+    assert FIELDS.parse_value({"A": 1, "a": 2}) == {"A": 1, "a": 2}
 
 
 @pytest.mark.parametrize("value", [0, -1.5, True, "x", [1, {"a": []}], {"a": {"b": "c"}}, [], {}])
 def test_fields_take_json(value):
     """Any JSON value under a dotted path."""
-    assert FIELDS.value({"provider.order": value}) == {"provider.order": value}
+    assert FIELDS.parse_value({"provider.order": value}) == {"provider.order": value}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("inf")], {"a": [None]}, 1 << 64, object()])
 def test_fields_take_nothing_else(value):
     """What JSON has no form for, at any depth."""
-    with pytest.raises(Wrong) as caught:
-        FIELDS.value({"a": value})
+    with pytest.raises(InvalidValue) as caught:
+        FIELDS.parse_value({"a": value})
     assert caught.value.below == ("a",)
 
 
@@ -97,28 +97,28 @@ def test_fields_take_nothing_else(value):
 )
 def test_fields_that_may_not_be_changed(reason, path):
     """What decides where a request goes or what it says is not set by path."""
-    with pytest.raises(Wrong, match=reason) as caught:
-        FIELDS.value({path: 1})
+    with pytest.raises(InvalidValue, match=reason) as caught:
+        FIELDS.parse_value({path: 1})
     assert (caught.value.below, caught.value.refused) == ((path,), True)
-    with pytest.raises(Wrong):
-        FIELD_PATHS.value([path])
+    with pytest.raises(InvalidValue):
+        FIELD_PATHS.parse_value([path])
 
 
 def test_paths_keep_their_case():
     """JSON's names have one."""
-    assert FIELD_PATHS.value(["topK", "a.B", "topK"]) == ("topK", "a.B")
-    assert FIELD_PATHS.text("topK,a.B") == ("topK", "a.B")
+    assert FIELD_PATHS.parse_value(["topK", "a.B", "topK"]) == ("topK", "a.B")
+    assert FIELD_PATHS.parse_text("topK,a.B") == ("topK", "a.B")
 
 
 @pytest.mark.parametrize("value", [1, "x", [], [{"a": 1}], None, True])
 def test_tables_are_tables(value):
     """A list or a text in the place of a table is refused."""
     for kind in (HEADERS, FIELDS, ALIASES):
-        with pytest.raises(Wrong) as caught:
-            kind.value(value)
+        with pytest.raises(InvalidValue) as caught:
+            kind.parse_value(value)
         assert caught.value.text == kind.expected
-        with pytest.raises(Wrong):
-            kind.text("x = 1")
+        with pytest.raises(InvalidValue):
+            kind.parse_text("x = 1")
 
 
 @pytest.mark.parametrize(
@@ -135,25 +135,25 @@ def test_tables_are_tables(value):
 )
 def test_text_of_a_field_is_json_or_itself(text, value):
     """`config set` takes both."""
-    assert JSON.saved(text) == JSON.text(text) == value
+    assert JSON.to_toml(text) == JSON.parse_text(text) == value
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "NaN", "1e999", "9" * 5000])
 def test_text_that_only_looks_like_json_is_text(text):
     """It is not turned into what no JSON has."""
-    assert JSON.saved(text) == text
+    assert JSON.to_toml(text) == text
 
 
 def test_alias_names():
     """Case does not matter; two spellings are one name twice; targets keep their case."""
-    assert ALIASES.value({"Fast": "Groq:Llama"}) == {"fast": "Groq:Llama"}
+    assert ALIASES.parse_value({"Fast": "Groq:Llama"}) == {"fast": "Groq:Llama"}
     for bad in ({"a": ""}, {"a": "x\ny"}, {"a": "x" * 257}, {"a": 1}, {"a": ["b"]}, {"a": {"b": "c"}}):
-        with pytest.raises(Wrong) as caught:
-            ALIASES.value(bad)
+        with pytest.raises(InvalidValue) as caught:
+            ALIASES.parse_value(bad)
         assert caught.value.below == ("a",)
     for name in ("", " a", "a\x07", "x" * 257):
-        with pytest.raises(Wrong) as caught:
-            ALIASES.value({name: "b"})
+        with pytest.raises(InvalidValue) as caught:
+            ALIASES.parse_value({name: "b"})
         assert (caught.value.below, caught.value.refused) == ((name,), True)
-    with pytest.raises(Wrong, match="twice"):
-        ALIASES.value({"A": "b", "a": "c"})
+    with pytest.raises(InvalidValue, match="twice"):
+        ALIASES.parse_value({"A": "b", "a": "c"})

@@ -4,19 +4,19 @@ import pytest
 
 from router.errors import CommandError
 from router.settings import DECLARATIONS
-from router.settings.keys import find, redacted, spelled
+from router.settings.keys import find_key, match_spelling, redact
 from router.settings.tables import BACKENDS
 
 
 def test_every_setting_has_its_key():
     """And leads to the path that the file has for it."""
     for entry in DECLARATIONS:
-        key = find(entry.key)
+        key = find_key(entry.key)
         assert key.path == tuple(entry.key.split("."))
         assert key.declaration is entry
     for entry in BACKENDS:
         if entry.kind.form != "table":
-            assert find(f"backends.Groq.{entry.key}").path == ("backends", "groq", *entry.key.split("."))
+            assert find_key(f"backends.Groq.{entry.key}").path == ("backends", "groq", *entry.key.split("."))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_setting_has_its_key():
 )
 def test_keys_of_tables(name, text, path, value):
     """Names may hold dots; the value is what the file gets."""
-    key = find(name)
+    key = find_key(name)
     assert (key.path, key.read(text)) == (path, value)
 
 
@@ -68,7 +68,7 @@ def test_keys_of_tables(name, text, path, value):
 def test_what_is_no_key(name, said, hint):
     """It is said, with the nearest one."""
     with pytest.raises(CommandError) as caught:
-        find(name)
+        find_key(name)
     assert said in str(caught.value)
     assert hint in caught.value.hint
 
@@ -86,7 +86,7 @@ def test_what_is_no_key(name, said, hint):
 def test_values_that_are_refused(name, text, said):
     """As in the file; a secret is not shown."""
     with pytest.raises(CommandError) as caught:
-        find(name).read(text)
+        find_key(name).read(text)
     assert said in str(caught.value)
     assert "hidden" not in str(caught.value)
 
@@ -94,10 +94,15 @@ def test_values_that_are_refused(name, text, said):
 def test_names_are_found_as_they_are_spelled():
     """The user's own names only: declared keys have one spelling."""
     tree = {"aliases": {"Fast": "x"}, "backends": {"Groq": {"set_headers": {"X-A": "1"}}}, "Port": 1}
-    assert spelled(("aliases", "fast"), tree) == ("aliases", "Fast")
-    assert spelled(("backends", "groq", "set_headers", "x-a"), tree) == ("backends", "Groq", "set_headers", "X-A")
-    assert spelled(("backends", "new", "timeouts"), tree) == ("backends", "new", "timeouts")
-    assert spelled(("port",), tree) == ("port",)
+    assert match_spelling(("aliases", "fast"), tree) == ("aliases", "Fast")
+    assert match_spelling(("backends", "groq", "set_headers", "x-a"), tree) == (
+        "backends",
+        "Groq",
+        "set_headers",
+        "X-A",
+    )
+    assert match_spelling(("backends", "new", "timeouts"), tree) == ("backends", "new", "timeouts")
+    assert match_spelling(("port",), tree) == ("port",)
 
 
 LONG = "Ab1" * 20
@@ -119,8 +124,8 @@ LONG = "Ab1" * 20
 )
 def test_what_may_be_a_secret_is_not_shown(path, value):
     """By its key, its name or its form."""
-    assert redacted(path, value) == "set"
-    assert redacted(path, [value]) == ["set"]
+    assert redact(path, value) == "set"
+    assert redact(path, [value]) == ["set"]
 
 
 @pytest.mark.parametrize(
@@ -138,4 +143,4 @@ def test_what_may_be_a_secret_is_not_shown(path, value):
 )
 def test_what_is_no_secret_is_shown(path, value):
     """Else nobody could read their own configuration."""
-    assert redacted(path, value) == value
+    assert redact(path, value) == value

@@ -19,10 +19,10 @@ from router.settings.kinds import (
     TEXT,
     TIME,
     TOKENS,
-    Wrong,
-    choice,
+    InvalidValue,
     clean,
     display,
+    make_choice,
 )
 from router.settings.tables import BACKENDS, ROUTE
 
@@ -38,8 +38,8 @@ KIND = {
     "cap": CAP,
     "model": MODEL,
     "backend": BACKEND,
-    "choice": choice("api", "all"),
-    "auto": choice("auto", "on", "off"),
+    "choice": make_choice("api", "all"),
+    "auto": make_choice("auto", "on", "off"),
 }
 DATE = datetime.date(2026, 1, 1)
 LONG = 1 << 63
@@ -128,7 +128,7 @@ def _short(value):
 @pytest.mark.parametrize(("kind", "value", "meant"), GOOD)
 def test_toml_value_is_read(kind, value, meant):
     """Each in its own type, and nothing else is made of it."""
-    found = KIND[kind].value(value)
+    found = KIND[kind].parse_value(value)
     assert found == meant
     assert type(found) is type(meant)
 
@@ -136,8 +136,8 @@ def test_toml_value_is_read(kind, value, meant):
 @pytest.mark.parametrize(("kind", "value"), BAD, ids=_short)
 def test_wrong_toml_value_is_refused(kind, value):
     """Wrong types, negative numbers and what is too large: with what was expected, and without the value."""
-    with pytest.raises(Wrong) as caught:
-        KIND[kind].value(value)
+    with pytest.raises(InvalidValue) as caught:
+        KIND[kind].parse_value(value)
     assert caught.value.text == KIND[kind].expected
     assert not caught.value.refused
 
@@ -161,7 +161,7 @@ def test_text_and_toml_agree(kind):
         "auto": ["ON"],
     }
     for text in texts[kind]:
-        assert KIND[kind].value(KIND[kind].saved(text)) == KIND[kind].text(text)
+        assert KIND[kind].parse_value(KIND[kind].to_toml(text)) == KIND[kind].parse_text(text)
 
 
 NESTED = st.recursive(
@@ -175,8 +175,8 @@ NESTED = st.recursive(
 def test_any_value_is_read_or_refused(value, kind):
     """No value of TOML, of whatever type, raises anything else."""
     try:
-        KIND[kind].value(value)
-    except Wrong as wrong:
+        KIND[kind].parse_value(value)
+    except InvalidValue as wrong:
         said = wrong.text
         assert said == KIND[kind].expected
 
@@ -186,8 +186,8 @@ def test_every_declared_key_reads_or_refuses(value):
     """The kinds of the tables too: headers, fields, lists of them."""
     for entry in (*DECLARATIONS, *ROUTE, *BACKENDS):
         try:
-            entry.kind.value(value)
-        except Wrong as wrong:
+            entry.kind.parse_value(value)
+        except InvalidValue as wrong:
             said = wrong.text
             assert said
 
@@ -197,10 +197,10 @@ def test_every_declared_key_takes_or_refuses_text(text):
     """And what it takes, it can save and read again."""
     for entry in (*DECLARATIONS, *ROUTE, *BACKENDS):
         try:
-            meant = entry.kind.text(text)
-        except Wrong:
+            meant = entry.kind.parse_text(text)
+        except InvalidValue:
             continue
-        assert entry.kind.value(entry.kind.saved(text)) == meant
+        assert entry.kind.parse_value(entry.kind.to_toml(text)) == meant
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_number_too_long_to_show_is_refused():
     """Python would not turn it into text."""
     number = 10**5000
     for kind in KIND.values():
-        with pytest.raises(Wrong):
-            kind.value(number)
+        with pytest.raises(InvalidValue):
+            kind.parse_value(number)
     assert display(number) == "a number of more than 64 bits"
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from router.errors import CommandError
-from router.settings import ConfigFile, ProxyAddress, Secret, load, value_text
-from router.settings.keys import find, redacted
-from router.settings.proxies import OFF, proxy_address
+from router.settings import ConfigFile, ProxyAddress, Secret, format_value, load
+from router.settings.keys import find_key, redact
+from router.settings.proxies import OFF, parse_proxy_address
 
 ADDRESSES = {
     "http://proxy.example:3128": ProxyAddress("http", "proxy.example", 3128),
@@ -23,7 +23,7 @@ ADDRESSES = {
 @pytest.mark.parametrize("text", ADDRESSES)
 def test_an_address_is_read(text):
     """With or without scheme, port and login, whose parts are percent-decoded."""
-    assert proxy_address(text) == ADDRESSES[text]
+    assert parse_proxy_address(text) == ADDRESSES[text]
 
 
 @pytest.mark.parametrize("text", ["http://:p@a:1", "http://u%00:p@a", "http://" + "u" * 256 + ":p@a", "http://u:p@"])
@@ -36,18 +36,18 @@ def test_a_bad_login_is_refused_and_not_shown(text):
     with pytest.raises(CommandError, match="line 3: upstream_proxy is set; expected off"):
         load({}, {}, file)
     with pytest.raises(CommandError, match="upstream_proxy is set; expected"):
-        find("upstream_proxy").read(text)
+        find_key("upstream_proxy").read(text)
 
 
 def test_a_login_is_shown_nowhere():
     """Not in the value's text or repr, not where the file's content is listed."""
     address = load({"FAIRLEAD_UPSTREAM_PROXY": "http://me:hunter2@proxy:8080"}, {}).upstream_proxy
-    for shown in (str(address), repr(address), value_text(address)):
+    for shown in (str(address), repr(address), format_value(address)):
         assert "hunter2" not in shown
         assert "me:" not in shown
     assert str(address) == "http://set@proxy:8080"
-    assert redacted(("upstream_proxy",), "http://me:hunter2@proxy:8080") == "set"
-    assert redacted(("upstream_proxy",), "http://proxy:8080") == "http://proxy:8080"
+    assert redact(("upstream_proxy",), "http://me:hunter2@proxy:8080") == "set"
+    assert redact(("upstream_proxy",), "http://proxy:8080") == "http://proxy:8080"
 
 
 def test_a_flag_takes_no_login():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Secret, Settings, load, resolve
-from router.settings.reading import label
+from router.settings.reading import format_path
 from router.settings.tables import BackendOptions, Condition, Edits, Price, Rule
 from router.store.config import toml
 
@@ -160,7 +160,7 @@ def test_each_source_wins_over_those_below(entry):
     elif entry.kind.form == "number" and entry.key not in texts:
         texts[entry.key] = ("1", "2", "1")
     one, two, three = texts.get(entry.key, ("a", "b", "c"))
-    saved = entry.kind.saved(one)
+    saved = entry.kind.to_toml(one)
     written = {True: "true", False: "false"}.get(saved, repr(saved)) if isinstance(saved, bool) else repr(saved)
     file = read(f"\n{entry.key} = {written}\n")
     sources = [
@@ -333,8 +333,8 @@ def test_any_tree_is_settings_or_an_error(value, key):
 
 def test_labels():
     """Rules and list entries count from 1, as people do."""
-    assert label(("routes", 1, "when", "model")) == "routes 2 when.model"
-    assert label(("backends", "g", "remove_headers", 0)) == "backends.g.remove_headers 1"
+    assert format_path(("routes", 1, "when", "model")) == "routes 2 when.model"
+    assert format_path(("backends", "g", "remove_headers", 0)) == "backends.g.remove_headers 1"
 
 
 def test_a_bad_value_is_an_error_below_a_good_one():

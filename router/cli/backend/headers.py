@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from router.cli.common.parser import Parser, note
 from router.errors import CommandError, UsageError
 from router.settings import Settings
-from router.settings.keys import find, redacted, spelled
+from router.settings.keys import find_key, match_spelling, redact
 from router.settings.kinds import display
 from router.store.config import toml
 from router.store.config.toml import Change
@@ -82,10 +82,10 @@ def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
         # The text is not shown: it may be a secret value without its name.
         missing = "name" if equals else "="
         raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
-    key = find(f"backends.{name}.set_headers.{header.strip()}")
-    path = spelled(key.path, tree)
+    key = find_key(f"backends.{name}.set_headers.{header.strip()}")
+    path = match_spelling(key.path, tree)
     value = cast("str", key.read(value))
-    if redacted(path, value) == "set":
+    if redact(path, value) == "set":
         note(
             f"warning: the header {path[-1]} looks like a key. config.toml holds it as it is, and other users can read"
         )
@@ -94,7 +94,7 @@ def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
 
 
 def _parse_removed(tree: Mapping[str, Any], name: str, header: str) -> Change:
-    path = spelled(("backends", name, "set_headers", header), tree)
+    path = match_spelling(("backends", name, "set_headers", header), tree)
     held: Any = tree
     for key in path[:-1]:
         held = held.get(key, {}) if isinstance(held, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

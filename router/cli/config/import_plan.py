@@ -17,7 +17,7 @@ from router.backends.known import KNOWN, api_root, clean_url, host_of, is_https,
 from router.cli.common.output import format_table
 from router.errors import CommandError
 from router.settings import ConfigFile
-from router.settings.keys import find, redacted, spelled
+from router.settings.keys import find_key, match_spelling, redact
 from router.settings.kinds import clean
 from router.store.config import backends, toml
 from router.store.config.toml import Change
@@ -55,7 +55,7 @@ class Plan:
     def add_setting(self, what: str, key: str, value: str) -> None:
         """Plan a setting, or an entry of a table, from its text form."""
         try:
-            known = find(key)
+            known = find_key(key)
             saved = known.read(value)
         except CommandError as error:
             self.skip(what, str(error))
@@ -64,16 +64,16 @@ class Plan:
 
     def add_key(self, what: str, path: tuple[str, ...], value: Any) -> None:
         """Plan a key of config.toml."""
-        path = spelled(path, self.tree)
+        path = match_spelling(path, self.tree)
         before: Any = self.tree
         for key in path:
             before = cast("dict[str, Any]", before).get(key) if isinstance(before, Mapping) else None
         if any(change.path == path for change in self.changes):
             self.skip(what, f"{'.'.join(path)} comes from an earlier line")
             return
-        was = "" if before is None or before == value else f"   (was {redacted(path, before)})"
+        was = "" if before is None or before == value else f"   (was {redact(path, before)})"
         self.changes.append(Change(path, value))
-        self.imported.append((what, f"{'.'.join(path)} = {redacted(path, value)}{was}"))
+        self.imported.append((what, f"{'.'.join(path)} = {redact(path, value)}{was}"))
 
     def add_rule(self, what: str, rule: dict[str, Any]) -> None:
         """Plan a rule, after the existing ones."""
@@ -82,7 +82,7 @@ class Plan:
             self.skip(what, f'a rule named "{rule["name"]}" exists')
             return
         self.rules.append(rule)
-        shown: dict[str, Any] = redacted(("routes", 0), rule)
+        shown: dict[str, Any] = redact(("routes", 0), rule)
         when = ", ".join(f"{key}={value}" for key, value in shown.get("when", {}).items())
         does = ", ".join(f"{key}={value}" for key, value in shown.items() if key not in ("name", "when"))
         self.imported.append((what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}'))

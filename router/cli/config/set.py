@@ -9,7 +9,7 @@ from typing import Any, cast
 from router.cli.common.parser import Parser, note
 from router.errors import CommandError, UsageError
 from router.settings import DECLARATIONS
-from router.settings.keys import Key, find, redacted, spelled
+from router.settings.keys import Key, find_key, match_spelling, redact
 from router.settings.kinds import clean
 from router.store.config import toml
 from router.store.config.toml import Change
@@ -36,11 +36,11 @@ def run_set(argv: list[str]) -> int:
     parser.add_argument("value", metavar="VALUE", nargs="?", help="its value; several by commas where it takes a list")
     parser.add_argument("--stdin", action="store_true", help="read the value from standard input")
     options = parser.read(argv)
-    key = find(options.key)
+    key = find_key(options.key)
     value = key.read(_read_value(key, options.value, from_stdin=options.stdin))
     home = open_home(os.environ)
     file = toml.read(home)
-    path = spelled(key.path, file.tree if file else {})
+    path = match_spelling(key.path, file.tree if file else {})
     toml.change(home, [Change(path, value)])
     print(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
     announce_change(home, [".".join(path)])
@@ -50,7 +50,7 @@ def run_set(argv: list[str]) -> int:
 def _format_value(key: Key, path: tuple[str, ...], value: object) -> str:
     if key.declaration is not None and key.declaration.secret:
         return "set"
-    plain = redacted(path, value)
+    plain = redact(path, value)
     if isinstance(plain, bool):
         return "on" if plain else "off"
     return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
@@ -95,7 +95,7 @@ def run_unset(argv: list[str]) -> int:
     path = _find_path(file.tree if file else {}, options.key)
     if path is None:
         if not _is_table(options.key):
-            find(options.key)
+            find_key(options.key)
         print(f"{clean(options.key)} is not set in config.toml.")
         return 0
     toml.change(home, [Change(path, None)])

@@ -8,11 +8,11 @@ from typing import Any, cast
 from router.cli.common.group import run_group
 from router.cli.common.output import format_table
 from router.cli.common.parser import Parser, note
-from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, value_text
+from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
 from router.settings.declared import TABLES
-from router.settings.keys import find, redacted, spelled
+from router.settings.keys import find_key, match_spelling, redact
 from router.settings.kinds import Dollars, Money, clean
-from router.settings.reading import Path, label
+from router.settings.reading import Path, format_path
 from router.store.config import toml
 from router.store.home.home import Home, open_home
 
@@ -58,7 +58,7 @@ def run_show(argv: list[str]) -> int:
     ]
     for path, value in _list_leaves(loaded, file):
         unknown = ", unknown" if path in loaded.unknown else ""
-        rows.append((label(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
+        rows.append((format_path(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
     print("\n".join(format_table(rows)))
     for warning in loaded.warnings:
         note(f"warning: {warning}")
@@ -67,7 +67,7 @@ def run_show(argv: list[str]) -> int:
 
 def _format_setting(entry: Declaration, loaded: Loaded) -> str:
     value = getattr(loaded.settings, entry.attribute)
-    return ("set" if value else "unset") if entry.secret else value_text(value)
+    return ("set" if value else "unset") if entry.secret else format_value(value)
 
 
 def _to_json(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
@@ -90,11 +90,11 @@ def _to_json(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
 
 
 def _build_row(file: ConfigFile | None, path: Path, value: object) -> dict[str, object]:
-    return {"key": label(path), "value": value, "source": _format_source(file, path)}
+    return {"key": format_path(path), "value": value, "source": _format_source(file, path)}
 
 
 def _format_source(file: ConfigFile | None, path: Path) -> str:
-    return f"config.toml line {file.line(path)}" if file else "config.toml"
+    return f"config.toml line {file.find_line(path)}" if file else "config.toml"
 
 
 def _list_leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:
@@ -107,12 +107,12 @@ def _list_leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path
         path = tuple(entry.key.split("."))
         if path[0] not in _TABLES:
             yield from ((below, value) for below, value in _flatten(_get_inside(file.tree, path), path) if value != {})
-    yield from ((path, redacted(path, value)) for path, value in _flatten(tables, ()) if path and path not in listed)
+    yield from ((path, redact(path, value)) for path, value in _flatten(tables, ()) if path and path not in listed)
     for path in loaded.unknown:
         node: Any = file.tree
         for key in path:
             node = node[key]
-        yield path, redacted(path, node)
+        yield path, redact(path, node)
 
 
 def _get_inside(node: Any, path: Path) -> Any:
@@ -156,7 +156,7 @@ def run_get(argv: list[str]) -> int:
         print(json.dumps(None if value == "" else value))
     else:
         known = isinstance(value, bool | int | float | tuple)
-        print(clean(value_text(cast("object", value)) if known else _format_plain(cast("object", value)), 1 << 20))
+        print(clean(format_value(cast("object", value)) if known else _format_plain(cast("object", value)), 1 << 20))
     return 0
 
 
@@ -165,8 +165,8 @@ def _read_effective(home: Home, name: str) -> Any:
     loaded = toml.load(home, os.environ)
     tree: Mapping[str, Any] = file.tree if file else {}
     if name in _TABLES:
-        return redacted((name,), tree.get(name, {} if name != "routes" else []))
-    key = find(name)
+        return redact((name,), tree.get(name, {} if name != "routes" else []))
+    key = find_key(name)
     if key.declaration is None:
         value = _read_table_entry(loaded, tree, key.path)
         return Dollars(value) if isinstance(key.kind, Money) and value != "" else value
@@ -180,12 +180,12 @@ def _read_effective(home: Home, name: str) -> Any:
 
 def _read_table_entry(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     """The value of a table's entry; for an option that a backend does not set, the general setting."""
-    written = spelled(path, tree)
+    written = match_spelling(path, tree)
     node: Any = tree
     for key in written:
         node = node.get(key) if isinstance(node, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     if node is not None:
-        return redacted(written, node)
+        return redact(written, node)
     general = ".".join(path[2:])
     entry = next((entry for entry in DECLARATIONS if path[0] == "backends" and entry.key == general), None)
     value = getattr(loaded.settings, entry.attribute) if entry else None

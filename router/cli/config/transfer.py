@@ -12,8 +12,8 @@ from router.cli.common.parser import Parser, note
 from router.cli.config.import_plan import Plan
 from router.errors import CommandError, UsageError
 from router.settings import ConfigFile, Loaded, resolve
-from router.settings.keys import redacted
-from router.settings.reading import Path, label
+from router.settings.keys import redact
+from router.settings.reading import Path, format_path
 from router.store.config import toml
 from router.store.home.home import open_home
 from router.store.home.permissions import FILE_LIMIT, shown, word
@@ -62,7 +62,7 @@ def _drop_secrets(
     for key, value in node.items():
         here = (*path, key)
         if here in loaded.unknown:
-            left.append(f"{label(here)}, unknown")
+            left.append(f"{format_path(here)}, unknown")
         elif isinstance(value, dict):
             below = _drop_secrets(cast("dict[str, Any]", value), here, loaded, left)
             if below or not value:
@@ -72,8 +72,8 @@ def _drop_secrets(
                 _drop_secrets(item, (*here, index), loaded, left)
                 for index, item in enumerate(cast("list[dict[str, Any]]", value))
             ]
-        elif redacted(here, value) != value:
-            left.append(f"{label(here)}, which may be a secret")
+        elif redact(here, value) != value:
+            left.append(f"{format_path(here)}, which may be a secret")
         else:
             found[key] = value
     return found
@@ -218,9 +218,9 @@ def _plan_own_file(plan: Plan, file: ConfigFile) -> None:
 
 def _plan_entries(plan: Plan, path: tuple[str, ...], value: Any, unknown: Collection[Path]) -> None:
     if path in unknown:
-        plan.skip(label(path), "unknown")
+        plan.skip(format_path(path), "unknown")
     elif isinstance(value, dict) and path[-2:-1] != ("set_fields",):
         for key, below in cast("dict[str, Any]", value).items():
             _plan_entries(plan, (*path, key), below, unknown)
     else:
-        plan.add_key(label(path), path, value)
+        plan.add_key(format_path(path), path, value)

@@ -18,7 +18,7 @@ from router.net.client.exchange import Exchange as Upstream
 from router.net.headers import Lines, client_response, named_in_connection
 from router.net.server.connection import Cut
 from router.net.stream import Bytes
-from router.settings.secretive import SHORTEST
+from router.settings.secret_detection import MIN_SECRET_LENGTH
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, json_values
@@ -181,7 +181,7 @@ def _blotted(ticket: Ticket, upstream: Upstream, body: bytes, readable: bytes) -
     said = readable
     for secret in ticket.target.hidden:
         text = secret.reveal().encode()
-        said = said.replace(text, b"[redacted]") if len(text) >= SHORTEST else said
+        said = said.replace(text, b"[redacted]") if len(text) >= MIN_SECRET_LENGTH else said
     if said == readable:
         return body, readable
     upstream.lines = [line for line in upstream.lines if line[1] != b"content-encoding"]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from router.errors import CommandError
 from router.net.client.tls import read_roots
 from router.settings import ProxyAddress, Settings
-from router.settings.proxies import OFF, proxy_address
+from router.settings.proxies import OFF, parse_proxy_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _from_environment(environ: Mapping[str, str], own: str) -> ProxyAddress | No
         text = environ.get(name, "").strip()
         if text:
             try:
-                return proxy_address(text)
+                return parse_proxy_address(text)
             except ValueError:
                 raise CommandError(
                     f"${name} is no proxy's address; expected a URL such as http://proxy.example:3128.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from router.errors import BadRequest
 from router.settings.fields import TAG
-from router.settings.kinds import Wrong, clean
+from router.settings.kinds import InvalidValue, clean
 
 HEADER = b"x-fairlead-tag"
 
@@ -16,6 +16,6 @@ def tag_of(fields: Mapping[bytes, bytes]) -> str:
         return ""
     text = value.decode("latin-1")
     try:
-        return TAG.text(text)
-    except Wrong as wrong:
+        return TAG.parse_text(text)
+    except InvalidValue as wrong:
         raise BadRequest(f'The header {HEADER.decode()} is "{clean(text, 80)}"; expected {wrong.text}.') from None

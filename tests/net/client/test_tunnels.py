@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from router.errors import Unreachable
 from router.net.client.tunnels import HEAD_LIMIT, INTERIM_LIMIT, http_connect, socks5
-from router.settings.proxies import proxy_address
+from router.settings.proxies import parse_proxy_address
 
-HTTP = proxy_address("http://proxy.example:3128")
-HTTP_LOGIN = proxy_address("http://me:s%3Acret@proxy.example:3128")
-SOCKS = proxy_address("socks5://proxy.example")
-SOCKS_LOGIN = proxy_address("socks5://me:secret@proxy.example")
+HTTP = parse_proxy_address("http://proxy.example:3128")
+HTTP_LOGIN = parse_proxy_address("http://me:s%3Acret@proxy.example:3128")
+SOCKS = parse_proxy_address("socks5://proxy.example")
+SOCKS_LOGIN = parse_proxy_address("socks5://me:secret@proxy.example")
 
 
 def talked(talk, answers):

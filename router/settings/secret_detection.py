@@ -3,23 +3,23 @@
 import re
 
 #: What is shorter is not taken out of texts: it would blot out ordinary words.
-SHORTEST = 8
+MIN_SECRET_LENGTH = 8
 _NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
 _VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
 # One long word with letters and digits, and no URL: nothing that a person would write as a header's value.
 _WORD = re.compile(r"(?!https?://)(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
 
 
-def tells(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """True for a name that says its value is a secret."""
     return _NAME.search(name) is not None
 
 
-def looks(value: str) -> bool:
+def is_secret_value(value: str) -> bool:
     """True for a value that has the form of a known kind of key."""
     return _VALUE.search(value) is not None
 
 
 def is_secret_header(name: str, value: str) -> bool:
     """True for a configured header that may hold a secret."""
-    return tells(name) or looks(value) or _WORD.fullmatch(value) is not None
+    return is_secret_name(name) or is_secret_value(value) or _WORD.fullmatch(value) is not None
