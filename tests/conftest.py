@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.exchange.client_response.relay import Pace, Relay
+from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.host.memory_bound import Buffers
 from router.net.server.connection import Connection, Limits, Request
 from router.net.stream import SocketStream
@@ -106,7 +106,7 @@ class Application:
         connection.on_cut = cut
         now = trio.current_time()
         commit_by, end_by, idle = self._pace
-        pace = Pace(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
+        pace = StreamTimeouts(commit_by=now + commit_by, end_by=now + end_by, idle=idle)
         upstream = self._upstream
         decoder = Decoder(self._coding) if self._coding else None
         relay = Relay(connection, upstream, self.tap, self._dialect, pace, begin, self.buffers.take, decoder=decoder)

@@ -12,7 +12,7 @@ from router.admin.backends_api import Action, Ask
 from router.admin.explain import Question, explain
 from router.admin.status import Operated, problems_of, status
 from router.errors import BadRequest, NotFound, UnknownModel, WrongVerb
-from router.exchange.body import buffered
+from router.exchange.body import body as request_body
 from router.host.access import Gate, check_json
 from router.host.clock import sleepless
 from router.net.headers import SECURITY, RawHeaders
@@ -29,7 +29,7 @@ _ADMIN_SECONDS = 60.0
 # One: they wait for the same lock, and none of them keeps a thread from those who serve.
 _ADMIN_THREAD = trio.CapacityLimiter(1)
 # A request of the largest size, in base64.
-_QUESTION_LIMIT = buffered.LIMIT * 3 // 2
+_QUESTION_LIMIT = request_body.LIMIT * 3 // 2
 # Anthropic's list has dates; catalogs of other vendors do not say.
 _UNDATED = "1970-01-01T00:00:00Z"
 _PAGE, _PAGE_LIMIT = 20, 1000
@@ -156,7 +156,7 @@ class Endpoints:
             snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
             # Not on the loop: it asks history.db who issued an id.
             found = await trio.to_thread.run_sync(
-                explain, question, snapshot, refused, runtime.owners, limiter=buffered.THREAD
+                explain, question, snapshot, refused, runtime.owners, limiter=request_body.THREAD
             )
         finally:
             runtime.buffers.give(sum(held))

@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from router.errors import BadRequest, RouterError
-from router.exchange.body.buffered import facts_of
-from router.exchange.request import translation as request_translation
+from router.exchange.request import translation
 from router.exchange.request.edits import edit, edit_head
-from router.exchange.request.resource_affinity import owner_in
-from router.exchange.request.send import check_speaks, speaks
+from router.exchange.request.resource_affinity import find_owner
+from router.exchange.request.route import check_speaks, find_facts, speaks
 from router.host.clock import sleepless
 from router.ir import Facts, Protocol
 from router.policy.accounts.pool import Want
@@ -139,9 +138,9 @@ def _fill(
     call = calls.call(_PATHS[protocol], anthropic=False)
     call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
     found.protocol = call.protocol or ""
-    facts = facts_of(call, top)
+    facts = find_facts(call, top)
     if owners is not None:
-        facts = msgspec.structs.replace(facts, owner=owner_in(owners, call, body, top))
+        facts = msgspec.structs.replace(facts, owner=find_owner(owners, call, body, top))
     found.model = facts.model
     route = decide(facts, snapshot.table, Traits(fields, call.protocol, len(body), top), found.steps)
     target = snapshot.targets[route.backend.name]
@@ -151,7 +150,7 @@ def _fill(
     _fill_pool(found, call, route, snapshot)
     target.check()
     edit_head(route, target, fields, found.edits)
-    if request_translation.needed(call, route):
+    if translation.needs_translation(call, route):
         _fill_translation(found, body, call, route, target, snapshot, facts, refuses_usage)
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
@@ -172,8 +171,8 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     for hop in chain(route, snapshot.table):
         if hop.backend.name in snapshot.services and speaks(call, hop):
             becomes = ""
-            if request_translation.needed(call, hop):
-                plan = request_translation.planned(call, hop, snapshot, shown=found.model or "", stream=False)
+            if translation.needs_translation(call, hop):
+                plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
                 becomes = f" (translated to {plan.spoken})"
             found.fallback.append(title(hop) + becomes)
 
@@ -191,9 +190,9 @@ def _fill_translation(
     """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""
     top = peek(body)
     if "messages" not in top and "input" not in top:
-        plan = request_translation.planned(call, route, snapshot, shown=facts.model or "", stream=False)
+        plan = translation.plan_translation(call, route, snapshot, shown=facts.model or "", stream=False)
         found.translation = plan.title
         return
-    told = request_translation.foretold(body, call, route, target, snapshot, facts, refuses_usage)
+    told = translation.foretell(body, call, route, target, snapshot, facts, refuses_usage)
     found.translation, found.losses, notes = told
     found.edits += notes

@@ -1,35 +1,34 @@
-"""The guard, asked for one attempt with values."""
+"""The guard, asked with values before each attempt, and told what its answer is billed to."""
 
 from router.budget.guard import Demand
 from router.errors import Halted
-from router.exchange.context import Ticket
-from router.net.client.exchange import Exchange as Upstream
+from router.exchange.attempt import Attempt
 from router.net.server.connection import Cut
 from router.wire.headers.rate_limits import reading
 
 
-async def admit(ticket: Ticket) -> None:
-    """Let a request go to its target, or raise Halted; before each attempt."""
-    guard = ticket.runtime.guard
+async def admit(attempt: Attempt) -> None:
+    """Let an attempt go, or raise Halted in the form that the caller takes as final."""
+    context = attempt.context
+    guard = context.runtime.guard
     rules = guard.rules
     if rules is None:
         return
-    record, target, call = ticket.record, ticket.target, ticket.call
-    assert target is not None
+    record, call = context.record, context.call
     demand = Demand(
         record.id,
         record.backend,
         record.account,
         record.tag,
-        target.backend.root,
+        attempt.target.backend.root,
         record.sent_model or record.model or "",
-        ticket.request.method,
+        context.request.method,
         call.path,
         call.generates,
         record.request_bytes,
     )
     try:
-        await guard.admit(demand, rules, lambda seconds: ticket.connection.deadline(seconds, Cut.TOTAL))
+        await guard.admit(demand, rules, lambda seconds: context.connection.deadline(seconds, Cut.TOTAL))
     except Halted as refusal:
         if call.dialect.name == "responses":
             # The one form Codex takes as final.
@@ -37,10 +36,11 @@ async def admit(ticket: Ticket) -> None:
         raise
 
 
-def check_billing(ticket: Ticket, upstream: Upstream) -> None:
+def check_billing(attempt: Attempt) -> None:
     """Look at what an answer is billed to as soon as its head is there: its stream may run for long. An error is
     billed to nothing; it names the class that is at its limit."""
-    guard = ticket.runtime.guard
-    if guard.rules is not None and guard.rules.billing and upstream.status < 400:
-        record = ticket.record
-        guard.billed(guard.rules, reading(upstream.fields).billing, record.backend, record.account, record.id)
+    guard = attempt.context.runtime.guard
+    if guard.rules is not None and guard.rules.billing and attempt.upstream.status < 400:
+        record = attempt.context.record
+        billing = reading(attempt.upstream.fields).billing
+        guard.billed(guard.rules, billing, record.backend, record.account, record.id)

@@ -2,46 +2,60 @@
 
 import msgspec
 
-from router.exchange.context import Ticket
+from router.exchange.attempt import Attempt
+from router.exchange.context import Arrival
 from router.policy.routing.clients import client_of
 from router.telemetry.accesslog import Record
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.headers.rate_limits import telling
+from router.wire.neutral.context import NOTED, losses_text
+from router.wire.translate import Plan
 
-#: Characters of a path that is kept: a head may hold one of 64 KiB, and thousands of entries may wait.
+#: Characters of a path that is stored: a head may hold one of 64 KiB, and thousands of entries may wait.
 PATH_LIMIT = 200
 
 
-def conclude(ticket: Ticket) -> None:
-    """Complete `ticket.record` and record the request. A generation whose usage cannot be read, or that was cut, is
-    counted by an estimate and marked: by the bytes sent, and by the pieces that came."""
-    record, upstream = ticket.record, ticket.upstream
-    record.client = client_of(ticket.request.fields)
+def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
+    """Complete the record of a request, and record it. attempt: whose answer the client got, None when there was none.
+
+    A generation whose usage cannot be read, or that was cut, is counted by an estimate and marked: by the bytes sent,
+    and by the pieces that came.
+    """
+    record = arrival.record
+    record.client = client_of(arrival.request.fields)
     status = 0
-    if upstream is not None:
-        status = upstream.status
-        # A few fields of its head, which is large; they are read where many are at a time.
-        record.limits = record.limits or telling(upstream.fields)
+    if attempt is not None:
+        record.root = attempt.target.backend.root
+        if attempt.sent:
+            status = attempt.upstream.status
+            # A few fields of its head, which is large; they are read where many are at a time.
+            record.limits = attempt.limits or telling(attempt.upstream.fields)
+        if attempt.plan is not None:
+            _note_losses(record, attempt.plan)
     usage = record.usage
-    if (usage.input is None or usage.output is None or record.error) and ticket.call.generates and record.attempts:
-        estimate(record, writes=ticket.call.path != "/v1/embeddings")
+    if (usage.input is None or usage.output is None or record.error) and arrival.call.generates and record.attempts:
+        estimate(record, writes=arrival.call.path != "/v1/embeddings")
     if record.tries:
-        _end_attempt(record, status)
-    if ticket.target is not None:
-        record.root = ticket.target.backend.root
-    if ticket.plan is not None:
-        record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in ticket.plan.ctx.losses)
-    if ticket.kept or len(record.path) > PATH_LIMIT:
+        _end_try(record, status)
+    if arrival.capture_limit or len(record.path) > PATH_LIMIT:
         # What waits is not bounded in bytes otherwise.
         path = record.path[:PATH_LIMIT]
         record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
-    ticket.runtime.recorder.finished(record)
+    arrival.runtime.recorder.finished(record)
+
+
+def _note_losses(record: Record, plan: Plan) -> None:
+    """Note what was lost in translation; what the answer lost could not stand in its head."""
+    losses = plan.ctx.losses
+    record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in losses)
+    if len(losses) > plan.asked:
+        record.note(f"answer lost {losses_text(losses[plan.asked :], NOTED)}")
 
 
 def estimate(record: Record, *, writes: bool) -> None:
     """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
     if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
-        return  # refused: nobody pays for it
+        return  # refused: it is not billed
     usage = record.usage
     if usage.input is None:
         record.estimated = True
@@ -53,8 +67,8 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def _end_attempt(record: Record, status: int) -> None:
-    """Fill in how the last attempt ended, where that was not said. status: of the last answer's head."""
+def _end_try(record: Record, status: int) -> None:
+    """Fill in how the last try ended, where that was not said. status: of the last answer's head."""
     last = record.tries[-1]
     if not last.done:
         last.status, last.error = last.status or status, last.error or record.error

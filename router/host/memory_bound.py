@@ -26,3 +26,24 @@ class Buffers:
     def give(self, size: int) -> None:
         """Count `size` bytes as free again."""
         self.held -= size
+
+
+class MemoryShare:
+    """What one holder has taken of the bound, to be given back at once."""
+
+    __slots__ = ("_bound", "size")
+
+    def __init__(self, bound: Buffers):
+        self._bound = bound
+        #: Bytes that are counted now.
+        self.size = 0
+
+    def hold(self, size: int) -> None:
+        """Count `size` bytes more, fewer when it is negative. Raises Unavailable, counting nothing."""
+        self._bound.take(size)
+        self.size += size
+
+    def release(self) -> None:
+        """Give all of it back."""
+        self._bound.give(self.size)
+        self.size = 0

@@ -10,9 +10,10 @@ import trio
 
 from router.admin import endpoints
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
+from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
-from router.exchange.context import Ticket
-from router.exchange.exchange import Exchange, refuse
+from router.exchange.context import Arrival
+from router.exchange.exchange import Exchange
 from router.host.access import Gate, operator_error
 from router.net.headers import SECURITY, RawHeaders, spelled
 from router.net.server.connection import Connection, Cut, Request
@@ -51,62 +52,62 @@ class Proxy:
             return
         call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
         record = Record(_request_id(), time.time(), request.method, path)
-        ticket = Ticket(self._runtime, self._runtime.snapshot, connection, request, call, record)
-        ticket.kept = self._runtime.kept()
-        exchange = Exchange(ticket)
+        arrival = Arrival(self._runtime, connection, request, call, record)
+        exchange = Exchange(arrival)
 
         async def cut(why: Cut) -> None:
             try:
                 await exchange.cut(why)
             finally:
-                self._finished(ticket)
+                self._finish(arrival, exchange)
 
         connection.on_cut = cut
         try:
-            await self._exchanged(ticket, exchange, path)
+            await self._serve_call(arrival, exchange, path)
         except RouterError as error:
             if connection.started:
                 record.error = error.kind
                 connection.abort()
             else:
-                await refuse(ticket, error)
+                await refuse(arrival, error, exchange.attempt)
         except Exception:
             record.error = "internal"
             connection.on_cut = None
-            self._finished(ticket)
+            self._finish(arrival, exchange)
             raise
         connection.on_cut = None
-        self._finished(ticket)
+        self._finish(arrival, exchange)
 
-    async def _exchanged(self, ticket: Ticket, exchange: Exchange, path: str) -> None:
-        request = ticket.request
+    async def _serve_call(self, arrival: Arrival, exchange: Exchange, path: str) -> None:
+        """Answer a call of an LLM's API. Raises RouterError while nothing was sent to the client."""
+        request = arrival.request
         self._gate.check_browser(request)
-        ticket.cors = spelled(self._gate.cors(request))
+        arrival.cors = spelled(self._gate.cors(request))
         self._gate.check_key(request)
-        ticket.own = self._gate.own
-        ticket.record.tag = tag_of(request.fields)
+        arrival.own_keys = self._gate.own
+        arrival.record.tag = tag_of(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            await self._own.models(ticket.connection, request, path)
-            ticket.record.status = 200
+            await self._own.models(arrival.connection, request, path)
+            arrival.record.status = 200
             return
         _check_verb(request, path)
-        if calls.closed(path, request.method) and ticket.snapshot.settings.passthrough != "all":
+        if calls.closed(path, request.method) and arrival.snapshot.settings.passthrough != "all":
             raise Forbidden(
                 f"{request.method} {path} is closed by default: it can delete, spend or administer. "
                 "`fairlead proxy --passthrough all` opens it."
             )
         await exchange.run()
 
-    def _finished(self, ticket: Ticket) -> None:
-        runtime = self._runtime
+    def _finish(self, arrival: Arrival, exchange: Exchange) -> None:
+        """Record a request that has ended, and hand its captured bodies over."""
+        runtime, record = self._runtime, arrival.record
         now = runtime.vitals.answered = trio.current_time()
-        ticket.record.total = now - ticket.request.arrived
-        ticket.conclude()
-        conclude(ticket)
-        if ticket.kept:
-            runtime.captured(ticket.record, ticket.kept)
+        record.total = now - arrival.request.arrived
+        conclude(arrival, exchange.attempt)
+        if arrival.capture_limit:
+            runtime.captured(record, arrival.capture_limit)
         if runtime.log.enabled:
-            runtime.log.add(ticket.record)
+            runtime.log.add(record)
 
     async def _serve_own(self, connection: Connection, request: Request) -> None:
         try:

@@ -71,6 +71,8 @@ class Flock:
         self.modes = modes
         #: key -> further headers of its good answers.
         self.limits = {}
+        #: key -> status and body of all its answers, in the place of a mode.
+        self.said = {}
         self.asked = Counter()
         self.seen = []
         self.port = 0
@@ -125,6 +127,9 @@ class Flock:
         return await self._behave(stream, conn, self.modes.get(key, "good"), path, b'"stream":true' in body, key)
 
     async def _behave(self, stream, conn, mode, path, streamed, key):
+        if key in self.said:
+            await self._plain(stream, conn, *self.said[key])
+            return True
         if mode == "flap":
             self._turns[key] += 1
             mode = ("good", "500", "cut", "429")[self._turns[key] % 4]

@@ -7,13 +7,17 @@ import json
 import time
 from typing import NamedTuple
 
+import h11
+
 from router.backends import Account
 from router.errors import RouterError
+from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
-from router.exchange.context import Ticket
-from router.exchange.exchange import Exchange, refuse
+from router.exchange.context import Arrival
+from router.exchange.exchange import Exchange
 from router.exchange.request import send as request_send
 from router.net.client.exchange import Exchange as Upstream
+from router.net.server.connection import Request
 from router.policy.accounts.session_affinity import Bindings
 from router.telemetry.accesslog import Record
 from router.wire import calls
@@ -172,7 +176,7 @@ def asks(caller, spoken, *, stream):
     return json.dumps({"model": f"{spoken}:m", "stream": stream, **limit, **said}).encode()
 
 
-async def tried(runtime, monkeypatch, request, caller, spoken, answer, *, stream=False, second=None):
+async def tried(runtime, monkeypatch, caller, spoken, answer, *, stream=False, second=None):
     """Have a request of `caller`'s protocol answered by a backend that speaks `spoken`."""
     pool = runtime.snapshot.services[spoken].pool
     pool.bindings = Bindings()
@@ -181,20 +185,23 @@ async def tried(runtime, monkeypatch, request, caller, spoken, answer, *, stream
         member.settle()
     answers = {"a0": answer, "a1": second or good(spoken)}
 
-    async def lent(ticket, target, *_, **__):
-        ticket.upstream = Scripted(answers[target.account])
-        return ticket.upstream
+    async def acquire(attempt, *_, **__):
+        attempt.upstream = Scripted(answers[attempt.target.account])
+        return attempt.upstream
 
-    monkeypatch.setattr(request_send, "_lent", lent)
+    monkeypatch.setattr(request_send, "_acquire_connection", acquire)
     connection = Connection(asks(caller, spoken, stream=stream))
+    headers = [("host", "localhost"), ("content-type", "application/json"), ("content-length", "1")]
+    request = Request(h11.Request(method="POST", target=PATHS[caller], headers=headers))
     call = calls.call(PATHS[caller], anthropic=False)
     record = Record("req_1", time.time(), "POST", call.path, tries=[])
-    ticket = Ticket(runtime, runtime.snapshot, connection, request, call, record)
+    arrival = Arrival(runtime, connection, request, call, record)
+    exchange = Exchange(arrival)
     try:
-        await Exchange(ticket).run()
+        await exchange.run()
     except RouterError as error:
-        await refuse(ticket, error)
-    conclude(ticket)
+        await refuse(arrival, error, exchange.attempt)
+    conclude(arrival, exchange.attempt)
     now = runtime.snapshot.services[spoken].line.clock()
     member = pool.members[0]
     closed = max(0.0, member.closed - now)

@@ -10,11 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from router.wire import translate
+
 from . import attempts
 from .attempts import JSON, PROTOCOLS, Answer, tried
 
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 451, 498, 500, 502, 503, 504, 520, 524, 529)
-PAIRS = [(caller, spoken) for caller in PROTOCOLS for spoken in PROTOCOLS if caller != spoken]
 HTML = (b"content-type", b"text/html")
 LONG, SHORT = (b"retry-after", b"30"), (b"retry-after", b"2")
 #: How long an account is left alone: by default, without quota, by LONG, by SHORT, by the limits it tells of.
@@ -146,16 +147,17 @@ def in_stream(spoken, found):
 
 
 @pytest.fixture
-def outcomes(made, asked, monkeypatch):
-    """Has each answer given to callers of some protocols; the outcomes by caller."""
+def outcomes(made, monkeypatch):
+    """Has each answer given to callers of some protocols, by the first account or by both; the outcomes by caller."""
     runtime = made(*attempts.two_accounts())
-    request = asked("POST", "/v1/x", content_type="application/json", content_length="1")
 
-    def run(spoken, answers, *callers, stream):
+    def run(spoken, answers, *callers, stream, both=False):
         async def main():
             return {
                 caller: [
-                    await tried(runtime, monkeypatch, request, caller, spoken, answer, stream=stream)
+                    await tried(
+                        runtime, monkeypatch, caller, spoken, answer, stream=stream, second=answer if both else None
+                    )
                     for answer in answers
                 ]
                 for caller in callers
@@ -217,3 +219,19 @@ def test_an_error_inside_a_200_is_judged_by_what_the_upstream_said(outcomes, spo
             if one.verdict != other.verdict
         }
         assert differing == {}, f"{caller} on {spoken}"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("spoken", PROTOCOLS)
+def test_an_error_that_stays_is_given_in_the_callers_protocol(outcomes, spoken, stream):
+    """Once no account is left, the client gets the error as its protocol has it, whatever it was judged by."""
+    forms = ("no more quota", "too long", "a bad key", "a type of its own", "error text")
+    cases = [(status, form) for status in (400, 401, 402, 403, 404, 408, 422, 451, 498) for form in forms]
+    cases.append((429, "no more quota"))
+    answers = [Answer(status, *FORMS[form][1](spoken)) for status, form in cases]
+    found = outcomes(spoken, answers, *others(spoken), stream=stream, both=True)
+    for caller in others(spoken):
+        for (status, form), answer, one in zip(cases, answers, found[caller], strict=True):
+            assert one.shown == translate.failure(answer.body, status, spoken, caller), (status, form)
+            assert len(one.tries) == (2 if status in (401, 403, 429) else 1), (status, form)
+            assert one.error == "upstream_error"

@@ -21,7 +21,7 @@ from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
-from router.exchange.body.buffered import LIMIT
+from router.exchange.body.body import LIMIT
 from router.net.control.calls import ControlError, clean
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings

@@ -1,4 +1,4 @@
-"""The pump of one event stream: commit point, whole events, pings, deadlines (product.md 7).
+"""The pump of one event stream: commit point, whole events, pings, deadlines.
 
 One cancel scope beside the connection's own: `nap` wakes the pump to ping or to commit. Nothing is sent to the
 client inside it, since a send that is cut leaves half an event; what the socket does not take at once is sent after
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import trio
 
 from router.errors import BadGateway, Unavailable
-from router.exchange.upstream_response import content_coding as upstream_response_content_coding
-from router.exchange.upstream_response.translated import usage_before
-from router.ir import Usage
-from router.net.client.exchange import Broken, Exchange
+from router.exchange.upstream_response.content_coding import decode_read
+from router.exchange.upstream_response.response import UpstreamResponse
+from router.net.client.exchange import Broken
 from router.net.server.connection import Connection, Cut
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
@@ -30,9 +29,10 @@ _UNCOUNTED = 65536
 
 
 @dataclass(slots=True, kw_only=True)
-class Pace:
-    """Times of one stream, in seconds of trio's clock. commit_by: then a 2xx stream is committed as it stands."""
+class StreamTimeouts:
+    """Times of one stream, in seconds of trio's clock."""
 
+    #: Then a 2xx stream is committed as it stands.
     commit_by: float
     end_by: float
     idle: float
@@ -43,42 +43,44 @@ class Relay:
 
     __slots__ = (
         "_begin",
+        "_capture_limit",
         "_connection",
         "_counted",
         "_decoder",
         "_dialect",
         "_held",
         "_hold",
+        "_impatient",
         "_lazy",
         "_marked",
-        "_pace",
         "_pinged",
         "_seen",
         "_splitter",
+        "_timeouts",
         "_upstream",
+        "captured",
         "committed",
-        "impatient",
-        "kept",
-        "shown",
         "tap",
     )
 
     def __init__(
         self,
         connection: Connection,
-        upstream: Exchange,
+        upstream: UpstreamResponse,
         tap: Tap,
         dialect: Dialect,
-        pace: Pace,
+        timeouts: StreamTimeouts,
         begin: Callable[[], list[Bytes]],
         hold: Callable[[int], None],
         *,
         decoder: content_coding.Decoder | None,
+        impatient: bool = False,
+        capture_limit: int = 0,
     ):
         self._connection = connection
         self._upstream = upstream
         self._dialect = dialect
-        self._pace = pace
+        self._timeouts = timeouts
         self._begin = begin
         self._hold = hold
         self._counted = 0
@@ -88,14 +90,15 @@ class Relay:
         self._seen = 0
         self._marked = 0.0
         self._pinged = 0.0
-        self._lazy = min(_LAZY_SECONDS, pace.idle / 10)
-        self.committed = False
+        self._lazy = min(_LAZY_SECONDS, timeouts.idle / 10)
         #: True when another upstream may be asked instead: silence before the commit is then an error, not the end.
-        self.impatient = False
+        self._impatient = impatient
+        self._capture_limit = capture_limit
+        #: True once the client was sent the head.
+        self.committed = False
         self.tap = tap
-        # The beginning of the stream, up to so many bytes, for those who want to see it later.
-        self.kept = 0
-        self.shown = bytearray()
+        #: The beginning of the stream, at most `capture_limit` bytes.
+        self.captured = bytearray()
 
     async def run(self) -> Failure | None:
         """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
@@ -140,7 +143,7 @@ class Relay:
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
-                raise Broken(f"it sent nothing for {self._pace.idle:g} s")
+                raise Broken(f"it sent nothing for {self._timeouts.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 out = self._woken()
@@ -148,22 +151,22 @@ class Relay:
         return await self._finish()
 
     def _gives_up(self) -> bool:
-        return self.impatient and not self.committed and trio.current_time() < self._pace.commit_by
+        return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
 
     def _wake(self) -> float:
         if self.committed:
             return max(self._marked, self._pinged) + PING_SECONDS
-        silence = self._marked + self._pace.idle if self.impatient else math.inf
-        return min(self._pace.commit_by, silence)
+        silence = self._marked + self._timeouts.idle if self._impatient else math.inf
+        return min(self._timeouts.commit_by, silence)
 
     def _mark(self, now: float) -> None:
         """Move the connection's deadline to the next moment of silence that is too long."""
         self._marked = now
-        pace = self._pace
-        if now + pace.idle < pace.end_by and (self.committed or not self.impatient):
-            self._connection.deadline(pace.idle, Cut.SILENT)
+        timeouts = self._timeouts
+        if now + timeouts.idle < timeouts.end_by and (self.committed or not self._impatient):
+            self._connection.deadline(timeouts.idle, Cut.SILENT)
         else:
-            self._connection.deadline(pace.end_by - now, Cut.TOTAL)
+            self._connection.deadline(timeouts.end_by - now, Cut.TOTAL)
 
     def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
@@ -176,7 +179,7 @@ class Relay:
     def _whole_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
-            data = upstream_response_content_coding.decoded(self._decoder, data, sse.EVENT_LIMIT)
+            data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
@@ -184,8 +187,8 @@ class Relay:
         waiting = len(self._splitter.tail) + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
-        if len(self.shown) < self.kept:
-            self.shown += batch[: self.kept - len(self.shown)]
+        if len(self.captured) < self._capture_limit:
+            self.captured += batch[: self._capture_limit - len(self.captured)]
         return batch
 
     def _count(self, waiting: int) -> None:
@@ -195,11 +198,6 @@ class Relay:
         except Unavailable as error:
             raise Broken(error.message.rstrip(".")) from None
         self._counted = waiting
-
-    def usage(self) -> Usage:
-        """The token counts that the upstream has said so far."""
-        before = usage_before(self._upstream)
-        return self.tap.usage() if before is None else before
 
     def note(self, pieces: list[bytes]) -> None:
         """Take note of what comes after the client left; nothing is sent."""
@@ -229,7 +227,7 @@ class Relay:
     def _commit(self) -> list[Bytes]:
         held, self._held = self._held, b""
         self.committed = True
-        if self.impatient:
+        if self._impatient:
             self._mark(trio.current_time())
         batch = self.tap.read(held)
         return self._begin() + (self._connection.data(batch) if batch else [])

@@ -7,8 +7,10 @@ accounts that failed it already, and those that the guard has halted (as long as
 import math
 from collections.abc import Collection, Sequence
 
-from router.exchange.context import Ticket
-from router.exchange.request import send, translation
+from router.exchange.body.upload import Upload
+from router.exchange.context import RequestContext
+from router.exchange.request.route import speaks
+from router.exchange.request.translation import needs_translation
 from router.policy.accounts.pool import ANY, Choice, Member, Want
 from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import family_of, session_of
@@ -20,41 +22,46 @@ from router.wire.neutral.sealed_state import PREFIX
 _SEALED, _CARRIED = b'"encrypted_content"', PREFIX.encode()
 
 
-class Prospects:
-    """The places of one request. service: where it is now. routes: its own, and the chain's. sealed: its input holds
-    what only those can read who wrote it. only: the account whose id it names, '' for none."""
+class Candidates:
+    """The places of one request."""
 
-    __slots__ = ("_at", "_holder", "_session", "_ticket", "only", "routes", "sealed", "service", "tried")
+    __slots__ = ("_at", "_context", "_holder", "_session", "only", "routes", "sealed", "service", "tried")
 
-    def __init__(self, ticket: Ticket, route: Route):
-        self._ticket = ticket
-        self.service: Service = ticket.snapshot.services[route.backend.name]
+    def __init__(self, context: RequestContext):
+        self._context = context
+        route = context.route
+        #: The backend it is at.
+        self.service: Service = context.snapshot.services[route.backend.name]
+        #: Its own route, and those of the chain.
         self.routes: Sequence[Route] = (route,)
         self._at = 0
+        #: The accounts here that failed it.
         self.tried: list[Member] = []
+        #: The account whose id it names, "" for none.
         self.only = ""
         self._session: str | None = None
         self._holder: Member | None = None
         several = len(self.service.pool.members) > 1
-        facts, asked = ticket.facts, ticket.asked
-        if facts is not None and facts.owner == route.backend.name:
+        facts = context.facts
+        if facts.owner == route.backend.name:
             self.only = facts.account if facts.account in self.service.targets else ""
-        elif ticket.snapshot.table.falls_back and asked is not None and asked.upload is None:
-            self.routes = (route, *self._hops(route))
-        self.sealed = (several or len(self.routes) > 1) and _is_sealed(ticket, route)
+        elif context.snapshot.table.falls_back and not isinstance(context.body, Upload):
+            self.routes = (route, *self._find_hops(route))
+        #: True when its input holds what only those can read who wrote it.
+        self.sealed = (several or len(self.routes) > 1) and _is_sealed(context, route)
         if self.sealed:
             self.routes = (route,)
-            self._holder = self._bound()
+            self._holder = self._find_holder()
 
-    def _hops(self, route: Route) -> list[Route]:
-        services = self._ticket.snapshot.services
+    def _find_hops(self, route: Route) -> list[Route]:
+        services = self._context.snapshot.services
         return [
             hop
-            for hop in chain(route, self._ticket.snapshot.table)
-            if hop.backend.name in services and send.speaks(self._ticket.call, hop)
+            for hop in chain(route, self._context.snapshot.table)
+            if hop.backend.name in services and speaks(self._context.call, hop)
         ]
 
-    def _bound(self) -> Member | None:
+    def _find_holder(self) -> Member | None:
         """The account the session is bound to: it wrote what the input holds."""
         pool = self.service.pool
         bound = pool.bindings.get(self.session, self.service.line.clock()) if self.session else None
@@ -74,8 +81,7 @@ class Prospects:
     def session(self) -> str:
         """The conversation it belongs to, '' for none. It costs a hash of the first message."""
         if self._session is None:
-            asked = self._ticket.asked
-            self._session = session_of(self._ticket.request.fields, asked.top if asked is not None else None)
+            self._session = session_of(self._context.request.fields, self._context.body.top)
         return self._session
 
     # Looking
@@ -95,7 +101,7 @@ class Prospects:
         return family_of(self.route.model)
 
     def _barred(self, only: str) -> Collection[str]:
-        """The accounts that are halted, none when that leaves nobody: then the guard says why."""
+        """The accounts that are halted, none when that leaves no other: then the guard says why."""
         stopped = self.service.stopped()
         if not stopped or only:
             return ()
@@ -136,8 +142,8 @@ class Prospects:
 
     # Going
 
-    def turn(self) -> None:
-        """Go on along the chain while nobody is ready here; if nobody is anywhere, to where somebody will be first."""
+    def advance_to_ready(self) -> None:
+        """Go on along the chain while no account is ready here; if none is anywhere, to where one will be first."""
         soonest = math.inf
         found = self._at
         for index in range(self._at, len(self.routes)):
@@ -150,7 +156,7 @@ class Prospects:
                 soonest, found = ready, index
         self._step_to(found)
 
-    def pass_on(self) -> bool:
+    def skip_backend(self) -> bool:
         """Leave this backend for the next of the chain; False when there is none."""
         if self._at + 1 >= len(self.routes):
             return False
@@ -160,17 +166,17 @@ class Prospects:
             self.tried = []
         return True
 
-    def failed(self, member: Member, fault: Fault, *, whole: bool = False) -> None:
-        """This account failed it. whole: and none of its backend would serve it."""
-        self.tried = [*self.tried, *(self.service.pool.members if whole else (member,))]
+    def note_failure(self, member: Member, fault: Fault, *, whole_backend: bool = False) -> None:
+        """This account failed it. whole_backend: and none of its backend would serve it."""
+        self.tried = [*self.tried, *(self.service.pool.members if whole_backend else (member,))]
         if self.sealed:
             if fault is Fault.FOREIGN:
                 self._holder = None
             elif self._holder is None and len(self.tried) == 1:
-                # Nobody knows who wrote it; the first one may have, and did not say that it cannot read it.
+                # It is not known who wrote it; the first one may have, and did not say that it cannot read it.
                 self._holder = member
 
-    def begin_again(self, *, here: bool) -> None:
+    def reset(self, *, here: bool) -> None:
         """Let those that failed be asked again. here: at this backend; else from what the user wants most."""
         self.tried = []
         if not here:
@@ -181,14 +187,13 @@ class Prospects:
         self.service = self._service_of(self.routes[index])
 
     def _service_of(self, route: Route) -> Service:
-        return self._ticket.snapshot.services[route.backend.name]
+        return self._context.snapshot.services[route.backend.name]
 
 
-def _is_sealed(ticket: Ticket, route: Route) -> bool:
+def _is_sealed(context: RequestContext, route: Route) -> bool:
     """True for input that an account of the Responses API has sealed, for itself or as a translation's carrier."""
-    asked, call = ticket.asked, ticket.call
-    if asked is None or "responses" not in route.backend.protocols:
+    if "responses" not in route.backend.protocols:
         return False
-    if translation.needed(call, route):
-        return _CARRIED in asked.body
-    return call.protocol == "responses" and _SEALED in asked.body
+    if needs_translation(context.call, route):
+        return _CARRIED in context.body.data
+    return context.call.protocol == "responses" and _SEALED in context.body.data

@@ -1,7 +1,7 @@
-"""The way of one request: where it is tried, what became of it there, and where it goes next.
+"""Where a request is tried, what became of it there, and where it goes next.
 
-The rules are `policy.retry`'s, the places `prospects`'; here they meet the line, the record and the clock. A place in
-the line is held from `take` to `leave`.
+The rules are those of `policy.accounts.retry`, the places those of `candidates`; here they meet the queue, the record
+and the clock. A place in the queue is held from `next_attempt` to `release`.
 """
 
 import random
@@ -9,288 +9,282 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from router.exchange.context import Ticket
-from router.exchange.failover.candidates import Prospects
-from router.exchange.failover.failure import Refusal, overdue, passed_over
-from router.net.client.exchange import Exchange as Upstream
+from router.exchange.attempt import Attempt, Place
+from router.exchange.context import RequestContext
+from router.exchange.failover.candidates import Candidates
+from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
+from router.exchange.upstream_response.response import UpstreamResponse
+from router.host.memory_bound import MemoryShare
 from router.net.server.connection import Cut
-from router.policy.accounts import attempt, retry
+from router.policy.accounts import attempt as told
+from router.policy.accounts import retry
 from router.policy.accounts.idempotency import nature_of
-from router.policy.accounts.pool import Choice
-from router.policy.accounts.retry import Fault, Nature, Standing
-from router.policy.routing.fallback import WHY, title
+from router.policy.accounts.retry import Fault, Standing
+from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.upstream.queue import Waited
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import telling
 
 if TYPE_CHECKING:
+    from router.policy.accounts.pool import Choice
     from router.upstream.targets import Target
 
-BYTES_PER_TOKEN = 3.6
 
-
-class Course:
+class Failover:
     """The attempts of one request."""
 
     __slots__ = (
         "_again",
-        "_choice",
-        "_counted",
-        "_keyed",
-        "_prospects",
+        "_candidates",
+        "_chosen",
+        "_context",
+        "_place",
+        "_refused_key",
         "_repeats",
-        "_sent",
         "_service",
         "_stays",
-        "_ticket",
         "_waited",
         "best",
         "movable",
         "moved",
     )
 
-    def __init__(self, ticket: Ticket):
-        assert ticket.route is not None
-        self._ticket = ticket
-        self._prospects = prospects = Prospects(ticket, ticket.route)
-        self._service = prospects.service
-        self._choice: Choice | None = None
+    def __init__(self, context: RequestContext):
+        self._context = context
+        self._candidates = candidates = Candidates(context)
+        self._service = candidates.service
+        self._chosen: list[tuple[Choice, float]] = []
+        self._place: Place | None = None
+        #: The account to ask again, whatever the others have; "" for none.
         self._stays = ""
-        self._keyed: Target | None = None
+        #: The account as it was when its fetched key was refused: that is mended once a request.
+        self._refused_key: Target | None = None
         self._again = False
         self._repeats = 0
         self._waited = 0.0
-        self._sent = 0.0
-        self._counted = 0
-        self.best: Refusal | None = None
+        #: The most telling failure so far.
+        self.best: AttemptFailure | None = None
         #: True once it was sent to more than one place, or twice to one: then the client need not try again.
         self.moved = False
-        asked = ticket.asked
-        places = len(self._service.pool.members) > 1 or len(prospects.routes) > 1
-        #: True when a failed attempt may be followed by one elsewhere: then its body is held until the commit.
-        self.movable = places and asked is not None and asked.kept
+        places = len(self._service.pool.members) > 1 or len(candidates.routes) > 1
+        #: True when a failed attempt may be followed by one elsewhere: then the body is held until the commit.
+        self.movable = places and context.body.replayable
 
     @property
     def sealed(self) -> bool:
         """True for input that only those can read who wrote it, of whom there may be one."""
-        return self._prospects.sealed
+        return self._candidates.sealed
 
     # Going
 
-    async def take(self) -> bool:
-        """Wait for a place and an account, and put them on the ticket; False when there is none any more and `best` is
-        all there is to give. Raises RouterError when nothing was asked yet."""
-        prospects, guard = self._prospects, self._ticket.runtime.guard
+    async def next_attempt(self) -> Attempt | None:
+        """Wait for a place and an account; None when there is none any more and `best` is all there is to give. Raises
+        RouterError when nothing was asked yet."""
+        candidates, guard = self._candidates, self._context.runtime.guard
         if guard.halts:
             await guard.current()  # one that was lifted elsewhere keeps no account from serving
-        held = None
+        first_wait = None
         while True:
-            if len(prospects.routes) > 1:
-                prospects.turn()
-            service = self._service = prospects.service
+            if len(candidates.routes) > 1:
+                candidates.advance_to_ready()
+            service = self._service = candidates.service
             now = service.line.clock()
-            tokens = self._counted = self._estimate(service)
-            if service.line.go(self._ask, now, tokens):
-                break
+            tokens = self._estimate(service)
             try:
-                await self._wait(service, now, tokens)
-                break
+                if not service.line.go(self._choose, now, tokens):
+                    await self._wait(service, now, tokens)
             except Waited as waited:
-                held = held or (waited, service)
-                if prospects.pass_on():
+                first_wait = first_wait or (waited, service)
+                if candidates.skip_backend():
                     why = f"no place for it in time ({waited.limit})"
-                    self._ticket.record.note(passed_over(service.name, why))
+                    self._context.record.note(passed_over(service.name, why))
                     continue
+            else:
+                return self._begin(service, tokens)
             if self.best is not None:
-                return False
-            waited, service = held
+                return None
+            waited, service = first_wait
             service.first.check()
-            raise overdue(waited, service, prospects.want()) from None
-        self._note_choice()
-        return True
+            raise overdue(waited, service, candidates.want()) from None
 
     async def _wait(self, service: Service, now: float, tokens: int) -> None:
-        """Stand in line, as long as the request's patience lasts."""
-        ticket, prospects = self._ticket, self._prospects
-        elapsed = trio.current_time() - ticket.request.arrived
-        ready = prospects.ready_at(now)
+        """Stand in the queue, as long as the request's patience lasts. Raises Waited."""
+        context, candidates = self._context, self._candidates
+        elapsed = context.elapsed()
+        ready = candidates.ready_at(now)
         patience = max(0.0, min(service.patience - self._waited, retry.LATEST - elapsed))
         if ready > now + patience:
             raise Waited("accounts", ready)
-        ticket.connection.deadline(ticket.snapshot.settings.timeouts_total - elapsed, Cut.TOTAL)
+        context.connection.deadline(context.snapshot.settings.timeouts_total - elapsed, Cut.TOTAL)
         try:
             await service.line.wait(
-                self._ask,
+                self._choose,
                 patience=patience,
-                arrived=ticket.request.arrived,
+                arrived=context.request.arrived,
                 tokens=tokens,
-                plain=not (prospects.tried or prospects.only or prospects.sealed or self._stays),
+                plain=not (candidates.tried or candidates.only or candidates.sealed or self._stays),
             )
         finally:
             waited = service.line.clock() - now
             self._waited += waited
-            ticket.record.queued += waited
+            context.record.queued += waited
 
-    def _ask(self, now: float) -> float | None:
-        """Choose an account, as the line asks."""
-        choice = self._prospects.choose(now, self._stays)
+    def _choose(self, now: float) -> float | None:
+        """Choose an account, as the queue asks: None when one is taken, else the moment when the next will be ready."""
+        choice = self._candidates.choose(now, self._stays)
         if choice is None:
-            return max(now + 0.001, self._prospects.ready_at(now, self._stays))
-        self._service.pool.began(choice.member, now, self._counted)
-        self._choice, self._sent = choice, now
+            return max(now + 0.001, self._candidates.ready_at(now, self._stays))
+        service = self._service
+        service.pool.began(choice.member, now, self._estimate(service))
+        self._chosen.append((choice, now))
         return None
 
     def _estimate(self, service: Service) -> int:
+        """Tokens to count against the limits of a backend that has any."""
         if not service.counts_tokens:
             return 0
-        return round(self._ticket.record.request_bytes / BYTES_PER_TOKEN)
+        return round(self._context.record.request_bytes / BYTES_PER_TOKEN)
 
-    def _note_choice(self) -> None:
-        """Put on the ticket where the request goes now."""
-        choice = self._choice
-        assert choice is not None
-        ticket, record = self._ticket, self._ticket.record
-        route = ticket.route = self._prospects.route
-        ticket.target = self._service.targets[choice.member.alias]
-        ticket.fallback = title(route) if route.why == WHY else ""
-        record.backend, record.account, record.route = route.backend.name, choice.member.alias, route.why
-        record.sent_model = route.model
+    def _begin(self, service: Service, tokens: int) -> Attempt:
+        """The attempt for the place that was taken."""
+        context, record = self._context, self._context.record
+        choice, since = self._chosen.pop()
+        place = self._place = Place(service, choice, tokens, since)
+        memory = MemoryShare(context.runtime.buffers)
+        target = service.targets[choice.member.alias]
+        attempt = Attempt(context, place, self._candidates.route, target, self.movable, memory)
+        attempt.name_server()
         if choice.bound is not None and record.binding is None:
             before = choice.moved or choice.bound
-            record.binding = attempt.Binding(
-                account=before.account, session=self._prospects.session, turns=max(before.turns, choice.bound.turns)
-            )
+            turns = max(before.turns, choice.bound.turns)
+            record.binding = told.Binding(account=before.account, session=self._candidates.session, turns=turns)
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
-        for alias, (reason, _) in self._service.stopped().items():
+        for alias, (reason, _) in service.stopped().items():
             if alias != record.account:
                 record.note(passed_over(f"{record.backend}/{alias}", reason))
+        return attempt
 
-    async def keyed(self) -> None:
+    async def fetch_key(self, attempt: Attempt) -> None:
         """Have the key of the account, where it is to be fetched. Raises Unauthenticated."""
-        ticket = self._ticket
-        target = ticket.target
-        assert target is not None
+        context, target = self._context, attempt.target
         target.check()
         if target.reference is None:
             return
         # The wait for a command or a keyring has a limit of its own, and an error that names it.
-        remaining = ticket.snapshot.settings.timeouts_total - (trio.current_time() - ticket.request.arrived)
-        ticket.connection.deadline(remaining, Cut.TOTAL)
-        found = ticket.target = await ticket.runtime.keyed(target)
-        if self._keyed is not None and found.secret == self._keyed.secret:
+        context.connection.deadline(context.snapshot.settings.timeouts_total - context.elapsed(), Cut.TOTAL)
+        found = attempt.target = await context.runtime.keyed(target)
+        if self._refused_key is not None and found.secret == self._refused_key.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
 
     # Coming back
 
-    def answered(self, upstream: Upstream) -> None:
-        """The upstream answered with a head that is no fault of its account. upstream: its own answer."""
-        choice = self._choice
-        record = self._ticket.record
-        if record.tries:
-            record.tries[-1].status = upstream.status
-        if choice is None or self._service.pool.stateless:
+    def note_answer(self, attempt: Attempt) -> None:
+        """The upstream answered with a head that is no fault of its account."""
+        upstream, place = attempt.upstream, attempt.place
+        tries = attempt.context.record.tries
+        if tries:
+            tries[-1].status = upstream.status
+        if place.service.pool.stateless:
             return
-        member = choice.member
-        said = record.limits = telling(upstream.fields)
-        member.headroom.note(said, self._service.line.clock())
+        member = place.choice.member
+        attempt.limits = telling(upstream.fields)
+        member.headroom.note(attempt.limits, place.service.line.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 
-    def served(self, upstream: Upstream) -> None:
+    def note_success(self, attempt: Attempt) -> None:
         """The whole answer was passed on: only now is it a success, since a good head may have a bad end."""
-        choice = self._choice
-        if choice is None or upstream.status >= 400:
+        if attempt.upstream.status >= 400:
             return
-        member = choice.member
+        place = attempt.place
+        member = place.choice.member
         if member.faults or member.refusals or member.closed or member.parked_families:
-            self._service.pool.answered(member, self._sent)
+            place.service.pool.answered(member, place.since)
 
-    def leave(self) -> None:
-        """Give back the place in the line; what was used is known now."""
-        choice, self._choice = self._choice, None
-        if choice is None:
+    def release(self) -> None:
+        """Give back the place in the queue; what was used is known now."""
+        place, self._place = self._place, None
+        if place is None:
             return
-        service, usage = self._service, self._ticket.record.usage
+        service, choice, usage = place.service, place.choice, self._context.record.usage
         used = 0
         if service.counts_tokens and usage.input is not None:
-            used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - self._counted
+            used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - place.tokens
         service.pool.ended(choice.member, service.line.clock() if used else 0.0, used)
         if choice.bound is not None:
             cached = (usage.cache_read or 0) + (usage.cache_write or 0)
             if cached:
-                service.pool.bindings.cached(self._prospects.session, cached)
+                service.pool.bindings.cached(self._candidates.session, cached)
         service.line.leave(used)
 
-    async def goes_on(self, refusal: Refusal) -> bool:
+    async def goes_on(self, failure: AttemptFailure) -> bool:
         """Take note of a failed attempt; True when there is to be another, once any wait for it is over."""
-        choice = self._choice
-        assert choice is not None
-        refusal.given_by(self._ticket)
-        now = self._service.line.clock()
-        rekeyed = self._fetches_anew(refusal)
-        if not rekeyed:
-            refusal.report(self._service.pool, choice.member, now, since=self._sent)
-        step = retry.Step("again") if rekeyed else self._next(refusal, choice, now)
-        refusal.record(self._ticket, step)
-        self.leave()
-        if self.best is None or refusal.rank <= self.best.rank:
-            self.best = refusal
+        place = failure.attempt.place
+        now = place.service.line.clock()
+        fetches_anew = self._fetches_key_anew(failure)
+        if not fetches_anew:
+            failure.report(now)
+        step = retry.Step("again") if fetches_anew else self._decide(failure, now)
+        failure.record(step)
+        self.release()
+        if self.best is None or failure.rank <= self.best.rank:
+            self.best = failure
         if step.what == "stop":
             return False
-        self.moved = self.moved or not (rekeyed or refusal.fault is Fault.HALTED)
-        if rekeyed:
-            self._stays = choice.member.alias
+        self.moved = self.moved or not (fetches_anew or failure.fault is Fault.HALTED)
+        if fetches_anew:
+            self._stays = place.choice.member.alias
         if step.delay:
             await trio.sleep(step.delay)
         return True
 
-    def _next(self, refusal: Refusal, choice: Choice, now: float) -> retry.Step:
+    def _decide(self, failure: AttemptFailure, now: float) -> retry.Step:
         """What the rules say."""
-        ticket, prospects, pool = self._ticket, self._prospects, self._service.pool
-        fault = refusal.fault
-        if pool.stateless and fault is Fault.REFUSED and self._service.first.backend.auth == "client":
+        context, candidates = self._context, self._candidates
+        place, fault = failure.attempt.place, failure.fault
+        service, choice = place.service, place.choice
+        if service.pool.stateless and fault is Fault.REFUSED and service.first.backend.auth == "client":
             return retry.STOP  # the caller's own credential: its business
         if fault is None:
             return retry.STOP
-        nature: Nature = "streamed"
-        if ticket.asked is not None:
-            nature = nature_of(ticket.call, ticket.request.method, ticket.asked.top, kept=ticket.asked.kept)
-        prospects.failed(choice.member, fault, whole=refusal.is_of_backend)
+        body = context.body
+        nature = nature_of(context.call, context.request.method, body.top, kept=body.replayable)
+        candidates.note_failure(choice.member, fault, whole_backend=failure.is_of_backend)
         bound = choice.bound is not None and choice.bound.turns > 1
-        stays = refusal.burst and bound
-        ready = choice.member.until(prospects.want().family) if stays else prospects.ready_anywhere(now)
+        stays = failure.burst and bound
+        ready = choice.member.until(candidates.want().family) if stays else candidates.ready_anywhere(now)
         standing = Standing(
-            others=not self._again and prospects.others(now),
+            others=not self._again and candidates.others(now),
             bound=bound,
             repeats=self._repeats,
-            several=prospects.several,
-            elapsed=trio.current_time() - ticket.request.arrived,
+            several=candidates.several,
+            elapsed=context.elapsed(),
             ready=max(0.0, ready - now),
-            patience=self._service.patience - self._waited,
+            patience=service.patience - self._waited,
         )
-        step = retry.after(fault, nature, standing, burst=refusal.burst, jitter=random.random())  # noqa: S311
+        step = retry.after(fault, nature, standing, burst=failure.burst, jitter=random.random())  # noqa: S311
         self._stays = choice.member.alias if step.what == "again" and stays else ""
         if step.what == "again":
             self._repeats += 1
-            # A last try, or one where somebody is ready first; the chain begins with what the user wants most.
+            # A last try, or one where an account is ready first; the chain begins with what the user wants most.
             self._again = fault is not Fault.LIMITED
-            prospects.begin_again(here=stays)
-        elif step.what == "move" and prospects.ready_at(now) > now:
-            prospects.pass_on()
+            candidates.reset(here=stays)
+        elif step.what == "move" and candidates.ready_at(now) > now:
+            candidates.skip_backend()
         return step
 
-    def _fetches_anew(self, refusal: Refusal) -> bool:
+    def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
         """True when a key that was fetched was refused, and a newer one may be had: once a request."""
-        target = self._ticket.target
-        if refusal.status != 401 or target is None or target.reference is None or self._keyed is not None:
+        target = failure.attempt.target
+        if failure.status != 401 or target.reference is None or self._refused_key is not None:
             return False
-        self._ticket.runtime.refused(target)
-        self._keyed = target
-        return self._ticket.asked is not None and self._ticket.asked.kept
+        self._context.runtime.refused(target)
+        self._refused_key = target
+        return self._context.body.replayable
 
 
-def _organisation(upstream: Upstream) -> str:
-    fields = upstream.fields
+def _organisation(response: UpstreamResponse) -> str:
+    fields = response.fields
     value = fields.get(b"openai-organization") or fields.get(b"anthropic-organization-id") or b""
     return value[:128].decode("latin-1")

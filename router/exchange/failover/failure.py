@@ -1,45 +1,44 @@
-"""What a request got in place of an answer: from an account it was sent to, or from the line it stood in."""
+"""What an attempt gave in place of an answer, and the errors of a request that found no place in a queue."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from router.errors import Halted, RateLimited, RouterError, Unavailable
-from router.exchange.context import Ticket
-from router.net.client.exchange import Exchange as Upstream
+from router.exchange.attempt import Attempt
+from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
-from router.policy.accounts.pool import Member, Pool, Want
+from router.policy.accounts.pool import Want
 from router.policy.accounts.retry import Fault, Hold, Step, span
-from router.policy.routing.fallback import WHY, title
-from router.policy.routing.routes import Route
 from router.upstream.account_state import account_words
 from router.upstream.queue import Line, Waited
 from router.upstream.services import Service
-from router.upstream.targets import Target
-from router.wire.translate import Plan
 
-_AGAIN = b"x-should-retry"
+if TYPE_CHECKING:
+    from router.net.headers import Lines
+
+_SHOULD_RETRY = b"x-should-retry"
 _DONE = {Fault.LIMITED: "parked", Fault.REFUSED: "cooled"}
 
 
 @dataclass(slots=True, kw_only=True)
-class Refusal:
-    """What an attempt gave in place of an answer. fault: None for an answer that is final. status, fields: the
-    upstream's own, which `fault` and `hold`, of a 429, come from; status: ours where it gave no answer. kept: its
-    answer as the client may get it, in the caller's protocol; error: ours, where there is none. broke: it was cut off.
-    The rest is filled in by the course: who gave it."""
+class AttemptFailure:
+    """What an attempt gave in place of an answer."""
 
+    attempt: Attempt
+    #: None for an answer that is final.
     fault: Fault | None
+    #: The upstream's own; that of our error where it gave no answer.
     status: int
+    #: What the client may get of it: the upstream's answer in the caller's protocol, or our error.
+    outcome: UpstreamResponse | RouterError
+    #: Header fields of the upstream's own answer, by lower-case name.
     fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    kept: Upstream | None = None
-    error: RouterError | None = None
+    #: How long a 429 closes the account.
     hold: Hold | None = None
+    #: True when the answer was cut off.
     broke: bool = False
-    route: Route | None = None
-    target: Target | None = None
-    plan: Plan | None = None
-    upstream: Upstream | None = None
 
     @property
     def burst(self) -> bool:
@@ -50,75 +49,60 @@ class Refusal:
     def rank(self) -> tuple[int, bool]:
         """Its place among the errors of one request; the lowest is the one to give."""
         if self.fault is Fault.HALTED:
-            return retry.LAST  # nobody was asked
-        return retry.rank(self.status, own=self.kept is None)
+            return retry.LAST  # no upstream was asked
+        return retry.rank(self.status, own=isinstance(self.outcome, RouterError))
 
     @property
     def is_of_backend(self) -> bool:
         """True when no other account of its backend would do better: the guard halted them all."""
-        return isinstance(self.error, Halted) and not self.error.scope.startswith("account ")
+        return isinstance(self.outcome, Halted) and not self.outcome.scope.startswith("account ")
 
-    def report(self, pool: Pool, member: Member, now: float, *, since: float) -> None:
-        """Tell the pool what became of an account. since: when it was asked."""
-        hold = self.hold
+    def report(self, now: float) -> None:
+        """Tell the pool what became of the account. now: on the clock of its queue."""
+        place, hold = self.attempt.place, self.hold
+        pool, member = place.service.pool, place.choice.member
         if hold is not None:
             pool.parked(member, now, hold.seconds, hold.words, hold.family)
         elif self.fault is Fault.REFUSED:
-            pool.refused(member, now, since, f"{self.status}, {span(60)} and longer each time")
+            pool.refused(member, now, place.since, f"{self.status}, {span(60)} and longer each time")
         elif self.fault in (Fault.FAILED, Fault.SILENT):
             # A name, a network or a proxy that fails says nothing about an account.
-            pool.shook(member, now, since)
-        if self.kept is not None and self.fault is not None:
+            pool.shook(member, now, place.since)
+        if self.fault is not None and not isinstance(self.outcome, RouterError):
             member.headroom.note(self.fields, now)
 
-    def record(self, ticket: Ticket, step: Step) -> None:
+    def record(self, step: Step) -> None:
         """Say in the record how the attempt ended. step: what follows it."""
-        record = ticket.record
-        if isinstance(self.error, Halted):
-            record.note(passed_over(f"{record.backend}/{record.account}", self.error.reason))
+        attempt, error = self.attempt, self.outcome
+        record = attempt.context.record
+        if isinstance(error, Halted):
+            record.note(passed_over(f"{record.backend}/{record.account}", error.reason))
             return
-        if not record.tries or ticket.upstream is None:
-            ticket.attempt()
+        if not record.tries or not attempt.sent:
+            attempt.begin_sending()
         last = record.tries[-1]
-        last.status = self.status if self.kept is not None else 0
-        last.error = self.error.kind if self.error is not None else "upstream_error"
+        own = isinstance(error, RouterError)
+        last.status = 0 if own else self.status
+        last.error = error.kind if own else "upstream_error"
         last.note = self.hold.words if self.hold is not None else ""
         if step.what != "stop" and self.fault is not None:
             last.done = _DONE.get(self.fault, "retried" if step.what == "again" else "moved")
             if self.fault in (Fault.FAILED, Fault.SILENT):
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
-    def given_by(self, ticket: Ticket) -> None:
-        """Keep who gave it: the one the ticket is at now."""
-        self.route, self.target, self.plan = ticket.route, ticket.target, ticket.plan
-        self.upstream = ticket.upstream
-
-    def show(self, ticket: Ticket, *, moved: bool) -> None:
-        """Put on the ticket who gave it, since it is what the client gets. moved: fairlead tried again itself, so the
+    def mark(self, response: UpstreamResponse, *, moved: bool) -> None:
+        """Say in the fields of the answer when to ask again, and whether. moved: fairlead tried again itself, so the
         client need not."""
-        record, route = ticket.record, self.route
-        assert route is not None
-        assert self.target is not None
-        ticket.route, ticket.target, ticket.plan = route, self.target, self.plan
-        ticket.upstream = self.upstream
-        ticket.fallback = title(route) if route.why == WHY else ""
-        record.backend, record.account, record.sent_model = route.backend.name, self.target.account, route.model
-        if self.kept is not None:
-            self.kept.lines = self._marked(self.kept, ticket.snapshot.services[record.backend], moved=moved)
-        elif self.error is not None and moved:
-            self.error.retryable = False
-
-    def _marked(self, kept: Upstream, service: Service, *, moved: bool) -> list[tuple[bytes, bytes, bytes]]:
-        """The upstream's fields, with when to ask again, and whether."""
-        lines = kept.lines
+        service = self.attempt.place.service
+        lines: Lines = response.lines
         if self.hold is not None and self.hold.kind != "quota" and not service.pool.stateless:
             now = service.line.clock()
             ready = service.pool.ready_at(now) - now
-            if b"retry-after" not in kept.fields and 0 < ready < math.inf:
+            if b"retry-after" not in response.fields and 0 < ready < math.inf:
                 lines = [*lines, _line(b"retry-after", b"%d" % math.ceil(ready))]
         if moved:
-            lines = [*(line for line in lines if line[1] != _AGAIN), _line(_AGAIN, b"false")]
-        return lines
+            lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _line(_SHOULD_RETRY, b"false")]
+        response.lines = lines
 
 
 def passed_over(name: str, reason: str) -> str:

@@ -1,12 +1,11 @@
-"""Requests go where the ids they name were issued (product.md 6), also after a restart."""
+"""Requests go where the ids they name were issued, also after a restart."""
 
 import msgspec
 import trio
 
-from router.exchange.body import buffered
-from router.exchange.context import Ticket
+from router.exchange.attempt import Attempt
+from router.exchange.upstream_response.response import UpstreamResponse
 from router.ir import Facts
-from router.net.client.exchange import Exchange as Upstream
 from router.policy.routing.routes import DEMO
 from router.store.shared.resource_owners import Owners
 from router.wire import resource_ids
@@ -14,25 +13,23 @@ from router.wire.calls import Call
 from router.wire.raw.top_level import Top
 
 # Reads of history.db have threads of their own, so that nothing else waits for a disk.
-_threads = trio.CapacityLimiter(2)
+_THREADS = trio.CapacityLimiter(2)
 
 
-async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> Facts:
-    """The facts with the backend that issued an id the request names, as they are when none is known."""
-    owners = ticket.runtime.owners
-    names = _named(ticket.call, top)
-    if owners.attached and top is not None:
-        names += (
-            await buffered.in_thread(ticket, resource_ids.in_depth, body)
-            if len(body) > buffered.THREAD_BYTES
-            else resource_ids.in_depth(body)
-        )
-    if not names:
-        return facts
+def named_ids(call: Call, top: Top | None) -> list[str]:
+    """The ids in the path and at the top of the body, where a call may have any."""
+    names = resource_ids.in_path(call.path) if not call.generates else []
+    if top is not None and (call.protocol == "responses" or not call.generates):
+        names += resource_ids.in_top(top)
+    return names
+
+
+async def add_owner(owners: Owners, facts: Facts, names: list[str]) -> Facts:
+    """The facts with the backend that issued one of the ids, as they are when none is known."""
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)
     if found is None:
-        found = await trio.to_thread.run_sync(owners.find, names, limiter=_threads)
+        found = await trio.to_thread.run_sync(owners.find, names, limiter=_THREADS)
     if found is None:
         return facts
     name, owner = found
@@ -41,45 +38,47 @@ async def pinned(ticket: Ticket, facts: Facts, body: bytes, top: Top | None) -> 
     return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
 
 
-def owner_in(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
+def find_owner(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
     """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
-    names = _named(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
+    names = named_ids(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names) or owners.find(names) if names else None
     return found[1].backend if found else None
 
 
-def _named(call: Call, top: Top | None) -> list[str]:
-    """The ids in the path and at the top of the body, where a call may have any."""
-    names = resource_ids.in_path(call.path) if not call.generates else []
-    if top is not None and (call.protocol == "responses" or not call.generates):
-        names += resource_ids.in_top(top)
-    return names
-
-
-def holds_answer(ticket: Ticket, upstream: Upstream) -> bool:
+def holds_answer(attempt: Attempt, response: UpstreamResponse) -> bool:
     """True for an answer that may issue an id: it must be read before the client can use it."""
-    return ticket.issues and upstream.status < 300 and b"json" in upstream.fields.get(b"content-type", b"").lower()
+    if not _may_issue(attempt) or response.status >= 300:
+        return False
+    return b"json" in response.fields.get(b"content-type", b"").lower()
 
 
-def note_answer(ticket: Ticket, upstream: Upstream, body: bytes | bytearray, *, whole: bool = True) -> None:
-    """Remember what a plain answer issues; of one that is not whole, the id it begins with."""
-    if not holds_answer(ticket, upstream):
+def remember_answer(
+    attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray, *, whole: bool = True
+) -> None:
+    """Remember the ids that a plain answer issues; of one that is not whole, the id it begins with."""
+    if not holds_answer(attempt, response):
         return
-    found = resource_ids.issued_first(body) if ticket.call.generates or not whole else []
+    generates = attempt.context.call.generates
+    found = resource_ids.issued_first(body) if generates or not whole else []
     for name, kind in found or (resource_ids.issued(body) if whole else []):
-        _remember(ticket, name, kind)
+        _remember(attempt, name, kind)
 
 
-def note_stream(ticket: Ticket, response_id: str) -> None:
-    """Remember the id a stream announced itself with."""
-    if ticket.issues and response_id:
-        _remember(ticket, response_id, "")
+def remember_stream(attempt: Attempt, response_id: str) -> None:
+    """Remember the id that a stream announced itself with."""
+    if response_id and _may_issue(attempt):
+        _remember(attempt, response_id, "")
 
 
-def _remember(ticket: Ticket, name: str, kind: str) -> None:
-    record = ticket.record
-    if record.backend == DEMO:  # it keeps nothing that could be asked for
+def _may_issue(attempt: Attempt) -> bool:
+    """True where an id would be the backend's own: a translated answer has one that was made here."""
+    return attempt.context.issues_id and attempt.plan is None
+
+
+def _remember(attempt: Attempt, name: str, kind: str) -> None:
+    backend = attempt.route.backend.name
+    if backend == DEMO:  # it stores nothing that could be asked for
         return
-    kind = kind or resource_ids.collection(ticket.call.path)
-    ticket.runtime.owners.remember(name, record.backend, record.account, kind)
+    kind = kind or resource_ids.collection(attempt.context.call.path)
+    attempt.context.runtime.owners.remember(name, backend, attempt.target.account, kind)

@@ -1,17 +1,33 @@
 """Answers that have a content coding though none was asked for, taken off piece by piece."""
 
+from router.errors import RouterError
+from router.exchange.body.buffered import inflate
+from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import Broken
-from router.net.client.exchange import Exchange as Upstream
 from router.wire.raw import content_coding
 
+#: Bytes of an answer that are looked into, decoded.
+READABLE_LIMIT = 8 << 20
 
-def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
+
+def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
     """What takes the codings off an answer, None for one that has none. Raises UnknownCoding, Malformed."""
-    coding = upstream.fields.get(b"content-encoding", b"")
+    coding = response.fields.get(b"content-encoding", b"")
     return content_coding.Decoder(coding) if content_coding.names_in(coding) else None
 
 
-def decoded(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
+def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
+    """A whole body without its content coding, to look into; nothing when that cannot be had."""
+    coding = response.fields.get(b"content-encoding", b"").lower()
+    if coding in (b"", b"identity"):
+        return body
+    try:
+        return inflate(body, coding, READABLE_LIMIT)
+    except RouterError:
+        return b""
+
+
+def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
     """What one read gives, at most `limit` bytes. Raises Broken."""
     try:
         return decoder.decode(data, limit)

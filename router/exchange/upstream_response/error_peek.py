@@ -1,30 +1,30 @@
-"""Reading an upstream's answer before it is decided what becomes of it: it stays readable."""
+"""Look into an upstream's answer before it is decided what becomes of it: it stays readable."""
 
 import re
 
-from router.net.client.exchange import Exchange as Upstream
+from router.exchange.upstream_response.response import UpstreamResponse
 
-#: An answer to a Chat stream whose usage was asked for, by a server that does not know the field.
-USAGE = re.compile(rb"stream_options")
+#: What a server says of a Chat stream whose usage was asked for when it does not know the field.
+USAGE_REFUSED = re.compile(rb"stream_options")
 #: What OpenAI answers to input that was sealed for another organisation.
-SEALED = re.compile(rb"invalid_encrypted_content|ncrypted content .{0,1000}could not be ", re.DOTALL)
+SEALED_REFUSED = re.compile(rb"invalid_encrypted_content|ncrypted content .{0,1000}could not be ", re.DOTALL)
 _LIMIT = 65536
 
 
-async def said(upstream: Upstream) -> bytes:
+async def peek_body(response: UpstreamResponse) -> bytes:
     """The body, or its beginning when it is long."""
     pieces: list[bytes] = []
     while sum(map(len, pieces)) < _LIMIT:
-        got = await upstream.read()
+        got = await response.read()
         if not got:
             break
         pieces += got
-    answer = b"".join(pieces)
-    if answer:
-        upstream.put_back(answer)
-    return answer
+    body = b"".join(pieces)
+    if body:
+        response.put_back(body)
+    return body
 
 
-async def complains(upstream: Upstream, pattern: re.Pattern[bytes]) -> bool:
-    """True for a 400 that says something."""
-    return upstream.status == 400 and pattern.search(await said(upstream)) is not None
+async def error_matches(response: UpstreamResponse, pattern: re.Pattern[bytes]) -> bool:
+    """True for a 400 whose body holds the pattern."""
+    return response.status == 400 and pattern.search(await peek_body(response)) is not None

@@ -1,191 +1,188 @@
-"""An upstream's answer as one in the caller's protocol, behind the same face as the answer itself."""
-
-from typing import TYPE_CHECKING
+"""An upstream's answer in the caller's protocol, behind the same interface as the answer itself."""
 
 import trio
 
 from router.errors import BadGateway
-from router.exchange.upstream_response import content_coding as upstream_response_content_coding
+from router.exchange.upstream_response.content_coding import decode_read, decoder_of
+from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.client.exchange import Broken
-from router.net.client.exchange import Exchange as Upstream
+from router.net.headers import Lines
 from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, sse
 
-if TYPE_CHECKING:
-    from router.net.headers import Lines
-
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
-#: Behind a finish reason: how long its usage, or the mark of the end, may take.
+#: Seconds that usage, or the mark of the end, may take behind a finish reason.
 SETTLE_SECONDS = 2.0
+#: Fields of the head that do not hold for another body.
+_OF_THE_BODY = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
 
 
-def decoder_of(upstream: Upstream) -> content_coding.Decoder | None:
+def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
     """What takes the content codings off an answer that is to be translated. Raises BadGateway."""
     try:
-        return upstream_response_content_coding.decoder_of(upstream)
+        return decoder_of(response)
     except (content_coding.UnknownCoding, content_coding.Malformed):
         raise BadGateway("The backend's answer has a content coding that cannot be read.") from None
 
 
-def usage_before(upstream: Upstream) -> Usage | None:
-    """The token counts of an answer as they were before it was translated; None for one that was not.
+def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
+    """The fields of an answer whose body is now another. content_type: of that body, None for the answer's own."""
+    gone = _OF_THE_BODY if content_type is None else (*_OF_THE_BODY, b"content-type")
+    kept = [line for line in lines if line[1] not in gone]
+    return kept if content_type is None else [*kept, content_type]
 
-    The caller's protocol may have no place for some of them, and has 0 where the upstream said nothing.
-    """
-    return upstream.usage if isinstance(upstream, Translated) else None
+
+class TranslatedResponse(BufferedResponse):
+    """A whole answer that was translated."""
+
+    __slots__ = ("_upstream", "failure", "usage")
+
+    def __init__(
+        self,
+        upstream: UpstreamResponse,
+        status: int,
+        lines: Lines,
+        body: bytes,
+        *,
+        usage: Usage | None,
+        failure: Failure | None,
+    ):
+        super().__init__(status, upstream.reason, lines, body)
+        self._upstream = upstream
+        #: The token counts as the upstream said them, None where it said none: the caller's protocol may have no place
+        #: for some of them, and has 0 where nothing was said.
+        self.usage = usage
+        #: The error that a 200 of the upstream held, in the upstream's own words: `status` is then the client's.
+        self.failure = failure
+
+    def release(self) -> None:
+        """Give the upstream's answer back."""
+        self._upstream.release()
+
+    def drop(self) -> None:
+        """Close the upstream's connection."""
+        self._upstream.drop()
 
 
-class Translated(Upstream):
-    """An upstream's answer in the caller's protocol. pieces: a body that is whole; stream: what makes one as it comes.
-
-    upstream: the exchange that is read and given back; None when nothing was asked. usage: what the upstream said of a
-    whole answer that was translated. failure: the error that a whole 200 of the upstream held; `status` is then the
-    client's.
-    """
+class TranslatedStream:
+    """A stream that is translated as it is read."""
 
     __slots__ = (
         "_decoder",
-        "_failure",
         "_idle",
-        "_inner",
         "_over",
         "_pieces",
         "_size",
         "_splitter",
         "_stream",
-        "_usage",
+        "_upstream",
+        "fields",
+        "lines",
+        "reason",
+        "status",
     )
 
-    def __init__(
-        self,
-        upstream: Upstream | None,
-        pieces: list[bytes],
-        stream: translate.Stream | None = None,
-        *,
-        usage: Usage | None = None,
-        failure: Failure | None = None,
-    ):
-        self._inner = upstream
-        self._failure = failure
-        self._pieces = [piece for piece in pieces if piece]
+    def __init__(self, upstream: UpstreamResponse, lines: Lines, stream: translate.Stream):
+        self._upstream = upstream
         self._stream = stream
-        self._usage = usage
+        self._pieces: list[bytes] = []
         self._splitter = sse.Splitter()
-        self._decoder = decoder_of(upstream) if upstream is not None and stream is not None else None
-        self._over = stream is None
+        self._decoder = translation_decoder_of(upstream)
+        self._over = False
         self._size = 0
         self._idle = 0
-        self.status = 0
-        self.reason = b""
-        self.lines: Lines = []
+        self.status = upstream.status
+        self.reason = upstream.reason
+        self.lines = lines
         self.fields: dict[bytes, bytes] = {}
+        for _, name, value in lines:
+            self.fields.setdefault(name, value)
 
-    def take_head(self, upstream: Upstream, content_type: tuple[bytes, bytes, bytes] | None) -> None:
-        """Have the head of an answer whose body is now of another type; None: its own."""
-        self.status, self.reason = upstream.status, upstream.reason
-        gone = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
-        if content_type is not None:
-            gone += (b"content-type",)
-        self.lines = [line for line in upstream.lines if line[1] not in gone]
-        self.fields = {name: value for name, value in upstream.fields.items() if name not in gone}
-        if content_type is not None:
-            self.lines.append(content_type)
-            self.fields[b"content-type"] = content_type[2]
+    @property
+    def usage(self) -> Usage:
+        """The token counts that the upstream has said so far."""
+        return self._stream.usage
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error that the stream ended with, in the upstream's own words."""
+        return self._stream.failure
 
     async def read(self) -> list[bytes]:
-        """As its parent's; [b""] when what was read adds nothing yet."""
+        """The translated pieces of one read; [b""] when what was read adds nothing yet, [] at the end."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
             return pieces
-        if self._over or self._stream is None or self._inner is None:
+        if self._over:
             return []
         try:
-            got = await self._next(self._stream, self._inner)
+            got = await self._read_upstream()
         except Broken:
-            out = self._ending(self._stream)
+            out = self._end()
             if out:
                 return [out]
             raise
-        out = self._taken(self._stream, got) if got else self._ending(self._stream)
+        out = self._translate(got) if got else self._end()
         return [out] if out or got else []
 
-    async def _next(self, stream: translate.Stream, inner: Upstream) -> list[bytes]:
+    async def _read_upstream(self) -> list[bytes]:
         """The next read; nothing when the upstream said its last word and leaves the connection open."""
-        if not stream.finished:
-            return await inner.read()
+        if not self._stream.finished:
+            return await self._upstream.read()
         with trio.move_on_after(SETTLE_SECONDS):
-            return await inner.read()
+            return await self._upstream.read()
         return []
 
-    def _taken(self, stream: translate.Stream, got: list[bytes]) -> bytes:
+    def _translate(self, got: list[bytes]) -> bytes:
         data = b"".join(got)
         if self._decoder is not None:
-            data = upstream_response_content_coding.decoded(self._decoder, data, ANSWER_LIMIT)
+            data = decode_read(self._decoder, data, ANSWER_LIMIT)
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise Broken(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
-        return self._counted(stream, stream.feed(batch), len(data)) if batch else b""
+        return self._bound(self._stream.feed(batch), len(data)) if batch else b""
 
-    def _ending(self, stream: translate.Stream) -> bytes:
+    def _end(self) -> bytes:
         """What the end of the upstream's body adds; nothing when the stream is not whole."""
         self._over = True
         tail = self._splitter.tail
-        out = stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
-        return out + stream.end()
+        out = self._stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
+        return out + self._stream.end()
 
-    def _counted(self, stream: translate.Stream, out: bytes, read: int) -> bytes:
-        """What a read gives, within the bounds; nothing is read any more behind an error."""
+    def _bound(self, out: bytes, read: int) -> bytes:
+        """What a read gives, within the bounds; nothing is read any more behind an error. read: bytes it took."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
             raise Broken(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
-        if not stream.meaningful:
+        if not self._stream.meaningful:
             self._idle += read
             if self._idle > PREAMBLE_LIMIT:
                 raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
-        if stream.failed:
+        if self._stream.failed:
             self._over = True
         return out
-
-    @property
-    def usage(self) -> Usage | None:
-        """The token counts that the upstream has said so far; None where its answer was not translated."""
-        return self._usage if self._stream is None else self._stream.usage
-
-    @property
-    def failure(self) -> Failure | None:
-        """The error inside a 200, as the upstream's own protocol tells it: what is judged, whatever the client gets.
-        Of a stream it is known once it was read."""
-        return self._failure if self._stream is None else self._stream.failure
 
     @property
     def ended(self) -> bool:
         """True when nothing more comes."""
         return self._over and not self._pieces
 
-    @property
-    def reused(self) -> bool:
-        """As its parent's."""
-        return self._inner is not None and self._inner.reused
-
-    @property
-    def answered(self) -> bool:
-        """As its parent's; what was made here is an answer."""
-        return self._inner is None or self._inner.answered
-
     def put_back(self, data: bytes) -> None:
-        """As its parent's."""
+        """Have the next `read` return this first."""
         self._pieces.insert(0, data)
 
     def release(self) -> None:
-        """As its parent's."""
-        if self._inner is not None:
-            self._inner.release()
+        """Give the upstream's answer back."""
+        self._upstream.release()
 
     def drop(self) -> None:
-        """As its parent's."""
-        if self._inner is not None:
-            self._inner.drop()
+        """Close the upstream's connection."""
+        self._upstream.drop()
+
+
+#: An answer in the caller's protocol; `usage` and `failure` are the upstream's own.
+Translated = TranslatedResponse | TranslatedStream

@@ -9,7 +9,7 @@ import brotli
 import pytest
 
 from router.errors import BadGateway
-from router.exchange.client_response.relay import PREAMBLE_LIMIT, Pace, Relay
+from router.exchange.client_response.relay import PREAMBLE_LIMIT, Relay, StreamTimeouts
 from router.net.client.exchange import Broken
 from router.net.server.connection import Cut
 from router.wire.dialect import Failure
@@ -327,7 +327,7 @@ def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
 def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
     """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
     dialect = BY_NAME["chat"]
-    pace = Pace(commit_by=0, end_by=0, idle=1)
+    pace = StreamTimeouts(commit_by=0, end_by=0, idle=1)
     relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, decoder=Decoder(b"gzip") if coded else None)
     endless = [b"x" * sse.EVENT_LIMIT, b"x"]
     with pytest.raises(Broken):

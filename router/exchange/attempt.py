@@ -1,0 +1,94 @@
+"""One try of a request at one account of a backend."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import trio
+
+from router.exchange.context import RequestContext
+from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
+from router.exchange.upstream_response.translated import Translated
+from router.host.memory_bound import MemoryShare
+from router.policy.accounts import attempt as told
+from router.policy.accounts.pool import Choice
+from router.policy.routing.fallback import WHY, title
+from router.policy.routing.routes import Route
+from router.telemetry.accesslog import Record
+from router.upstream.configured_headers import Changes
+from router.upstream.services import Service
+from router.upstream.targets import Target
+from router.wire.translate import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the queue of a backend, with the account that was chosen there."""
+
+    service: Service
+    choice: Choice
+    #: Tokens that were counted against the backend's limits when it was taken.
+    tokens: int
+    #: When it was taken, on the queue's clock.
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One try. The failover makes it with all that is decided; sending fills in how it went."""
+
+    context: RequestContext
+    place: Place
+    route: Route
+    #: The account; from the moment its key was fetched, with that key.
+    target: Target
+    #: True when another attempt may follow this one: its failure is then no end of the exchange.
+    movable: bool
+    memory: MemoryShare
+    #: How the exchange is translated; None for one that is passed through.
+    plan: Plan | None = None
+    #: Configured edits of the headers.
+    changes: Changes | None = None
+    #: The upstream's own answer, which all is judged by.
+    upstream: UpstreamResponse = NOT_ASKED
+    #: That answer in the caller's protocol; None for one that is passed on as it is.
+    translated: Translated | None = None
+    #: The fields of its head that tell of the account's limits.
+    limits: Mapping[bytes, bytes] | None = None
+
+    @property
+    def response(self) -> UpstreamResponse:
+        """The answer as the client gets it."""
+        return self.upstream if self.translated is None else self.translated
+
+    @property
+    def sent(self) -> bool:
+        """True when a connection was had and the request went out on it."""
+        return self.upstream is not NOT_ASKED
+
+    @property
+    def fallback(self) -> str:
+        """What serves in place of what was asked for; "" when nothing does."""
+        return title(self.route) if self.route.why == WHY else ""
+
+    def name_server(self) -> None:
+        """Say in the record that this backend and account serve the request."""
+        record, route = self.context.record, self.route
+        record.backend, record.account, record.route = route.backend.name, self.target.account, route.why
+        record.sent_model = route.model
+
+    def begin_sending(self) -> told.Attempt:
+        """Say in the record that the request goes out now."""
+        return note_try(self.context.record, self.context.request.arrived)
+
+    def left(self) -> float:
+        """Seconds until the request as a whole took too long."""
+        return self.target.total - self.context.elapsed()
+
+
+def note_try(record: Record, arrived: float) -> told.Attempt:
+    """Begin a try in the record, at the backend and account that it names. What ends it says how; the status of the
+    last one is filled in with the record's end."""
+    record.attempts += 1
+    attempt = told.Attempt(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
+    record.tries.append(attempt)
+    return attempt

@@ -1,0 +1,89 @@
+"""The head of what the client gets: who served it, what was lost, and when the answer began."""
+
+from functools import lru_cache
+
+import trio
+
+from router.errors import RouterError
+from router.exchange.attempt import Attempt
+from router.exchange.context import Arrival
+from router.net.headers import SECURITY, Headers, Lines, shown, spelled
+from router.net.stream import Bytes
+from router.wire.neutral.context import HEADER_LIMIT, losses_text
+from router.wire.translate import Plan
+
+JSON = (b"content-type", b"content-type", b"application/json")
+_SECURITY = spelled(SECURITY)
+
+
+def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
+    """What names the server of an answer, and what keeps a browser from using it. attempt: whose answer it is, None
+    for an error before any attempt."""
+    record = arrival.record
+    lines = [*_SECURITY, *arrival.cors, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
+    if record.backend:
+        lines.extend(_served_by(record.backend, record.account, record.sent_model))
+        lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+    if attempt is not None:
+        fallback = attempt.fallback
+        if fallback:
+            lines.append(_line(b"x-fairlead-fallback", shown(fallback)))
+        if attempt.plan is not None:
+            lines += _translated(attempt.plan)
+    return lines
+
+
+def begin_response(attempt: Attempt, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
+    """Frame the head of an answer whose body follows; from here on it is committed."""
+    context = attempt.context
+    context.record.status = status
+    now = context.runtime.vitals.answered = trio.current_time()
+    context.record.first_byte = now - context.request.arrived
+    return context.connection.head(status, Headers(lines), reason)
+
+
+async def send_response(
+    arrival: Arrival, status: int, lines: Lines, body: Bytes, reason: bytes = b"", *, readable: Bytes | None = None
+) -> None:
+    """Send a whole answer. readable: its body without content coding, where it has one."""
+    arrival.record.status = status
+    arrival.record.first_byte = arrival.elapsed()
+    if arrival.capture_limit:
+        arrival.record.answer_body = bytes((body if readable is None else readable)[: arrival.capture_limit])
+    await arrival.connection.respond(status, Headers(lines), body, reason)
+
+
+async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None = None) -> None:
+    """Answer with an error of ours, in the caller's protocol. attempt: the one that it ended, if any."""
+    dialect = arrival.call.dialect
+    # Both vendors' names for the same thing: support desks and SDK exceptions ask for it.
+    pairs = [(b"request-id" if dialect.name == "messages" else b"x-request-id", arrival.record.id.encode())]
+    if error.retry_after is not None:
+        pairs.append((b"retry-after", b"%d" % error.retry_after))
+    if not error.retryable:
+        pairs.append((b"x-should-retry", b"false"))
+    pairs += [(name.encode(), value.encode()) for name, value in error.headers]
+    headers = [*own_headers(arrival, attempt), JSON, *spelled(pairs)]
+    arrival.record.error = arrival.record.error or error.word or error.kind
+    await send_response(arrival, error.status, headers, dialect.error_body(error, arrival.record.id))
+
+
+@lru_cache(maxsize=256)
+def _served_by(backend: str, account: str, model: str | None) -> Lines:
+    lines = [_line(b"x-fairlead-backend", shown(backend)), _line(b"x-fairlead-account", shown(account))]
+    if model is not None:
+        lines.append(_line(b"x-fairlead-model", shown(model)))
+    return lines
+
+
+def _translated(plan: Plan) -> Lines:
+    """What names a translation, and what it could not carry over."""
+    lines = [_line(b"x-fairlead-translation", shown(plan.title))]
+    told = plan.ctx.told()
+    if told:
+        lines.append(_line(b"x-fairlead-loss", shown(losses_text(told), HEADER_LIMIT)))
+    return lines
+
+
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+    return name, name, value

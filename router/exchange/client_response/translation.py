@@ -1,0 +1,122 @@
+"""The answer of an upstream as one in the caller's protocol.
+
+The relay, its commit point, pings and errors then see the caller's protocol alone. What an answer means for its account
+and for further attempts is judged before, by the upstream's own words: the caller's protocol may have other statuses
+and no place for its codes.
+"""
+
+from router.errors import BadGateway
+from router.exchange.attempt import Attempt
+from router.exchange.request.translation import COUNT_PATHS, JSON
+from router.exchange.upstream_response.content_coding import decode_read, decode_readable
+from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
+from router.exchange.upstream_response.translated import (
+    ANSWER_LIMIT,
+    TranslatedResponse,
+    TranslatedStream,
+    translated_lines,
+    translation_decoder_of,
+)
+from router.net.headers import Lines
+from router.net.server.connection import Cut
+from router.wire import protocols, translate
+from router.wire.dialect import Failure
+from router.wire.headers import rate_limit_names
+from router.wire.raw import content_coding, json_values
+from router.wire.raw.depth import too_deep
+from router.wire.tap import failure_of
+from router.wire.translate import Made, Plan
+
+_EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
+
+
+async def translate_response(attempt: Attempt) -> None:
+    """Have the upstream's answer in the caller's protocol in `attempt.translated`: a stream as it comes, all else when
+    it is whole; nothing for one that is passed on as it is. Raises BadGateway, Broken."""
+    plan, upstream = attempt.plan, attempt.upstream
+    if plan is None or attempt.context.call.path in COUNT_PATHS or 300 <= upstream.status < 400:
+        return
+    kind = upstream.fields.get(b"content-type", b"")[:17].lower()
+    good = 200 <= upstream.status < 300
+    events = kind == b"text/event-stream"
+    if good and events and plan.stream:
+        stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
+        attempt.translated = TranslatedStream(upstream, _lines(upstream, plan, _EVENTS), stream)
+        return
+    body = await _read_whole(attempt, translation_decoder_of(upstream) if good else None)
+    if not good:
+        body = decode_readable(upstream, body)
+    made = _translate(body, upstream.status, events, plan)
+    if made is None and good and body.strip() and kind[:9] != b"text/html":
+        what = "broken JSON" if json_values.decoded(body) is None else "JSON"
+        title = protocols.BY_NAME[plan.spoken].title
+        raise BadGateway(
+            f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "
+            "answer."
+        )
+    attempt.translated = _translated(upstream, plan, made, body, events=events)
+
+
+def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
+    """An error answer that was read whole, in the caller's protocol. readable: its body without content coding."""
+    plan = attempt.plan
+    if plan is None or attempt.context.call.path in COUNT_PATHS:
+        return response
+    made = _translate(readable, response.status, events=False, plan=plan)
+    if made is None:
+        return BufferedResponse(response.status, response.reason, _lines(response, plan, None), readable)
+    return BufferedResponse(made.status, response.reason, _lines(response, plan, JSON), made.body)
+
+
+def _translated(
+    upstream: UpstreamResponse, plan: Plan, made: Made | None, body: bytes, *, events: bool
+) -> TranslatedResponse:
+    """The whole answer. made: None leaves the body, which is nothing that the upstream's protocol knows."""
+    if made is None:
+        lines = _lines(upstream, plan, None)
+        return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
+    failure = None
+    if 200 <= upstream.status < 300 and made.status >= 400:
+        failure = _failure_in(body, made.status, plan, events=events)
+    lines = _lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
+    return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
+
+
+def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
+    """The error inside a 200 as the upstream's own protocol tells it. status: the client's, for one that it does not
+    tell, such as a stream that ends without a finish."""
+    found = translate.failure_in(body, plan.spoken) if events else failure_of(protocols.BY_NAME[plan.spoken], body)
+    return found or Failure(status, body)
+
+
+def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
+    """The fields for the caller, who finds the account's limits under the names that its protocol has for them."""
+    return rate_limit_names.renamed(translated_lines(response.lines, content_type), plan.caller, plan.ctx.now)
+
+
+async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:
+    """All of an answer; decoder: what takes its content coding off. Raises BadGateway over the bound, Broken."""
+    attempt.context.connection.deadline(attempt.left(), Cut.TOTAL)
+    pieces: list[bytes] = []
+    size = 0
+    while got := await attempt.upstream.read():
+        for piece in got:
+            plain = decode_read(decoder, piece, ANSWER_LIMIT) if decoder else piece
+            size += len(plain)
+            attempt.memory.hold(len(plain))
+            pieces.append(plain)
+        if size > ANSWER_LIMIT:
+            raise BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the bound for a translated one.")
+    return b"".join(pieces)
+
+
+def _translate(body: bytes, status: int, events: bool, plan: Plan) -> Made | None:
+    """The answer for the caller; None to leave what came, which is nothing the upstream's protocol knows."""
+    if too_deep(body):
+        return None
+    if status >= 400:
+        failure = translate.failure(body, status, plan.spoken, plan.caller)
+        return None if failure is None else Made(*failure)
+    if events:
+        return translate.gathered(body, plan.spoken, plan.caller, plan.ctx)
+    return translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)

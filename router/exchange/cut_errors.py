@@ -1,0 +1,32 @@
+"""What a deadline, or the stop of the proxy, means for the client: each has its own error text."""
+
+from router.errors import BadRequest, RouterError, Unavailable, UpstreamTimeout
+from router.exchange.attempt import Attempt
+from router.exchange.context import Arrival
+from router.exchange.request.send import COMMIT_SECONDS
+from router.net.server.connection import Cut
+
+
+def error_for(why: Cut, arrival: Arrival, attempt: Attempt | None) -> RouterError:
+    """The error for an exchange, or an attempt, that was cut. attempt: the one under way, None before the first."""
+    backend = arrival.record.backend
+    settings = arrival.snapshot.settings
+    target = attempt.target if attempt is not None else None
+    connect = target.connect if target else settings.timeouts_connect
+    total = target.total if target else settings.timeouts_total
+    if why is Cut.STOPPING:
+        return Unavailable("fairlead is stopping; send the request again in a moment.", retry_after=2)
+    if why is Cut.BODY:
+        error = BadRequest(f"{why.value[0].upper()}{why.value[1:]} ({arrival.connection.limits.body:g} s).")
+        error.status = 408
+        return error
+    if why is Cut.CONNECT:
+        return UpstreamTimeout(f"The backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
+    if why is Cut.FIRST_BYTE:
+        seconds = min(COMMIT_SECONDS, target.first_byte) if target else COMMIT_SECONDS
+        return UpstreamTimeout(f"The backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
+    if why is Cut.SILENT:
+        return UpstreamTimeout(
+            f"The backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
+        )
+    return UpstreamTimeout(f"The answer of backend {backend} was not whole within {total:g} s (timeouts.total).")

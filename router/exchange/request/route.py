@@ -1,0 +1,136 @@
+"""From the bytes of a request to its route."""
+
+from router.errors import BadRequest, UnknownModel
+from router.exchange.body.body import THREAD_BYTES
+from router.exchange.body.buffered import BufferedBody, read_buffered
+from router.exchange.body.upload import Upload, is_upload
+from router.exchange.context import Arrival, RequestContext
+from router.exchange.request import resource_affinity
+from router.exchange.request.translation import needs_translation
+from router.ir import Facts
+from router.net.server.connection import Cut
+from router.policy.routing.request_traits import NO_TRAITS, Traits
+from router.policy.routing.routes import Route, decide
+from router.telemetry.accesslog import BODY_KEPT
+from router.upstream.runtime import FIRST_LOAD_SECONDS
+from router.wire import calls, resource_ids
+from router.wire.raw.top_level import Top, model_name, wants_stream
+
+
+async def read_request(arrival: Arrival) -> RequestContext:
+    """Read the request and find its route. Raises RouterError."""
+    if is_upload(arrival.request, generates=arrival.call.generates):
+        return await _read_upload(arrival)
+    body = await read_buffered(arrival.body_source(), generates=arrival.call.generates)
+    top = body.top
+    call = arrival.call
+    if top is not None and call.path == "/v1/chat/completions":
+        call = arrival.call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    record = arrival.record
+    record.protocol, record.request_bytes = call.protocol or "", len(body.data)
+    if arrival.capture_limit:
+        record.request_body = bytes(body.data[: arrival.capture_limit])
+    facts = find_facts(call, top)
+    names = await _named_ids(arrival, body)
+    facts = await resource_affinity.add_owner(arrival.runtime.owners, facts, names) if names else facts
+    record.model, record.stream = facts.model, facts.stream
+    issues_id = resource_ids.issues(call, arrival.request.method, top)
+    route = await _resolve_route(arrival, facts, len(body.data), top)
+    return RequestContext(arrival, facts, body, route, issues_id=issues_id)
+
+
+async def _read_upload(arrival: Arrival) -> RequestContext:
+    """Read of a multipart body what the route hangs on."""
+    upload = Upload(arrival.body_source(), arrival.call.path)
+    await upload.begin()
+    record, call = arrival.record, arrival.call
+    if arrival.capture_limit:
+        record.request_body = upload.beginning(BODY_KEPT)
+    facts = Facts(call.protocol, upload.model, stream=False)
+    names = resource_affinity.named_ids(call, None)
+    facts = await resource_affinity.add_owner(arrival.runtime.owners, facts, names) if names else facts
+    record.model = upload.model
+    issues_id = resource_ids.issues(call, arrival.request.method, None)
+    route = await _resolve_route(arrival, facts, 0, None)
+    if route.model is not None and route.model != upload.model:
+        upload.rename(route.model)
+        record.note("model renamed")
+    return RequestContext(arrival, facts, upload, route, issues_id=issues_id)
+
+
+def find_facts(call: calls.Call, top: Top | None) -> Facts:
+    """What routing needs. Raises BadRequest when a call that needs a model names none."""
+    if top is None:
+        return Facts(call.protocol, None, stream=False)
+    model = model_name(top)
+    if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
+        raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
+    writes = call.generates and call.path != "/v1/embeddings"
+    return Facts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
+
+
+async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
+    """The ids of resources that the request names."""
+    names = resource_affinity.named_ids(arrival.call, body.top)
+    if body.top is None or not arrival.runtime.owners.attached:
+        return names
+    if len(body.data) > THREAD_BYTES:
+        return names + await arrival.run_in_thread(resource_ids.in_depth, body.data)
+    return names + resource_ids.in_depth(body.data)
+
+
+async def _resolve_route(arrival: Arrival, facts: Facts, size: int, top: Top | None) -> Route:
+    route = await _decide_now(arrival, facts, size, top)
+    unknown = isinstance(route, UnknownModel)
+    if arrival.runtime.loading and (unknown or route.floats or route.why == "default"):
+        # A request of the first second must not be misled by a catalog that is still on its way.
+        arrival.connection.deadline(2 * FIRST_LOAD_SECONDS, Cut.CONNECT)
+        await arrival.runtime.settled()
+        arrival.snapshot = arrival.runtime.snapshot
+        route = await _decide_now(arrival, facts, size, top)
+    if isinstance(route, UnknownModel):
+        raise route
+    record = arrival.record
+    record.backend, record.account = route.backend.name, arrival.snapshot.targets[route.backend.name].account
+    record.route, record.sent_model = route.why, route.model
+    check_speaks(arrival.call, route)
+    return route
+
+
+async def _decide_now(arrival: Arrival, facts: Facts, size: int, top: Top | None) -> Route | UnknownModel:
+    """The route as far as it is known now; the error for a model that no backend is known to serve."""
+    table = arrival.snapshot.table
+    traits = await _find_traits(arrival, size, top) if table.asks else NO_TRAITS
+    try:
+        return decide(facts, table, traits)
+    except UnknownModel as error:
+        return error
+
+
+async def _find_traits(arrival: Arrival, size: int, top: Top | None) -> Traits:
+    """What rules may ask of this request; of a large body it is worked out in a thread."""
+    traits = Traits(arrival.request.fields, arrival.call.protocol, size, top)
+    if size > THREAD_BYTES and arrival.snapshot.table.looks_inside:
+        await arrival.run_in_thread(traits.look_inside)
+    return traits
+
+
+def check_speaks(call: calls.Call, route: Route) -> None:
+    """Refuse a call in a protocol the backend does not speak. Raises BadRequest."""
+    if speaks(call, route):
+        return
+    asked = call.dialect.title if call.protocol else f"an OpenAI call ({call.path})"
+    raise BadRequest(
+        f"The backend {route.backend.name} speaks {' and '.join(route.backend.protocols)}, and this request is "
+        f"{asked}, which is not translated: choose a model whose backend speaks it (`fairlead models` shows which)."
+    )
+
+
+def speaks(call: calls.Call, route: Route) -> bool:
+    """True for a call that its backend takes as it is or translated."""
+    spoken = route.backend.protocols
+    return (
+        needs_translation(call, route)
+        or call.protocol in spoken
+        or (call.protocol is None and ("chat" in spoken or "responses" in spoken))
+    )
