@@ -1,4 +1,4 @@
-"""What a rule or a backend's table may change in a request: which headers and body fields, and why others not."""
+"""Which headers and body fields of a request a rule or a backend's table may change, and why the others not."""
 
 import math
 import re
@@ -46,11 +46,13 @@ _JSON = "a text, number, true, false, list or table, as JSON has them"
 
 
 class Map(Kind, frozen=True):
-    """A table whose keys are the user's. name: checks a key and gives it in its final form; items: of its values.
-    Two keys that differ in case only are refused when `folds`."""
+    """A table whose keys the user chooses."""
 
+    #: Checks a key and returns it in its final form.
     name: Callable[[str], str]
+    #: The kind of the values.
     items: Kind
+    #: Two keys that differ in case only are refused.
     folds: bool
 
     def parse_value(self, value: object) -> Frozen[Any]:
@@ -80,7 +82,7 @@ class Map(Kind, frozen=True):
 
 
 def check_header_name(text: str) -> str:
-    """A header that may be set or removed, as written. Raises InvalidValue."""
+    """Return the name when this header may be set or removed. Raises InvalidValue."""
     if not _HEADER_NAME.fullmatch(text):
         raise InvalidValue("it is no header name")
     lowered = text.lower()
@@ -93,7 +95,7 @@ def check_header_name(text: str) -> str:
 
 
 def check_field_path(text: str) -> str:
-    """A body field that may be set or removed. Raises InvalidValue."""
+    """Return the path when this body field may be set or removed. Raises InvalidValue."""
     parts = text.split(".")
     if len(text) > 256 or not all(part and part == part.strip() == clean(part) for part in parts):
         raise InvalidValue(f"it is not {_FIELD}")
@@ -104,7 +106,7 @@ def check_field_path(text: str) -> str:
 
 
 def check_loss_path(text: str) -> str:
-    """A field whose losses are treated otherwise. Raises InvalidValue."""
+    """Return the path when it can name a field of the table `losses`. Raises InvalidValue."""
     if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
         raise InvalidValue("it is no field's dotted path without indices, such as messages.content.citations")
     return text
@@ -119,7 +121,7 @@ def _make_list_parser(check: Callable[[str], str], *, lower: bool) -> Callable[[
 
 
 class _Names(Kind, frozen=True):
-    """A list of names each of which is checked; a refused one says why."""
+    """A list of names, each of which is checked; the error of a refused one gives the reason."""
 
     def parse_text(self, text: str) -> Any:
         """The names that a text lists. Raises InvalidValue."""
@@ -136,15 +138,15 @@ def _parse_header_value(text: str) -> str:
 
 
 class _Json(Kind, frozen=True):
-    """Any JSON value; as text, what is not JSON is a text itself."""
+    """Any JSON value. A text that is not JSON is read as a string."""
 
     def parse_value(self, value: object) -> Any:
-        """The value itself. Raises InvalidValue for what JSON lacks."""
+        """The value itself. Raises InvalidValue for a value that JSON cannot express."""
         _check_json(value)
         return value
 
     def to_toml(self, text: str) -> Any:
-        """What config.toml gets."""
+        """The value to write to config.toml."""
         return self.convert(text)
 
 

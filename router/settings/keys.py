@@ -1,4 +1,4 @@
-"""Keys as commands name them: `timeouts.idle`, `aliases.gpt-4.1`, `backends.groq.set_headers.X-Title`."""
+"""Find settings by the names that commands take: `timeouts.idle`, `backends.groq.set_headers.X-Title`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,16 @@ _PRICES = {entry.key: entry.kind for entry in PRICE}
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key that can be set. path: in the file; declaration: None for keys of tables."""
+    """One key that can be set."""
 
+    #: Its place in config.toml.
     path: tuple[str, ...]
     kind: Kind
+    #: None for a key of a table.
     declaration: Declaration | None = None
 
     def read(self, text: str) -> object:
-        """What config.toml gets for a text. Raises CommandError, which does not show a secret."""
+        """The value to write to config.toml for a text. Raises CommandError, which does not show a secret."""
         try:
             self.kind.parse_text(text)
         except InvalidValue as wrong:
@@ -42,7 +44,7 @@ class Key:
 
 
 def find_key(name: str) -> Key:
-    """The key of that name. Raises CommandError with the nearest one."""
+    """The key of that name. Raises CommandError, which names a similar key."""
     if name in _DECLARED:
         return Key(tuple(name.split(".")), _DECLARED[name].kind, _DECLARED[name])
     first, _, rest = name.partition(".")
@@ -101,7 +103,7 @@ def _make_unknown_error(name: str, known: list[str]) -> CommandError:
 
 
 def match_spelling(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
-    """The path with the user's names as the file spells them: case does not matter there."""
+    """The path with the user's names in the case in which the file has them."""
     found: list[str] = []
     node: object = tree
     for depth, key in enumerate(path):
@@ -118,7 +120,7 @@ def _as_table(node: object) -> Mapping[str, object]:
 
 
 def redact(path: Path, value: Any) -> Any:
-    """A value of the file as it may be shown: what could be a secret is `set`."""
+    """A value of the file for display: a possible secret is replaced by `set`."""
     if isinstance(value, dict):
         return {key: redact((*path, key), item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -126,7 +128,7 @@ def redact(path: Path, value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     names = [part for part in path if isinstance(part, str)]
-    # Our own keys have telling names too (max_tokens); only those that the user made up are judged by them.
+    # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(secret_detection.is_secret_name(name) for name in judged):

@@ -77,7 +77,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool = False
 
 
-#: What a user can say otherwise. Expressions on models choose among the others, which then hold for every model.
+#: The flags that a user can override. Expressions on models are not among them: an override holds for every model.
 FLAGS = tuple(name for name in Profile.__struct_fields__ if name not in ("thinkers", "fixed", "cachers"))
 _EXPECTED = "a table of flags and their values"
 
@@ -89,7 +89,7 @@ def _check_flag(text: str) -> str:
 
 
 def override_profile(profile: Profile, flags: Mapping[str, Any]) -> Profile:
-    """The profile with some flags as the user has them; the flags were checked when they were read."""
+    """The profile with the user's values of some flags, which were checked when they were read."""
     return msgspec.structs.replace(profile, **flags) if flags else profile
 
 
@@ -109,7 +109,7 @@ def _convert_flag(name: str, value: object) -> Any:
 
 
 def _describe_type(hint: Any) -> str:
-    """What a flag of that type takes, in words."""
+    """The values that a flag of that type takes, for an error."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(hint)).replace("'", '"')
     return {bool: "true or false", int: "a whole number", str: "a text"}.get(hint, "a list of texts")

@@ -1,7 +1,7 @@
 """Settings from their four sources: default < config file < environment < flag.
 
-A bad value is an error that names where it stands and what was expected, never silently a default; an unknown key of
-the file is kept and told as a warning.
+An invalid value is an error that names its place and what was expected; it is never replaced by a default. An unknown
+key of the file gives a warning.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,16 +28,18 @@ from router.settings.tables import (
 Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
-#: Tables of the file that hold the user's own names.
+#: Tables of the file that are read by functions of their own.
 _TABLES = ("routes", "backends", "prices")
 
 
 class ConfigFile(msgspec.Struct, frozen=True):
-    """config.toml as it was read. name: as messages show it; tree: what tomllib made of it; lines: where each key and
-    each table stands, from 1."""
+    """config.toml as it was read."""
 
+    #: Its name in messages.
     name: str
+    #: The result of tomllib.
     tree: Node
+    #: The line of each key and each table, from 1.
     lines: Mapping[Path, int]
 
     def __repr__(self) -> str:
@@ -45,7 +47,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
         return f"ConfigFile({self.name!r})"
 
     def find_line(self, path: Path) -> int:
-        """The line of a key, or of the nearest table around it; 0 when none is known."""
+        """The line of a key, or of the nearest table around it; 0 when unknown."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
@@ -57,17 +59,20 @@ class ConfigFile(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a value comes from. text: as `config show` says it, such as `config.toml line 14` or `$FAIRLEAD_PORT`."""
+    """Where a value comes from."""
 
     kind: Literal["default", "file", "environment", "flag"]
+    #: As `config show` prints it, such as `config.toml line 14` or `$FAIRLEAD_PORT`.
     text: str
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """The settings, where each comes from (key -> source), what is unknown in the file (paths, with a warning each)."""
+    """The settings of all sources."""
 
     settings: Settings
+    #: Key -> source.
     sources: Mapping[str, Source]
+    #: The unknown keys of the file; `warnings` has a line for each.
     unknown: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -229,7 +234,7 @@ def _pick(values: Mapping[str, Any], shape: type, prefix: str = "") -> dict[str,
 
 
 class _Reader:
-    """Reads the tables of one file by declared keys, and words what is wrong with them."""
+    """Reads the tables of one file by declared keys, and raises errors that name line and key."""
 
     def __init__(self, file: ConfigFile):
         self.file = file
@@ -245,8 +250,8 @@ class _Reader:
         secret: set[str] | None = None,
         also: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """The values of the declared keys that stand in a table: dotted key -> value. also: keys read elsewhere, which
-        an unknown one may be a slip for. Raises CommandError."""
+        """The values of the declared keys in a table: dotted key -> value. also: keys that are read elsewhere, to be
+        suggested for an unknown one. Raises CommandError."""
         declared = {tuple(entry.key.split(".")): entry for entry in known}
         found: dict[str, Any] = {}
         for below, value in _list_leaves(node, (), declared):
@@ -257,7 +262,7 @@ class _Reader:
             elif _leads_to_key(below, declared):
                 self.reject(where, value, f"a table with keys such as {_find_first(below, known)}")
             elif path[:1] == ("routes",) and below[0] == "when":
-                # A rule that ignores one of its conditions would take requests it was not meant for.
+                # A rule without one of its conditions would match requests that it is not meant for.
                 asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
                 self.fail(where, f"is no condition fairlead knows; expected some of {asked}.")
             else:
@@ -276,12 +281,12 @@ class _Reader:
             self.reject(where, _get_inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value))
 
     def reject(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
-        """Raise CommandError for a value that is not as expected."""
+        """Raise CommandError for an invalid value."""
         quiet = hidden or "set_headers" in path
         self.fail(path, f"is {'set' if quiet else display(value)}; expected {expected}.")
 
     def fail(self, path: Path, text: str) -> NoReturn:
-        """Raise CommandError: place, key, and what is wrong."""
+        """Raise CommandError with line, key and text."""
         raise CommandError(
             f"{self.file.format_place(path)}: {format_path(path)} {text}", "Change it:   fairlead config edit"
         )
@@ -298,7 +303,7 @@ class _Reader:
 def _list_leaves(
     node: Node, path: tuple[str, ...], known: Collection[tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], Any]]:
-    """The entries below a table: tables that lead to a declared key are entered, all else is a leaf."""
+    """The entries below a table. A table on the path to a declared key is descended into; any other value is a leaf."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for key in node:
         here: tuple[str, ...] = (*path, key)
@@ -330,7 +335,7 @@ def _get_inside(value: Any, below: Path) -> object:
 
 
 def format_path(path: Path) -> str:
-    """A path as messages name it: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
+    """A path in messages: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
     text = ""
     for before, part in zip((None, *path), path, strict=False):
         if isinstance(part, int):

@@ -1,17 +1,17 @@
-"""What may be a secret among names and values that the user made up: it is shown as `set`."""
+"""Recognises possible secrets among names and values that the user chose; they are shown as `set`."""
 
 import re
 
-#: What is shorter is not taken out of texts: it would blot out ordinary words.
+#: Characters. A shorter secret is not redacted in texts, because it would match ordinary words.
 MIN_SECRET_LENGTH = 8
 _NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
 _VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
-# One long word with letters and digits, and no URL: nothing that a person would write as a header's value.
+# One long word with letters and digits that is no URL: not a value that is written by hand.
 _WORD = re.compile(r"(?!https?://)(?=\S*\d)(?=\S*[A-Za-z])\S{16,}")
 
 
 def is_secret_name(name: str) -> bool:
-    """True for a name that says its value is a secret."""
+    """True for a name that indicates a secret value."""
     return _NAME.search(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""The shapes of config.toml's tables: what a rule asks and does, and what is set for one backend.
+"""The tables of config.toml: the conditions and effects of a rule, the options of a backend, prices.
 
 Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
 """
@@ -37,11 +37,13 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One key of a table. key: dotted, within the table. attribute: the field that holds the value."""
+    """One key of a table."""
 
+    #: Dotted, within the table.
     key: str
     kind: Kind
     help: str
+    #: The field that holds the value.
     attribute: str = ""
 
 
@@ -50,7 +52,7 @@ def _declare(kind: Kind, default: Any, about: str, *, key: str = "") -> Any:
 
 
 def list_entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
-    """The declared keys of a shape, with `prefix` before each."""
+    """The declared keys of a table's class, with `prefix` before each."""
     found: list[Entry] = []
     for one in fields(shape):
         entry: Entry | None = one.metadata.get("entry")
@@ -61,12 +63,7 @@ def list_entries(shape: type, prefix: str = "") -> tuple[Entry, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """What a rule or a backend's table changes in a request, beyond where it goes.
-
-    set_headers: name -> value. set_fields: dotted path of a body field -> its JSON value; remove_fields: such paths.
-    effort: put where the protocol has it. max_tokens: the cap of the protocol's own output limit, lowered, never
-    raised.
-    """
+    """What a rule or a backend's table changes in a request, apart from its route. The help of each field says more."""
 
     set_headers: Mapping[str, str] = _declare(HEADERS, Frozen[str](), "header names and the values they are sent with")
     remove_headers: tuple[str, ...] = _declare(HEADER_NAMES, (), "headers that are not sent on")
@@ -84,12 +81,8 @@ class Edits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """When a rule applies: all that is given must hold. None and '' ask nothing.
-
-    model: a glob on the name as it stands after aliases, without regard to case. client: a name of the clients'
-    table. tokens_over, tokens_under: estimated input tokens (bytes of the body / 3.6). tools, images, thinking:
-    whether the request has any.
-    """
+    """When a rule applies: every given condition must hold. None and '' are not given. Input tokens are estimated as
+    bytes of the body / 3.6."""
 
     model: str = _declare(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
     protocol: Literal["", "messages", "chat", "responses"] = _declare(
@@ -109,15 +102,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of `[[routes]]`. name: for explain, the log and errors; `route 2` when the user gave none.
+    """One entry of `[[routes]]`."""
 
-    backend: where the request goes, '' to leave that to the later steps. model: the name to send, '' to keep it.
-    fallback: BACKEND:MODEL each.
-    """
-
+    #: `route 2` when the user gave none.
     name: str = _declare(TEXT, "", "what explain and the log call it")
     when: Condition = Condition()
+    #: '' leaves the choice to the later steps of routing.
     backend: str = _declare(BACKEND, "", "backend the request goes to")
+    #: '' keeps the name.
     model: str = _declare(MODEL, "", "model name to send instead")
     fallback: tuple[str, ...] = _declare(
         CHAIN, (), "BACKEND:MODEL to try in turn when its accounts cannot serve, in place of the table fallback"
@@ -127,7 +119,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendOptions:
-    """`[backends.NAME]`: what else is set for one backend. None: as for all. Times are seconds."""
+    """`[backends.NAME]`: the options of one backend. None: the general setting. Times are seconds."""
 
     connect: float | None = _declare(TIME, None, "limit to reach it", key="timeouts.connect")
     first_byte: float | None = _declare(TIME, None, "limit for its response head on streams", key="timeouts.first_byte")
@@ -156,7 +148,7 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """`[prices."MODEL"]`: US dollars per million tokens. None: not known, and for the cache as other input."""
+    """`[prices."MODEL"]`: US dollars per million tokens. None: unknown; cache tokens then cost as other input."""
 
     input: float | None = _declare(MONEY, None, "US dollars per million input tokens")
     output: float | None = _declare(MONEY, None, "US dollars per million output tokens")

@@ -142,5 +142,5 @@ def test_what_may_be_a_secret_is_not_shown(path, value):
     ],
 )
 def test_what_is_no_secret_is_shown(path, value):
-    """Else nobody could read their own configuration."""
+    """Values that are no secrets are shown, so that users can read their own configuration."""
     assert redact(path, value) == value
