@@ -33,7 +33,7 @@ from router.settings.kinds import (
     Frozen,
     Kind,
     Secret,
-    make_choice,
+    choice,
 )
 from router.settings.proxies import PROXY, ProxyAddress
 from router.settings.tables import BackendOptions, Entry, Price, Rule
@@ -98,7 +98,7 @@ class Settings:
     )
     require_key: str = _declare(
         "require_key",
-        make_choice("auto", "on", "off"),
+        choice("auto", "on", "off"),
         "auto",
         "auto|on|off",
         "ask clients for the key; auto: off loopback, in a container, or when the machine has another login user",
@@ -134,7 +134,7 @@ class Settings:
     timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "limit for a whole request")
     pool_strategy: str = _declare(
         "pool.strategy",
-        make_choice("headroom", "fill-first", "round-robin"),
+        choice("headroom", "fill-first", "round-robin"),
         "headroom",
         "headroom|fill-first|round-robin",
         "which of a backend's accounts takes a new conversation: the one with most left, the first, or each in turn",
@@ -175,14 +175,14 @@ class Settings:
     )
     loss: str = _declare(
         "loss",
-        make_choice("warn", "strict", "silent"),
+        choice("warn", "strict", "silent"),
         "warn",
         "warn|strict|silent",
         "what a translated request cannot carry over: warn names it in x-fairlead-loss, strict refuses the request",
     )
     passthrough: str = _declare(
         "passthrough",
-        make_choice("api", "all"),
+        choice("api", "all"),
         "api",
         "api|all",
         "all also forwards organisation, admin, key and billing paths, and DELETE",
@@ -214,7 +214,7 @@ class Settings:
     )
     guard_behavior: str = _declare(
         "guard.behavior",
-        make_choice("halt", "warn"),
+        choice("halt", "warn"),
         "halt",
         "halt|warn",
         "what a used-up budget or a billing class that is not allowed does: halt refuses what follows, warn says so",
@@ -227,7 +227,7 @@ class Settings:
     )
     guard_unpriced: str = _declare(
         "guard.unpriced",
-        make_choice("allow", "refuse"),
+        choice("allow", "refuse"),
         "allow",
         "allow|refuse",
         "under a budget in US dollars: let requests pass whose model has no known price, or refuse them",

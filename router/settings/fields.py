@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, InvalidValue, Kind, clean, make_choice
+from router.settings.kinds import BACKEND, BUDGET, MODEL, RATE, TEXT, Frozen, InvalidValue, Kind, choice, clean
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -270,6 +270,6 @@ LOSSES = Map(
     "table",
     _reject_text,
     check_loss_path,
-    make_choice("warn", "strict", "silent"),
+    choice("warn", "strict", "silent"),
     folds=False,
 )

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from router.errors import CommandError
-from router.settings import secret_detection
+from router.settings import secret_headers
 from router.settings.declared import DECLARATIONS, TABLES, Declaration
 from router.settings.fields import Map
 from router.settings.kinds import BACKEND, InvalidValue, Kind, clean, display
@@ -131,13 +131,13 @@ def redact(path: Path, value: Any) -> Any:
     # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
-    if names == ["api_key"] or any(secret_detection.is_secret_name(name) for name in judged):
+    if names == ["api_key"] or any(secret_headers.is_secret_name(name) for name in judged):
         return "set"
-    if "set_headers" in names[:-1] and secret_detection.is_secret_header(names[-1], str(value)):
+    if "set_headers" in names[:-1] and secret_headers.is_secret_header(names[-1], str(value)):
         return "set"
     declared = _DECLARED.get(".".join(names))
     if declared is not None and declared.kind.hides(value):
         return "set"
-    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and secret_detection.is_secret_value(value):
+    if isinstance(value, str) and names[0] not in ("aliases", "fallback") and secret_headers.is_secret_value(value):
         return "set"
     return value if isinstance(value, int | float | str) else str(value)

@@ -210,7 +210,7 @@ def _parse_backend(text: str) -> str:
     return text.strip().lower()
 
 
-def make_choice(*names: str) -> Kind:
+def choice(*names: str) -> Kind:
     """A kind that takes one of some words, in any case. TOML's true and false stand for on and off."""
 
     def convert(text: str) -> str:
@@ -221,7 +221,7 @@ def make_choice(*names: str) -> Kind:
     return Kind(", ".join(names[:-1]) + f" or {names[-1]}", "choice", convert)
 
 
-def make_whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
+def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
     """A kind that takes a whole number between two bounds, both included."""
     return Kind(expected, "number", lambda text: _parse_whole(text, least, most))
 
@@ -279,12 +279,12 @@ NAMES = Kind("names, as a list of texts", "names", _parse_names)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
 MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
 BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)
-PORT = make_whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
-LEVEL = make_whole("0, 1 or 2", most=2)
-TOKENS = make_whole("a whole number of tokens, 0 or more")
-CAP = make_whole("a whole number of tokens, 1 or more", least=1)
-RATE = make_whole("a whole number a minute, 1 or more", least=1, most=10**9)
-PLACES = make_whole("a whole number from 1 to 100000", least=1, most=100_000)
+PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
+LEVEL = whole("0, 1 or 2", most=2)
+TOKENS = whole("a whole number of tokens, 0 or more")
+CAP = whole("a whole number of tokens, 1 or more", least=1)
+RATE = whole("a whole number a minute, 1 or more", least=1, most=10**9)
+PLACES = whole("a whole number from 1 to 100000", least=1, most=100_000)
 MODEL = Kind("a model's name: 1 to 256 bytes without control characters", "text", _parse_model)
 BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digit first", "text", _parse_backend)
 

@@ -88,7 +88,7 @@ def _check_flag(text: str) -> str:
     return text
 
 
-def override_profile(profile: Profile, flags: Mapping[str, Any]) -> Profile:
+def override(profile: Profile, flags: Mapping[str, Any]) -> Profile:
     """The profile with the user's values of some flags, which were checked when they were read."""
     return msgspec.structs.replace(profile, **flags) if flags else profile
 

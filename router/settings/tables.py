@@ -24,7 +24,7 @@ from router.settings.kinds import (
     TOKENS,
     Frozen,
     Kind,
-    make_choice,
+    choice,
 )
 from router.settings.profile import PROFILE
 
@@ -72,7 +72,7 @@ class Edits:
     )
     remove_fields: tuple[str, ...] = _declare(FIELD_PATHS, (), "body fields that are not sent on, by their dotted path")
     effort: Effort | None = _declare(
-        make_choice("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+        choice("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         None,
         "reasoning effort, put where the protocol has it",
     )
@@ -86,7 +86,7 @@ class Condition:
 
     model: str = _declare(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
     protocol: Literal["", "messages", "chat", "responses"] = _declare(
-        make_choice("messages", "chat", "responses"), "", "protocol of the request"
+        choice("messages", "chat", "responses"), "", "protocol of the request"
     )
     client: str = _declare(
         Kind("a client's name, such as claude-code", "text", lambda text: TEXT.parse_text(text).lower()),
@@ -133,9 +133,7 @@ class BackendOptions:
     min_interval: float | None = _declare(TIME, None, "least time between two requests")
     max_concurrent: int | None = _declare(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
     auto_cache: bool | None = _declare(SWITCH, None, "have the prompts of translated requests cached")
-    translate_as: str = _declare(
-        make_choice(*PROFILES), "", "provider whose habits a translated request is written for"
-    )
+    translate_as: str = _declare(choice(*PROFILES), "", "provider whose habits a translated request is written for")
     profile: Mapping[str, Any] = _declare(
         PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
     )

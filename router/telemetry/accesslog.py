@@ -17,7 +17,7 @@ import msgspec
 from router.ir import Usage
 from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
-from router.settings.secret_detection import MIN_SECRET_LENGTH
+from router.settings.secret_headers import SHORTEST
 from router.wire.headers.rate_limits import reading
 
 RING = 10_000
@@ -182,7 +182,7 @@ class AccessLog:
         Of those that are not hidden for always the latest SECRETS are: some keys are new every few minutes.
         """
         texts = [secret.reveal() for secret in secrets if secret is not None]
-        texts = [text for text in texts if len(text) >= MIN_SECRET_LENGTH]
+        texts = [text for text in texts if len(text) >= SHORTEST]
         if always:
             self._always |= {*texts}
             return

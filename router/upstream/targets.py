@@ -12,8 +12,8 @@ from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
-from router.settings.profile import Profile, override_profile
-from router.settings.secret_detection import is_secret_header
+from router.settings.profile import Profile, override
+from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
 from router.wire.neutral.provider_profiles import profile_of
@@ -131,7 +131,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
 
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
     """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
-    return override_profile(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    return override(profile_of(options.translate_as or backend.vendor, model), options.profile)
 
 
 def _first(own: bool | None, common: bool) -> bool:

@@ -20,9 +20,9 @@ from router.settings.kinds import (
     TIME,
     TOKENS,
     InvalidValue,
+    choice,
     clean,
     display,
-    make_choice,
 )
 from router.settings.tables import BACKENDS, ROUTE
 
@@ -38,8 +38,8 @@ KIND = {
     "cap": CAP,
     "model": MODEL,
     "backend": BACKEND,
-    "choice": make_choice("api", "all"),
-    "auto": make_choice("auto", "on", "off"),
+    "choice": choice("api", "all"),
+    "auto": choice("auto", "on", "off"),
 }
 DATE = datetime.date(2026, 1, 1)
 LONG = 1 << 63

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from router.ir import Usage
-from router.settings.profile import Profile, override_profile
+from router.settings.profile import Profile, override
 from router.wire import translate
 from router.wire.neutral.provider_profiles import PROFILES, profile_of
 from router.wire.protocols import BY_NAME
@@ -248,7 +248,7 @@ def others(protocol):
 def test_of_a_whole_answer(name):
     """Held or not, as it is or in either other protocol, for a caller that wanted events or not: the counts are one."""
     protocol, flags, found, expected = TABLE[name]
-    profile = override_profile(Profile(), flags)
+    profile = override(Profile(), flags)
     body = whole(protocol, found)
     assert relayed_plain(protocol, body, profile) == expected
     assert relayed_tail(protocol, body, profile) == expected
@@ -262,7 +262,7 @@ def test_of_a_whole_answer(name):
 def test_of_a_stream(name, together):
     """So it is for a stream, read event by event or at once, also for a caller that wanted no events."""
     protocol, flags, found, expected = TABLE[name]
-    profile = override_profile(Profile(), flags)
+    profile = override(Profile(), flags)
     batches = events(protocol, found)
     batches = [b"".join(batches)] if together else batches
     assert relayed_stream(protocol, batches, profile) == expected

@@ -18,7 +18,7 @@ from router.ir import Usage
 from router.net.headers import Lines, client_response, named_in_connection
 from router.net.server.connection import Cut
 from router.net.stream import Bytes
-from router.settings.secret_detection import MIN_SECRET_LENGTH
+from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, json_values
@@ -181,7 +181,7 @@ def _redact(attempt: Attempt, body: bytes) -> bytes:
     """An error without the key that it was sent with: some upstreams repeat it, and it is not the caller's."""
     for secret in attempt.target.hidden:
         text = secret.reveal().encode()
-        body = body.replace(text, b"[redacted]") if len(text) >= MIN_SECRET_LENGTH else body
+        body = body.replace(text, b"[redacted]") if len(text) >= SHORTEST else body
     return body
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.ir import BlockEnded, Ended, TextDelta, ThinkingDelta, Usage
-from router.settings.profile import override_profile
+from router.settings.profile import override
 from router.wire import translate
 from router.wire.neutral.provider_profiles import profile_of
 from router.wire.neutral.stream_filters import ThinkTags
@@ -20,7 +20,7 @@ TWO = chunk(call(0, "a", "f", '{"x":1}')) + chunk(call(1, "b", "g", "{}")) + chu
 def flagged(**flags):
     """A context towards an upstream with these flags."""
     ctx = context()
-    ctx.profile = override_profile(profile_of(""), flags)
+    ctx.profile = override(profile_of(""), flags)
     return ctx
 
 

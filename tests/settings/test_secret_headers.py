@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.settings.secret_detection import is_secret_header
+from router.settings.secret_headers import is_secret_header
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 
 #: Characters. A shorter secret is not redacted in texts, because it would match ordinary words.
-MIN_SECRET_LENGTH = 8
+SHORTEST = 8
 _NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie|session|signature|jwt|bearer", re.IGNORECASE)
 _VALUE = re.compile(r"\b(sk-|sk_|gsk_|xai-|AIza|fl-|ghp_|github_pat_|hf_|eyJ|Bearer |Basic )|[A-Za-z0-9_-]{40}")
 # One long word with letters and digits that is no URL: not a value that is written by hand.
