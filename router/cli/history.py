@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.cli.common.output import count
-from router.cli.common.parser import Parser, nearest, note
+from router.cli.common.output import format_count
+from router.cli.common.parser import Parser, find_nearest, note
 from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
         parser.print_help()
         return 0 if argv else 2
     if argv[0] not in commands:
-        near = nearest(argv[0], commands)
+        near = find_nearest(argv[0], commands)
         hint = f"Did you mean:   fairlead history {near}" if near else "See:   fairlead history --help"
         raise UsageError(f"unknown subcommand: {argv[0]}", hint)
     return commands[argv[0]](argv[1:])
@@ -99,7 +99,7 @@ def _clear(argv: list[str]) -> int:
         _confirm()
     erased = _cleared(home)
     captures.sweep(home, keep=0)
-    print(f"Erased {count(erased, 'request')}.")
+    print(f"Erased {format_count(erased, 'request')}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`fairlead resume`: lift what the guard has halted; no proxy need run."""
+"""`fairlead resume`: lift the halts of the guard; a proxy need not run."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from router.store.shared import budgets
 
 
 def run(argv: list[str]) -> int:
-    """Lift all halts and say what they were."""
+    """Lift all halts and print them."""
     parser = Parser(
         "resume",
         "Lift the halts of the guard. A budget that was used up counts anew from now on, until its day or month ends.",

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from router.backends import Backend
-from router.cli.accounts.commands import found
+from router.cli.backend.commands import find_backend
 from router.cli.common import amounts
-from router.cli.common.output import note_problems, table
+from router.cli.common.output import format_table, note_problems
 from router.cli.common.parser import Parser, note
 from router.operator_api.accounts import ListedAccount
 from router.operator_api.backends import describe_accounts
@@ -34,7 +34,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    listed, problems = backends.load(home) if options.backend is None else ((found(home, options.backend),), ())
+    listed, problems = backends.load(home) if options.backend is None else ((find_backend(home, options.backend),), ())
     live = _ask_proxy(home) if listed else {}
     if options.json:
         _print_json(listed, problems, live)
@@ -89,16 +89,16 @@ def _print(listed: Sequence[Backend], live: Mapping[tuple[str, str], ListedAccou
         return
     if not any(row[3] for row in rows):
         rows = [(*row[:3], *row[5:]) for row in rows]
-    print("\n".join(table(rows)))
+    print("\n".join(format_table(rows)))
 
 
 def _condition(backend: Backend, live: ListedAccount | None) -> tuple[str, str, str, str]:
     """What it has left, its limits, how it is, and whether it is next."""
     if live is None or live.state is UNSET:
         return "", "", "serves" if backend.enabled else "backend disabled", ""
-    limits = ", ".join(f"{clean(one.name)} {amounts.share(one.used)}" for one in live.limits or ())
+    limits = ", ".join(f"{clean(one.name)} {amounts.format_share(one.used)}" for one in live.limits or ())
     shown = clean(live.reason or "", _REASON_LIMIT)
     if live.state == "ready" and live.problem:
         shown = clean(live.problem, _REASON_LIMIT)
     mark = "\N{LEFTWARDS ARROW} next" if live.next else ""
-    return f"{amounts.share(live.headroom or 0.0)} left", limits or amounts.NONE, shown, mark
+    return f"{amounts.format_share(live.headroom or 0.0)} left", limits or amounts.NONE, shown, mark

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from router.cli.common import amounts
-from router.cli.common.output import count
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings.kinds import clean
@@ -117,7 +117,7 @@ def _lines(found: RecordedRequest) -> list[str]:
         found.protocol,
         str(found.status or "no answer"),
         "streamed" if found.stream else "",
-        amounts.seconds(found.total_ms),
+        amounts.format_seconds(found.total_ms),
     )
     lines = ["   ".join(part for part in head if part)]
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
@@ -130,7 +130,7 @@ def _lines(found: RecordedRequest) -> list[str]:
         lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
     lines += _labelled(found, _AFTER_TOKENS)
     if found.given_up:
-        lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
+        lines.append(_row("note", f"the move gave up about {amounts.format_tokens(found.given_up)} cached tokens"))
     if found.estimated:
         lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
     return lines
@@ -163,37 +163,39 @@ def _served(found: RecordedRequest) -> str:
     parts = [f"{clean(found.backend)}/{clean(found.account)}"]
     if found.served_model != found.model:
         parts.append(f"as {clean(found.served_model)}")
-    parts.append(count(found.attempts, "attempt"))
+    parts.append(format_count(found.attempts, "attempt"))
     if found.queue_ms:
-        parts.append(f"queued {amounts.seconds(found.queue_ms)}")
-    parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+        parts.append(f"queued {amounts.format_seconds(found.queue_ms)}")
+    parts.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
     return "   ".join(parts)
 
 
 def _used(found: RecordedRequest) -> str:
     """What was in use of the account's limits, as its answer said."""
     windows = [("5h", found.used_5h), ("7d", found.used_7d)]
-    told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
+    told = [f"{name} {amounts.format_share(used)}" for name, used in windows if used is not None]
     if told:
         return f"{', '.join(told)} in use"
-    return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+    return (
+        "" if found.utilisation is None else f"{amounts.format_share(found.utilisation)} of the tightest limit in use"
+    )
 
 
 def _way(found: RecordedRequest) -> list[str]:
     """The wait, and the attempts one by one."""
     lines: list[str] = []
     if found.bound:
-        turns = "" if found.turns is None else f", {count(found.turns, 'turn')}"
+        turns = "" if found.turns is None else f", {format_count(found.turns, 'turn')}"
         bound = f", bound to {clean(found.bound)} (session {clean(found.session or '')}{turns})"
-        lines.append(_row("+0 ms", f"queued {amounts.seconds(found.queue_ms)}{bound}"))
+        lines.append(_row("+0 ms", f"queued {amounts.format_seconds(found.queue_ms)}{bound}"))
     names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
     wide = max(map(len, names), default=0)
     for name, one in zip(names, found.tries, strict=True):
         told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
         if one is found.tries[-1] and found.first_byte_ms is not None:
-            told.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+            told.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
         done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
-        when = f"+{amounts.seconds(one.at_ms)}"
+        when = f"+{amounts.format_seconds(one.at_ms)}"
         lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
     return lines
 
@@ -206,5 +208,5 @@ def _tokens(found: RecordedRequest) -> str:
     parts.append(f"out {found.tokens_out or 0:,}")
     if found.reasoning:
         parts.append(f"(reasoning {found.reasoning:,})")
-    cost = "unpriced" if found.cost_usd is None else f"{amounts.money(found.cost_usd)} (prices of {found.price})"
+    cost = "unpriced" if found.cost_usd is None else f"{amounts.format_money(found.cost_usd)} (prices of {found.price})"
     return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])
