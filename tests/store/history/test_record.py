@@ -336,11 +336,11 @@ def usage(folder, since):
 PROGRAM = """
 import sys, time
 from router.ir import Usage
-from router.proxy.accesslog import Record
-from router.proxy.recording import Recorder
+from router.telemetry.accesslog import Record
+from router.telemetry.recorder import Recorder
 from router.settings import Settings
-from router.store.home import open_home
-from router.store.ledger import Ledger
+from router.store.home.home import open_home
+from router.store.database.writer import Ledger
 ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print), Settings()
 recorder = Recorder(ledger, lambda: settings)
 ledger.start()
