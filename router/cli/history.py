@@ -11,8 +11,8 @@ import msgspec
 from router.cli.common.output import count
 from router.cli.common.parser import Parser, nearest, note
 from router.errors import CommandError, UsageError
-from router.store.database.location import NAME, place_of
-from router.store.database.open import Busy, Corrupt, Unusable, open_history, translated
+from router.store.database.location import NAME, locate
+from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
 from router.store.history import read_requests, reader
 from router.store.history.read_requests import Request, Try
 from router.store.history.record import clear
@@ -53,7 +53,7 @@ def _export(argv: list[str]) -> int:
     )
     options = parser.read(argv)
     home = open_home(os.environ)
-    if elsewhere := place_of(home).elsewhere:
+    if elsewhere := locate(home).elsewhere:
         note(elsewhere)
     with reader.reading(home) as db:
         rows = read_requests.every(db) if db is not None else ()
@@ -89,7 +89,7 @@ def _clear(argv: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.read(argv)
     home = open_home(os.environ)
-    place = place_of(home)
+    place = locate(home)
     if place.elsewhere:
         note(place.elsewhere)
     if not place.path.exists() and captures.folder(home) is None:
@@ -119,7 +119,7 @@ def _cleared(home: Home) -> int:
     except Busy:
         raise CommandError(f"{NAME} is held by another process.", "Try again in a moment.") from None
     try:
-        with translated(place_of(home).path):
+        with translate_errors(locate(home).path):
             return clear(db)
     except (Busy, Corrupt, Unusable) as error:
         raise CommandError(f"the history was not erased: {str(error) or 'another process holds it'}.") from None

@@ -79,7 +79,7 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     if serving.runtime.ledger.elsewhere:
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
-        lines.append(captures.told(home))
+        lines.append(captures.capture_notice(home))
     lines += budget_lines.lines(home, settings)
     say_aside([*lines, "\nServing. Ctrl-C stops."])
 

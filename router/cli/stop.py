@@ -9,7 +9,8 @@ from router.cli.common.parser import Parser, note
 from router.cli.common.port_owner import occupant
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
-from router.net.control.calls import ControlError, verify_listener
+from router.net.control.request import ControlError
+from router.operator_api.client import verify_listener
 from router.settings import Secret
 from router.store.config import toml
 from router.store.home import run_files

@@ -83,9 +83,9 @@ class Exchange:
         if attempt is None:
             return
         attempt.context.body.release()
+        attempt.memory.release()
         # `cut` follows a cancellation; nothing follows anything else.
         if not (isinstance(sys.exception(), trio.Cancelled) and self._worth_draining):
-            attempt.memory.release()
             attempt.response.release()
 
     async def _try(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
@@ -175,8 +175,9 @@ class Exchange:
         if attempt is not None:
             if self._relay is not None:
                 _note_stream(attempt, self._relay)
-            attempt.memory.release()
             attempt.response.release()
+            attempt.memory.release()
+        arrival.memory.release()
 
     @property
     def _ended(self) -> bool:

@@ -9,12 +9,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from router.policy.budget.budgets import TokenCounts
-from router.policy.budget.prices import PRICED, Prices
-from router.settings import Settings
-from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
-from router.store.history.record import History
+from router.store.history.entry import Entry
+from router.store.interfaces import EntryWriter, Price, StoreWriter
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import Counters
 from router.wire.headers.rate_limits import reading
@@ -31,14 +27,13 @@ Listener = Callable[[Entry], None]
 
 
 class Recorder:
-    """The history, the metrics and the listeners of one proxy. settings: those that hold now."""
+    """The history, the metrics and the listeners of one proxy. ledger: its thread makes the entries."""
 
-    def __init__(self, ledger: Ledger, settings: Callable[[], Settings]):
+    def __init__(self, ledger: StoreWriter, history: EntryWriter, price: Price):
         self._ledger = ledger
-        self._settings = settings
-        self._prices = Prices()
-        self._pricing = threading.Lock()
-        self._history = History(ledger, self.price, lambda: settings().history_retention)
+        self._history = history
+        #: What a request cost; for threads.
+        self.price = price
         self.listeners: set[Listener] = set()
         #: Puts what a request used in the place of its reservation; None while nothing is reserved.
         self.settle: Listener | None = None
@@ -47,7 +42,7 @@ class Recorder:
         self._ended: deque[Record | Entry] = deque()
         # Held while some of them are told to the history, the metrics and `recent`: by the ledger's thread, as a rule.
         self._telling = threading.Lock()
-        ledger.before(self._tell_in_pieces)
+        ledger.add_preparation(self._tell_in_pieces)
 
     def finished(self, record: Record) -> None:
         """Record a request that has ended; nobody changes it any more."""
@@ -95,7 +90,7 @@ class Recorder:
             ended = self._ended
             some = [ended.popleft() for _ in range(min(most, len(ended)))]
             entries = [one if isinstance(one, Entry) else entry_of(one) for one in some]
-            self._history.prepared(entries)
+            self._history.extend(entries)
             self._counters.count(entries)
             self._recent.extend(entries)
         return bool(ended)
@@ -117,25 +112,6 @@ class Recorder:
         """The counts of all requests that have ended."""
         self._tell_all()
         return self._counters
-
-    def price(self, entry: Entry) -> Priced:
-        """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
-        own = self._settings().prices
-        if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
-            return None, ""
-        tokens = TokenCounts(
-            input=entry.tokens_in or 0,
-            output=entry.tokens_out or 0,
-            cache_read=entry.cache_read or 0,
-            cache_write=entry.cache_write or 0,
-        )
-        model = entry.served or entry.model
-        try:
-            with self._pricing:
-                return self._prices.cost(entry.root, model, tokens, entry.started, own)
-        except Exception:
-            # A defect of the price data, or an installation without them, must not lose the row.
-            return None, ""
 
 
 def entry_of(record: Record) -> Entry:

@@ -19,9 +19,11 @@ from router.store.history import read_usage, reader
 from router.store.history.entry import Entry
 from router.store.history.name_table import LIMIT as NAMES
 from router.store.history.name_table import OTHER as OTHER_NAME
+from router.store.history.record import History
 from router.store.home.home import open_home
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import LIMIT, OTHER, SIZES, Counters, Sizes
+from router.telemetry.pricing import Pricing
 from router.telemetry.recorder import RECENT, Recorder
 
 
@@ -60,20 +62,17 @@ def test_estimates(found, writes, counts, estimated):
 def test_a_price_that_cannot_be_had(monkeypatch):
     """A defect in the price data leaves a request unpriced; it is not lost."""
 
-    class Held:
-        def add(self, write, entry):
-            """Nothing."""
-
-        def every(self, chore):
-            """Nothing."""
-
-        before = every
-
-    recorder = Recorder(Held(), Settings)
+    price = Pricing(Settings).price
     one = entry(model="m", backend="b", root="https://api.openai.com/v1", tokens_in=1)
-    assert recorder.price(one) == (None, "")
+    assert price(one) == (None, "")
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    assert recorder.price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
+    assert price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
+
+
+def recording(ledger):
+    """A recorder into the history of a ledger, as a proxy composes it."""
+    price = Pricing(Settings).price
+    return Recorder(ledger, History(ledger, price, lambda: Settings().history_retention), price)
 
 
 def entry(**fields):
@@ -122,8 +121,8 @@ def test_nothing_grows_with_names(tmp_path, count):
     """However many models, sessions, tags, classes and clients there are, memory and the table of names stay bounded,
     and every request is counted."""
     home = open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
-    ledger, settings = Ledger(home, print), Settings()
-    recorder = Recorder(ledger, lambda: settings)
+    ledger = Ledger(home, print)
+    recorder = recording(ledger)
     ledger.start()
     tracemalloc.start()
     for number in range(count):
@@ -176,8 +175,8 @@ class Stuck(Ledger):
 def test_what_waits_is_bounded(tmp_path):
     """While the writer is held up, 10,000 requests wait at most, those that are too many are counted as dropped, and
     the metrics hold all."""
-    ledger, settings = Stuck(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print), Settings()
-    recorder = Recorder(ledger, lambda: settings)
+    ledger = Stuck(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print)
+    recorder = recording(ledger)
     for number in range(12_000):
         recorder.refused(distinct(number))
         assert ledger.waiting + recorder.waiting <= 10_000
@@ -188,8 +187,8 @@ def test_what_waits_is_bounded(tmp_path):
 
 def test_counts_are_exact_at_any_moment(tmp_path):
     """Whoever asks for counts or for the latest while the writer takes what has ended misses none."""
-    ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print), Settings()
-    recorder = Recorder(ledger, lambda: settings)
+    ledger = Ledger(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print)
+    recorder = recording(ledger)
     ledger.start()
     for number in range(3000):
         recorder.refused(counted("m", backend="b"))

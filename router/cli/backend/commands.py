@@ -13,6 +13,7 @@ from router.cli.common.group import run_group
 from router.cli.common.output import note_problems, table
 from router.cli.common.parser import Parser, nearest
 from router.errors import CommandError
+from router.operator_api.backends import describe_backend
 from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.references import source
@@ -59,7 +60,9 @@ def run_list(argv: list[str]) -> int:
     problems = (*problems, *unread)
     if options.json:
         listed = {
-            "backends": [redacted.plain(entry, os.environ, headers.get(entry.name, ())) for entry in found],
+            "backends": [
+                msgspec.to_builtins(describe_backend(entry, os.environ, headers.get(entry.name, ()))) for entry in found
+            ],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
         print(json.dumps(listed, indent=2))
@@ -172,7 +175,7 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {
-            "backend": redacted.plain(backend, os.environ),
+            "backend": msgspec.to_builtins(describe_backend(backend, os.environ)),
             "ok": passed,
             "reached": contact.ok,
             "text": contact.text,

@@ -92,11 +92,11 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
     extra = tuple(
         Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
     )
-    serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
+    serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra)))
     try:
         yield {name: f"{DEMO}.{name}:" for name in CODECS}
     finally:
-        serving.runtime.take(configuration)
+        serving.runtime.apply(configuration)
 
 
 def _lines(outcomes: list[Outcome]) -> list[str]:
@@ -123,5 +123,5 @@ def _print_next_steps(home: Home, serving: "Serving") -> None:
     print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
     print("Add a real backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.settings.history_capture:
-        print(captures.told(home))
+        print(captures.capture_notice(home))
     print("\nServing. Ctrl-C stops.", flush=True)

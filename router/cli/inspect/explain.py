@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 import trio
 
-from router.admin.explain import Explanation, Question, explain
+from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
 from router.cli.common.output import count, note_problems, read_settings
@@ -22,7 +22,8 @@ from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
-from router.net.control.calls import ControlError, clean
+from router.net.control.request import ControlError, clean
+from router.operator_api.explain import Explanation, Question
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings
 from router.store.config import backends
@@ -110,9 +111,8 @@ def _bounded(body: bytes, where: str) -> bytes:
 async def _ask(home: Home, question: Question) -> Answer:
     for _, proxy in await proven(home):
         try:
-            answer = await proxy.explain(msgspec.json.encode(question))
-            return Answer(proxy.url, msgspec.json.decode(answer, type=Explanation))
-        except (ControlError, msgspec.DecodeError) as error:
+            return Answer(proxy.url, await proxy.explain(question))
+        except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {clean(str(error))}") from None
     return Answer("", await _explain_here(home, read_settings(home), question))
 

@@ -12,7 +12,7 @@ from router.cli.common.output import note_problems, read_settings, table
 from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
-from router.net.control.calls import ControlError, clean
+from router.net.control.request import ControlError, clean
 from router.policy.routing.model_list import list_models
 from router.store.config import backends
 from router.store.home.home import Home, open_home
@@ -57,7 +57,7 @@ async def _ask(home: Home) -> Lists:
             status = await proxy.fetch_status()
         except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
-        models = [Listed(model.id, model.backend, model.protocols) for model in status.models]
+        models = [Listed(model.id, model.backend, tuple(model.protocols)) for model in status.models]
         return Lists(proxy.url, models, {entry.name: entry.problem for entry in status.backends if entry.problem})
     return await _ask_backends(home)
 

@@ -13,7 +13,7 @@ from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.settings.kinds import clean
 from router.store.config import toml
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.history import read_usage, reader
 from router.store.history.read_usage import Summary, Sums
 from router.store.history.time_window import since
@@ -105,7 +105,7 @@ def _guarded(home: Home) -> list[str]:
 
 
 def _elsewhere(home: Home) -> list[str]:
-    place = place_of(home)
+    place = locate(home)
     return [f"note     {place.elsewhere}"] if place.elsewhere else []
 
 

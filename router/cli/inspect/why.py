@@ -78,7 +78,7 @@ def _have_written(home: Home) -> None:
     import trio
 
     from router.cli.common.running_proxy import proven
-    from router.net.control.calls import ControlError
+    from router.net.control.request import ControlError
 
     async def ask() -> None:
         for _, proxy in await proven(home):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from router.errors import CommandError
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.database.migrations import MIGRATIONS, SEEN_AS_NEWEST
 from router.store.database.open import BUSY_SECONDS
 from router.store.home.home import Home
@@ -24,7 +24,7 @@ def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
     be read: a damaged one, or one of a newer version."""
     import sqlite3
 
-    path = place_of(home).path
+    path = locate(home).path
     if not path.exists():
         yield None
         return

@@ -35,15 +35,15 @@ class History:
         # One object, so that the rows of a batch are seen to belong together.
         self._writing: Writing = self._write
         self._trimmed = -_TRIM_SECONDS
-        ledger.every(self._trim)
+        ledger.add_maintenance(self._trim)
 
     def add(self, entry: Entry) -> None:
         """Hand over one request. Never waits."""
         self._ledger.add(self._writing, entry)
 
-    def prepared(self, entries: Sequence[Entry]) -> None:
-        """Hand over requests in a preparation (Ledger.prepared)."""
-        self._ledger.prepared(self._writing, entries)
+    def extend(self, entries: Sequence[Entry]) -> None:
+        """Hand over requests in a preparation (Ledger.extend)."""
+        self._ledger.extend(self._writing, entries)
 
     def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
         self._names.begin(db)

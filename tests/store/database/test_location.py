@@ -8,7 +8,7 @@ import time
 import pytest
 
 from router.store.database import location
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.database.open import Unusable, open_history
 from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
@@ -29,7 +29,7 @@ def far(home, tmp_path, monkeypatch):
 
 def test_at_home(home):
     """On a disk of this machine it lies in the home, whatever the environment says."""
-    assert place_of(home, {"XDG_STATE_HOME": "/x"}) == (home.at("history.db"), "", "")
+    assert locate(home, {"XDG_STATE_HOME": "/x"}) == (home.at("history.db"), "", "")
 
 
 @POSIX
@@ -53,7 +53,7 @@ def test_homes_are_told_apart(far, tmp_path, monkeypatch):
     """Two homes on one machine have a history each."""
     other = open_home({"FAIRLEAD_HOME": str(tmp_path / "other")})
     monkeypatch.setattr(location, "network_type", lambda path: "nfs4" if path in (far.path, other.path) else "")
-    assert place_of(far).path != place_of(other).path
+    assert locate(far).path != locate(other).path
 
 
 @POSIX
@@ -64,7 +64,7 @@ def test_the_user_folder_is_far_too(far, monkeypatch, tmp_path, named):
     local = {"/": "", "/var/tmp": ""}
     monkeypatch.setattr(location, "_existing", lambda folder: str(folder.parent))
     monkeypatch.setattr(location, "network_type", lambda path: local.get(str(path), "nfs4"))
-    assert place_of(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
+    assert locate(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
 
 
 @POSIX
@@ -82,7 +82,7 @@ def test_a_folder_of_others(far, tmp_path):
 def test_nowhere(far, monkeypatch):
     """Without any local folder it is said what to name."""
     monkeypatch.setattr(location, "network_type", lambda path: "nfs4")
-    assert "XDG_STATE_HOME=" in place_of(far).problem
+    assert "XDG_STATE_HOME=" in locate(far).problem
     with pytest.raises(Unusable) as caught:
         open_history(far)
     assert caught.value.lasting
@@ -92,7 +92,7 @@ def test_nowhere(far, monkeypatch):
 
 def test_nothing_is_made_by_asking(far, tmp_path):
     """Only a writer creates folders."""
-    place_of(far)
+    locate(far)
     with reader.reading(far):
         pass
     assert not (tmp_path / "state").exists()

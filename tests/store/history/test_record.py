@@ -336,13 +336,16 @@ def usage(folder, since):
 PROGRAM = """
 import sys, time
 from router.ir import Usage
-from router.telemetry.accesslog import Record
-from router.telemetry.recorder import Recorder
 from router.settings import Settings
-from router.store.home.home import open_home
 from router.store.database.writer import Ledger
+from router.store.history.record import History
+from router.store.home.home import open_home
+from router.telemetry.accesslog import Record
+from router.telemetry.pricing import Pricing
+from router.telemetry.recorder import Recorder
 ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print), Settings()
-recorder = Recorder(ledger, lambda: settings)
+price = Pricing(lambda: settings).price
+recorder = Recorder(ledger, History(ledger, price, lambda: settings.history_retention), price)
 ledger.start()
 for number in range(1_000_000):
     recorder.refused(Record(f"r{number}", time.time(), "POST", "/", model=f"m{number % 50}", backend="b",
