@@ -29,7 +29,7 @@ def members(runtime, name="up"):
 
 def reconfigure(runtime, **settings):
     """What a reload does after the settings were changed."""
-    runtime.take(read(runtime.home, Settings(**settings)))
+    runtime.apply(read(runtime.home, Settings(**settings)))
 
 
 class HaltingGuard:

@@ -5,17 +5,18 @@ from types import SimpleNamespace
 import pytest
 
 from router.backends import Account
+from router.operator_api.accounts import AccountLimit
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.upstream import account_state
 from router.upstream.account_state import (
     Condition,
-    account_report,
-    account_reports,
     account_words,
     can_serve,
     condition,
     headroom,
+    report_account,
+    report_accounts,
     room_words,
     why_not,
 )
@@ -76,8 +77,8 @@ def test_the_state_of_an_account(made, happen, state, left, words):
     happen(found.pool, member)
     assert condition(found, member, NOW)[:2] == (state, left)
     assert account_words(found, member, NOW) == words
-    report = account_report(found, member, NOW)
-    assert (report["state"], report["reason"], report["until_s"]) == (state, words, left)
+    report = report_account(found, member, NOW)
+    assert (report.state, report.reason, report.until_s) == (state, words, left)
 
 
 @pytest.mark.parametrize(("happen", "state", "left", "words"), STATES)
@@ -98,7 +99,7 @@ def test_an_account_whose_key_cannot_be_had(made):
     assert (state, left) == ("unusable", None)
     assert "$MISSING is not set" in why
     assert account_words(found, member, NOW) == f"unusable: {why}"
-    assert account_report(found, member, NOW)["until_s"] is None
+    assert report_account(found, member, NOW).until_s is None
 
 
 @pytest.mark.parametrize(("until", "left"), [(5090.0, 90.0), (4000.0, 0.0)])
@@ -133,19 +134,12 @@ def test_the_fields_of_a_report(made):
     found, member = service(runtime), members(runtime)["a0"]
     member.headroom.note_limits((Limit("5h", 0.18, 3600), Limit("7d", 0.09123456, 7200)), NOW)
     found.pool.begin_request(member, NOW)
-    report = account_report(found, member, NOW)
-    assert report == {
-        "state": "ready",
-        "reason": "ready",
-        "until_s": None,
-        "headroom": 0.82,
-        "limits": [
-            {"name": "5h", "used": 0.18, "resets_s": 3600.0},
-            {"name": "7d", "used": 0.0912, "resets_s": 7200.0},
-        ],
-        "running": 1,
-        "next": False,
-    }
+    report = report_account(found, member, NOW)
+    assert (report.alias, report.headroom, report.running, report.next) == ("a0", 0.82, 1, False)
+    assert report.limits == [
+        AccountLimit(name="5h", used=0.18, resets_s=3600.0),
+        AccountLimit(name="7d", used=0.0912, resets_s=7200.0),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,22 +158,22 @@ def test_the_account_that_is_next(made, change, following):
     runtime = made(two_accounts(), settings=Settings(pool_strategy="fill-first"))
     named = members(runtime)
     found = change(service(runtime), *named.values())
-    marked = [alias for alias, member in named.items() if account_report(found, member, NOW)["next"]]
+    marked = [alias for alias, member in named.items() if report_account(found, member, NOW).next]
     assert marked == ([] if following is None else [following])
 
 
 def test_a_single_account_is_never_next(made):
     """There is no choice to tell of."""
     runtime = made(two_accounts(accounts=ACCOUNTS[:1]))
-    assert not account_report(service(runtime), members(runtime)["a0"], NOW)["next"]
+    assert not report_account(service(runtime), members(runtime)["a0"], NOW).next
 
 
 def test_all_accounts_are_reported(made):
     """By backend and alias."""
     runtime = made(two_accounts(), two_accounts("other"))
-    found = account_reports(runtime.snapshot.services.values(), NOW)
+    found = report_accounts(runtime.snapshot.services.values(), NOW)
     assert set(found) == {(name, alias) for name in ("up", "other") for alias in ("a0", "a1")}
-    assert found["other", "a1"]["state"] == "ready"
+    assert found["other", "a1"].state == "ready"
 
 
 def test_what_is_left_in_words(made):
@@ -189,7 +183,7 @@ def test_what_is_left_in_words(made):
     found, member = service(runtime), members(runtime)["a0"]
     assert room_words(found, member, NOW, "") == "headroom 100 % (tpm 0 %, rpm 0 %)"
     member.headroom.note_limits((Limit("5h", 0.18, 3600), Limit("opus", 0.5, 3600, "opus")), NOW)
-    found.line.rate_limit.count_request(NOW, 300)
+    found.queue.rate_limit.count_request(NOW, 300)
     found.pool.begin_request(member, NOW)
     assert room_words(found, member, NOW, "") == "headroom 70 % (opus 50 %, 5h 18 %, tpm 30 %, rpm 25 %)"
     assert room_words(found, member, NOW, "opus").startswith("headroom 50 % ")

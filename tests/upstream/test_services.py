@@ -25,7 +25,7 @@ def test_what_is_known_outlives_a_reload(made):
     assert after.pool.members == before.pool.members
     assert members(runtime)["a0"].state(NOW) == "parked"
     assert after.pool.affinity is before.pool.affinity
-    assert after.line is before.line
+    assert after.queue is before.queue
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_backends_know_nothing_of_each_other(made):
     runtime = made(two_accounts(), two_accounts("other"))
     service(runtime).pool.park(members(runtime)["a0"], NOW, 600, "429")
     assert members(runtime, "other")["a0"].state(NOW) == "ready"
-    assert service(runtime).line is not service(runtime, "other").line
+    assert service(runtime).queue is not service(runtime, "other").queue
 
 
 def test_the_first_account_that_can_be_used_speaks_for_its_backend(made):
@@ -98,8 +98,8 @@ def test_the_limits_of_a_backend(made, options, limits, running, waiting):
     runtime = made(two_accounts())
     reconfigure(runtime, backends={"up": options}, **common)
     found = service(runtime)
-    assert (found.line.limit, found.line.most, found.patience) == (running, waiting, 3.0)
-    assert found.line.rate_limit.limits == limits
+    assert (found.queue.limit, found.queue.most, found.patience) == (running, waiting, 3.0)
+    assert found.queue.rate_limit.limits == limits
 
 
 def test_the_limits_of_an_account(made):
@@ -181,6 +181,6 @@ def test_accounts_with_budgets(made):
 def test_accounts_that_are_halted(made):
     """By alias, with the reason and the end; those of a backend of another name are not meant."""
     found = service(made(two_accounts()))
-    assert found.stopped() == {}
-    assert halted(found, "a1", until=99.0, reason="too fast").stopped() == {"a1": ("too fast", 99.0)}
-    assert halted(service(made(two_accounts("other")), "other"), until=99.0).stopped() == {}
+    assert found.halted() == {}
+    assert halted(found, "a1", until=99.0, reason="too fast").halted() == {"a1": ("too fast", 99.0)}
+    assert halted(service(made(two_accounts("other")), "other"), until=99.0).halted() == {}
