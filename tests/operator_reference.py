@@ -13,7 +13,7 @@ from msgspec import inspect as forms
 
 from router.operator_api.endpoints import ENDPOINTS
 from router.operator_api.history import LiveEvent
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 
 PAGE = Path(__file__).parents[1] / "packaging" / "OPERATOR_API.md"
 INTRO = """# The operator's endpoints
@@ -30,7 +30,7 @@ not there, 405 for another verb (`Allow` names those that are taken), 503 with `
 goes or changes its meaning while `schema` stays; new ones may come.
 """
 # Forms that are made from others have their words.
-DERIVED = {LiveEvent: (Entry,)}
+DERIVED = {LiveEvent: (HistoryEntry,)}
 _PLAIN = {
     forms.IntType: "whole number",
     forms.FloatType: "number",

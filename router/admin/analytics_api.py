@@ -16,7 +16,7 @@ from router.net.server.connection import CancelReason
 from router.operator_api.endpoints import LATEST, METRICS, PAGE, PAGE_LIMIT
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest
 from router.store.history import read_requests, read_usage, reader
-from router.store.history.time_window import EXPECTED, since
+from router.store.history.time_window import EXPECTED, parse_since
 from router.upstream.runtime import Runtime
 
 ANALYTICS_SCHEMA = 1
@@ -62,11 +62,11 @@ async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> 
 def _sum_up(runtime: Runtime, window: str) -> Analytics:
     now = time.time()
     try:
-        begin = since(window, now)
+        begin = parse_since(window, now)
     except ValueError:
         raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
-    with reader.reading(runtime.home) as db:
-        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
+    with reader.open_reader(runtime.home) as db:
+        found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     return Analytics(
         schema=ANALYTICS_SCHEMA,
         history=runtime.ledger.problem,
@@ -78,8 +78,8 @@ def _sum_up(runtime: Runtime, window: str) -> Analytics:
 def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_LIMIT:
         raise BadRequest(f"limit must be a number from 1 to {PAGE_LIMIT}.")
-    with reader.reading(runtime.home) as db:
-        rows = read_requests.latest(db, int(limit), before) if db is not None else []
+    with reader.open_reader(runtime.home) as db:
+        rows = read_requests.read_latest(db, int(limit), before) if db is not None else []
     return HistoryPage(schema=HISTORY_SCHEMA, requests=rows)
 
 
@@ -94,13 +94,13 @@ def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
     return HistoryRequest(schema=HISTORY_SCHEMA, request=found)
 
 
-def _look_up(runtime: Runtime, name: str) -> read_requests.Request | None:
-    with reader.reading(runtime.home) as db:
+def _look_up(runtime: Runtime, name: str) -> read_requests.RecordedRequest | None:
+    with reader.open_reader(runtime.home) as db:
         if db is None:
             return None
         if name == LATEST:
-            return next(iter(read_requests.latest(db, 1)), None)
-        return read_requests.request(db, name)
+            return next(iter(read_requests.read_latest(db, 1)), None)
+        return read_requests.find_request(db, name)
 
 
 def _expose(runtime: Runtime) -> bytes:

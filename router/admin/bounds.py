@@ -20,7 +20,7 @@ def list_bounds(runtime: Runtime) -> dict[str, Bound]:
         "buffered_bytes": Bound(used=runtime.memory.reserved, limit=runtime.memory.limit),
         "log_lines": Bound(used=runtime.log.waiting, limit=accesslog.RING),
         "history_rows": Bound(
-            used=runtime.ledger.waiting + runtime.recorder.waiting, limit=writer.PENDING + recorder.UNTOLD
+            used=runtime.ledger.waiting + runtime.recorder.waiting, limit=writer.PENDING + recorder.WAITING_LIMIT
         ),
         "label_sets": Bound(used=len(runtime.recorder.counters.sets), limit=metrics_counts.LIMIT),
     }

@@ -15,7 +15,7 @@ from router.errors import Unavailable
 from router.net.server.connection import CancelReason, Connection
 from router.operator_api.endpoints import STREAM
 from router.operator_api.history import make_event
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
 
@@ -38,9 +38,9 @@ async def stream(ask: Ask) -> None:
         return
     if len(recorder.listeners) >= READERS:
         raise Unavailable(f"{READERS} readers of this stream are connected already.", retry_after=10)
-    send, receive = trio.open_memory_channel[Entry](WAITING)
+    send, receive = trio.open_memory_channel[HistoryEntry](WAITING)
 
-    def listen(entry: Entry) -> None:
+    def listen(entry: HistoryEntry) -> None:
         try:
             send.send_nowait(entry)
         except trio.WouldBlock:
@@ -59,7 +59,7 @@ async def stream(ask: Ask) -> None:
     await connection.write(connection.frame_end())
 
 
-async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[Entry]") -> None:
+async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> None:
     beat = trio.current_time() + HEARTBEAT_SECONDS
     while not connection.retired:
         entry = None
@@ -75,23 +75,23 @@ async def _pump(recorder: Recorder, connection: Connection, receive: "trio.Memor
         beat = trio.current_time() + HEARTBEAT_SECONDS
 
 
-def _drain(receive: "trio.MemoryReceiveChannel[Entry]") -> Iterator[Entry]:
+def _drain(receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> Iterator[HistoryEntry]:
     """What has come meanwhile, without waiting."""
     with contextlib.suppress(trio.WouldBlock):
         while True:
             yield receive.receive_nowait()
 
 
-async def _encode_events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+async def _encode_events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
     """The events of these requests; prices are looked up in a thread, since their data may have to be loaded first."""
     return await trio.to_thread.run_sync(_frame_events, recorder, entries, limiter=_thread)
 
 
-def _frame_events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+def _frame_events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
     return b"".join(_frame_event(entry, recorder.price(entry)) for entry in entries)
 
 
-def _frame_event(entry: Entry, priced: Priced) -> bytes:
+def _frame_event(entry: HistoryEntry, priced: Priced) -> bytes:
     cost, source = priced
     event = make_event(STREAM_SCHEMA, entry, None if cost is None else cost / 1e9, source)
     return sse.frame(msgspec.json.encode(event), "request")

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from router import __version__
 from router.admin.bounds import list_bounds
 from router.store.history import histogram as buckets
-from router.telemetry.metrics_counts import SIZES, Counts, Times
+from router.telemetry.metrics_counts import TOKEN_EDGES, DurationHistogram, LabelCounts
 from router.upstream.runtime import Runtime
 
 _LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
@@ -44,7 +44,7 @@ class _ProxyCollector(Collector):
         yield from _collect_process(self._runtime)
 
 
-def _collect_tokens(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_tokens(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_client_token_usage",
         "Tokens of a request, by type; input is without what the cache gave or took.",
@@ -53,12 +53,12 @@ def _collect_tokens(sets: list[tuple[Key, Counts]]) -> Metric:
     for key, counts in sets:
         for kind, sizes in list(counts.tokens.items()):
             held = list(sizes.counts)
-            edges = [*map(str, SIZES), "+Inf"]
+            edges = [*map(str, TOKEN_EDGES), "+Inf"]
             family.add_metric([*key, kind], _cumulate(edges, held), sizes.sum)
     return family
 
 
-def _collect_durations(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_durations(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_request_duration_seconds",
         "From a request's arrival to the end of its answer; error_type is empty for those that went well.",
@@ -70,14 +70,14 @@ def _collect_durations(sets: list[tuple[Key, Counts]]) -> Metric:
     return family
 
 
-def _collect_first_bytes(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_first_bytes(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_time_to_first_token_seconds",
         "From a request's arrival to the first byte of its answer.",
         labels=_LABELS,
     )
     for key, counts in sets:
-        if any(counts.first.held):
+        if any(counts.first.counts):
             family.add_metric(list(key), _bucket_seconds(counts.first), counts.first.sum)
     return family
 
@@ -123,14 +123,14 @@ def _collect_vitals(runtime: Runtime) -> Iterator[Metric]:
     yield limits
 
 
-def _bucket_seconds(times: Times) -> list[tuple[str, float]]:
-    held = list(times.held)
+def _bucket_seconds(times: DurationHistogram) -> list[tuple[str, float]]:
+    held = list(times.counts)
     found: list[tuple[str, float]] = []
     sum_, at = 0, 0
     for edge in _EDGES:
         sum_ += sum(held[at : edge + 1])
         at = edge + 1
-        found.append((f"{buckets.end(edge) / 1e6:g}", sum_))
+        found.append((f"{buckets.bucket_end(edge) / 1e6:g}", sum_))
     found.append(("+Inf", sum_ + sum(held[at:])))
     return found
 

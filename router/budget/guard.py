@@ -23,7 +23,7 @@ from router.policy.budget.price_cache import PriceCache
 from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
 from router.policy.routing.table import DEMO
 from router.settings import Settings
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
@@ -68,7 +68,7 @@ class Guard:
         self._reservations = Reservations()
         self._prices = PriceCache()
         self._waiting: dict[int, Estimate] = {}
-        self._finished: list[tuple[Sequence[str], Entry]] = []
+        self._finished: list[tuple[Sequence[str], HistoryEntry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
@@ -106,7 +106,7 @@ class Guard:
             await self._reserve(demand, scopes, budgets, rates, wait)
             self._sync.wake()
 
-    def finished(self, entry: Entry) -> None:
+    def finished(self, entry: HistoryEntry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
         rules = self.rules
         if rules is None:

@@ -14,7 +14,7 @@ from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
 from router.store.history import read_requests, reader
-from router.store.history.read_requests import Request, Try
+from router.store.history.read_requests import RECORDED, RecordedAttempt
 from router.store.history.record import clear
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
@@ -55,11 +55,11 @@ def _export(argv: list[str]) -> int:
     home = open_home(os.environ)
     if elsewhere := locate(home).elsewhere:
         note(elsewhere)
-    with reader.reading(home) as db:
-        rows = read_requests.every(db) if db is not None else ()
+    with reader.open_reader(home) as db:
+        rows = read_requests.read_all(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(Request.__struct_fields__)
+            writer.writerow(RECORDED.__struct_fields__)
             for row in rows:
                 writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
         else:
@@ -70,7 +70,7 @@ def _export(argv: list[str]) -> int:
 
 def _cell(value: object) -> object:
     """A value as spreadsheets take it: a text is never a formula."""
-    if isinstance(value, list) and any(isinstance(one, Try) for one in value):  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list) and any(isinstance(one, RecordedAttempt) for one in value):  # pyright: ignore[reportUnknownVariableType]
         return msgspec.json.encode(value).decode()
     if isinstance(value, list):
         value = "; ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

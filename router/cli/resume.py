@@ -14,7 +14,7 @@ from router.net.control.request import ControlError
 from router.operator_api.guard import HaltReport, report_halt
 from router.settings.kinds import clean
 from router.store.database.open import Busy, Unusable, open_history
-from router.store.history.reader import reading
+from router.store.history.reader import open_reader
 from router.store.home.home import Home, open_home
 from router.store.shared import budgets
 
@@ -52,7 +52,7 @@ async def _ask_proxy(home: Home) -> list[HaltReport] | None:
 
 
 def _lift(home: Home) -> list[HaltReport]:
-    with reading(home) as db:
+    with open_reader(home) as db:
         now = time.time()
         held = [halt for halt in budgets.read_halts(db) if halt.holds(now)] if db is not None else []
     if not held:

@@ -13,7 +13,7 @@ from router.ir import RoutingFacts
 from router.net.server.connection import Connection, Request
 from router.policy.routing.routes import Route
 from router.settings import Secret
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.upstream.runtime import Runtime
 from router.wire.calls import Call
 
@@ -40,7 +40,7 @@ class Arrival:
         "snapshot",
     )
 
-    def __init__(self, runtime: Runtime, connection: Connection, request: Request, call: Call, record: Record):
+    def __init__(self, runtime: Runtime, connection: Connection, request: Request, call: Call, record: RequestRecord):
         self.runtime = runtime
         #: What the request is served by to its end, whatever is reloaded meanwhile.
         self.snapshot = runtime.snapshot

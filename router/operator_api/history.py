@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from router.store.history.entry import Entry
-from router.store.history.read_requests import Request
-from router.store.history.read_usage import Summary
+from router.store.history.entry import HistoryEntry
+from router.store.history.read_requests import RecordedRequest
+from router.store.history.read_usage import UsageSummary
 
 
-class Analytics(Summary, kw_only=True):
+class Analytics(UsageSummary, kw_only=True):
     """Sums of a window of the history, by name within each role, most requests first."""
 
     #: 1 until a field goes or changes its meaning; new ones may come.
@@ -26,7 +26,7 @@ class HistoryPage(msgspec.Struct, kw_only=True):
     #: 1 until a field goes or changes its meaning; new ones may come.
     schema: int
     #: None of them when there is no older one.
-    requests: list[Request]
+    requests: list[RecordedRequest]
 
 
 class HistoryRequest(msgspec.Struct, kw_only=True):
@@ -35,7 +35,7 @@ class HistoryRequest(msgspec.Struct, kw_only=True):
     #: 1 until a field goes or changes its meaning; new ones may come.
     schema: int
     #: The request.
-    request: Request
+    request: RecordedRequest
 
 
 # Derived, so that a field of an entry need not be named a second time. The URL of a backend is not told: it may be
@@ -44,7 +44,7 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
     "LiveEvent",
     [
         ("schema", int),
-        *((field.name, field.type) for field in msgspec.structs.fields(Entry) if field.name != "root"),
+        *((field.name, field.type) for field in msgspec.structs.fields(HistoryEntry) if field.name != "root"),
         ("cost_usd", float | None),
         ("price", str),
     ],
@@ -56,7 +56,7 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
 )
 
 
-def make_event(schema: int, entry: Entry, cost_usd: float | None, price: str) -> msgspec.Struct:
+def make_event(schema: int, entry: HistoryEntry, cost_usd: float | None, price: str) -> msgspec.Struct:
     """The event of a request. cost_usd: None when the price is unknown. price: where it is from."""
     fields: dict[str, Any] = msgspec.structs.asdict(entry)
     del fields["root"]

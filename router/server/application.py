@@ -19,7 +19,7 @@ from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import read_tag
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.upstream.runtime import Runtime
 from router.wire import calls
 from router.wire.dialect import openai_kind
@@ -52,7 +52,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
-        record = Record(_request_id(), time.time(), request.method, path)
+        record = RequestRecord(_request_id(), time.time(), request.method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
@@ -125,8 +125,8 @@ class Proxy:
     def _refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that was none, by a word in the place of its path; its id."""
         method = method if method in _VERBS else ""
-        record = Record(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
-        self._runtime.recorder.refused(record)
+        record = RequestRecord(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
         return record.id

@@ -18,12 +18,12 @@ from router.policy.budget.budgets import BudgetView, Rates
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.settings import Settings
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 
 Json = dict[str, object]
 #: What a request cost. May load the price data: for a thread.
-Price = Callable[[Entry], Priced]
+Price = Callable[[HistoryEntry], Priced]
 
 
 class StoreWriter(Protocol):
@@ -75,7 +75,7 @@ class StoreWriter(Protocol):
 class EntryWriter(Protocol):
     """The history of requests, as it is written."""
 
-    def extend(self, entries: Sequence[Entry]) -> None:
+    def extend(self, entries: Sequence[HistoryEntry]) -> None:
         """Hand over requests that have ended, in a preparation of the ledger's thread."""
         ...
 
@@ -137,7 +137,7 @@ class SyncMessage(msgspec.Struct, frozen=True):
     #: By budget key.
     claims: Mapping[str, Claim]
     #: Requests that ended, each with the keys of the budgets it counts in.
-    finished: Sequence[tuple[Sequence[str], Entry]] = ()
+    finished: Sequence[tuple[Sequence[str], HistoryEntry]] = ()
     halts: Sequence[Halt] = ()
     #: Those whose rates are asked for.
     models: Sequence[Model] = ()

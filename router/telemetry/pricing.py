@@ -6,7 +6,7 @@ from collections.abc import Callable
 from router.policy.budget.budgets import TokenCounts
 from router.policy.budget.prices import PRICED, Prices
 from router.settings import Settings
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry, Priced
 
 
 class Pricing:
@@ -17,7 +17,7 @@ class Pricing:
         self._prices = Prices()
         self._lock = threading.Lock()
 
-    def price(self, entry: Entry) -> Priced:
+    def price(self, entry: HistoryEntry) -> Priced:
         """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):

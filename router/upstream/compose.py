@@ -54,7 +54,7 @@ def compose(
         resource_owners=store.resource_owners,
         stored_responses=store.stored_responses,
         recorder=Recorder(store.ledger, store.history, price),
-        captures=Captures(home, log.blotted, lambda: live.current.history_capture),
+        captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,
         demo_root=demo_root,
     )

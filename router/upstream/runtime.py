@@ -17,7 +17,7 @@ from router.store.home.home import Home
 from router.store.interfaces import ResourceOwners, StoredResponses, StoreWriter
 from router.store.shared.captures import BODY_KEPT as CAPTURED
 from router.store.shared.captures import Capture, Captures, capture_notice
-from router.telemetry.accesslog import BODY_KEPT, AccessLog, Record
+from router.telemetry.accesslog import BODY_KEPT, AccessLog, RequestRecord
 from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
@@ -140,7 +140,7 @@ class Runtime:
             return CAPTURED
         return BODY_KEPT if self.log.bodies else 0
 
-    def capture(self, record: Record, limit: int) -> None:
+    def capture(self, record: RequestRecord, limit: int) -> None:
         """Hand over the bodies of a request that has ended. limit: what `capture_limit` gave at its beginning."""
         if limit == CAPTURED:
             self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))

@@ -10,7 +10,7 @@ from router.budget.guard import SETTLE_SECONDS, Demand, Guard
 from router.errors import Halted
 from router.settings import Settings
 from router.settings.tables import BackendOptions
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from tests.store.memory import MemoryBudgets, MemoryStore
 
 SIZE = 360  # 100 tokens
@@ -46,7 +46,7 @@ class Site:
         """The request has ended, having used so many tokens."""
         usual = {"model": "m", "backend": "box", "account": "main", "root": ROOT, "attempts": 1}
         used = {"tokens_in": tokens, "tokens_out": 0}
-        self.guard.finished(Entry(name, time.time(), "POST", "/v1/messages", **{**usual, **used, **fields}))
+        self.guard.finished(HistoryEntry(name, time.time(), "POST", "/v1/messages", **{**usual, **used, **fields}))
 
     async def spend(self, tokens, name="r1", **fields):
         """A whole request."""

@@ -27,7 +27,7 @@ from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
 from router.net.client.pool import UpstreamConnection
 from router.net.server.connection import Limits, Request
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
 
 JSON = (b"content-type", b"application/json")
@@ -315,7 +315,7 @@ async def play(
     played.client = client = Client(played, data, pieces)
     request = request_of(path, *fields, method=method, length=len(data) or None)
     call = calls.call(calls.canonical(request.path), anthropic=b"anthropic-version" in request.fields)
-    played.record = record = Record("req_1", time.time(), method, call.path, tries=[])
+    played.record = record = RequestRecord("req_1", time.time(), method, call.path, tries=[])
     arrival = Arrival(runtime, client, request, call, record)
     arrival.capture_limit, arrival.own_keys = capture, own_keys
     exchange = Exchange(arrival)

@@ -4,11 +4,11 @@ import pytest
 
 from router.exchange.conclusion import estimate
 from router.ir import Usage
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 
 
 def record(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
-    made = Record("req_1", 0.0, "POST", "/v1/messages", status=status, error=error, estimated=estimated)
+    made = RequestRecord("req_1", 0.0, "POST", "/v1/messages", status=status, error=error, estimated=estimated)
     made.usage, made.guess, made.request_bytes = usage or Usage(), guess, sent
     return made
 
@@ -33,7 +33,7 @@ def record(status=200, error="", usage=None, *, guess=0, sent=360, estimated=Fal
     ],
 )
 def test_estimates(found, writes, counts, estimated):
-    """What was said stays; what was not is estimated and marked, never zero for want of a count; refusals are free."""
+    """What was said stays; what was not is estimated and marked, never zero for a missing count; refusals are free."""
     estimate(found, writes=writes)
     assert (found.usage.input, found.usage.output) == counts
     assert found.estimated is estimated

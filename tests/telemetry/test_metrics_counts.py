@@ -5,21 +5,21 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store.history.entry import Entry
-from router.telemetry.metrics_counts import LIMIT, OTHER, SIZES, Counters, Sizes
+from router.store.history.entry import HistoryEntry
+from router.telemetry.metrics_counts import LIMIT, OTHER, TOKEN_EDGES, Counters, TokenHistogram
 
 
 def entry(**fields):
-    return Entry(id="x", started=0.0, method="POST", path="/v1/messages", **fields)
+    return HistoryEntry(id="x", started=0.0, method="POST", path="/v1/messages", **fields)
 
 
 @given(st.lists(st.integers(0, 1 << 40), max_size=40))
 def test_token_counts_stand_in_their_bucket(counts):
     """Each bucket holds the counts up to its end, the last one all."""
-    sizes = Sizes()
+    sizes = TokenHistogram()
     sizes.add(counts)
     held = 0
-    for end, found in zip(SIZES, sizes.counts, strict=False):
+    for end, found in zip(TOKEN_EDGES, sizes.counts, strict=False):
         held += found
         assert held == sum(count <= end for count in counts)
     assert sum(sizes.counts) == len(counts)

@@ -3,12 +3,12 @@
 import sys
 
 from router.settings import Settings
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.telemetry.pricing import Pricing
 
 
 def entry(**fields):
-    return Entry(id="x", started=0.0, method="POST", path="/v1/messages", **fields)
+    return HistoryEntry(id="x", started=0.0, method="POST", path="/v1/messages", **fields)
 
 
 def test_a_price_that_cannot_be_had(monkeypatch):

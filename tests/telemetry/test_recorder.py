@@ -16,7 +16,7 @@ from router.store.history.name_table import LIMIT as NAMES
 from router.store.history.name_table import OTHER as OTHER_NAME
 from router.store.history.record import History
 from router.store.home.home import open_home
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.pricing import Pricing
 from router.telemetry.recorder import RECENT, Recorder
 
@@ -28,7 +28,7 @@ def recording(ledger):
 
 
 def counted(model, *, backend):
-    return Record("x", 0.0, "POST", "/v1/messages", model=model, backend=backend, total=0.1)
+    return RequestRecord("x", 0.0, "POST", "/v1/messages", model=model, backend=backend, total=0.1)
 
 
 @pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
@@ -41,7 +41,7 @@ def test_nothing_grows_with_names(tmp_path, count):
     ledger.start()
     tracemalloc.start()
     for number in range(count):
-        recorder.refused(distinct(number))
+        recorder.add_refused(distinct(number))
         while ledger.waiting + recorder.waiting > PENDING // 2:
             time.sleep(0.005)
     _, peak = tracemalloc.get_traced_memory()
@@ -49,19 +49,19 @@ def test_nothing_grows_with_names(tmp_path, count):
     ledger.close(60)
     assert peak < 20 << 20
     assert ledger.dropped == 0
-    assert sum(sum(counts.first.held) for counts in recorder.counters.sets.values()) == count
+    assert sum(sum(counts.first.counts) for counts in recorder.counters.sets.values()) == count
     with closing(connect(home.at("history.db"))) as db:
         assert db.execute("SELECT count(*) FROM names").fetchone()[0] < NAMES + 20
         assert db.execute("SELECT count(*), count(DISTINCT session) FROM requests").fetchone() == (count, count)
-    with reader.reading(home) as db:
-        found = read_usage.summary(db, time.time() - 7200, time.time())
+    with reader.open_reader(home) as db:
+        found = read_usage.summarize(db, time.time() - 7200, time.time())
     assert found.total.requests == count
     assert found.models[0].name == OTHER_NAME
 
 
 def distinct(number):
     """A request that has nothing in common with any other."""
-    return Record(
+    return RequestRecord(
         f"req_{number:020x}",
         time.time(),
         "POST",
@@ -93,10 +93,10 @@ def test_what_waits_is_bounded(tmp_path):
     ledger = Stuck(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print)
     recorder = recording(ledger)
     for number in range(12_000):
-        recorder.refused(distinct(number))
+        recorder.add_refused(distinct(number))
         assert ledger.waiting + recorder.waiting <= 10_000
     assert ledger.waiting + recorder.waiting + ledger.dropped == 12_000
-    assert sum(sum(counts.first.held) for counts in recorder.counters.sets.values()) == 12_000
+    assert sum(sum(counts.first.counts) for counts in recorder.counters.sets.values()) == 12_000
     assert [entry.id for entry in recorder.recent] == [f"req_{number:020x}" for number in range(11_950, 12_000)]
 
 
@@ -106,11 +106,11 @@ def test_counts_are_exact_at_any_moment(tmp_path):
     recorder = recording(ledger)
     ledger.start()
     for number in range(3000):
-        recorder.refused(counted("m", backend="b"))
+        recorder.add_refused(counted("m", backend="b"))
         if number % 7 == 0:
             ledger.flush_soon()
         if number % 50 == 0:
             [counts] = recorder.counters.sets.values()
-            assert sum(counts.durations[""].held) == number + 1
+            assert sum(counts.durations[""].counts) == number + 1
             assert len(recorder.recent) == min(number + 1, RECENT)
     ledger.close()

@@ -104,7 +104,7 @@ def test_a_key_that_must_be_fetched_is_fetched_when_needed(made, command):
         printed.write_text(KEY)
         keyed = await runtime.with_key(found)
         assert keyed.auth == (b"X-Api-Key", b"x-api-key", KEY.encode())
-        assert KEY not in repr(keyed) + runtime.log.redacted(f'"{KEY}x"'.encode())
+        assert KEY not in repr(keyed) + runtime.log.redact(f'"{KEY}x"'.encode())
         printed.write_text("sk-newer")
         assert await runtime.with_key(found) == keyed
         reload(runtime)

@@ -15,14 +15,14 @@ def lines(home: Home, settings: Settings) -> list[str]:
     rules = read_rules(settings)
     if rules is None:
         return []
-    from router.store.history.reader import reading
+    from router.store.history.reader import open_reader
     from router.store.shared import budgets
 
     now = time.time()
     spent: dict[Budget, int | None] = {}
     halts: list[Halt] = []
     try:
-        with reading(home) as db:
+        with open_reader(home) as db:
             if db is not None:
                 spent = {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets}
                 halts = [halt for halt in budgets.read_halts(db) if rules.halts and halt.holds(now)]

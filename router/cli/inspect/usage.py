@@ -15,8 +15,8 @@ from router.settings.kinds import clean
 from router.store.config import toml
 from router.store.database.location import locate
 from router.store.history import read_usage, reader
-from router.store.history.read_usage import Summary, Sums
-from router.store.history.time_window import since
+from router.store.history.read_usage import UsageSummary, UsageSums
+from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
 from router.store.shared import captures
@@ -41,12 +41,12 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     now = time.time()
     try:
-        begin = since(options.since, now)
+        begin = parse_since(options.since, now)
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
     home = open_home(os.environ)
-    with reader.reading(home) as db:
-        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
+    with reader.open_reader(home) as db:
+        found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:
@@ -55,7 +55,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _lines(found: Summary, asked: str) -> list[str]:
+def _lines(found: UsageSummary, asked: str) -> list[str]:
     total = found.total
     if not total.requests:
         return [f"{_span(asked)}   no requests. Point a tool at the proxy:   fairlead env"]
@@ -114,7 +114,7 @@ def _span(asked: str) -> str:
     return names.get(asked, f"since {asked}" if "-" in asked else f"last {asked}")
 
 
-def _cost(sums: Sums) -> str:
+def _cost(sums: UsageSums) -> str:
     """What is known of the cost; what has no price is said, never guessed."""
     if not sums.unpriced:
         return amounts.money(sums.cost_usd)
@@ -123,7 +123,7 @@ def _cost(sums: Sums) -> str:
     return f"{amounts.money(sums.cost_usd)} + {sums.unpriced:,} unpriced"
 
 
-def _table(title: str, group: Sequence[Sums]) -> list[str]:
+def _table(title: str, group: Sequence[UsageSums]) -> list[str]:
     shown, rest = group[:_ROWS], len(group) - _ROWS
     rows: list[tuple[str, ...]] = [(title, *_HEAD)]
     for sums in shown:
@@ -152,7 +152,7 @@ def _table(title: str, group: Sequence[Sums]) -> list[str]:
     return lines + ([f"  and {rest:,} more:   fairlead usage --json"] if rest > 0 else [])
 
 
-def _shares(title: str, group: Sequence[Sums]) -> list[str]:
+def _shares(title: str, group: Sequence[UsageSums]) -> list[str]:
     if not group:
         return []
     told = sum(one.requests for one in group)
@@ -161,7 +161,7 @@ def _shares(title: str, group: Sequence[Sums]) -> list[str]:
     ]
 
 
-def _limits(found: Summary) -> list[str]:
+def _limits(found: UsageSummary) -> list[str]:
     accounts: dict[str, list[str]] = {}
     for limit in found.limits:
         text = f"{limit.window} {amounts.share(limit.utilisation)} in use".strip()

@@ -25,7 +25,7 @@ from router.policy.budget.budgets import (
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.home import run_files
 from router.store.interfaces import Price, SharedState, SyncMessage
 
@@ -110,7 +110,7 @@ class SqliteSharedBudgets:
             self._keys = tuple(message.claims) or self._keys
             self._rates = {**self._rates, **{model: rates_of(model, self._price, now) for model in message.models}}
 
-    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], HistoryEntry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
         for keys, entry in finished:
@@ -166,7 +166,7 @@ def rates_of(model: Model, price: Price, now: float) -> Rates | None:
     found: list[int] = []
     for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
         counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
-        sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
+        sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
         cost, _ = price(sample)
         if cost is None and field in ("tokens_in", "tokens_out"):
             return None
@@ -179,7 +179,7 @@ def counts_tokens(key: str) -> bool:
     return key.split("|")[1] == "tokens"
 
 
-def count_tokens(entry: Entry) -> TokenCounts:
+def count_tokens(entry: HistoryEntry) -> TokenCounts:
     """The tokens of a finished request."""
     return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 

@@ -12,7 +12,7 @@ from router.store.database.location import locate
 from router.store.database.open import Unusable, open_history
 from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
 
@@ -37,7 +37,7 @@ def test_elsewhere(far, tmp_path):
     """It is written and read there, by all alike; the home stays without one, and the folders are private."""
     ledger = Ledger(far, print)
     history = History(ledger, lambda entry: (None, ""), lambda: 30)
-    history.add(Entry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
+    history.add(HistoryEntry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
     ledger.close(10)
     assert (ledger.problem, ledger.dropped) == (None, 0)
     assert "nfs4" in ledger.elsewhere
@@ -45,8 +45,8 @@ def test_elsewhere(far, tmp_path):
     assert not far.at("history.db").exists()
     folders = (ledger.path.parent, ledger.path.parent.parent)
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700]
-    with reader.reading(far) as db:
-        assert read_requests.request(db, "req_1") is not None
+    with reader.open_reader(far) as db:
+        assert read_requests.find_request(db, "req_1") is not None
 
 
 def test_homes_are_told_apart(far, tmp_path, monkeypatch):
@@ -86,13 +86,13 @@ def test_nowhere(far, monkeypatch):
     with pytest.raises(Unusable) as caught:
         open_history(far)
     assert caught.value.lasting
-    with reader.reading(far) as db:
+    with reader.open_reader(far) as db:
         assert db is None
 
 
 def test_nothing_is_made_by_asking(far, tmp_path):
     """Only a writer creates folders."""
     locate(far)
-    with reader.reading(far):
+    with reader.open_reader(far):
         pass
     assert not (tmp_path / "state").exists()

@@ -12,7 +12,7 @@ from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
 from router.store.interfaces import SyncMessage
@@ -32,7 +32,7 @@ def price(entry):
 
 def entry(number, tokens, *, backend="box", account="main", at=NOW):
     """A finished request."""
-    return Entry(
+    return HistoryEntry(
         id=f"req_{number}",
         started=at,
         method="POST",
