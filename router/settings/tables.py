@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from router.backends import PROTOCOLS
+from router.backends.providers import PROVIDERS
 from router.settings.fields import CHAIN, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import (
     BACKEND,
@@ -28,11 +30,6 @@ from router.settings.kinds import (
 )
 from router.settings.profile import PROFILE
 
-# Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
-PROFILES = (
-    *("alibaba", "cerebras", "deepseek", "fireworks", "gemini", "groq", "litellm", "llamacpp", "lmstudio", "mistral"),
-    *("moonshot", "ollama", "openai", "openrouter", "together", "vllm", "xai", "zai"),
-)
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -92,9 +89,7 @@ class Condition:
     """
 
     model: str = _entry(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
-    protocol: Literal["", "messages", "chat", "responses"] = _entry(
-        choice("messages", "chat", "responses"), "", "protocol of the request"
-    )
+    protocol: str = _entry(choice(*PROTOCOLS), "", "protocol of the request")
     client: str = _entry(
         Kind("a client's name, such as claude-code", "text", lambda text: TEXT.text(text).lower()),
         "",
@@ -141,7 +136,11 @@ class BackendOptions:
     min_interval: float | None = _entry(TIME, None, "least time between two requests")
     max_concurrent: int | None = _entry(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
     auto_cache: bool | None = _entry(SWITCH, None, "have the prompts of translated requests cached")
-    translate_as: str = _entry(choice(*PROFILES), "", "provider whose habits a translated request is written for")
+    translate_as: str = _entry(
+        choice(*sorted(entry.name for entry in PROVIDERS if entry.profile is not None)),
+        "",
+        "provider whose habits a translated request is written for",
+    )
     profile: Mapping[str, Any] = _entry(
         PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
     )

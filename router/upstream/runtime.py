@@ -9,7 +9,7 @@ from importlib import import_module
 
 import trio
 
-from router.backends import PROTOCOLS, Backend
+from router.backends import Backend
 from router.backends.known import KNOWN, known
 from router.budget.guard import Guard
 from router.errors import CommandError
@@ -125,6 +125,8 @@ class Runtime:
         backends = sorted([*configuration.backends, *kept], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
         if self.settings.demo and self.demo_root is not None:
+            from router.demo import PROTOCOLS
+
             enabled.append(Backend(name=DEMO, root=self.demo_root, protocols=PROTOCOLS, auth="none"))
         old = self.catalogs
         self.catalogs = {}

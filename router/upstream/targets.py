@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 
 from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
+from router.backends.profile import Profile
 from router.errors import Unauthenticated
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
-from router.settings.profile import Profile, overridden
+from router.settings.profile import overridden
 from router.settings.secretive import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
@@ -118,7 +119,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
-        strip_attribution=strips and backend.vendor != "anthropic",
+        strip_attribution=strips and not (vendor is not None and vendor.reads_attribution),
         connect=options.connect or settings.timeouts_connect,
         first_byte=options.first_byte or settings.timeouts_first_byte or far,
         idle=options.idle or settings.timeouts_idle or far,

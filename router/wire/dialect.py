@@ -8,9 +8,9 @@ import enum
 import re
 from typing import NamedTuple, Protocol
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 

@@ -9,8 +9,8 @@ import json
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.dialect import Dialect, Failure, Verdict
 from router.wire.raw import content_coding, json_values, sse
 

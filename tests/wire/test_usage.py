@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from router.backends.known import KNOWN
 from router.ir import Usage
 from router.settings.profile import Profile, overridden
 from router.wire import translate
-from router.wire.neutral.provider_profiles import PROFILES, profile_of
+from router.wire.neutral.provider_profiles import profile_of
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, usage_of
@@ -397,7 +398,7 @@ def test_of_a_recording(recording, protocol, path):
         assert translated_stream(protocol, target, batches, Profile()) == said, target
 
 
-@pytest.mark.parametrize("vendor", ["", *PROFILES])
+@pytest.mark.parametrize("vendor", ["", *KNOWN])
 def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
     """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
     usual = profile_of(vendor)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from router.backends import Backend
-from router.backends.known import auth_form
+from router.backends.known import api_of, known, refuses_max_tokens
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.request import SHOWN, Answer, ControlError, clean, exchange
 from router.settings import Secret
@@ -71,7 +71,7 @@ async def fetch_models(
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
     found: dict[str, None] = {}
     # OpenAI's form has no pages and does not know `limit`.
-    query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
+    query = "?limit=1000" if api_of(backend).paged else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
         answer = await exchange("GET", url, _headers(backend, key, way), None, timeout, way)
@@ -112,7 +112,7 @@ def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, obje
     if protocol == "responses":
         return {"model": model, "input": "hi", "max_output_tokens": 16, "store": False}
     # OpenAI's newer models refuse max_tokens; other providers know nothing else.
-    limit = "max_completion_tokens" if protocol == "chat" and backend.vendor == "openai" else "max_tokens"
+    limit = "max_completion_tokens" if protocol == "chat" and refuses_max_tokens(backend.vendor) else "max_tokens"
     return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -183,10 +183,10 @@ async def prove(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None
 def _headers(backend: Backend, key: Secret | None, way: Outbound) -> dict[str, str]:
     """The configured headers and that of the key, by lower-case name."""
     headers = dict(way.headers)
-    if auth_form(backend) == "x-api-key":
-        headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
-        return {**headers, "x-api-key": key.reveal()} if key else headers
-    return {**headers, "authorization": f"Bearer {key.reveal()}"} if key else headers
+    api = api_of(backend)
+    for name, value in api.headers:
+        headers.setdefault(name, value)
+    return {**headers, api.key_header.lower(): api.key_prefix + key.reveal()} if key else headers
 
 
 def _json(answer: Answer, url: str, key: Secret | None) -> object:
@@ -214,9 +214,9 @@ def _page(answer: Answer, url: str, key: Secret | None) -> _Page:
 
 
 def _names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
+    vendor = known(backend.vendor)
     for entry in entries:
-        # Gemini lists models/NAME and takes both forms; requests name them without it.
-        name = entry.id.removeprefix("models/") if backend.vendor == "gemini" else entry.id
+        name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
         if name and len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256):
             yield name
 

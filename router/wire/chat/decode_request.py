@@ -2,9 +2,9 @@
 
 from typing import cast
 
+from router.backends.profile import EFFORTS
 from router.errors import BadRequest
 from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
-from router.settings.profile import EFFORTS
 from router.wire.chat import decode_messages
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context

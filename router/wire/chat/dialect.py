@@ -7,9 +7,9 @@ import re
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire import dialect
 from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict

@@ -1,7 +1,7 @@
 """Token counts of Anthropic Messages, read and written."""
 
+from router.backends.profile import Profile
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import Loss
-from router.settings.profile import Profile
 from router.wire.neutral.identifiers import Names
 from router.wire.neutral.replay_memory import Memory
 from router.wire.neutral.sealed_state import Seal

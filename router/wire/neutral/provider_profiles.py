@@ -1,101 +1,18 @@
-"""What providers do differently under the same protocol, as data (translation.md 1.6).
-
-Chat flags say what a Chat upstream takes; Messages flags depend on the model's name, since all providers of that
-protocol serve the same family. Flags marked (U) in translation.md are set to what fails loudly, not silently.
-"""
+"""What an upstream takes from a model: of Chat as its provider has it, of Messages by the model's name alone, since all
+providers of that protocol serve the same family."""
 
 import re
 
 import msgspec
 
-from router.settings.profile import OPENAI_SAMPLING, Profile
-
-LOCAL_SAMPLING = OPENAI_SAMPLING | {"top_k"}
-
-GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
-_OLLAMA = Profile(
-    remote_images=False,
-    efforts=("none", "low", "medium", "high"),
-    stop_max=16,
-    thinkers="gpt-oss|qwen3|deepseek-r1|magistral|think",
-)
-
-PROFILES: dict[str, Profile] = {
-    "openai": Profile(
-        prefers="responses",
-        shared=True,
-        max_tokens_field="max_completion_tokens",
-        system_role="developer",
-        files=True,
-        user_field="safety_identifier",
-        thinkers=r"^(o\d|gpt-([5-9]|oss)|codex)",
-        fixed=r"^(o\d|gpt-[5-9](?!.*chat)|codex)",
-        cache="breakpoint",
-        cachers=r"^gpt-(5\.([6-9]|\d\d)|[6-9])",
-        cache_key=True,
-    ),
-    "groq": Profile(
-        max_tokens_field="max_completion_tokens",
-        efforts=("none", "low", "medium", "high"),
-        user_field="user",
-        thinkers="gpt-oss|qwen3",
-    ),
-    "deepseek": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
-    "mistral": Profile(
-        id_form="mistral9",
-        empty_content="omit",
-        alternates=True,
-        stream_usage=False,
-        reasoning="none",
-        prefill="prefix",
-        stop_max=16,
-    ),
-    "xai": Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
-    "openrouter": Profile(
-        reasoning="openrouter",
-        sampling=LOCAL_SAMPLING,
-        cache="cache_control",
-        files=True,
-        replay="reasoning",
-        user_field="user",
-    ),
-    "gemini": Profile(efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False),
-    "ollama": _OLLAMA,
-    "vllm": Profile(
-        sampling=LOCAL_SAMPLING,
-        reasoning="chat_template",
-        prefill="continue",
-        stop_max=16,
-        tool_images=True,
-        counts="messages",
-    ),
-    "llamacpp": Profile(
-        sampling=LOCAL_SAMPLING,
-        reasoning="chat_template",
-        single_system=True,
-        stop_max=16,
-        tool_images=True,
-        counts="messages",
-    ),
-    "lmstudio": Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
-    "litellm": Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
-    "together": Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high"), thinkers="gpt-oss"),
-    "fireworks": Profile(sampling=LOCAL_SAMPLING, user_field="user"),
-    "cerebras": Profile(
-        max_tokens_field="max_completion_tokens",
-        efforts=("low", "medium", "high"),
-        remote_images=False,
-        thinkers="gpt-oss",
-    ),
-    "zai": Profile(reasoning="thinking_type", stream_usage=False, stop_max=1, shapes=("json_object",)),
-    "moonshot": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=5),
-    "alibaba": Profile(reasoning="enable_thinking", sampling=LOCAL_SAMPLING, cache="cache_control", stop_max=16),
-}
+from router.backends.known import known
+from router.backends.profile import GENERIC, Profile
 
 
 def profile_of(vendor: str, model: str = "") -> Profile:
     """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
-    found = PROFILES.get(vendor, GENERIC)
+    entry = known(vendor)
+    found = (entry.profile if entry is not None else None) or GENERIC
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, reasoning="none")
     if found.fixed and re.search(found.fixed, model, re.IGNORECASE):

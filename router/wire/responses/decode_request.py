@@ -2,9 +2,9 @@
 
 from typing import cast
 
+from router.backends.profile import EFFORTS
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Tool
-from router.settings.profile import EFFORTS
 from router.wire.neutral.context import Context
 from router.wire.openai import openai_cache
 from router.wire.raw import json_values

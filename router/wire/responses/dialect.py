@@ -2,9 +2,9 @@
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire import dialect, openai
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.raw import json_values, sse
