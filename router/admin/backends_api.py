@@ -116,7 +116,7 @@ def add_backend(ask: Ask) -> dict[str, object]:
     root = changes.root_for(name, wish, None)
     if root is None:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
-    backend = changes.added(name, wish, root, None, now=time.time()).backend
+    backend = changes.add_backend(name, wish, root, None, now=time.time()).backend
     _check_new(backend, asked)
 
     def make(before: Backend | None) -> Backend:
@@ -146,7 +146,7 @@ def change_backend(ask: Ask) -> dict[str, object]:
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
-        outcome = changes.changed(_there(ask.home, name, before), wish)
+        outcome = changes.change_backend(_there(ask.home, name, before), wish)
         dropped.extend(account.alias for account in outcome.dropped)
         return outcome.backend
 
@@ -187,7 +187,7 @@ def add_account(ask: Ask) -> dict[str, object]:
     account = Account(_checked(backends.check_alias, asked.alias), _literal(asked.key))
 
     def make(before: Backend | None) -> Backend:
-        return _fitting(lambda: changes.with_account(_there(ask.home, name, before), account))
+        return _fitting(lambda: changes.add_account(_there(ask.home, name, before), account))
 
     return {"backend": _plain(ask, backends.change(ask.home, name, make))}
 
@@ -197,7 +197,7 @@ def remove_account(ask: Ask) -> dict[str, object]:
     name, alias = _checked(backends.check_name, ask.names[0]), ask.names[1].lower()
 
     def make(before: Backend | None) -> Backend:
-        return _fitting(lambda: changes.without_account(_there(ask.home, name, before), alias).backend)
+        return _fitting(lambda: changes.remove_account(_there(ask.home, name, before), alias).backend)
 
     return {"backend": _plain(ask, backends.change(ask.home, name, make)), "removed": alias}
 

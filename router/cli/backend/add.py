@@ -62,7 +62,7 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None) ->
         raise _unknown(name)
     # Last, as it may be put into a keyring.
     wish = msgspec.structs.replace(wish, key=_key(options, name, wish, root, before))
-    return changes.added(name, wish, root, before, now=time.time())
+    return changes.add_backend(name, wish, root, before, now=time.time())
 
 
 def _unknown(name: str) -> CommandError:
@@ -81,7 +81,11 @@ def _key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: 
         return None
     key = backend_key.chosen(options, name)
     entry = changes.known_at(name, root)
-    if key is not None or changes.kept(before, root) is not None or (entry is not None and not entry.needs_key):
+    if (
+        key is not None
+        or changes.unchanged_keys(before, root) is not None
+        or (entry is not None and not entry.needs_key)
+    ):
         return key
     return _asked_key(name, optional=entry is None) or None
 

@@ -55,7 +55,7 @@ def _changed(options: argparse.Namespace, before: Backend) -> Outcome:
     if wish.auth is None:
         # Last, as it may be put into a keyring.
         wish = msgspec.structs.replace(wish, key=key.chosen(options, before.name))
-    return changes.changed(before, wish)
+    return changes.change_backend(before, wish)
 
 
 def run_enable(argv: list[str]) -> int:
@@ -81,7 +81,7 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     def make(before: Backend | None) -> Backend:
         if before is None:
             raise unknown(home, found.name)
-        return changes.changed(before, Wish(enabled=on)).backend
+        return changes.change_backend(before, Wish(enabled=on)).backend
 
     backends.change(home, found.name, make)
     print(f"{verb.capitalize()}d {found.name}.")
