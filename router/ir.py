@@ -8,24 +8,23 @@ from typing import Literal
 
 import msgspec
 
-Protocol = Literal["messages", "chat", "responses"]
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What routing needs to know of a request; filled by `wire`, read by `policy`.
+    """What routing needs to know of a request; filled by `wire`, read by `policy`."""
 
-    protocol: the protocol of the call; None for other paths under /v1. model: as the caller named it, None when the
-    request names none. stream: the caller asked for server-sent events. generates: a model is to write text. owner:
-    the name of the backend that issued an id the request names, None when there is none or nobody remembers it;
-    account: the alias of the account there.
-    """
-
-    protocol: Protocol | None
+    #: Name of the call's protocol, as `wire.protocols` has it; None for other paths under /v1.
+    protocol: str | None
+    #: As the caller named it, None when the request names none.
     model: str | None
+    #: The caller asked for server-sent events.
     stream: bool
+    #: A model is to write text.
     generates: bool = False
+    #: Name of the backend that issued an id the request names, None when there is none or it is not remembered.
     owner: str | None = None
+    #: Alias of the account there.
     account: str = ""
 
 

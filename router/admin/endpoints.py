@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import msgspec
 import trio
@@ -22,6 +22,7 @@ from router.policy.routing.model_list import listed_by, listing
 from router.policy.routing.routes import nearest_models
 from router.upstream.account_state import account_reports, can_serve
 from router.upstream.runtime import Runtime
+from router.wire import protocols
 
 _JSON: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _BODY_LIMIT = 65536
@@ -30,9 +31,6 @@ _ADMIN_SECONDS = 60.0
 _ADMIN_THREAD = trio.CapacityLimiter(1)
 # A request of the largest size, in base64.
 _QUESTION_LIMIT = request_body.LIMIT * 3 // 2
-# Anthropic's list has dates; catalogs of other vendors do not say.
-_UNDATED = "1970-01-01T00:00:00Z"
-_PAGE, _PAGE_LIMIT = 20, 1000
 
 
 class Own(NamedTuple):
@@ -78,7 +76,7 @@ class Endpoints:
         if request.method not in ("GET", "HEAD"):
             raise WrongVerb(f"{path} takes no {request.method}.", allow="GET, HEAD")
         table = self._runtime.snapshot.table
-        anthropic = b"anthropic-version" in request.fields
+        shape = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).models
         name = unquote(path.removeprefix("/v1/models").strip("/"))
         listed = listing(table)
         if name:
@@ -86,11 +84,9 @@ class Endpoints:
             if owner is None:
                 near = ", ".join(nearest_models(name, table))
                 raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
-            answer: object = _entry(name, owner, anthropic=anthropic)
-        elif anthropic:
-            answer = _anthropic_page(listed, request.query)
+            answer: object = shape.entry(name, owner)
         else:
-            answer = {"object": "list", "data": [_entry(key, owner, anthropic=False) for key, owner in listed.items()]}
+            answer = shape.page(listed, request.query)
         await self._respond(connection, request, 200, answer)
 
     async def _respond(self, connection: Connection, request: Request, status: int, answer: object) -> None:
@@ -250,34 +246,6 @@ def _question(body: bytes) -> Question:
     if not question.model and not question.body:
         raise BadRequest('Ask about a "model" or a "body".')
     return question
-
-
-def _entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:
-    if anthropic:
-        return {"type": "model", "id": name, "display_name": name, "created_at": _UNDATED}
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
-
-
-def _anthropic_page(listed: dict[str, str], query: str) -> dict[str, object]:
-    """One page of the list; `limit`, `after_id` and `before_id` as Anthropic documents them."""
-    asked = dict(parse_qsl(query))
-    names = list(listed)
-    limit = asked.get("limit", str(_PAGE))
-    if not limit.isdecimal() or not 1 <= int(limit) <= _PAGE_LIMIT:
-        raise BadRequest(f"limit must be a number from 1 to {_PAGE_LIMIT}.")
-    start, size = 0, int(limit)
-    if asked.get("after_id") in listed:
-        start = names.index(asked["after_id"]) + 1
-    elif asked.get("before_id") in listed:
-        end = names.index(asked["before_id"])
-        start, size = max(0, end - size), min(size, end)
-    page = names[start : start + size]
-    return {
-        "data": [_entry(name, listed[name], anthropic=True) for name in page],
-        "has_more": start + size < len(names),
-        "first_id": page[0] if page else None,
-        "last_id": page[-1] if page else None,
-    }
 
 
 def unknown_path(path: str) -> NotFound:

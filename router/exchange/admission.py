@@ -30,9 +30,7 @@ async def admit(attempt: Attempt) -> None:
     try:
         await guard.admit(demand, rules, lambda seconds: context.connection.deadline(seconds, Cut.TOTAL))
     except Halted as refusal:
-        if call.dialect.name == "responses":
-            # The one form Codex takes as final.
-            refusal.status = 429
+        refusal.status = call.entry.halt_status
         raise
 
 

@@ -5,17 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from router.store.history import histogram as buckets
 from router.store.history.entry import Entry
+from router.wire import calls
 
 #: Label sets (operation, provider, model); the names of models are the callers'. What is too many is OTHER.
 LIMIT = 200
 OTHER = "(other)"
-_OPERATIONS = {
-    "/v1/messages": "chat",
-    "/v1/chat/completions": "chat",
-    "/v1/responses": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/embeddings": "embeddings",
-}
 #: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
 SIZES = tuple(4**power for power in range(14))
 
@@ -88,7 +82,7 @@ class Counters:
             key = (entry.path, entry.backend, entry.served or entry.model, entry.error)
             groups.setdefault(key, []).append(entry)
         for (path, backend, model, error), found in groups.items():
-            labels = (_OPERATIONS.get(path, "other"), backend, model)
+            labels = (calls.operation(path), backend, model)
             counts = self.sets.get(labels) or self._new(labels)
             times = counts.durations.get(error) or counts.durations.setdefault(error, Times())
             times.add([entry.total for entry in found])

@@ -15,7 +15,6 @@ from router.wire.dialect import Dialect, Failure, Verdict
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
-_USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
 # Usage objects of one read that are looked at, the last ones.
 _USAGE_MOST = 16
@@ -23,11 +22,13 @@ _TAIL_LIMIT = 32768
 # Of one read: 64 KiB of the best packed data are 64 MiB.
 _INFLATED_LIMIT = 8 << 20
 _SEQUENCE = b'"sequence_number":'
-_NO_CHOICES = (b'"choices":[]', b'"choices": []')
 
 
 class _Plain(msgspec.Struct):
     usage: dict[str, object] | None = None
+
+
+_PLAIN_NAME = b'"usage"'
 
 
 _plain = msgspec.json.Decoder(_Plain)
@@ -42,6 +43,7 @@ class Tap:
     __slots__ = (
         "_dialect",
         "_hide_usage",
+        "_needles",
         "_profile",
         "_sequence",
         "_usage",
@@ -56,6 +58,7 @@ class Tap:
 
     def __init__(self, dialect: Dialect, profile: Profile = _USUAL, *, hide_usage: bool = False):
         self._dialect = dialect
+        self._needles = dialect.needles
         self._profile = profile
         self._hide_usage = hide_usage
         self._usage = Usage()
@@ -91,9 +94,10 @@ class Tap:
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
         start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
-        if batch.find(_USAGE[0], start) >= 0 or batch.find(_USAGE[1], start) >= 0:
+        needles = self._needles
+        if batch.find(needles.usage[0], start) >= 0 or batch.find(needles.usage[1], start) >= 0:
             self._note_usage(batch, start)
-        for needle in self._dialect.needles.ending:
+        for needle in needles.ending:
             if batch.find(needle, start) >= 0:
                 self._confirm(batch[start:])
                 break
@@ -106,13 +110,13 @@ class Tap:
 
     def _note_usage(self, batch: bytes, start: int) -> None:
         """Remember the last usage object, to be decoded when it is asked for; decode those that it adds to."""
-        replaces = self._dialect.needles.counts
-        at = _last_usage(batch, start, len(batch))
+        replaces, names = self._needles.counts, self._needles.usage
+        at = _last_usage(names, batch, start, len(batch))
         last = batch[at : at + _USAGE_LIMIT]
         if replaces is None or not replaces.search(last):
             self._read_usage(self._usage_hit)
             before: list[int] = []
-            while len(before) < _USAGE_MOST and (at := _last_usage(batch, start, at)) >= 0:
+            while len(before) < _USAGE_MOST and (at := _last_usage(names, batch, start, at)) >= 0:
                 before.append(at)
             for at in reversed(before):
                 self._read_usage(batch[at : at + _USAGE_LIMIT])
@@ -129,13 +133,13 @@ class Tap:
                 self.ended = ending
 
     def _without_usage(self, batch: bytes) -> bytes:
-        if not any(needle in batch for needle in _NO_CHOICES):
+        if not any(needle in batch for needle in self._needles.alone):
             return batch
         kept: list[bytes] = []
         at = 0
         for end, event in sse.events(batch):
             data = json_values.decoded(event.data) or {}
-            if data.get("choices") != [] or not data.get("usage"):
+            if not self._dialect.is_usage_event(data):
                 kept.append(batch[at:end])
             at = end
         return b"".join(kept)
@@ -154,9 +158,9 @@ class Tap:
         return self._usage
 
 
-def _last_usage(data: bytes, start: int, end: int) -> int:
-    """Where the last usage object of some bytes stands, -1 where there is none."""
-    return max(data.rfind(_USAGE[0], start, end), data.rfind(_USAGE[1], start, end))
+def _last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
+    """Where the last usage object of some bytes stands, -1 where there is none. names: what it begins with."""
+    return max(data.rfind(names[0], start, end), data.rfind(names[1], start, end))
 
 
 class Tail:
@@ -195,7 +199,7 @@ class Tail:
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
-        at = _last_usage(self._end, 0, len(self._end)) if self._known else -1
+        at = _last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
         if at < 0:
             return Usage()
         return _read(self._end[at:], self._dialect, Usage(), self._profile)
@@ -212,11 +216,12 @@ def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usag
 
 def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUAL) -> Usage:
     """The token counts of a plain answer. profile: the habits of the provider that sent it."""
+    name = dialect.needles.usage[0][:-2]
     try:
-        found = _plain.decode(body).usage
+        found = _plain.decode(body).usage if name == _PLAIN_NAME else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if not found and b'"usage"' in body:
+    if not found and name in body:
         # Where the top level has none, it may stand deeper: the whole answer is decoded.
         found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
@@ -224,7 +229,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUA
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
-    if b'"error"' not in body:
+    if dialect.needles.error not in body:
         return None
     data = json_values.decoded(bytes(body))
     return dialect.failure(data) if data is not None else None

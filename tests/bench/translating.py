@@ -83,7 +83,7 @@ def per_event(protocol, other):
     data, best = _stream(protocol), float("inf")
     for _ in range(5):
         stream = translate.Stream(protocol, other, _context())
-        tap = Tap(protocols.BY_NAME[other], hide_usage=True)
+        tap = Tap(protocols.BY_NAME[other].dialect, hide_usage=True)
         before, after = sse.Splitter(), sse.Splitter()
         begun = time.process_time()
         for at in range(0, len(data), _READ):

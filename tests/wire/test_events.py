@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from router.ir import Usage
 from router.settings.profile import Profile
 from router.wire.dialect import Verdict
-from router.wire.protocols import BY_NAME, CHAT, MESSAGES, PLAIN, RESPONSES
+from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw import json_values, sse
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
+
+MESSAGES, CHAT, RESPONSES = (entry.dialect for entry in BY_NAME.values())
 
 
 def chunk(finish=None, **delta):

@@ -67,7 +67,7 @@ def cases():
 
 def expected(source, target, data):
     """The same answer when it is translated whole."""
-    return json.loads(translate.encoded(whole(data, source), target, context(), stream=False))
+    return json.loads(translate.encode_answer(whole(data, source), target, context(), stream=False))
 
 
 def by_python(protocol, data, *, status=200):

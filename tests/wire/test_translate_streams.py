@@ -76,8 +76,8 @@ def test_stream_equals_whole(source):
     data, target = SAMPLES[source], OTHER[source]
     found = whole(data, source)
     made = whole(streamed([data], source), target)
-    at_once = translate.encoded(found, target, context(), stream=False)
-    back = protocols.CODECS[target].decode_answer(json.loads(at_once), context())
+    at_once = translate.encode_answer(found, target, context(), stream=False)
+    back = protocols.BY_NAME[target].codec.decode_answer(json.loads(at_once), context())
     assert [type(block) for block in made.blocks] == [type(block) for block in found.blocks]
     assert (texts(made), calls(made)) == (texts(back), calls(back)) == (texts(found), calls(found))
     assert (made.stop, made.usage) == (back.stop, back.usage)

@@ -153,7 +153,7 @@ def _history(client, made):
     if client == "messages":
         content = [{key: value for key, value in block.items() if key != "json"} for block in blocks(made)]
         return claude(user("hi"), assistant(content), user([_result("c1")]))
-    found = json.loads(translate.encoded(whole(made, "chat"), "chat", context(), stream=False))
+    found = json.loads(translate.encode_answer(whole(made, "chat"), "chat", context(), stream=False))
     message = found["choices"][0]["message"]
     details = [
         one["choices"][0]["delta"]["reasoning_details"]
@@ -331,7 +331,7 @@ def test_70_71_usage_of_responses():
     """Cached tokens count once; a missing usage is zeros and said."""
     found = whole(frames(*began(), *text_item(0, "so"), ended()), "responses")
     assert (found.usage.input, found.usage.cache_read, found.usage.output, found.usage.reasoning) == (6, 3, 4, 2)
-    back = json.loads(translate.encoded(found, "responses", context(), stream=False))
+    back = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
     assert back["usage"] == USAGE
     bare = frames(*began(), {"type": "response.completed", "response": shell("completed")})
     made = streamed([bare], "responses", target="messages")

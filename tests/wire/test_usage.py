@@ -205,19 +205,19 @@ def _data(value):
 
 def relayed_plain(protocol, body, profile):
     """The usage of a whole answer that is passed through."""
-    return usage_of(BY_NAME[protocol], body, profile)
+    return usage_of(BY_NAME[protocol].dialect, body, profile)
 
 
 def relayed_tail(protocol, body, profile):
     """The usage of one that is too large to hold."""
-    tail = Tail(BY_NAME[protocol], b"", profile)
+    tail = Tail(BY_NAME[protocol].dialect, b"", profile)
     tail.read(body)
     return tail.usage()
 
 
 def relayed_stream(protocol, batches, profile):
     """The usage of a stream that is passed through; batches: whole events, as they were read."""
-    tap = Tap(BY_NAME[protocol], profile=profile)
+    tap = Tap(BY_NAME[protocol].dialect, profile=profile)
     for _, event in sse.events(b"".join(batches)):
         if tap.judge(event)[0].name != "HOLD":
             break
@@ -269,7 +269,7 @@ def test_of_a_stream(name, together):
     assert relayed_stream(protocol, batches, profile) == expected
     for target in others(protocol):
         assert translated_stream(protocol, target, batches, profile) == expected, target
-        made = translate.gathered(b"".join(batches), protocol, target, context_of(profile))
+        made = translate.assemble_stream(b"".join(batches), protocol, target, context_of(profile))
         assert made.usage == expected, target
 
 
@@ -355,7 +355,7 @@ def test_of_a_failed_response(target):
 
 def test_of_messages_that_begin_after_the_commit():
     """A stream that was silent until it was committed is read from its first event on."""
-    tap = Tap(BY_NAME["messages"])
+    tap = Tap(BY_NAME["messages"].dialect)
     for batch in events("messages", messages(10, 1, hit=90), messages(None, 5)):
         tap.read(batch)
     assert tap.usage() == Usage(10, 5, 90)
@@ -364,7 +364,7 @@ def test_of_messages_that_begin_after_the_commit():
 def test_of_embeddings():
     """They count what was read, and write nothing."""
     body = b'{"object":"list","data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}'
-    assert usage_of(BY_NAME["chat"], body, Profile()) == Usage(7)
+    assert usage_of(BY_NAME["chat"].dialect, body, Profile()) == Usage(7)
 
 
 def _recorded():
@@ -379,7 +379,7 @@ def _recorded():
 def first_answer(protocol, batches):
     """The events of one answer; some recordings hold those of two requests."""
     for at, (_, event) in enumerate(sse.events(b"".join(batches))):
-        if protocol == "responses" and BY_NAME[protocol].ending(event, json.loads(event.data)) is not None:
+        if protocol == "responses" and BY_NAME[protocol].dialect.ending(event, json.loads(event.data)) is not None:
             return batches[: at + 1]
     return batches
 

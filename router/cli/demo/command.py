@@ -85,16 +85,16 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
 
     Gives protocol -> prefix of its models. The names are such as no configured backend can have.
     """
-    from router.wire.protocols import CODECS
+    from router.demo import PROTOCOLS
 
     root = serving.runtime.demo_root
     assert root is not None
     extra = tuple(
-        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
+        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in PROTOCOLS
     )
     serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
     try:
-        yield {name: f"{DEMO}.{name}:" for name in CODECS}
+        yield {name: f"{DEMO}.{name}:" for name in PROTOCOLS}
     finally:
         serving.runtime.take(configuration)
 

@@ -56,8 +56,8 @@ async def send_response(
 async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None = None) -> None:
     """Answer with an error of ours, in the caller's protocol. attempt: the one that it ended, if any."""
     dialect = arrival.call.dialect
-    # Both vendors' names for the same thing: support desks and SDK exceptions ask for it.
-    pairs = [(b"request-id" if dialect.name == "messages" else b"x-request-id", arrival.record.id.encode())]
+    # Under the name that support desks and SDK exceptions of its vendor ask for.
+    pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
     if error.retry_after is not None:
         pairs.append((b"retry-after", b"%d" % error.retry_after))
     if not error.retryable:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from router.backends.known import refuses_max_tokens
 from router.settings.tables import Edits, Effort
+from router.wire import protocol
 from router.wire.calls import Call
 from router.wire.raw.splice import Draft
 
 # Where routing and relaying have the say.
 _NOT_EDITED = ("model", "stream")
-_GENERATING = ("/v1/messages", "/v1/chat/completions", "/v1/responses")
 
 _encode = msgspec.json.encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -31,8 +32,8 @@ def change_body(draft: Draft, all_edits: Sequence[Edits], *, call: Call, vendor:
         for path, value in edits.set_fields.items():
             _note(notes, f"field {path} set", _put(draft, path, value))
     efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
-    if efforts and call.path in _GENERATING:
-        _note(notes, f"effort {efforts[-1]}", _effort(draft, call, efforts[-1]))
+    if efforts and call.writes and call.entry.effort is not None:
+        _note(notes, f"effort {efforts[-1]}", _effort(draft, call.entry.effort, efforts[-1]))
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
     if caps:
         notes.extend(_capped(draft, call, vendor, min(caps)))
@@ -123,39 +124,25 @@ def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _effort(draft: Draft, call: Call, effort: Effort) -> str | None:
-    """Put the effort where the protocol has it (translation.md 7.1).
-
-    Messages: output_config.effort. It has no `none`, which is thinking switched off and no effort beside it, and no
-    `minimal`, which is low. Chat: reasoning_effort. Responses: reasoning.effort.
-    """
-    if call.protocol == "chat":
-        return _put(draft, "reasoning_effort", effort)
-    if call.protocol == "responses":
-        return _put(draft, "reasoning.effort", effort)
-    if effort == "none":
-        _removed(draft, "output_config.effort")
-        return _put(draft, "thinking", {"type": "disabled"})
-    return _put(draft, "output_config.effort", "low" if effort == "minimal" else effort)
+def _effort(draft: Draft, form: protocol.Effort, effort: Effort) -> str | None:
+    """Put the effort where the protocol has it, in its words."""
+    if effort != "none" or not form.off:
+        return _put(draft, form.field, form.words.get(effort, effort))
+    _removed(draft, form.field)
+    outcomes = [_put(draft, path, value) for path, value in form.off.items()]
+    return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 
 def _capped(draft: Draft, call: Call, vendor: str, cap: int) -> Iterator[str]:
     """Lower the output limit to the cap, and name what was done.
 
-    Where the limit is absent the cap is put in its place: Messages requires max_tokens; Chat and Responses would let
-    the model write without end. Chat has two names for it: those present are lowered; else OpenAI gets the newer one,
-    others max_tokens, which all of them know. /v1/completions is only lowered: its default is small.
+    Where the limit is absent the cap is put in its place: a protocol requires it, or would let the model write without
+    end. Where a protocol has several names for it those present are lowered; else the one is put that every provider
+    knows, and the newest for one that refuses others. On paths of no protocol it is only lowered: their default is
+    small.
     """
-    if call.path == "/v1/completions":
-        names, default = ("max_tokens",), ""
-    elif call.path not in _GENERATING:
-        return
-    elif call.protocol == "chat":
-        names = ("max_completion_tokens", "max_tokens")
-        default = names[0] if vendor == "openai" else names[1]
-    else:
-        default = "max_tokens" if call.protocol == "messages" else "max_output_tokens"
-        names = (default,)
+    names = call.entry.output_caps if call.generates else ()
+    default = call.entry.cap_for(newest=refuses_max_tokens(vendor)) if names and call.writes else ""
     given = [name for name in names if draft.value(name) is not None]
     for name in given:
         value = draft.value(name)

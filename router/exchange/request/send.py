@@ -9,7 +9,6 @@ from router.exchange.deadline import Deadline
 from router.exchange.request.count_tokens import ask_count, estimate_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
-    COUNT_PATHS,
     needs_translation,
     translate_request,
     translated_headers,
@@ -46,7 +45,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         await _send_with_retry(attempt, deadline, Edited((body.data,)))
         return False
     if needs_translation(context.call, attempt.route):
-        if context.call.path in COUNT_PATHS:
+        if context.call.counts:
             await _count(attempt, deadline, body.data, body.top)
             return False
         return await _send_translated(attempt, deadline, body.data)
@@ -63,8 +62,9 @@ async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes
         _note_refused_usage(attempt)
         await _send_with_retry(attempt, deadline, _edit(attempt, body, top, probe=False))
         return False
-    if context.call.path == "/v1/messages" and await error_matches(attempt.upstream, foreign_thinking.REFUSED):
-        stripped = foreign_thinking.without_foreign(body)
+    without_foreign = context.call.entry.without_foreign if context.call.writes else None
+    if without_foreign is not None and await error_matches(attempt.upstream, foreign_thinking.REFUSED):
+        stripped = without_foreign(body)
         if stripped is not None:
             _note_resend(attempt, FOREIGN_THINKING)
             await _send_with_retry(attempt, deadline, _edit(attempt, stripped, peek(stripped), probe=False))
@@ -170,7 +170,8 @@ def _request_target(attempt: Attempt) -> bytes:
     if attempt.plan is not None:
         return prefix + attempt.plan.path[3:].encode("ascii")
     _, mark, query = context.request.target.partition(b"?")
-    return prefix + context.call.path[3:].encode("ascii") + (upstream_query(query) if query else mark)
+    path = context.call.path_with(attempt.route.model if attempt.route.renamed else None)
+    return prefix + path[3:].encode("ascii") + (upstream_query(query) if query else mark)
 
 
 def _length(size: int) -> tuple[bytes, bytes, bytes]:

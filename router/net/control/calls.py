@@ -18,11 +18,6 @@ from router.settings import Secret
 
 PAGES = 20
 MODELS = 20_000
-ANTHROPIC_VERSION = "2023-06-01"
-
-_ENDPOINTS = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
-# The key an answer of each protocol must have.
-_ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
 
 
 class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,23 +92,17 @@ async def probe(
     backend: Backend, key: Secret | None, model: str, protocol: str, *, way: Outbound = DIRECT, timeout: float = 60.0
 ) -> str:
     """Send the smallest real request of a protocol; the text that came, may be ''. Raises ControlError."""
-    url = backend.root + _ENDPOINTS[protocol]
-    version = {"anthropic-version": ANTHROPIC_VERSION} if protocol == "messages" else {}
-    headers = {**version, **_headers(backend, key, way), "content-type": "application/json"}
-    body = msgspec.json.encode(_tiny_request(backend, model, protocol))
+    from router.wire.protocols import BY_NAME  # with all codecs, which other commands need not load
+
+    entry = BY_NAME[protocol]
+    url = backend.root + entry.path_for(model, stream=False).removeprefix("/v1")
+    headers = {**dict(entry.api.headers), **_headers(backend, key, way), "content-type": "application/json"}
+    body = msgspec.json.encode(entry.tiny_request(model, entry.cap_for(newest=refuses_max_tokens(backend.vendor))))
     answer = await exchange("POST", url, headers, body, timeout, way)
     data = _json(answer, url, key)
-    if not isinstance(data, dict) or _ANSWERS[protocol] not in data:
+    if not isinstance(data, dict) or entry.answer_field not in data:
         raise ControlError("the answer does not have this protocol's form", status=answer.status)
     return clean(_first_text(cast("object", data)), 60)
-
-
-def _tiny_request(backend: Backend, model: str, protocol: str) -> dict[str, object]:
-    if protocol == "responses":
-        return {"model": model, "input": "hi", "max_output_tokens": 16, "store": False}
-    # OpenAI's newer models refuse max_tokens; other providers know nothing else.
-    limit = "max_completion_tokens" if protocol == "chat" and refuses_max_tokens(backend.vendor) else "max_tokens"
-    return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
 async def stream(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:

@@ -8,6 +8,7 @@ from typing import cast
 
 import msgspec
 
+from router.wire import protocols
 from router.wire.raw.top_level import Top, decoded
 
 #: In the order they are asked for.
@@ -77,7 +78,7 @@ def _first_texts(top: Top) -> str:
     for name in ("system", "instructions"):
         if name in top:
             found = _add(digest.update, top.value(name)) or found
-    for name in ("messages", "input"):
+    for name in protocols.conversations():
         raw = top.raw(name)
         if raw is not None:
             found = _add_leading(digest.update, raw) or found

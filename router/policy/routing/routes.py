@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from router.backends import Backend
+from router.backends import COMMON, Backend, speaks_api
 from router.errors import BadRequest, UnknownModel
 from router.ir import Facts
 from router.policy.routing.family_shortcuts import LONG, asked
@@ -298,7 +298,7 @@ def _without_model(facts: Facts, table: Table, trace: Trace | None) -> Route:
 
 def _speaker(facts: Facts) -> Callable[[Backend], bool]:
     if facts.protocol is None:
-        return lambda backend: "chat" in backend.protocols or "responses" in backend.protocols
+        return lambda backend: speaks_api(backend.protocols, COMMON)
     return lambda backend: facts.protocol in backend.protocols
 
 

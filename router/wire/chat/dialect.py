@@ -37,6 +37,7 @@ class Chat:
             b'"error": {',
         ),
         counts=re.compile(rb'"(?:prompt|completion)_tokens"\s*:\s*[0-9]'),
+        alone=(b'"choices":[]', b'"choices": []'),
     )
     has_terminal = True
 
@@ -89,6 +90,10 @@ class Chat:
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """As `usages.of_chat`."""
         return chat_usage.of_chat(found, known, profile)
+
+    def is_usage_event(self, data: Json) -> bool:
+        """A chunk without any choice."""
+        return data.get("choices") == [] and bool(data.get("usage"))
 
     def usage_in(self, data: Json) -> Json:
         """As `usages.in_chat`."""

@@ -13,13 +13,12 @@ each time: where the limits stand among them is looked up once.
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from router.wire.headers.times import date_of, seconds_until
 
-_ANTHROPIC, _OTHERS = b"anthropic-ratelimit-", b"x-ratelimit-"
 _UNIFIED = b"anthropic-ratelimit-unified-"
 _CLAIM, _STATUS = _UNIFIED + b"representative-claim", _UNIFIED + b"status"
 _OVERAGE_STATUS, _OVERAGE_USED = _UNIFIED + b"overage-status", _UNIFIED + b"overage-in-use"
@@ -32,6 +31,45 @@ _DIGITS = 18
 # Nothing that is read is longer; a slice that cuts nothing off copies nothing.
 _LENGTH = 128
 _SECONDS_LIMIT = 1 << 40
+
+
+class LimitNames(NamedTuple):
+    """How the headers of an account's limits are named: PREFIX-UNIT-PART or PREFIX-PART-UNIT, where the part is limit,
+    remaining or reset."""
+
+    prefix: bytes
+    #: The part stands behind the unit.
+    part_last: bool
+    #: What a reset is: an RFC 3339 moment, or the span until then, such as 6m0s.
+    resets: Literal["moment", "span"]
+
+    def header(self, part: bytes, unit: bytes) -> bytes:
+        """The name of a header, in lower case."""
+        return b"%b%b-%b" % ((self.prefix, unit, part) if self.part_last else (self.prefix, part, unit))
+
+
+ANTHROPIC = LimitNames(b"anthropic-ratelimit-", part_last=True, resets="moment")
+OPENAI = LimitNames(b"x-ratelimit-", part_last=False, resets="span")
+#: All that are known.
+NAMES: list[LimitNames] = [ANTHROPIC, OPENAI]
+
+
+def add(names: LimitNames) -> None:
+    """Have the limits under further names read."""
+    if names not in NAMES:
+        NAMES.append(names)
+        _forget()
+
+
+def remove(names: LimitNames) -> None:
+    """Have the limits under some names read no longer."""
+    NAMES.remove(names)
+    _forget()
+
+
+def _forget() -> None:
+    for remembered in (_kinds, _telling, _places):
+        remembered.cache_clear()
 
 
 class Limit(NamedTuple):
@@ -142,11 +180,11 @@ def _telling(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=64)
 def _places(names: tuple[bytes, ...]) -> tuple[_Place, ...]:
-    found = [_place(name) for name in names if name.startswith((_ANTHROPIC, _OTHERS))]
+    found = [_place(name, form) for name in names for form in NAMES if name.startswith(form.prefix)]
     return tuple([place for place in found if place is not None][:_LIMITS])
 
 
-def _place(name: bytes) -> _Place | None:
+def _place(name: bytes, form: LimitNames) -> _Place | None:
     """The limit whose use this header tells, None for another header."""
     if name.startswith(_UNIFIED):
         if not name.endswith(_SHARE) or b"overage" in name:
@@ -155,10 +193,9 @@ def _place(name: bytes) -> _Place | None:
         family = window.replace(b"-", b"_").partition(b"_")[2]
         reset = name[: -len(_SHARE)] + b"-reset"
         return _Place(_named(window), _named(family).lower(), name, b"", b"", reset)
-    ours = name.startswith(_ANTHROPIC)
-    if not (name.endswith(_LEFT) if ours else _LEFT in name):
+    if not (name.endswith(_LEFT) if form.part_last else _LEFT in name):
         return None
-    bare = name[len(_ANTHROPIC if ours else _OTHERS) :]
+    bare = name[len(form.prefix) :]
     what = _named(bare.replace(_LEFT, b"").strip(b"-").replace(b"--", b"-")) or "all"
     return _Place(what, "", b"", name, name.replace(_LEFT, _WHOLE), name.replace(_LEFT, _RESET))
 

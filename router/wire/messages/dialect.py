@@ -72,6 +72,10 @@ class Messages:
         """As `usages.of_messages`."""
         return messages_usage.of_messages(found, known, profile)
 
+    def is_usage_event(self, data: Json) -> bool:
+        """Usage stands beside the end here."""
+        return False
+
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""
         return json_values.object_at(data, "usage")

@@ -119,6 +119,10 @@ class Responses:
         """As `usages.of_responses`."""
         return responses_usage.of_responses(found, known, profile)
 
+    def is_usage_event(self, data: Json) -> bool:
+        """Usage stands beside the end here."""
+        return False
+
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""
         return json_values.object_at(data, "usage")

@@ -19,7 +19,7 @@ def changed(body, *all_edits, path="/v1/chat/completions", vendor=""):
     """The body after the edits, and the notes."""
     draft = Draft(body, peek(body))
     notes = []
-    change_body(draft, all_edits, call=calls.call(path, anthropic=False), vendor=vendor, notes=notes)
+    change_body(draft, all_edits, call=calls.call(path), vendor=vendor, notes=notes)
     return b"".join(draft.parts()), notes
 
 

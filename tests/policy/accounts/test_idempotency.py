@@ -13,7 +13,9 @@ FUNCTION = {"type": "function", "name": "f"}
 
 def nature(path, body=None, method="POST", **options):
     top = None if body is None else peek(json.dumps(body).encode())
-    return nature_of(calls.call(path, anthropic=path.startswith("/v1/messages")), method, top, **options)
+    return nature_of(
+        calls.call(path, {b"anthropic-version": b""} if path.startswith("/v1/messages") else {}), method, top, **options
+    )
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_never_too_often_nor_too_late(fault, nature, standing, burst, jitter):
 
 
 def nature(path, body=b"", method="POST"):
-    return nature_of(call(path, anthropic=False), method, peek(body) if body else None)
+    return nature_of(call(path), method, peek(body) if body else None)
 
 
 CODEX = b'{"model":"m","store":false,"input":"x","tools":[%b]}'
@@ -190,7 +190,7 @@ def test_natures_of_methods():
         "served",
         "served",
     ]
-    assert nature_of(call("/v1/files", anthropic=False), "POST", None, kept=False) == "streamed"
+    assert nature_of(call("/v1/files"), "POST", None, kept=False) == "streamed"
 
 
 def test_the_most_telling_error():
