@@ -15,6 +15,8 @@ from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
+#: What a 429 says of an account that has nothing left to pay with.
+QUOTA_WORDS = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota")
 #: Where OpenAI's own callers name their user.
 OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))

@@ -167,6 +167,8 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: A body without reasoning that its upstream may not take for its own, None when there is none.
     without_foreign: Callable[[bytes], bytes | None] | None = None
 
+    #: What a 429 says of an account that has nothing left to pay with, which no minute's wait mends.
+    quota_words: tuple[bytes, ...] = ()
     #: Where an account's limits stand in the headers of answers.
     limits: LimitNames
     #: Status of a refusal that callers take as final when a guard has halted them.

@@ -99,6 +99,7 @@ MESSAGES = WireProtocol(
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
     without_foreign=foreign_thinking.without_foreign,
+    quota_words=(b"credit balance is too low",),
     limits=rate_limits.ANTHROPIC,
     models=ModelList(model_list.entry, model_list.page),
     collections=((re.compile("/v1/messages/batches(?:/|$)"), "batches"),),
@@ -131,6 +132,7 @@ CHAT = WireProtocol(
     tiny_request=chat_traits.tiny_request,
     ask_usage=chat_traits.ask_usage,
     usage_field=chat_traits.USAGE_FIELD,
+    quota_words=openai.QUOTA_WORDS,
     limits=rate_limits.OPENAI,
     models=_OPENAI_MODELS,
     collections=((re.compile("/v1/chat/[^/]*/"), "chat"),),
@@ -167,6 +169,7 @@ RESPONSES = WireProtocol(
     output_caps=("max_output_tokens",),
     effort=Effort(field="reasoning.effort"),
     tiny_request=responses_traits.tiny_request,
+    quota_words=openai.QUOTA_WORDS,
     limits=rate_limits.OPENAI,
     # The one form Codex takes as final.
     halt_status=429,
@@ -246,6 +249,13 @@ def entry_of(name: str | None) -> WireProtocol:
 def conversations() -> tuple[str, ...]:
     """The fields that hold a conversation, each once."""
     return tuple(dict.fromkeys(entry.conversation for entry in BY_NAME.values()))
+
+
+@derived
+def quota_words() -> tuple[bytes, ...]:
+    """What a 429 of any protocol says of an account that has nothing left to pay with, each once: gateways repeat what
+    upstreams of other protocols told them."""
+    return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_words))
 
 
 def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:

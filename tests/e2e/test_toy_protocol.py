@@ -52,7 +52,11 @@ def proxy(tmp_path_factory, listening):
     try:
         backends = [backend(name, listening.root, protocols=[name]) for name in NAMES]
         backends.append(backend("keyed", listening.root, protocols=["toy"], auth="key", key="toy-key-0123456789"))
+        backends.append(backend("edited", listening.root, protocols=["toy"]))
         folder = tmp_path_factory.mktemp("toy")
+        config = make_home(folder) / "config.toml"
+        config.touch(mode=0o600)
+        config.write_text('[backends.edited]\neffort = "high"\nmax_tokens = 20\n')
         with Threaded(folder, backends=backends, echo_model="off") as running:
             running.entries, running.home = [], make_home(folder)
             running.call(lambda: running.serving.runtime.recorder.listeners.add(running.entries.append))
@@ -228,6 +232,32 @@ def test_its_key(proxy, upstream):
     assert ask(proxy.port, *request_of("chat", "keyed:model-a", streamed=False)).status == 200
     assert upstream.seen[0].field(b"x-toy-key") == b"toy-key-0123456789"
     assert upstream.seen[0].field(b"authorization") is None
+
+
+def test_what_is_configured_for_it(proxy, upstream):
+    """Effort and output cap stand in its own fields; a model that is renamed has its new name in the path."""
+    upstream.script(answer_in("toy", streamed=False))
+    assert ask(proxy.port, *request_of("toy", "edited:model-a", streamed=False)).status == 200
+    [seen] = upstream.seen
+    assert json.loads(seen.body) == TURNS["toy"] | {"most": 20, "care": "high"}
+    assert seen.line.split()[1] == b"/v1/toy/model-a"
+
+
+def test_tokens_it_does_not_count(proxy, upstream):
+    """They are estimated for a caller whose protocol counts; its own further paths go to its backend."""
+    question = json.dumps(TURNS["messages"] | {"model": "toy:model-a"}).encode()
+    answer = ask(proxy.port, "/v1/messages/count_tokens", question)
+    assert answer.status == 200
+    assert answer.json()["input_tokens"] > 0
+    assert answer.field(b"x-fairlead-loss") == b"input_tokens=weakened"
+    assert upstream.seen == []
+
+
+def test_a_path_without_a_model(proxy):
+    """It is none of the protocol's: fairlead refuses it in the form of the API that most servers follow."""
+    answer = ask(proxy.port, "/v1/toy/", b"{}")
+    assert answer.status == 400
+    assert "names no model" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -49,6 +49,7 @@ TOY = WireProtocol(
     output_caps=("most",),
     effort=Effort(field="care"),
     tiny_request=_tiny_request,
+    quota_words=(b'"word":"pay"',),
     limits=limits.NAMES,
     halt_status=418,
     models=ModelList(model_entry, model_page),

@@ -29,6 +29,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from router.policy.accounts.pool import QUOTA_SECONDS
+from router.wire import protocols
 from router.wire.headers.rate_limits import Limit, Told, told
 from router.wire.headers.times import UNREADABLE
 
@@ -41,9 +42,6 @@ _SPENT = 0.98
 
 Nature = Literal["free", "served", "streamed"]
 Limited = Literal["burst", "window", "quota"]
-
-# Errors that no minute's wait mends: the account has nothing left to pay with.
-_QUOTA = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota", b"credit balance is too low")
 
 
 class Fault(enum.Enum):
@@ -104,7 +102,7 @@ def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str)
     said = told(fields)
     spent = _spent(said, family)
     limit = spent.name if spent else ""
-    if any(word in body for word in _QUOTA):
+    if any(word in body for word in protocols.quota_words()):
         return Hold("quota", max(QUOTA_SECONDS, said.wait or 0.0), limit)
     seconds = said.wait if said.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
     own = family if spent is not None and spent.family else ""
