@@ -15,7 +15,6 @@ from router.cli.common.output import own_logins, point_lines, read_settings, tab
 from router.cli.common.parser import Parser
 from router.cli.demo.requests import Outcome, rounds
 from router.cli.proxy import taken
-from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
 from router.store.config import backends
 from router.store.home import client_key
@@ -86,6 +85,7 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
     Gives protocol -> prefix of its models. The names are such as no configured backend can have.
     """
     from router.demo import PROTOCOLS
+    from router.policy.routing.table import DEMO
 
     root = serving.runtime.demo_root
     assert root is not None
