@@ -11,7 +11,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.dialect import Dialect, Failure, Verdict
+from router.wire.dialect import USAGE, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
@@ -28,9 +28,6 @@ class _Plain(msgspec.Struct):
     usage: dict[str, object] | None = None
 
 
-_PLAIN_NAME = b'"usage"'
-
-
 _plain = msgspec.json.Decoder(_Plain)
 _scanner = json.JSONDecoder(strict=False)
 _USUAL = Profile()
@@ -42,12 +39,14 @@ class Tap:
 
     __slots__ = (
         "_dialect",
+        "_endings",
         "_hide_usage",
         "_needles",
         "_profile",
         "_sequence",
         "_usage",
         "_usage_hit",
+        "_usage_needles",
         "begun",
         "created",
         "ended",
@@ -59,6 +58,8 @@ class Tap:
     def __init__(self, dialect: Dialect, profile: Profile = _USUAL, *, hide_usage: bool = False):
         self._dialect = dialect
         self._needles = dialect.needles
+        self._usage_needles = dialect.needles.usage
+        self._endings = dialect.needles.ending
         self._profile = profile
         self._hide_usage = hide_usage
         self._usage = Usage()
@@ -94,10 +95,10 @@ class Tap:
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
         start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
-        needles = self._needles
-        if batch.find(needles.usage[0], start) >= 0 or batch.find(needles.usage[1], start) >= 0:
+        first, second = self._usage_needles
+        if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)
-        for needle in needles.ending:
+        for needle in self._endings:
             if batch.find(needle, start) >= 0:
                 self._confirm(batch[start:])
                 break
@@ -216,12 +217,12 @@ def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usag
 
 def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUAL) -> Usage:
     """The token counts of a plain answer. profile: the habits of the provider that sent it."""
-    name = dialect.needles.usage[0][:-2]
+    names = dialect.needles.usage
     try:
-        found = _plain.decode(body).usage if name == _PLAIN_NAME else None
+        found = _plain.decode(body).usage if names is USAGE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if not found and name in body:
+    if not found and names[0][:-2] in body:
         # Where the top level has none, it may stand deeper: the whole answer is decoded.
         found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
