@@ -8,7 +8,7 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
 from router import errors
 from router.wire import calls, protocols
-from router.wire.dialect import anthropic_kind, openai_kind
+from router.wire.dialect import Verdict, anthropic_kind, openai_kind
 from router.wire.raw import sse
 from router.wire.tap import Tap
 
@@ -261,7 +261,7 @@ def test_a_ping_is_whole_and_means_nothing(dialect, begun):
         assert ping.startswith(b":")
     for event in events:
         data = json.loads(event.data)
-        assert dialect.judge(event, data) is calls.Verdict.HOLD
+        assert dialect.judge(event, data) is Verdict.HOLD
         assert dialect.ending(event, data) is None
 
 
