@@ -7,7 +7,7 @@ from router.exchange.context import Arrival
 from router.policy.routing.clients import client_of
 from router.telemetry.accesslog import Record
 from router.telemetry.recorder import BYTES_PER_TOKEN
-from router.wire.headers.rate_limits import telling
+from router.wire.headers.rate_limits import limit_headers
 from router.wire.neutral.context import NOTED, losses_text
 from router.wire.translate import Plan
 
@@ -29,7 +29,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         if attempt.sent:
             status = attempt.upstream.status
             # A few fields of its head, which is large; they are read where many are at a time.
-            record.limits = attempt.limits or telling(attempt.upstream.fields)
+            record.limits = attempt.limits or limit_headers(attempt.upstream.fields)
         if attempt.plan is not None:
             _note_losses(record, attempt.plan)
     usage = record.usage

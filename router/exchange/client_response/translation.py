@@ -91,7 +91,7 @@ def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failur
 
 def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The fields for the caller, who finds the account's limits under the names that its protocol has for them."""
-    return rate_limit_names.renamed(translated_lines(response.lines, content_type), plan.caller, plan.ctx.now)
+    return rate_limit_names.rename_limits(translated_lines(response.lines, content_type), plan.caller, plan.ctx.now)
 
 
 async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:

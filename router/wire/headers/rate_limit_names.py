@@ -1,4 +1,7 @@
-"""An account's limits in the headers of one protocol, as the callers of the other look for them (translation.md 9)."""
+"""Renames the rate-limit headers of one protocol to those that callers of the other look for.
+
+A client paces itself by its account's limits, also when its request is translated.
+"""
 
 import math
 import re
@@ -16,10 +19,11 @@ _LONGEST = 32 * 86400.0
 _DIGITS = 18
 
 
-def renamed(lines: Sequence[_Line], protocol: Protocol, now: int) -> list[_Line]:
-    """Header lines with the limits under the names that callers of a protocol look for; others stay.
+def rename_limits(lines: Sequence[_Line], protocol: Protocol, now: int) -> list[_Line]:
+    """Header lines with the limits under the names that callers of a protocol look for; other lines stay.
 
-    Resets are moments at Anthropic and spans elsewhere; one that cannot be read is left out. now: seconds since 1970.
+    Anthropic writes resets as timestamps, OpenAI as durations; a reset that cannot be read is left out.
+    now: seconds since 1970.
     """
     out: list[_Line] = []
     for line in lines:
@@ -30,7 +34,7 @@ def renamed(lines: Sequence[_Line], protocol: Protocol, now: int) -> list[_Line]
         part, unit = (found[1], found[2]) if protocol == "messages" else (found[2], found[1])
         value = line[2]
         if part == b"reset":
-            value = _moment(value, now) if protocol == "messages" else _span(value, now)
+            value = _to_timestamp(value, now) if protocol == "messages" else _to_duration(value, now)
         if value:
             name = b"anthropic-ratelimit-%b-%b" % (unit, part)
             name = name if protocol == "messages" else b"x-ratelimit-%b-%b" % (part, unit)
@@ -38,8 +42,8 @@ def renamed(lines: Sequence[_Line], protocol: Protocol, now: int) -> list[_Line]
     return out
 
 
-def _moment(span: bytes, now: int) -> bytes:
-    """`6m0s` from now as RFC 3339; empty for what is no span."""
+def _to_timestamp(span: bytes, now: int) -> bytes:
+    """A duration from now, such as `6m0s`, as an RFC 3339 timestamp; empty for anything else."""
     text = span.strip().decode("latin-1")
     parts = _SPAN.findall(text)
     if len(text) > _DIGITS or not parts or _SPAN.sub("", text):
@@ -51,8 +55,8 @@ def _moment(span: bytes, now: int) -> bytes:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ").encode("ascii")
 
 
-def _span(moment: bytes, now: int) -> bytes:
-    """An RFC 3339 moment as the seconds until then; empty for what is none."""
+def _to_duration(moment: bytes, now: int) -> bytes:
+    """The seconds until an RFC 3339 timestamp, as a duration; empty for anything else."""
     try:
         found = datetime.fromisoformat(moment.strip().decode("ascii"))
     except ValueError:
