@@ -25,11 +25,11 @@ COUNTS: dict[Protocol, tuple[str, frozenset[str]]] = {
 
 def question(body: bytes, source: Protocol, target: Protocol, ctx: Context) -> translate.Sent:
     """A request to count tokens in the other protocol. Raises RouterError."""
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is not None and source == "messages":
         body = msgspec.json.encode({"max_tokens": _ANY_LIMIT, **data})
     sent = translate.request(body, source, target, ctx)
-    counted = json_values.decoded(sent.body) or {}
+    counted = json_values.decode_object(sent.body) or {}
     kept = {name: value for name, value in counted.items() if name in COUNTS[target][1]}
     return sent._replace(body=msgspec.json.encode(kept))
 

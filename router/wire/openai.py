@@ -61,8 +61,10 @@ def nearest(effort: str, known: tuple[str, ...]) -> str:
 
 def openai_cache(data: Json) -> bool | None:
     """What is said of caching without marks; None for nothing."""
-    options = json_values.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
-    return {"implicit": True, "explicit": False}.get(json_values.text(options.get("mode"), "prompt_cache_options.mode"))
+    options = json_values.read_object(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(
+        json_values.read_text(options.get("mode"), "prompt_cache_options.mode")
+    )
 
 
 def error_object(error: RouterError) -> Json:

@@ -70,19 +70,19 @@ class Tap:
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """What an event before the commit point means; remembers how the stream announced itself."""
-        data = json_values.decoded(event.data) if event.data else None
+        data = json_values.decode_object(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
             return verdict, self._dialect.failure(data)
-        announced = json_values.object_at(data, "response") or json_values.object_at(data, "message")
+        announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
             self.begun = True
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = json_values.count(announced.get("created_at")) or 0
-            self._usage = self._dialect.usage(json_values.object_at(announced, "usage"), self._usage, self._profile)
+            self.created = json_values.as_count(announced.get("created_at")) or 0
+            self._usage = self._dialect.usage(json_values.get_object(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
@@ -124,7 +124,7 @@ class Tap:
 
     def _confirm(self, region: bytes) -> None:
         for _, event in sse.events(region):
-            ending = self._dialect.ending(event, json_values.decoded(event.data))
+            ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
 
@@ -134,7 +134,7 @@ class Tap:
         kept: list[bytes] = []
         at = 0
         for end, event in sse.events(batch):
-            data = json_values.decoded(event.data) or {}
+            data = json_values.decode_object(event.data) or {}
             if data.get("choices") != [] or not data.get("usage"):
                 kept.append(batch[at:end])
             at = end
@@ -218,7 +218,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUA
         found = None
     if not found and b'"usage"' in body:
         # Where the top level has none, it may stand deeper: the whole answer is decoded.
-        found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
+        found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
 
 
@@ -226,5 +226,5 @@ def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
     if b'"error"' not in body:
         return None
-    data = json_values.decoded(bytes(body))
+    data = json_values.decode_object(bytes(body))
     return dialect.failure(data) if data is not None else None

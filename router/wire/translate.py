@@ -79,7 +79,7 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
-        data = top_level.decoded(body)
+        data = top_level.decode_value(body)
         if not isinstance(data, dict):
             raise BadRequest("The body must be a JSON object.")
         neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
@@ -113,7 +113,7 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
 
     stream: the client asked for events, and gets them.
     """
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
     try:
@@ -162,7 +162,7 @@ def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> Made | No
 
 def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
     """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
     fault = CODECS[source].decode_fault(data, status)
@@ -291,14 +291,14 @@ def _object(payload: bytes) -> Json | None:
     try:
         data = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json_values.decoded(payload.decode("utf-8", "replace"))
+        return json_values.decode_object(payload.decode("utf-8", "replace"))
     return data if data.__class__ is dict else None
 
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that lacks nothing but the blank line behind it."""
     event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.decoded(event.data) is not None
+    return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:

@@ -145,7 +145,7 @@ JSON = st.recursive(
 @given(st.sampled_from([MESSAGES, CHAT, RESPONSES, PLAIN]), st.text(max_size=8), JSON)
 def test_no_event_of_an_upstream_raises(dialect, name, value):
     """Any JSON in any place is judged; an error found in it has an error's status and a JSON body."""
-    data = json_values.decoded(json.dumps(value))
+    data = json_values.decode_object(json.dumps(value))
     event = sse.Event(name, json.dumps(value))
     dialect.judge(event, data)
     dialect.ending(event, data)

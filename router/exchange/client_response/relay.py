@@ -19,7 +19,7 @@ from router.net.server.connection import Connection, Cut
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse
-from router.wire.raw.json_values import decoded
+from router.wire.raw.json_values import decode_object
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -274,4 +274,4 @@ class Relay:
 
 def _is_whole(tail: bytes) -> bool:
     event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or decoded(event.data) is not None
+    return event.data.strip() == "[DONE]" or decode_object(event.data) is not None

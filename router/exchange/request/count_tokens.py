@@ -40,8 +40,8 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
 
 async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamResponse | None:
     """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
-    found = json_values.decoded(await peek_body(response)) if response.status == 200 else None
-    tokens = json_values.count(found.get("input_tokens")) if found is not None else None
+    found = json_values.decode_object(await peek_body(response)) if response.status == 200 else None
+    tokens = json_values.as_count(found.get("input_tokens")) if found is not None else None
     if tokens is not None and attempt.plan is None:
         return response
     response.release()

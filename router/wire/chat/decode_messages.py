@@ -32,9 +32,9 @@ def decode(entry: Json, path: str, ctx: Context) -> Turn | None:
     if role == "assistant":
         return _assistant(entry, path, ctx)
     if role in ("tool", "function"):
-        call = _function_id(json_values.need(entry, "name", path)) if role == "function" else None
+        call = _function_id(json_values.require_text(entry, "name", path)) if role == "function" else None
         result = ToolResult(
-            call or json_values.need(entry, "tool_call_id", path), _parts(content, f"{path}.content", ctx)
+            call or json_values.require_text(entry, "tool_call_id", path), _parts(content, f"{path}.content", ctx)
         )
         return Turn("user", (result,), path)
     parts = _parts(content, f"{path}.content", ctx)
@@ -52,51 +52,53 @@ def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
     blocks: list[Block] = list(_reasoning(entry, path))
     content = entry.get("content")
     if isinstance(content, list):
-        for at, part in enumerate(json_values.objects(content, f"{path}.content")):  # pyright: ignore[reportUnknownArgumentType]
+        for at, part in enumerate(json_values.read_objects(content, f"{path}.content")):  # pyright: ignore[reportUnknownArgumentType]
             here = f"{path}.content[{at}]"
-            said = json_values.text(part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here)
+            said = json_values.read_text(
+                part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here
+            )
             if part.get("type") == "refusal":
                 ctx.weakened(here)
             blocks += [Text(said, lifetime_of_part(part))] if said else []
-    elif json_values.text(content, f"{path}.content"):
+    elif json_values.read_text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
-    refusal = json_values.text(entry.get("refusal"), f"{path}.refusal")
+    refusal = json_values.read_text(entry.get("refusal"), f"{path}.refusal")
     if refusal:
         ctx.weakened(f"{path}.refusal")
         blocks.append(Text(refusal))
     if entry.get("audio") is not None:
         raise ctx.refuse(f"{path}.audio", "spoken answers cannot be replayed")
-    for at, call in enumerate(json_values.objects(entry.get("tool_calls"), f"{path}.tool_calls")):
+    for at, call in enumerate(json_values.read_objects(entry.get("tool_calls"), f"{path}.tool_calls")):
         blocks.append(_call(call, f"{path}.tool_calls[{at}]"))
     legacy = entry.get("function_call")
     if legacy is not None:
-        form = json_values.obj(legacy, f"{path}.function_call")
-        name = json_values.need(form, "name", f"{path}.function_call")
-        blocks.append(ToolCall(_function_id(name), name, json_values.text(form.get("arguments"), path)))
+        form = json_values.require_object(legacy, f"{path}.function_call")
+        name = json_values.require_text(form, "name", f"{path}.function_call")
+        blocks.append(ToolCall(_function_id(name), name, json_values.read_text(form.get("arguments"), path)))
     return Turn("assistant", tuple(blocks), path) if blocks else None
 
 
 def _call(call: Json, path: str) -> ToolCall:
     kind = call.get("type") or "function"
-    form = json_values.obj(call.get(str(kind)), f"{path}.{kind}")
-    name = json_values.need(form, "name", f"{path}.{kind}")
+    form = json_values.require_object(call.get(str(kind)), f"{path}.{kind}")
+    name = json_values.require_text(form, "name", f"{path}.{kind}")
     if kind == "custom":
-        text = json_values.text(form.get("input"), f"{path}.custom.input")
-        return ToolCall(json_values.need(call, "id", path), name, json_values.encoded({"input": text}))
+        text = json_values.read_text(form.get("input"), f"{path}.custom.input")
+        return ToolCall(json_values.require_text(call, "id", path), name, json_values.encode_json({"input": text}))
     arguments = form.get("arguments")
     said = (
-        json_values.encoded(form["arguments"])
+        json_values.encode_json(form["arguments"])
         if isinstance(arguments, dict)
-        else json_values.text(arguments, f"{path}.arguments")
+        else json_values.read_text(arguments, f"{path}.arguments")
     )
-    return ToolCall(json_values.need(call, "id", path), name, said)
+    return ToolCall(json_values.require_text(call, "id", path), name, said)
 
 
 def _reasoning(entry: Json, path: str) -> list[Block]:
     """Reasoning that came from here is in reasoning_details with its proof; other reasoning has none."""
     blocks: list[Block] = []
     details = entry.get("reasoning_details")
-    for one in json_values.objects(details, f"{path}.reasoning_details") if isinstance(details, list) else []:  # pyright: ignore[reportUnknownArgumentType]
+    for one in json_values.read_objects(details, f"{path}.reasoning_details") if isinstance(details, list) else []:  # pyright: ignore[reportUnknownArgumentType]
         if one.get("type") == "reasoning.text":
             text, signature = one.get("text"), one.get("signature")
             blocks.append(Thinking(str(text or ""), str(signature or "")))
@@ -112,11 +114,11 @@ def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Doc
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
     parts: list[Text | Image | Document] = []
-    for at, part in enumerate(json_values.objects(content, path)):
+    for at, part in enumerate(json_values.read_objects(content, path)):
         here = f"{path}[{at}]"
         kind = part.get("type")
         if kind == "text":
-            text = json_values.text(part.get("text"), f"{here}.text")
+            text = json_values.read_text(part.get("text"), f"{here}.text")
             if text:
                 parts.append(Text(text, lifetime_of_part(part)))
             elif parts:
@@ -132,9 +134,9 @@ def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Doc
 
 def _image(part: Json, path: str, ctx: Context) -> Image:
     found = part.get("image_url")
-    form: Json = {"url": found} if isinstance(found, str) else json_values.obj(found, f"{path}.image_url")
-    url = json_values.need(form, "url", f"{path}.image_url")
-    detail = json_values.text(form.get("detail"), f"{path}.image_url.detail")
+    form: Json = {"url": found} if isinstance(found, str) else json_values.require_object(found, f"{path}.image_url")
+    url = json_values.require_text(form, "url", f"{path}.image_url")
+    detail = json_values.read_text(form.get("detail"), f"{path}.image_url.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=lifetime_of_part(part), detail=detail)
@@ -143,9 +145,11 @@ def _image(part: Json, path: str, ctx: Context) -> Image:
 
 
 def _file(part: Json, path: str, ctx: Context) -> Text | Document:
-    form = json_values.obj(part.get("file"), f"{path}.file")
+    form = json_values.require_object(part.get("file"), f"{path}.file")
     if form.get("file_id"):
         raise ctx.refuse(f"{path}.file.file_id", "a file's id is known to the account it was uploaded with only")
-    title = json_values.text(form.get("filename"), f"{path}.file.filename")
-    found = document_of(json_values.need(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx)
+    title = json_values.read_text(form.get("filename"), f"{path}.file.filename")
+    found = document_of(
+        json_values.require_text(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx
+    )
     return msgspec.structs.replace(found, cache=lifetime_of_part(part))

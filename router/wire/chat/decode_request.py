@@ -55,25 +55,25 @@ def decode_request(data: Json, ctx: Context) -> Request:
     tools = _tools(data, ctx)
     choice, tools = _choice(data, tools, ctx)
     system, turns = _conversation(data, ctx)
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
         ctx.dropped("service_tier")
-    options = json_values.maybe(data.get("stream_options"), "stream_options")
+    options = json_values.read_object(data.get("stream_options"), "stream_options")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
+        model=json_values.read_text(data.get("model"), "model"),
         system=system,
         turns=turns,
         tools=tools,
         choice=choice if tools else None,
-        parallel=json_values.flag(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
-        max_tokens=json_values.whole(data.get(limit), limit, 1),
+        parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
+        max_tokens=json_values.read_integer(data.get(limit), limit, 1),
         stop=_stop(data),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
-        top_k=json_values.whole(data.get("top_k"), "top_k"),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
+        top_k=json_values.read_integer(data.get("top_k"), "top_k"),
         reasoning=_reasoning(data),
         shape=_shape(data),
-        user=json_values.text(data.get(user), user),
+        user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
@@ -85,9 +85,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
     """What would change the answer's meaning if it were left out."""
-    if (json_values.whole(data.get("n"), "n", 1) or 1) > 1:
+    if (json_values.read_integer(data.get("n"), "n", 1) or 1) > 1:
         raise ctx.refuse("n", "only one choice can be made there")
-    if "audio" in json_values.texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
+    if "audio" in json_values.read_texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
         raise ctx.refuse("audio" if data.get("audio") else "modalities", "the backend does not speak")
     if data.get("web_search_options") is not None:
         raise ctx.refuse("web_search_options", "the backend does not search the web for it")
@@ -101,11 +101,11 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
 
 def _stop(data: Json) -> tuple[str, ...]:
     found = data.get("stop")
-    return (found,) if isinstance(found, str) else json_values.texts(found, "stop")
+    return (found,) if isinstance(found, str) else json_values.read_texts(found, "stop")
 
 
 def _reasoning(data: Json) -> Reasoning | None:
-    effort = json_values.text(data.get("reasoning_effort"), "reasoning_effort")
+    effort = json_values.read_text(data.get("reasoning_effort"), "reasoning_effort")
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning_effort: expected one of {', '.join(EFFORTS)}.")
     if not effort:
@@ -114,7 +114,7 @@ def _reasoning(data: Json) -> Reasoning | None:
 
 
 def _shape(data: Json) -> Shape | None:
-    found = json_values.maybe(data.get("response_format"), "response_format")
+    found = json_values.read_object(data.get("response_format"), "response_format")
     kind = found.get("type", "text")
     if kind == "text":
         return None
@@ -122,18 +122,18 @@ def _shape(data: Json) -> Shape | None:
         return Shape(None)
     if kind != "json_schema":
         raise BadRequest("response_format.type: expected text, json_object or json_schema.")
-    form = json_values.obj(found.get("json_schema"), "response_format.json_schema")
+    form = json_values.require_object(found.get("json_schema"), "response_format.json_schema")
     path = "response_format.json_schema"
     return Shape(
-        json_values.obj(form.get("schema"), f"{path}.schema"),
-        json_values.text(form.get("name"), f"{path}.name") or "output",
-        json_values.flag(form.get("strict"), f"{path}.strict"),
+        json_values.require_object(form.get("schema"), f"{path}.schema"),
+        json_values.read_text(form.get("name"), f"{path}.name") or "output",
+        json_values.read_bool(form.get("strict"), f"{path}.strict"),
     )
 
 
 def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """The system prompt and the turns behind it."""
-    entries = json_values.objects(data.get("messages"), "messages")
+    entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
         raise BadRequest("messages: at least one message is required.")
     system: list[Text] = []
@@ -151,42 +151,46 @@ def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Tur
 
 def _tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
     tools: list[Tool] = []
-    for at, entry in enumerate(json_values.objects(data.get("tools"), "tools")):
+    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
         path = f"tools[{at}]"
         kind = entry.get("type", "function")
         if kind == "function":
-            tools.append(_function(json_values.obj(entry.get("function"), f"{path}.function"), f"{path}.function"))
+            tools.append(
+                _function(json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function")
+            )
         elif kind == "custom":
-            tools.append(_custom(json_values.obj(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx))
+            tools.append(
+                _custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
+            )
         else:
             raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
-    for at, entry in enumerate(json_values.objects(data.get("functions"), "functions")):
+    for at, entry in enumerate(json_values.read_objects(data.get("functions"), "functions")):
         tools.append(_function(entry, f"functions[{at}]"))
     return tuple(tools)
 
 
 def _function(form: Json, path: str) -> Tool:
-    name = json_values.need(form, "name", path)
+    name = json_values.require_text(form, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
-    schema = json_values.maybe(form.get("parameters"), f"{path}.parameters")
+    schema = json_values.read_object(form.get("parameters"), f"{path}.parameters")
     return Tool(
         name,
         schema if "type" in schema else {"type": "object", "properties": {}, **schema},
-        json_values.text(form.get("description"), f"{path}.description"),
-        json_values.flag(form.get("strict"), f"{path}.strict"),
+        json_values.read_text(form.get("description"), f"{path}.description"),
+        json_values.read_bool(form.get("strict"), f"{path}.strict"),
     )
 
 
 def _custom(form: Json, path: str, ctx: Context) -> Tool:
     """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
-    name = json_values.need(form, "name", path)
-    said = json_values.maybe(form.get("format"), f"{path}.format") or {"type": "text"}
+    name = json_values.require_text(form, "name", path)
+    said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
     if said.get("type") == "grammar":
-        said = {"type": "grammar", **json_values.obj(said.get("grammar"), f"{path}.format.grammar")}
+        said = {"type": "grammar", **json_values.require_object(said.get("grammar"), f"{path}.format.grammar")}
     ctx.custom.add(name)
     return Tool(
-        name, freeform_tools.SCHEMA, json_values.text(form.get("description"), f"{path}.description"), format=said
+        name, freeform_tools.SCHEMA, json_values.read_text(form.get("description"), f"{path}.description"), format=said
     )
 
 
@@ -201,14 +205,14 @@ def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice |
         if mode is None:
             raise BadRequest(f"{path}: expected none, auto, required or a tool.")
         return Choice(mode), tools  # pyright: ignore[reportArgumentType]
-    form = json_values.obj(found, path)
+    form = json_values.require_object(found, path)
     kind = form.get("type", "function")
     if kind == "allowed_tools":
-        return _allowed(json_values.obj(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx)
+        return _allowed(json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx)
     if kind not in ("function", "custom"):
         raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
-    named = form if path == "function_call" else json_values.obj(form.get(str(kind)), f"{path}.{kind}")
-    return Choice("tool", json_values.need(named, "name", path)), tools
+    named = form if path == "function_call" else json_values.require_object(form.get(str(kind)), f"{path}.{kind}")
+    return Choice("tool", json_values.require_text(named, "name", path)), tools
 
 
 def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
@@ -216,8 +220,12 @@ def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice,
     path = "tool_choice.allowed_tools"
     ctx.weakened(path)
     names: set[object] = set()
-    for at, entry in enumerate(json_values.objects(form.get("tools"), f"{path}.tools")):
+    for at, entry in enumerate(json_values.read_objects(form.get("tools"), f"{path}.tools")):
         inner = entry.get(str(entry.get("type", "function")))
-        names.add(json_values.need(json_values.obj(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"))
+        names.add(
+            json_values.require_text(
+                json_values.require_object(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"
+            )
+        )
     mode = "any" if form.get("mode") == "required" else "auto"
     return Choice(mode), tuple(tool for tool in tools if tool.name in names)

@@ -190,7 +190,7 @@ class ChatDecoder:
 
     def _call(self, entry: Json, out: list[Event]) -> None:
         call = self._found(entry)
-        function = json_values.object_at(entry, "function") or json_values.object_at(entry, "custom")
+        function = json_values.get_object(entry, "function") or json_values.get_object(entry, "custom")
         name = function.get("name")
         if isinstance(name, str) and name and call.index < 0 and name != call.name:
             call.name += name
@@ -205,7 +205,7 @@ class ChatDecoder:
             return
         if fragment:
             call.held.append(fragment)
-        call.beside = json_values.object_at(entry, BESIDE) or call.beside
+        call.beside = json_values.get_object(entry, BESIDE) or call.beside
         if call.name and (call.held or call.id) and not self._wraps(call):
             self._begin_call(call, out)
 
@@ -217,7 +217,7 @@ class ChatDecoder:
             call = next((one for one in self._calls if one.id == call_id), None)
         elif isinstance(index, int):
             call = self._by_index.get(index)
-        elif self._calls and not json_values.object_at(entry, "function").get("name"):
+        elif self._calls and not json_values.get_object(entry, "function").get("name"):
             call = self._calls[-1]
         if call is None:
             call = _Call(call_id if isinstance(call_id, str) else "")

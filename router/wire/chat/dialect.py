@@ -103,5 +103,5 @@ def _choices(data: Json) -> list[Json]:
 
 
 def _meaningful(choice: Json) -> bool:
-    delta = json_values.object_at(choice, "delta")
+    delta = json_values.get_object(choice, "delta")
     return bool(choice.get("finish_reason") or choice.get("text") or any(delta.get(name) for name in _CONTENT))

@@ -85,7 +85,7 @@ def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
 
 def _beside(block: Thinking, ctx: Context) -> Json:
     carried = ctx.seal.unpack(block.redacted, "") if block.redacted else None
-    found = json_values.decoded(carried.data) if carried is not None else None
+    found = json_values.decode_object(carried.data) if carried is not None else None
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
 

@@ -158,7 +158,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
 
 def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
     """A last assistant message is the beginning of the answer, where the upstream can continue one."""
-    messages = json_values.objects(body["messages"], "messages")
+    messages = json_values.read_objects(body["messages"], "messages")
     if not messages:
         raise ctx.refuse(request.turns[0].path, "a conversation without any text or call cannot be sent")
     if messages[-1]["role"] != "assistant" or not request.continues:

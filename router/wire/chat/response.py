@@ -22,7 +22,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
     if not isinstance(choice, dict):
         return None
     only: Json = choice  # pyright: ignore[reportUnknownVariableType]
-    message = json_values.object_at(only, "message")
+    message = json_values.get_object(only, "message")
     calls = message.get("tool_calls")
     if isinstance(calls, list):
         # Each entry is a call of its own here, whatever its id and index say.

@@ -21,7 +21,7 @@ def decode(value: object, role: object, path: str, ctx: Context) -> tuple[Block,
     if isinstance(value, str):
         return (Text(value),) if value else ()
     blocks: list[Block] = []
-    for at, entry in enumerate(json_values.objects(value, f"{path}.content")):
+    for at, entry in enumerate(json_values.read_objects(value, f"{path}.content")):
         found = _block(entry, role, f"{path}.content[{at}]", ctx)
         if not found and blocks:
             blocks[-1] = moved(blocks[-1], lifetime_of(entry))
@@ -52,18 +52,22 @@ def _block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
 def _spoken(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
     """What only the assistant writes."""
     if kind == "tool_use":
-        arguments = json_values.encoded(json_values.maybe(entry.get("input"), f"{path}.input"))
-        return [ToolCall(json_values.need(entry, "id", path), json_values.need(entry, "name", path), arguments)]
+        arguments = json_values.encode_json(json_values.read_object(entry.get("input"), f"{path}.input"))
+        return [
+            ToolCall(
+                json_values.require_text(entry, "id", path), json_values.require_text(entry, "name", path), arguments
+            )
+        ]
     if kind == "thinking":
-        signature = json_values.text(entry.get("signature"), f"{path}.signature")
-        return [Thinking(json_values.text(entry.get("thinking"), f"{path}.thinking"), signature)]
+        signature = json_values.read_text(entry.get("signature"), f"{path}.signature")
+        return [Thinking(json_values.read_text(entry.get("thinking"), f"{path}.thinking"), signature)]
     if kind == "redacted_thinking":
-        return [Thinking(redacted=json_values.text(entry.get("data"), f"{path}.data"))]
+        return [Thinking(redacted=json_values.read_text(entry.get("data"), f"{path}.data"))]
     if kind in _SILENT:
         return []
     if kind == "compaction":
         ctx.weakened(path)
-        summary = json_values.text(entry.get("content"), f"{path}.content")
+        summary = json_values.read_text(entry.get("content"), f"{path}.content")
         return [Text(f"Summary of the earlier conversation:\n{summary}")] if summary else []
     if isinstance(kind, str) and (kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")):
         ctx.weakened(path)
@@ -74,7 +78,7 @@ def _spoken(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
 def _summary(entry: Json, kind: str) -> str:
     """One line on a call that the server ran itself, or on its result."""
     if kind.endswith("_use"):
-        return f"[{entry.get('name')}: {json_values.encoded(entry.get('input'))}]"
+        return f"[{entry.get('name')}: {json_values.encode_json(entry.get('input'))}]"
     found = entry.get("content")
     parts = cast("list[object]", found) if isinstance(found, list) else []
     pages = [cast("Json", one) for one in parts if isinstance(one, dict)]
@@ -86,7 +90,7 @@ def text_of(entry: Json, path: str) -> Text:
     """A text block."""
     if entry.get("type") not in ("text", None):
         raise BadRequest(f"{path}.type: expected text.")
-    return Text(json_values.text(entry.get("text"), f"{path}.text"), lifetime_of(entry))
+    return Text(json_values.read_text(entry.get("text"), f"{path}.text"), lifetime_of(entry))
 
 
 def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
@@ -94,12 +98,12 @@ def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     if kind == "search_result":
         ctx.weakened(path)
         source, title = (
-            json_values.text(entry.get("source"), f"{path}.source"),
-            json_values.text(entry.get("title"), path),
+            json_values.read_text(entry.get("source"), f"{path}.source"),
+            json_values.read_text(entry.get("title"), path),
         )
-        parts = [text_of(part, path).text for part in json_values.objects(entry.get("content"), f"{path}.content")]
+        parts = [text_of(part, path).text for part in json_values.read_objects(entry.get("content"), f"{path}.content")]
         return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), lifetime_of(entry)),)
-    source = json_values.obj(entry.get("source"), f"{path}.source")
+    source = json_values.require_object(entry.get("source"), f"{path}.source")
     form = source.get("type")
     if form == "file":
         raise ctx.refuse(f"{path}.source", "a file's id is known to the account it was uploaded with only")
@@ -111,26 +115,28 @@ def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
 def _image(source: Json, form: object, cache: str, path: str) -> Image:
     if form == "base64":
         media, data = (
-            json_values.need(source, "media_type", f"{path}.source"),
-            json_values.need(source, "data", f"{path}.source"),
+            json_values.require_text(source, "media_type", f"{path}.source"),
+            json_values.require_text(source, "data", f"{path}.source"),
         )
         return Image(media, data, cache=cache)
     if form == "url":
-        return Image(url=json_values.need(source, "url", f"{path}.source"), cache=cache)
+        return Image(url=json_values.require_text(source, "url", f"{path}.source"), cache=cache)
     raise BadRequest(f"{path}.source.type: expected base64, url or file.")
 
 
 def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
-    title = json_values.text(entry.get("title"), f"{path}.title")
-    about = json_values.text(entry.get("context"), f"{path}.context")
+    title = json_values.read_text(entry.get("title"), f"{path}.title")
+    about = json_values.read_text(entry.get("context"), f"{path}.context")
     cache = lifetime_of(entry)
-    if json_values.maybe(entry.get("citations"), f"{path}.citations").get("enabled"):
+    if json_values.read_object(entry.get("citations"), f"{path}.citations").get("enabled"):
         ctx.dropped(f"{path}.citations")
     head = "\n".join(filter(None, (f"Title: {title}" if title else "", f"Context: {about}" if about else "")))
     if form == "text":
         ctx.weakened(path)
         return (
-            Text("\n".join(filter(None, (head, json_values.text(source.get("data"), f"{path}.source.data")))), cache),
+            Text(
+                "\n".join(filter(None, (head, json_values.read_text(source.get("data"), f"{path}.source.data")))), cache
+            ),
         )
     if form == "content":
         ctx.weakened(path)
@@ -138,10 +144,16 @@ def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) 
         return (Text(head), *content) if head else content
     lead: tuple[_IMAGES, ...] = (Text(f"Context: {about}"),) if about else ()
     if form == "base64":
-        media = json_values.need(source, "media_type", f"{path}.source")
-        return (*lead, Document(media, json_values.need(source, "data", f"{path}.source"), title=title, cache=cache))
+        media = json_values.require_text(source, "media_type", f"{path}.source")
+        return (
+            *lead,
+            Document(media, json_values.require_text(source, "data", f"{path}.source"), title=title, cache=cache),
+        )
     if form == "url":
-        return (*lead, Document(url=json_values.need(source, "url", f"{path}.source"), title=title, cache=cache))
+        return (
+            *lead,
+            Document(url=json_values.require_text(source, "url", f"{path}.source"), title=title, cache=cache),
+        )
     raise BadRequest(f"{path}.source.type: expected base64, text, content, url or file.")
 
 
@@ -150,7 +162,7 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     if isinstance(value, str):
         return (Text(value),) if value else ()
     parts: list[_IMAGES] = []
-    for at, entry in enumerate(json_values.objects(value, path)):
+    for at, entry in enumerate(json_values.read_objects(value, path)):
         here = f"{path}[{at}]"
         kind = entry.get("type")
         if kind == "text":
@@ -159,7 +171,7 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
             parts += _media(entry, here, ctx)
         elif kind == "tool_reference":
             ctx.weakened(here)
-            parts.append(Text(f"[tool available: {json_values.need(entry, 'tool_name', here)}]"))
+            parts.append(Text(f"[tool available: {json_values.require_text(entry, 'tool_name', here)}]"))
         else:
             raise ctx.refuse(here, f"a block of type {kind!s} has no counterpart")
     return tuple(part for part in parts if not isinstance(part, Text) or part.text)
@@ -167,9 +179,9 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
 
 def _result(entry: Json, path: str, ctx: Context) -> ToolResult:
     return ToolResult(
-        json_values.need(entry, "tool_use_id", path),
+        json_values.require_text(entry, "tool_use_id", path),
         _parts(entry.get("content"), f"{path}.content", ctx),
-        json_values.flag(entry.get("is_error"), f"{path}.is_error") is True,
+        json_values.read_bool(entry.get("is_error"), f"{path}.is_error") is True,
         lifetime_of(entry),
     )
 
@@ -215,7 +227,7 @@ def _encoded_document(block: Document, ctx: Context, path: str) -> Json:
 
 
 def _encoded_call(block: ToolCall, ctx: Context, path: str) -> Json:
-    arguments: object = json_values.as_object(block.arguments)
+    arguments: object = json_values.as_raw_object(block.arguments)
     if arguments is None:
         ctx.weakened(f"{path}.arguments")
         arguments = {"_raw_arguments": block.arguments}

@@ -48,7 +48,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "tier": "service_tier",
         "cache": "cache_control",
     }
-    config = json_values.maybe(data.get("output_config"), "output_config")
+    config = json_values.read_object(data.get("output_config"), "output_config")
     for name in data:
         if name not in _READ:
             ctx.dropped(name)
@@ -57,22 +57,24 @@ def decode_request(data: Json, ctx: Context) -> Request:
             ctx.dropped(f"output_config.{name}")
     tools = tools_of(data, ctx)
     choice, parallel = choice_of(data)
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
+        model=json_values.read_text(data.get("model"), "model"),
         system=_system(data.get("system")),
         turns=_turns(data, ctx),
         tools=tools,
         choice=choice if tools else None,
         parallel=parallel if tools else None,
         max_tokens=_max_tokens(data),
-        stop=json_values.texts(data.get("stop_sequences"), "stop_sequences"),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
-        top_k=json_values.whole(data.get("top_k"), "top_k"),
+        stop=json_values.read_texts(data.get("stop_sequences"), "stop_sequences"),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
+        top_k=json_values.read_integer(data.get("top_k"), "top_k"),
         reasoning=_reasoning(data, config),
         shape=_shape(data, config),
-        user=json_values.text(json_values.maybe(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"),
+        user=json_values.read_text(
+            json_values.read_object(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"
+        ),
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
         cache=True if data.get("cache_control") is not None else None,
@@ -97,12 +99,12 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         raise ctx.refuse("container.skills", "skills run at Anthropic only")
     if container:
         ctx.dropped("container")
-    if json_values.maybe(data.get("billing_policy"), "billing_policy").get("bill_to") == "user_profile":
+    if json_values.read_object(data.get("billing_policy"), "billing_policy").get("bill_to") == "user_profile":
         raise ctx.refuse("billing_policy", "another account cannot be billed")
 
 
 def _max_tokens(data: Json) -> int:
-    found = json_values.whole(data.get("max_tokens"), "max_tokens")
+    found = json_values.read_integer(data.get("max_tokens"), "max_tokens")
     if found is None:
         raise BadRequest("max_tokens: the field is required.")
     if found == 0:
@@ -114,14 +116,14 @@ def _system(value: object) -> tuple[Text, ...]:
     if isinstance(value, str):
         blocks = [Text(value)]
     else:
-        entries = json_values.objects(value, "system")
+        entries = json_values.read_objects(value, "system")
         blocks = [content.text_of(entry, f"system[{at}]") for at, entry in enumerate(entries)]
     # Claude Code's billing line differs per request and spoils the caches of other vendors.
     return tuple(block for block in blocks if block.text and not block.text.startswith(_ATTRIBUTION))
 
 
 def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
-    entries = json_values.objects(data.get("messages"), "messages")
+    entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
         raise BadRequest("messages: at least one message is required.")
     last_user = max((at for at, entry in enumerate(entries) if entry.get("role") == "user"), default=-1)
@@ -150,25 +152,25 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
 
 
 def _reasoning(data: Json, config: Json) -> Reasoning | None:
-    thinking = json_values.maybe(data.get("thinking"), "thinking")
-    effort = json_values.text(config.get("effort"), "output_config.effort")
+    thinking = json_values.read_object(data.get("thinking"), "thinking")
+    effort = json_values.read_text(config.get("effort"), "output_config.effort")
     if effort and effort not in _EFFORTS:
         raise BadRequest(f"output_config.effort: expected one of {', '.join(_EFFORTS)}.")
-    kind = json_values.text(thinking.get("type"), "thinking.type")
+    kind = json_values.read_text(thinking.get("type"), "thinking.type")
     if kind not in ("", "enabled", "disabled", "adaptive", "between_tools"):
         raise BadRequest("thinking.type: expected enabled, disabled, adaptive or between_tools.")
     if kind == "disabled":
         return Reasoning(off=True)
-    budget = json_values.whole(thinking.get("budget_tokens"), "thinking.budget_tokens") or 0
+    budget = json_values.read_integer(thinking.get("budget_tokens"), "thinking.budget_tokens") or 0
     shown = kind in ("enabled", "adaptive") and thinking.get("display") != "omitted"
     return Reasoning(effort=effort, budget=budget, shown=shown) if effort or budget or shown else None
 
 
 def _shape(data: Json, config: Json) -> Shape | None:
     path = "output_config.format" if config.get("format") else "output_format"
-    found = json_values.maybe(config.get("format") or data.get("output_format"), path)
+    found = json_values.read_object(config.get("format") or data.get("output_format"), path)
     if not found:
         return None
     if found.get("type") != "json_schema":
         raise BadRequest(f"{path}.type: expected json_schema.")
-    return Shape(json_values.obj(found.get("schema"), f"{path}.schema"))
+    return Shape(json_values.require_object(found.get("schema"), f"{path}.schema"))

@@ -80,7 +80,7 @@ class MessagesDecoder:
         if kind == "content_block_stop":
             return self._stopped(data)
         if kind == "message_start":
-            return self._began(json_values.object_at(data, "message"))
+            return self._began(json_values.get_object(data, "message"))
         if kind == "message_delta":
             self._noted(data)
         elif kind == "message_stop":
@@ -111,7 +111,7 @@ class MessagesDecoder:
         return [Began(answer_id, str(message.get("model") or ""), self.usage)]
 
     def _started(self, data: Json) -> list[Event]:
-        block = json_values.object_at(data, "content_block")
+        block = json_values.get_object(data, "content_block")
         index, kind = _index(data), block.get("type")
         text = block.get("text")
         if kind == "text":
@@ -169,7 +169,7 @@ class MessagesDecoder:
         return [] if held is None else [BlockEnded()]
 
     def _noted(self, data: Json) -> None:
-        delta = json_values.object_at(data, "delta")
+        delta = json_values.get_object(data, "delta")
         if delta.get("stop_reason") is not None:
             self._stop = stop_of(delta["stop_reason"], self._ctx)
         found = delta.get("stop_sequence")
@@ -178,7 +178,7 @@ class MessagesDecoder:
         self._count(data)
 
     def _count(self, holder: Json) -> None:
-        self.usage = usage.of_messages(json_values.object_at(holder, "usage"), self.usage, self._ctx.profile)
+        self.usage = usage.of_messages(json_values.get_object(holder, "usage"), self.usage, self._ctx.profile)
 
 
 def _index(data: Json) -> int:
@@ -188,5 +188,5 @@ def _index(data: Json) -> int:
 
 def refusal_of(holder: Json) -> str:
     """What the model says on declining, '' when it says nothing."""
-    said = json_values.object_at(holder, "stop_details").get("explanation")
+    said = json_values.get_object(holder, "stop_details").get("explanation")
     return said if isinstance(said, str) else ""

@@ -57,7 +57,7 @@ class Messages:
 
     def failure(self, data: Json) -> Failure | None:
         """`type: error`, or an `error` object as some compatible servers send it."""
-        error = json_values.object_at(data, "error")
+        error = json_values.get_object(data, "error")
         if data.get("type") != "error" and not error:
             return None
         if data.get("type") != "error" or not isinstance(error.get("type"), str):
@@ -74,4 +74,4 @@ class Messages:
 
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""
-        return json_values.object_at(data, "usage")
+        return json_values.get_object(data, "usage")

@@ -120,7 +120,7 @@ class MessagesEncoder:
 
     def _call_began(self, event: CallBegan) -> bytes:
         call = self._calls[event.index] = _Call(event)
-        if self._call is not None and json_values.as_object(self._call.arguments or "x") is None:
+        if self._call is not None and json_values.as_raw_object(self._call.arguments or "x") is None:
             return b""
         return self._open_call(call)
 
@@ -138,14 +138,18 @@ class MessagesEncoder:
 
     def _ended(self, event: Ended) -> bytes:
         out: list[bytes] = []
-        if self._call is not None and event.stop != "length" and json_values.as_object(self._call.arguments) is None:
+        if (
+            self._call is not None
+            and event.stop != "length"
+            and json_values.as_raw_object(self._call.arguments) is None
+        ):
             return self._fault(Fault(500, "api_error", _BAD_ARGUMENTS))
         out.append(self._closed())
         for call in self._calls.values():
             if not call.sent:
-                if json_values.as_object(call.arguments) is None:
+                if json_values.as_raw_object(call.arguments) is None:
                     self._ctx.weakened(f"tool call {call.began.name}")
-                    call.fragments = [json_values.encoded({"_raw_arguments": call.arguments})]
+                    call.fragments = [json_values.encode_json({"_raw_arguments": call.arguments})]
                 out += (self._open_call(call), self._closed())
         delta: Json = {"stop_reason": REASONS[event.stop], "stop_sequence": event.stopped_by or None}
         if event.stop == "refusal":

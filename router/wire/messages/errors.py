@@ -13,7 +13,7 @@ _TOO_LONG = "prompt is too long"
 
 def of_messages(data: Json, status: int) -> Fault | None:
     """The error in a Messages body or event; None when it holds none. status: of the answer, 0 inside a stream."""
-    error = json_values.object_at(data, "error")
+    error = json_values.get_object(data, "error")
     if not error and data.get("type") != "error":
         return None
     kind = error.get("type")

@@ -24,7 +24,7 @@ def without_foreign(body: bytes) -> bytes | None:
 
     None when nothing can be left out.
     """
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     found = data.get("messages") if data is not None else None
     if data is None or not isinstance(found, list):
         return None
@@ -34,7 +34,7 @@ def without_foreign(body: bytes) -> bytes | None:
         # The turn of a tool round that is under way must begin with its reasoning.
         if not _strip(turns[:-1], lambda _: True):
             return None
-    elif turns and _in_tool_round(turns[-1]) and json_values.object_at(data, "thinking").get("type") == "enabled":
+    elif turns and _in_tool_round(turns[-1]) and json_values.get_object(data, "thinking").get("type") == "enabled":
         data["thinking"] = {"type": "disabled"}
     return msgspec.json.encode(data)
 

@@ -25,7 +25,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
         model=str(data.get("model") or ""),
         blocks=tuple(blocks),
         stop=stop_of(data.get("stop_reason"), ctx),
-        usage=usage.of_messages(json_values.object_at(data, "usage"), Usage(), ctx.profile),
+        usage=usage.of_messages(json_values.get_object(data, "usage"), Usage(), ctx.profile),
         stopped_by=found if isinstance(found, str) else "",
         refusal=refusal_of(data),
     )
@@ -45,7 +45,7 @@ def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
         given = block.get("input")
         call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
         name = ctx.names.original(str(block.get("name") or ""))
-        return [ToolCall(call_id, name, json_values.encoded(given) if given else "")]
+        return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
     ctx.dropped(f"content block {str(kind)[:40]}")
     return []
 
@@ -71,7 +71,7 @@ def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):
-        arguments: object = json_values.as_object(block.arguments)
+        arguments: object = json_values.as_raw_object(block.arguments)
         if arguments is None:
             ctx.weakened(f"tool call {block.name}")
             arguments = {"_raw_arguments": block.arguments}

@@ -66,7 +66,7 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
     """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
     found: dict[str, Tool] = {}
-    for at, entry in enumerate(json_values.objects(data.get("tools"), "tools")):
+    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
         tool = _tool(entry, f"tools[{at}]", ctx)
         if tool is not None and found.setdefault(tool.name, tool) is not tool:
             raise BadRequest(f"tools[{at}].name: another tool is named '{tool.name}'.")
@@ -77,28 +77,30 @@ def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
 
 def _changes(data: Json) -> Iterator[tuple[Json, str]]:
     """The blocks by which system messages offer tools or withdraw them, each with its path."""
-    for at, message in enumerate(json_values.objects(data.get("messages"), "messages")):
+    for at, message in enumerate(json_values.read_objects(data.get("messages"), "messages")):
         content = message.get("content")
         if message.get("role") != "system" or not isinstance(content, list):
             continue
         path = f"messages[{at}].content"
-        for place, block in enumerate(json_values.objects(cast("list[object]", content), path)):
+        for place, block in enumerate(json_values.read_objects(cast("list[object]", content), path)):
             if block.get("type") in TOOL_CHANGES:
                 yield block, f"{path}[{place}]"
 
 
 def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
     """One change. Elsewhere tools hold for the whole conversation: what is offered at its end is."""
-    named = json_values.obj(change.get("tool"), f"{path}.tool")
+    named = json_values.require_object(change.get("tool"), f"{path}.tool")
     kind = named.get("type")
     if kind == "tool_definition" and change["type"] == "tool_addition":
         tool = _tool(
-            json_values.obj(named.get("definition"), f"{path}.tool.definition"), f"{path}.tool.definition", ctx
+            json_values.require_object(named.get("definition"), f"{path}.tool.definition"),
+            f"{path}.tool.definition",
+            ctx,
         )
         if tool is not None:
             tools[tool.name] = tool
     elif kind == "tool_reference":
-        name = json_values.need(named, "name", f"{path}.tool")
+        name = json_values.require_text(named, "name", f"{path}.tool")
         if change["type"] == "tool_removal":
             tools.pop(name, None)
     else:
@@ -107,13 +109,13 @@ def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> Non
 
 
 def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
-    kind = json_values.text(entry.get("type"), f"{path}.type") or "custom"
+    kind = json_values.read_text(entry.get("type"), f"{path}.type") or "custom"
     if kind.startswith("tool_search_tool_"):
         ctx.dropped(path)
         return None
     if kind != "custom":
         return _built_in(kind, entry, path, ctx)
-    name = json_values.need(entry, "name", path)
+    name = json_values.require_text(entry, "name", path)
     if name == _PLACEHOLDER and entry.get("defer_loading") is True:
         ctx.dropped(path)
         return None
@@ -122,23 +124,23 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     for key in entry:
         if key not in _READ:
             ctx.dropped(f"{path}.{key}")
-    callers = json_values.listed(entry.get("allowed_callers"), f"{path}.allowed_callers")
+    callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
         ctx.dropped(path)
         return None
     if entry.get("defer_loading") is True:
         ctx.weakened(f"{path}.defer_loading")
-    schema = json_values.maybe(entry.get("input_schema"), f"{path}.input_schema")
-    description = json_values.text(entry.get("description"), f"{path}.description")
-    examples = json_values.listed(entry.get("input_examples"), f"{path}.input_examples")
+    schema = json_values.read_object(entry.get("input_schema"), f"{path}.input_schema")
+    description = json_values.read_text(entry.get("description"), f"{path}.description")
+    examples = json_values.read_list(entry.get("input_examples"), f"{path}.input_examples")
     if examples:
         ctx.weakened(f"{path}.input_examples")
-        description = f"{description}\n\nExamples: {json_values.encoded(examples)}".strip()
+        description = f"{description}\n\nExamples: {json_values.encode_json(examples)}".strip()
     return Tool(
         name,
         schema if "type" in schema else {**EMPTY, **schema},
         description,
-        json_values.flag(entry.get("strict"), f"{path}.strict"),
+        json_values.read_bool(entry.get("strict"), f"{path}.strict"),
         lifetime_of(entry),
     )
 
@@ -146,21 +148,21 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
 def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     for prefix, about, schema in BUILT_IN:
         if kind.startswith(prefix):
-            return Tool(json_values.need(entry, "name", path), schema, about)
+            return Tool(json_values.require_text(entry, "name", path), schema, about)
     raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
 
 
 def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
     """The tool choice, and False when calls must come one at a time."""
-    found = json_values.maybe(data.get("tool_choice"), "tool_choice")
+    found = json_values.read_object(data.get("tool_choice"), "tool_choice")
     if not found:
         return None, None
-    mode = _MODES.get(json_values.text(found.get("type"), "tool_choice.type"))
+    mode = _MODES.get(json_values.read_text(found.get("type"), "tool_choice.type"))
     if mode is None:
         raise BadRequest("tool_choice.type: expected auto, any, tool or none.")
-    name = json_values.need(found, "name", "tool_choice") if mode == "tool" else ""
+    name = json_values.require_text(found, "name", "tool_choice") if mode == "tool" else ""
     path = "tool_choice.disable_parallel_tool_use"
-    single = json_values.flag(found.get("disable_parallel_tool_use"), path)
+    single = json_values.read_bool(found.get("disable_parallel_tool_use"), path)
     return Choice(mode, name), (False if single else None)  # pyright: ignore[reportArgumentType]
 
 

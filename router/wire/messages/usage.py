@@ -11,13 +11,13 @@ def of_messages(found: Json, known: Usage, profile: Profile) -> Usage:
 
     A stream says what was read in message_start, and what was written in message_delta. No habit changes it.
     """
-    details = json_values.object_at(found, "output_tokens_details")
+    details = json_values.get_object(found, "output_tokens_details")
     return Usage(
-        json_values.first_count(found.get("input_tokens"), known.input),
-        json_values.first_count(found.get("output_tokens"), known.output),
-        json_values.first_count(found.get("cache_read_input_tokens"), known.cache_read),
-        json_values.first_count(found.get("cache_creation_input_tokens"), known.cache_write),
-        json_values.first_count(details.get("thinking_tokens"), known.reasoning),
+        json_values.find_count(found.get("input_tokens"), known.input),
+        json_values.find_count(found.get("output_tokens"), known.output),
+        json_values.find_count(found.get("cache_read_input_tokens"), known.cache_read),
+        json_values.find_count(found.get("cache_creation_input_tokens"), known.cache_write),
+        json_values.find_count(details.get("thinking_tokens"), known.reasoning),
     )
 
 

@@ -135,7 +135,7 @@ def _original(arguments: str, kept: str) -> str:
     """The arguments as they were written, if they are the same to JSON."""
     if arguments == kept:
         return kept
-    mine, theirs = json_values.decoded(arguments or "{}"), json_values.decoded(kept or "{}")
+    mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
     return kept if mine is not None and mine == theirs else arguments
 
 

@@ -104,9 +104,9 @@ class WholeCalls:
     def _whole(self) -> Iterator[Event]:
         for index, (began, fragments) in self._calls.items():
             arguments = "".join(fragments)
-            if json_values.as_object(arguments) is None:
+            if json_values.as_raw_object(arguments) is None:
                 self._ctx.weakened(f"tool call {began.name}")
-                arguments = json_values.encoded({"_raw_arguments": arguments})
+                arguments = json_values.encode_json({"_raw_arguments": arguments})
             yield began
             if arguments:
                 yield CallDelta(index, arguments)

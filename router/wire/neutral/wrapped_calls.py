@@ -11,7 +11,7 @@ _PREFIX = "functions."
 
 def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
     """Name and arguments of each call inside; [] unless all are of declared tools. arguments: of the wrapper."""
-    data = json_values.decoded(arguments)
+    data = json_values.decode_object(arguments)
     uses = data.get("tool_uses") if data is not None else None
     found: list[tuple[str, str]] = []
     for one in cast("list[object]", uses) if isinstance(uses, list) else []:
@@ -22,5 +22,5 @@ def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]
         name = name.removeprefix(_PREFIX)
         if name not in declared:
             return []
-        found.append((name, json_values.encoded(cast("object", parameters))))
+        found.append((name, json_values.encode_json(cast("object", parameters))))
     return found

@@ -19,12 +19,12 @@ def too_deep(body: bytes) -> bool:
     or do not match up, as brackets in texts make them; then strings are taken out (0.5 ms).
     """
     brackets = body.translate(_ONE_KIND, _NOT_BRACKETS)
-    if len(brackets) <= DEPTH_LIMIT or _shallow(brackets):
+    if len(brackets) <= DEPTH_LIMIT or _is_shallow(brackets):
         return False
-    return _deep(_outside_strings(body).translate(_ONE_KIND, _NOT_BRACKETS))
+    return _is_deep(_remove_strings(body).translate(_ONE_KIND, _NOT_BRACKETS))
 
 
-def _shallow(brackets: bytes) -> bool:
+def _is_shallow(brackets: bytes) -> bool:
     """True when all brackets match up in number and no window can reach the limit even if it opened all its brackets
     first."""
     depth = 0
@@ -37,7 +37,7 @@ def _shallow(brackets: bytes) -> bool:
     return depth + -len(brackets) % _WINDOW == 0
 
 
-def _deep(brackets: bytes) -> bool:
+def _is_deep(brackets: bytes) -> bool:
     depth = 0
     for bracket in brackets:
         depth += 1 if bracket == 0x5B else -1
@@ -46,7 +46,7 @@ def _deep(brackets: bytes) -> bool:
     return False
 
 
-def _outside_strings(body: bytes) -> bytes:
+def _remove_strings(body: bytes) -> bytes:
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(body.split(b'"')[::2])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from router.errors import BadRequest
-from router.wire.raw.top_level import Top, decoded
+from router.wire.raw.top_level import Top, decode_value
 
 Bytes = bytes | memoryview
 
@@ -27,7 +27,7 @@ class Draft:
 
     def certain(self, name: str) -> bool:
         """True unless the key stands there twice."""
-        return name not in self._top.doubled
+        return name not in self._top.duplicates
 
     def raw(self, name: str) -> bytes | None:
         """The undecoded value, None when the key is absent."""
@@ -36,21 +36,21 @@ class Draft:
     def value(self, name: str) -> object:
         """The decoded value, None when the key is absent."""
         raw = self.raw(name)
-        return None if raw is None else decoded(raw)
+        return None if raw is None else decode_value(raw)
 
     def put(self, name: str, raw: bytes) -> None:
         """Let the JSON text `raw` be the value: in its place, or as a member in front of all others.
 
         Raises BadRequest for a key that stands there twice: which of the two an upstream reads cannot be known.
         """
-        if name in self._top.doubled:
+        if name in self._top.duplicates:
             raise _doubled(name)
         self._new[name] = raw
 
     def drop(self, name: str) -> None:
         """Take the member out. Raises BadRequest when a key stands there twice: places between members are unknown."""
-        if self._top.doubled:
-            raise _doubled(min(self._top.doubled))
+        if self._top.duplicates:
+            raise _doubled(min(self._top.duplicates))
         self._new[name] = None
 
     def parts(self) -> Sequence[Bytes]:

@@ -70,28 +70,34 @@ def neutral_name(name: str, namespace: str) -> str:
 def decode(item: Json, path: str) -> ToolCall:
     """A call of the history. Raises BadRequest with the path of what is wrong."""
     kind = item.get("type")
-    call_id = json_values.text(item.get("call_id"), f"{path}.call_id") or json_values.need(item, "id", path)
+    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
+        item, "id", path
+    )
     if kind in (FUNCTION, CUSTOM):
-        namespace = json_values.text(item.get("namespace"), f"{path}.namespace")
-        name = neutral_name(json_values.need(item, "name", path), namespace)
+        namespace = json_values.read_text(item.get("namespace"), f"{path}.namespace")
+        name = neutral_name(json_values.require_text(item, "name", path), namespace)
         if kind == CUSTOM:
-            return ToolCall(call_id, name, freeform_tools.wrapped(json_values.text(item.get("input"), f"{path}.input")))
+            return ToolCall(
+                call_id, name, freeform_tools.wrapped(json_values.read_text(item.get("input"), f"{path}.input"))
+            )
         return ToolCall(call_id, name, _arguments(item.get("arguments"), f"{path}.arguments"))
     found = _BY_ITEM[str(kind)]
     said = {name: value for name, value in _said(item.get(found.holder), path).items() if value is not None}
     if kind == "local_shell_call":
         # What the item must have, and a model seldom says.
         said = {name: value for name, value in said.items() if name != "type" and value != {}}
-    return ToolCall(call_id, found.tool.name, json_values.encoded(said))
+    return ToolCall(call_id, found.tool.name, json_values.encode_json(said))
 
 
 def _said(value: object, path: str) -> Json:
     """What a call says, as an object or as its text."""
-    return _object(value) if isinstance(value, str) else json_values.maybe(value, path)
+    return _object(value) if isinstance(value, str) else json_values.read_object(value, path)
 
 
 def _arguments(value: object, path: str) -> str:
-    return json_values.encoded(cast("Json", value)) if isinstance(value, dict) else json_values.text(value, path)
+    return (
+        json_values.encode_json(cast("Json", value)) if isinstance(value, dict) else json_values.read_text(value, path)
+    )
 
 
 def item_of(form: Form, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:

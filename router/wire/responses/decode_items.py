@@ -46,7 +46,7 @@ class Turns:
 
     def add(self, item: Json, path: str) -> None:
         """One item. Raises BadRequest with the path of what is wrong."""
-        kind = json_values.text(item.get("type"), f"{path}.type") or "message"
+        kind = json_values.read_text(item.get("type"), f"{path}.type") or "message"
         if kind == "message":
             self._message(item, path)
         elif kind in calls.CALLS:
@@ -105,22 +105,24 @@ class Turns:
 
 
 def _result(item: Json, kind: str, path: str, ctx: Context) -> ToolResult:
-    call_id = json_values.text(item.get("call_id"), f"{path}.call_id") or json_values.need(item, "id", path)
+    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
+        item, "id", path
+    )
     if kind == "tool_search_output":
         names = ", ".join(_names(item, path)) or "none"
         return ToolResult(call_id, (Text(f"[tools available: {names}]"),))
     failed = item.get("status") == "failed"
     output = item.get("output")
     if kind == "shell_call_output" and isinstance(output, list):
-        return ToolResult(call_id, (Text(json_values.encoded(cast("list[object]", output))),))
+        return ToolResult(call_id, (Text(json_values.encode_json(cast("list[object]", output))),))
     return ToolResult(call_id, parts_of(output, f"{path}.output", ctx), is_error=failed)
 
 
 def _names(item: Json, path: str) -> list[str]:
     """The names of the tools that a search has found."""
     names: list[str] = []
-    for at, tool in enumerate(json_values.objects(item.get("tools"), f"{path}.tools")):
-        inner = json_values.objects(tool.get("tools"), f"{path}.tools[{at}].tools")
+    for at, tool in enumerate(json_values.read_objects(item.get("tools"), f"{path}.tools")):
+        inner = json_values.read_objects(tool.get("tools"), f"{path}.tools[{at}].tools")
         space = str(tool.get("name") or "")
         names += [calls.neutral_name(str(one.get("name")), space) for one in inner]
         names += [space] if space and not inner else []
@@ -129,12 +131,12 @@ def _names(item: Json, path: str) -> list[str]:
 
 def _reasoning(item: Json, path: str, ctx: Context) -> Thinking:
     """Reasoning with the carrier that came with it; what the caller left out of the text, the carrier may hold."""
-    parts = json_values.objects(item.get("summary"), f"{path}.summary")
-    content = json_values.objects(item.get("content"), f"{path}.content")
-    said = "\n\n".join(json_values.text(part.get("text"), path) for part in parts) or "".join(
-        json_values.text(part.get("text"), path) for part in content
+    parts = json_values.read_objects(item.get("summary"), f"{path}.summary")
+    content = json_values.read_objects(item.get("content"), f"{path}.content")
+    said = "\n\n".join(json_values.read_text(part.get("text"), path) for part in parts) or "".join(
+        json_values.read_text(part.get("text"), path) for part in content
     )
-    proof = json_values.text(item.get("encrypted_content"), f"{path}.encrypted_content")
+    proof = json_values.read_text(item.get("encrypted_content"), f"{path}.encrypted_content")
     carried = ctx.seal.unpack(proof, "")
     if carried is not None and carried.kind == "redacted":
         return Thinking(redacted=proof)
@@ -149,7 +151,7 @@ def _summary(item: Json, name: str) -> str:
         return ""
     action = item.get("action")
     said = cast("Json", action) if isinstance(action, dict) else item.get("queries") or item.get("code")
-    return f"[{name}: {json_values.encoded(said)}]" if said else f"[{name}]"
+    return f"[{name}: {json_values.encode_json(said)}]" if said else f"[{name}]"
 
 
 def parts_of(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
@@ -157,7 +159,7 @@ def parts_of(content: object, path: str, ctx: Context) -> tuple[Text | Image | D
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
     parts: list[Text | Image | Document] = []
-    for at, part in enumerate(json_values.objects(content, path)):
+    for at, part in enumerate(json_values.read_objects(content, path)):
         found = _part(part, f"{path}[{at}]", ctx)
         parts += [] if isinstance(found, Text) and not found.text else [found]
     return tuple(parts)
@@ -169,27 +171,27 @@ def _part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
             ctx.dropped(f"{path}.annotations")
-        return Text(json_values.text(part.get("text"), f"{path}.text"), cache)
+        return Text(json_values.read_text(part.get("text"), f"{path}.text"), cache)
     if kind == "refusal":
         ctx.weakened(path)
-        return Text(json_values.text(part.get("refusal"), f"{path}.refusal"), cache)
+        return Text(json_values.read_text(part.get("refusal"), f"{path}.refusal"), cache)
     if part.get("file_id"):
         raise ctx.refuse(f"{path}.file_id", "a file's id is known to the account it was uploaded with only")
     if kind == "input_image":
         return _image(part, path, cache)
     if kind == "input_file":
-        url = json_values.text(part.get("file_url"), f"{path}.file_url")
-        title = json_values.text(part.get("filename"), f"{path}.filename")
+        url = json_values.read_text(part.get("file_url"), f"{path}.file_url")
+        title = json_values.read_text(part.get("filename"), f"{path}.filename")
         if url:
             return Document(url=url, title=title, cache=cache)
-        found = document_of(json_values.need(part, "file_data", path), title, f"{path}.file_data", ctx)
+        found = document_of(json_values.require_text(part, "file_data", path), title, f"{path}.file_data", ctx)
         return msgspec.structs.replace(found, cache=cache)
     raise ctx.refuse(path, f"a part of type {kind!s} has no counterpart")
 
 
 def _image(part: Json, path: str, cache: str) -> Image:
-    url = json_values.need(part, "image_url", path)
-    detail = json_values.text(part.get("detail"), f"{path}.detail")
+    url = json_values.require_text(part, "image_url", path)
+    detail = json_values.read_text(part.get("detail"), f"{path}.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=cache, detail=detail)

@@ -40,7 +40,7 @@ def refers(body: bytes | bytearray) -> bool:
 
 def named(body: bytes | bytearray) -> list[str]:
     """The ids of answers and items that a request refers to."""
-    data = json_values.decoded(bytes(body)) or {}
+    data = json_values.decode_object(bytes(body)) or {}
     items = data.get("input")
     entries = cast("list[object]", items) if isinstance(items, list) else []
     objects = [cast("Json", one) for one in entries if isinstance(one, dict)]
@@ -78,7 +78,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
             ctx.dropped(name)
-    for at, name in enumerate(json_values.texts(data.get("include"), "include")):
+    for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
         if name != _INCLUDED:
             ctx.dropped(f"include[{at}]")
     items = _items(data, ctx)
@@ -90,24 +90,24 @@ def decode_request(data: Json, ctx: Context) -> Request:
     conversation = turns.done()
     if not conversation:
         raise BadRequest("input: at least one message is required.")
-    instructions = json_values.text(data.get("instructions"), "instructions")
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+    instructions = json_values.read_text(data.get("instructions"), "instructions")
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
         ctx.dropped("service_tier")
-    text = json_values.maybe(data.get("text"), "text")
+    text = json_values.read_object(data.get("text"), "text")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
+        model=json_values.read_text(data.get("model"), "model"),
         system=(*([Text(instructions)] if instructions else []), *turns.system),
         turns=conversation,
         tools=tools,
         choice=choice if tools else None,
-        parallel=json_values.flag(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
-        max_tokens=json_values.whole(data.get("max_output_tokens"), "max_output_tokens", 1),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
+        parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
+        max_tokens=json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
         reasoning=_reasoning(data, items, ctx),
         shape=_shape(text),
-        user=json_values.text(data.get(user), user),
+        user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         cache=openai_cache(data),
@@ -127,8 +127,8 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     for name, why in reasons.items():
         if data.get(name):
             raise ctx.refuse(name, why)
-    moderation = json_values.maybe(data.get("moderation"), "moderation")
-    if json_values.maybe(moderation.get("policy"), "moderation.policy").get("mode") == "block":
+    moderation = json_values.read_object(data.get("moderation"), "moderation")
+    if json_values.read_object(moderation.get("policy"), "moderation.policy").get("mode") == "block":
         raise ctx.refuse("moderation", "the backend does not moderate")
     if moderation:
         ctx.dropped("moderation")
@@ -140,9 +140,9 @@ def _items(data: Json, ctx: Context) -> list[Json]:
     items: list[Json] = []
     if isinstance(found, str) and found:
         items.append({"type": "message", "role": "user", "content": found})
-    for at, item in enumerate(json_values.objects(found, "input") if not isinstance(found, str) else ()):
+    for at, item in enumerate(json_values.read_objects(found, "input") if not isinstance(found, str) else ()):
         if item.get("type") == "item_reference":
-            items += _referred(json_values.need(item, "id", f"input[{at}]"), ctx)
+            items += _referred(json_values.require_text(item, "id", f"input[{at}]"), ctx)
         else:
             items.append(item)
     if data.get("store") is False:
@@ -154,7 +154,7 @@ def _items(data: Json, ctx: Context) -> list[Json]:
 
 def _before(data: Json, ctx: Context) -> list[Json]:
     """The items of the answers that `previous_response_id` leads to, oldest first."""
-    name = json_values.text(data.get("previous_response_id"), "previous_response_id")
+    name = json_values.read_text(data.get("previous_response_id"), "previous_response_id")
     chain: list[Json] = []
     seen: set[str] = set()
     while name and name not in seen:
@@ -183,11 +183,11 @@ def _referred(name: str, ctx: Context) -> list[Json]:
 def _tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
     """The tools of the request, and those that items of the conversation bring."""
     forced = data.get("tool_choice") not in (None, "auto", "none")
-    tools = responses_tools.tools_of(json_values.objects(data.get("tools"), "tools"), "tools", ctx, forced=forced)
+    tools = responses_tools.tools_of(json_values.read_objects(data.get("tools"), "tools"), "tools", ctx, forced=forced)
     for at, item in enumerate(items):
         if item.get("type") in BRINGS_TOOLS:
             path = f"input[{at}]"
-            brought = json_values.objects(item.get("tools"), f"{path}.tools")
+            brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
             ctx.weakened(path)
             tools += responses_tools.tools_of(brought, f"{path}.tools", ctx, forced=forced)
     # The last of a name counts: what is brought replaces what was deferred.
@@ -195,14 +195,14 @@ def _tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
 
 
 def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
-    found = json_values.maybe(data.get("reasoning"), "reasoning")
+    found = json_values.read_object(data.get("reasoning"), "reasoning")
     for name in found:
         if name not in ("effort", "summary", "generate_summary"):
             ctx.dropped(f"reasoning.{name}")
     for item in items:
         if item.get("type") == "configuration_update":
-            found = {**found, **json_values.maybe(item.get("reasoning"), "reasoning")}
-    effort = json_values.text(found.get("effort"), "reasoning.effort")
+            found = {**found, **json_values.read_object(item.get("reasoning"), "reasoning")}
+    effort = json_values.read_text(found.get("effort"), "reasoning.effort")
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning.effort: expected one of {', '.join(EFFORTS)}.")
     shown = bool(found.get("summary") or found.get("generate_summary"))
@@ -212,7 +212,7 @@ def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
 
 
 def _shape(text: Json) -> Shape | None:
-    form = json_values.maybe(text.get("format"), "text.format")
+    form = json_values.read_object(text.get("format"), "text.format")
     kind = form.get("type", "text")
     if kind == "text":
         return None
@@ -221,9 +221,9 @@ def _shape(text: Json) -> Shape | None:
     if kind != "json_schema":
         raise BadRequest("text.format.type: expected text, json_object or json_schema.")
     return Shape(
-        json_values.obj(form.get("schema"), "text.format.schema"),
-        json_values.text(form.get("name"), "text.format.name") or "output",
-        json_values.flag(form.get("strict"), "text.format.strict"),
+        json_values.require_object(form.get("schema"), "text.format.schema"),
+        json_values.read_text(form.get("name"), "text.format.name") or "output",
+        json_values.read_bool(form.get("strict"), "text.format.strict"),
     )
 
 
@@ -233,7 +233,7 @@ def _shared(data: Json, text: Json) -> Json:
         value = data.get(name)
         if value is not None and value not in _IDLE.get(name, ()):
             shared[name] = value
-    verbosity = json_values.text(text.get("verbosity"), "text.verbosity")
+    verbosity = json_values.read_text(text.get("verbosity"), "text.verbosity")
     if verbosity not in ("", "medium"):
         shared["verbosity"] = verbosity
     return shared

@@ -83,9 +83,9 @@ class ResponsesDecoder:
         if reader is not None:
             return reader(self, data)
         if kind in _STARTS:
-            return self._began(json_values.object_at(data, "response"))
+            return self._began(json_values.get_object(data, "response"))
         if kind in _ENDS:
-            return self._terminal(str(kind)[9:], json_values.object_at(data, "response"))
+            return self._terminal(str(kind)[9:], json_values.get_object(data, "response"))
         if kind == "error" or data.get("error"):
             self.ended = True
             return [errors.of_responses(data, 0) or Fault(500, "api_error", "The upstream reported an error.")]
@@ -96,7 +96,7 @@ class ResponsesDecoder:
         return []
 
     def _began(self, response: Json) -> list[Event]:
-        self.usage = usage.of_responses(json_values.object_at(response, "usage"), self.usage, self._ctx.profile)
+        self.usage = usage.of_responses(json_values.get_object(response, "usage"), self.usage, self._ctx.profile)
         if self._begun:
             return []
         self._begun = True
@@ -145,7 +145,7 @@ class ResponsesDecoder:
         return [*before, ThinkingDelta(delta)]
 
     def _added(self, data: Json) -> list[Event]:
-        found = json_values.object_at(data, "item")
+        found = json_values.get_object(data, "item")
         kind = found.get("type")
         index = data.get("output_index")
         place = index if isinstance(index, int) else len(self._items)
@@ -180,7 +180,7 @@ class ResponsesDecoder:
         return [CallDelta(item.call, freeform_tools.escaped(delta) if item.custom else delta)]
 
     def _item_done(self, data: Json) -> list[Event]:
-        found = json_values.object_at(data, "item")
+        found = json_values.get_object(data, "item")
         kind = found.get("type")
         index = data.get("output_index")
         before: list[Event] = [] if isinstance(index, int) and index in self._items else self._added(data)
@@ -276,7 +276,7 @@ class ResponsesDecoder:
 
     def _stop(self, status: str, response: Json, refusal: str) -> Stop:
         if status == "incomplete":
-            reason = json_values.object_at(response, "incomplete_details").get("reason")
+            reason = json_values.get_object(response, "incomplete_details").get("reason")
             stop = _INCOMPLETE.get(str(reason))
             if stop is None:
                 self._ctx.weakened(f"incomplete_details.reason {str(reason)[:40]}")

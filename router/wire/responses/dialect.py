@@ -99,8 +99,8 @@ class Responses:
 
     def failure(self, data: Json) -> Failure | None:
         """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""
-        error = json_values.object_at(data, "error") or json_values.object_at(
-            json_values.object_at(data, "response"), "error"
+        error = json_values.get_object(data, "error") or json_values.get_object(
+            json_values.get_object(data, "response"), "error"
         )
         if not error and data.get("type") == "error":
             error = {name: data[name] for name in ("code", "message", "param") if name in data}
@@ -121,4 +121,4 @@ class Responses:
 
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""
-        return json_values.object_at(data, "usage")
+        return json_values.get_object(data, "usage")

@@ -10,8 +10,8 @@ from router.wire.raw.json_values import Json
 
 def of_responses(data: Json, status: int) -> Fault | None:
     """The error in a Responses body or event: nested, flat, or within a failed response; None when it holds none."""
-    nested = json_values.object_at(data, "error") or json_values.object_at(
-        json_values.object_at(data, "response"), "error"
+    nested = json_values.get_object(data, "error") or json_values.get_object(
+        json_values.get_object(data, "response"), "error"
     )
     if not nested and data.get("type") == "error":
         nested = {name: data[name] for name in ("code", "message", "param") if name in data}

@@ -24,12 +24,12 @@ def tools_of(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> l
 
 
 def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
-    kind = json_values.text(entry.get("type"), f"{path}.type") or "function"
+    kind = json_values.read_text(entry.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
         return [_callable(entry, kind, path, ctx, "")]
     if kind == "namespace":
-        space = json_values.need(entry, "name", path)
-        inner = json_values.objects(entry.get("tools"), f"{path}.tools")
+        space = json_values.require_text(entry, "name", path)
+        inner = json_values.read_objects(entry.get("tools"), f"{path}.tools")
         return [
             _callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
             for at, one in enumerate(inner)
@@ -47,25 +47,25 @@ def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
 
 
 def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> Tool:
-    name = json_values.need(entry, "name", path)
+    name = json_values.require_text(entry, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     if kind not in ("function", "custom"):
         raise ctx.refuse(f"{path}.type", f"a tool of type {kind} has no counterpart")
     if entry.get("defer_loading") is True:
         ctx.weakened(f"{path}.defer_loading")
-    callers = json_values.listed(entry.get("allowed_callers"), f"{path}.allowed_callers")
+    callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
         raise ctx.refuse(f"{path}.allowed_callers", "programs that call tools run at OpenAI only")
     neutral = neutral_name(name, space)
-    description = json_values.text(entry.get("description"), f"{path}.description")
+    description = json_values.read_text(entry.get("description"), f"{path}.description")
     if kind == "custom":
         ctx.forms[neutral] = Form(CUSTOM, name, space)
-        form = json_values.maybe(entry.get("format"), f"{path}.format") or {"type": "text"}
+        form = json_values.read_object(entry.get("format"), f"{path}.format") or {"type": "text"}
         return Tool(neutral, freeform_tools.SCHEMA, description, format=form)
     if space:
         ctx.forms[neutral] = Form(FUNCTION, name, space)
-    schema = json_values.maybe(entry.get("parameters"), f"{path}.parameters")
+    schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
     return Tool(
         neutral,
         schema if "type" in schema else {"type": "object", "properties": {}, **schema},
@@ -76,7 +76,7 @@ def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> To
 
 def _strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
     """Responses means strict when nothing is said, and then rewrites a schema that is not; nobody else does."""
-    said = json_values.flag(entry.get("strict"), f"{path}.strict")
+    said = json_values.read_bool(entry.get("strict"), f"{path}.strict")
     if said is not None or "strict" in entry:
         return said is True
     fitting = strict_schema(schema)
@@ -87,14 +87,14 @@ def _strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
 
 def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     found = BUILT_IN[kind]
-    environment = json_values.maybe(entry.get("environment"), f"{path}.environment")
+    environment = json_values.read_object(entry.get("environment"), f"{path}.environment")
     if environment.get("type", "local") != "local":
         raise ctx.refuse(f"{path}.environment", "containers run at OpenAI only")
     ctx.forms[found.tool.name] = Form(found.item, found.tool.name)
     if kind != "tool_search":
         return found.tool
-    schema = json_values.maybe(entry.get("parameters"), f"{path}.parameters")
-    said = json_values.text(entry.get("description"), f"{path}.description")
+    schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
+    said = json_values.read_text(entry.get("description"), f"{path}.description")
     return msgspec.structs.replace(
         found.tool, schema=schema or found.tool.schema, description=said or found.tool.description
     )
@@ -110,7 +110,7 @@ def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice
         if mode is None:
             raise BadRequest("tool_choice: expected none, auto, required or a tool.")
         return Choice(mode), tools  # pyright: ignore[reportArgumentType]
-    form = json_values.obj(found, "tool_choice")
+    form = json_values.require_object(found, "tool_choice")
     kind = form.get("type")
     if kind == "allowed_tools":
         names = {_named(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_listed(form))}
@@ -121,14 +121,14 @@ def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice
 
 
 def _listed(form: Json) -> list[Json]:
-    return json_values.objects(form.get("tools"), "tool_choice.tools")
+    return json_values.read_objects(form.get("tools"), "tool_choice.tools")
 
 
 def _named(form: Json, path: str, ctx: Context) -> str:
-    kind = json_values.text(form.get("type"), f"{path}.type") or "function"
+    kind = json_values.read_text(form.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
-        space = json_values.text(form.get("namespace"), f"{path}.namespace")
-        return neutral_name(json_values.need(form, "name", path), space)
+        space = json_values.read_text(form.get("namespace"), f"{path}.namespace")
+        return neutral_name(json_values.require_text(form, "name", path), space)
     if kind in BUILT_IN:
         return BUILT_IN[kind].tool.name
     raise ctx.refuse(path, f"a choice of type {kind} has no counterpart")

@@ -11,12 +11,15 @@ def of_responses(found: Json, known: Usage, profile: Profile) -> Usage:
 
     input_tokens holds the cached tokens, `Usage.input` does not. No habit changes it.
     """
-    total, output = json_values.count(found.get("input_tokens")), json_values.count(found.get("output_tokens"))
+    total, output = json_values.as_count(found.get("input_tokens")), json_values.as_count(found.get("output_tokens"))
     if total is None and output is None:
         return known
-    details = json_values.object_at(found, "input_tokens_details")
-    read, write = json_values.count(details.get("cached_tokens")), json_values.count(details.get("cache_write_tokens"))
-    reasoning = json_values.count(json_values.object_at(found, "output_tokens_details").get("reasoning_tokens"))
+    details = json_values.get_object(found, "input_tokens_details")
+    read, write = (
+        json_values.as_count(details.get("cached_tokens")),
+        json_values.as_count(details.get("cache_write_tokens")),
+    )
+    reasoning = json_values.as_count(json_values.get_object(found, "output_tokens_details").get("reasoning_tokens"))
     uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
     return Usage(uncached, output, read, write, reasoning)
 

@@ -116,7 +116,7 @@ def test_reading_sees_what_was_put():
 def test_a_doubled_key_is_not_guessed_at():
     """Which of the two an upstream reads cannot be known; other members can still be replaced."""
     body = b'{"model":"m","x":1,"y":2,"x":3}'
-    assert peek(body).doubled == {"x"}
+    assert peek(body).duplicates == {"x"}
     with pytest.raises(BadRequest, match='"x" twice'):
         drafted(body, {"x": 5})
     with pytest.raises(BadRequest, match='"x" twice'):
