@@ -90,7 +90,7 @@ class Tap:
         self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
-        start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
+        start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
         if batch.find(_USAGE[0], start) >= 0 or batch.find(_USAGE[1], start) >= 0:
             self._note_usage(batch, start)
         for needle in self._dialect.needles.ending:
@@ -123,7 +123,7 @@ class Tap:
             self._usage = _read(hit, self._dialect, self._usage, self._profile)
 
     def _confirm(self, region: bytes) -> None:
-        for _, event in sse.events(region):
+        for _, event in sse.parse_events(region):
             ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
@@ -133,7 +133,7 @@ class Tap:
             return batch
         kept: list[bytes] = []
         at = 0
-        for end, event in sse.events(batch):
+        for end, event in sse.parse_events(batch):
             data = json_values.decode_object(event.data) or {}
             if data.get("choices") != [] or not data.get("usage"):
                 kept.append(batch[at:end])

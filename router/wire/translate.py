@@ -297,14 +297,14 @@ def _object(payload: bytes) -> Json | None:
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that lacks nothing but the blank line behind it."""
-    event = sse.parse(tail.strip(b"\r\n"))
+    event = sse.parse_event(tail.strip(b"\r\n"))
     return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and data of each whole event that has any data."""
     if b"\r" in batch:
-        for _, event in sse.events(batch):
+        for _, event in sse.parse_events(batch):
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")
         return
@@ -314,6 +314,6 @@ def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
         elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
             yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
         elif block:
-            event = sse.parse(block)
+            event = sse.parse_event(block)
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")

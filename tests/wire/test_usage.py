@@ -217,7 +217,7 @@ def relayed_tail(protocol, body, profile):
 def relayed_stream(protocol, batches, profile):
     """The usage of a stream that is passed through; batches: whole events, as they were read."""
     tap = Tap(BY_NAME[protocol], profile=profile)
-    for _, event in sse.events(b"".join(batches)):
+    for _, event in sse.parse_events(b"".join(batches)):
         if tap.judge(event)[0].name != "HOLD":
             break
     for batch in batches:
@@ -377,7 +377,7 @@ def _recorded():
 
 def first_answer(protocol, batches):
     """The events of one answer; some recordings hold those of two requests."""
-    for at, (_, event) in enumerate(sse.events(b"".join(batches))):
+    for at, (_, event) in enumerate(sse.parse_events(b"".join(batches))):
         if protocol == "responses" and BY_NAME[protocol].ending(event, json.loads(event.data)) is not None:
             return batches[: at + 1]
     return batches

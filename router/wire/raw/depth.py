@@ -1,7 +1,7 @@
-"""How deep a JSON body nests, judged without parsing it.
+"""Checks how deep a JSON body nests, without parsing it.
 
-The limit guards whoever parses a body later against running out of stack; it is no border against the caller. So the
-quick judgement may be fooled by texts whose brackets are arranged to cancel real ones, and by nothing else.
+The limit keeps later parsers of the body from running out of stack; it is not a defence against a hostile caller. So
+the quick check may be misled, but only by texts whose brackets are arranged to cancel real ones.
 """
 
 DEPTH_LIMIT = 200
@@ -15,8 +15,8 @@ _WINDOW = 160
 def too_deep(body: bytes) -> bool:
     """True when valid JSON nests over DEPTH_LIMIT levels.
 
-    Brackets are counted without regard to strings first (50 µs for 122 KB). That settles it unless they go too deep
-    or do not match up, as brackets in texts make them; then strings are taken out (0.5 ms).
+    First brackets are counted including those inside strings (50 µs for 122 KB). Only if they seem too deep or do not
+    match up, which brackets in texts can cause, are strings removed and the rest counted (0.5 ms).
     """
     brackets = body.translate(_ONE_KIND, _NOT_BRACKETS)
     if len(brackets) <= DEPTH_LIMIT or _is_shallow(brackets):
@@ -25,8 +25,8 @@ def too_deep(body: bytes) -> bool:
 
 
 def _is_shallow(brackets: bytes) -> bool:
-    """True when all brackets match up in number and no window can reach the limit even if it opened all its brackets
-    first."""
+    """True when as many brackets close as open, and no window could reach the limit even if all its opening brackets
+    came first."""
     depth = 0
     for at in range(0, len(brackets), _WINDOW):
         opened = brackets.count(b"[", at, at + _WINDOW)

@@ -1,4 +1,7 @@
-"""Reading fields of a decoded JSON body; what has another type than it should is refused with the field's path."""
+"""Reads fields of a decoded JSON body; a value of the wrong type is refused with the field's path.
+
+`read_*` takes null or an absent field for its empty value, `require_*` refuses it.
+"""
 
 from typing import cast
 
@@ -20,18 +23,18 @@ def decode_object(data: str | bytes) -> Json | None:
 
 
 def get_object(value: Json, name: str) -> Json:
-    """The object under a key, {} when there is none."""
+    """The object under a key, {} for any other value."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def as_count(value: object) -> int | None:
-    """A token count, None for anything that is none."""
+    """A token count, None for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def find_count(*values: object) -> int | None:
-    """The first of some values that is a token count, None when none is."""
+    """The first token count among some values, None when there is none."""
     return next((found for value in values if (found := as_count(value)) is not None), None)
 
 
@@ -45,7 +48,7 @@ _NAMES: dict[type, str] = {
 
 
 def _wrong_type(path: str, expected: str, value: object) -> BadRequest:
-    """The error for a value of another type."""
+    """The error for a value of the wrong type."""
     return BadRequest(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'a number')}.")
 
 
@@ -59,7 +62,7 @@ def read_text(value: object, path: str) -> str:
 
 
 def require_text(data: Json, name: str, path: str) -> str:
-    """A string that must be there and not be empty."""
+    """A string that must be present and not empty."""
     value = data.get(name)
     if not isinstance(value, str):
         raise _wrong_type(f"{path}.{name}", "a string", value)
@@ -78,7 +81,7 @@ def read_number(value: object, path: str) -> float | None:
 
 
 def read_integer(value: object, path: str, least: int = 0) -> int | None:
-    """A whole number of at least `least`, None for null."""
+    """An integer of at least `least`, None for null; 1.0 counts as one."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
@@ -133,7 +136,7 @@ def read_texts(value: object, path: str) -> tuple[str, ...]:
 
 
 def encode_json(value: object) -> str:
-    """Compact JSON with its keys in order. Raises BadRequest for what JSON cannot say."""
+    """Compact JSON that keeps the order of keys. Raises BadRequest for a value that JSON cannot hold."""
     try:
         return msgspec.json.encode(value).decode("utf-8")
     except (UnicodeEncodeError, OverflowError, msgspec.EncodeError) as error:
@@ -141,7 +144,7 @@ def encode_json(value: object) -> str:
 
 
 def as_raw_object(arguments: str) -> msgspec.Raw | None:
-    """The JSON text of an object as it stands, {} for an empty one; None when it is no object."""
+    """The JSON text of a call's arguments without change, {} for an empty text; None when it is no object."""
     if not arguments.strip():
         return msgspec.Raw(b"{}")
     try:

@@ -19,24 +19,24 @@ MODEL_LIMIT = 256
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
-# strict=False lets control characters pass: whether they are acceptable is for the upstream to say.
-# Integers of any length are as good as infinite; Python's own limit is an error.
+# strict=False accepts control characters: the upstream decides whether they are valid.
+# parse_int=float accepts integers of any length, where int() raises over 4300 digits.
 _walker = json.JSONDecoder(strict=False, parse_int=float)
 _SPACE = re.compile(r"[ \t\n\r]*")
-# A name without escapes, which nearly all are.
+# A model name without escapes, which nearly all names are.
 _PLAIN_NAME = re.compile(rb'"[!#-\[\]-~]+"')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Top:
-    """The top level of a JSON object: where each value stands in the body. doubled: names that stand there more
-    than once; the last one's value counts."""
+    """The top level of a JSON object: the place of each value in the body."""
 
     __slots__ = ("_body", "_spans", "duplicates")
 
     def __init__(self, body: bytes, spans: dict[str, tuple[int, int]], duplicates: frozenset[str] = frozenset()):
         self._body = body
         self._spans = spans
+        #: Keys that occur more than once; the value of the last one counts.
         self.duplicates = duplicates
 
     def __iter__(self) -> Iterator[str]:
@@ -81,7 +81,7 @@ def peek(body: bytes) -> Top:
         spans = _locate_values(body, fields, b"") or _locate_values(body, fields, b" ")
     top = Top(body, spans) if spans else _walk(body)
     if too_deep(body):
-        # What is relayed today is translated, and then parsed, tomorrow.
+        # Refused for a relayed body too, so that a body does not fail only when it is translated, and then parsed.
         raise _nesting_error()
     return top
 
@@ -89,7 +89,8 @@ def peek(body: bytes) -> Top:
 def _locate_values(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) -> dict[str, tuple[int, int]] | None:
     """Each value's place, if the body is laid out as encoders do it, with `space` behind colons and commas.
 
-    Every key must stand where the values before it end: then no key stands twice, which msgspec does not tell.
+    Every key must start where the value before it ends. This also proves that no key occurs twice, which msgspec does
+    not report.
     """
     spans: dict[str, tuple[int, int]] = {}
     between = 1 + len(space)
@@ -110,7 +111,7 @@ def _nesting_error() -> BadRequest:
 
 
 def _walk(body: bytes) -> Top:
-    # Latin-1 keeps one character a byte, so that offsets in the text are offsets in the body.
+    # Latin-1 decodes each byte to one character, so that offsets in the text are offsets in the body.
     text = body.decode("latin-1")
     try:
         return Top(body, *_find_spans(text))
@@ -165,7 +166,7 @@ def _skip_space(text: str, at: int) -> int:
 
 
 def read_model(top: Top) -> str | None:
-    """The request's model, None when it names none. Raises BadRequest for a name that is no sensible text."""
+    """The request's model, None when it names none. Raises BadRequest for an empty, too long or non-text name."""
     raw = top.raw("model")
     if raw is None:
         return None
