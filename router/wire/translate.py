@@ -16,8 +16,8 @@ from router.wire import protocols
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, losses_text
-from router.wire.neutral.replay_memory import Learner, recalled
-from router.wire.neutral.stream_filters import Watch, watches
+from router.wire.neutral.replay_memory import CallRecorder, recall_calls
+from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocols import CODECS
 from router.wire.raw import json_values, sse, top_level
 from router.wire.raw.json_values import Json
@@ -86,7 +86,7 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
         neutral = msgspec.structs.replace(neutral, model=ctx.model)
         ctx.declared = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            neutral = recalled(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
+            neutral = recall_calls(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
         if ctx.forgets:
             neutral = _thoughtless(neutral, ctx)
         written, headers = CODECS[target].encode_request(neutral, ctx)
@@ -130,16 +130,16 @@ def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: boo
 
 def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
-    events: Iterable[Event] = assemble.events_of(found)
+    events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
-        learner = Learner(ctx.memory, ctx.seal)
+        recorder = CallRecorder(ctx.memory, ctx.seal)
         for event in events:
-            learner.see(event)
-        events = assemble.events_of(found)
-    for watch in watches(ctx):
-        events = [passed for event in events for passed in watch.pass_on(event)]
-        watched = assemble.answer_of(events)
-        found = watched if isinstance(watched, Answer) else found
+            recorder.record(event)
+        events = assemble.split_answer(found)
+    for stream_filter in stream_filters(ctx):
+        events = [passed for event in events for passed in stream_filter.apply(event)]
+        filtered = assemble.assemble_answer(events)
+        found = filtered if isinstance(filtered, Answer) else found
     if not stream:
         return msgspec.json.encode(CODECS[target].encode_answer(found, ctx))
     encoder = CODECS[target].encoder(ctx)
@@ -150,7 +150,7 @@ def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> Made | No
     """A stream that came for a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
-    found = assemble.answer_of(events)
+    found = assemble.assemble_answer(events)
     for _ in events:
         pass  # Usage may stand behind the end.
     if found is None:
@@ -196,8 +196,8 @@ class Stream:
         self._decoder = CODECS[source].decoder(ctx)
         self._encoder = CODECS[target].encoder(ctx)
         self._source: Name = source
-        self._watches = watches(ctx)
-        self._learner = Learner(ctx.memory, ctx.seal) if ctx.memory is not None else None
+        self._filters = stream_filters(ctx)
+        self._recorder = CallRecorder(ctx.memory, ctx.seal) if ctx.memory is not None else None
         self._ctx = ctx
         self._known = len(ctx.losses)
         # True when something came that is more than a beginning or a sign of life.
@@ -227,12 +227,12 @@ class Stream:
     def _encoded(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []
         encode = self._encoder.encode
-        learner = self._learner
-        for watch in self._watches:
-            events = _watched(events, watch)
+        recorder = self._recorder
+        for stream_filter in self._filters:
+            events = _apply_filter(events, stream_filter)
         for event in events:
-            if learner is not None and event.__class__ in learner.EVENTS:
-                learner.see(event)
+            if recorder is not None and event.__class__ in recorder.EVENTS:
+                recorder.record(event)
             if event.__class__ is Ended and len(self._ctx.losses) > self._known:
                 out.append(self._late_losses())
             out.append(encode(event))
@@ -282,9 +282,9 @@ class Stream:
                 yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
-def _watched(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
+def _apply_filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:
     for event in events:
-        yield from watch.pass_on(event)
+        yield from stream_filter.apply(event)
 
 
 def _object(payload: bytes) -> Json | None:

@@ -55,7 +55,7 @@ SAMPLES = {"chat": CHAT, "messages": MESSAGES}
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    found = assemble.answer_of(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
+    found = assemble.assemble_answer(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
     assert isinstance(found, Answer), found
     return found
 

@@ -8,7 +8,7 @@ import pytest
 from router.ir import Usage
 from router.settings.profile import Profile, overridden
 from router.wire import translate
-from router.wire.neutral.provider_profiles import PROFILES, profile_of
+from router.wire.neutral.provider_profiles import PROFILES, find_profile
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, usage_of
@@ -400,8 +400,8 @@ def test_of_a_recording(recording, protocol, path):
 @pytest.mark.parametrize("vendor", ["", *PROFILES])
 def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
     """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
-    usual = profile_of(vendor)
+    usual = find_profile(vendor)
     for model in ("gpt-5.1", "o3", "gpt-4o", "gpt-oss-20b", "qwen3", "grok-3-mini", "deepseek-r1"):
-        found = profile_of(vendor, model)
+        found = find_profile(vendor, model)
         assert found.usage_excludes_reasoning is usual.usage_excludes_reasoning
         assert found.usage_excludes_cache is usual.usage_excludes_cache

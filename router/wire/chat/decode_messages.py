@@ -6,7 +6,7 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult, Turn
-from router.wire.neutral.cache_marks import lifetime_of_part, moved
+from router.wire.neutral.cache_marks import move_mark, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.openai import data_url, document_of
 from router.wire.raw import json_values
@@ -59,7 +59,7 @@ def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
             )
             if part.get("type") == "refusal":
                 ctx.weakened(here)
-            blocks += [Text(said, lifetime_of_part(part))] if said else []
+            blocks += [Text(said, read_part_lifetime(part))] if said else []
     elif json_values.read_text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
     refusal = json_values.read_text(entry.get("refusal"), f"{path}.refusal")
@@ -120,9 +120,9 @@ def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Doc
         if kind == "text":
             text = json_values.read_text(part.get("text"), f"{here}.text")
             if text:
-                parts.append(Text(text, lifetime_of_part(part)))
+                parts.append(Text(text, read_part_lifetime(part)))
             elif parts:
-                parts[-1] = moved(parts[-1], lifetime_of_part(part))
+                parts[-1] = move_mark(parts[-1], read_part_lifetime(part))
         elif kind == "image_url":
             parts.append(_image(part, here, ctx))
         elif kind == "file":
@@ -139,9 +139,9 @@ def _image(part: Json, path: str, ctx: Context) -> Image:
     detail = json_values.read_text(form.get("detail"), f"{path}.image_url.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=lifetime_of_part(part), detail=detail)
+        return Image(url=url, cache=read_part_lifetime(part), detail=detail)
     media, data = data_url(url, f"{path}.image_url.url")
-    return Image(media, data, cache=lifetime_of_part(part), detail=detail)
+    return Image(media, data, cache=read_part_lifetime(part), detail=detail)
 
 
 def _file(part: Json, path: str, ctx: Context) -> Text | Document:
@@ -152,4 +152,4 @@ def _file(part: Json, path: str, ctx: Context) -> Text | Document:
     found = document_of(
         json_values.require_text(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx
     )
-    return msgspec.structs.replace(found, cache=lifetime_of_part(part))
+    return msgspec.structs.replace(found, cache=read_part_lifetime(part))

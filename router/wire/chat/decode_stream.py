@@ -23,7 +23,7 @@ from router.ir import (
 from router.wire import openai
 from router.wire.chat import usage
 from router.wire.neutral.context import Context
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrapped
+from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -228,15 +228,15 @@ class ChatDecoder:
 
     def _wraps(self, call: _Call) -> bool:
         """True for a call that may hold several: it is looked into when it is whole."""
-        return call.name in WRAPPERS and self._ctx.names.original(call.name) not in self._ctx.declared
+        return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared
 
     def _settle(self, call: _Call, out: list[Event]) -> None:
         """The stream is over, and a call has not begun."""
         if not call.name:
             self._ctx.dropped("tool call without a name")
             return
-        sent = {self._ctx.names.sent(name, self._ctx.profile.name_limit) for name in self._ctx.declared}
-        inner = unwrapped("".join(call.held), sent) if self._wraps(call) else []
+        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared}
+        inner = unwrap_calls("".join(call.held), sent) if self._wraps(call) else []
         if not inner:
             self._begin_call(call, out)
         for at, (name, arguments) in enumerate(inner):
@@ -255,7 +255,7 @@ class ChatDecoder:
         if call.beside:
             # Gemini's signature of the call: it comes back with the history, and goes with the call again.
             out.append(Redacted(msgspec.json.encode({BESIDE: call.beside}).decode()))
-        out.append(CallBegan(call.index, call_id, self._ctx.names.original(call.name)))
+        out.append(CallBegan(call.index, call_id, self._ctx.names.decode(call.name)))
         if call.held:
             out.append(CallDelta(call.index, "".join(call.held)))
             call.held.clear()

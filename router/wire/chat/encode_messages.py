@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire.chat.decode_stream import BESIDE
-from router.wire.neutral.cache_marks import has_marks, keep_last, marked
+from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import chat_id
-from router.wire.neutral.turn_order import ordered
+from router.wire.neutral.identifiers import to_chat_id
+from router.wire.neutral.turn_order import order_turns
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -17,7 +17,7 @@ def encode(request: Request, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     if request.system:
         messages.append({"role": ctx.profile.system_role, "content": _texts(request.system, "\n\n", ctx, "system")})
-    for turn in ordered(request.turns, ctx):
+    for turn in order_turns(request.turns, ctx):
         if turn.role == "system":
             messages.append(_system(turn, ctx))
         elif turn.role == "assistant":
@@ -27,7 +27,7 @@ def encode(request: Request, ctx: Context) -> list[Json]:
         else:
             messages += _user(turn, ctx)
     if ctx.profile.cache == "breakpoint":
-        keep_last(messages)
+        limit_marks(messages)
     return _alternating(messages) if ctx.profile.alternates else messages
 
 
@@ -39,7 +39,7 @@ def _texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> obj
 
 
 def _text_part(block: Text, ctx: Context, path: str) -> Json:
-    return marked({"type": "text", "text": block.text}, block.cache, ctx, path)
+    return add_mark({"type": "text", "text": block.text}, block.cache, ctx, path)
 
 
 def _system(turn: Turn, ctx: Context) -> Json:
@@ -84,7 +84,7 @@ def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
 
 
 def _beside(block: Thinking, ctx: Context) -> Json:
-    carried = ctx.seal.unpack(block.redacted, "") if block.redacted else None
+    carried = ctx.seal.unseal(block.redacted, "") if block.redacted else None
     found = json_values.decode_object(carried.data) if carried is not None else None
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
@@ -103,7 +103,7 @@ def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
     kept = [
         block.text
         for block in turn.blocks
-        if isinstance(block, Thinking) and ctx.seal.unpack(block.signature, block.text) is not None
+        if isinstance(block, Thinking) and ctx.seal.unseal(block.signature, block.text) is not None
     ]
     if ctx.profile.replay:
         calls = any(isinstance(block, ToolCall) for block in turn.blocks)
@@ -114,9 +114,9 @@ def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
 
 
 def _call(call: ToolCall, ctx: Context) -> Json:
-    name = ctx.names.sent(call.name, ctx.profile.name_limit)
+    name = ctx.names.encode(call.name, ctx.profile.name_limit)
     function = {"name": name, "arguments": call.arguments or "{}"}
-    return {"id": chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
+    return {"id": to_chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
 
 
 def _user(turn: Turn, ctx: Context) -> list[Json]:
@@ -158,8 +158,8 @@ def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Js
     content: object = said or ctx.profile.empty_result
     if inline or (block.cache and ctx.profile.cache):
         parts: list[Json] = [*([{"type": "text", "text": said}] if said else []), *inline]
-        content = [*parts[:-1], marked(parts[-1], block.cache, ctx, path)] if parts else said
-    return {"role": "tool", "tool_call_id": chat_id(block.call_id, ctx.profile.id_form), "content": content}
+        content = [*parts[:-1], add_mark(parts[-1], block.cache, ctx, path)] if parts else said
+    return {"role": "tool", "tool_call_id": to_chat_id(block.call_id, ctx.profile.id_form), "content": content}
 
 
 def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
@@ -170,14 +170,14 @@ def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"
         image: Json = {"url": url, "detail": block.detail} if block.detail else {"url": url}
-        return marked({"type": "image_url", "image_url": image}, block.cache, ctx, path)
+        return add_mark({"type": "image_url", "image_url": image}, block.cache, ctx, path)
     if block.url:
         raise ctx.refuse(path, "documents by URL have no counterpart, and they are not fetched here")
     if not ctx.profile.files:
         raise ctx.refuse(path, "the backend is not known to read files")
     title = block.title or "document.pdf"
     data = f"data:{block.media_type};base64,{block.data}"
-    return marked({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
+    return add_mark({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
 
 
 def _alternating(messages: list[Json]) -> list[Json]:

@@ -6,7 +6,7 @@ from router.errors import BadRequest
 from router.ir import Request
 from router.wire.chat import encode_messages
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import mark
+from router.wire.neutral.cache_marks import build_mark
 from router.wire.neutral.context import Context
 from router.wire.openai import OWN_USER, effort_of, nearest, strict_schema
 from router.wire.raw import json_values
@@ -86,7 +86,7 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
     if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
         raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
     if choice.mode == "tool" and profile.named_choice:
-        name = ctx.names.sent(choice.name, profile.name_limit)
+        name = ctx.names.encode(choice.name, profile.name_limit)
         body["tool_choice"] = {"type": "function", "function": {"name": name}}
     elif choice.mode == "tool" and len(request.tools) > 1:
         raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
@@ -96,10 +96,10 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
 
 def _tool(request: Request, at: int, ctx: Context) -> Json:
     tool = request.tools[at]
-    function: Json = {"name": ctx.names.sent(tool.name, ctx.profile.name_limit)}
+    function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
     if freeform_tools.has_grammar(tool):
         ctx.weakened(f"tools[{at}].format")
-    if description := freeform_tools.described(tool):
+    if description := freeform_tools.describe(tool):
         function["description"] = description
     function["parameters"] = tool.schema
     if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
@@ -108,7 +108,7 @@ def _tool(request: Request, at: int, ctx: Context) -> Json:
         ctx.weakened(f"tools[{at}].strict")
     entry: Json = {"type": "function", "function": function}
     if tool.cache and ctx.profile.cache == "cache_control":
-        entry["cache_control"] = mark(tool.cache)
+        entry["cache_control"] = build_mark(tool.cache)
     elif tool.cache and ctx.profile.cache:
         ctx.dropped(f"tools[{at}].cache_control")
     return entry

@@ -97,12 +97,12 @@ class ChatEncoder:
     def _signed(self, event: Signed) -> bytes:
         text = "".join(self._thought)
         self._thought.clear()
-        carrier = self._ctx.seal.pack("signature", event.signature, text)
+        carrier = self._ctx.seal.seal("signature", event.signature, text)
         entry: Json = {"type": "reasoning.text", "text": text, "signature": carrier, "format": FORMAT}
         return self._detail(entry)
 
     def _redacted(self, event: Redacted) -> bytes:
-        carrier = self._ctx.seal.pack("redacted", event.data, "")
+        carrier = self._ctx.seal.seal("redacted", event.data, "")
         return self._detail({"type": "reasoning.encrypted", "data": carrier, "format": FORMAT})
 
     def _detail(self, entry: Json) -> bytes:

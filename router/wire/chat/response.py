@@ -34,7 +34,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
     decoder = ChatDecoder(ctx)
     events: list[Event] = decoder.feed("", chunk)
     events += decoder.done()
-    return assemble.answer_of(events)
+    return assemble.assemble_answer(events)
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
@@ -69,10 +69,10 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
     details: list[Json] = []
     for block in thoughts:
         if block.redacted:
-            data = ctx.seal.pack("redacted", block.redacted, "")
+            data = ctx.seal.seal("redacted", block.redacted, "")
             details.append({"type": "reasoning.encrypted", "data": data, "format": FORMAT, "index": len(details)})
         elif block.signature:
-            carrier = ctx.seal.pack("signature", block.signature, block.text)
+            carrier = ctx.seal.seal("signature", block.signature, block.text)
             entry: Json = {"type": "reasoning.text", "text": block.text, "signature": carrier, "format": FORMAT}
             details.append({**entry, "index": len(details)})
     if details:

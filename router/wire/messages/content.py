@@ -5,9 +5,9 @@ from typing import cast
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult
 from router.wire.messages.tools import NAME_LIMIT, TOOL_CHANGES
-from router.wire.neutral.cache_marks import lifetime_of, mark, moved
+from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import messages_id
+from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -24,7 +24,7 @@ def decode(value: object, role: object, path: str, ctx: Context) -> tuple[Block,
     for at, entry in enumerate(json_values.read_objects(value, f"{path}.content")):
         found = _block(entry, role, f"{path}.content[{at}]", ctx)
         if not found and blocks:
-            blocks[-1] = moved(blocks[-1], lifetime_of(entry))
+            blocks[-1] = move_mark(blocks[-1], read_lifetime(entry))
         blocks += found
     return tuple(blocks)
 
@@ -90,7 +90,7 @@ def text_of(entry: Json, path: str) -> Text:
     """A text block."""
     if entry.get("type") not in ("text", None):
         raise BadRequest(f"{path}.type: expected text.")
-    return Text(json_values.read_text(entry.get("text"), f"{path}.text"), lifetime_of(entry))
+    return Text(json_values.read_text(entry.get("text"), f"{path}.text"), read_lifetime(entry))
 
 
 def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
@@ -102,13 +102,13 @@ def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
             json_values.read_text(entry.get("title"), path),
         )
         parts = [text_of(part, path).text for part in json_values.read_objects(entry.get("content"), f"{path}.content")]
-        return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), lifetime_of(entry)),)
+        return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), read_lifetime(entry)),)
     source = json_values.require_object(entry.get("source"), f"{path}.source")
     form = source.get("type")
     if form == "file":
         raise ctx.refuse(f"{path}.source", "a file's id is known to the account it was uploaded with only")
     if kind == "image":
-        return (_image(source, form, lifetime_of(entry), path),)
+        return (_image(source, form, read_lifetime(entry), path),)
     return _document(entry, source, form, path, ctx)
 
 
@@ -127,7 +127,7 @@ def _image(source: Json, form: object, cache: str, path: str) -> Image:
 def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     title = json_values.read_text(entry.get("title"), f"{path}.title")
     about = json_values.read_text(entry.get("context"), f"{path}.context")
-    cache = lifetime_of(entry)
+    cache = read_lifetime(entry)
     if json_values.read_object(entry.get("citations"), f"{path}.citations").get("enabled"):
         ctx.dropped(f"{path}.citations")
     head = "\n".join(filter(None, (f"Title: {title}" if title else "", f"Context: {about}" if about else "")))
@@ -182,7 +182,7 @@ def _result(entry: Json, path: str, ctx: Context) -> ToolResult:
         json_values.require_text(entry, "tool_use_id", path),
         _parts(entry.get("content"), f"{path}.content", ctx),
         json_values.read_bool(entry.get("is_error"), f"{path}.is_error") is True,
-        lifetime_of(entry),
+        read_lifetime(entry),
     )
 
 
@@ -202,7 +202,7 @@ def encode(block: Block, ctx: Context, path: str) -> Json | None:
 
 
 def _marked(entry: Json, cache: str) -> Json:
-    return {**entry, "cache_control": mark(cache)} if cache else entry
+    return {**entry, "cache_control": build_mark(cache)} if cache else entry
 
 
 def _encoded_image(block: Image, ctx: Context, path: str) -> Json:
@@ -231,12 +231,12 @@ def _encoded_call(block: ToolCall, ctx: Context, path: str) -> Json:
     if arguments is None:
         ctx.weakened(f"{path}.arguments")
         arguments = {"_raw_arguments": block.arguments}
-    name = ctx.names.sent(block.name, NAME_LIMIT)
-    return {"type": "tool_use", "id": messages_id(block.id), "name": name, "input": arguments}
+    name = ctx.names.encode(block.name, NAME_LIMIT)
+    return {"type": "tool_use", "id": to_messages_id(block.id), "name": name, "input": arguments}
 
 
 def _encoded_result(block: ToolResult, ctx: Context, path: str) -> Json:
-    entry: Json = {"type": "tool_result", "tool_use_id": messages_id(block.call_id)}
+    entry: Json = {"type": "tool_result", "tool_use_id": to_messages_id(block.call_id)}
     parts = [part for one in block.content if (part := encode(one, ctx, path)) is not None]
     if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         entry["content"] = parts[0]["text"]
@@ -249,7 +249,7 @@ def _encoded_result(block: ToolResult, ctx: Context, path: str) -> Json:
 
 def _encoded_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
     """Reasoning goes back only with a proof that this upstream and model gave."""
-    carried = ctx.seal.unpack(block.signature or block.redacted, block.text)
+    carried = ctx.seal.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":
         return {"type": "thinking", "thinking": block.text, "signature": carried.data}
     if carried is not None and carried.kind == "redacted":

@@ -130,7 +130,7 @@ class MessagesDecoder:
             self._fragments[number] = False
             self._inputs[number] = block.get("input")
             call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
-            return [CallBegan(number, call_id, self._ctx.names.original(str(block.get("name") or "")))]
+            return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
         self._ctx.dropped(f"content block {str(kind)[:40]}")
         return []
 

@@ -9,8 +9,8 @@ from router.wire.messages import content as messages_content
 from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
-from router.wire.neutral.provider_profiles import Claude, claude_of
-from router.wire.neutral.turn_order import ordered
+from router.wire.neutral.provider_profiles import Claude, find_claude
+from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
@@ -23,7 +23,7 @@ _LEAST_BUDGET = 1024
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
-    claude = claude_of(request.model)
+    claude = find_claude(request.model)
     body: Json = {"model": request.model, "max_tokens": request.max_tokens or claude.max_output}
     system = _system(request, ctx)
     if system:
@@ -75,7 +75,7 @@ def _system(request: Request, ctx: Context) -> list[Json]:
 def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
-    for turn in ordered(request.turns, ctx):
+    for turn in order_turns(request.turns, ctx):
         turn = _calls_last(_placed(turn, last, claude, ctx), ctx)
         content = [found for block in turn.blocks if (found := messages_content.encode(block, ctx, turn.path))]
         if not content:
@@ -135,7 +135,7 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
 def _remembered(request: Request, ctx: Context) -> list[Json]:
     """Tools that the history calls and the request does not declare: some endpoints want them declared."""
     names = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
-    return [{"name": ctx.names.sent(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
+    return [{"name": ctx.names.encode(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
 
 
 def _stop(request: Request, ctx: Context) -> list[str]:

@@ -30,7 +30,7 @@ from router.wire.messages import usage
 from router.wire.messages.dialect import Messages
 from router.wire.messages.errors import as_messages
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import messages_id
+from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
@@ -112,7 +112,7 @@ class MessagesEncoder:
         return b""
 
     def _redacted(self, event: Redacted) -> bytes:
-        data = self._ctx.seal.pack("redacted", event.data, "")
+        data = self._ctx.seal.seal("redacted", event.data, "")
         return self._opened("redacted", {"type": "redacted_thinking", "data": data}) + self._closed()
 
     def _block_ended(self, event: BlockEnded) -> bytes:
@@ -167,7 +167,7 @@ class MessagesEncoder:
     def _open_call(self, call: _Call) -> bytes:
         began = call.began
         call.sent = True
-        block: Json = {"type": "tool_use", "id": messages_id(began.id), "name": began.name, "input": {}}
+        block: Json = {"type": "tool_use", "id": to_messages_id(began.id), "name": began.name, "input": {}}
         out = self._opened("call", block)
         self._call = call
         return out + (self._delta(b"input_json_delta", b"partial_json", call.arguments) if call.fragments else b"")
@@ -187,7 +187,7 @@ class MessagesEncoder:
         out = b""
         if self._kind == "thinking":
             text = "".join(self._thought)
-            carrier = self._ctx.seal.pack("signature" if self._proof else "text", self._proof, text)
+            carrier = self._ctx.seal.seal("signature" if self._proof else "text", self._proof, text)
             out = self._delta(b"signature_delta", b"signature", carrier)
             self._thought.clear()
             self._proof = ""

@@ -5,7 +5,7 @@ from router.wire.messages import usage
 from router.wire.messages.decode_stream import refusal_of, stop_of
 from router.wire.messages.encode_stream import REASONS, details_of
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import messages_id
+from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -44,7 +44,7 @@ def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
     if kind == "tool_use":
         given = block.get("input")
         call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
-        name = ctx.names.original(str(block.get("name") or ""))
+        name = ctx.names.decode(str(block.get("name") or ""))
         return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
     ctx.dropped(f"content block {str(kind)[:40]}")
     return []
@@ -75,8 +75,8 @@ def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
         if arguments is None:
             ctx.weakened(f"tool call {block.name}")
             arguments = {"_raw_arguments": block.arguments}
-        return {"type": "tool_use", "id": messages_id(block.id), "name": block.name, "input": arguments}
+        return {"type": "tool_use", "id": to_messages_id(block.id), "name": block.name, "input": arguments}
     if block.redacted:
-        return {"type": "redacted_thinking", "data": ctx.seal.pack("redacted", block.redacted, "")}
-    carrier = ctx.seal.pack("signature" if block.signature else "text", block.signature, block.text)
+        return {"type": "redacted_thinking", "data": ctx.seal.seal("redacted", block.redacted, "")}
+    carrier = ctx.seal.seal("signature" if block.signature else "text", block.signature, block.text)
     return {"type": "thinking", "thinking": block.text, "signature": carrier}

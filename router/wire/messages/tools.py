@@ -6,7 +6,7 @@ from typing import cast
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import lifetime_of, mark
+from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -141,7 +141,7 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
         schema if "type" in schema else {**EMPTY, **schema},
         description,
         json_values.read_bool(entry.get("strict"), f"{path}.strict"),
-        lifetime_of(entry),
+        read_lifetime(entry),
     )
 
 
@@ -170,16 +170,16 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
     """The tools as Messages has them."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
-        entry: Json = {"name": ctx.names.sent(tool.name, NAME_LIMIT)}
+        entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if freeform_tools.has_grammar(tool):
             ctx.weakened(f"tools[{at}].format")
-        if description := freeform_tools.described(tool):
+        if description := freeform_tools.describe(tool):
             entry["description"] = description
         entry["input_schema"] = tool.schema
         if tool.strict:
             entry["strict"] = True
         if tool.cache:
-            entry["cache_control"] = mark(tool.cache)
+            entry["cache_control"] = build_mark(tool.cache)
         tools.append(entry)
     return tools
 
@@ -191,7 +191,7 @@ def encode_choice(request: Request, ctx: Context) -> Json | None:
     chosen = request.choice or Choice("auto")
     found: Json = {"type": chosen.mode}
     if chosen.mode == "tool":
-        found["name"] = ctx.names.sent(chosen.name, NAME_LIMIT)
+        found["name"] = ctx.names.encode(chosen.name, NAME_LIMIT)
     if request.parallel is False and chosen.mode != "none":
         found["disable_parallel_tool_use"] = True
     return found

@@ -14,12 +14,12 @@ _MARKS = 4
 _B = TypeVar("_B", bound=Block)
 
 
-def mark(lifetime: str) -> Json:
+def build_mark(lifetime: str) -> Json:
     """Anthropic's mark of a lifetime: 5m or 1h."""
     return {"type": "ephemeral", "ttl": "1h"} if lifetime == "1h" else {"type": "ephemeral"}
 
 
-def lifetime_of(entry: Json) -> str:
+def read_lifetime(entry: Json) -> str:
     """The lifetime of Anthropic's mark on an entry, '' without one."""
     found = entry.get("cache_control")
     if not isinstance(found, dict):
@@ -27,35 +27,35 @@ def lifetime_of(entry: Json) -> str:
     return "1h" if cast("Json", found).get("ttl") == "1h" else "5m"
 
 
-def lifetime_of_part(part: Json) -> str:
+def read_part_lifetime(part: Json) -> str:
     """The lifetime of a mark on a part of a Chat message: OpenAI's own, or Anthropic's as gateways take it."""
     found = part.get(BREAKPOINT)
     if isinstance(found, dict):
         # OpenAI's are minimum lifetimes: 30m and more.
         return "1h" if cast("Json", found).get("ttl") else "5m"
-    return lifetime_of(part)
+    return read_lifetime(part)
 
 
-def marked(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
+def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
     """A part of a Chat message with the mark its upstream takes, if it takes any."""
     if not lifetime or not ctx.profile.cache:
         return part
     if ctx.profile.cache == "cache_control":
-        return {**part, "cache_control": mark(lifetime)}
+        return {**part, "cache_control": build_mark(lifetime)}
     if lifetime == "1h":
         ctx.weakened(f"{path}.cache_control.ttl")
         return {**part, BREAKPOINT: {"mode": "explicit", "ttl": "30m"}}
     return {**part, BREAKPOINT: {"mode": "explicit"}}
 
 
-def moved(block: _B, lifetime: str) -> _B:
+def move_mark(block: _B, lifetime: str) -> _B:
     """The block with the mark of one behind it that is left out; reasoning and calls hold none."""
     if not lifetime or isinstance(block, Thinking | ToolCall):
         return block
     return msgspec.structs.replace(block, cache=lifetime)
 
 
-def keep_last(messages: Sequence[Json]) -> None:
+def limit_marks(messages: Sequence[Json]) -> None:
     """Take out OpenAI's marks but the last ones: more are not written."""
     left = _MARKS
     for part in _parts_backwards(messages):

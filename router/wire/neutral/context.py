@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 from router.errors import BadRequest
 from router.ir import Loss
 from router.settings.profile import Profile
-from router.wire.neutral.identifiers import Names
-from router.wire.neutral.replay_memory import Memory
-from router.wire.neutral.sealed_state import Seal
+from router.wire.neutral.identifiers import ToolNames
+from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
 
 LossPolicy = Literal["warn", "strict", "silent"]
@@ -55,10 +55,10 @@ class Context:
     policy: LossPolicy = "warn"
     policies: Mapping[str, str] = field(default_factory=dict[str, str])
     settled: bool = False
-    seal: Seal = field(default_factory=Seal)
-    names: Names = field(default_factory=Names)
+    seal: StateSealer = field(default_factory=StateSealer)
+    names: ToolNames = field(default_factory=ToolNames)
     losses: list[Loss] = field(default_factory=list[Loss])
-    memory: Memory | None = None
+    memory: ReplayMemory | None = None
     forgets: bool = False
     auto_cache: bool = True
     stops: tuple[str, ...] = ()

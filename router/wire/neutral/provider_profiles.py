@@ -93,7 +93,7 @@ PROFILES: dict[str, Profile] = {
 }
 
 
-def profile_of(vendor: str, model: str = "") -> Profile:
+def find_profile(vendor: str, model: str = "") -> Profile:
     """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
     found = PROFILES.get(vendor, GENERIC)
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
@@ -122,7 +122,7 @@ _VERSION = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)(?:-([
 _OLD = Claude()
 
 
-def claude_of(model: str) -> Claude:
+def find_claude(model: str) -> Claude:
     """What a model takes by its name; a name that is no Claude's is taken for an old one: least is assumed."""
     found = _VERSION.search(model)
     if found is None:

@@ -26,8 +26,8 @@ from router.ir import (
     ToolResult,
     Turn,
 )
-from router.wire.neutral.identifiers import messages_id
-from router.wire.neutral.sealed_state import Seal
+from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw import json_values
 
 ENTRIES, BYTES = 4096, 16 << 20
@@ -36,7 +36,7 @@ _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
 
 
-class Call(msgspec.Struct, frozen=True):
+class RecordedCall(msgspec.Struct, frozen=True):
     """One call as its upstream made it. thoughts: the reasoning in front of it, each with a carrier as its proof."""
 
     id: str
@@ -50,31 +50,31 @@ class Call(msgspec.Struct, frozen=True):
         return _OVERHEAD + 2 * len(self.id) + len(self.arguments) + said
 
 
-class Memory:
+class ReplayMemory:
     """The calls that were made last, by the id that clients know. Bounded in number and in bytes."""
 
     def __init__(self, entries: int = ENTRIES, size: int = BYTES):
-        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._calls: OrderedDict[str, RecordedCall] = OrderedDict()
         self._entries = entries
         self._room = size
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def put(self, call: Call) -> None:
+    def put(self, call: RecordedCall) -> None:
         """Keep a call; those that were used longest ago make room for it."""
         if call.size > _ENTRY_BYTES:
             return
-        key = messages_id(call.id)
+        key = to_messages_id(call.id)
         self._drop(key)
         self._calls[key] = call
         self._room -= call.size
         while len(self._calls) > self._entries or self._room < 0:
             self._drop(next(iter(self._calls)))
 
-    def get(self, call_id: str) -> Call | None:
+    def get(self, call_id: str) -> RecordedCall | None:
         """The call with an id that a client sent."""
-        key = messages_id(call_id)
+        key = to_messages_id(call_id)
         found = self._calls.get(key)
         if found is not None:
             # Large requests are read in a thread, and the call may be put out meanwhile.
@@ -88,7 +88,7 @@ class Memory:
             self._room += old.size
 
 
-def recalled(request: Request, memory: Memory, seal: Seal, *, replays: bool) -> Request:
+def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
     """The request with its calls as their upstream wrote them, and their reasoning in front where it is missing.
 
     seal: of the upstream that gets it; reasoning of another stays out. replays: it takes its reasoning back as text.
@@ -96,11 +96,11 @@ def recalled(request: Request, memory: Memory, seal: Seal, *, replays: bool) -> 
     if not len(memory):
         return request
     ids: dict[str, str] = {}
-    turns = [_recalled(turn, memory, seal, ids, replays=replays) for turn in request.turns]
+    turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in request.turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, replays: bool) -> Turn:
+def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
     """ids: gets the id each call had; results follow their call in it."""
     blocks: list[Block] = []
     known = False
@@ -110,10 +110,10 @@ def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, re
         if found is not None and isinstance(block, ToolCall):
             # What stood in front of the first call stood in front of the text before it, too.
             at = len(blocks) if known else 0
-            blocks[at:at] = () if thinks else _wanted(found.thoughts, seal, replays=replays)
+            blocks[at:at] = () if thinks else _select_thoughts(found.thoughts, sealer, replays=replays)
             known = True
             ids[block.id] = found.id
-            block = ToolCall(found.id, block.name, _original(block.arguments, found.arguments))
+            block = ToolCall(found.id, block.name, _restore_arguments(block.arguments, found.arguments))
         elif isinstance(block, ToolResult) and block.call_id in ids:
             known = True
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
@@ -121,17 +121,17 @@ def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, re
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
 
 
-def _wanted(thoughts: tuple[Thinking, ...], seal: Seal, *, replays: bool) -> list[Thinking]:
+def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, replays: bool) -> list[Thinking]:
     """The reasoning that the upstream takes: what it does not is no loss, since its caller never sent it."""
     kept: list[Thinking] = []
     for one in thoughts:
-        carried = seal.unpack(one.signature or one.redacted, one.text)
+        carried = sealer.unseal(one.signature or one.redacted, one.text)
         if carried is not None and (replays or carried.kind != "text"):
             kept.append(one)
     return kept
 
 
-def _original(arguments: str, kept: str) -> str:
+def _restore_arguments(arguments: str, kept: str) -> str:
     """The arguments as they were written, if they are the same to JSON."""
     if arguments == kept:
         return kept
@@ -139,21 +139,21 @@ def _original(arguments: str, kept: str) -> str:
     return kept if mine is not None and mine == theirs else arguments
 
 
-class Learner:
+class CallRecorder:
     """Puts the calls of one answer into a memory, as its events pass."""
 
     #: The events it needs to see; to leave the others away costs a stream less than to hand them over.
     EVENTS = frozenset((ThinkingDelta, Signed, Redacted, BlockEnded, CallBegan, CallDelta, Ended))
 
-    def __init__(self, memory: Memory, seal: Seal):
+    def __init__(self, memory: ReplayMemory, sealer: StateSealer):
         self._memory = memory
-        self._seal = seal
+        self._sealer = sealer
         self._text: list[str] = []
         self._proof = ""
         self._thoughts: list[Thinking] = []
         self._calls: dict[int, tuple[str, list[str], tuple[Thinking, ...]]] = {}
 
-    def see(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         """Take note of one event."""
         if isinstance(event, CallDelta):
             self._calls[event.index][1].append(event.fragment)
@@ -165,20 +165,20 @@ class Learner:
             self._close()
         elif isinstance(event, Redacted):
             self._close()
-            self._thoughts.append(Thinking(redacted=self._seal.pack("redacted", event.data, "")))
+            self._thoughts.append(Thinking(redacted=self._sealer.seal("redacted", event.data, "")))
         elif isinstance(event, CallBegan):
             self._close()
             self._calls[event.index] = (event.id, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
             for call_id, fragments, thoughts in self._calls.values():
-                self._memory.put(Call(call_id, "".join(fragments), thoughts))
+                self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
 
     def _close(self) -> None:
         """The reasoning that was under way is a block."""
         if self._text or self._proof:
             text = "".join(self._text)
-            carrier = self._seal.pack("signature" if self._proof else "text", self._proof, text)
+            carrier = self._sealer.seal("signature" if self._proof else "text", self._proof, text)
             self._thoughts.append(Thinking(text, carrier))
             self._text.clear()
             self._proof = ""

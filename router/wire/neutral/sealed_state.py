@@ -19,16 +19,16 @@ _TAG = 16
 Kind = Literal["signature", "redacted", "text"]
 
 
-def _unsigned(data: bytes) -> bytes:
+def _sign_without_key(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:_TAG]
 
 
-def signer(key: bytes) -> Callable[[bytes], bytes]:
+def make_signer(key: bytes) -> Callable[[bytes], bytes]:
     """The tag of some bytes under a key."""
     return lambda data: hmac.digest(key, data, "sha256")[:_TAG]
 
 
-class Carried(msgspec.Struct, array_like=True):
+class SealedState(msgspec.Struct, array_like=True):
     """What a carrier holds. print: of the visible text, to notice a change of it."""
 
     upstream: str
@@ -38,22 +38,22 @@ class Carried(msgspec.Struct, array_like=True):
     print: str
 
 
-class Seal:
+class StateSealer:
     """Packs and unpacks carriers of one upstream and model."""
 
     __slots__ = ("_mac", "_model", "_upstream")
 
-    def __init__(self, mac: Callable[[bytes], bytes] = _unsigned, upstream: str = "", model: str = ""):
+    def __init__(self, mac: Callable[[bytes], bytes] = _sign_without_key, upstream: str = "", model: str = ""):
         self._mac = mac
         self._upstream = upstream
         self._model = model
 
-    def pack(self, kind: Kind, data: str, text: str) -> str:
+    def seal(self, kind: Kind, data: str, text: str) -> str:
         """A carrier for `data` that belongs to the visible `text`."""
-        held = msgspec.json.encode(Carried(self._upstream, self._model, kind, data, _print(text)))
+        held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
         return PREFIX + base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
 
-    def unpack(self, carrier: str, text: str) -> Carried | None:
+    def unseal(self, carrier: str, text: str) -> SealedState | None:
         """What a carrier holds; None unless it is ours, of this upstream and model, and its text unchanged."""
         if not carrier.startswith(PREFIX):
             return None
@@ -62,12 +62,12 @@ class Seal:
             tag, held = raw[:_TAG], raw[_TAG:]
             if not hmac.compare_digest(tag, self._mac(held)):
                 return None
-            found = msgspec.json.decode(held, type=Carried)
+            found = msgspec.json.decode(held, type=SealedState)
         except (binascii.Error, UnicodeEncodeError, ValueError):
             return None
-        mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _print(text))
+        mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _fingerprint(text))
         return found if mine else None
 
 
-def _print(text: str) -> str:
+def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

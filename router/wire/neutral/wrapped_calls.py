@@ -9,7 +9,7 @@ WRAPPERS = frozenset(("parallel", "multi_tool_use.parallel", "multi_tool_use_par
 _PREFIX = "functions."
 
 
-def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
+def unwrap_calls(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
     """Name and arguments of each call inside; [] unless all are of declared tools. arguments: of the wrapper."""
     data = json_values.decode_object(arguments)
     uses = data.get("tool_uses") if data is not None else None

@@ -78,7 +78,7 @@ def decode(item: Json, path: str) -> ToolCall:
         name = neutral_name(json_values.require_text(item, "name", path), namespace)
         if kind == CUSTOM:
             return ToolCall(
-                call_id, name, freeform_tools.wrapped(json_values.read_text(item.get("input"), f"{path}.input"))
+                call_id, name, freeform_tools.wrap(json_values.read_text(item.get("input"), f"{path}.input"))
             )
         return ToolCall(call_id, name, _arguments(item.get("arguments"), f"{path}.arguments"))
     found = _BY_ITEM[str(kind)]
@@ -106,7 +106,7 @@ def item_of(form: Form, item_id: str, call_id: str, arguments: str, *, status: s
     if form.item in (FUNCTION, CUSTOM):
         item["name"] = form.name
         if form.item == CUSTOM:
-            item["input"] = freeform_tools.text_of(arguments)
+            item["input"] = freeform_tools.unwrap(arguments)
         else:
             item["arguments"] = arguments
         return {**item, "namespace": form.namespace} if form.namespace else item

@@ -10,7 +10,7 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolResult, Turn
-from router.wire.neutral.cache_marks import lifetime_of_part
+from router.wire.neutral.cache_marks import read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.openai import data_url, document_of
 from router.wire.raw import json_values
@@ -137,11 +137,11 @@ def _reasoning(item: Json, path: str, ctx: Context) -> Thinking:
         json_values.read_text(part.get("text"), path) for part in content
     )
     proof = json_values.read_text(item.get("encrypted_content"), f"{path}.encrypted_content")
-    carried = ctx.seal.unpack(proof, "")
+    carried = ctx.seal.unseal(proof, "")
     if carried is not None and carried.kind == "redacted":
         return Thinking(redacted=proof)
     if carried is not None and carried.kind == "text":
-        return Thinking(carried.data, ctx.seal.pack("text", "", carried.data))
+        return Thinking(carried.data, ctx.seal.seal("text", "", carried.data))
     return Thinking(said, proof)
 
 
@@ -167,7 +167,7 @@ def parts_of(content: object, path: str, ctx: Context) -> tuple[Text | Image | D
 
 def _part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     kind = part.get("type")
-    cache = lifetime_of_part(part)
+    cache = read_part_lifetime(part)
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
             ctx.dropped(f"{path}.annotations")

@@ -26,7 +26,7 @@ from router.ir import (
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrapped
+from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import errors, usage
@@ -162,7 +162,7 @@ class ResponsesDecoder:
         item.call = self._calls
         self._calls += 1
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
-        given = neutral_name(self._ctx.names.original(name), str(found.get("namespace") or ""))
+        given = neutral_name(self._ctx.names.decode(name), str(found.get("namespace") or ""))
         began: list[Event] = [CallBegan(item.call, call_id, given)]
         return [*began, CallDelta(item.call, freeform_tools.OPENING)] if item.custom else began
 
@@ -177,7 +177,7 @@ class ResponsesDecoder:
         if item.call < 0:
             return []
         item.said = True
-        return [CallDelta(item.call, freeform_tools.escaped(delta) if item.custom else delta)]
+        return [CallDelta(item.call, freeform_tools.escape(delta) if item.custom else delta)]
 
     def _item_done(self, data: Json) -> list[Event]:
         found = json_values.get_object(data, "item")
@@ -211,15 +211,15 @@ class ResponsesDecoder:
             return self._unwrapped(item, found, text or "".join(item.wrapper))
         out: list[Event] = []
         if text and not item.said:
-            out.append(CallDelta(item.call, freeform_tools.escaped(text) if item.custom else text))
+            out.append(CallDelta(item.call, freeform_tools.escape(text) if item.custom else text))
         return [*out, CallDelta(item.call, freeform_tools.CLOSING)] if item.custom else out
 
     def _unwrapped(self, item: _Item, found: Json, arguments: str) -> list[Event]:
         """The calls inside a wrapper; the wrapper itself when it holds anything else than calls of declared tools."""
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
         names = self._ctx.names
-        inner = unwrapped(arguments, {names.sent(name, CALL_ID_LIMIT) for name in self._ctx.declared})
-        pairs = [(f"{call_id}_{at}", names.original(name), said) for at, (name, said) in enumerate(inner)]
+        inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared})
+        pairs = [(f"{call_id}_{at}", names.decode(name), said) for at, (name, said) in enumerate(inner)]
         pairs = pairs or [(call_id, str(found.get("name")), arguments)]
         out: list[Event] = []
         for one in pairs:

@@ -7,10 +7,10 @@ import msgspec
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import has_marks, keep_last, marked
+from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT, chat_id
-from router.wire.neutral.turn_order import ordered
+from router.wire.neutral.identifiers import CALL_ID_LIMIT, to_chat_id
+from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json
 
 
@@ -20,14 +20,14 @@ def encode(request: Request, ctx: Context) -> list[Json]:
     items: list[Json] = []
     if request.system and not plain(request, ctx):
         items.append(_message(ctx.profile.system_role, _texts(request.system, ctx, "system")))
-    for turn in ordered(request.turns, ctx):
+    for turn in order_turns(request.turns, ctx):
         if turn.role == "system":
             items.append(_message(ctx.profile.system_role, _texts(turn.blocks, ctx, turn.path)))
         elif turn.role == "assistant":
             items += _assistant(turn, custom, ctx)
         else:
             items += _user(turn, custom, request, ctx)
-    keep_last(items)
+    limit_marks(items)
     return items
 
 
@@ -45,7 +45,7 @@ def _texts(blocks: Sequence[Block], ctx: Context, path: str) -> list[Json]:
 
 
 def _text(block: Text, ctx: Context, path: str) -> Json:
-    return marked({"type": "input_text", "text": block.text}, block.cache, ctx, path)
+    return add_mark({"type": "input_text", "text": block.text}, block.cache, ctx, path)
 
 
 def _assistant(turn: Turn, custom: set[str], ctx: Context) -> list[Json]:
@@ -84,16 +84,16 @@ def _say(items: list[Json], block: Text) -> None:
 
 
 def _call(call: ToolCall, custom: set[str], ctx: Context) -> Json:
-    name = ctx.names.sent(call.name, CALL_ID_LIMIT)
-    head: Json = {"call_id": chat_id(call.id, "free"), "name": name}
+    name = ctx.names.encode(call.name, CALL_ID_LIMIT)
+    head: Json = {"call_id": to_chat_id(call.id, "free"), "name": name}
     if call.name in custom:
-        return {"type": "custom_tool_call", **head, "input": freeform_tools.text_of(call.arguments)}
+        return {"type": "custom_tool_call", **head, "input": freeform_tools.unwrap(call.arguments)}
     return {"type": "function_call", **head, "arguments": call.arguments or "{}"}
 
 
 def _reasoning(block: Thinking, path: str, ctx: Context) -> Json | None:
     """Reasoning goes back only as the item that this upstream and model gave."""
-    carried = ctx.seal.unpack(block.signature, block.text) if block.signature else None
+    carried = ctx.seal.unseal(block.signature, block.text) if block.signature else None
     if carried is None or carried.kind != "signature":
         ctx.dropped(f"{path}.reasoning")
         return None
@@ -146,7 +146,7 @@ def _result(block: ToolResult, path: str, custom: bool, ctx: Context) -> Json:
     only_text = all(isinstance(part, Text) for part in block.content)
     kind = "custom_tool_call_output" if custom else "function_call_output"
     output: object = said if only_text else parts
-    return {"type": kind, "call_id": chat_id(block.call_id, "free"), "output": output}
+    return {"type": kind, "call_id": to_chat_id(block.call_id, "free"), "output": output}
 
 
 def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
@@ -159,4 +159,4 @@ def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
         part = {"type": "input_file", "file_url": block.url}
     else:
         part = {"type": "input_file", "filename": block.title or "document.pdf", "file_data": data}
-    return marked(part, block.cache, ctx, path)
+    return add_mark(part, block.cache, ctx, path)

@@ -142,7 +142,7 @@ class ResponsesEncoder:
 
     def _redacted(self, event: Redacted) -> bytes:
         opened = self._open_reasoning()
-        self._item["encrypted_content"] = self._ctx.seal.pack("redacted", event.data, "")
+        self._item["encrypted_content"] = self._ctx.seal.seal("redacted", event.data, "")
         return opened + self._closed()
 
     def _block_ended(self, event: BlockEnded) -> bytes:
@@ -186,7 +186,7 @@ class ResponsesEncoder:
         item = {**self._output[call.index], "status": status}
         where = {"item_id": call.id, "output_index": call.index}
         if form.item == CUSTOM:
-            rest = call.unwrapper.rest()
+            rest = call.unwrapper.finish()
             out = self._delta(call.head, rest) + b"}\n\n" if rest else b""
             item["input"] = "".join(call.text) + rest
             out += self._event("response.custom_tool_call_input.done", **where, input=item["input"])
@@ -315,8 +315,8 @@ class ResponsesEncoder:
     def _carrier(self, parts: list[Json]) -> str:
         """What brings the reasoning back: its proof, or its text, which some callers leave out."""
         text = str(parts[0]["text"]) if parts else ""
-        seal = self._ctx.seal
-        return seal.pack("signature", self._proof, text) if self._proof else seal.pack("text", text, "")
+        sealer = self._ctx.seal
+        return sealer.seal("signature", self._proof, text) if self._proof else sealer.seal("text", text, "")
 
 
 def _head(kind: str, **said: object) -> bytes:

@@ -19,12 +19,12 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
         return None
     status = str(data.get("status") or "completed")
     events = ResponsesDecoder(ctx).feed("", {"type": f"response.{status}", "response": data})
-    return assemble.answer_of(events)
+    return assemble.assemble_answer(events)
 
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
     """The answer as Responses has it."""
     encoder = ResponsesEncoder(ctx)
-    for event in assemble.events_of(answer):
+    for event in assemble.split_answer(answer):
         encoder.encode(event)
     return msgspec.Raw(encoder.response)

@@ -138,7 +138,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
     """The tools as Responses has them; strict is always said, since nothing said means true."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
-        entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.sent(tool.name, NAME_LIMIT)}
+        entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if tool.description:
             entry["description"] = tool.description
         if tool.format:
@@ -162,4 +162,4 @@ def encode_choice(request: Request, ctx: Context) -> object:
     tool = next((tool for tool in request.tools if tool.name == choice.name), None)
     if tool is None:
         raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
-    return {"type": "custom" if tool.format else "function", "name": ctx.names.sent(tool.name, NAME_LIMIT)}
+    return {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}

@@ -4,7 +4,7 @@ import pytest
 
 from router.backends.known import KNOWN
 from router.settings.tables import PROFILES as CHOICES
-from router.wire.neutral.provider_profiles import PROFILES, claude_of, profile_of
+from router.wire.neutral.provider_profiles import PROFILES, find_claude, find_profile
 
 
 def test_every_chat_provider_has_a_profile():
@@ -34,7 +34,7 @@ def test_usage_is_asked_for_where_the_provider_wants_to_be_asked(name):
 )
 def test_habits_towards_a_model(vendor, model, reasoning, sampling, stops):
     """Reasoning, sampling and stop sequences only where the model takes them."""
-    found = profile_of(vendor, model)
+    found = find_profile(vendor, model)
     assert (found.reasoning, "temperature" in found.sampling, found.stop_max) == (reasoning, sampling, stops)
 
 
@@ -56,5 +56,5 @@ def test_habits_towards_a_model(vendor, model, reasoning, sampling, stops):
 )
 def test_models_of_claude(model, adaptive, sampling, inline, prefill):
     """Told from the name; of an unknown one little is assumed."""
-    found = claude_of(model)
+    found = find_claude(model)
     assert (found.adaptive, found.sampling, found.inline_system, found.prefill) == (adaptive, sampling, inline, prefill)
