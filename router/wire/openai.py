@@ -145,7 +145,7 @@ def document_of(url: str, title: str, path: str, ctx: Context) -> Text | Documen
     media, data = data_url(url, path)
     if media.startswith("text/"):
         said = base64.b64decode(data).decode("utf-8", "replace")
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         return Text(f"Title: {title}\n{said}" if title else said)
     return Document(media, data, title=title)
 

@@ -15,7 +15,7 @@ from router.wire import dialect as wire_dialect
 from router.wire import protocols
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
-from router.wire.neutral.context import Context, losses_text
+from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocols import CODECS
@@ -84,10 +84,10 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
             raise BadRequest("The body must be a JSON object.")
         neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         neutral = msgspec.structs.replace(neutral, model=ctx.model)
-        ctx.declared = frozenset(tool.name for tool in neutral.tools)
+        ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            neutral = recall_calls(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
-        if ctx.forgets:
+            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=bool(ctx.profile.replay))
+        if ctx.drop_reasoning:
             neutral = _thoughtless(neutral, ctx)
         written, headers = CODECS[target].encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
@@ -103,7 +103,7 @@ def _thoughtless(asked: Request, ctx: Context) -> Request:
     for turn in asked.turns:
         kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
         if len(kept) < len(turn.blocks):
-            ctx.dropped(f"{turn.path}.reasoning")
+            ctx.note_dropped(f"{turn.path}.reasoning")
         turns.append(Turn(turn.role, kept, turn.path))
     return msgspec.structs.replace(asked, turns=tuple(turns))
 
@@ -132,7 +132,7 @@ def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes
     """A whole answer for the client."""
     events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
-        recorder = CallRecorder(ctx.memory, ctx.seal)
+        recorder = CallRecorder(ctx.memory, ctx.sealer)
         for event in events:
             recorder.record(event)
         events = assemble.split_answer(found)
@@ -197,7 +197,7 @@ class Stream:
         self._encoder = CODECS[target].encoder(ctx)
         self._source: Name = source
         self._filters = stream_filters(ctx)
-        self._recorder = CallRecorder(ctx.memory, ctx.seal) if ctx.memory is not None else None
+        self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
         self._ctx = ctx
         self._known = len(ctx.losses)
         # True when something came that is more than a beginning or a sign of life.
@@ -256,7 +256,7 @@ class Stream:
 
     def _late_losses(self) -> bytes:
         """A comment, since the head is sent and no client may take it for content."""
-        said = losses_text(self._ctx.told(self._known))
+        said = format_losses(self._ctx.select_losses(self._known))
         if not said:
             return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"

@@ -34,7 +34,7 @@ def _context():
         new_id=lambda: f"{next(numbers):024x}",
         profile=profile,
         model="claude-opus-5",
-        shown="m",
+        shown_model="m",
         memory=_MEMORY,
     )
 

@@ -42,7 +42,7 @@ PROOFS = st.sampled_from(
 )
 THINKING = st.one_of(
     PROOFS.map(lambda proof: {"type": "thinking", "thinking": "hm", "signature": proof}),
-    st.sampled_from([OURS.seal("redacted", GENUINE, ""), OTHERS[0].pack("redacted", FOREIGN, ""), FOREIGN]).map(
+    st.sampled_from([OURS.seal("redacted", GENUINE, ""), OTHERS[0].seal("redacted", FOREIGN, ""), FOREIGN]).map(
         lambda data: {"type": "redacted_thinking", "data": data}
     ),
 )

@@ -134,7 +134,7 @@ def test_items_become_legal_messages_requests(model, items, effort):
     assert not any(secret in text for secret in (PREFIX, FOREIGN))
 
 
-_THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].pack("signature", FOREIGN, "hm"), GENUINE, FOREIGN, ""])
+_THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].seal("signature", FOREIGN, "hm"), GENUINE, FOREIGN, ""])
 
 
 @settings(max_examples=120, deadline=None)

@@ -19,9 +19,9 @@ def context(vendor="", *, model="m", policy="warn", **fields):
         profile=find_profile(vendor, model),
         upstream="up",
         model=model,
-        shown="asked",
+        shown_model="asked",
         policy=policy,
-        seal=StateSealer(make_signer(b"key"), "up", model),
+        sealer=StateSealer(make_signer(b"key"), "up", model),
         **fields,
     )
 

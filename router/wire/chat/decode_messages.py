@@ -24,7 +24,7 @@ def decode(entry: Json, path: str, ctx: Context) -> Turn | None:
     if role not in _ROLES:
         raise BadRequest(f"{path}.role: expected one of {', '.join(_ROLES)}.")
     if entry.get("name") is not None and role != "function":
-        ctx.dropped(f"{path}.name")
+        ctx.note_dropped(f"{path}.name")
     content = entry.get("content")
     if role in ("system", "developer"):
         texts = tuple(part for part in _parts(content, f"{path}.content", ctx) if isinstance(part, Text))
@@ -58,13 +58,13 @@ def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
                 part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here
             )
             if part.get("type") == "refusal":
-                ctx.weakened(here)
+                ctx.note_weakened(here)
             blocks += [Text(said, read_part_lifetime(part))] if said else []
     elif json_values.read_text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
     refusal = json_values.read_text(entry.get("refusal"), f"{path}.refusal")
     if refusal:
-        ctx.weakened(f"{path}.refusal")
+        ctx.note_weakened(f"{path}.refusal")
         blocks.append(Text(refusal))
     if entry.get("audio") is not None:
         raise ctx.refuse(f"{path}.audio", "spoken answers cannot be replayed")

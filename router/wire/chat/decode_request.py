@@ -51,13 +51,13 @@ def decode_request(data: Json, ctx: Context) -> Request:
     }
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     tools = _tools(data, ctx)
     choice, tools = _choice(data, tools, ctx)
     system, turns = _conversation(data, ctx)
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
-        ctx.dropped("service_tier")
+        ctx.note_dropped("service_tier")
     options = json_values.read_object(data.get("stream_options"), "stream_options")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
@@ -96,7 +96,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         policy = cast("Json", moderation).get("policy")
         if isinstance(policy, dict) and cast("Json", policy).get("mode") == "block":
             raise ctx.refuse("moderation", "the backend does not moderate")
-        ctx.dropped("moderation")
+        ctx.note_dropped("moderation")
 
 
 def _stop(data: Json) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def _custom(form: Json, path: str, ctx: Context) -> Tool:
     said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
     if said.get("type") == "grammar":
         said = {"type": "grammar", **json_values.require_object(said.get("grammar"), f"{path}.format.grammar")}
-    ctx.custom.add(name)
+    ctx.custom_tools.add(name)
     return Tool(
         name, freeform_tools.SCHEMA, json_values.read_text(form.get("description"), f"{path}.description"), format=said
     )
@@ -218,7 +218,7 @@ def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice |
 def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
     """Only the tools that are allowed are sent."""
     path = "tool_choice.allowed_tools"
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     names: set[object] = set()
     for at, entry in enumerate(json_values.read_objects(form.get("tools"), f"{path}.tools")):
         inner = entry.get(str(entry.get("type", "function")))

@@ -122,7 +122,7 @@ class ChatDecoder:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
         refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
-            self._ctx.weakened("usage")
+            self._ctx.note_weakened("usage")
         out.append(Ended(self._stop(refusal), self.usage, self._stopped_by, refusal))
         return out
 
@@ -137,7 +137,7 @@ class ChatDecoder:
         if self._stopped_by:
             return "sequence"
         if finish != "stop" and finish not in _CALLED:
-            self._ctx.weakened(f"finish_reason {finish[:40]}")
+            self._ctx.note_weakened(f"finish_reason {finish[:40]}")
         return "end"
 
     def _choice(self, choice: Json, out: list[Event]) -> None:
@@ -228,14 +228,14 @@ class ChatDecoder:
 
     def _wraps(self, call: _Call) -> bool:
         """True for a call that may hold several: it is looked into when it is whole."""
-        return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared
+        return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared_tools
 
     def _settle(self, call: _Call, out: list[Event]) -> None:
         """The stream is over, and a call has not begun."""
         if not call.name:
-            self._ctx.dropped("tool call without a name")
+            self._ctx.note_dropped("tool call without a name")
             return
-        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared}
+        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared_tools}
         inner = unwrap_calls("".join(call.held), sent) if self._wraps(call) else []
         if not inner:
             self._begin_call(call, out)

@@ -47,7 +47,7 @@ def _system(turn: Turn, ctx: Context) -> Json:
     said = "\n\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     if not ctx.profile.single_system:
         return {"role": ctx.profile.system_role, "content": said}
-    ctx.weakened(turn.path)
+    ctx.note_weakened(turn.path)
     return {"role": "user", "content": f"<system-reminder>\n{said}\n</system-reminder>"}
 
 
@@ -57,7 +57,7 @@ def _assistant(turn: Turn, ctx: Context) -> Json | None:
     if not said and not calls:
         return None
     if _text_behind_call(turn.blocks):
-        ctx.weakened(turn.path)
+        ctx.note_weakened(turn.path)
     message: Json = {"role": "assistant"}
     empty = {"null": None, "empty": ""}
     if said or not calls:
@@ -84,7 +84,7 @@ def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
 
 
 def _beside(block: Thinking, ctx: Context) -> Json:
-    carried = ctx.seal.unseal(block.redacted, "") if block.redacted else None
+    carried = ctx.sealer.unseal(block.redacted, "") if block.redacted else None
     found = json_values.decode_object(carried.data) if carried is not None else None
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
@@ -103,14 +103,14 @@ def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
     kept = [
         block.text
         for block in turn.blocks
-        if isinstance(block, Thinking) and ctx.seal.unseal(block.signature, block.text) is not None
+        if isinstance(block, Thinking) and ctx.sealer.unseal(block.signature, block.text) is not None
     ]
     if ctx.profile.replay:
         calls = any(isinstance(block, ToolCall) for block in turn.blocks)
         if kept or (calls and ctx.profile.replay == "reasoning_content"):
             message[ctx.profile.replay] = "".join(kept)
     elif any(isinstance(block, Thinking) and not _beside(block, ctx) for block in turn.blocks):
-        ctx.dropped(f"{turn.path}.thinking")
+        ctx.note_dropped(f"{turn.path}.thinking")
 
 
 def _call(call: ToolCall, ctx: Context) -> Json:
@@ -130,7 +130,7 @@ def _user(turn: Turn, ctx: Context) -> list[Json]:
         elif isinstance(block, Text | Image | Document):
             parts.append(_part(block, ctx, turn.path))
     if shown:
-        ctx.weakened(turn.path)
+        ctx.note_weakened(turn.path)
         messages.append({"role": "user", "content": [{"type": "text", "text": "Tool result images:"}, *shown]})
     if parts:
         lone = parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else None
@@ -153,7 +153,7 @@ def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Js
             texts.append(f"[{kind} {len(shown)} of tool result {block.call_id}: see next user message]")
     said = "\n".join(texts)
     if block.is_error:
-        ctx.weakened(f"{path}.is_error")
+        ctx.note_weakened(f"{path}.is_error")
         said = said if said.lower().startswith(("error", "[error]")) else f"[error] {said}".rstrip()
     content: object = said or ctx.profile.empty_result
     if inline or (block.cache and ctx.profile.cache):

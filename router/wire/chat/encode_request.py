@@ -23,9 +23,9 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         if value is not None and name in profile.sampling:
             body[name] = value
         elif value is not None:
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     if len(request.stop) > profile.stop_max:
-        ctx.stops = request.stop
+        ctx.stop_sequences = request.stop
     elif request.stop:
         body["stop"] = list(request.stop)
     _put_tools(body, request, ctx)
@@ -36,22 +36,22 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         if profile.shared:
             body[name] = value
         else:
-            ctx.dropped(ctx.at(name))
-    if request.user and profile.shared and ctx.at("user") in OWN_USER:
-        body[ctx.at("user")] = request.user
+            ctx.note_dropped(ctx.caller_path(name))
+    if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
+        body[ctx.caller_path("user")] = request.user
     elif request.user and profile.user_field:
         # Claude Code puts account and session ids there.
         hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
         body[profile.user_field] = hashed
         if ctx.auto_cache and profile.cache_key:
             body.setdefault("prompt_cache_key", hashed)
-        ctx.weakened(ctx.at("user"))
+        ctx.note_weakened(ctx.caller_path("user"))
     elif request.user:
-        ctx.dropped(ctx.at("user"))
+        ctx.note_dropped(ctx.caller_path("user"))
     if request.cache and profile.cache == "breakpoint":
         body["prompt_cache_options"] = {"mode": "implicit"}
     if request.tier == "default":
-        ctx.dropped(ctx.at("tier"))
+        ctx.note_dropped(ctx.caller_path("tier"))
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -63,7 +63,7 @@ def _capped(limit: int, ctx: Context) -> int:
     cap = ctx.profile.max_output_cap
     if not cap or limit <= cap:
         return limit
-    ctx.weakened(ctx.at("max_tokens"))
+    ctx.note_weakened(ctx.caller_path("max_tokens"))
     return cap
 
 
@@ -76,8 +76,8 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
         if profile.parallel_tools:
             body["parallel_tool_calls"] = False
         else:
-            ctx.single = True
-            ctx.weakened(ctx.at("parallel"))
+            ctx.single_call = True
+            ctx.note_weakened(ctx.caller_path("parallel"))
     choice = request.choice
     if choice is None:
         return
@@ -98,19 +98,19 @@ def _tool(request: Request, at: int, ctx: Context) -> Json:
     tool = request.tools[at]
     function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
     if freeform_tools.has_grammar(tool):
-        ctx.weakened(f"tools[{at}].format")
+        ctx.note_weakened(f"tools[{at}].format")
     if description := freeform_tools.describe(tool):
         function["description"] = description
     function["parameters"] = tool.schema
     if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
         function["strict"] = True
     elif tool.strict:
-        ctx.weakened(f"tools[{at}].strict")
+        ctx.note_weakened(f"tools[{at}].strict")
     entry: Json = {"type": "function", "function": function}
     if tool.cache and ctx.profile.cache == "cache_control":
         entry["cache_control"] = build_mark(tool.cache)
     elif tool.cache and ctx.profile.cache:
-        ctx.dropped(f"tools[{at}].cache_control")
+        ctx.note_dropped(f"tools[{at}].cache_control")
     return entry
 
 
@@ -118,12 +118,12 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
     effort = effort_of(request)
     if not effort:
         return
-    path, profile = ctx.at("reasoning"), ctx.profile
+    path, profile = ctx.caller_path("reasoning"), ctx.profile
     on = effort != "none"
     if profile.reasoning == "none":
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     if profile.reasoning == "reasoning_effort":
         known = nearest(effort, profile.efforts)
         if known:
@@ -142,7 +142,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     shape = request.shape
     if shape is None:
         return
-    path = ctx.at("shape")
+    path = ctx.caller_path("shape")
     kind = "json_schema" if shape.schema is not None else "json_object"
     if kind not in ctx.profile.shapes:
         raise ctx.refuse(path, "the backend does not take JSON schemas for answers")
@@ -151,7 +151,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
         return
     strict = strict_schema(shape.schema)
     if not strict:
-        ctx.weakened(path)
+        ctx.note_weakened(path)
     form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}
     body["response_format"] = {"type": "json_schema", "json_schema": form}
 

@@ -76,7 +76,7 @@ class ChatEncoder:
             "id": answer_id,
             "object": "chat.completion.chunk",
             "created": self._ctx.now,
-            "model": self._ctx.named(model),
+            "model": self._ctx.name_model(model),
             "system_fingerprint": None,
         }
         self._head = b"data: " + _encode(announced)[:-1] + b',"choices":[{"index":0,"delta":'
@@ -97,12 +97,12 @@ class ChatEncoder:
     def _signed(self, event: Signed) -> bytes:
         text = "".join(self._thought)
         self._thought.clear()
-        carrier = self._ctx.seal.seal("signature", event.signature, text)
+        carrier = self._ctx.sealer.seal("signature", event.signature, text)
         entry: Json = {"type": "reasoning.text", "text": text, "signature": carrier, "format": FORMAT}
         return self._detail(entry)
 
     def _redacted(self, event: Redacted) -> bytes:
-        carrier = self._ctx.seal.seal("redacted", event.data, "")
+        carrier = self._ctx.sealer.seal("redacted", event.data, "")
         return self._detail({"type": "reasoning.encrypted", "data": carrier, "format": FORMAT})
 
     def _detail(self, entry: Json) -> bytes:
@@ -115,7 +115,7 @@ class ChatEncoder:
         return b""
 
     def _call_began(self, event: CallBegan) -> bytes:
-        if event.name in self._ctx.custom:
+        if event.name in self._ctx.custom_tools:
             self._custom[event.index] = (event, [])
             return b""
         self._empty[event.index] = True

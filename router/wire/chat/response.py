@@ -55,7 +55,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "id": answer.id or f"chatcmpl-{ctx.new_id()}",
         "object": "chat.completion",
         "created": ctx.now,
-        "model": ctx.named(answer.model),
+        "model": ctx.name_model(answer.model),
         "system_fingerprint": None,
         "choices": [choice],
         "usage": usage.as_chat(answer.usage),
@@ -69,10 +69,10 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
     details: list[Json] = []
     for block in thoughts:
         if block.redacted:
-            data = ctx.seal.seal("redacted", block.redacted, "")
+            data = ctx.sealer.seal("redacted", block.redacted, "")
             details.append({"type": "reasoning.encrypted", "data": data, "format": FORMAT, "index": len(details)})
         elif block.signature:
-            carrier = ctx.seal.seal("signature", block.signature, block.text)
+            carrier = ctx.sealer.seal("signature", block.signature, block.text)
             entry: Json = {"type": "reasoning.text", "text": block.text, "signature": carrier, "format": FORMAT}
             details.append({**entry, "index": len(details)})
     if details:
@@ -80,6 +80,6 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
 
 
 def _call(call: ToolCall, ctx: Context) -> Json:
-    if call.name in ctx.custom:
+    if call.name in ctx.custom_tools:
         return custom_call(CallBegan(0, call.id, call.name), call.arguments)
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

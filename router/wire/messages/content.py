@@ -34,7 +34,7 @@ def _block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
     if kind == "text":
         block = text_of(entry, path)
         if entry.get("citations"):
-            ctx.dropped(f"{path}.citations")
+            ctx.note_dropped(f"{path}.citations")
         return [block] if block.text else []
     if role == "system" and kind in TOOL_CHANGES:
         return []
@@ -66,11 +66,11 @@ def _spoken(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
     if kind in _SILENT:
         return []
     if kind == "compaction":
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         summary = json_values.read_text(entry.get("content"), f"{path}.content")
         return [Text(f"Summary of the earlier conversation:\n{summary}")] if summary else []
     if isinstance(kind, str) and (kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")):
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         return [Text(_summary(entry, kind))]
     raise ctx.refuse(path, f"a block of type {kind!s} has no counterpart")
 
@@ -96,7 +96,7 @@ def text_of(entry: Json, path: str) -> Text:
 def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     kind = entry.get("type")
     if kind == "search_result":
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         source, title = (
             json_values.read_text(entry.get("source"), f"{path}.source"),
             json_values.read_text(entry.get("title"), path),
@@ -129,17 +129,17 @@ def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) 
     about = json_values.read_text(entry.get("context"), f"{path}.context")
     cache = read_lifetime(entry)
     if json_values.read_object(entry.get("citations"), f"{path}.citations").get("enabled"):
-        ctx.dropped(f"{path}.citations")
+        ctx.note_dropped(f"{path}.citations")
     head = "\n".join(filter(None, (f"Title: {title}" if title else "", f"Context: {about}" if about else "")))
     if form == "text":
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         return (
             Text(
                 "\n".join(filter(None, (head, json_values.read_text(source.get("data"), f"{path}.source.data")))), cache
             ),
         )
     if form == "content":
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         content = _parts(source.get("content"), f"{path}.source.content", ctx)
         return (Text(head), *content) if head else content
     lead: tuple[_IMAGES, ...] = (Text(f"Context: {about}"),) if about else ()
@@ -170,7 +170,7 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
         elif kind in ("image", "document", "search_result"):
             parts += _media(entry, here, ctx)
         elif kind == "tool_reference":
-            ctx.weakened(here)
+            ctx.note_weakened(here)
             parts.append(Text(f"[tool available: {json_values.require_text(entry, 'tool_name', here)}]"))
         else:
             raise ctx.refuse(here, f"a block of type {kind!s} has no counterpart")
@@ -207,7 +207,7 @@ def _marked(entry: Json, cache: str) -> Json:
 
 def _encoded_image(block: Image, ctx: Context, path: str) -> Json:
     if block.detail:
-        ctx.dropped(f"{path}.detail")
+        ctx.note_dropped(f"{path}.detail")
     if block.url:
         return {"type": "image", "source": {"type": "url", "url": block.url}}
     if block.media_type not in MEDIA:
@@ -229,7 +229,7 @@ def _encoded_document(block: Document, ctx: Context, path: str) -> Json:
 def _encoded_call(block: ToolCall, ctx: Context, path: str) -> Json:
     arguments: object = json_values.as_raw_object(block.arguments)
     if arguments is None:
-        ctx.weakened(f"{path}.arguments")
+        ctx.note_weakened(f"{path}.arguments")
         arguments = {"_raw_arguments": block.arguments}
     name = ctx.names.encode(block.name, NAME_LIMIT)
     return {"type": "tool_use", "id": to_messages_id(block.id), "name": name, "input": arguments}
@@ -249,10 +249,10 @@ def _encoded_result(block: ToolResult, ctx: Context, path: str) -> Json:
 
 def _encoded_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
     """Reasoning goes back only with a proof that this upstream and model gave."""
-    carried = ctx.seal.unseal(block.signature or block.redacted, block.text)
+    carried = ctx.sealer.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":
         return {"type": "thinking", "thinking": block.text, "signature": carried.data}
     if carried is not None and carried.kind == "redacted":
         return {"type": "redacted_thinking", "data": carried.data}
-    ctx.dropped(f"{path}.reasoning")
+    ctx.note_dropped(f"{path}.reasoning")
     return None

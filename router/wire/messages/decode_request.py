@@ -51,10 +51,10 @@ def decode_request(data: Json, ctx: Context) -> Request:
     config = json_values.read_object(data.get("output_config"), "output_config")
     for name in data:
         if name not in _READ:
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     for name in config:
         if name not in ("effort", "format"):
-            ctx.dropped(f"output_config.{name}")
+            ctx.note_dropped(f"output_config.{name}")
     tools = tools_of(data, ctx)
     choice, parallel = choice_of(data)
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
@@ -98,7 +98,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     if isinstance(container, dict) and container.get("skills"):  # pyright: ignore[reportUnknownMemberType]
         raise ctx.refuse("container.skills", "skills run at Anthropic only")
     if container:
-        ctx.dropped("container")
+        ctx.note_dropped("container")
     if json_values.read_object(data.get("billing_policy"), "billing_policy").get("bill_to") == "user_profile":
         raise ctx.refuse("billing_policy", "another account cannot be billed")
 
@@ -136,7 +136,7 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
         if role == "system" and entry.get("clear_at") == "next_user_message" and last_user > at:
             continue
         if role == "system" and entry.get("output_config"):
-            ctx.dropped(f"{path}.output_config")
+            ctx.note_dropped(f"{path}.output_config")
         try:
             blocks = content.decode(entry.get("content"), role, path, ctx)
         except RecursionError:

@@ -42,7 +42,7 @@ def stop_of(reason: object, ctx: Context) -> Stop:
     """The neutral form of a stop reason; one that is unknown ends the answer."""
     found = STOPS.get(reason) if isinstance(reason, str) else None
     if found is None or found == "pause":
-        ctx.weakened(f"stop_reason {str(reason)[:40]}")
+        ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
     return found or "end"
 
 
@@ -131,7 +131,7 @@ class MessagesDecoder:
             self._inputs[number] = block.get("input")
             call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
             return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
-        self._ctx.dropped(f"content block {str(kind)[:40]}")
+        self._ctx.note_dropped(f"content block {str(kind)[:40]}")
         return []
 
     def _delta(self, data: Json) -> list[Event]:
@@ -156,7 +156,7 @@ class MessagesDecoder:
             proof: object = delta.get("signature")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             return [Signed(proof)] if proof and isinstance(proof, str) else []
         if kind == "citations_delta":
-            self._ctx.dropped("citations")
+            self._ctx.note_dropped("citations")
         return []
 
     def _stopped(self, data: Json) -> list[Event]:

@@ -44,12 +44,12 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_shape(body, request, ctx)
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
-        ctx.dropped(ctx.at(name))
+        ctx.note_dropped(ctx.caller_path(name))
     if request.user:
         private = _PRIVATE.search(request.user)
         body["metadata"] = {"user_id": _hashed(request.user) if private else request.user}
         if private:
-            ctx.weakened(ctx.at("user"))
+            ctx.note_weakened(ctx.caller_path("user"))
     if request.tier in ("auto", "default"):
         body["service_tier"] = "auto" if request.tier == "auto" else "standard_only"
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
@@ -67,7 +67,7 @@ def _hashed(text: str) -> str:
 def _system(request: Request, ctx: Context) -> list[Json]:
     blocks = [found for text in request.system if (found := messages_content.encode(text, ctx, "messages")) is not None]
     if request.shape is not None and request.shape.schema is None:
-        ctx.weakened(ctx.at("shape"))
+        ctx.note_weakened(ctx.caller_path("shape"))
         blocks.append({"type": "text", "text": _JSON_ONLY})
     return blocks
 
@@ -88,7 +88,7 @@ def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
             messages.append({"role": turn.role, "content": content})
         last = turn.role
     if not messages or messages[0]["role"] == "assistant":
-        ctx.weakened("messages")
+        ctx.note_weakened("messages")
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": _START}]})
     _check_prefill(messages, claude, ctx)
     return messages
@@ -98,7 +98,7 @@ def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     """A system message within the conversation: as such where the model knows them, else as marked user text."""
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
-    ctx.weakened(turn.path)
+    ctx.note_weakened(turn.path)
     said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
 
@@ -113,7 +113,7 @@ def _calls_last(turn: Turn, ctx: Context) -> Turn:
         return turn
     front, between, behind = (turn.blocks[: calls[0]], turn.blocks[calls[0] : calls[-1] + 1], turn.blocks[calls[-1] :])
     if any(isinstance(block, Thinking) for block in behind):
-        ctx.dropped(f"{turn.path}.reasoning")
+        ctx.note_dropped(f"{turn.path}.reasoning")
     late = [block for block in turn.blocks[calls[0] :] if isinstance(block, Text)]
     rest = [block for block in between if not isinstance(block, Text)]
     return Turn(turn.role, (*front, *late, *rest), turn.path)
@@ -125,7 +125,7 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
         return
     if not claude.prefill:
         raise ctx.refuse("messages", "the last message is the assistant's, and the model does not continue one")
-    ctx.weakened("messages")
+    ctx.note_weakened("messages")
     content = cast("list[Json]", messages[-1]["content"])
     text = content[-1].get("text")
     if isinstance(text, str):
@@ -140,7 +140,7 @@ def _remembered(request: Request, ctx: Context) -> list[Json]:
 
 def _stop(request: Request, ctx: Context) -> list[str]:
     if any(not entry.strip() for entry in request.stop):
-        ctx.dropped(ctx.at("stop"))
+        ctx.note_dropped(ctx.caller_path("stop"))
     return [entry for entry in request.stop if entry.strip()]
 
 
@@ -148,7 +148,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     wanted = request.reasoning
     if wanted is None:
         return
-    path = ctx.at("reasoning")
+    path = ctx.caller_path("reasoning")
     if wanted.off or wanted.effort == "none":
         body["thinking"] = {"type": "disabled"}
         return
@@ -159,7 +159,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
         if effort not in claude.efforts:
             effort = "high" if effort == "xhigh" else "low"
         if effort != wanted.effort:
-            ctx.weakened(path)
+            ctx.note_weakened(path)
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": effort}
     if claude.adaptive:
@@ -172,7 +172,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     assert isinstance(limit, int)
     budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
     forced = request.choice is not None and request.choice.mode in ("any", "tool")
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     if budget >= _LEAST_BUDGET and not forced and _restorable(body):
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
@@ -190,7 +190,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     shape = request.shape
     if shape is None or shape.schema is None:
         return
-    ctx.weakened(ctx.at("shape"))
+    ctx.note_weakened(ctx.caller_path("shape"))
     config = body.setdefault("output_config", {})
     assert isinstance(config, dict)
     config["format"] = {"type": "json_schema", "schema": shape.schema}
@@ -205,9 +205,9 @@ def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) ->
         if value is None:
             continue
         if not claude.sampling or thinking or (name == "top_p" and "temperature" in sent):
-            ctx.dropped(name)
+            ctx.note_dropped(name)
         elif name == "temperature" and value > 1:
-            ctx.weakened(name)
+            ctx.note_weakened(name)
             sent[name] = 1.0
         else:
             sent[name] = value

@@ -88,7 +88,7 @@ class MessagesEncoder:
             "id": event.id if event.id.startswith("msg_") else f"msg_{self._ctx.new_id()}",
             "type": "message",
             "role": "assistant",
-            "model": self._ctx.named(event.model),
+            "model": self._ctx.name_model(event.model),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
@@ -112,7 +112,7 @@ class MessagesEncoder:
         return b""
 
     def _redacted(self, event: Redacted) -> bytes:
-        data = self._ctx.seal.seal("redacted", event.data, "")
+        data = self._ctx.sealer.seal("redacted", event.data, "")
         return self._opened("redacted", {"type": "redacted_thinking", "data": data}) + self._closed()
 
     def _block_ended(self, event: BlockEnded) -> bytes:
@@ -148,7 +148,7 @@ class MessagesEncoder:
         for call in self._calls.values():
             if not call.sent:
                 if json_values.as_raw_object(call.arguments) is None:
-                    self._ctx.weakened(f"tool call {call.began.name}")
+                    self._ctx.note_weakened(f"tool call {call.began.name}")
                     call.fragments = [json_values.encode_json({"_raw_arguments": call.arguments})]
                 out += (self._open_call(call), self._closed())
         delta: Json = {"stop_reason": REASONS[event.stop], "stop_sequence": event.stopped_by or None}
@@ -187,7 +187,7 @@ class MessagesEncoder:
         out = b""
         if self._kind == "thinking":
             text = "".join(self._thought)
-            carrier = self._ctx.seal.seal("signature" if self._proof else "text", self._proof, text)
+            carrier = self._ctx.sealer.seal("signature" if self._proof else "text", self._proof, text)
             out = self._delta(b"signature_delta", b"signature", carrier)
             self._thought.clear()
             self._proof = ""

@@ -35,7 +35,7 @@ def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
     kind = block.get("type")
     if kind == "text":
         if block.get("citations"):
-            ctx.dropped("citations")
+            ctx.note_dropped("citations")
         return [Text(str(block.get("text") or ""))] if block.get("text") else []
     if kind == "thinking":
         return [Thinking(str(block.get("thinking") or ""), str(block.get("signature") or ""))]
@@ -46,7 +46,7 @@ def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
         call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
         name = ctx.names.decode(str(block.get("name") or ""))
         return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
-    ctx.dropped(f"content block {str(kind)[:40]}")
+    ctx.note_dropped(f"content block {str(kind)[:40]}")
     return []
 
 
@@ -56,7 +56,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
         "type": "message",
         "role": "assistant",
-        "model": ctx.named(answer.model),
+        "model": ctx.name_model(answer.model),
         "content": [_encoded(block, ctx) for block in answer.blocks],
         "stop_reason": REASONS[answer.stop],
         "stop_sequence": answer.stopped_by or None,
@@ -73,10 +73,10 @@ def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, ToolCall):
         arguments: object = json_values.as_raw_object(block.arguments)
         if arguments is None:
-            ctx.weakened(f"tool call {block.name}")
+            ctx.note_weakened(f"tool call {block.name}")
             arguments = {"_raw_arguments": block.arguments}
         return {"type": "tool_use", "id": to_messages_id(block.id), "name": block.name, "input": arguments}
     if block.redacted:
-        return {"type": "redacted_thinking", "data": ctx.seal.seal("redacted", block.redacted, "")}
-    carrier = ctx.seal.seal("signature" if block.signature else "text", block.signature, block.text)
+        return {"type": "redacted_thinking", "data": ctx.sealer.seal("redacted", block.redacted, "")}
+    carrier = ctx.sealer.seal("signature" if block.signature else "text", block.signature, block.text)
     return {"type": "thinking", "thinking": block.text, "signature": carrier}

@@ -105,36 +105,36 @@ def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> Non
             tools.pop(name, None)
     else:
         raise ctx.refuse(f"{path}.tool", f"a change of type {kind!s} has no counterpart")
-    ctx.weakened(path)
+    ctx.note_weakened(path)
 
 
 def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     kind = json_values.read_text(entry.get("type"), f"{path}.type") or "custom"
     if kind.startswith("tool_search_tool_"):
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if kind != "custom":
         return _built_in(kind, entry, path, ctx)
     name = json_values.require_text(entry, "name", path)
     if name == _PLACEHOLDER and entry.get("defer_loading") is True:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     for key in entry:
         if key not in _READ:
-            ctx.dropped(f"{path}.{key}")
+            ctx.note_dropped(f"{path}.{key}")
     callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if entry.get("defer_loading") is True:
-        ctx.weakened(f"{path}.defer_loading")
+        ctx.note_weakened(f"{path}.defer_loading")
     schema = json_values.read_object(entry.get("input_schema"), f"{path}.input_schema")
     description = json_values.read_text(entry.get("description"), f"{path}.description")
     examples = json_values.read_list(entry.get("input_examples"), f"{path}.input_examples")
     if examples:
-        ctx.weakened(f"{path}.input_examples")
+        ctx.note_weakened(f"{path}.input_examples")
         description = f"{description}\n\nExamples: {json_values.encode_json(examples)}".strip()
     return Tool(
         name,
@@ -172,7 +172,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
     for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if freeform_tools.has_grammar(tool):
-            ctx.weakened(f"tools[{at}].format")
+            ctx.note_weakened(f"tools[{at}].format")
         if description := freeform_tools.describe(tool):
             entry["description"] = description
         entry["input_schema"] = tool.schema

@@ -43,7 +43,7 @@ def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
     if ctx.profile.cache == "cache_control":
         return {**part, "cache_control": build_mark(lifetime)}
     if lifetime == "1h":
-        ctx.weakened(f"{path}.cache_control.ttl")
+        ctx.note_weakened(f"{path}.cache_control.ttl")
         return {**part, BREAKPOINT: {"mode": "explicit", "ttl": "30m"}}
     return {**part, BREAKPOINT: {"mode": "explicit"}}
 

@@ -16,12 +16,12 @@ from router.wire.raw.json_values import Json
 LossPolicy = Literal["warn", "strict", "silent"]
 HEADER_LIMIT = 1000
 #: Bytes of losses in a note of the log.
-NOTED = 300
-_LOSSES_KEPT = 200
+NOTE_LIMIT = 300
+_LOSSES_LIMIT = 200
 _INDEX = re.compile(r"\[\d+\]")
 
 
-class Form(NamedTuple):
+class CallForm(NamedTuple):
     """How calls of a tool are written in a Responses answer. item: the type of the output item. name, namespace: as
     the caller declared the tool."""
 
@@ -51,36 +51,36 @@ class Context:
     profile: Profile
     upstream: str = ""
     model: str = ""
-    shown: str = ""
+    shown_model: str = ""
     policy: LossPolicy = "warn"
     policies: Mapping[str, str] = field(default_factory=dict[str, str])
-    settled: bool = False
-    seal: StateSealer = field(default_factory=StateSealer)
+    request_sent: bool = False
+    sealer: StateSealer = field(default_factory=StateSealer)
     names: ToolNames = field(default_factory=ToolNames)
     losses: list[Loss] = field(default_factory=list[Loss])
     memory: ReplayMemory | None = None
-    forgets: bool = False
+    drop_reasoning: bool = False
     auto_cache: bool = True
-    stops: tuple[str, ...] = ()
-    single: bool = False
-    declared: frozenset[str] = frozenset()
-    custom: set[str] = field(default_factory=set[str])
+    stop_sequences: tuple[str, ...] = ()
+    single_call: bool = False
+    declared_tools: frozenset[str] = frozenset()
+    custom_tools: set[str] = field(default_factory=set[str])
     paths: dict[str, str] = field(default_factory=dict[str, str])
-    asked: Json = field(default_factory=dict[str, object])
-    forms: dict[str, Form] = field(default_factory=dict[str, Form])
-    kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    keep: Callable[[str, str, list[Json], int], None] | None = None
-    said: list[Json] = field(default_factory=list[Json])
+    request_fields: Json = field(default_factory=dict[str, object])
+    call_forms: dict[str, CallForm] = field(default_factory=dict[str, CallForm])
+    stored: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    store: Callable[[str, str, list[Json], int], None] | None = None
+    request_items: list[Json] = field(default_factory=list[Json])
 
-    def dropped(self, path: str) -> None:
+    def note_dropped(self, path: str) -> None:
         """Note a hint that is left out. Raises BadRequest when losses are refused."""
-        self._lost(Loss(path, "dropped"))
+        self._note(Loss(path, "dropped"))
 
-    def weakened(self, path: str) -> None:
+    def note_weakened(self, path: str) -> None:
         """Note what survives in a weaker form. Raises BadRequest when losses are refused."""
-        self._lost(Loss(path, "weakened"))
+        self._note(Loss(path, "weakened"))
 
-    def at(self, name: str) -> str:
+    def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""
         return self.paths.get(name, name)
 
@@ -88,17 +88,17 @@ class Context:
         """The error for what cannot be carried over without changing its meaning."""
         return BadRequest(f"{path}: {why} (the backend {self.upstream} is reached by translation).")
 
-    def named(self, model: str) -> str:
+    def name_model(self, model: str) -> str:
         """The model as an answer names it. model: as the upstream does."""
-        return self.shown or model or self.model
+        return self.shown_model or model or self.model
 
-    def told(self, since: int = 0) -> list[Loss]:
+    def select_losses(self, since: int = 0) -> list[Loss]:
         """The losses that the caller is to be told of, those before the `since`-th left out."""
         if self.policy == "silent" and not self.policies:
             return []
-        return [loss for loss in self.losses[since:] if self._policy(loss.path) != "silent"]
+        return [loss for loss in self.losses[since:] if self._policy_of(loss.path) != "silent"]
 
-    def _policy(self, path: str) -> str:
+    def _policy_of(self, path: str) -> str:
         """What holds for a field: its own policy, or that of the nearest field around it that has one."""
         if not self.policies:
             return self.policy
@@ -109,17 +109,17 @@ class Context:
                 return self.policy
         return self.policies[name]
 
-    def _lost(self, loss: Loss) -> None:
-        if not self.settled and self._policy(loss.path) == "strict":
+    def _note(self, loss: Loss) -> None:
+        if not self.request_sent and self._policy_of(loss.path) == "strict":
             raise BadRequest(
                 f"{loss.path}: it would be {loss.how} on the way to the backend {self.upstream}, and loss = strict "
                 "refuses that. Leave the field out, or set loss = warn for it."
             )
-        if len(self.losses) < _LOSSES_KEPT and loss not in self.losses:
+        if len(self.losses) < _LOSSES_LIMIT and loss not in self.losses:
             self.losses.append(loss)
 
 
-def losses_text(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
+def format_losses(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
     """`top_k=dropped, tools[3].strict=weakened`, cut at whole entries: then `+N more`."""
     parts: list[str] = []
     size = 0

@@ -27,10 +27,10 @@ def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
         found.append(ThinkTagFilter())
     if ctx.profile.buffer_tool_args:
         found.append(WholeCallFilter(ctx))
-    if ctx.single:
+    if ctx.single_call:
         found.append(OneCallFilter(ctx))
-    if ctx.stops:
-        found.append(StopSequenceFilter(ctx.stops))
+    if ctx.stop_sequences:
+        found.append(StopSequenceFilter(ctx.stop_sequences))
     return tuple(found)
 
 
@@ -105,7 +105,7 @@ class WholeCallFilter:
         for index, (began, fragments) in self._calls.items():
             arguments = "".join(fragments)
             if json_values.as_raw_object(arguments) is None:
-                self._ctx.weakened(f"tool call {began.name}")
+                self._ctx.note_weakened(f"tool call {began.name}")
                 arguments = json_values.encode_json({"_raw_arguments": arguments})
             yield began
             if arguments:
@@ -121,7 +121,7 @@ class OneCallFilter:
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if isinstance(event, CallBegan | CallDelta) and event.index > 0:
-            self._ctx.dropped(f"tool call {event.index + 1}")
+            self._ctx.note_dropped(f"tool call {event.index + 1}")
             return []
         return [event]
 

@@ -48,7 +48,7 @@ def _drop_repeated_calls(turn: Turn, ctx: Context) -> Turn:
     calls = _call_ids(turn)
     if len(set(calls)) == len(calls):
         return turn
-    ctx.weakened(f"{turn.path}.tool_calls")
+    ctx.note_weakened(f"{turn.path}.tool_calls")
     blocks: list[Block] = []
     seen: set[str] = set()
     for block in turn.blocks:
@@ -78,7 +78,7 @@ def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> lis
             rest.append(Turn(one.role, tuple(kept), one.path))
     for call in calls:
         if call not in results:
-            ctx.weakened(f"{turn.path}.tool_calls")
+            ctx.note_weakened(f"{turn.path}.tool_calls")
             results[call] = ToolResult(call, (Text(MISSING),), is_error=True)
     if not calls:
         return rest
@@ -89,7 +89,7 @@ def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> lis
 def _merge_results(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:
     if old is None:
         return new
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     return ToolResult(new.call_id, old.content + new.content, old.is_error or new.is_error, old.cache or new.cache)
 
 
@@ -103,7 +103,7 @@ def _convert_orphans(turn: Turn, ctx: Context) -> Turn:
 
 
 def _convert_orphan(block: ToolResult, path: str, ctx: Context) -> list[Block]:
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     said = "\n".join(part.text for part in block.content if isinstance(part, Text))
     others: list[Block] = [part for part in block.content if isinstance(part, Image | Document)]
     return [Text(f"[orphan tool result {block.call_id}] {said}".rstrip()), *others]

@@ -10,7 +10,7 @@ import msgspec
 
 from router.ir import Tool, ToolCall
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.context import Form
+from router.wire.neutral.context import CallForm
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -100,7 +100,7 @@ def _arguments(value: object, path: str) -> str:
     )
 
 
-def item_of(form: Form, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
+def item_of(form: CallForm, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
     """A whole call as an output item."""
     item: Json = {"id": item_id, "type": form.item, "status": status, "call_id": call_id}
     if form.item in (FUNCTION, CUSTOM):
@@ -126,6 +126,6 @@ def _object(arguments: str) -> Json:
     return value if isinstance(value, dict) else {"input": arguments}  # pyright: ignore[reportUnknownVariableType]
 
 
-def prefix_of(form: Form) -> str:
+def prefix_of(form: CallForm) -> str:
     """What the id of a call's item begins with."""
     return {FUNCTION: "fc", CUSTOM: "ctc"}.get(form.item, form.item.removesuffix("_call"))

@@ -56,11 +56,11 @@ class Turns:
         elif kind == "reasoning":
             self._put("assistant", [_reasoning(item, path, self._ctx)], path)
         elif kind in _HOSTED:
-            self._ctx.weakened(path)
+            self._ctx.note_weakened(path)
             said = _summary(item, _HOSTED[kind])
             self._put("assistant", [Text(said)] if said else [], path)
         elif kind in ("additional_tools", "configuration_update"):
-            self._ctx.weakened(path)
+            self._ctx.note_weakened(path)
         elif kind in _FOREIGN:
             raise self._ctx.refuse(path, f"an item of type {kind} means something at OpenAI only")
         else:
@@ -137,11 +137,11 @@ def _reasoning(item: Json, path: str, ctx: Context) -> Thinking:
         json_values.read_text(part.get("text"), path) for part in content
     )
     proof = json_values.read_text(item.get("encrypted_content"), f"{path}.encrypted_content")
-    carried = ctx.seal.unseal(proof, "")
+    carried = ctx.sealer.unseal(proof, "")
     if carried is not None and carried.kind == "redacted":
         return Thinking(redacted=proof)
     if carried is not None and carried.kind == "text":
-        return Thinking(carried.data, ctx.seal.seal("text", "", carried.data))
+        return Thinking(carried.data, ctx.sealer.seal("text", "", carried.data))
     return Thinking(said, proof)
 
 
@@ -170,10 +170,10 @@ def _part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     cache = read_part_lifetime(part)
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
-            ctx.dropped(f"{path}.annotations")
+            ctx.note_dropped(f"{path}.annotations")
         return Text(json_values.read_text(part.get("text"), f"{path}.text"), cache)
     if kind == "refusal":
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         return Text(json_values.read_text(part.get("refusal"), f"{path}.refusal"), cache)
     if part.get("file_id"):
         raise ctx.refuse(f"{path}.file_id", "a file's id is known to the account it was uploaded with only")

@@ -64,7 +64,7 @@ class NotKept(BadRequest):
 def decode_request(data: Json, ctx: Context) -> Request:
     """The neutral request. Raises BadRequest with the path of a field that is wrong or cannot be carried over."""
     _refuse_constraints(data, ctx)
-    ctx.asked = {name: data[name] for name in REPEATED if name in data}
+    ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -77,10 +77,10 @@ def decode_request(data: Json, ctx: Context) -> Request:
     }
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
         if name != _INCLUDED:
-            ctx.dropped(f"include[{at}]")
+            ctx.note_dropped(f"include[{at}]")
     items = _items(data, ctx)
     tools = _tools(data, items, ctx)
     choice, tools = responses_tools.choice_of(data, tools, ctx)
@@ -93,7 +93,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
     instructions = json_values.read_text(data.get("instructions"), "instructions")
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
-        ctx.dropped("service_tier")
+        ctx.note_dropped("service_tier")
     text = json_values.read_object(data.get("text"), "text")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
@@ -131,7 +131,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     if json_values.read_object(moderation.get("policy"), "moderation.policy").get("mode") == "block":
         raise ctx.refuse("moderation", "the backend does not moderate")
     if moderation:
-        ctx.dropped("moderation")
+        ctx.note_dropped("moderation")
 
 
 def _items(data: Json, ctx: Context) -> list[Json]:
@@ -146,9 +146,9 @@ def _items(data: Json, ctx: Context) -> list[Json]:
         else:
             items.append(item)
     if data.get("store") is False:
-        ctx.keep = None
-    if ctx.keep is not None:
-        ctx.said = items
+        ctx.store = None
+    if ctx.store is not None:
+        ctx.request_items = items
     return [*_before(data, ctx), *items]
 
 
@@ -159,7 +159,7 @@ def _before(data: Json, ctx: Context) -> list[Json]:
     seen: set[str] = set()
     while name and name not in seen:
         seen.add(name)
-        found = ctx.kept.get(name)
+        found = ctx.stored.get(name)
         if found is None:
             raise NotKept(
                 f"previous_response_id: '{name}' is not kept by fairlead (it keeps the answers it translates, unless "
@@ -173,9 +173,9 @@ def _before(data: Json, ctx: Context) -> list[Json]:
 
 def _referred(name: str, ctx: Context) -> list[Json]:
     """The item a reference names; one that is not kept is left out, since a refusal ends the caller's tool loop."""
-    found = ctx.kept.get(name)
+    found = ctx.stored.get(name)
     if found is None:
-        ctx.dropped(f"item_reference {name[:40]}")
+        ctx.note_dropped(f"item_reference {name[:40]}")
         return []
     return [found]
 
@@ -188,7 +188,7 @@ def _tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
         if item.get("type") in BRINGS_TOOLS:
             path = f"input[{at}]"
             brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
-            ctx.weakened(path)
+            ctx.note_weakened(path)
             tools += responses_tools.tools_of(brought, f"{path}.tools", ctx, forced=forced)
     # The last of a name counts: what is brought replaces what was deferred.
     return tuple({tool.name: tool for tool in tools}.values())
@@ -198,7 +198,7 @@ def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
     found = json_values.read_object(data.get("reasoning"), "reasoning")
     for name in found:
         if name not in ("effort", "summary", "generate_summary"):
-            ctx.dropped(f"reasoning.{name}")
+            ctx.note_dropped(f"reasoning.{name}")
     for item in items:
         if item.get("type") == "configuration_update":
             found = {**found, **json_values.read_object(item.get("reasoning"), "reasoning")}

@@ -156,7 +156,7 @@ class ResponsesDecoder:
 
     def _call_began(self, item: _Item, found: Json) -> list[Event]:
         name = str(found.get("name") or "")
-        if name in WRAPPERS and name not in self._ctx.declared:
+        if name in WRAPPERS and name not in self._ctx.declared_tools:
             item.wrapper = []
             return []
         item.call = self._calls
@@ -199,7 +199,7 @@ class ResponsesDecoder:
         if kind == "message":
             return self._message_done(item, found)
         if item.kind != kind or kind is not None:
-            self._ctx.dropped(f"output item {str(kind)[:40]}")
+            self._ctx.note_dropped(f"output item {str(kind)[:40]}")
         return []
 
     def _call_done(self, item: _Item, found: Json) -> list[Event]:
@@ -218,7 +218,7 @@ class ResponsesDecoder:
         """The calls inside a wrapper; the wrapper itself when it holds anything else than calls of declared tools."""
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
         names = self._ctx.names
-        inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared})
+        inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared_tools})
         pairs = [(f"{call_id}_{at}", names.decode(name), said) for at, (name, said) in enumerate(inner)]
         pairs = pairs or [(call_id, str(found.get("name")), arguments)]
         out: list[Event] = []
@@ -253,7 +253,7 @@ class ResponsesDecoder:
         return out
 
     def _noted(self, data: Json) -> list[Event]:
-        self._ctx.dropped("annotations")
+        self._ctx.note_dropped("annotations")
         return []
 
     def _terminal(self, kind: str, response: Json) -> list[Event]:
@@ -271,7 +271,7 @@ class ResponsesDecoder:
         self.ended = True
         refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
-            self._ctx.weakened("usage")
+            self._ctx.note_weakened("usage")
         return [*out, Ended(self._stop(status, response, refusal), self.usage, refusal=refusal)]
 
     def _stop(self, status: str, response: Json, refusal: str) -> Stop:
@@ -279,7 +279,7 @@ class ResponsesDecoder:
             reason = json_values.get_object(response, "incomplete_details").get("reason")
             stop = _INCOMPLETE.get(str(reason))
             if stop is None:
-                self._ctx.weakened(f"incomplete_details.reason {str(reason)[:40]}")
+                self._ctx.note_weakened(f"incomplete_details.reason {str(reason)[:40]}")
             return stop or "end"
         if refusal:
             return "refusal"

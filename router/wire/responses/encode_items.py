@@ -70,7 +70,7 @@ def _adjacent(turn: Turn, ctx: Context) -> Sequence[Block]:
     between = [block for block in turn.blocks[first:last] if isinstance(block, Text)]
     if not between:
         return turn.blocks
-    ctx.weakened(turn.path)
+    ctx.note_weakened(turn.path)
     rest = [block for block in turn.blocks[first:] if block not in between]
     return [*turn.blocks[:first], *between, *rest]
 
@@ -93,14 +93,14 @@ def _call(call: ToolCall, custom: set[str], ctx: Context) -> Json:
 
 def _reasoning(block: Thinking, path: str, ctx: Context) -> Json | None:
     """Reasoning goes back only as the item that this upstream and model gave."""
-    carried = ctx.seal.unseal(block.signature, block.text) if block.signature else None
+    carried = ctx.sealer.unseal(block.signature, block.text) if block.signature else None
     if carried is None or carried.kind != "signature":
-        ctx.dropped(f"{path}.reasoning")
+        ctx.note_dropped(f"{path}.reasoning")
         return None
     try:
         item_id, encrypted, sizes = msgspec.json.decode(carried.data, type=tuple[str, str, list[int]])
     except msgspec.DecodeError:
-        ctx.dropped(f"{path}.reasoning")
+        ctx.note_dropped(f"{path}.reasoning")
         return None
     item: Json = {"type": "reasoning", **({"id": item_id} if item_id else {})}
     return {**item, "summary": _summary(block.text, sizes), "encrypted_content": encrypted}
@@ -139,7 +139,7 @@ def _result(block: ToolResult, path: str, custom: bool, ctx: Context) -> Json:
     parts = [_part(part, ctx, path) for part in block.content]
     said = "\n".join(part.text for part in block.content if isinstance(part, Text))
     if block.is_error:
-        ctx.weakened(f"{path}.is_error")
+        ctx.note_weakened(f"{path}.is_error")
         if not said.lower().startswith(("error", "[error]")):
             said = f"[error] {said}".rstrip()
             parts.insert(0, {"type": "input_text", "text": "[error]"})

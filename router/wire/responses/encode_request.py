@@ -23,14 +23,14 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.max_tokens is not None:
         body["max_output_tokens"] = max(request.max_tokens, _LEAST_TOKENS)
         if request.max_tokens < _LEAST_TOKENS:
-            ctx.weakened(ctx.at("max_tokens"))
+            ctx.note_weakened(ctx.caller_path("max_tokens"))
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
         if value is not None and name in ctx.profile.sampling and name != "top_k":
             body[name] = value
         elif value is not None:
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     # The protocol has no stop sequences: they are watched for here.
-    ctx.stops = request.stop
+    ctx.stop_sequences = request.stop
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
     body |= {name: value for name, value in request.shared.items() if name != "verbosity"}
@@ -62,7 +62,7 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
     if wanted is None:
         return
     if ctx.profile.reasoning == "none" and ctx.profile.thinkers:
-        ctx.dropped(ctx.at("reasoning"))
+        ctx.note_dropped(ctx.caller_path("reasoning"))
         return
     effort = openai.effort_of(request)
     found: Json = {}
@@ -71,7 +71,7 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
         if known:
             found["effort"] = known
         if known != effort or wanted.budget:
-            ctx.weakened(ctx.at("reasoning"))
+            ctx.note_weakened(ctx.caller_path("reasoning"))
     if wanted.shown:
         found["summary"] = "auto"
     if found:
@@ -86,7 +86,7 @@ def _put_text(body: Json, request: Request, ctx: Context) -> None:
     elif shape is not None:
         strict = openai.strict_schema(shape.schema) if shape.strict is None else shape.strict
         if shape.strict is None and not strict:
-            ctx.weakened(ctx.at("shape"))
+            ctx.note_weakened(ctx.caller_path("shape"))
         text["format"] = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}
     if "verbosity" in request.shared:
         text["verbosity"] = request.shared["verbosity"]
@@ -98,7 +98,7 @@ def _put_user(body: Json, request: Request, ctx: Context) -> None:
     """The caller's user: as it is from OpenAI's own protocols; else hashed, Claude Code puts account ids there."""
     if not request.user:
         return
-    path = ctx.at("user")
+    path = ctx.caller_path("user")
     if path in openai.OWN_USER:
         body[path] = request.user
         return
@@ -106,4 +106,4 @@ def _put_user(body: Json, request: Request, ctx: Context) -> None:
     body["safety_identifier"] = hashed
     if ctx.auto_cache and ctx.profile.cache_key:
         body.setdefault("prompt_cache_key", hashed)
-    ctx.weakened(path)
+    ctx.note_weakened(path)

@@ -26,7 +26,7 @@ from router.ir import (
     Usage,
 )
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.context import Context, Form
+from router.wire.neutral.context import CallForm, Context
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls as responses_calls
@@ -46,7 +46,7 @@ class _Call:
 
     __slots__ = ("began", "form", "fragments", "head", "id", "index", "text", "unwrapper")
 
-    def __init__(self, began: CallBegan, form: Form, item_id: str):
+    def __init__(self, began: CallBegan, form: CallForm, item_id: str):
         self.began = began
         self.form = form
         self.id = item_id
@@ -142,7 +142,7 @@ class ResponsesEncoder:
 
     def _redacted(self, event: Redacted) -> bytes:
         opened = self._open_reasoning()
-        self._item["encrypted_content"] = self._ctx.seal.seal("redacted", event.data, "")
+        self._item["encrypted_content"] = self._ctx.sealer.seal("redacted", event.data, "")
         return opened + self._closed()
 
     def _block_ended(self, event: BlockEnded) -> bytes:
@@ -150,7 +150,7 @@ class ResponsesEncoder:
 
     def _call_began(self, event: CallBegan) -> bytes:
         closed = self._closed()
-        form = self._ctx.forms.get(event.name) or Form(FUNCTION, event.name)
+        form = self._ctx.call_forms.get(event.name) or CallForm(FUNCTION, event.name)
         call = _Call(event, form, f"{responses_calls.prefix_of(form)}_{self._ctx.new_id()}")
         self._calls[event.index] = call
         if form.item not in (FUNCTION, CUSTOM):
@@ -213,9 +213,9 @@ class ResponsesEncoder:
         out += [self._end_call(call, status=cut if call is last else "completed") for call in calls]
         usage = responses_usage.as_responses(event.usage)
         self.response = self._shell.encoded(cut, self._output, usage, reason=reason)
-        if self._ctx.keep is not None:
-            before = str(self._ctx.asked.get("previous_response_id") or "")
-            self._ctx.keep(self._shell.id, before, self._ctx.said + self._output, len(self.response))
+        if self._ctx.store is not None:
+            before = str(self._ctx.request_fields.get("previous_response_id") or "")
+            self._ctx.store(self._shell.id, before, self._ctx.request_items + self._output, len(self.response))
         out.append(self._event(f"response.{cut}", response=msgspec.Raw(self.response)))
         return b"".join(out)
 
@@ -315,7 +315,7 @@ class ResponsesEncoder:
     def _carrier(self, parts: list[Json]) -> str:
         """What brings the reasoning back: its proof, or its text, which some callers leave out."""
         text = str(parts[0]["text"]) if parts else ""
-        sealer = self._ctx.seal
+        sealer = self._ctx.sealer
         return sealer.seal("signature", self._proof, text) if self._proof else sealer.seal("text", text, "")
 
 

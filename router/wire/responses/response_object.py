@@ -37,10 +37,10 @@ class Shell:
 
     def __init__(self, ctx: Context, model: str):
         self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
-        asked = ctx.asked
+        asked = ctx.request_fields
         repeated = {name: asked[name] if asked.get(name) is not None else REPEATED[name] for name in REPEATED}
-        repeated["store"] = ctx.keep is not None
-        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown or model}
+        repeated["store"] = ctx.store is not None
+        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown_model or model}
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]
 

@@ -5,7 +5,7 @@ import msgspec
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.context import Context, Form
+from router.wire.neutral.context import CallForm, Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT as NAME_LIMIT
 from router.wire.openai import strict_schema
 from router.wire.raw import json_values
@@ -36,12 +36,12 @@ def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
         ]
     if kind == "tool_search" and entry.get("execution") != "client":
         # What it would find is sent at once.
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return []
     if kind in BUILT_IN:
         return [_built_in(kind, entry, path, ctx)]
     if kind.startswith(_SEARCHES) and not forced:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return []
     raise ctx.refuse(path, f"the tool {kind} runs at OpenAI only")
 
@@ -53,18 +53,18 @@ def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> To
     if kind not in ("function", "custom"):
         raise ctx.refuse(f"{path}.type", f"a tool of type {kind} has no counterpart")
     if entry.get("defer_loading") is True:
-        ctx.weakened(f"{path}.defer_loading")
+        ctx.note_weakened(f"{path}.defer_loading")
     callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
         raise ctx.refuse(f"{path}.allowed_callers", "programs that call tools run at OpenAI only")
     neutral = neutral_name(name, space)
     description = json_values.read_text(entry.get("description"), f"{path}.description")
     if kind == "custom":
-        ctx.forms[neutral] = Form(CUSTOM, name, space)
+        ctx.call_forms[neutral] = CallForm(CUSTOM, name, space)
         form = json_values.read_object(entry.get("format"), f"{path}.format") or {"type": "text"}
         return Tool(neutral, freeform_tools.SCHEMA, description, format=form)
     if space:
-        ctx.forms[neutral] = Form(FUNCTION, name, space)
+        ctx.call_forms[neutral] = CallForm(FUNCTION, name, space)
     schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
     return Tool(
         neutral,
@@ -81,7 +81,7 @@ def _strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
         return said is True
     fitting = strict_schema(schema)
     if not fitting and schema.get("properties"):
-        ctx.weakened(f"{path}.strict")
+        ctx.note_weakened(f"{path}.strict")
     return fitting and bool(schema)
 
 
@@ -90,7 +90,7 @@ def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     environment = json_values.read_object(entry.get("environment"), f"{path}.environment")
     if environment.get("type", "local") != "local":
         raise ctx.refuse(f"{path}.environment", "containers run at OpenAI only")
-    ctx.forms[found.tool.name] = Form(found.item, found.tool.name)
+    ctx.call_forms[found.tool.name] = CallForm(found.item, found.tool.name)
     if kind != "tool_search":
         return found.tool
     schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
@@ -114,7 +114,7 @@ def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice
     kind = form.get("type")
     if kind == "allowed_tools":
         names = {_named(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_listed(form))}
-        ctx.weakened("tool_choice")
+        ctx.note_weakened("tool_choice")
         mode = "any" if form.get("mode") == "required" else "auto"
         return Choice(mode), tuple(tool for tool in tools if tool.name in names)
     return Choice("tool", _named(form, "tool_choice", ctx)), tools
@@ -147,7 +147,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
             entry["parameters"] = tool.schema
             entry["strict"] = tool.strict is True and strict_schema(tool.schema)
             if tool.strict and not entry["strict"]:
-                ctx.weakened(f"tools[{at}].strict")
+                ctx.note_weakened(f"tools[{at}].strict")
         tools.append(entry)
     return tools
 

@@ -27,7 +27,7 @@ def test_what_is_packed_comes_back(data, text):
 )
 def test_it_is_bound(other):
     """To the key that signed it, the upstream and the model."""
-    assert other.unpack(SEAL.seal("signature", "data", "text"), "text") is None
+    assert other.unseal(SEAL.seal("signature", "data", "text"), "text") is None
 
 
 def test_it_is_bound_to_its_text():
