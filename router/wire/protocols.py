@@ -95,8 +95,8 @@ CODECS: dict[Name, Codec] = {
         messages_response.encode_answer,
         messages_decode_stream.MessagesDecoder,
         messages_encode_stream.MessagesEncoder,
-        errors.of_messages,
-        errors.as_messages,
+        errors.decode_error,
+        errors.encode_error,
     ),
     "chat": Codec(
         "/v1/chat/completions",
@@ -106,8 +106,8 @@ CODECS: dict[Name, Codec] = {
         response.encode_answer,
         decode_stream.ChatDecoder,
         encode_stream.ChatEncoder,
-        openai.of_chat,
-        openai.as_chat,
+        openai.decode_error,
+        openai.encode_error,
     ),
     "responses": Codec(
         "/v1/responses",
@@ -117,7 +117,7 @@ CODECS: dict[Name, Codec] = {
         responses_response.encode_answer,
         responses_decode_stream.ResponsesDecoder,
         responses_encode_stream.ResponsesEncoder,
-        responses_errors.of_responses,
-        openai.as_chat,
+        responses_errors.decode_error,
+        openai.encode_error,
     ),
 }

@@ -64,7 +64,7 @@ async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes
         await _send_with_retry(attempt, deadline, _edit(attempt, body, top, probe=False))
         return False
     if context.call.path == "/v1/messages" and await error_matches(attempt.upstream, foreign_thinking.REFUSED):
-        stripped = foreign_thinking.without_foreign(body)
+        stripped = foreign_thinking.drop_foreign_thinking(body)
         if stripped is not None:
             _note_resend(attempt, FOREIGN_THINKING)
             await _send_with_retry(attempt, deadline, _edit(attempt, stripped, peek(stripped), probe=False))

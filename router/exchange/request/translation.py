@@ -100,8 +100,10 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes) -> None:
     answers = context.runtime.answers
     size = len(body)
     ctx.store = lambda name, previous, items, more: answers.keep(name, previous, items, size + more)
-    if decode_request.refers(body):
-        ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(decode_request.named(body)), limiter=_THREADS)
+    if decode_request.has_references(body):
+        ctx.stored = await trio.to_thread.run_sync(
+            lambda: answers.find(decode_request.read_references(body)), limiter=_THREADS
+        )
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from router.settings.profile import EFFORTS
 from router.wire.chat import decode_messages
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
-from router.wire.openai import openai_cache
+from router.wire.openai import decode_cache
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -52,9 +52,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
             ctx.note_dropped(name)
-    tools = _tools(data, ctx)
-    choice, tools = _choice(data, tools, ctx)
-    system, turns = _conversation(data, ctx)
+    tools = _decode_tools(data, ctx)
+    choice, tools = _decode_choice(data, tools, ctx)
+    system, turns = _decode_conversation(data, ctx)
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
         ctx.note_dropped("service_tier")
@@ -67,17 +67,17 @@ def decode_request(data: Json, ctx: Context) -> Request:
         choice=choice if tools else None,
         parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
         max_tokens=json_values.read_integer(data.get(limit), limit, 1),
-        stop=_stop(data),
+        stop=_decode_stop(data),
         temperature=json_values.read_number(data.get("temperature"), "temperature"),
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
         top_k=json_values.read_integer(data.get("top_k"), "top_k"),
-        reasoning=_reasoning(data),
-        shape=_shape(data),
+        reasoning=_decode_reasoning(data),
+        shape=_decode_shape(data),
         user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
-        cache=openai_cache(data),
+        cache=decode_cache(data),
         inline=True,
         shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
     )
@@ -99,12 +99,12 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         ctx.note_dropped("moderation")
 
 
-def _stop(data: Json) -> tuple[str, ...]:
+def _decode_stop(data: Json) -> tuple[str, ...]:
     found = data.get("stop")
     return (found,) if isinstance(found, str) else json_values.read_texts(found, "stop")
 
 
-def _reasoning(data: Json) -> Reasoning | None:
+def _decode_reasoning(data: Json) -> Reasoning | None:
     effort = json_values.read_text(data.get("reasoning_effort"), "reasoning_effort")
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning_effort: expected one of {', '.join(EFFORTS)}.")
@@ -113,7 +113,7 @@ def _reasoning(data: Json) -> Reasoning | None:
     return Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
 
 
-def _shape(data: Json) -> Shape | None:
+def _decode_shape(data: Json) -> Shape | None:
     found = json_values.read_object(data.get("response_format"), "response_format")
     kind = found.get("type", "text")
     if kind == "text":
@@ -131,7 +131,7 @@ def _shape(data: Json) -> Shape | None:
     )
 
 
-def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+def _decode_conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """The system prompt and the turns behind it."""
     entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
@@ -139,7 +139,7 @@ def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Tur
     system: list[Text] = []
     turns: list[Turn] = []
     for at, entry in enumerate(entries):
-        turn = decode_messages.decode(entry, f"messages[{at}]", ctx)
+        turn = decode_messages.decode_message(entry, f"messages[{at}]", ctx)
         if turn is None:
             continue
         if turn.role == "system" and not turns:
@@ -149,27 +149,29 @@ def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Tur
     return tuple(system), tuple(turns)
 
 
-def _tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
+def _decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
         path = f"tools[{at}]"
         kind = entry.get("type", "function")
         if kind == "function":
             tools.append(
-                _function(json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function")
+                _decode_function(
+                    json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function"
+                )
             )
         elif kind == "custom":
             tools.append(
-                _custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
+                _decode_custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
             )
         else:
             raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
     for at, entry in enumerate(json_values.read_objects(data.get("functions"), "functions")):
-        tools.append(_function(entry, f"functions[{at}]"))
+        tools.append(_decode_function(entry, f"functions[{at}]"))
     return tuple(tools)
 
 
-def _function(form: Json, path: str) -> Tool:
+def _decode_function(form: Json, path: str) -> Tool:
     name = json_values.require_text(form, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
@@ -182,7 +184,7 @@ def _function(form: Json, path: str) -> Tool:
     )
 
 
-def _custom(form: Json, path: str, ctx: Context) -> Tool:
+def _decode_custom(form: Json, path: str, ctx: Context) -> Tool:
     """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
     name = json_values.require_text(form, "name", path)
     said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
@@ -194,7 +196,7 @@ def _custom(form: Json, path: str, ctx: Context) -> Tool:
     )
 
 
-def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+def _decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
     """The tool choice, and the tools that it leaves."""
     path = "tool_choice" if data.get("tool_choice") is not None else "function_call"
     found = data.get(path)
@@ -208,14 +210,16 @@ def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice |
     form = json_values.require_object(found, path)
     kind = form.get("type", "function")
     if kind == "allowed_tools":
-        return _allowed(json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx)
+        return _decode_allowed(
+            json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx
+        )
     if kind not in ("function", "custom"):
         raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
     named = form if path == "function_call" else json_values.require_object(form.get(str(kind)), f"{path}.{kind}")
     return Choice("tool", json_values.require_text(named, "name", path)), tools
 
 
-def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
+def _decode_allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
     """Only the tools that are allowed are sent."""
     path = "tool_choice.allowed_tools"
     ctx.note_weakened(path)

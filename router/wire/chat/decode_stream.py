@@ -83,28 +83,28 @@ class ChatDecoder:
         counted = False
         if data.get("usage") or only.get("usage") or "x_groq" in data:
             # It counts behind the end too, and beside an error. Nearly no chunk has any, and none costs a call.
-            counted = self._count(data, only)
+            counted = self._read_usage(data, only)
         if self.ended:
             return []
         if data.get("error") or name == "error":
             self.ended = True
-            fault = openai.of_chat(data, 0) or openai.of_chat({"error": data}, 0)
+            fault = openai.decode_error(data, 0) or openai.decode_error({"error": data}, 0)
             return [fault] if fault else []
         out: list[Event] = []
         if not self._begun and (choices or data.get("id")):
             self._begun = True
             out.append(Began(str(data.get("id") or ""), str(data.get("model") or ""), Usage()))
         if only:
-            self._choice(only, out)
+            self._read_choice(only, out)
         if counted and choice is None and self._finish:
             out += self.done()
         return out
 
-    def _count(self, data: Json, choice: Json) -> bool:
+    def _read_usage(self, data: Json, choice: Json) -> bool:
         """Read the usage of a chunk; False when it holds none."""
-        found = usage.in_chat(data, choice)
+        found = usage.find_usage(data, choice)
         if found:
-            self.usage = usage.of_chat(found, self.usage, self._ctx.profile)
+            self.usage = usage.decode_usage(found, self.usage, self._ctx.profile)
         return bool(found)
 
     def done(self) -> list[Event]:
@@ -117,16 +117,16 @@ class ChatDecoder:
         self._finish = self._finish or "stop"
         out: list[Event] = []
         for call in [one for one in self._calls if one.index < 0]:
-            self._settle(call, out)
+            self._end_call(call, out)
         if self._finish in _FAULTS:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
         refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
             self._ctx.note_weakened("usage")
-        out.append(Ended(self._stop(refusal), self.usage, self._stopped_by, refusal))
+        out.append(Ended(self._resolve_stop(refusal), self.usage, self._stopped_by, refusal))
         return out
 
-    def _stop(self, refusal: str) -> Stop:
+    def _resolve_stop(self, refusal: str) -> Stop:
         finish = self._finish
         if finish in _STOPS:
             return _STOPS[finish]
@@ -140,17 +140,17 @@ class ChatDecoder:
             self._ctx.note_weakened(f"finish_reason {finish[:40]}")
         return "end"
 
-    def _choice(self, choice: Json, out: list[Event]) -> None:
+    def _read_choice(self, choice: Json, out: list[Event]) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
-            self._delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
+            self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish and (not self._finish or (self._finish == "stop" and finish in _CALLED)):
             self._finish = finish
             stopped_by = choice.get("stop_reason")
             self._stopped_by = stopped_by if isinstance(stopped_by, str) else ""
 
-    def _delta(self, delta: Json, out: list[Event]) -> None:
+    def _read_delta(self, delta: Json, out: list[Event]) -> None:
         content = delta.get("content")
         if content.__class__ is str and len(delta) <= 2:
             # Nearly all chunks: nothing but text, and at most a role beside it.
@@ -159,14 +159,14 @@ class ChatDecoder:
             if len(delta) == 1 or "role" in delta:
                 return
             content = None
-        thought = reasoning_of(delta)
+        thought = read_reasoning(delta)
         if thought and not self._was_said(delta, thought):
             out.append(ThinkingDelta(thought))
         if isinstance(content, str):
             if content:
                 out.append(TextDelta(content))
         elif isinstance(content, list):
-            parts_of(content, out)  # pyright: ignore[reportUnknownArgumentType]
+            decode_parts(content, out)  # pyright: ignore[reportUnknownArgumentType]
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
             self._refusal.append(refusal)
@@ -174,10 +174,10 @@ class ChatDecoder:
         calls = delta.get("tool_calls")
         for entry in calls if isinstance(calls, list) else ():  # pyright: ignore[reportUnknownVariableType]
             if isinstance(entry, dict):
-                self._call(entry, out)  # pyright: ignore[reportUnknownArgumentType]
+                self._read_call(entry, out)  # pyright: ignore[reportUnknownArgumentType]
         legacy = delta.get("function_call")
         if isinstance(legacy, dict):
-            self._call({"index": 0, "function": legacy}, out)
+            self._read_call({"index": 0, "function": legacy}, out)
 
     def _was_said(self, delta: Json, thought: str) -> bool:
         """True for a whole thought beside its signature, whose text came in pieces of plain text before: so it comes
@@ -188,8 +188,8 @@ class ChatDecoder:
         said, self._thought = "".join(self._thought), []
         return said == thought
 
-    def _call(self, entry: Json, out: list[Event]) -> None:
-        call = self._found(entry)
+    def _read_call(self, entry: Json, out: list[Event]) -> None:
+        call = self._find_call(entry)
         function = json_values.get_object(entry, "function") or json_values.get_object(entry, "custom")
         name = function.get("name")
         if isinstance(name, str) and name and call.index < 0 and name != call.name:
@@ -209,7 +209,7 @@ class ChatDecoder:
         if call.name and (call.held or call.id) and not self._wraps(call):
             self._begin_call(call, out)
 
-    def _found(self, entry: Json) -> _Call:
+    def _find_call(self, entry: Json) -> _Call:
         """The call an entry continues, or a new one. Gateways number wrongly; ids are believed first."""
         call_id, index = entry.get("id"), entry.get("index")
         call: _Call | None = None
@@ -230,7 +230,7 @@ class ChatDecoder:
         """True for a call that may hold several: it is looked into when it is whole."""
         return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared_tools
 
-    def _settle(self, call: _Call, out: list[Event]) -> None:
+    def _end_call(self, call: _Call, out: list[Event]) -> None:
         """The stream is over, and a call has not begun."""
         if not call.name:
             self._ctx.note_dropped("tool call without a name")
@@ -261,7 +261,7 @@ class ChatDecoder:
             call.held.clear()
 
 
-def reasoning_of(holder: Json) -> str:
+def read_reasoning(holder: Json) -> str:
     """The reasoning text of a delta or message: the first field that has any, since some send it twice."""
     details = holder.get("reasoning_details")
     if isinstance(details, list):
@@ -279,7 +279,7 @@ def reasoning_of(holder: Json) -> str:
     return ""
 
 
-def parts_of(content: list[object], out: list[Event]) -> None:
+def decode_parts(content: list[object], out: list[Event]) -> None:
     """Content as a list of parts (Mistral): text, and reasoning as parts of parts."""
     for part in content:
         if not isinstance(part, dict):

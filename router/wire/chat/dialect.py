@@ -13,7 +13,7 @@ from router.settings.profile import Profile
 from router.wire import dialect
 from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict
-from router.wire.openai import error_object
+from router.wire.openai import encode_own_error
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
@@ -42,7 +42,7 @@ class Chat:
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{error: {message, type, param, code}}`; the request id is in the headers."""
-        return msgspec.json.encode({"error": error_object(error)})
+        return msgspec.json.encode({"error": encode_own_error(error)})
 
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """One chunk with `error`; no finish_reason and no [DONE] follow."""
@@ -60,7 +60,7 @@ class Chat:
             return Verdict.HOLD
         if data.get("error"):
             return Verdict.ERROR
-        return Verdict.COMMIT if any(_meaningful(choice) for choice in _choices(data)) else Verdict.HOLD
+        return Verdict.COMMIT if any(_commits(choice) for choice in _read_choices(data)) else Verdict.HOLD
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
@@ -70,7 +70,7 @@ class Chat:
             return None
         if data.get("error"):
             return False
-        return True if any(choice.get("finish_reason") for choice in _choices(data)) else None
+        return True if any(choice.get("finish_reason") for choice in _read_choices(data)) else None
 
     def failure(self, data: Json) -> Failure | None:
         """An `error` object, or an error text, beside or in place of choices (OpenRouter, xAI, gateways)."""
@@ -88,20 +88,20 @@ class Chat:
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """As `usages.of_chat`."""
-        return chat_usage.of_chat(found, known, profile)
+        return chat_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
         """As `usages.in_chat`."""
-        return chat_usage.in_chat(data, [*_choices(data), {}][0])
+        return chat_usage.find_usage(data, [*_read_choices(data), {}][0])
 
 
-def _choices(data: Json) -> list[Json]:
+def _read_choices(data: Json) -> list[Json]:
     choices = data.get("choices")
     if not isinstance(choices, list):
         return []
     return [choice for choice in choices if isinstance(choice, dict)]  # pyright: ignore[reportUnknownVariableType]
 
 
-def _meaningful(choice: Json) -> bool:
+def _commits(choice: Json) -> bool:
     delta = json_values.get_object(choice, "delta")
     return bool(choice.get("finish_reason") or choice.get("text") or any(delta.get(name) for name in _CONTENT))

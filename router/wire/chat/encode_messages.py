@@ -12,37 +12,39 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def encode(request: Request, ctx: Context) -> list[Json]:
+def encode_messages(request: Request, ctx: Context) -> list[Json]:
     """All messages, the system prompt first. Raises BadRequest."""
     messages: list[Json] = []
     if request.system:
-        messages.append({"role": ctx.profile.system_role, "content": _texts(request.system, "\n\n", ctx, "system")})
+        messages.append(
+            {"role": ctx.profile.system_role, "content": _encode_texts(request.system, "\n\n", ctx, "system")}
+        )
     for turn in order_turns(request.turns, ctx):
         if turn.role == "system":
-            messages.append(_system(turn, ctx))
+            messages.append(_encode_system(turn, ctx))
         elif turn.role == "assistant":
-            message = _assistant(turn, ctx)
+            message = _encode_assistant(turn, ctx)
             if message is not None:
                 messages.append(message)
         else:
-            messages += _user(turn, ctx)
+            messages += _encode_user(turn, ctx)
     if ctx.profile.cache == "breakpoint":
         limit_marks(messages)
-    return _alternating(messages) if ctx.profile.alternates else messages
+    return _merge_neighbours(messages) if ctx.profile.alternates else messages
 
 
-def _texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
+def _encode_texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
     """One string, or parts where marks for a cache must stand on some of them."""
     if has_marks(blocks, ctx):
-        return [_text_part(block, ctx, path) for block in blocks]
+        return [_encode_text(block, ctx, path) for block in blocks]
     return between.join(block.text for block in blocks)
 
 
-def _text_part(block: Text, ctx: Context, path: str) -> Json:
+def _encode_text(block: Text, ctx: Context, path: str) -> Json:
     return add_mark({"type": "text", "text": block.text}, block.cache, ctx, path)
 
 
-def _system(turn: Turn, ctx: Context) -> Json:
+def _encode_system(turn: Turn, ctx: Context) -> Json:
     """A system message within the conversation stays at its place."""
     said = "\n\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     if not ctx.profile.single_system:
@@ -51,12 +53,12 @@ def _system(turn: Turn, ctx: Context) -> Json:
     return {"role": "user", "content": f"<system-reminder>\n{said}\n</system-reminder>"}
 
 
-def _assistant(turn: Turn, ctx: Context) -> Json | None:
-    said = _texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
+def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
+    said = _encode_texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
     if not said and not calls:
         return None
-    if _text_behind_call(turn.blocks):
+    if _has_text_behind_call(turn.blocks):
         ctx.note_weakened(turn.path)
     message: Json = {"role": "assistant"}
     empty = {"null": None, "empty": ""}
@@ -66,30 +68,30 @@ def _assistant(turn: Turn, ctx: Context) -> Json | None:
         message["content"] = empty[ctx.profile.empty_content]
     _put_reasoning(message, turn, ctx)
     if calls:
-        message["tool_calls"] = _calls(turn.blocks, ctx)
+        message["tool_calls"] = _encode_calls(turn.blocks, ctx)
     return message
 
 
-def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
+def _encode_calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
     """The calls, each with what its upstream had put beside it: that stands in the opaque block in front."""
     calls: list[Json] = []
     beside: Json = {}
     for block in blocks:
         if isinstance(block, ToolCall):
-            calls.append({**_call(block, ctx), **beside})
+            calls.append({**_encode_call(block, ctx), **beside})
             beside = {}
         elif isinstance(block, Thinking) and block.redacted:
-            beside = _beside(block, ctx)
+            beside = _unseal_beside(block, ctx)
     return calls
 
 
-def _beside(block: Thinking, ctx: Context) -> Json:
+def _unseal_beside(block: Thinking, ctx: Context) -> Json:
     carried = ctx.sealer.unseal(block.redacted, "") if block.redacted else None
     found = json_values.decode_object(carried.data) if carried is not None else None
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
 
-def _text_behind_call(blocks: Sequence[Block]) -> bool:
+def _has_text_behind_call(blocks: Sequence[Block]) -> bool:
     seen = False
     for block in blocks:
         seen = seen or isinstance(block, ToolCall)
@@ -109,26 +111,26 @@ def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
         calls = any(isinstance(block, ToolCall) for block in turn.blocks)
         if kept or (calls and ctx.profile.replay == "reasoning_content"):
             message[ctx.profile.replay] = "".join(kept)
-    elif any(isinstance(block, Thinking) and not _beside(block, ctx) for block in turn.blocks):
+    elif any(isinstance(block, Thinking) and not _unseal_beside(block, ctx) for block in turn.blocks):
         ctx.note_dropped(f"{turn.path}.thinking")
 
 
-def _call(call: ToolCall, ctx: Context) -> Json:
+def _encode_call(call: ToolCall, ctx: Context) -> Json:
     name = ctx.names.encode(call.name, ctx.profile.name_limit)
     function = {"name": name, "arguments": call.arguments or "{}"}
     return {"id": to_chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
 
 
-def _user(turn: Turn, ctx: Context) -> list[Json]:
+def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
     """All results of a turn first, one tool message each, then what else it holds."""
     messages: list[Json] = []
     shown: list[Json] = []
     parts: list[Json] = []
     for block in turn.blocks:
         if isinstance(block, ToolResult):
-            messages.append(_result(block, shown, turn.path, ctx))
+            messages.append(_encode_result(block, shown, turn.path, ctx))
         elif isinstance(block, Text | Image | Document):
-            parts.append(_part(block, ctx, turn.path))
+            parts.append(_encode_part(block, ctx, turn.path))
     if shown:
         ctx.note_weakened(turn.path)
         messages.append({"role": "user", "content": [{"type": "text", "text": "Tool result images:"}, *shown]})
@@ -138,7 +140,7 @@ def _user(turn: Turn, ctx: Context) -> list[Json]:
     return messages
 
 
-def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Json:
+def _encode_result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Json:
     """A tool message. shown: gets the images and files that it cannot hold."""
     texts: list[str] = []
     inline: list[Json] = []
@@ -146,9 +148,9 @@ def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Js
         if isinstance(part, Text):
             texts.append(part.text)
         elif ctx.profile.tool_images:
-            inline.append(_part(part, ctx, path))
+            inline.append(_encode_part(part, ctx, path))
         else:
-            shown.append(_part(part, ctx, path))
+            shown.append(_encode_part(part, ctx, path))
             kind = "image" if isinstance(part, Image) else "file"
             texts.append(f"[{kind} {len(shown)} of tool result {block.call_id}: see next user message]")
     said = "\n".join(texts)
@@ -162,9 +164,9 @@ def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Js
     return {"role": "tool", "tool_call_id": to_chat_id(block.call_id, ctx.profile.id_form), "content": content}
 
 
-def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
+def _encode_part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
     if isinstance(block, Text):
-        return _text_part(block, ctx, path)
+        return _encode_text(block, ctx, path)
     if isinstance(block, Image):
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
@@ -180,28 +182,28 @@ def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
     return add_mark({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
 
 
-def _alternating(messages: list[Json]) -> list[Json]:
+def _merge_neighbours(messages: list[Json]) -> list[Json]:
     """Neighbours of one role as one message; no user message directly behind a tool's."""
     out: list[Json] = []
     for message in messages:
         role = message["role"]
         if out and role == "user" and out[-1]["role"] == "user":
-            out[-1] = {"role": "user", "content": _parts_of(out[-1]) + _parts_of(message)}
+            out[-1] = {"role": "user", "content": _as_parts(out[-1]) + _as_parts(message)}
         elif out and role == "user" and out[-1]["role"] == "tool" and _is_text(message):
-            out[-1] = {**out[-1], "content": f"{_said(out[-1])}\n\n{_said(message)}"}
+            out[-1] = {**out[-1], "content": f"{_join_texts(out[-1])}\n\n{_join_texts(message)}"}
         else:
             out.append(message)
     return out
 
 
-def _parts_of(message: Json) -> list[Json]:
+def _as_parts(message: Json) -> list[Json]:
     content = message["content"]
     return content if isinstance(content, list) else [{"type": "text", "text": content}]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_text(message: Json) -> bool:
-    return all(part["type"] == "text" for part in _parts_of(message))
+    return all(part["type"] == "text" for part in _as_parts(message))
 
 
-def _said(message: Json) -> str:
-    return "\n".join(str(part["text"]) for part in _parts_of(message))
+def _join_texts(message: Json) -> str:
+    return "\n".join(str(part["text"]) for part in _as_parts(message))

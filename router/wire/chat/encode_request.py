@@ -8,7 +8,7 @@ from router.wire.chat import encode_messages
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark
 from router.wire.neutral.context import Context
-from router.wire.openai import OWN_USER, effort_of, nearest, strict_schema
+from router.wire.openai import OWN_USER, find_nearest_effort, is_strict_schema, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -16,9 +16,9 @@ from router.wire.raw.json_values import Json
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     profile = ctx.profile
-    body: Json = {"model": request.model, "messages": encode_messages.encode(request, ctx)}
+    body: Json = {"model": request.model, "messages": encode_messages.encode_messages(request, ctx)}
     if request.max_tokens is not None:
-        body[profile.max_tokens_field] = _capped(request.max_tokens, ctx)
+        body[profile.max_tokens_field] = _cap_tokens(request.max_tokens, ctx)
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
         if value is not None and name in profile.sampling:
             body[name] = value
@@ -59,7 +59,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     return body, {}
 
 
-def _capped(limit: int, ctx: Context) -> int:
+def _cap_tokens(limit: int, ctx: Context) -> int:
     cap = ctx.profile.max_output_cap
     if not cap or limit <= cap:
         return limit
@@ -71,7 +71,7 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
     profile = ctx.profile
     if not request.tools:
         return
-    body["tools"] = [_tool(request, at, ctx) for at in range(len(request.tools))]
+    body["tools"] = [_encode_tool(request, at, ctx) for at in range(len(request.tools))]
     if request.parallel is False:
         if profile.parallel_tools:
             body["parallel_tool_calls"] = False
@@ -94,7 +94,7 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
         body["tool_choice"] = {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
 
 
-def _tool(request: Request, at: int, ctx: Context) -> Json:
+def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
     tool = request.tools[at]
     function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
     if freeform_tools.has_grammar(tool):
@@ -102,7 +102,7 @@ def _tool(request: Request, at: int, ctx: Context) -> Json:
     if description := freeform_tools.describe(tool):
         function["description"] = description
     function["parameters"] = tool.schema
-    if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
+    if tool.strict and ctx.profile.strict_tools and is_strict_schema(tool.schema):
         function["strict"] = True
     elif tool.strict:
         ctx.note_weakened(f"tools[{at}].strict")
@@ -115,7 +115,7 @@ def _tool(request: Request, at: int, ctx: Context) -> Json:
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
-    effort = effort_of(request)
+    effort = resolve_effort(request)
     if not effort:
         return
     path, profile = ctx.caller_path("reasoning"), ctx.profile
@@ -125,7 +125,7 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
         return
     ctx.note_weakened(path)
     if profile.reasoning == "reasoning_effort":
-        known = nearest(effort, profile.efforts)
+        known = find_nearest_effort(effort, profile.efforts)
         if known:
             body["reasoning_effort"] = known
     elif profile.reasoning == "openrouter":
@@ -149,7 +149,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     if shape.schema is None:
         body["response_format"] = {"type": "json_object"}
         return
-    strict = strict_schema(shape.schema)
+    strict = is_strict_schema(shape.schema)
     if not strict:
         ctx.note_weakened(path)
     form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}

@@ -5,7 +5,7 @@ from typing import cast
 from router.ir import Answer, CallBegan, Event, Fault, Text, Thinking, ToolCall
 from router.wire.chat import usage
 from router.wire.chat.decode_stream import ChatDecoder
-from router.wire.chat.encode_stream import DECLINED, FINISH, FORMAT, custom_call
+from router.wire.chat.encode_stream import DECLINED, FINISH, FORMAT, encode_custom_call
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
@@ -47,7 +47,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     if thoughts:
         _put_reasoning(message, thoughts, ctx)
     if calls:
-        message["tool_calls"] = [_call(call, ctx) for call in calls]
+        message["tool_calls"] = [_encode_call(call, ctx) for call in calls]
     choice: Json = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.stop]}
     if answer.stopped_by:
         choice["stop_reason"] = answer.stopped_by
@@ -58,7 +58,7 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "model": ctx.name_model(answer.model),
         "system_fingerprint": None,
         "choices": [choice],
-        "usage": usage.as_chat(answer.usage),
+        "usage": usage.encode_usage(answer.usage),
     }
 
 
@@ -79,7 +79,7 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
         message["reasoning_details"] = details
 
 
-def _call(call: ToolCall, ctx: Context) -> Json:
+def _encode_call(call: ToolCall, ctx: Context) -> Json:
     if call.name in ctx.custom_tools:
-        return custom_call(CallBegan(0, call.id, call.name), call.arguments)
+        return encode_custom_call(CallBegan(0, call.id, call.name), call.arguments)
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

@@ -6,7 +6,7 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_chat(found: Json, known: Usage, profile: Profile) -> Usage:
+def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Chat usage object; the last one that has any wins.
 
     prompt_tokens holds the cached tokens, `Usage.input` does not; completion_tokens holds the reasoning, as
@@ -37,7 +37,7 @@ def of_chat(found: Json, known: Usage, profile: Profile) -> Usage:
     return Usage(uncached, output, read, write, reasoning)
 
 
-def in_chat(data: Json, choice: Json) -> Json:
+def find_usage(data: Json, choice: Json) -> Json:
     """The usage object of a whole Chat answer or of a chunk, {} when it holds none. choice: its first choice, or {}.
 
     It stands at the top, in the choice (Moonshot) or in x_groq (Groq).
@@ -48,7 +48,7 @@ def in_chat(data: Json, choice: Json) -> Json:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def as_chat(usage: Usage) -> Json:
+def encode_usage(usage: Usage) -> Json:
     """The counts as OpenAI has them."""
     read, write = usage.cache_read or 0, usage.cache_write or 0
     prompt, completion = (usage.input or 0) + read + write, usage.output or 0

@@ -16,23 +16,23 @@ _SILENT = ("fallback", "mcp_tool_listing")
 _IMAGES = Text | Image | Document
 
 
-def decode(value: object, role: object, path: str, ctx: Context) -> tuple[Block, ...]:
+def decode_content(value: object, role: object, path: str, ctx: Context) -> tuple[Block, ...]:
     """The blocks of one message. Raises BadRequest with the path of what is wrong."""
     if isinstance(value, str):
         return (Text(value),) if value else ()
     blocks: list[Block] = []
     for at, entry in enumerate(json_values.read_objects(value, f"{path}.content")):
-        found = _block(entry, role, f"{path}.content[{at}]", ctx)
+        found = _decode_block(entry, role, f"{path}.content[{at}]", ctx)
         if not found and blocks:
             blocks[-1] = move_mark(blocks[-1], read_lifetime(entry))
         blocks += found
     return tuple(blocks)
 
 
-def _block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
+def _decode_block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
     kind = entry.get("type")
     if kind == "text":
-        block = text_of(entry, path)
+        block = decode_text(entry, path)
         if entry.get("citations"):
             ctx.note_dropped(f"{path}.citations")
         return [block] if block.text else []
@@ -41,15 +41,15 @@ def _block(entry: Json, role: object, path: str, ctx: Context) -> list[Block]:
     if role == "system":
         raise ctx.refuse(path, f"a system message with a {kind} block has no counterpart")
     if kind in ("image", "document", "search_result"):
-        return list(_media(entry, path, ctx))
+        return list(_decode_media(entry, path, ctx))
     if kind == "tool_result" and role == "user":
-        return [_result(entry, path, ctx)]
+        return [_decode_result(entry, path, ctx)]
     if role == "assistant":
-        return _spoken(entry, kind, path, ctx)
+        return _decode_assistant_block(entry, kind, path, ctx)
     raise ctx.refuse(path, f"a block of type {kind!s} has no counterpart")
 
 
-def _spoken(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
+def _decode_assistant_block(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
     """What only the assistant writes."""
     if kind == "tool_use":
         arguments = json_values.encode_json(json_values.read_object(entry.get("input"), f"{path}.input"))
@@ -71,11 +71,11 @@ def _spoken(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
         return [Text(f"Summary of the earlier conversation:\n{summary}")] if summary else []
     if isinstance(kind, str) and (kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")):
         ctx.note_weakened(path)
-        return [Text(_summary(entry, kind))]
+        return [Text(_summarize_server_call(entry, kind))]
     raise ctx.refuse(path, f"a block of type {kind!s} has no counterpart")
 
 
-def _summary(entry: Json, kind: str) -> str:
+def _summarize_server_call(entry: Json, kind: str) -> str:
     """One line on a call that the server ran itself, or on its result."""
     if kind.endswith("_use"):
         return f"[{entry.get('name')}: {json_values.encode_json(entry.get('input'))}]"
@@ -86,14 +86,14 @@ def _summary(entry: Json, kind: str) -> str:
     return f"[{kind}: {'; '.join(lines) or 'its content cannot be shown here'}]"
 
 
-def text_of(entry: Json, path: str) -> Text:
+def decode_text(entry: Json, path: str) -> Text:
     """A text block."""
     if entry.get("type") not in ("text", None):
         raise BadRequest(f"{path}.type: expected text.")
     return Text(json_values.read_text(entry.get("text"), f"{path}.text"), read_lifetime(entry))
 
 
-def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
+def _decode_media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     kind = entry.get("type")
     if kind == "search_result":
         ctx.note_weakened(path)
@@ -101,18 +101,20 @@ def _media(entry: Json, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
             json_values.read_text(entry.get("source"), f"{path}.source"),
             json_values.read_text(entry.get("title"), path),
         )
-        parts = [text_of(part, path).text for part in json_values.read_objects(entry.get("content"), f"{path}.content")]
+        parts = [
+            decode_text(part, path).text for part in json_values.read_objects(entry.get("content"), f"{path}.content")
+        ]
         return (Text(f"[source title={title} url={source}]\n" + "\n".join(parts), read_lifetime(entry)),)
     source = json_values.require_object(entry.get("source"), f"{path}.source")
     form = source.get("type")
     if form == "file":
         raise ctx.refuse(f"{path}.source", "a file's id is known to the account it was uploaded with only")
     if kind == "image":
-        return (_image(source, form, read_lifetime(entry), path),)
-    return _document(entry, source, form, path, ctx)
+        return (_decode_image(source, form, read_lifetime(entry), path),)
+    return _decode_document(entry, source, form, path, ctx)
 
 
-def _image(source: Json, form: object, cache: str, path: str) -> Image:
+def _decode_image(source: Json, form: object, cache: str, path: str) -> Image:
     if form == "base64":
         media, data = (
             json_values.require_text(source, "media_type", f"{path}.source"),
@@ -124,7 +126,7 @@ def _image(source: Json, form: object, cache: str, path: str) -> Image:
     raise BadRequest(f"{path}.source.type: expected base64, url or file.")
 
 
-def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
+def _decode_document(entry: Json, source: Json, form: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     title = json_values.read_text(entry.get("title"), f"{path}.title")
     about = json_values.read_text(entry.get("context"), f"{path}.context")
     cache = read_lifetime(entry)
@@ -140,7 +142,7 @@ def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) 
         )
     if form == "content":
         ctx.note_weakened(path)
-        content = _parts(source.get("content"), f"{path}.source.content", ctx)
+        content = _decode_parts(source.get("content"), f"{path}.source.content", ctx)
         return (Text(head), *content) if head else content
     lead: tuple[_IMAGES, ...] = (Text(f"Context: {about}"),) if about else ()
     if form == "base64":
@@ -157,7 +159,7 @@ def _document(entry: Json, source: Json, form: object, path: str, ctx: Context) 
     raise BadRequest(f"{path}.source.type: expected base64, text, content, url or file.")
 
 
-def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
+def _decode_parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     """A string, or blocks of text, images and documents."""
     if isinstance(value, str):
         return (Text(value),) if value else ()
@@ -166,9 +168,9 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
         here = f"{path}[{at}]"
         kind = entry.get("type")
         if kind == "text":
-            parts.append(text_of(entry, here))
+            parts.append(decode_text(entry, here))
         elif kind in ("image", "document", "search_result"):
-            parts += _media(entry, here, ctx)
+            parts += _decode_media(entry, here, ctx)
         elif kind == "tool_reference":
             ctx.note_weakened(here)
             parts.append(Text(f"[tool available: {json_values.require_text(entry, 'tool_name', here)}]"))
@@ -177,35 +179,35 @@ def _parts(value: object, path: str, ctx: Context) -> tuple[_IMAGES, ...]:
     return tuple(part for part in parts if not isinstance(part, Text) or part.text)
 
 
-def _result(entry: Json, path: str, ctx: Context) -> ToolResult:
+def _decode_result(entry: Json, path: str, ctx: Context) -> ToolResult:
     return ToolResult(
         json_values.require_text(entry, "tool_use_id", path),
-        _parts(entry.get("content"), f"{path}.content", ctx),
+        _decode_parts(entry.get("content"), f"{path}.content", ctx),
         json_values.read_bool(entry.get("is_error"), f"{path}.is_error") is True,
         read_lifetime(entry),
     )
 
 
-def encode(block: Block, ctx: Context, path: str) -> Json | None:
+def encode_block(block: Block, ctx: Context, path: str) -> Json | None:
     """A block as Messages has it; None for one that must not be sent. Raises BadRequest."""
     if isinstance(block, Text):
-        return _marked({"type": "text", "text": block.text}, block.cache) if block.text.strip() else None
+        return _add_mark({"type": "text", "text": block.text}, block.cache) if block.text.strip() else None
     if isinstance(block, Image):
-        return _marked(_encoded_image(block, ctx, path), block.cache)
+        return _add_mark(_encode_image(block, ctx, path), block.cache)
     if isinstance(block, Document):
-        return _marked(_encoded_document(block, ctx, path), block.cache)
+        return _add_mark(_encode_document(block, ctx, path), block.cache)
     if isinstance(block, ToolCall):
-        return _encoded_call(block, ctx, path)
+        return _encode_call(block, ctx, path)
     if isinstance(block, ToolResult):
-        return _encoded_result(block, ctx, path)
-    return _encoded_thinking(block, ctx, path)
+        return _encode_result(block, ctx, path)
+    return _encode_thinking(block, ctx, path)
 
 
-def _marked(entry: Json, cache: str) -> Json:
+def _add_mark(entry: Json, cache: str) -> Json:
     return {**entry, "cache_control": build_mark(cache)} if cache else entry
 
 
-def _encoded_image(block: Image, ctx: Context, path: str) -> Json:
+def _encode_image(block: Image, ctx: Context, path: str) -> Json:
     if block.detail:
         ctx.note_dropped(f"{path}.detail")
     if block.url:
@@ -215,7 +217,7 @@ def _encoded_image(block: Image, ctx: Context, path: str) -> Json:
     return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
 
 
-def _encoded_document(block: Document, ctx: Context, path: str) -> Json:
+def _encode_document(block: Document, ctx: Context, path: str) -> Json:
     if block.url:
         source: Json = {"type": "url", "url": block.url}
     elif block.media_type == "application/pdf":
@@ -226,7 +228,7 @@ def _encoded_document(block: Document, ctx: Context, path: str) -> Json:
     return {**entry, "title": block.title} if block.title else entry
 
 
-def _encoded_call(block: ToolCall, ctx: Context, path: str) -> Json:
+def _encode_call(block: ToolCall, ctx: Context, path: str) -> Json:
     arguments: object = json_values.as_raw_object(block.arguments)
     if arguments is None:
         ctx.note_weakened(f"{path}.arguments")
@@ -235,19 +237,19 @@ def _encoded_call(block: ToolCall, ctx: Context, path: str) -> Json:
     return {"type": "tool_use", "id": to_messages_id(block.id), "name": name, "input": arguments}
 
 
-def _encoded_result(block: ToolResult, ctx: Context, path: str) -> Json:
+def _encode_result(block: ToolResult, ctx: Context, path: str) -> Json:
     entry: Json = {"type": "tool_result", "tool_use_id": to_messages_id(block.call_id)}
-    parts = [part for one in block.content if (part := encode(one, ctx, path)) is not None]
+    parts = [part for one in block.content if (part := encode_block(one, ctx, path)) is not None]
     if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         entry["content"] = parts[0]["text"]
     elif parts:
         entry["content"] = parts
     if block.is_error:
         entry["is_error"] = True
-    return _marked(entry, block.cache)
+    return _add_mark(entry, block.cache)
 
 
-def _encoded_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
+def _encode_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
     """Reasoning goes back only with a proof that this upstream and model gave."""
     carried = ctx.sealer.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":

@@ -3,7 +3,7 @@
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Turn
 from router.wire.messages import content
-from router.wire.messages.tools import choice_of, tools_of
+from router.wire.messages.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -55,23 +55,23 @@ def decode_request(data: Json, ctx: Context) -> Request:
     for name in config:
         if name not in ("effort", "format"):
             ctx.note_dropped(f"output_config.{name}")
-    tools = tools_of(data, ctx)
-    choice, parallel = choice_of(data)
+    tools = decode_tools(data, ctx)
+    choice, parallel = decode_choice(data)
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
-        system=_system(data.get("system")),
-        turns=_turns(data, ctx),
+        system=_decode_system(data.get("system")),
+        turns=_decode_turns(data, ctx),
         tools=tools,
         choice=choice if tools else None,
         parallel=parallel if tools else None,
-        max_tokens=_max_tokens(data),
+        max_tokens=_decode_max_tokens(data),
         stop=json_values.read_texts(data.get("stop_sequences"), "stop_sequences"),
         temperature=json_values.read_number(data.get("temperature"), "temperature"),
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
         top_k=json_values.read_integer(data.get("top_k"), "top_k"),
-        reasoning=_reasoning(data, config),
-        shape=_shape(data, config),
+        reasoning=_decode_reasoning(data, config),
+        shape=_decode_shape(data, config),
         user=json_values.read_text(
             json_values.read_object(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"
         ),
@@ -103,7 +103,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         raise ctx.refuse("billing_policy", "another account cannot be billed")
 
 
-def _max_tokens(data: Json) -> int:
+def _decode_max_tokens(data: Json) -> int:
     found = json_values.read_integer(data.get("max_tokens"), "max_tokens")
     if found is None:
         raise BadRequest("max_tokens: the field is required.")
@@ -112,17 +112,17 @@ def _max_tokens(data: Json) -> int:
     return found
 
 
-def _system(value: object) -> tuple[Text, ...]:
+def _decode_system(value: object) -> tuple[Text, ...]:
     if isinstance(value, str):
         blocks = [Text(value)]
     else:
         entries = json_values.read_objects(value, "system")
-        blocks = [content.text_of(entry, f"system[{at}]") for at, entry in enumerate(entries)]
+        blocks = [content.decode_text(entry, f"system[{at}]") for at, entry in enumerate(entries)]
     # Claude Code's billing line differs per request and spoils the caches of other vendors.
     return tuple(block for block in blocks if block.text and not block.text.startswith(_ATTRIBUTION))
 
 
-def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
+def _decode_turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
     entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
         raise BadRequest("messages: at least one message is required.")
@@ -138,7 +138,7 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
         if role == "system" and entry.get("output_config"):
             ctx.note_dropped(f"{path}.output_config")
         try:
-            blocks = content.decode(entry.get("content"), role, path, ctx)
+            blocks = content.decode_content(entry.get("content"), role, path, ctx)
         except RecursionError:
             raise BadRequest(f"{path}.content: it is nested too deep.") from None
         if not blocks and role == "user":
@@ -151,7 +151,7 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _reasoning(data: Json, config: Json) -> Reasoning | None:
+def _decode_reasoning(data: Json, config: Json) -> Reasoning | None:
     thinking = json_values.read_object(data.get("thinking"), "thinking")
     effort = json_values.read_text(config.get("effort"), "output_config.effort")
     if effort and effort not in _EFFORTS:
@@ -166,7 +166,7 @@ def _reasoning(data: Json, config: Json) -> Reasoning | None:
     return Reasoning(effort=effort, budget=budget, shown=shown) if effort or budget or shown else None
 
 
-def _shape(data: Json, config: Json) -> Shape | None:
+def _decode_shape(data: Json, config: Json) -> Shape | None:
     path = "output_config.format" if config.get("format") else "output_format"
     found = json_values.read_object(config.get("format") or data.get("output_format"), path)
     if not found:

@@ -70,7 +70,7 @@ class Messages:
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """As `usages.of_messages`."""
-        return messages_usage.of_messages(found, known, profile)
+        return messages_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""

@@ -25,11 +25,11 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
     body: Json = {"model": request.model, "max_tokens": request.max_tokens or claude.max_output}
-    system = _system(request, ctx)
+    system = _encode_system(request, ctx)
     if system:
         body["system"] = system
-    body["messages"] = _messages(request, claude, ctx)
-    tools = encode_tools(request, ctx) or _remembered(request, ctx)
+    body["messages"] = _encode_messages(request, claude, ctx)
+    tools = encode_tools(request, ctx) or _declare_called_tools(request, ctx)
     if tools:
         body["tools"] = tools
     choice = encode_choice(request, ctx)
@@ -37,7 +37,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         body["tool_choice"] = choice
     elif tools and not request.tools:
         body["tool_choice"] = {"type": "none"}
-    stop = _stop(request, ctx)
+    stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
     _put_reasoning(body, request, claude, ctx)
@@ -47,7 +47,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         ctx.note_dropped(ctx.caller_path(name))
     if request.user:
         private = _PRIVATE.search(request.user)
-        body["metadata"] = {"user_id": _hashed(request.user) if private else request.user}
+        body["metadata"] = {"user_id": _hash(request.user) if private else request.user}
         if private:
             ctx.note_weakened(ctx.caller_path("user"))
     if request.tier in ("auto", "default"):
@@ -60,24 +60,26 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     return body, {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _system(request: Request, ctx: Context) -> list[Json]:
-    blocks = [found for text in request.system if (found := messages_content.encode(text, ctx, "messages")) is not None]
+def _encode_system(request: Request, ctx: Context) -> list[Json]:
+    blocks = [
+        found for text in request.system if (found := messages_content.encode_block(text, ctx, "messages")) is not None
+    ]
     if request.shape is not None and request.shape.schema is None:
         ctx.note_weakened(ctx.caller_path("shape"))
         blocks.append({"type": "text", "text": _JSON_ONLY})
     return blocks
 
 
-def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
+def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
     for turn in order_turns(request.turns, ctx):
-        turn = _calls_last(_placed(turn, last, claude, ctx), ctx)
-        content = [found for block in turn.blocks if (found := messages_content.encode(block, ctx, turn.path))]
+        turn = _move_calls_last(_place_system_turn(turn, last, claude, ctx), ctx)
+        content = [found for block in turn.blocks if (found := messages_content.encode_block(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
                 raise ctx.refuse(turn.path, "a message without any content cannot be sent")
@@ -94,7 +96,7 @@ def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     return messages
 
 
-def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
+def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     """A system message within the conversation: as such where the model knows them, else as marked user text."""
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
@@ -103,7 +105,7 @@ def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
 
 
-def _calls_last(turn: Turn, ctx: Context) -> Turn:
+def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
     """The turn with nothing behind its calls: Chat has a message's text before them, and so it is meant.
 
     Reasoning that leads to no call any more is left out.
@@ -132,13 +134,13 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
         content[-1]["text"] = text.rstrip()
 
 
-def _remembered(request: Request, ctx: Context) -> list[Json]:
+def _declare_called_tools(request: Request, ctx: Context) -> list[Json]:
     """Tools that the history calls and the request does not declare: some endpoints want them declared."""
     names = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
     return [{"name": ctx.names.encode(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
 
 
-def _stop(request: Request, ctx: Context) -> list[str]:
+def _encode_stop(request: Request, ctx: Context) -> list[str]:
     if any(not entry.strip() for entry in request.stop):
         ctx.note_dropped(ctx.caller_path("stop"))
     return [entry for entry in request.stop if entry.strip()]
@@ -173,11 +175,11 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
     forced = request.choice is not None and request.choice.mode in ("any", "tool")
     ctx.note_weakened(path)
-    if budget >= _LEAST_BUDGET and not forced and _restorable(body):
+    if budget >= _LEAST_BUDGET and not forced and _has_restorable_reasoning(body):
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _restorable(body: Json) -> bool:
+def _has_restorable_reasoning(body: Json) -> bool:
     """False in a tool round whose reasoning was lost: the API wants it back or none at all."""
     for message in reversed(cast("list[Json]", body["messages"])):
         if message["role"] == "assistant":

@@ -19,7 +19,7 @@ REFUSED = re.compile(rb"[Ii]nvalid `?signature`? in `?thinking`? block")
 _KINDS = ("thinking", "redacted_thinking")
 
 
-def without_foreign(body: bytes) -> bytes | None:
+def drop_foreign_thinking(body: bytes) -> bytes | None:
     """The request without the carriers in it; if it has none, without any reasoning of earlier turns.
 
     None when nothing can be left out.
@@ -30,7 +30,7 @@ def without_foreign(body: bytes) -> bytes | None:
         return None
     entries = [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
     turns = [one for one in entries if one.get("role") == "assistant" and isinstance(one.get("content"), list)]
-    if not _strip(turns, _is_carrier):
+    if not _strip(turns, _is_sealed):
         # The turn of a tool round that is under way must begin with its reasoning.
         if not _strip(turns[:-1], lambda _: True):
             return None
@@ -55,7 +55,7 @@ def _is_thinking(block: object) -> bool:
     return isinstance(block, dict) and cast("Json", block).get("type") in _KINDS
 
 
-def _is_carrier(block: Json) -> bool:
+def _is_sealed(block: Json) -> bool:
     held = block.get("signature") or block.get("data")
     return isinstance(held, str) and held.startswith(PREFIX)
 

@@ -2,8 +2,8 @@
 
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
-from router.wire.messages.decode_stream import refusal_of, stop_of
-from router.wire.messages.encode_stream import REASONS, details_of
+from router.wire.messages.decode_stream import decode_refusal, decode_stop
+from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values
@@ -18,20 +18,20 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     blocks: list[Text | Thinking | ToolCall] = []
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
-            blocks += _decoded(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            blocks += _decode_block(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
     found = data.get("stop_sequence")
     return Answer(
         id=str(data.get("id") or ""),
         model=str(data.get("model") or ""),
         blocks=tuple(blocks),
-        stop=stop_of(data.get("stop_reason"), ctx),
-        usage=usage.of_messages(json_values.get_object(data, "usage"), Usage(), ctx.profile),
+        stop=decode_stop(data.get("stop_reason"), ctx),
+        usage=usage.decode_usage(json_values.get_object(data, "usage"), Usage(), ctx.profile),
         stopped_by=found if isinstance(found, str) else "",
-        refusal=refusal_of(data),
+        refusal=decode_refusal(data),
     )
 
 
-def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
+def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
     kind = block.get("type")
     if kind == "text":
         if block.get("citations"):
@@ -57,17 +57,17 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         "type": "message",
         "role": "assistant",
         "model": ctx.name_model(answer.model),
-        "content": [_encoded(block, ctx) for block in answer.blocks],
-        "stop_reason": REASONS[answer.stop],
+        "content": [_encode_block(block, ctx) for block in answer.blocks],
+        "stop_reason": STOP_REASONS[answer.stop],
         "stop_sequence": answer.stopped_by or None,
     }
     if answer.stop == "refusal":
-        body["stop_details"] = details_of(answer.refusal)
-    body["usage"] = usage.as_messages(answer.usage)
+        body["stop_details"] = encode_refusal(answer.refusal)
+    body["usage"] = usage.encode_usage(answer.usage)
     return body
 
 
-def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
+def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):

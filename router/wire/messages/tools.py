@@ -63,19 +63,19 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 )
 
 
-def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
+def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
     """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
     found: dict[str, Tool] = {}
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
-        tool = _tool(entry, f"tools[{at}]", ctx)
+        tool = _decode_tool(entry, f"tools[{at}]", ctx)
         if tool is not None and found.setdefault(tool.name, tool) is not tool:
             raise BadRequest(f"tools[{at}].name: another tool is named '{tool.name}'.")
-    for change, path in _changes(data):
-        _apply(change, found, path, ctx)
+    for change, path in _find_changes(data):
+        _apply_change(change, found, path, ctx)
     return tuple(found.values())
 
 
-def _changes(data: Json) -> Iterator[tuple[Json, str]]:
+def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
     """The blocks by which system messages offer tools or withdraw them, each with its path."""
     for at, message in enumerate(json_values.read_objects(data.get("messages"), "messages")):
         content = message.get("content")
@@ -87,12 +87,12 @@ def _changes(data: Json) -> Iterator[tuple[Json, str]]:
                 yield block, f"{path}[{place}]"
 
 
-def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
+def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
     """One change. Elsewhere tools hold for the whole conversation: what is offered at its end is."""
     named = json_values.require_object(change.get("tool"), f"{path}.tool")
     kind = named.get("type")
     if kind == "tool_definition" and change["type"] == "tool_addition":
-        tool = _tool(
+        tool = _decode_tool(
             json_values.require_object(named.get("definition"), f"{path}.tool.definition"),
             f"{path}.tool.definition",
             ctx,
@@ -108,13 +108,13 @@ def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> Non
     ctx.note_weakened(path)
 
 
-def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
+def _decode_tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     kind = json_values.read_text(entry.get("type"), f"{path}.type") or "custom"
     if kind.startswith("tool_search_tool_"):
         ctx.note_dropped(path)
         return None
     if kind != "custom":
-        return _built_in(kind, entry, path, ctx)
+        return _decode_built_in(kind, entry, path, ctx)
     name = json_values.require_text(entry, "name", path)
     if name == _PLACEHOLDER and entry.get("defer_loading") is True:
         ctx.note_dropped(path)
@@ -145,14 +145,14 @@ def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
     )
 
 
-def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     for prefix, about, schema in BUILT_IN:
         if kind.startswith(prefix):
             return Tool(json_values.require_text(entry, "name", path), schema, about)
     raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
 
 
-def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
+def decode_choice(data: Json) -> tuple[Choice | None, bool | None]:
     """The tool choice, and False when calls must come one at a time."""
     found = json_values.read_object(data.get("tool_choice"), "tool_choice")
     if not found:

@@ -6,7 +6,7 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_messages(found: Json, known: Usage, profile: Profile) -> Usage:
+def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Messages usage object: what it says overwrites, and what it leaves out stays as it was.
 
     A stream says what was read in message_start, and what was written in message_delta. No habit changes it.
@@ -21,7 +21,7 @@ def of_messages(found: Json, known: Usage, profile: Profile) -> Usage:
     )
 
 
-def as_messages(usage: Usage) -> Json:
+def encode_usage(usage: Usage) -> Json:
     """All counts that Messages clients need, 0 where nothing is known."""
     found: Json = {
         "input_tokens": usage.input or 0,

@@ -62,12 +62,12 @@ CALLS = frozenset((FUNCTION, CUSTOM, *_BY_ITEM))
 RESULTS = frozenset(f"{name}_output" for name in CALLS if name != "tool_search_call") | {"tool_search_output"}
 
 
-def neutral_name(name: str, namespace: str) -> str:
+def to_neutral_name(name: str, namespace: str) -> str:
     """The name of a tool as the neutral form knows it; one of a namespace has its name in front."""
     return f"{namespace}__{name}" if namespace else name
 
 
-def decode(item: Json, path: str) -> ToolCall:
+def decode_call(item: Json, path: str) -> ToolCall:
     """A call of the history. Raises BadRequest with the path of what is wrong."""
     kind = item.get("type")
     call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
@@ -75,32 +75,32 @@ def decode(item: Json, path: str) -> ToolCall:
     )
     if kind in (FUNCTION, CUSTOM):
         namespace = json_values.read_text(item.get("namespace"), f"{path}.namespace")
-        name = neutral_name(json_values.require_text(item, "name", path), namespace)
+        name = to_neutral_name(json_values.require_text(item, "name", path), namespace)
         if kind == CUSTOM:
             return ToolCall(
                 call_id, name, freeform_tools.wrap(json_values.read_text(item.get("input"), f"{path}.input"))
             )
-        return ToolCall(call_id, name, _arguments(item.get("arguments"), f"{path}.arguments"))
+        return ToolCall(call_id, name, _read_arguments(item.get("arguments"), f"{path}.arguments"))
     found = _BY_ITEM[str(kind)]
-    said = {name: value for name, value in _said(item.get(found.holder), path).items() if value is not None}
+    said = {name: value for name, value in _read_fields(item.get(found.holder), path).items() if value is not None}
     if kind == "local_shell_call":
         # What the item must have, and a model seldom says.
         said = {name: value for name, value in said.items() if name != "type" and value != {}}
     return ToolCall(call_id, found.tool.name, json_values.encode_json(said))
 
 
-def _said(value: object, path: str) -> Json:
+def _read_fields(value: object, path: str) -> Json:
     """What a call says, as an object or as its text."""
-    return _object(value) if isinstance(value, str) else json_values.read_object(value, path)
+    return _parse_object(value) if isinstance(value, str) else json_values.read_object(value, path)
 
 
-def _arguments(value: object, path: str) -> str:
+def _read_arguments(value: object, path: str) -> str:
     return (
         json_values.encode_json(cast("Json", value)) if isinstance(value, dict) else json_values.read_text(value, path)
     )
 
 
-def item_of(form: CallForm, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
+def encode_call(form: CallForm, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
     """A whole call as an output item."""
     item: Json = {"id": item_id, "type": form.item, "status": status, "call_id": call_id}
     if form.item in (FUNCTION, CUSTOM):
@@ -110,7 +110,7 @@ def item_of(form: CallForm, item_id: str, call_id: str, arguments: str, *, statu
         else:
             item["arguments"] = arguments
         return {**item, "namespace": form.namespace} if form.namespace else item
-    said: Json = _object(arguments)
+    said: Json = _parse_object(arguments)
     if form.item == "local_shell_call":
         said = {"type": "exec", "env": {}, **said}
     if form.item == "tool_search_call":
@@ -118,7 +118,7 @@ def item_of(form: CallForm, item_id: str, call_id: str, arguments: str, *, statu
     return {**item, _BY_ITEM[form.item].holder: said}
 
 
-def _object(arguments: str) -> Json:
+def _parse_object(arguments: str) -> Json:
     try:
         value: object = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -126,6 +126,6 @@ def _object(arguments: str) -> Json:
     return value if isinstance(value, dict) else {"input": arguments}  # pyright: ignore[reportUnknownVariableType]
 
 
-def prefix_of(form: CallForm) -> str:
+def id_prefix(form: CallForm) -> str:
     """What the id of a call's item begins with."""
     return {FUNCTION: "fc", CUSTOM: "ctc"}.get(form.item, form.item.removesuffix("_call"))

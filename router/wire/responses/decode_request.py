@@ -6,11 +6,11 @@ from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Tool
 from router.settings.profile import EFFORTS
 from router.wire.neutral.context import Context
-from router.wire.openai import openai_cache
+from router.wire.openai import decode_cache
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import tools as responses_tools
-from router.wire.responses.decode_items import BRINGS_TOOLS, Turns
+from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
@@ -33,12 +33,12 @@ _IDLE: dict[str, tuple[object, ...]] = {
 _INCLUDED = "reasoning.encrypted_content"
 
 
-def refers(body: bytes | bytearray) -> bool:
+def has_references(body: bytes | bytearray) -> bool:
     """True for a request that may refer to answers or items."""
     return b"previous_response_id" in body or b"item_reference" in body
 
 
-def named(body: bytes | bytearray) -> list[str]:
+def read_references(body: bytes | bytearray) -> list[str]:
     """The ids of answers and items that a request refers to."""
     data = json_values.decode_object(bytes(body)) or {}
     items = data.get("input")
@@ -51,7 +51,7 @@ def named(body: bytes | bytearray) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
-class NotKept(BadRequest):
+class NotStored(BadRequest):
     """400: an answer is named that is not kept here, in the form that SDKs know."""
 
     code = "previous_response_not_found"
@@ -81,13 +81,13 @@ def decode_request(data: Json, ctx: Context) -> Request:
     for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
         if name != _INCLUDED:
             ctx.note_dropped(f"include[{at}]")
-    items = _items(data, ctx)
-    tools = _tools(data, items, ctx)
-    choice, tools = responses_tools.choice_of(data, tools, ctx)
-    turns = Turns(ctx)
+    items = _collect_items(data, ctx)
+    tools = _decode_tools(data, items, ctx)
+    choice, tools = responses_tools.decode_choice(data, tools, ctx)
+    turns = TurnCollector(ctx)
     for at, item in enumerate(items):
         turns.add(item, f"input[{at}]")
-    conversation = turns.done()
+    conversation = turns.finish()
     if not conversation:
         raise BadRequest("input: at least one message is required.")
     instructions = json_values.read_text(data.get("instructions"), "instructions")
@@ -105,13 +105,13 @@ def decode_request(data: Json, ctx: Context) -> Request:
         max_tokens=json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1),
         temperature=json_values.read_number(data.get("temperature"), "temperature"),
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
-        reasoning=_reasoning(data, items, ctx),
-        shape=_shape(text),
+        reasoning=_decode_reasoning(data, items, ctx),
+        shape=_decode_shape(text),
         user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
-        cache=openai_cache(data),
-        shared=_shared(data, text),
+        cache=decode_cache(data),
+        shared=_decode_shared(data, text),
     )
 
 
@@ -134,7 +134,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         ctx.note_dropped("moderation")
 
 
-def _items(data: Json, ctx: Context) -> list[Json]:
+def _collect_items(data: Json, ctx: Context) -> list[Json]:
     """The conversation: what is kept of it, and what the request adds."""
     found = data.get("input")
     items: list[Json] = []
@@ -142,17 +142,17 @@ def _items(data: Json, ctx: Context) -> list[Json]:
         items.append({"type": "message", "role": "user", "content": found})
     for at, item in enumerate(json_values.read_objects(found, "input") if not isinstance(found, str) else ()):
         if item.get("type") == "item_reference":
-            items += _referred(json_values.require_text(item, "id", f"input[{at}]"), ctx)
+            items += _resolve_reference(json_values.require_text(item, "id", f"input[{at}]"), ctx)
         else:
             items.append(item)
     if data.get("store") is False:
         ctx.store = None
     if ctx.store is not None:
         ctx.request_items = items
-    return [*_before(data, ctx), *items]
+    return [*_read_chain(data, ctx), *items]
 
 
-def _before(data: Json, ctx: Context) -> list[Json]:
+def _read_chain(data: Json, ctx: Context) -> list[Json]:
     """The items of the answers that `previous_response_id` leads to, oldest first."""
     name = json_values.read_text(data.get("previous_response_id"), "previous_response_id")
     chain: list[Json] = []
@@ -161,7 +161,7 @@ def _before(data: Json, ctx: Context) -> list[Json]:
         seen.add(name)
         found = ctx.stored.get(name)
         if found is None:
-            raise NotKept(
+            raise NotStored(
                 f"previous_response_id: '{name}' is not kept by fairlead (it keeps the answers it translates, unless "
                 "store is false, for 30 days within a bound). Send the whole conversation as input.",
                 "previous_response_id",
@@ -171,7 +171,7 @@ def _before(data: Json, ctx: Context) -> list[Json]:
     return [item for one in chain for item in cast("list[Json]", one["items"])]
 
 
-def _referred(name: str, ctx: Context) -> list[Json]:
+def _resolve_reference(name: str, ctx: Context) -> list[Json]:
     """The item a reference names; one that is not kept is left out, since a refusal ends the caller's tool loop."""
     found = ctx.stored.get(name)
     if found is None:
@@ -180,21 +180,23 @@ def _referred(name: str, ctx: Context) -> list[Json]:
     return [found]
 
 
-def _tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
+def _decode_tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
     """The tools of the request, and those that items of the conversation bring."""
     forced = data.get("tool_choice") not in (None, "auto", "none")
-    tools = responses_tools.tools_of(json_values.read_objects(data.get("tools"), "tools"), "tools", ctx, forced=forced)
+    tools = responses_tools.decode_tools(
+        json_values.read_objects(data.get("tools"), "tools"), "tools", ctx, forced=forced
+    )
     for at, item in enumerate(items):
         if item.get("type") in BRINGS_TOOLS:
             path = f"input[{at}]"
             brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
             ctx.note_weakened(path)
-            tools += responses_tools.tools_of(brought, f"{path}.tools", ctx, forced=forced)
+            tools += responses_tools.decode_tools(brought, f"{path}.tools", ctx, forced=forced)
     # The last of a name counts: what is brought replaces what was deferred.
     return tuple({tool.name: tool for tool in tools}.values())
 
 
-def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
+def _decode_reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
     found = json_values.read_object(data.get("reasoning"), "reasoning")
     for name in found:
         if name not in ("effort", "summary", "generate_summary"):
@@ -211,7 +213,7 @@ def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
     return Reasoning(effort=effort, shown=shown) if effort or shown else None
 
 
-def _shape(text: Json) -> Shape | None:
+def _decode_shape(text: Json) -> Shape | None:
     form = json_values.read_object(text.get("format"), "text.format")
     kind = form.get("type", "text")
     if kind == "text":
@@ -227,7 +229,7 @@ def _shape(text: Json) -> Shape | None:
     )
 
 
-def _shared(data: Json, text: Json) -> Json:
+def _decode_shared(data: Json, text: Json) -> Json:
     shared: Json = {}
     for name in SHARED:
         value = data.get(name)

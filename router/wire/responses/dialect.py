@@ -37,7 +37,7 @@ class Responses:
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{error: {message, type, param, code}}`."""
-        return msgspec.json.encode({"error": openai.error_object(error)})
+        return msgspec.json.encode({"error": openai.encode_own_error(error)})
 
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """`error`, then `response.failed` with the id the stream began with, both with a sequence number.
@@ -117,7 +117,7 @@ class Responses:
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """As `usages.of_responses`."""
-        return responses_usage.of_responses(found, known, profile)
+        return responses_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
         """It stands at the top."""

@@ -14,9 +14,9 @@ _LEAST_TOKENS = 16
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     body: Json = {"model": request.model}
-    if request.system and encode_items.plain(request, ctx):
+    if request.system and encode_items.fits_instructions(request, ctx):
         body["instructions"] = "\n\n".join(block.text for block in request.system)
-    body["input"] = encode_items.encode(request, ctx)
+    body["input"] = encode_items.encode_items(request, ctx)
     if request.continues and request.turns[-1].role == "assistant":
         raise ctx.refuse(request.turns[-1].path, "the answer's beginning cannot be given there (assistant prefill)")
     _put_tools(body, request, ctx)
@@ -64,10 +64,10 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
     if ctx.profile.reasoning == "none" and ctx.profile.thinkers:
         ctx.note_dropped(ctx.caller_path("reasoning"))
         return
-    effort = openai.effort_of(request)
+    effort = openai.resolve_effort(request)
     found: Json = {}
     if effort:
-        known = openai.nearest(effort, ctx.profile.efforts)
+        known = openai.find_nearest_effort(effort, ctx.profile.efforts)
         if known:
             found["effort"] = known
         if known != effort or wanted.budget:
@@ -84,7 +84,7 @@ def _put_text(body: Json, request: Request, ctx: Context) -> None:
     if shape is not None and shape.schema is None:
         text["format"] = {"type": "json_object"}
     elif shape is not None:
-        strict = openai.strict_schema(shape.schema) if shape.strict is None else shape.strict
+        strict = openai.is_strict_schema(shape.schema) if shape.strict is None else shape.strict
         if shape.strict is None and not strict:
             ctx.note_weakened(ctx.caller_path("shape"))
         text["format"] = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}

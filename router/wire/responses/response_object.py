@@ -30,7 +30,7 @@ REPEATED: Json = {
 }
 
 
-class Shell:
+class ResponseObject:
     """The response objects of one answer: the same id, time and repeated fields in each. model: that answered."""
 
     __slots__ = ("_head", "_repeated", "id")
@@ -44,7 +44,7 @@ class Shell:
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]
 
-    def encoded(
+    def encode(
         self,
         status: str,
         output: list[Json],

@@ -7,31 +7,31 @@ from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm, Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT as NAME_LIMIT
-from router.wire.openai import strict_schema
+from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
-from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, neutral_name
+from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, to_neutral_name
 
 _SEARCHES = ("web_search", "web_search_preview")
 
 
-def tools_of(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
+def decode_tools(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
     """The tools of a list. forced: the model must call one. Raises BadRequest for what only the provider can run."""
     tools: list[Tool] = []
     for at, entry in enumerate(entries):
-        tools += _tool(entry, f"{path}[{at}]", ctx, forced=forced)
+        tools += _decode_tool(entry, f"{path}[{at}]", ctx, forced=forced)
     return tools
 
 
-def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
+def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
     kind = json_values.read_text(entry.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
-        return [_callable(entry, kind, path, ctx, "")]
+        return [_decode_callable(entry, kind, path, ctx, "")]
     if kind == "namespace":
         space = json_values.require_text(entry, "name", path)
         inner = json_values.read_objects(entry.get("tools"), f"{path}.tools")
         return [
-            _callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
+            _decode_callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
             for at, one in enumerate(inner)
         ]
     if kind == "tool_search" and entry.get("execution") != "client":
@@ -39,14 +39,14 @@ def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
         ctx.note_dropped(path)
         return []
     if kind in BUILT_IN:
-        return [_built_in(kind, entry, path, ctx)]
+        return [_decode_built_in(kind, entry, path, ctx)]
     if kind.startswith(_SEARCHES) and not forced:
         ctx.note_dropped(path)
         return []
     raise ctx.refuse(path, f"the tool {kind} runs at OpenAI only")
 
 
-def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> Tool:
+def _decode_callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> Tool:
     name = json_values.require_text(entry, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
@@ -57,7 +57,7 @@ def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> To
     callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
         raise ctx.refuse(f"{path}.allowed_callers", "programs that call tools run at OpenAI only")
-    neutral = neutral_name(name, space)
+    neutral = to_neutral_name(name, space)
     description = json_values.read_text(entry.get("description"), f"{path}.description")
     if kind == "custom":
         ctx.call_forms[neutral] = CallForm(CUSTOM, name, space)
@@ -70,22 +70,22 @@ def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> To
         neutral,
         schema if "type" in schema else {"type": "object", "properties": {}, **schema},
         description,
-        _strict(entry, schema, path, ctx),
+        _decode_strict(entry, schema, path, ctx),
     )
 
 
-def _strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
+def _decode_strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
     """Responses means strict when nothing is said, and then rewrites a schema that is not; nobody else does."""
     said = json_values.read_bool(entry.get("strict"), f"{path}.strict")
     if said is not None or "strict" in entry:
         return said is True
-    fitting = strict_schema(schema)
+    fitting = is_strict_schema(schema)
     if not fitting and schema.get("properties"):
         ctx.note_weakened(f"{path}.strict")
     return fitting and bool(schema)
 
 
-def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     found = BUILT_IN[kind]
     environment = json_values.read_object(entry.get("environment"), f"{path}.environment")
     if environment.get("type", "local") != "local":
@@ -100,7 +100,7 @@ def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     )
 
 
-def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
     """The tool choice, and the tools that it leaves."""
     found = data.get("tool_choice")
     if found is None:
@@ -113,22 +113,22 @@ def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice
     form = json_values.require_object(found, "tool_choice")
     kind = form.get("type")
     if kind == "allowed_tools":
-        names = {_named(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_listed(form))}
+        names = {_read_tool_name(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_read_allowed(form))}
         ctx.note_weakened("tool_choice")
         mode = "any" if form.get("mode") == "required" else "auto"
         return Choice(mode), tuple(tool for tool in tools if tool.name in names)
-    return Choice("tool", _named(form, "tool_choice", ctx)), tools
+    return Choice("tool", _read_tool_name(form, "tool_choice", ctx)), tools
 
 
-def _listed(form: Json) -> list[Json]:
+def _read_allowed(form: Json) -> list[Json]:
     return json_values.read_objects(form.get("tools"), "tool_choice.tools")
 
 
-def _named(form: Json, path: str, ctx: Context) -> str:
+def _read_tool_name(form: Json, path: str, ctx: Context) -> str:
     kind = json_values.read_text(form.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
         space = json_values.read_text(form.get("namespace"), f"{path}.namespace")
-        return neutral_name(json_values.require_text(form, "name", path), space)
+        return to_neutral_name(json_values.require_text(form, "name", path), space)
     if kind in BUILT_IN:
         return BUILT_IN[kind].tool.name
     raise ctx.refuse(path, f"a choice of type {kind} has no counterpart")
@@ -145,7 +145,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
             entry["format"] = tool.format
         else:
             entry["parameters"] = tool.schema
-            entry["strict"] = tool.strict is True and strict_schema(tool.schema)
+            entry["strict"] = tool.strict is True and is_strict_schema(tool.schema)
             if tool.strict and not entry["strict"]:
                 ctx.note_weakened(f"tools[{at}].strict")
         tools.append(entry)

@@ -6,7 +6,7 @@ from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_responses(found: Json, known: Usage, profile: Profile) -> Usage:
+def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Responses usage object; the last one that has any wins.
 
     input_tokens holds the cached tokens, `Usage.input` does not. No habit changes it.
@@ -24,7 +24,7 @@ def of_responses(found: Json, known: Usage, profile: Profile) -> Usage:
     return Usage(uncached, output, read, write, reasoning)
 
 
-def as_responses(usage: Usage) -> Json:
+def encode_usage(usage: Usage) -> Json:
     """The counts as Responses has them; its clients need every field."""
     read, write = usage.cache_read or 0, usage.cache_write or 0
     total, output = (usage.input or 0) + read + write, usage.output or 0
