@@ -1,4 +1,4 @@
-"""Which call a path is, and the forms of errors and pings in each protocol (translation.md 9; product.md 9)."""
+"""Which call a path is, and the forms of errors and pings in each protocol."""
 
 import json
 
@@ -150,7 +150,7 @@ ANTHROPIC_KINDS = {
     "overloaded_error",
 }
 
-# error -> Anthropic type, OpenAI type, OpenAI code (translation.md 9)
+# error -> Anthropic type, OpenAI type, OpenAI code
 SHAPES = [
     (errors.BadRequest("no"), "invalid_request_error", "invalid_request_error", None),
     (errors.Unauthenticated("no"), "authentication_error", "invalid_request_error", "invalid_api_key"),

@@ -1,7 +1,7 @@
 """Whatever conversation comes, what is sent keeps the rules of its protocol, and no reasoning goes to a stranger.
 
 Histories are drawn at random: turns in any order, calls without results and results without calls, reasoning that was
-signed by this upstream, by another, by nobody, or by Anthropic for somebody else (translation.md 14.5 and 14.6).
+signed by this upstream, by another, by nobody, or by Anthropic for somebody else.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What cannot be carried over (translation.md 3.1 to 3.6): constraints are refused with the field's path, hints are
+"""What cannot be carried over: constraints are refused with the field's path, hints are
 left out and named, what survives in a weaker form is named too."""
 
 import pytest

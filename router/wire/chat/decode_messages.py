@@ -1,4 +1,4 @@
-"""Decodes the messages of a Chat request (translation.md 3.4)."""
+"""Decodes the messages of a Chat request."""
 
 import hashlib
 

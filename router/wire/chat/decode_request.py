@@ -1,4 +1,4 @@
-"""Decodes a Chat request (translation.md 2.2, 3.2, 3.5, 3.6)."""
+"""Decodes a Chat request."""
 
 from typing import cast
 

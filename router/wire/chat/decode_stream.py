@@ -1,4 +1,4 @@
-"""Decodes a Chat stream to neutral events (translation.md 10.3).
+"""Decodes a Chat stream to neutral events.
 
 Rules of this file: an error wins over everything beside it; the first finish reason counts; calls are told apart by id
 first, then by index, then by order; a call begins when its name is known; the end is [DONE], the usage event behind

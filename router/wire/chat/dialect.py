@@ -1,7 +1,4 @@
-"""OpenAI Chat Completions and the older Completions: error forms, pings, what their events mean.
-
-Source: translation.md 2.2, 9, 10.2, 10.3.
-"""
+"""OpenAI Chat Completions and the older Completions: error forms, pings, what their events mean."""
 
 import re
 
@@ -49,7 +46,7 @@ class Chat:
         return sse.frame(self.error_body(error, request_id))
 
     def ping(self, begun: bool) -> bytes:
-        """A comment: an unknown JSON event breaks clients (clients.md 0.7)."""
+        """A comment: an unknown JSON event breaks clients."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:

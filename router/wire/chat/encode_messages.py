@@ -1,4 +1,4 @@
-"""Encodes the messages of a Chat request (translation.md 3.3)."""
+"""Encodes the messages of a Chat request."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Encodes a Chat request (translation.md 3.1, 3.3, 3.5, 3.6, 7.1, 8)."""
+"""Encodes a Chat request."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Encodes neutral events as a Chat stream (translation.md 10.2, 10.5).
+"""Encodes neutral events as a Chat stream.
 
 Rules of this file: the role stands in the first chunk and nowhere else; a call's id and name stand in its first chunk
 and nowhere else; arguments are never empty in the end; one finish reason, then usage, then [DONE].

@@ -1,4 +1,4 @@
-"""Whole answers of Chat, both ways (translation.md 3.7, 3.8, 3.9)."""
+"""Whole answers of Chat, both ways."""
 
 from typing import cast
 

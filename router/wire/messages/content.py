@@ -1,4 +1,4 @@
-"""Content blocks of Messages, both ways (translation.md 3.3, 3.4)."""
+"""Content blocks of Messages, both ways."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Decodes a Messages request (translation.md 2.1, 3.1, 3.3)."""
+"""Decodes a Messages request."""
 
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Turn

@@ -1,4 +1,4 @@
-"""Decodes a Messages stream to neutral events (translation.md 10.5).
+"""Decodes a Messages stream to neutral events.
 
 Rules of this file: blocks are known by their index; those of server tools and unknown ones are consumed in silence;
 usage is cumulative, what message_delta says overwrites; a second message_start with another id is a fault.

@@ -1,4 +1,4 @@
-"""Anthropic Messages: error forms, pings, and what its events mean. Source: translation.md 2.1, 9, 10.2."""
+"""Anthropic Messages: error forms, pings, and what its events mean."""
 
 import msgspec
 
@@ -39,7 +39,7 @@ class Messages:
         return sse.frame(self.error_body(error, request_id), "error")
 
     def ping(self, begun: bool) -> bytes:
-        """The protocol's own ping event; any other unknown event breaks clients (clients.md 0.7)."""
+        """The protocol's own ping event; any other unknown event breaks clients."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:

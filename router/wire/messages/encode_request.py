@@ -1,4 +1,4 @@
-"""Encodes a Messages request (translation.md 3.2, 3.4, 7.1, 8)."""
+"""Encodes a Messages request."""
 
 import hashlib
 import re

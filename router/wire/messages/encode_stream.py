@@ -1,4 +1,4 @@
-"""Encodes neutral events as a Messages stream (translation.md 10.2, 10.4).
+"""Encodes neutral events as a Messages stream.
 
 Rules of this file: blocks are numbered 0, 1, 2 … as they start and only one is open at a time; a call that begins while
 another is being written waits until that one's arguments are a whole JSON object, or until the end; arguments that are

@@ -1,4 +1,4 @@
-"""A Messages conversation without reasoning that its upstream does not take for its own (translation.md 7.3).
+"""A Messages conversation without reasoning that its upstream does not take for its own.
 
 A client that was answered by one upstream and asks another sends the reasoning of the first along. Only Anthropic can
 tell whose it is: it answers 400, and the request goes out once more without.

@@ -1,4 +1,4 @@
-"""Whole answers of Messages, both ways (translation.md 3.7, 3.8, 3.9)."""
+"""Whole answers of Messages, both ways."""
 
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage

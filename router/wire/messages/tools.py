@@ -1,4 +1,4 @@
-"""Tools of a Messages request, both ways (translation.md 3.5, 3.6)."""
+"""Tools of a Messages request, both ways."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -8,6 +8,7 @@ from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
+from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -25,35 +26,29 @@ _PLACEHOLDER = "DeferredToolPlaceholder"
 _MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
 
 
-def _of(required: tuple[str, ...], **properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": list(required)}
-
-
-_STRING: Json = {"type": "string"}
-_NUMBER: Json = {"type": "integer"}
-_BASH: Json = _of((), command=_STRING, restart={"type": "boolean"})
-_EDITOR: Json = _of(
+_BASH: Json = build_object_schema((), command=STRING, restart={"type": "boolean"})
+_EDITOR: Json = build_object_schema(
     ("command", "path"),
     command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
-    path=_STRING,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line=_NUMBER,
-    view_range={"type": "array", "items": _NUMBER},
+    path=STRING,
+    file_text=STRING,
+    old_str=STRING,
+    new_str=STRING,
+    insert_line=INTEGER,
+    view_range={"type": "array", "items": INTEGER},
 )
-_MEMORY: Json = _of(
+_MEMORY: Json = build_object_schema(
     ("command",),
     command={"type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"]},
-    path=_STRING,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line=_NUMBER,
-    insert_text=_STRING,
-    old_path=_STRING,
-    new_path=_STRING,
-    view_range={"type": "array", "items": _NUMBER},
+    path=STRING,
+    file_text=STRING,
+    old_str=STRING,
+    new_str=STRING,
+    insert_line=INTEGER,
+    insert_text=STRING,
+    old_path=STRING,
+    new_path=STRING,
+    view_range={"type": "array", "items": INTEGER},
 )
 # Tools the caller runs itself, whose schema the model was trained on: prefix of the type, description, schema.
 BUILT_IN: tuple[tuple[str, str, Json], ...] = (

@@ -1,4 +1,4 @@
-"""Whole answers and streams of neutral events, one made from the other."""
+"""Converts between whole answers and streams of neutral events."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ from router.ir import (
 
 
 def split_answer(answer: Answer) -> Iterable[Event]:
-    """The events that a whole answer would have come as."""
+    """The events of a stream that holds the same answer."""
     yield Began(answer.id, answer.model, answer.usage)
     calls = 0
     for block in answer.blocks:
@@ -45,7 +45,7 @@ def split_answer(answer: Answer) -> Iterable[Event]:
 
 
 def assemble_answer(events: Iterable[Event]) -> Answer | Fault | None:
-    """The whole answer of a stream; its error when it has one; None when it does not end."""
+    """The whole answer of a stream; its error if it has one; None when the stream has no end."""
     began: Began | None = None
     blocks: list[tuple[str, list[str], CallBegan | str]] = []
     calls: dict[int, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Caching marks in the forms the protocols have for them (translation.md 8)."""
+"""Reads and writes marks for prompt caching in the forms that the protocols and gateways have for them."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
@@ -37,7 +37,7 @@ def read_part_lifetime(part: Json) -> str:
 
 
 def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
-    """A part of a Chat message with the mark its upstream takes, if it takes any."""
+    """A part of a message with the form of mark that the upstream supports; without one where it supports none."""
     if not lifetime or not ctx.profile.cache:
         return part
     if ctx.profile.cache == "cache_control":
@@ -49,14 +49,14 @@ def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
 
 
 def move_mark(block: _B, lifetime: str) -> _B:
-    """The block with the mark of one behind it that is left out; reasoning and calls hold none."""
+    """The block with the mark of a dropped block that followed it; reasoning and calls cannot hold marks."""
     if not lifetime or isinstance(block, Thinking | ToolCall):
         return block
     return msgspec.structs.replace(block, cache=lifetime)
 
 
 def limit_marks(messages: Sequence[Json]) -> None:
-    """Take out OpenAI's marks but the last ones: more are not written."""
+    """Remove all but the last four of OpenAI's marks: the API writes no more than four cache entries a request."""
     left = _MARKS
     for part in _parts_backwards(messages):
         if BREAKPOINT in part:
@@ -73,11 +73,11 @@ def _parts_backwards(messages: Sequence[Json]) -> Iterable[Json]:
 
 
 def is_marked(request: Request) -> bool:
-    """True when the caller says itself what is to be cached."""
+    """True when the caller set marks itself."""
     blocks = (block for turn in request.turns for block in turn.blocks)
     return any(getattr(one, "cache", "") for part in (request.system, request.tools, blocks) for one in part)
 
 
 def has_marks(texts: Sequence[Text], ctx: Context) -> bool:
-    """True when texts must stay parts, since marks that the upstream takes stand on some."""
+    """True when texts must stay separate parts, because some carry marks that the upstream supports."""
     return bool(ctx.profile.cache) and any(text.cache for text in texts)

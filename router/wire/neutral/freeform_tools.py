@@ -1,7 +1,7 @@
-"""Tools that take free text, towards backends whose tools take arguments (translation.md 3.5, 10.6).
+"""Tools that take free text, towards backends whose tools take arguments.
 
-The text stands in one field of the arguments, `{"input": "…"}`, and is taken out again on the way back, also while the
-arguments are still coming in. The grammar of the text becomes part of the description.
+The text is put into one field of the arguments, `{"input": "…"}`, and taken out again in the answer, also while the
+arguments are still streaming. The grammar of the text becomes part of the description.
 """
 
 import json
@@ -20,7 +20,7 @@ SCHEMA: Json = {
 }
 OPENING, CLOSING = '{"input":"', '"}'
 _BEGINNING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-# Whole characters of a JSON string; an escape that JSON does not know stands for itself.
+# Whole characters of a JSON string; an escape that JSON does not define is taken literally.
 _WHOLE = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _KNOWN = '"\\/bfnrtu'
@@ -34,28 +34,28 @@ def describe(tool: Tool) -> str:
 
 
 def has_grammar(tool: Tool) -> bool:
-    """True when the form of the text is more than its description can promise."""
+    """True when the text has a grammar: a description cannot enforce it."""
     return bool((tool.format or {}).get("definition"))
 
 
 def wrap(text: str) -> str:
-    """Free text as arguments."""
+    """Put free text into arguments."""
     return OPENING + escape(text) + CLOSING
 
 
 def escape(text: str) -> str:
-    """Text as it stands inside a JSON string."""
+    """Escape text for the inside of a JSON string."""
     return msgspec.json.encode(text)[1:-1].decode()
 
 
 def unwrap(arguments: str) -> str:
-    """The free text that whole arguments hold; arguments of another form are taken for the text."""
+    """The free text in whole arguments; arguments of another form are taken as the text itself."""
     unwrapper = Unwrapper()
     return unwrapper.feed(arguments) + unwrapper.finish()
 
 
 class Unwrapper:
-    """Takes the text out of arguments as they come in."""
+    """Takes the text out of arguments while they are streamed."""
 
     __slots__ = ("_buffer", "_ended", "_open")
 
@@ -89,7 +89,7 @@ class Unwrapper:
         return _decode_string(data[:end])
 
     def finish(self) -> str:
-        """What is left at the end: of arguments that hold the text elsewhere or are no object, all."""
+        """The rest of the text at the end; arguments that are not of the form {"input": text} are returned whole."""
         held, self._buffer = self._buffer, ""
         if self._ended:
             return ""
@@ -109,5 +109,5 @@ def _decode_string(inside: str) -> str:
         return inside
     known = _ESCAPE.sub(lambda found: found[0] if found[1] in _KNOWN else "\\" + found[0], inside)
     text: str = json.loads(f'"{known}"', strict=False)
-    # Half a pair of surrogates cannot be written as UTF-8.
+    # A lone surrogate cannot be encoded as UTF-8.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

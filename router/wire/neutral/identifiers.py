@@ -1,6 +1,7 @@
-"""Names of tools and ids of calls that a protocol's own rules would refuse (translation.md 3.5, 6).
+"""Replaces tool names and call ids that another protocol's rules would refuse.
 
-Every replacement is a pure function of the original, so that a history translates to the same bytes every time.
+Every replacement is a pure function of the original, so that a history translates to the same bytes every time and the
+upstream's prompt cache still matches.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ CALL_ID_LIMIT = 64
 
 
 class ToolNames:
-    """The tool names of one request, both ways."""
+    """Maps the tool names of one request to legal ones and back."""
 
     __slots__ = ("_original", "_sent")
 
@@ -21,7 +22,7 @@ class ToolNames:
         self._original: dict[str, str] = {}
 
     def encode(self, name: str, limit: int) -> str:
-        """The name as the upstream gets it: of legal characters, at most `limit` long, unique."""
+        """The name for the upstream: of legal characters, at most `limit` long, unique in the request."""
         known = self._sent.get(name)
         if known is not None:
             return known
@@ -38,18 +39,18 @@ class ToolNames:
         return legal
 
     def decode(self, name: str) -> str:
-        """The caller's name for a name in an answer."""
+        """The caller's name for a name in the upstream's answer."""
         return self._original.get(name, name)
 
 
 def to_messages_id(original: str) -> str:
-    """A call's id as Messages takes it: ^[A-Za-z0-9_-]+$."""
+    """A call's id in the form that Messages accepts: ^[A-Za-z0-9_-]+$."""
     legal = _ILLEGAL.sub("_", original)
     return legal if legal == original and legal else f"{legal or 'call'}_{_digest(original)[:6]}"
 
 
 def to_chat_id(original: str, form: str) -> str:
-    """A call's id as a Chat upstream takes it: at most 64 characters, or Mistral's nine."""
+    """A call's id in the form that a Chat upstream accepts: at most 64 characters, or exactly Mistral's nine."""
     if form == "mistral9":
         number = int(_digest(original), 16)
         digits = ""

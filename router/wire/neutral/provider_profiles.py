@@ -1,7 +1,8 @@
-"""What providers do differently under the same protocol, as data (translation.md 1.6).
+"""Differences between providers of the same protocol, as data.
 
-Chat flags say what a Chat upstream takes; Messages flags depend on the model's name, since all providers of that
-protocol serve the same family. Flags marked (U) in translation.md are set to what fails loudly, not silently.
+A profile describes what a Chat or Responses upstream accepts. What a Messages upstream accepts depends on the model's
+name instead, since all providers of that protocol serve Claude. Where a provider's documents leave a flag open, it has
+the value that fails with an error, and not the one that silently changes the request.
 """
 
 import re
@@ -94,7 +95,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def find_profile(vendor: str, model: str = "") -> Profile:
-    """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
+    """The profile of a provider for a model; for an unknown provider one that most servers accept."""
     found = PROFILES.get(vendor, GENERIC)
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, reasoning="none")
@@ -106,15 +107,19 @@ def find_profile(vendor: str, model: str = "") -> Profile:
 
 
 class Claude(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Claude model takes. sampling: temperature and its like. adaptive: effort in place of a budget. efforts:
-    values of output_config.effort. inline_system: system messages within the conversation. prefill: a last assistant
-    message. max_output: tokens asked for when the caller set no limit."""
+    """What a Claude model accepts."""
 
+    #: temperature, top_p and top_k.
     sampling: bool = True
+    #: Adaptive thinking with an effort, in place of a token budget.
     adaptive: bool = False
+    #: Values of output_config.effort.
     efforts: tuple[str, ...] = ()
+    #: System messages within the conversation.
     inline_system: bool = False
+    #: A last assistant message, which the answer continues.
     prefill: bool = True
+    #: max_tokens where the caller set no limit; Messages requires one.
     max_output: int = 8192
 
 
@@ -123,7 +128,7 @@ _OLD = Claude()
 
 
 def find_claude(model: str) -> Claude:
-    """What a model takes by its name; a name that is no Claude's is taken for an old one: least is assumed."""
+    """What a model accepts, by its name; an unknown name is treated as an old Claude, which accepts least."""
     found = _VERSION.search(model)
     if found is None:
         return _OLD

@@ -1,8 +1,8 @@
-"""What answers held and their callers may not send back: bounded, and nothing depends on it (translation.md 6).
+"""Remembers parts of answers that callers may not send back. It is bounded, and a translation works without it.
 
-A call's id is the one thing every caller returns. By it are kept: the id and the arguments as the upstream wrote them,
-so that it reads its own words again and finds them in its cache; and the reasoning in front of the call, which Chat
-clients drop and which some upstreams ask back.
+The id of a call is the only part that every caller returns unchanged. It is the key to: the id and the arguments as the
+upstream wrote them, so that the replayed history is byte-identical for the upstream and matches its prompt cache; and
+the reasoning in front of the call, which Chat clients drop and some upstreams require.
 """
 
 from collections import OrderedDict
@@ -31,27 +31,28 @@ from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw import json_values
 
 ENTRIES, BYTES = 4096, 16 << 20
-#: What is larger is not kept: it would put all others out.
+#: A larger call is not stored: it would evict all others.
 _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
-    """One call as its upstream made it. thoughts: the reasoning in front of it, each with a carrier as its proof."""
+    """One call as its upstream wrote it."""
 
     id: str
     arguments: str
+    #: The reasoning in front of it, each with sealed state as its signature.
     thoughts: tuple[Thinking, ...] = ()
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """About how many bytes of memory it takes."""
         said = sum(len(one.text) + len(one.signature) + len(one.redacted) for one in self.thoughts)
         return _OVERHEAD + 2 * len(self.id) + len(self.arguments) + said
 
 
 class ReplayMemory:
-    """The calls that were made last, by the id that clients know. Bounded in number and in bytes."""
+    """The most recently used calls by the id that clients know; bounded in number and in bytes."""
 
     def __init__(self, entries: int = ENTRIES, size: int = BYTES):
         self._calls: OrderedDict[str, RecordedCall] = OrderedDict()
@@ -62,7 +63,7 @@ class ReplayMemory:
         return len(self._calls)
 
     def put(self, call: RecordedCall) -> None:
-        """Keep a call; those that were used longest ago make room for it."""
+        """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
             return
         key = to_messages_id(call.id)
@@ -77,7 +78,7 @@ class ReplayMemory:
         key = to_messages_id(call_id)
         found = self._calls.get(key)
         if found is not None:
-            # Large requests are read in a thread, and the call may be put out meanwhile.
+            # Large requests are translated in a thread, and the call may be evicted meanwhile.
             with suppress(KeyError):
                 self._calls.move_to_end(key)
         return found
@@ -89,9 +90,10 @@ class ReplayMemory:
 
 
 def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
-    """The request with its calls as their upstream wrote them, and their reasoning in front where it is missing.
+    """The request with its calls as their upstream wrote them, and with missing reasoning put in front of them.
 
-    seal: of the upstream that gets it; reasoning of another stays out. replays: it takes its reasoning back as text.
+    sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
+    its reasoning as text.
     """
     if not len(memory):
         return request
@@ -101,14 +103,14 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
 
 
 def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
-    """ids: gets the id each call had; results follow their call in it."""
+    """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
     blocks: list[Block] = []
     known = False
     thinks = any(isinstance(block, Thinking) for block in turn.blocks)
     for block in turn.blocks:
         found = memory.get(block.id) if isinstance(block, ToolCall) else None
         if found is not None and isinstance(block, ToolCall):
-            # What stood in front of the first call stood in front of the text before it, too.
+            # The reasoning of the first call also came before any text in front of that call.
             at = len(blocks) if known else 0
             blocks[at:at] = () if thinks else _select_thoughts(found.thoughts, sealer, replays=replays)
             known = True
@@ -122,7 +124,7 @@ def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dic
 
 
 def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, replays: bool) -> list[Thinking]:
-    """The reasoning that the upstream takes: what it does not is no loss, since its caller never sent it."""
+    """The reasoning that the upstream accepts; leaving out the rest is no loss, since the caller did not send it."""
     kept: list[Thinking] = []
     for one in thoughts:
         carried = sealer.unseal(one.signature or one.redacted, one.text)
@@ -132,7 +134,7 @@ def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, rep
 
 
 def _restore_arguments(arguments: str, kept: str) -> str:
-    """The arguments as they were written, if they are the same to JSON."""
+    """The arguments as the upstream wrote them, if both are equal as JSON."""
     if arguments == kept:
         return kept
     mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
@@ -140,9 +142,9 @@ def _restore_arguments(arguments: str, kept: str) -> str:
 
 
 class CallRecorder:
-    """Puts the calls of one answer into a memory, as its events pass."""
+    """Stores the calls of one answer in a memory while its events pass."""
 
-    #: The events it needs to see; to leave the others away costs a stream less than to hand them over.
+    #: The event types to record; skipping others at the caller is cheaper than a call for each.
     EVENTS = frozenset((ThinkingDelta, Signed, Redacted, BlockEnded, CallBegan, CallDelta, Ended))
 
     def __init__(self, memory: ReplayMemory, sealer: StateSealer):
@@ -154,7 +156,7 @@ class CallRecorder:
         self._calls: dict[int, tuple[str, list[str], tuple[Thinking, ...]]] = {}
 
     def record(self, event: Event) -> None:
-        """Take note of one event."""
+        """Record one event."""
         if isinstance(event, CallDelta):
             self._calls[event.index][1].append(event.fragment)
         elif isinstance(event, ThinkingDelta):
@@ -175,7 +177,7 @@ class CallRecorder:
                 self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
 
     def _close(self) -> None:
-        """The reasoning that was under way is a block."""
+        """End the current block of reasoning."""
         if self._text or self._proof:
             text = "".join(self._text)
             carrier = self._sealer.seal("signature" if self._proof else "text", self._proof, text)

@@ -1,8 +1,7 @@
-"""Opaque reasoning state on its way through a foreign protocol (translation.md 7.3).
+"""Seals an upstream's opaque reasoning state, so that it can travel through another protocol.
 
-A carrier stands where the caller's protocol has room for opaque data, and comes back with the history. It is signed,
-so that nobody but this program makes one, and it names the upstream and the model it belongs to: what comes back for
-another one is not used.
+Sealed state is put where the caller's protocol has room for opaque data, and returns with the history. It is signed, so
+that a caller cannot forge it, and it names the upstream and the model it belongs to: any other one does not get it.
 """
 
 import base64
@@ -24,22 +23,23 @@ def _sign_without_key(data: bytes) -> bytes:
 
 
 def make_signer(key: bytes) -> Callable[[bytes], bytes]:
-    """The tag of some bytes under a key."""
+    """A function that signs bytes with a key."""
     return lambda data: hmac.digest(key, data, "sha256")[:_TAG]
 
 
 class SealedState(msgspec.Struct, array_like=True):
-    """What a carrier holds. print: of the visible text, to notice a change of it."""
+    """The content of sealed state."""
 
     upstream: str
     model: str
     kind: Kind
     data: str
+    #: A fingerprint of the visible text, which shows whether the caller changed it.
     print: str
 
 
 class StateSealer:
-    """Packs and unpacks carriers of one upstream and model."""
+    """Seals and unseals state of one upstream and model."""
 
     __slots__ = ("_mac", "_model", "_upstream")
 
@@ -49,12 +49,13 @@ class StateSealer:
         self._model = model
 
     def seal(self, kind: Kind, data: str, text: str) -> str:
-        """A carrier for `data` that belongs to the visible `text`."""
+        """Seal `data` that belongs to the visible `text`."""
         held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
         return PREFIX + base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
 
     def unseal(self, carrier: str, text: str) -> SealedState | None:
-        """What a carrier holds; None unless it is ours, of this upstream and model, and its text unchanged."""
+        """The content of sealed state; None unless it was sealed here for this upstream and model, and its text is
+        unchanged."""
         if not carrier.startswith(PREFIX):
             return None
         try:

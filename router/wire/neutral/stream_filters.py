@@ -1,5 +1,5 @@
-"""What the upstream does not see to itself: stop sequences, one call at a time, arguments that are JSON, and reasoning
-apart from text (translation.md 3.6, 7.2, 10.4, 10.7).
+"""Filters on a stream of neutral events, for what an upstream does not do itself: stop at stop sequences, make one call
+at a time, write arguments that are JSON, separate reasoning from text.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from router.wire.raw import json_values
 
 
 class StreamFilter(Protocol):
-    """One watch over a stream."""
+    """Changes the events of one stream."""
 
     def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
@@ -21,7 +21,7 @@ class StreamFilter(Protocol):
 
 
 def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
-    """Those that a translation needs."""
+    """Build the filters that a translation needs, in the order to apply them."""
     found: list[StreamFilter] = []
     if ctx.profile.think_tags:
         found.append(ThinkTagFilter())
@@ -35,13 +35,13 @@ def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
 
 
 class ThinkTagFilter:
-    """Makes reasoning of what a text has between <think> at its very beginning and </think>."""
+    """Turns text between <think>, at the very beginning of a text, and </think> into reasoning."""
 
     _OPEN, _CLOSE = "<think>", "</think>"
 
     def __init__(self) -> None:
         self._held: str = ""
-        # Whether the next text belongs to the reasoning; None before anything was said.
+        # Whether the next text belongs to the reasoning; None until the beginning was read.
         self._inside: bool | None = None
 
     def apply(self, event: Event) -> list[Event]:
@@ -85,7 +85,7 @@ class ThinkTagFilter:
 
 
 class WholeCallFilter:
-    """Holds calls back until the answer ends, so that arguments that are no JSON never leave as if they were."""
+    """Buffers calls until the answer ends, so that arguments that are not JSON are never streamed as if they were."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
@@ -113,7 +113,7 @@ class WholeCallFilter:
 
 
 class OneCallFilter:
-    """Passes the first call on and leaves the others out, where the caller asked for one at a time."""
+    """Passes the first call and drops the others, where the caller asked for one at a time."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
@@ -127,9 +127,9 @@ class OneCallFilter:
 
 
 class StopSequenceFilter:
-    """Ends the text of a stream at the first stop sequence; reasoning and arguments are not looked at.
+    """Ends the text of a stream at the first stop sequence; reasoning and arguments are not searched.
 
-    What may be the beginning of a sequence is held back. After a match nothing but the end passes, with its usage.
+    Text that may be the beginning of a sequence is buffered. After a match only the end passes, with its usage.
     """
 
     def __init__(self, stops: tuple[str, ...]):

@@ -1,7 +1,8 @@
-"""Brings a conversation into the order both protocols accept: each call is answered right behind its message.
+"""Brings a conversation into the order that all protocols accept: results follow directly behind the message with their
+calls.
 
-What is done to a turn depends on it and its neighbours up to the next assistant turn, never on the end of the
-conversation: so a growing conversation keeps its prefix (translation.md 1.5, 3.3, 3.4).
+Changes to a turn depend only on the turns up to the next assistant turn, never on the end of the conversation: a
+growing conversation keeps its translated prefix, and so its place in the upstream's prompt cache.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ def _call_ids(turn: Turn) -> list[str]:
 
 
 def _drop_repeated_calls(turn: Turn, ctx: Context) -> Turn:
-    """The turn without calls that have the id of one before: no protocol could tell their results apart."""
+    """The turn without calls that repeat the id of an earlier one: their results could not be told apart."""
     calls = _call_ids(turn)
     if len(set(calls)) == len(calls):
         return turn
@@ -61,7 +62,7 @@ def _drop_repeated_calls(turn: Turn, ctx: Context) -> Turn:
 
 
 def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:
-    """The results for a turn's calls as one user turn, then what else was said."""
+    """The results for a turn's calls as one user turn, then the rest of the turns that follow it."""
     calls = _call_ids(turn)
     results: dict[str, ToolResult] = {}
     rest: list[Turn] = []

@@ -1,4 +1,4 @@
-"""Several calls that a model wrapped into one (translation.md 4.4): some GPT models do when calls may be parallel."""
+"""Unwraps several calls that a model put into one: some GPT models do so when parallel calls are allowed."""
 
 from collections.abc import Collection
 from typing import cast
@@ -10,7 +10,10 @@ _PREFIX = "functions."
 
 
 def unwrap_calls(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
-    """Name and arguments of each call inside; [] unless all are of declared tools. arguments: of the wrapper."""
+    """Name and arguments of each call inside a wrapper; [] unless all are of declared tools.
+
+    arguments: the wrapper's.
+    """
     data = json_values.decode_object(arguments)
     uses = data.get("tool_uses") if data is not None else None
     found: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Calls of Responses that are no function calls, and the results of all calls (translation.md 4.2, 4.3).
+"""Calls of Responses that are no function calls, and the results of all calls.
 
 Responses has item types of its own for tools of free text, shells, patches and the search for tools. Elsewhere each is
 a function with the schema below: a call's fields are its arguments.
@@ -11,17 +11,12 @@ import msgspec
 from router.ir import Tool, ToolCall
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm
+from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 FUNCTION, CUSTOM = "function_call", "custom_tool_call"
-_STRING: Json = {"type": "string"}
-_WHOLE: Json = {"type": "integer"}
-_TEXTS: Json = {"type": "array", "items": _STRING}
-
-
-def _of(required: tuple[str, ...], **properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": list(required)}
+_TEXTS: Json = {"type": "array", "items": STRING}
 
 
 class BuiltIn(msgspec.Struct, frozen=True):
@@ -32,17 +27,17 @@ class BuiltIn(msgspec.Struct, frozen=True):
     holder: str
 
 
-_SHELL = _of(("commands",), commands=_TEXTS, timeout_ms=_WHOLE, max_output_length=_WHOLE)
-_LOCAL_SHELL = _of(
-    ("command",), command=_TEXTS, env={"type": "object"}, timeout_ms=_WHOLE, working_directory=_STRING, user=_STRING
+_SHELL = build_object_schema(("commands",), commands=_TEXTS, timeout_ms=INTEGER, max_output_length=INTEGER)
+_LOCAL_SHELL = build_object_schema(
+    ("command",), command=_TEXTS, env={"type": "object"}, timeout_ms=INTEGER, working_directory=STRING, user=STRING
 )
-_PATCH = _of(
+_PATCH = build_object_schema(
     ("type", "path"),
     type={"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
-    path=_STRING,
+    path=STRING,
     diff={"type": "string", "description": "A V4A diff; none to delete a file."},
 )
-_SEARCH = _of(("query",), query=_STRING)
+_SEARCH = build_object_schema(("query",), query=STRING)
 #: By the type of the tool.
 BUILT_IN: dict[str, BuiltIn] = {
     "shell": BuiltIn(Tool("shell", _SHELL, "Run shell commands, one after the other."), "shell_call", "action"),

@@ -1,4 +1,4 @@
-"""Decodes the items of a Responses request to turns (translation.md 4.2, 5).
+"""Decodes the items of a Responses request to turns.
 
 Neighbours on the assistant's side are one turn, and so are neighbouring results; a result that stands before the next
 call ends the turn of the first.

@@ -1,4 +1,4 @@
-"""Decodes a Responses request (translation.md 2.3, 4.2, 5)."""
+"""Decodes a Responses request."""
 
 from typing import cast
 

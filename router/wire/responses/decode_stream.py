@@ -1,4 +1,4 @@
-"""Decodes a Responses stream to neutral events (translation.md 10.6).
+"""Decodes a Responses stream to neutral events.
 
 Rules of this file: items are known by their output index, since some servers change their ids; what a `done` event says
 is used only where no delta said it; the carrier of reasoning is that of the finished item; a call of the wrapper

@@ -1,4 +1,4 @@
-"""OpenAI Responses: error forms, pings, what its events mean. Source: translation.md 2.3, 9, 10.2."""
+"""OpenAI Responses: error forms, pings, what its events mean."""
 
 import msgspec
 

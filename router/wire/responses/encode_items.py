@@ -1,4 +1,4 @@
-"""Encodes the turns of a Responses request as items (translation.md 4.1, 5)."""
+"""Encodes the turns of a Responses request as items."""
 
 from collections.abc import Sequence
 from typing import cast

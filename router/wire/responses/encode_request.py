@@ -1,4 +1,4 @@
-"""Encodes a Responses request (translation.md 4.1, 5, 7.1)."""
+"""Encodes a Responses request."""
 
 import hashlib
 

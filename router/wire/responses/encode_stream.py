@@ -1,4 +1,4 @@
-"""Encodes neutral events as a Responses stream (translation.md 10.2, 10.6).
+"""Encodes neutral events as a Responses stream.
 
 Rules of this file: every event has the next sequence number; an item has one index and one id for all of its events;
 blocks of text that follow each other are parts of one message; calls stay open until the end, since several may be

@@ -1,4 +1,4 @@
-"""Whole answers of Responses, both ways (translation.md 4.3, 4.4).
+"""Whole answers of Responses, both ways.
 
 A whole answer is read as the stream that says nothing but its end, and written as the end of the stream it would be.
 """

@@ -1,4 +1,4 @@
-"""The response object: what an answer is wrapped in, with the request's fields that it repeats (translation.md 4.3)."""
+"""The response object: what an answer is wrapped in, with the request's fields that it repeats."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Tools of a Responses request, both ways (translation.md 4.1, 4.2, 5)."""
+"""Tools of a Responses request, both ways."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""A conversation without reasoning that its upstream refuses (translation.md 7.3)."""
+"""A conversation without reasoning that its upstream refuses."""
 
 import json
 

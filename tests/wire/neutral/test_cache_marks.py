@@ -1,4 +1,4 @@
-"""Caching marks and wishes, from each protocol to the other (translation.md 8)."""
+"""Caching marks and wishes, from each protocol to the other."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is done about a loss, for all fields and for single ones (translation.md 1.3)."""
+"""What is done about a loss, for all fields and for single ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is kept of answers for callers that do not send it back (translation.md 6, 7.3)."""
+"""What is kept of answers for callers that do not send it back."""
 
 import json
 
@@ -192,7 +192,7 @@ def test_arguments_that_the_client_changed_stay_changed():
 
 
 def test_a_conversation_keeps_its_prefix_with_a_memory():
-    """Each turn translates to what the turn before did, and more (translation.md 1.5)."""
+    """Each turn translates to what the turn before did, and more."""
     memory = ReplayMemory()
     answered(memory, THOUGHT, stream=True)
     longer = {**PLAIN, "messages": [*PLAIN["messages"], assistant("done"), user("more")]}

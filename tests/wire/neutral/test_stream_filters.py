@@ -1,4 +1,4 @@
-"""What the upstream does not see to itself, seen to in its stream (translation.md 3.6, 7.2, 10.4)."""
+"""What the upstream does not see to itself, seen to in its stream."""
 
 import json
 
