@@ -67,7 +67,7 @@ MEANINGS = [
 
 @pytest.mark.parametrize(("dialect", "name", "data", "verdict", "ending"), MEANINGS, ids=range(len(MEANINGS)))
 def test_an_event_means_what_its_protocol_says(dialect, name, data, verdict, ending):
-    """The commit point of product.md 7, and the ends of translation.md 9."""
+    """Which events of each protocol hold a stream back, commit it or fail it, and which end it well or as failed."""
     event = sse.Event(name, "" if data is None else json.dumps(data))
     assert dialect.judge(event, data) is verdict
     if dialect is not PLAIN:

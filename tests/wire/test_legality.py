@@ -1,7 +1,7 @@
-"""Whatever conversation comes, what is sent keeps the rules of its protocol, and no reasoning goes to a stranger.
+"""Any conversation is sent within the rules of its protocol, and reasoning goes to no other upstream than its own.
 
 Histories are drawn at random: turns in any order, calls without results and results without calls, reasoning that was
-signed by this upstream, by another, by nobody, or by Anthropic for somebody else.
+signed by this upstream, by another, by none, or by Anthropic for another program.
 """
 
 import json

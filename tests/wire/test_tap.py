@@ -213,7 +213,7 @@ def test_a_stream_announces_itself(stream, protocol):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_usage_event_nobody_asked_for_is_hidden(stream, cut):
+def test_a_usage_event_that_was_not_asked_for_is_hidden(stream, cut):
     """The event whose choices are [] goes, all else stays byte for byte, and its counts are known all the same."""
     events = stream("chat")
     tap, passed = tapped("chat", events, cut, hide_usage=True)

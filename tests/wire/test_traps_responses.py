@@ -1,4 +1,5 @@
-"""Traps of translation.md 11 that need Responses, or all protocols; each test is named after the numbers."""
+"""Known pitfalls that need Responses, or all protocols; each test is named after their numbers
+(test_traps_listed.py)."""
 
 import json
 
@@ -117,7 +118,7 @@ def test_33_freeform_tools_are_bridged():
 
 @pytest.mark.parametrize("name", ["parallel", "multi_tool_use.parallel"])
 def test_36_calls_in_a_wrapper(name):
-    """A wrapper that nobody declared becomes the calls it holds, if all of them are of declared tools."""
+    """An undeclared wrapper becomes the calls it holds, if all of them are of declared tools."""
     uses = [{"recipient_name": "functions.look", "parameters": {"at": at}} for at in (1, 2)]
     found = _wrapped(name, uses)
     assert calls(found) == [("look", {"at": 1}), ("look", {"at": 2})]

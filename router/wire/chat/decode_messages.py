@@ -45,7 +45,7 @@ def decode_message(entry: Json, path: str, ctx: Context) -> Turn | None:
 
 
 def _make_call_id(name: str) -> str:
-    """The id of a call in the old spelling, which has none."""
+    """An id for a call in the old `function_call` form, which has none: the same one for the call and its result."""
     return f"fc_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:20]}"
 
 
@@ -96,7 +96,7 @@ def _decode_call(call: Json, path: str) -> ToolCall:
 
 
 def _decode_reasoning(entry: Json, path: str) -> list[Block]:
-    """Reasoning that came from here is in reasoning_details with its proof; other reasoning has none."""
+    """The reasoning of a message: with its signature in reasoning_details if fairlead wrote it, else plain text."""
     blocks: list[Block] = []
     details = entry.get("reasoning_details")
     for one in json_values.read_objects(details, f"{path}.reasoning_details") if isinstance(details, list) else []:  # pyright: ignore[reportUnknownArgumentType]

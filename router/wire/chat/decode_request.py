@@ -22,7 +22,7 @@ _READ = frozenset(
         *("audio", "web_search_options", "moderation", "prompt_cache_options", *SHARED),
     )
 )
-# Values that change nothing are not worth a word.
+# Values equal to the default: leaving them out is no loss.
 _IDLE: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
@@ -84,7 +84,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if (json_values.read_integer(data.get("n"), "n", 1) or 1) > 1:
         raise ctx.refuse("n", "only one choice can be made there")
     if "audio" in json_values.read_texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
@@ -185,7 +185,7 @@ def _decode_function(form: Json, path: str) -> Tool:
 
 
 def _decode_custom(form: Json, path: str, ctx: Context) -> Tool:
-    """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
+    """A tool that takes free text, which is put into one field of its arguments and taken out again in the answer."""
     name = json_values.require_text(form, "name", path)
     said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
     if said.get("type") == "grammar":

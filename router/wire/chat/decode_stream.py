@@ -42,15 +42,18 @@ NO_FINISH = "The upstream's stream ended without a finish_reason."
 
 
 class _Call:
-    """One call on its way. index: among the calls that have begun, -1 before."""
+    """One call that is being streamed."""
 
     __slots__ = ("beside", "held", "id", "index", "name")
 
     def __init__(self, call_id: str):
         self.id = call_id
+        #: Its number among the calls that have begun, -1 before it has begun.
         self.index = -1
         self.name = ""
+        #: Fragments of its arguments that came before it could begin.
         self.held: list[str] = []
+        #: Extra content beside the call, to be replayed with it.
         self.beside: Json = {}
 
 
@@ -82,7 +85,7 @@ class ChatDecoder:
         only: Json = choice if isinstance(choice, dict) else {}  # pyright: ignore[reportUnknownVariableType]
         counted = False
         if data.get("usage") or only.get("usage") or "x_groq" in data:
-            # It counts behind the end too, and beside an error. Nearly no chunk has any, and none costs a call.
+            # Usage counts behind the end too, and beside an error. Nearly no chunk has any: those cost no call.
             counted = self._read_usage(data, only)
         if self.ended:
             return []
@@ -153,7 +156,7 @@ class ChatDecoder:
     def _read_delta(self, delta: Json, out: list[Event]) -> None:
         content = delta.get("content")
         if content.__class__ is str and len(delta) <= 2:
-            # Nearly all chunks: nothing but text, and at most a role beside it.
+            # The form of nearly all chunks: text, and at most a role beside it.
             if content:
                 out.append(TextDelta(content))  # pyright: ignore[reportArgumentType]
             if len(delta) == 1 or "role" in delta:
@@ -180,8 +183,8 @@ class ChatDecoder:
             self._read_call({"index": 0, "function": legacy}, out)
 
     def _was_said(self, delta: Json, thought: str) -> bool:
-        """True for a whole thought beside its signature, whose text came in pieces of plain text before: so it comes
-        from a fairlead, and from whoever else signs at the end."""
+        """True for a whole thought beside its signature, if its text was streamed as plain text before. Fairlead writes
+        reasoning in this form, and so do other servers that sign at the end."""
         if any(delta.get(name) for name in _PLAIN):
             self._thought.append(thought)
             return False
@@ -210,7 +213,7 @@ class ChatDecoder:
             self._begin_call(call, out)
 
     def _find_call(self, entry: Json) -> _Call:
-        """The call an entry continues, or a new one. Gateways number wrongly; ids are believed first."""
+        """The call an entry continues, or a new one. Ids take precedence, since some gateways send wrong indices."""
         call_id, index = entry.get("id"), entry.get("index")
         call: _Call | None = None
         if isinstance(call_id, str) and call_id:
@@ -227,11 +230,11 @@ class ChatDecoder:
         return call
 
     def _wraps(self, call: _Call) -> bool:
-        """True for a call that may hold several: it is looked into when it is whole."""
+        """True for a call that may wrap several: it is unwrapped when it is whole."""
         return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared_tools
 
     def _end_call(self, call: _Call, out: list[Event]) -> None:
-        """The stream is over, and a call has not begun."""
+        """End a call that has not begun when the stream ends."""
         if not call.name:
             self._ctx.note_dropped("tool call without a name")
             return
@@ -253,7 +256,7 @@ class ChatDecoder:
             call_id = f"{call_id}_{call.index + 1}"
         call.id = call_id
         if call.beside:
-            # Gemini's signature of the call: it comes back with the history, and goes with the call again.
+            # Gemini's signature of the call: it returns with the history, and is sent with the call again.
             out.append(Redacted(msgspec.json.encode({BESIDE: call.beside}).decode()))
         out.append(CallBegan(call.index, call_id, self._ctx.names.decode(call.name)))
         if call.held:
@@ -262,7 +265,7 @@ class ChatDecoder:
 
 
 def read_reasoning(holder: Json) -> str:
-    """The reasoning text of a delta or message: the first field that has any, since some send it twice."""
+    """The reasoning text of a delta or message: of the first field that has any, since some servers send it twice."""
     details = holder.get("reasoning_details")
     if isinstance(details, list):
         said = ""
@@ -280,7 +283,7 @@ def read_reasoning(holder: Json) -> str:
 
 
 def decode_parts(content: list[object], out: list[Event]) -> None:
-    """Content as a list of parts (Mistral): text, and reasoning as parts of parts."""
+    """Decode content that is a list of parts (Mistral): text, and reasoning with parts of its own."""
     for part in content:
         if not isinstance(part, dict):
             continue

@@ -46,7 +46,7 @@ class Chat:
         return sse.frame(self.error_body(error, request_id))
 
     def ping(self, begun: bool) -> bytes:
-        """A comment: an unknown JSON event breaks clients."""
+        """A comment: clients ignore it, while a JSON event that they do not know breaks some."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -84,11 +84,11 @@ class Chat:
         return Failure(status, msgspec.json.encode({"error": error}))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_chat`."""
+        """Decode a usage object (chat/usage.py)."""
         return chat_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
-        """As `usages.in_chat`."""
+        """Find the usage object (chat/usage.py)."""
         return chat_usage.find_usage(data, [*_read_choices(data), {}][0])
 
 

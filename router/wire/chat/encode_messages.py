@@ -34,7 +34,7 @@ def encode_messages(request: Request, ctx: Context) -> list[Json]:
 
 
 def _encode_texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
-    """One string, or parts where marks for a cache must stand on some of them."""
+    """One string, or separate parts where some carry marks for the cache."""
     if has_marks(blocks, ctx):
         return [_encode_text(block, ctx, path) for block in blocks]
     return between.join(block.text for block in blocks)
@@ -45,7 +45,7 @@ def _encode_text(block: Text, ctx: Context, path: str) -> Json:
 
 
 def _encode_system(turn: Turn, ctx: Context) -> Json:
-    """A system message within the conversation stays at its place."""
+    """A system message within the conversation, at its place; as user text where the upstream accepts only one."""
     said = "\n\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     if not ctx.profile.single_system:
         return {"role": ctx.profile.system_role, "content": said}
@@ -73,7 +73,7 @@ def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
 
 
 def _encode_calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
-    """The calls, each with what its upstream had put beside it: that stands in the opaque block in front."""
+    """The calls, each with the extra content that its upstream had put beside it, from the opaque block in front."""
     calls: list[Json] = []
     beside: Json = {}
     for block in blocks:
@@ -101,7 +101,7 @@ def _has_text_behind_call(blocks: Sequence[Block]) -> bool:
 
 
 def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
-    """Reasoning goes back where the upstream wants it, and only its own."""
+    """Put the upstream's own reasoning into the field in which it accepts it; other reasoning is left out."""
     kept = [
         block.text
         for block in turn.blocks
@@ -122,7 +122,7 @@ def _encode_call(call: ToolCall, ctx: Context) -> Json:
 
 
 def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
-    """All results of a turn first, one tool message each, then what else it holds."""
+    """All results of a turn first, one tool message each, then the rest of the turn as a user message."""
     messages: list[Json] = []
     shown: list[Json] = []
     parts: list[Json] = []
@@ -141,7 +141,7 @@ def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
 
 
 def _encode_result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Json:
-    """A tool message. shown: gets the images and files that it cannot hold."""
+    """A tool message. shown: filled with the images and files that a tool message cannot hold."""
     texts: list[str] = []
     inline: list[Json] = []
     for part in block.content:
@@ -183,7 +183,7 @@ def _encode_part(block: Text | Image | Document, ctx: Context, path: str) -> Jso
 
 
 def _merge_neighbours(messages: list[Json]) -> list[Json]:
-    """Neighbours of one role as one message; no user message directly behind a tool's."""
+    """Merge neighbouring user messages, and a user's text into a tool message directly in front of it."""
     out: list[Json] = []
     for message in messages:
         role = message["role"]

@@ -40,7 +40,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
         body[ctx.caller_path("user")] = request.user
     elif request.user and profile.user_field:
-        # Claude Code puts account and session ids there.
+        # Hashed: Claude Code writes account and session ids into it.
         hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
         body[profile.user_field] = hashed
         if ctx.auto_cache and profile.cache_key:
@@ -157,7 +157,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
-    """A last assistant message is the beginning of the answer, where the upstream can continue one."""
+    """Ask the upstream to continue a last assistant message, in the form it supports."""
     messages = json_values.read_objects(body["messages"], "messages")
     if not messages:
         raise ctx.refuse(request.turns[0].path, "a conversation without any text or call cannot be sent")

@@ -97,13 +97,13 @@ class ChatEncoder:
     def _write_signed(self, event: Signed) -> bytes:
         text = "".join(self._thought)
         self._thought.clear()
-        carrier = self._ctx.sealer.seal("signature", event.signature, text)
-        entry: Json = {"type": "reasoning.text", "text": text, "signature": carrier, "format": FORMAT}
+        sealed = self._ctx.sealer.seal("signature", event.signature, text)
+        entry: Json = {"type": "reasoning.text", "text": text, "signature": sealed, "format": FORMAT}
         return self._write_detail(entry)
 
     def _write_redacted(self, event: Redacted) -> bytes:
-        carrier = self._ctx.sealer.seal("redacted", event.data, "")
-        return self._write_detail({"type": "reasoning.encrypted", "data": carrier, "format": FORMAT})
+        sealed = self._ctx.sealer.seal("redacted", event.data, "")
+        return self._write_detail({"type": "reasoning.encrypted", "data": sealed, "format": FORMAT})
 
     def _write_detail(self, entry: Json) -> bytes:
         entry["index"] = self._entries
@@ -162,7 +162,7 @@ class ChatEncoder:
 
 
 def encode_custom_call(began: CallBegan, arguments: str, index: int | None = None) -> Json:
-    """A call of a tool that takes free text, with the text taken out of its field."""
+    """A call of a tool that takes free text, with the text taken out of the arguments."""
     try:
         found: object = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

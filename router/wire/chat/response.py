@@ -1,4 +1,4 @@
-"""Whole answers of Chat, both ways."""
+"""Decodes and encodes whole answers of Chat."""
 
 from typing import cast
 
@@ -13,9 +13,9 @@ from router.wire.raw.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
-    """The neutral answer; None for what is no answer of this protocol.
+    """The neutral answer; None for JSON that is no answer of this protocol.
 
-    A whole message has the fields of a chunk's delta, so it is read as a stream of one chunk.
+    A whole message has the fields of a chunk's delta, so it is decoded as a stream of one chunk.
     """
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
@@ -25,7 +25,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
     message = json_values.get_object(only, "message")
     calls = message.get("tool_calls")
     if isinstance(calls, list):
-        # Each entry is a call of its own here, whatever its id and index say.
+        # Each entry is a call of its own in a whole answer, also with equal ids or indices.
         entries = [cast("Json", entry) for entry in cast("list[object]", calls) if isinstance(entry, dict)]
         message = {**message, "tool_calls": [{**entry, "index": at} for at, entry in enumerate(entries)]}
     # Old servers leave the finish reason of a whole answer out.
@@ -38,7 +38,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
-    """The answer as Chat has it."""
+    """The answer in Chat's form."""
     said = "".join(block.text for block in answer.blocks if isinstance(block, Text))
     calls = [block for block in answer.blocks if isinstance(block, ToolCall)]
     thoughts = [block for block in answer.blocks if isinstance(block, Thinking)]
@@ -72,8 +72,8 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
             data = ctx.sealer.seal("redacted", block.redacted, "")
             details.append({"type": "reasoning.encrypted", "data": data, "format": FORMAT, "index": len(details)})
         elif block.signature:
-            carrier = ctx.sealer.seal("signature", block.signature, block.text)
-            entry: Json = {"type": "reasoning.text", "text": block.text, "signature": carrier, "format": FORMAT}
+            sealed = ctx.sealer.seal("signature", block.signature, block.text)
+            entry: Json = {"type": "reasoning.text", "text": block.text, "signature": sealed, "format": FORMAT}
             details.append({**entry, "index": len(details)})
     if details:
         message["reasoning_details"] = details

@@ -10,7 +10,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Chat usage object; the last one that has any wins.
 
     prompt_tokens holds the cached tokens, `Usage.input` does not; completion_tokens holds the reasoning, as
-    `Usage.output` does. A provider that counts otherwise is told by its profile, or by its total.
+    `Usage.output` does. A provider that counts otherwise is recognised by its profile, or by its total.
     """
     prompt = json_values.as_count(found.get("prompt_tokens"))
     output = json_values.as_count(found.get("completion_tokens"))
@@ -30,7 +30,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     total = json_values.as_count(found.get("total_tokens"))
     apart = None not in (prompt, output, total) and total == (prompt or 0) + (output or 0) + (reasoning or 0)
     if reasoning and (apart or profile.usage_excludes_reasoning):
-        # Some count reasoning beside the output (xAI).
+        # Some providers count reasoning apart from the output (xAI).
         output = (output or 0) + reasoning
     cached = 0 if profile.usage_excludes_cache else (read or 0) + (write or 0)
     uncached = None if prompt is None else max(0, prompt - cached)
@@ -40,7 +40,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
 def find_usage(data: Json, choice: Json) -> Json:
     """The usage object of a whole Chat answer or of a chunk, {} when it holds none. choice: its first choice, or {}.
 
-    It stands at the top, in the choice (Moonshot) or in x_groq (Groq).
+    It is a member of the body, of the choice (Moonshot) or of x_groq (Groq).
     """
     found = data.get("usage") or choice.get("usage")
     if not found and "x_groq" in data:
@@ -49,7 +49,7 @@ def find_usage(data: Json, choice: Json) -> Json:
 
 
 def encode_usage(usage: Usage) -> Json:
-    """The counts as OpenAI has them."""
+    """The counts in OpenAI's form."""
     read, write = usage.cache_read or 0, usage.cache_write or 0
     prompt, completion = (usage.input or 0) + read + write, usage.output or 0
     found: Json = {

@@ -1,4 +1,4 @@
-"""Content blocks of Messages, both ways."""
+"""Decodes and encodes content blocks of Messages."""
 
 from typing import cast
 
@@ -50,7 +50,7 @@ def _decode_block(entry: Json, role: object, path: str, ctx: Context) -> list[Bl
 
 
 def _decode_assistant_block(entry: Json, kind: object, path: str, ctx: Context) -> list[Block]:
-    """What only the assistant writes."""
+    """A block of a type that only the assistant writes."""
     if kind == "tool_use":
         arguments = json_values.encode_json(json_values.read_object(entry.get("input"), f"{path}.input"))
         return [
@@ -189,7 +189,7 @@ def _decode_result(entry: Json, path: str, ctx: Context) -> ToolResult:
 
 
 def encode_block(block: Block, ctx: Context, path: str) -> Json | None:
-    """A block as Messages has it; None for one that must not be sent. Raises BadRequest."""
+    """A block in the form of Messages; None for one that must not be sent. Raises BadRequest."""
     if isinstance(block, Text):
         return _add_mark({"type": "text", "text": block.text}, block.cache) if block.text.strip() else None
     if isinstance(block, Image):
@@ -250,7 +250,7 @@ def _encode_result(block: ToolResult, ctx: Context, path: str) -> Json:
 
 
 def _encode_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
-    """Reasoning goes back only with a proof that this upstream and model gave."""
+    """Reasoning with the signature that this upstream and model gave; other reasoning is dropped."""
     carried = ctx.sealer.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":
         return {"type": "thinking", "thinking": block.text, "signature": carried.data}

@@ -29,7 +29,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 class ThreadUnsupported(BadRequest):
-    """400 in the form on which the official SDKs go on without threads."""
+    """400 in the form on which the official SDKs fall back to requests without threads."""
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -83,7 +83,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if data.get("thread") is not None:
         raise ThreadUnsupported("thread: message threads are not kept here; send the whole conversation.")
     reasons = {
@@ -118,7 +118,7 @@ def _decode_system(value: object) -> tuple[Text, ...]:
     else:
         entries = json_values.read_objects(value, "system")
         blocks = [content.decode_text(entry, f"system[{at}]") for at, entry in enumerate(entries)]
-    # Claude Code's billing line differs per request and spoils the caches of other vendors.
+    # Claude Code's billing line differs in each request, which would prevent prompt cache hits at other vendors.
     return tuple(block for block in blocks if block.text and not block.text.startswith(_ATTRIBUTION))
 
 
@@ -142,7 +142,7 @@ def _decode_turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
         except RecursionError:
             raise BadRequest(f"{path}.content: it is nested too deep.") from None
         if not blocks and role == "user":
-            # Left out, what the assistant said before would become the beginning of its answer.
+            # Without this message the assistant's message before it would become the beginning of the answer.
             raise BadRequest(f"{path}.content: a user message must have some content.")
         if blocks:
             turns.append(Turn(role, blocks, path))

@@ -1,7 +1,7 @@
 """Decodes a Messages stream to neutral events.
 
-Rules of this file: blocks are known by their index; those of server tools and unknown ones are consumed in silence;
-usage is cumulative, what message_delta says overwrites; a second message_start with another id is a fault.
+Rules of this file: blocks are identified by their index; those of server tools and of unknown types are skipped and
+noted as a loss; usage in message_delta overwrites earlier counts; a second message_start with another id is a fault.
 """
 
 import msgspec
@@ -39,7 +39,7 @@ _STOPS: dict[str, Stop] = {
 
 
 def decode_stop(reason: object, ctx: Context) -> Stop:
-    """The neutral form of a stop reason; one that is unknown ends the answer."""
+    """The neutral form of a stop reason; an unknown one means the end of the answer."""
     found = _STOPS.get(reason) if isinstance(reason, str) else None
     if found is None or found == "pause":
         ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
@@ -94,7 +94,7 @@ class MessagesDecoder:
         return []
 
     def done(self) -> list[Event]:
-        """The end."""
+        """End the answer."""
         self.ended = True
         stop = self._stop or decode_stop(None, self._ctx)
         return [Ended(stop, self.usage, self._stopped_by, self._refusal)]
@@ -187,6 +187,6 @@ def _read_index(data: Json) -> int:
 
 
 def decode_refusal(holder: Json) -> str:
-    """What the model says on declining, '' when it says nothing."""
+    """The model's explanation of a refusal, '' without one."""
     said = json_values.get_object(holder, "stop_details").get("explanation")
     return said if isinstance(said, str) else ""

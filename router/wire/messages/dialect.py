@@ -39,7 +39,7 @@ class Messages:
         return sse.frame(self.error_body(error, request_id), "error")
 
     def ping(self, begun: bool) -> bytes:
-        """The protocol's own ping event; any other unknown event breaks clients."""
+        """The protocol's own ping event; an event that clients do not know breaks some."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -69,9 +69,9 @@ class Messages:
         return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_messages`."""
+        """Decode a usage object (messages/usage.py)."""
         return messages_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
-        """It stands at the top."""
+        """The usage member of the body."""
         return json_values.get_object(data, "usage")

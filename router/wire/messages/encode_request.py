@@ -53,7 +53,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.tier in ("auto", "default"):
         body["service_tier"] = "auto" if request.tier == "auto" else "standard_only"
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
-        # OpenAI caches by itself: what its callers send would never meet a cache here.
+        # OpenAI caches without being asked, so its callers send no marks; without one Messages would not cache.
         body["cache_control"] = {"type": "ephemeral"}
     if request.stream:
         body["stream"] = True
@@ -97,7 +97,7 @@ def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Jso
 
 
 def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
-    """A system message within the conversation: as such where the model knows them, else as marked user text."""
+    """A system message within the conversation: as it is where the model supports them, else as tagged user text."""
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
     ctx.note_weakened(turn.path)
@@ -106,9 +106,9 @@ def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> T
 
 
 def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
-    """The turn with nothing behind its calls: Chat has a message's text before them, and so it is meant.
+    """The turn with its calls last: a Chat message has its text in front of its calls, wherever the blocks stood.
 
-    Reasoning that leads to no call any more is left out.
+    Reasoning behind the last call is dropped.
     """
     calls = [at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
     if not calls or not any(isinstance(block, Text | Thinking) for block in turn.blocks[calls[0] :]):
@@ -122,7 +122,7 @@ def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
 
 
 def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
-    """A last assistant message is history in Chat, and the beginning of the answer here."""
+    """Check a last assistant message: in Chat it is history, in Messages the beginning of the answer."""
     if messages[-1]["role"] != "assistant":
         return
     if not claude.prefill:
@@ -135,7 +135,7 @@ def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
 
 
 def _declare_called_tools(request: Request, ctx: Context) -> list[Json]:
-    """Tools that the history calls and the request does not declare: some endpoints want them declared."""
+    """Declarations of the tools that the history calls, for a request without tools: some endpoints require them."""
     names = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
     return [{"name": ctx.names.encode(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
 
@@ -180,7 +180,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
 
 
 def _has_restorable_reasoning(body: Json) -> bool:
-    """False in a tool round whose reasoning was lost: the API wants it back or none at all."""
+    """False in a tool round whose reasoning was lost: with thinking on, the API requires it."""
     for message in reversed(cast("list[Json]", body["messages"])):
         if message["role"] == "assistant":
             kinds = [block["type"] for block in cast("list[Json]", message["content"])]
@@ -199,7 +199,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:
-    """Put what the model takes; True when any of it is sent."""
+    """Put the sampling parameters that the model accepts; True when any is sent."""
     thinking = body.get("thinking") not in (None, {"type": "disabled"})
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     sent: Json = {}

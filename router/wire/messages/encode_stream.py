@@ -1,8 +1,8 @@
 """Encodes neutral events as a Messages stream.
 
 Rules of this file: blocks are numbered 0, 1, 2 … as they start and only one is open at a time; a call that begins while
-another is being written waits until that one's arguments are a whole JSON object, or until the end; arguments that are
-no object never leave as if they were.
+another is being written waits until the arguments of that one are a whole JSON object, or until the end; arguments that
+are not an object are never sent as if they were.
 """
 
 from collections.abc import Callable
@@ -181,14 +181,14 @@ class MessagesEncoder:
         return begun + closed + sse.frame(data, "content_block_start")
 
     def _close_block(self) -> bytes:
-        """Close what is open; reasoning gets its carrier first."""
+        """Close the open block; reasoning gets its signature, which is sealed state, first."""
         if not self._kind:
             return b""
         out = b""
         if self._kind == "thinking":
             text = "".join(self._thought)
-            carrier = self._ctx.sealer.seal("signature" if self._proof else "text", self._proof, text)
-            out = self._delta(b"signature_delta", b"signature", carrier)
+            sealed = self._ctx.sealer.seal("signature" if self._proof else "text", self._proof, text)
+            out = self._delta(b"signature_delta", b"signature", sealed)
             self._thought.clear()
             self._proof = ""
         self._kind = ""
@@ -203,7 +203,7 @@ class MessagesEncoder:
 
 
 def encode_refusal(refusal: str) -> Json:
-    """What is said of a refusal."""
+    """The details of a refusal."""
     return {"type": "refusal", "category": None, "explanation": refusal or None}
 
 

@@ -17,8 +17,9 @@ def decode_error(data: Json, status: int) -> Fault | None:
         return None
     kind = error.get("type")
     said = dialect.read_message(error, data)
-    blames_itself = kind == "api_error" and 400 <= status < 500  # the status says whether to send it again
-    if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or blames_itself:
+    # Some servers answer 4xx as an api_error, which clients retry: the status decides.
+    contradicts_status = kind == "api_error" and 400 <= status < 500
+    if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or contradicts_status:
         kind = dialect.anthropic_kind(status or dialect.error_status(error))
     code = "context_length_exceeded" if said.startswith(_TOO_LONG) else None
     return Fault(status or dialect.error_status({"type": kind}), kind, said, code)

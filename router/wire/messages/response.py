@@ -1,4 +1,4 @@
-"""Whole answers of Messages, both ways."""
+"""Decodes and encodes whole answers of Messages."""
 
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
@@ -11,7 +11,7 @@ from router.wire.raw.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | None:
-    """The neutral answer; None for what is no answer of this protocol."""
+    """The neutral answer; None for JSON that is no answer of this protocol."""
     content = data.get("content")
     if not isinstance(content, list):
         return None
@@ -51,7 +51,7 @@ def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
-    """The answer as Messages has it."""
+    """The answer in the form of Messages."""
     body: Json = {
         "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
         "type": "message",
@@ -78,5 +78,5 @@ def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
         return {"type": "tool_use", "id": to_messages_id(block.id), "name": block.name, "input": arguments}
     if block.redacted:
         return {"type": "redacted_thinking", "data": ctx.sealer.seal("redacted", block.redacted, "")}
-    carrier = ctx.sealer.seal("signature" if block.signature else "text", block.signature, block.text)
-    return {"type": "thinking", "thinking": block.text, "signature": carrier}
+    sealed = ctx.sealer.seal("signature" if block.signature else "text", block.signature, block.text)
+    return {"type": "thinking", "thinking": block.text, "signature": sealed}

@@ -1,4 +1,4 @@
-"""Tools of a Messages request, both ways."""
+"""Decodes and encodes the tools of a Messages request."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -21,7 +21,7 @@ _READ = frozenset(
         *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
     )
 )
-# Claude Code declares it while tools are deferred; nobody can call it.
+# Claude Code declares it while tools are deferred; it cannot be called.
 _PLACEHOLDER = "DeferredToolPlaceholder"
 _MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
 
@@ -50,7 +50,7 @@ _MEMORY: Json = build_object_schema(
     new_path=STRING,
     view_range={"type": "array", "items": INTEGER},
 )
-# Tools the caller runs itself, whose schema the model was trained on: prefix of the type, description, schema.
+# Tools that the caller runs, whose schemas the model was trained on: prefix of the type, description, schema.
 BUILT_IN: tuple[tuple[str, str, Json], ...] = (
     ("bash_", "Run a command in a persistent bash session; restart starts a new one.", _BASH),
     ("text_editor_", "View, create and edit files.", _EDITOR),
@@ -59,7 +59,7 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 
 
 def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
+    """The tools of a Messages request. Raises BadRequest for tools that only Anthropic can run."""
     found: dict[str, Tool] = {}
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
         tool = _decode_tool(entry, f"tools[{at}]", ctx)
@@ -71,7 +71,7 @@ def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
 
 
 def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
-    """The blocks by which system messages offer tools or withdraw them, each with its path."""
+    """The blocks in system messages that add or remove tools, each with its path."""
     for at, message in enumerate(json_values.read_objects(data.get("messages"), "messages")):
         content = message.get("content")
         if message.get("role") != "system" or not isinstance(content, list):
@@ -83,7 +83,7 @@ def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
 
 
 def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
-    """One change. Elsewhere tools hold for the whole conversation: what is offered at its end is."""
+    """Apply one change. Other protocols have one list of tools per request: that at the end of the conversation."""
     named = json_values.require_object(change.get("tool"), f"{path}.tool")
     kind = named.get("type")
     if kind == "tool_definition" and change["type"] == "tool_addition":
@@ -162,7 +162,7 @@ def decode_choice(data: Json) -> tuple[Choice | None, bool | None]:
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
-    """The tools as Messages has them."""
+    """The tools in the form of Messages."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
@@ -180,7 +180,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
 
 
 def encode_choice(request: Request, ctx: Context) -> Json | None:
-    """The tool choice as Messages has it; None to leave it out."""
+    """The tool choice in the form of Messages; None to leave it out."""
     if not request.tools or (request.choice is None and request.parallel is not False):
         return None
     chosen = request.choice or Choice("auto")

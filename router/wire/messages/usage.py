@@ -7,9 +7,10 @@ from router.wire.raw.json_values import Json
 
 
 def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
-    """Counts of a Messages usage object: what it says overwrites, and what it leaves out stays as it was.
+    """Counts of a Messages usage object: counts in it overwrite the known ones, others stay.
 
-    A stream says what was read in message_start, and what was written in message_delta. No habit changes it.
+    A stream gives the input counts in message_start and the output counts in message_delta. The profile is not needed:
+    all providers of this protocol count alike.
     """
     details = json_values.get_object(found, "output_tokens_details")
     return Usage(
@@ -22,7 +23,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
 
 
 def encode_usage(usage: Usage) -> Json:
-    """All counts that Messages clients need, 0 where nothing is known."""
+    """All counts that Messages clients require, 0 for unknown ones."""
     found: Json = {
         "input_tokens": usage.input or 0,
         "cache_creation_input_tokens": usage.cache_write or 0,

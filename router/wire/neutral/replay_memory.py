@@ -180,7 +180,7 @@ class CallRecorder:
         """End the current block of reasoning."""
         if self._text or self._proof:
             text = "".join(self._text)
-            carrier = self._sealer.seal("signature" if self._proof else "text", self._proof, text)
-            self._thoughts.append(Thinking(text, carrier))
+            sealed = self._sealer.seal("signature" if self._proof else "text", self._proof, text)
+            self._thoughts.append(Thinking(text, sealed))
             self._text.clear()
             self._proof = ""

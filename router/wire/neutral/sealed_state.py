@@ -53,13 +53,13 @@ class StateSealer:
         held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
         return PREFIX + base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
 
-    def unseal(self, carrier: str, text: str) -> SealedState | None:
+    def unseal(self, sealed: str, text: str) -> SealedState | None:
         """The content of sealed state; None unless it was sealed here for this upstream and model, and its text is
         unchanged."""
-        if not carrier.startswith(PREFIX):
+        if not sealed.startswith(PREFIX):
             return None
         try:
-            raw = base64.urlsafe_b64decode(carrier[len(PREFIX) :].encode("ascii"))
+            raw = base64.urlsafe_b64decode(sealed[len(PREFIX) :].encode("ascii"))
             tag, held = raw[:_TAG], raw[_TAG:]
             if not hmac.compare_digest(tag, self._mac(held)):
                 return None

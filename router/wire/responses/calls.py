@@ -1,7 +1,7 @@
 """Calls of Responses that are no function calls, and the results of all calls.
 
-Responses has item types of its own for tools of free text, shells, patches and the search for tools. Elsewhere each is
-a function with the schema below: a call's fields are its arguments.
+Responses has its own item types for free-text tools, shells, patches and tool search. In other protocols each is a
+function with the schema below, and the fields of a call are its arguments.
 """
 
 from typing import cast
@@ -20,10 +20,12 @@ _TEXTS: Json = {"type": "array", "items": STRING}
 
 
 class BuiltIn(msgspec.Struct, frozen=True):
-    """A tool whose calls are items of their own. item: their type. holder: the field with what a call says."""
+    """A tool whose calls have an item type of their own."""
 
     tool: Tool
+    #: The type of the items.
     item: str
+    #: The field of an item that holds the call's arguments.
     holder: str
 
 
@@ -58,12 +60,12 @@ RESULTS = frozenset(f"{name}_output" for name in CALLS if name != "tool_search_c
 
 
 def to_neutral_name(name: str, namespace: str) -> str:
-    """The name of a tool as the neutral form knows it; one of a namespace has its name in front."""
+    """The name of a tool in the neutral form; a tool in a namespace has the namespace's name in front."""
     return f"{namespace}__{name}" if namespace else name
 
 
 def decode_call(item: Json, path: str) -> ToolCall:
-    """A call of the history. Raises BadRequest with the path of what is wrong."""
+    """A call in the history. Raises BadRequest with the path of what is wrong."""
     kind = item.get("type")
     call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
         item, "id", path
@@ -79,13 +81,13 @@ def decode_call(item: Json, path: str) -> ToolCall:
     found = _BY_ITEM[str(kind)]
     said = {name: value for name, value in _read_fields(item.get(found.holder), path).items() if value is not None}
     if kind == "local_shell_call":
-        # What the item must have, and a model seldom says.
+        # Fields that the item requires and models seldom fill.
         said = {name: value for name, value in said.items() if name != "type" and value != {}}
     return ToolCall(call_id, found.tool.name, json_values.encode_json(said))
 
 
 def _read_fields(value: object, path: str) -> Json:
-    """What a call says, as an object or as its text."""
+    """The arguments of a call, given as an object or as its JSON text."""
     return _parse_object(value) if isinstance(value, str) else json_values.read_object(value, path)
 
 
@@ -122,5 +124,5 @@ def _parse_object(arguments: str) -> Json:
 
 
 def id_prefix(form: CallForm) -> str:
-    """What the id of a call's item begins with."""
+    """The prefix of the id of a call's item."""
     return {FUNCTION: "fc", CUSTOM: "ctc"}.get(form.item, form.item.removesuffix("_call"))

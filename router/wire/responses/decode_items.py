@@ -1,7 +1,7 @@
 """Decodes the items of a Responses request to turns.
 
-Neighbours on the assistant's side are one turn, and so are neighbouring results; a result that stands before the next
-call ends the turn of the first.
+Neighbouring items of the assistant form one turn, and so do neighbouring results; a result between two calls ends the
+turn of the first call.
 """
 
 from typing import Literal, cast
@@ -34,7 +34,7 @@ _FOREIGN = ("compaction", "compaction_trigger", "program", "program_output", "mc
 
 
 class TurnCollector:
-    """Collects turns. system: what stood in front of the first."""
+    """Collects items into turns."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
@@ -42,10 +42,11 @@ class TurnCollector:
         self._blocks: list[Block] = []
         self._kind: Literal["", "assistant", "result"] = ""
         self._path = ""
+        #: System messages in front of the first turn.
         self.system: list[Text] = []
 
     def add(self, item: Json, path: str) -> None:
-        """One item. Raises BadRequest with the path of what is wrong."""
+        """Add one item. Raises BadRequest with the path of what is wrong."""
         kind = json_values.read_text(item.get("type"), f"{path}.type") or "message"
         if kind == "message":
             self._add_message(item, path)
@@ -67,7 +68,7 @@ class TurnCollector:
             raise self._ctx.refuse(path, f"an item of type {kind} has no counterpart")
 
     def finish(self) -> tuple[Turn, ...]:
-        """All turns."""
+        """End the last turn; all turns."""
         self._close()
         return tuple(self._turns)
 
@@ -130,7 +131,7 @@ def _find_names(item: Json, path: str) -> list[str]:
 
 
 def _decode_reasoning(item: Json, path: str, ctx: Context) -> Thinking:
-    """Reasoning with the carrier that came with it; what the caller left out of the text, the carrier may hold."""
+    """Reasoning with its sealed state, which may hold the text that the caller left out."""
     parts = json_values.read_objects(item.get("summary"), f"{path}.summary")
     content = json_values.read_objects(item.get("content"), f"{path}.content")
     said = "\n\n".join(json_values.read_text(part.get("text"), path) for part in parts) or "".join(

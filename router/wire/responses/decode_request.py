@@ -23,7 +23,7 @@ _READ = frozenset(
         *("moderation", "prompt_cache_options", "stream_options", *SHARED),
     )
 )
-# Values that change nothing are not worth a word.
+# Values equal to the default: leaving them out is no loss.
 _IDLE: dict[str, tuple[object, ...]] = {
     "metadata": ({},),
     "top_logprobs": (0,),
@@ -34,7 +34,7 @@ _INCLUDED = "reasoning.encrypted_content"
 
 
 def has_references(body: bytes | bytearray) -> bool:
-    """True for a request that may refer to answers or items."""
+    """True for a request that may refer to stored answers or items; a quick check without parsing."""
     return b"previous_response_id" in body or b"item_reference" in body
 
 
@@ -52,7 +52,7 @@ def read_references(body: bytes | bytearray) -> list[str]:
 
 
 class NotStored(BadRequest):
-    """400: an answer is named that is not kept here, in the form that SDKs know."""
+    """400 for a reference to an answer that is not stored, in the form that SDKs know."""
 
     code = "previous_response_not_found"
 
@@ -116,7 +116,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if data.get("background") is True:
         raise ctx.refuse("background", "an answer cannot be worked on while nobody waits for it")
     reasons = {
@@ -135,7 +135,7 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
 
 
 def _collect_items(data: Json, ctx: Context) -> list[Json]:
-    """The conversation: what is kept of it, and what the request adds."""
+    """The conversation: its stored items, and those of the request."""
     found = data.get("input")
     items: list[Json] = []
     if isinstance(found, str) and found:
@@ -153,7 +153,7 @@ def _collect_items(data: Json, ctx: Context) -> list[Json]:
 
 
 def _read_chain(data: Json, ctx: Context) -> list[Json]:
-    """The items of the answers that `previous_response_id` leads to, oldest first."""
+    """The items of the chain of answers behind `previous_response_id`, oldest first."""
     name = json_values.read_text(data.get("previous_response_id"), "previous_response_id")
     chain: list[Json] = []
     seen: set[str] = set()
@@ -172,7 +172,7 @@ def _read_chain(data: Json, ctx: Context) -> list[Json]:
 
 
 def _resolve_reference(name: str, ctx: Context) -> list[Json]:
-    """The item a reference names; one that is not kept is left out, since a refusal ends the caller's tool loop."""
+    """The item a reference names; an unknown one is left out, since an error would end the caller's tool loop."""
     found = ctx.stored.get(name)
     if found is None:
         ctx.note_dropped(f"item_reference {name[:40]}")
@@ -192,7 +192,7 @@ def _decode_tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ..
             brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
             ctx.note_weakened(path)
             tools += responses_tools.decode_tools(brought, f"{path}.tools", ctx, forced=forced)
-    # The last of a name counts: what is brought replaces what was deferred.
+    # The last tool of a name counts: a tool brought by an item replaces its deferred declaration.
     return tuple({tool.name: tool for tool in tools}.values())
 
 

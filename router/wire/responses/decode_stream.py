@@ -1,8 +1,9 @@
 """Decodes a Responses stream to neutral events.
 
-Rules of this file: items are known by their output index, since some servers change their ids; what a `done` event says
-is used only where no delta said it; the carrier of reasoning is that of the finished item; a call of the wrapper
-`parallel` becomes the calls it holds; the end is completed, incomplete, failed or error, and never the end of the body.
+Rules of this file: items are identified by their output index, since some servers change their ids; the content of a
+`done` event is used only where no delta brought it; the opaque content of reasoning is that of the finished item; a
+call of the wrapper `parallel` becomes the calls in it; the end is completed, incomplete, failed or error, and never the
+end of the body.
 """
 
 from typing import cast
@@ -39,19 +40,23 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed", "respon
 
 
 class _Item:
-    """One output item on its way. call: its number, -1 for what is no call. said: something of it has come; part: of
-    its last part; source: the type of the events that brought its reasoning, which some send twice."""
+    """One output item that is being streamed."""
 
     __slots__ = ("call", "custom", "done", "kind", "part", "said", "source", "wrapper")
 
     def __init__(self, kind: object):
         self.kind = kind
         self.custom = kind == CUSTOM
+        #: The number of a call, -1 for any other item.
         self.call = -1
+        #: A delta of it has come.
         self.said = False
         self.done = False
+        #: The index of its last part.
         self.part: object = None
+        #: The type of the events that brought its reasoning, which some servers send in two forms.
         self.source: object = None
+        #: Fragments of a call that wraps several.
         self.wrapper: list[str] | None = None
 
 
@@ -92,7 +97,7 @@ class ResponsesDecoder:
         return []
 
     def done(self) -> list[Event]:
-        """[DONE], which ends nothing here."""
+        """[DONE], which has no meaning in this protocol."""
         return []
 
     def _read_start(self, response: Json) -> list[Event]:
@@ -103,7 +108,7 @@ class ResponsesDecoder:
         return [Began(str(response.get("id") or ""), str(response.get("model") or ""), self.usage)]
 
     def _find_item(self, data: Json, kind: str) -> _Item:
-        """The item an event is of; one that was never announced is of the kind the event says."""
+        """The item of an event; an item that was never announced gets the kind of the event."""
         index = data.get("output_index")
         place = index if isinstance(index, int) else max(self._items, default=0)
         item = self._items.get(place)
@@ -190,7 +195,7 @@ class ResponsesDecoder:
         item.done = True
         if kind in (FUNCTION, CUSTOM):
             if item.call < 0 and item.wrapper is None:
-                # Its pieces came without an announcement; what is whole is said here.
+                # Its deltas came without an announcement: the whole call is written here.
                 item.custom, item.said = kind == CUSTOM, False
                 before = self._begin_call(item, found)
             return before + self._end_call(item, found)
@@ -215,7 +220,7 @@ class ResponsesDecoder:
         return [*out, CallDelta(item.call, freeform_tools.CLOSING)] if item.custom else out
 
     def _unwrap(self, item: _Item, found: Json, arguments: str) -> list[Event]:
-        """The calls inside a wrapper; the wrapper itself when it holds anything else than calls of declared tools."""
+        """The calls inside a wrapper; the wrapper itself unless all of them are calls of declared tools."""
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
         names = self._ctx.names
         inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared_tools})
@@ -228,7 +233,7 @@ class ResponsesDecoder:
         return out
 
     def _end_reasoning(self, item: _Item, found: Json) -> list[Event]:
-        """The end of reasoning: its text where no delta brought it, and what it takes to give it back."""
+        """End reasoning: its text where no delta brought it, and the state that restores it in a later request."""
         texts = _read_texts(found.get("summary"))
         said = "\n\n".join(texts) or "".join(_read_texts(found.get("content")))
         out: list[Event] = [ThinkingDelta(said)] if said and not item.said else []
@@ -265,7 +270,7 @@ class ResponsesDecoder:
             return [fault or Fault(500, "api_error", f"The upstream ended the answer as {status}.")]
         output = response.get("output")
         if not self._items and isinstance(output, list):
-            # Some servers send nothing but the end.
+            # Some servers send only the last event.
             for at, item in enumerate(cast("list[object]", output)):
                 out += self._read_item_done({"output_index": at, "item": item})
         self.ended = True
@@ -293,7 +298,7 @@ def _read_texts(parts: object) -> list[str]:
 
 
 def _encode_proof(item_id: str, encrypted: str, texts: list[str]) -> str:
-    """What restores a reasoning item: its id, its opaque content, and the lengths of its summary's parts."""
+    """The state that restores a reasoning item: its id, its opaque content, and the lengths of its summary's parts."""
     return msgspec.json.encode([item_id, encrypted, [len(text) for text in texts]]).decode()
 
 

@@ -81,7 +81,7 @@ class Responses:
         )
 
     def ping(self, begun: bool) -> bytes:
-        """An event once the response was announced (Codex's timer counts events only), before that a comment."""
+        """An event once the response was announced (Codex's idle timer ignores comments), before that a comment."""
         return sse.frame(b'{"type":"keepalive"}', "keepalive") if begun else b": keep-alive\n\n"
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -116,9 +116,9 @@ class Responses:
         return Failure(status, msgspec.json.encode({"error": body}))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_responses`."""
+        """Decode a usage object (responses/usage.py)."""
         return responses_usage.decode_usage(found, known, profile)
 
     def usage_in(self, data: Json) -> Json:
-        """It stands at the top."""
+        """The usage member of the body."""
         return json_values.get_object(data, "usage")

@@ -32,7 +32,7 @@ def encode_items(request: Request, ctx: Context) -> list[Json]:
 
 
 def fits_instructions(request: Request, ctx: Context) -> bool:
-    """True when the system prompt may be the instructions, which have no parts and no marks."""
+    """True when the system prompt can be sent as `instructions`, which have no parts and no marks."""
     return not request.inline and not has_marks(request.system, ctx)
 
 
@@ -62,7 +62,7 @@ def _encode_assistant(turn: Turn, custom: set[str], ctx: Context) -> list[Json]:
 
 
 def _join_calls(turn: Turn, ctx: Context) -> Sequence[Block]:
-    """Calls that nothing is said between: some servers look for results behind the first message."""
+    """The blocks without text between calls: some servers expect the results behind the first message."""
     at = [index for index, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
     if not at:
         return turn.blocks
@@ -92,7 +92,7 @@ def _encode_call(call: ToolCall, custom: set[str], ctx: Context) -> Json:
 
 
 def _encode_reasoning(block: Thinking, path: str, ctx: Context) -> Json | None:
-    """Reasoning goes back only as the item that this upstream and model gave."""
+    """Reasoning as the item that this upstream and model gave; other reasoning is dropped."""
     carried = ctx.sealer.unseal(block.signature, block.text) if block.signature else None
     if carried is None or carried.kind != "signature":
         ctx.note_dropped(f"{path}.reasoning")
@@ -107,7 +107,7 @@ def _encode_reasoning(block: Thinking, path: str, ctx: Context) -> Json | None:
 
 
 def _split_summary(text: str, sizes: list[int]) -> list[Json]:
-    """The parts that were joined with a blank line between them."""
+    """Split a summary into its parts, which were joined with a blank line."""
     parts: list[Json] = []
     at = 0
     for size in sizes:
@@ -117,7 +117,7 @@ def _split_summary(text: str, sizes: list[int]) -> list[Json]:
 
 
 def _encode_user(turn: Turn, custom: set[str], request: Request, ctx: Context) -> list[Json]:
-    """The results of a turn, then what else it holds as one message."""
+    """The results of a turn, then the rest of it as one message."""
     items: list[Json] = []
     parts: list[Json] = []
     for block in turn.blocks:

@@ -29,7 +29,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
             body[name] = value
         elif value is not None:
             ctx.note_dropped(name)
-    # The protocol has no stop sequences: they are watched for here.
+    # The protocol has no stop sequences: the answer is searched for them.
     ctx.stop_sequences = request.stop
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
@@ -95,7 +95,7 @@ def _put_text(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_user(body: Json, request: Request, ctx: Context) -> None:
-    """The caller's user: as it is from OpenAI's own protocols; else hashed, Claude Code puts account ids there."""
+    """Put the caller's user: unchanged from OpenAI's protocols, else hashed, as Claude Code puts account ids there."""
     if not request.user:
         return
     path = ctx.caller_path("user")

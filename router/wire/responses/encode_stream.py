@@ -1,8 +1,8 @@
 """Encodes neutral events as a Responses stream.
 
-Rules of this file: every event has the next sequence number; an item has one index and one id for all of its events;
-blocks of text that follow each other are parts of one message; calls stay open until the end, since several may be
-written at once; the last event holds the whole output, with the ids and in the order of before.
+Rules of this file: every event has the next sequence number; an item has one index and one id in all of its events;
+neighbouring blocks of text are parts of one message; calls stay open until the end, since several may be written at
+once; the last event holds the whole output, with the same ids in the same order.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "context": "max_output_tokens"}
 
 
 class _Call:
-    """One call on its way. index: of its item, -1 while it is not announced."""
+    """One call that is being streamed."""
 
     __slots__ = ("began", "form", "fragments", "head", "id", "index", "text", "unwrapper")
 
@@ -50,6 +50,7 @@ class _Call:
         self.began = began
         self.form = form
         self.id = item_id
+        #: The index of its item, -1 until it is announced.
         self.index = -1
         self.fragments: list[str] = []
         self.text: list[str] = []
@@ -62,7 +63,7 @@ class _Call:
 
 
 class ResponsesEncoder:
-    """The state of one stream. response: the JSON of the last response object."""
+    """The state of one stream."""
 
     _response_object: ResponseObject
 
@@ -81,6 +82,7 @@ class ResponsesEncoder:
         self._proof = ""
         self._head = b""
         self._calls: dict[int, _Call] = {}
+        #: The JSON of the last response object.
         self.response = b""
 
     def encode(self, event: Event) -> bytes:
@@ -175,7 +177,7 @@ class ResponsesEncoder:
         return self._delta(call.head, text) + b"}\n\n" if text else b""
 
     def _end_call(self, call: _Call, *, status: str) -> bytes:
-        """The end of a call; one of a form of its own is announced here too."""
+        """End a call; one with an item type of its own is announced here too."""
         form, out = call.form, b""
         if call.index < 0:
             item = responses_calls.encode_call(form, call.id, call.began.id, call.arguments, status=status)
@@ -222,7 +224,7 @@ class ResponsesEncoder:
         return b"".join(out)
 
     def _write_refusal(self, refusal: str) -> bytes:
-        """What the model says on declining, as a part of its message."""
+        """The model's explanation of a refusal, as a part of its message."""
         out = self._close_part() if self._kind == "text" else self._open_message()
         out += self._open_part({"type": "refusal", "refusal": ""})
         where = {"content_index": len(self._parts)}
@@ -246,7 +248,7 @@ class ResponsesEncoder:
         return out + self._event("response.failed", response=msgspec.Raw(failed))
 
     def _collect_output(self) -> list[Json]:
-        """The output with what has come of the items that are still open."""
+        """The output, with the content so far of the items that are still open."""
         output = list(self._output)
         for call in self._calls.values():
             if call.index >= 0:
@@ -258,7 +260,7 @@ class ResponsesEncoder:
         return output
 
     def _collect_part(self) -> list[Json]:
-        """The part that is open, with its text."""
+        """The open part with its text; [] when none is open."""
         if not self._part_open:
             return []
         text = "".join(self._said)
@@ -267,7 +269,7 @@ class ResponsesEncoder:
         return [{"type": "summary_text", "text": text}]
 
     def _build_item(self, parts: list[Json], status: str) -> Json:
-        """The open item; reasoning with its carrier."""
+        """The open item with its parts; reasoning gets its sealed state."""
         if self._kind == "text":
             return {**self._item, "status": status, "content": parts}
         return {"encrypted_content": self._seal_reasoning(parts), **self._item, "summary": parts}
@@ -307,7 +309,7 @@ class ResponsesEncoder:
         return out
 
     def _close_item(self, status: str = "completed") -> bytes:
-        """Close the message or the reasoning that is open; reasoning gets its carrier."""
+        """Close the open message or reasoning; reasoning gets its sealed state."""
         if not self._kind:
             return b""
         out = self._close_part()
@@ -317,7 +319,7 @@ class ResponsesEncoder:
         return out + self._event("response.output_item.done", output_index=self._index, item=item)
 
     def _seal_reasoning(self, parts: list[Json]) -> str:
-        """What brings the reasoning back: its proof, or its text, which some callers leave out."""
+        """Seal the state that restores the reasoning: its signature, or its text, which some callers leave out."""
         text = str(parts[0]["text"]) if parts else ""
         sealer = self._ctx.sealer
         return sealer.seal("signature", self._proof, text) if self._proof else sealer.seal("text", text, "")

@@ -18,7 +18,7 @@ def decode_error(data: Json, status: int) -> Fault | None:
     return openai.decode_error({"error": nested} if nested else data, status)
 
 
-# What a failed response may give as its code.
+# Anthropic type -> one of the codes that a failed response may have.
 _FAILURES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
 
 
@@ -29,7 +29,7 @@ def encode_event_error(fault: Fault) -> Json:
 
 
 def encode_failure(fault: Fault) -> Json:
-    """The error object of a failed response; its code is one of few, so that the true one stands in the message."""
+    """The error object of a failed response. Few codes are allowed there, so the actual one is added to the message."""
     code = _FAILURES.get(fault.kind, "server_error")
     own = f" ({fault.code})" if fault.code and fault.code != code else ""
     return {"code": code, "message": f"{fault.message}{own}"}

@@ -1,6 +1,6 @@
-"""Whole answers of Responses, both ways.
+"""Decodes and encodes whole answers of Responses.
 
-A whole answer is read as the stream that says nothing but its end, and written as the end of the stream it would be.
+A whole answer is decoded as a stream that consists of its last event, and encoded as the last event of its stream.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from router.wire.responses.encode_stream import ResponsesEncoder
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
-    """The neutral answer; None for what is no answer of this protocol."""
+    """The neutral answer; None for JSON that is no answer of this protocol."""
     if not isinstance(data.get("output"), list) and data.get("object") != "response":
         return None
     status = str(data.get("status") or "completed")
@@ -23,7 +23,7 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
-    """The answer as Responses has it."""
+    """The answer in the form of Responses."""
     encoder = ResponsesEncoder(ctx)
     for event in assemble.split_answer(answer):
         encoder.encode(event)

@@ -1,4 +1,4 @@
-"""The response object: what an answer is wrapped in, with the request's fields that it repeats."""
+"""The response object, which holds an answer and repeats fields of its request."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 
 _encode = msgspec.json.encode
-#: Request fields a response repeats, with the value each has when it was not sent. SDK models require several.
+#: Request fields that a response repeats, with their defaults. The models of the SDKs require several.
 REPEATED: Json = {
     "background": False,
     "instructions": None,
@@ -31,7 +31,10 @@ REPEATED: Json = {
 
 
 class ResponseObject:
-    """The response objects of one answer: the same id, time and repeated fields in each. model: that answered."""
+    """Encodes the response objects of one answer: each has the same id, time and repeated fields.
+
+    model: the one that answered.
+    """
 
     __slots__ = ("_head", "_repeated", "id")
 
@@ -53,7 +56,7 @@ class ResponseObject:
         error: Json | None = None,
         reason: str = "",
     ) -> bytes:
-        """A response object. reason: why it is incomplete."""
+        """Encode a response object. reason: why it is incomplete."""
         details = {"reason": reason} if reason else None
         said: Json = {"status": status, "error": error, "incomplete_details": details, "output": output, "usage": usage}
         return self._head + b"," + _encode(said)[1:-1] + self._repeated

@@ -1,4 +1,4 @@
-"""Tools of a Responses request, both ways."""
+"""Decodes and encodes the tools of a Responses request."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ _SEARCHES = ("web_search", "web_search_preview")
 
 
 def decode_tools(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
-    """The tools of a list. forced: the model must call one. Raises BadRequest for what only the provider can run."""
+    """The tools of a list. forced: the model must call one. Raises BadRequest for tools that only OpenAI can run."""
     tools: list[Tool] = []
     for at, entry in enumerate(entries):
         tools += _decode_tool(entry, f"{path}[{at}]", ctx, forced=forced)
@@ -35,7 +35,7 @@ def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[
             for at, one in enumerate(inner)
         ]
     if kind == "tool_search" and entry.get("execution") != "client":
-        # What it would find is sent at once.
+        # The tools that it would find are sent at once.
         ctx.note_dropped(path)
         return []
     if kind in BUILT_IN:
@@ -75,7 +75,7 @@ def _decode_callable(entry: Json, kind: str, path: str, ctx: Context, space: str
 
 
 def _decode_strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
-    """Responses means strict when nothing is said, and then rewrites a schema that is not; nobody else does."""
+    """Whether a tool is strict. Only Responses takes an absent field as true, and then adapts the schema."""
     said = json_values.read_bool(entry.get("strict"), f"{path}.strict")
     if said is not None or "strict" in entry:
         return said is True
@@ -135,7 +135,7 @@ def _read_tool_name(form: Json, path: str, ctx: Context) -> str:
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
-    """The tools as Responses has them; strict is always said, since nothing said means true."""
+    """The tools in the form of Responses; strict is always written, since an absent field means true."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
         entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}
@@ -153,7 +153,7 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
 
 
 def encode_choice(request: Request, ctx: Context) -> object:
-    """The tool choice as Responses has it; None to leave it out."""
+    """The tool choice in the form of Responses; None to leave it out."""
     choice = request.choice
     if choice is None or not request.tools:
         return None

@@ -9,7 +9,8 @@ from router.wire.raw.json_values import Json
 def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Responses usage object; the last one that has any wins.
 
-    input_tokens holds the cached tokens, `Usage.input` does not. No habit changes it.
+    input_tokens holds the cached tokens, `Usage.input` does not. The profile is not needed: all providers of this
+    protocol count alike.
     """
     total, output = json_values.as_count(found.get("input_tokens")), json_values.as_count(found.get("output_tokens"))
     if total is None and output is None:
@@ -25,7 +26,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
 
 
 def encode_usage(usage: Usage) -> Json:
-    """The counts as Responses has them; its clients need every field."""
+    """The counts in the form of Responses; its clients require every field."""
     read, write = usage.cache_read or 0, usage.cache_write or 0
     total, output = (usage.input or 0) + read + write, usage.output or 0
     return {

@@ -1,4 +1,4 @@
-"""What is done about a loss, for all fields and for single ones."""
+"""The policy for losses, of all fields and of single ones."""
 
 import pytest
 

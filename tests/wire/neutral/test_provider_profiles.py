@@ -8,7 +8,7 @@ from router.wire.neutral.provider_profiles import PROFILES, find_claude, find_pr
 
 
 def test_every_chat_provider_has_a_profile():
-    """And no profile is for a provider that nobody knows."""
+    """And no profile is for an unknown provider."""
     speaking = {name for name, entry in KNOWN.items() if "chat" in entry.protocols}
     assert set(PROFILES) == speaking
     assert set(CHOICES) == speaking
@@ -29,7 +29,7 @@ def test_usage_is_asked_for_where_the_provider_wants_to_be_asked(name):
         ("openai", "gpt-5-chat-latest", "reasoning_effort", True, 4),
         ("groq", "llama-3.3-70b", "none", True, 4),
         ("groq", "openai/gpt-oss-120b", "reasoning_effort", True, 4),
-        ("nobody", "x", "none", True, 4),
+        ("unknown", "x", "none", True, 4),
     ],
 )
 def test_habits_towards_a_model(vendor, model, reasoning, sampling, stops):

@@ -1,4 +1,4 @@
-"""What is kept of answers for callers that do not send it back."""
+"""Parts of answers are remembered for callers that do not send them back."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the upstream does not see to itself, seen to in its stream."""
+"""Filters do in a stream what its upstream does not do itself."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_reasoning_between_tags(text, thought, said, data):
     assert sum(isinstance(one, BlockEnded) for one in out) == closed
 
 
-def test_tags_are_left_alone_where_nobody_said_they_are_used():
+def test_tags_are_left_alone_unless_the_profile_has_them():
     """A text that begins so is a text."""
     data = chunk({"content": "<think>a</think>b"}) + chunk({}, "stop") + DONE
     assert blocks(streamed([data], "chat"))[0]["text"] == "<think>a</think>b"

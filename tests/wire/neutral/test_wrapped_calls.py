@@ -36,5 +36,5 @@ def test_calls_of_declared_tools():
     ],
 )
 def test_anything_else_is_left_as_it_is(arguments):
-    """Also when one of them is of a tool that nobody declared."""
+    """Also when one of them is of an undeclared tool."""
     assert unwrap_calls(arguments, {"f"}) == []
