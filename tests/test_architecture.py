@@ -56,6 +56,11 @@ SUB_ROOMS = {
     "store/database": {"home"},
     "store/history": {"home", "database"},
     "store/shared": {"home", "database", "history"},
+    "exchange/body": set(),
+    "exchange/upstream_response": {"body"},
+    "exchange/request": {"body", "upstream_response", ""},
+    "exchange/client_response": {"request", "upstream_response", ""},
+    "exchange/failover": {"body", "request", "upstream_response", ""},
     "cli/common": set(),
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
@@ -150,6 +155,52 @@ def test_imports_between_sub_rooms_point_downwards(path):
         if f"{top}/{there}" != here and there not in SUB_ROOMS[here]:
             wrong.append(f"{path}:{line} imports {name}")
     assert wrong == []
+
+
+def files_imported():
+    """File -> the files it imports, late and type-only imports too. The package itself is left out: every import of
+    a module loads it, and it imports the library only when `router.running` is asked for."""
+    modules = {
+        ".".join(("router", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in FILES
+    }
+    found = {}
+    for path in FILES:
+        names = {name if name in modules else name.rpartition(".")[0] for name, _, _ in imports(path)}
+        found[path] = {modules[name] for name in names - {"router"} if name in modules} - {path}
+    return found
+
+
+def circles(graph):
+    """The groups of files that need each other (Tarjan's strongly connected components of more than one)."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        order[node] = low[node] = len(order)
+        stack.append(node)
+        for other in graph[node]:
+            if other not in order:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], order[other])
+        if low[node] == order[node]:
+            at = stack.index(node)
+            group = stack[at:]
+            del stack[at:]
+            if len(group) > 1:
+                found.append(sorted(map(str, group)))
+
+    for node in graph:
+        if node not in order:
+            visit(node)
+    return found
+
+
+def test_no_files_need_each_other():
+    """No circle of imports, type-only ones counted."""
+    assert circles(files_imported()) == []
+    assert circles({1: {2}, 2: {3}, 3: {1}, 4: {1}}) == [["1", "2", "3"]]
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=ids)

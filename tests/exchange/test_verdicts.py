@@ -147,7 +147,7 @@ def in_stream(spoken, found):
 
 
 @pytest.fixture
-def outcomes(made, monkeypatch):
+def outcomes(made):
     """Has each answer given to callers of some protocols, by the first account or by both; the outcomes by caller."""
     runtime = made(*attempts.two_accounts())
 
@@ -155,9 +155,7 @@ def outcomes(made, monkeypatch):
         async def main():
             return {
                 caller: [
-                    await tried(
-                        runtime, monkeypatch, caller, spoken, answer, stream=stream, second=answer if both else None
-                    )
+                    await tried(runtime, caller, spoken, answer, stream=stream, second=answer if both else None)
                     for answer in answers
                 ]
                 for caller in callers
