@@ -3,10 +3,10 @@
 from typing import cast
 
 from router.errors import BadRequest
-from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
+from router.ir import Reasoning, Request, Shape, Text, Turn
 from router.settings.profile import EFFORTS
 from router.wire.chat import decode_messages
-from router.wire.neutral import freeform_tools
+from router.wire.chat.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_cache
 from router.wire.raw import json_values
@@ -52,8 +52,8 @@ def decode_request(data: Json, ctx: Context) -> Request:
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
             ctx.note_dropped(name)
-    tools = _decode_tools(data, ctx)
-    choice, tools = _decode_choice(data, tools, ctx)
+    tools = decode_tools(data, ctx)
+    choice, tools = decode_choice(data, tools, ctx)
     system, turns = _decode_conversation(data, ctx)
     tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
@@ -147,89 +147,3 @@ def _decode_conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tu
         else:
             turns.append(turn)
     return tuple(system), tuple(turns)
-
-
-def _decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    tools: list[Tool] = []
-    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
-        path = f"tools[{at}]"
-        kind = entry.get("type", "function")
-        if kind == "function":
-            tools.append(
-                _decode_function(
-                    json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function"
-                )
-            )
-        elif kind == "custom":
-            tools.append(
-                _decode_custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
-            )
-        else:
-            raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
-    for at, entry in enumerate(json_values.read_objects(data.get("functions"), "functions")):
-        tools.append(_decode_function(entry, f"functions[{at}]"))
-    return tuple(tools)
-
-
-def _decode_function(form: Json, path: str) -> Tool:
-    name = json_values.require_text(form, "name", path)
-    if not name.strip():
-        raise BadRequest(f"{path}.name: it is blank.")
-    schema = json_values.read_object(form.get("parameters"), f"{path}.parameters")
-    return Tool(
-        name,
-        schema if "type" in schema else {"type": "object", "properties": {}, **schema},
-        json_values.read_text(form.get("description"), f"{path}.description"),
-        json_values.read_bool(form.get("strict"), f"{path}.strict"),
-    )
-
-
-def _decode_custom(form: Json, path: str, ctx: Context) -> Tool:
-    """A tool that takes free text, which is put into one field of its arguments and taken out again in the answer."""
-    name = json_values.require_text(form, "name", path)
-    said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
-    if said.get("type") == "grammar":
-        said = {"type": "grammar", **json_values.require_object(said.get("grammar"), f"{path}.format.grammar")}
-    ctx.custom_tools.add(name)
-    return Tool(
-        name, freeform_tools.SCHEMA, json_values.read_text(form.get("description"), f"{path}.description"), format=said
-    )
-
-
-def _decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
-    """The tool choice, and the tools that it leaves."""
-    path = "tool_choice" if data.get("tool_choice") is not None else "function_call"
-    found = data.get(path)
-    if found is None:
-        return None, tools
-    if isinstance(found, str):
-        mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
-        if mode is None:
-            raise BadRequest(f"{path}: expected none, auto, required or a tool.")
-        return Choice(mode), tools  # pyright: ignore[reportArgumentType]
-    form = json_values.require_object(found, path)
-    kind = form.get("type", "function")
-    if kind == "allowed_tools":
-        return _decode_allowed(
-            json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx
-        )
-    if kind not in ("function", "custom"):
-        raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
-    named = form if path == "function_call" else json_values.require_object(form.get(str(kind)), f"{path}.{kind}")
-    return Choice("tool", json_values.require_text(named, "name", path)), tools
-
-
-def _decode_allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
-    """Only the tools that are allowed are sent."""
-    path = "tool_choice.allowed_tools"
-    ctx.note_weakened(path)
-    names: set[object] = set()
-    for at, entry in enumerate(json_values.read_objects(form.get("tools"), f"{path}.tools")):
-        inner = entry.get(str(entry.get("type", "function")))
-        names.add(
-            json_values.require_text(
-                json_values.require_object(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"
-            )
-        )
-    mode = "any" if form.get("mode") == "required" else "auto"
-    return Choice(mode), tuple(tool for tool in tools if tool.name in names)

@@ -2,11 +2,8 @@
 
 import hashlib
 
-from router.errors import BadRequest
 from router.ir import Request
-from router.wire.chat import encode_messages
-from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import build_mark
+from router.wire.chat import encode_messages, tools
 from router.wire.neutral.context import Context
 from router.wire.openai import OWN_USER, find_nearest_effort, is_strict_schema, resolve_effort
 from router.wire.raw import json_values
@@ -68,50 +65,18 @@ def _cap_tokens(limit: int, ctx: Context) -> int:
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
-    profile = ctx.profile
     if not request.tools:
         return
-    body["tools"] = [_encode_tool(request, at, ctx) for at in range(len(request.tools))]
+    body["tools"] = tools.encode_tools(request, ctx)
     if request.parallel is False:
-        if profile.parallel_tools:
+        if ctx.profile.parallel_tools:
             body["parallel_tool_calls"] = False
         else:
             ctx.single_call = True
             ctx.note_weakened(ctx.caller_path("parallel"))
-    choice = request.choice
-    if choice is None:
-        return
-    if choice.mode in ("any", "tool") and not profile.forced_choice:
-        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
-    if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
-        raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
-    if choice.mode == "tool" and profile.named_choice:
-        name = ctx.names.encode(choice.name, profile.name_limit)
-        body["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif choice.mode == "tool" and len(request.tools) > 1:
-        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
-    else:
-        body["tool_choice"] = {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
-
-
-def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
-    tool = request.tools[at]
-    function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
-    if freeform_tools.has_grammar(tool):
-        ctx.note_weakened(f"tools[{at}].format")
-    if description := freeform_tools.describe(tool):
-        function["description"] = description
-    function["parameters"] = tool.schema
-    if tool.strict and ctx.profile.strict_tools and is_strict_schema(tool.schema):
-        function["strict"] = True
-    elif tool.strict:
-        ctx.note_weakened(f"tools[{at}].strict")
-    entry: Json = {"type": "function", "function": function}
-    if tool.cache and ctx.profile.cache == "cache_control":
-        entry["cache_control"] = build_mark(tool.cache)
-    elif tool.cache and ctx.profile.cache:
-        ctx.note_dropped(f"tools[{at}].cache_control")
-    return entry
+    choice = tools.encode_choice(request, ctx)
+    if choice is not None:
+        body["tool_choice"] = choice
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
