@@ -29,37 +29,41 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, gc=False):
-    """Token counts of one answer; None where the upstream did not say. cache_* are part of no other field.
+    """Token counts of one answer; None where the upstream did not say."""
 
-    input: tokens read uncached. output: tokens written, with reasoning. reasoning: that part of output.
-    """
-
+    #: Input tokens that were neither read from a cache nor written to it.
     input: int | None = None
+    #: Output tokens, with those of reasoning.
     output: int | None = None
+    #: Input tokens read from a cache; part of no other field.
     cache_read: int | None = None
+    #: Input tokens written to a cache; part of no other field.
     cache_write: int | None = None
+    #: The part of `output` that is reasoning.
     reasoning: int | None = None
 
 
 class Text(msgspec.Struct, frozen=True):
-    """Text. cache: a caching mark stands behind it: its lifetime ("5m", "1h"), '' for none."""
+    """Text."""
 
     text: str
+    #: The lifetime of a caching mark on it: "5m" or "1h", '' without a mark. The same in the other blocks.
     cache: str = ""
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image: base64 `data` of `media_type`, or a `url`. detail: how closely to look, '' when not said."""
+    """An image: base64 `data` of `media_type`, or a `url`."""
 
     media_type: str = ""
     data: str = ""
     url: str = ""
     cache: str = ""
+    #: The resolution to read it at, as OpenAI names it; '' when not given.
     detail: str = ""
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A PDF: base64 `data` of `media_type`, or a `url`. Documents of text become Text where they are decoded."""
+    """A PDF: base64 `data` of `media_type`, or a `url`. Text documents are decoded to Text."""
 
     media_type: str = ""
     data: str = ""
@@ -69,23 +73,26 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Thinking(msgspec.Struct, frozen=True):
-    """Reasoning. signature: opaque proof of its origin, '' without one. redacted: opaque data in place of text."""
+    """Reasoning."""
 
     text: str = ""
+    #: The upstream's signature of the text, '' without one.
     signature: str = ""
+    #: Opaque data in place of text.
     redacted: str = ""
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call the model made. arguments: JSON text of an object."""
+    """A call the model made."""
 
     id: str
     name: str
+    #: The JSON text of an object.
     arguments: str
 
 
 class ToolResult(msgspec.Struct, frozen=True):
-    """What came of a call."""
+    """The result of a call."""
 
     call_id: str
     content: tuple[Text | Image | Document, ...] = ()
@@ -97,68 +104,68 @@ Block = Text | Image | Document | Thinking | ToolCall | ToolResult
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message. path: where the caller wrote it, for errors and losses. A system turn holds Text only."""
+    """One message. A system turn holds Text only."""
 
     role: Literal["user", "assistant", "system"]
     blocks: tuple[Block, ...]
+    #: The caller's path of the message, for errors and losses.
     path: str = ""
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call. schema: JSON Schema of its arguments, an object. strict: None when not said.
-
-    format: with a tool that takes free text in place of arguments, the form of the text as Responses says it; schema
-    then has the one string `input`.
-    """
+    """A function the model may call."""
 
     name: str
+    #: JSON Schema of its arguments, which are an object.
     schema: dict[str, object]
     description: str = ""
+    #: None when not given.
     strict: bool | None = None
     cache: str = ""
+    #: For a tool that takes free text in place of arguments: the form of the text, as in Responses. The schema then has
+    #: one property, the string `input`.
     format: dict[str, object] | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Which tools may or must be called. name: with mode `tool`."""
+    """Which tools may or must be called."""
 
     mode: Literal["auto", "any", "none", "tool"]
+    #: The tool to call, with mode `tool`.
     name: str = ""
 
 
 class Reasoning(msgspec.Struct, frozen=True):
-    """How much to reason. off: not at all. effort: none … max, '' when not said. budget: tokens, 0 when not said.
+    """How much to reason."""
 
-    shown: the caller wants to read it.
-    """
-
+    #: Not at all.
     off: bool = False
+    #: none … max, '' when not given.
     effort: str = ""
+    #: Tokens, 0 when not given.
     budget: int = 0
+    #: The caller wants to read the reasoning.
     shown: bool = False
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """The form the answer must have. schema: JSON Schema, None for any JSON object."""
+    """The form the answer must have."""
 
+    #: JSON Schema, None for any JSON object.
     schema: dict[str, object] | None
     name: str = "output"
     strict: bool | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for generated text. parallel: False when at most one call may be made at a time; None: not said.
-
-    usage: the caller wants a usage event. tier: auto or default, '' when not said. cache: caching without marks; None:
-    not said. continues: a last assistant turn is the beginning of the answer, and not history. inline: the system
-    prompt was written as messages. shared: fields that both of OpenAI's protocols have, and nobody else.
-    """
+    """A request for generated text."""
 
     model: str
     turns: tuple[Turn, ...]
     system: tuple[Text, ...] = ()
     tools: tuple[Tool, ...] = ()
     choice: Choice | None = None
+    #: False when at most one call may be made at a time; None when not given.
     parallel: bool | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
@@ -168,29 +175,37 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: Reasoning | None = None
     shape: Shape | None = None
     user: str = ""
+    #: auto or default, '' when not given.
     tier: str = ""
     stream: bool = False
+    #: The caller wants a usage event.
     usage: bool = True
+    #: Whether to cache without marks; None when not given.
     cache: bool | None = None
+    #: A last assistant turn is the beginning of the answer, and not history.
     continues: bool = False
+    #: The system prompt was written as messages.
     inline: bool = False
+    #: Fields that only OpenAI's two protocols have, with the same meaning in both.
     shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer. stopped_by: the stop sequence that was met. refusal: the model's explanation, if any."""
+    """A whole answer."""
 
     id: str
     model: str
     blocks: tuple[Text | Thinking | ToolCall, ...]
     stop: Stop
     usage: Usage
+    #: The stop sequence that ended it, '' for another end.
     stopped_by: str = ""
+    #: The model's explanation of a refusal, '' without one.
     refusal: str = ""
 
 
 class Began(msgspec.Struct, frozen=True):
-    """The answer begins; its usage so far."""
+    """The answer begins, with the usage known so far."""
 
     id: str
     model: str
@@ -210,7 +225,7 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """The reasoning that came last is complete; its opaque proof."""
+    """The last reasoning is complete and has a signature."""
 
     signature: str
 
@@ -222,12 +237,13 @@ class Redacted(msgspec.Struct, frozen=True):
 
 
 class BlockEnded(msgspec.Struct, frozen=True):
-    """The text or reasoning that came last is a block of its own."""
+    """The last text or reasoning is a complete block."""
 
 
 class CallBegan(msgspec.Struct, frozen=True):
-    """A tool call; index: 0, 1, 2 … in the order they begin. Several may be open."""
+    """A tool call begins; several may be open at a time."""
 
+    #: 0, 1, 2 … in the order in which the calls begin.
     index: int
     id: str
     name: str
@@ -254,11 +270,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error of the upstream, in the richer of the vocabularies: status, Anthropic type, OpenAI code."""
+    """An error of the upstream. No protocol's error form has all of these fields."""
 
+    #: The HTTP status.
     status: int
+    #: Anthropic's error type.
     kind: str
     message: str
+    #: OpenAI's error code.
     code: str | None = None
     param: str | None = None
 
@@ -269,7 +288,8 @@ Event = (
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What a translation could not carry over. how: dropped, or weakened. path: the caller's field."""
+    """A part of a request or answer that a translation could not keep."""
 
+    #: The caller's field.
     path: str
     how: Literal["dropped", "weakened"]

@@ -4,7 +4,7 @@ from router.budget.guard import Demand
 from router.errors import Halted
 from router.exchange.attempt import Attempt
 from router.net.server.connection import Cut
-from router.wire.headers.rate_limits import reading
+from router.wire.headers.rate_limits import billing_and_usage
 
 
 async def admit(attempt: Attempt) -> None:
@@ -40,5 +40,5 @@ def check_billing(attempt: Attempt) -> None:
     guard = attempt.context.runtime.guard
     if guard.rules is not None and guard.rules.billing and attempt.upstream.status < 400:
         record = attempt.context.record
-        billing = reading(attempt.upstream.fields).billing
+        billing = billing_and_usage(attempt.upstream.fields).billing
         guard.billed(guard.rules, billing, record.backend, record.account, record.id)

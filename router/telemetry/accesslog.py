@@ -18,7 +18,7 @@ from router.ir import Usage
 from router.policy.accounts.attempt import Attempt, Binding
 from router.settings import Secret
 from router.settings.secretive import SHORTEST
-from router.wire.headers.rate_limits import reading
+from router.wire.headers.rate_limits import billing_and_usage
 
 RING = 10_000
 BODY_SHOWN = 8192
@@ -45,7 +45,7 @@ _PIECE = 16_384
 class Record(msgspec.Struct, gc=False):
     """One request, as it is logged. Times are seconds; started is since 1970.
 
-    limits: what of the answer's headers speaks of the account's limits (wire.limits.telling), to be read by those who
+    limits: what of the answer's headers speaks of the account's limits (`limit_headers`), to be read by those who
     tell of the request. request_bytes: of the body.
     guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
     as they are told of; given_up: cached tokens that were left behind when the account was changed. root: the backend's
@@ -93,7 +93,7 @@ class Record(msgspec.Struct, gc=False):
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
-        usage, account = self.usage, reading(self.limits)
+        usage, account = self.usage, billing_and_usage(self.limits)
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.started))
             + f".{int(self.started % 1 * 1000):03d}Z",

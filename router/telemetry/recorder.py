@@ -16,7 +16,7 @@ from router.store.history.entry import Entry, Priced
 from router.store.history.record import History
 from router.telemetry.accesslog import Record
 from router.telemetry.metrics_counts import Counters
-from router.wire.headers.rate_limits import reading
+from router.wire.headers.rate_limits import billing_and_usage
 
 # As for routing rules: product.md 4.
 BYTES_PER_TOKEN = 3.6
@@ -140,7 +140,7 @@ class Recorder:
 def entry_of(record: Record) -> Entry:
     """What is told of a request that has ended."""
     usage = record.usage
-    billing, used, windows = reading(record.limits)
+    billing, used, windows = billing_and_usage(record.limits)
     # By position: 33 names would take as long again as the rest of this.
     return Entry(
         record.id,

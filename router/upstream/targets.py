@@ -17,7 +17,7 @@ from router.settings.profile import overridden
 from router.settings.secretive import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, auth_header, credentials_of
-from router.wire.neutral.provider_profiles import profile_of
+from router.wire.neutral.provider_profiles import find_profile
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
@@ -132,7 +132,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
 
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
     """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
-    return overridden(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    return overridden(find_profile(options.translate_as or backend.vendor, model), options.profile)
 
 
 def _first(own: bool | None, common: bool) -> bool:

@@ -32,6 +32,8 @@ _KINDS = {
     504: ("timeout_error", "server_error"),
     529: ("overloaded_error", "server_error"),
 }
+#: The error types that Anthropic documents.
+ANTHROPIC_KINDS = frozenset(kind for kind, _ in _KINDS.values())
 _STATUS = {kind: status for status, (kind, _) in _KINDS.items()} | {
     "overloaded_error": 529,
     "rate_limit_exceeded": 429,
@@ -158,6 +160,12 @@ class Dialect(Protocol):
     def is_usage_event(self, data: Json) -> bool:
         """True for an event that holds usage and nothing else, which comes only where it was asked for."""
         ...
+
+
+def read_message(error: Json, data: Json) -> str:
+    """The message of an error object, or of the body around it."""
+    said = error.get("message") or data.get("message")
+    return said if isinstance(said, str) and said else "The upstream reported an error."
 
 
 def error_status(error: Json) -> int:

@@ -13,7 +13,7 @@ from router.wire.dialect import Dialect
 from router.wire.headers.rate_limits import LimitNames
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import Top
 
 #: Stands for the model's name in a path.
@@ -159,11 +159,11 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: The smallest request, of a model and the name of its output limit.
     tiny_request: Callable[[str, str], Json]
     #: Asks for the usage of a stream in a request that does not; False when it does, or when it cannot be told.
-    ask_usage: Callable[[Draft], bool] | None = None
+    ask_usage: Callable[[Splice], bool] | None = None
     #: The field that asks for usage, '' where it is not asked for.
     usage_field: str = ""
     #: Takes the billing line of Claude Code out of a request; True when there was one.
-    strip_attribution: Callable[[Draft], bool] | None = None
+    strip_attribution: Callable[[Splice], bool] | None = None
     #: A body without reasoning that its upstream may not take for its own, None when there is none.
     without_foreign: Callable[[bytes], bytes | None] | None = None
 

@@ -74,19 +74,19 @@ class Tap:
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """What an event before the commit point means; remembers how the stream announced itself."""
-        data = json_values.decoded(event.data) if event.data else None
+        data = json_values.decode_object(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
             return verdict, self._dialect.failure(data)
-        announced = json_values.object_at(data, "response") or json_values.object_at(data, "message")
+        announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
             self.begun = True
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = json_values.count(announced.get("created_at")) or 0
-            self._usage = self._dialect.usage(json_values.object_at(announced, "usage"), self._usage, self._profile)
+            self.created = json_values.as_count(announced.get("created_at")) or 0
+            self._usage = self._dialect.usage(json_values.get_object(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
@@ -94,7 +94,7 @@ class Tap:
         self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
-        start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
+        start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
         first, second = self._usage_needles
         if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)
@@ -128,8 +128,8 @@ class Tap:
             self._usage = _read(hit, self._dialect, self._usage, self._profile)
 
     def _confirm(self, region: bytes) -> None:
-        for _, event in sse.events(region):
-            ending = self._dialect.ending(event, json_values.decoded(event.data))
+        for _, event in sse.parse_events(region):
+            ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
 
@@ -138,8 +138,8 @@ class Tap:
             return batch
         kept: list[bytes] = []
         at = 0
-        for end, event in sse.events(batch):
-            data = json_values.decoded(event.data) or {}
+        for end, event in sse.parse_events(batch):
+            data = json_values.decode_object(event.data) or {}
             if not self._dialect.is_usage_event(data):
                 kept.append(batch[at:end])
             at = end
@@ -224,7 +224,7 @@ def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUA
         found = None
     if not found and names[0][:-2] in body:
         # Where the top level has none, it may stand deeper: the whole answer is decoded.
-        found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
+        found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
 
 
@@ -232,5 +232,5 @@ def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
     if dialect.needles.error not in body:
         return None
-    data = json_values.decoded(bytes(body))
+    data = json_values.decode_object(bytes(body))
     return dialect.failure(data) if data is not None else None

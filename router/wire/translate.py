@@ -13,9 +13,9 @@ from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Think
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
-from router.wire.neutral.context import Context, losses_text
-from router.wire.neutral.replay_memory import Learner, recalled
-from router.wire.neutral.stream_filters import Watch, watches
+from router.wire.neutral.context import Context, format_losses
+from router.wire.neutral.replay_memory import CallRecorder, recall_calls
+from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, sse, top_level
 from router.wire.raw.json_values import Json
@@ -78,16 +78,16 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
-        data = top_level.decoded(body)
+        data = top_level.decode_value(body)
         if not isinstance(data, dict):
             raise BadRequest("The body must be a JSON object.")
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
-        ctx.declared = frozenset(tool.name for tool in neutral.tools)
+        ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            neutral = recalled(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
-        if ctx.forgets:
+            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=bool(ctx.profile.replay))
+        if ctx.drop_reasoning:
             neutral = _leave_out_thinking(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
@@ -103,7 +103,7 @@ def _leave_out_thinking(asked: Request, ctx: Context) -> Request:
     for turn in asked.turns:
         kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
         if len(kept) < len(turn.blocks):
-            ctx.dropped(f"{turn.path}.reasoning")
+            ctx.note_dropped(f"{turn.path}.reasoning")
         turns.append(Turn(turn.role, kept, turn.path))
     return msgspec.structs.replace(asked, turns=tuple(turns))
 
@@ -113,7 +113,7 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
 
     stream: the client asked for events, and gets them.
     """
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
     try:
@@ -130,16 +130,16 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
 
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
-    events: Iterable[Event] = assemble.events_of(found)
+    events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
-        learner = Learner(ctx.memory, ctx.seal)
+        recorder = CallRecorder(ctx.memory, ctx.sealer)
         for event in events:
-            learner.see(event)
-        events = assemble.events_of(found)
-    for watch in watches(ctx):
-        events = [passed for event in events for passed in watch.pass_on(event)]
-        watched = assemble.answer_of(events)
-        found = watched if isinstance(watched, Answer) else found
+            recorder.record(event)
+        events = assemble.split_answer(found)
+    for stream_filter in stream_filters(ctx):
+        events = [passed for event in events for passed in stream_filter.apply(event)]
+        filtered = assemble.assemble_answer(events)
+        found = filtered if isinstance(filtered, Answer) else found
     if not stream:
         return msgspec.json.encode(BY_NAME[target].codec.encode_answer(found, ctx))
     encoder = BY_NAME[target].codec.encoder(ctx)
@@ -150,7 +150,7 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
     """A stream that came for a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
-    found = assemble.answer_of(events)
+    found = assemble.assemble_answer(events)
     for _ in events:
         pass  # Usage may stand behind the end.
     if found is None:
@@ -162,7 +162,7 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
 
 def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
     """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
     fault = BY_NAME[source].codec.decode_fault(data, status)
@@ -196,8 +196,8 @@ class Stream:
         self._decoder = BY_NAME[source].codec.decoder(ctx)
         self._encoder = BY_NAME[target].codec.encoder(ctx)
         self._source = source
-        self._watches = watches(ctx)
-        self._learner = Learner(ctx.memory, ctx.seal) if ctx.memory is not None else None
+        self._filters = stream_filters(ctx)
+        self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
         self._ctx = ctx
         self._known = len(ctx.losses)
         # True when something came that is more than a beginning or a sign of life.
@@ -227,12 +227,12 @@ class Stream:
     def _encode(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []
         encode = self._encoder.encode
-        learner = self._learner
-        for watch in self._watches:
-            events = _filter(events, watch)
+        recorder = self._recorder
+        for stream_filter in self._filters:
+            events = _filter(events, stream_filter)
         for event in events:
-            if learner is not None and event.__class__ in learner.EVENTS:
-                learner.see(event)
+            if recorder is not None and event.__class__ in recorder.EVENTS:
+                recorder.record(event)
             if event.__class__ is Ended and len(self._ctx.losses) > self._known:
                 out.append(self._late_losses())
             out.append(encode(event))
@@ -256,7 +256,7 @@ class Stream:
 
     def _late_losses(self) -> bytes:
         """A comment, since the head is sent and no client may take it for content."""
-        said = losses_text(self._ctx.told(self._known))
+        said = format_losses(self._ctx.select_losses(self._known))
         if not said:
             return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
@@ -282,29 +282,29 @@ class Stream:
                 yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
-def _filter(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
+def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:
     for event in events:
-        yield from watch.pass_on(event)
+        yield from stream_filter.apply(event)
 
 
 def _object(payload: bytes) -> Json | None:
     try:
         data = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json_values.decoded(payload.decode("utf-8", "replace"))
+        return json_values.decode_object(payload.decode("utf-8", "replace"))
     return data if data.__class__ is dict else None
 
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that lacks nothing but the blank line behind it."""
-    event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.decoded(event.data) is not None
+    event = sse.parse_event(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
     """str and data of each whole event that has any data."""
     if b"\r" in batch:
-        for _, event in sse.events(batch):
+        for _, event in sse.parse_events(batch):
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")
         return
@@ -314,6 +314,6 @@ def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
         elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
             yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
         elif block:
-            event = sse.parse(block)
+            event = sse.parse_event(block)
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")

@@ -1,4 +1,4 @@
-"""A protocol that nobody speaks: its model and its stream flag stand in the path, and nothing is called as elsewhere.
+"""A protocol for tests: its model and its stream flag stand in the path, and no field is named as in other protocols.
 
     POST /v1/toy/MODEL, /v1/toy/MODEL:stream
     {"rules": text, "turns": [{"by": "caller" or "model", "say": text}], "most": tokens}
@@ -37,8 +37,8 @@ TOY = WireProtocol(
         codec.encode_answer,
         codec.ToyDecoder,
         codec.ToyEncoder,
-        errors.of_toy,
-        errors.as_toy,
+        errors.decode_error,
+        errors.encode_error,
     ),
     path="/v1/toy/{model}",
     stream_path="/v1/toy/{model}:stream",

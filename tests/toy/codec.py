@@ -28,7 +28,7 @@ def decode_request(data, ctx):
 def encode_request(request, ctx):
     """Body and headers of a request."""
     if request.tools:
-        ctx.dropped(ctx.at("tools"))
+        ctx.note_dropped(ctx.caller_path("tools"))
     turns = [{"by": _BY[turn.role], "say": _text(turn.blocks)} for turn in request.turns if turn.role in _BY]
     body = {"turns": turns}
     if request.system:
@@ -51,7 +51,7 @@ def decode_answer(data, ctx):
         model=str(data.get("from") or ""),
         blocks=(Text(str(data["say"])),),
         stop=_STOPS.get(data.get("end"), "end"),
-        usage=usage.of_toy(json_values.object_at(data, "meter"), Usage()),
+        usage=usage.decode_usage(json_values.get_object(data, "meter"), Usage()),
     )
 
 
@@ -59,10 +59,10 @@ def encode_answer(answer, ctx):
     """The answer as the toy protocol has it."""
     return {
         "no": answer.id or ctx.new_id(),
-        "from": ctx.named(answer.model),
+        "from": ctx.name_model(answer.model),
         "say": _text(answer.blocks),
         "end": _ENDS.get(answer.stop, "done"),
-        "meter": usage.as_toy(answer.usage),
+        "meter": usage.encode_usage(answer.usage),
     }
 
 
@@ -80,10 +80,10 @@ class ToyDecoder:
         return self.ended
 
     def feed(self, name, data):
-        self.usage = usage.of_toy(json_values.object_at(data, "meter"), self.usage)
+        self.usage = usage.decode_usage(json_values.get_object(data, "meter"), self.usage)
         if self.ended:
             return []
-        fault = errors.of_toy(data, 0)
+        fault = errors.decode_error(data, 0)
         if fault is not None:
             self.ended = True
             return [fault]
@@ -110,9 +110,9 @@ class ToyEncoder:
         if isinstance(event, TextDelta):
             return _frame({"bit": event.text})
         if isinstance(event, Ended):
-            return _frame({"end": _ENDS.get(event.stop, "done"), "meter": usage.as_toy(event.usage)})
-        return sse.frame(errors.as_toy(event)[1]) if isinstance(event, Fault) else b""
+            return _frame({"end": _ENDS.get(event.stop, "done"), "meter": usage.encode_usage(event.usage)})
+        return sse.frame(errors.encode_error(event)[1]) if isinstance(event, Fault) else b""
 
 
 def _frame(data):
-    return sse.frame(json_values.encoded(data).encode())
+    return sse.frame(json_values.encode_json(data).encode())

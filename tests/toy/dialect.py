@@ -38,17 +38,17 @@ class Toy:
         return False if "trouble" in data else True if data.get("end") else None
 
     def failure(self, data):
-        found = json_values.object_at(data, "trouble")
+        found = json_values.get_object(data, "trouble")
         if not found:
             return None
         status = errors.status_of(found)
         return Failure(status, errors.trouble(status, str(found.get("why"))))
 
     def usage(self, found, known, profile):
-        return usage.of_toy(found, known)
+        return usage.decode_usage(found, known)
 
     def usage_in(self, data):
-        return json_values.object_at(data, "meter")
+        return json_values.get_object(data, "meter")
 
     def is_usage_event(self, data):
         return False

@@ -37,16 +37,16 @@ def trouble(status, message):
     return msgspec.json.encode({"trouble": {"word": word_of(status), "why": message}})
 
 
-def of_toy(data, status):
+def decode_error(data, status):
     """The error in a body or an event; None when it holds none."""
-    found = json_values.object_at(data, "trouble")
+    found = json_values.get_object(data, "trouble")
     if not found:
         return None
     own, kind = _KINDS.get(str(found.get("word")), (500, "api_error"))
     return Fault(status or own, kind, str(found.get("why") or "It did not say why."))
 
 
-def as_toy(fault):
+def encode_error(fault):
     """Status and body for a caller."""
     status, word = WORDS.get(fault.kind, (500, "oops"))
     return status, msgspec.json.encode({"trouble": {"word": word, "why": fault.message}})

@@ -2,4 +2,4 @@
 
 from router.wire.headers.rate_limits import LimitNames
 
-NAMES = LimitNames(b"toy-limit-", part_last=True, resets="span")
+NAMES = LimitNames(b"toy-limit-", part_last=True, resets="duration")

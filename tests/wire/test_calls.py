@@ -192,7 +192,7 @@ def test_every_status_has_a_type_in_both_vocabularies(status):
 
 def sdk_events(dialect, error, tap):
     """What ends a stream, as the SDKs' own reader of events sees it."""
-    return [event for _, event in sse.events(dialect.error_events(error, "req_1", tap))]
+    return [event for _, event in sse.parse_events(dialect.error_events(error, "req_1", tap))]
 
 
 def test_a_messages_stream_ends_with_an_error_event():
@@ -221,7 +221,7 @@ def test_a_responses_stream_ends_with_error_and_failed(error, code):
     announced = {"id": "resp_7", "created_at": 5, "model": "m"}
     created = {"type": "response.created", "sequence_number": 0, "response": announced}
     frame = sse.frame(json.dumps(created).encode(), "response.created")
-    tap.judge(sse.parse(frame.strip()))
+    tap.judge(sse.parse_event(frame.strip()))
     tap.read(frame + sse.frame(b'{"type":"x","sequence_number":41}', "x"))
     first, second = sdk_events(protocols.RESPONSES.dialect, error, tap)
     assert (first.name, second.name) == ("error", "response.failed")
@@ -251,8 +251,8 @@ def test_a_responses_stream_that_never_began_still_ends_whole():
 def test_a_ping_is_whole_and_means_nothing(dialect, begun):
     """A ping stands at borders, is no content, ends nothing, and is an event only where clients know it."""
     ping = dialect.ping(begun)
-    assert sse.last_border(ping, 0) == len(ping)
-    events = [event for _, event in sse.events(ping) if event.data]
+    assert sse.find_last_border(ping, 0) == len(ping)
+    events = [event for _, event in sse.parse_events(ping) if event.data]
     if dialect is protocols.MESSAGES.dialect:
         assert [event.name for event in events] == ["ping"]
         assert json.loads(events[0].data) == {"type": "ping"}

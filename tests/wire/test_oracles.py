@@ -1,4 +1,4 @@
-"""The official SDKs read translated streams as they read the same answers when these come whole (translation.md 14).
+"""The official SDKs read translated streams as they read the same answers when these come whole.
 
 Python's SDKs are in the test extra. Node's are used where `node` is and FAIRLEAD_NODE_MODULES names a folder in which
 `npm install @anthropic-ai/sdk openai` was run.

@@ -58,14 +58,14 @@ def test_a_further_protocol_is_known_everywhere_until_it_is_taken_away(toy):
     assert usual_protocols("m") == ["chat", "messages", "responses", "toy"]
     assert "turns" in protocols.conversations()
     fields = {b"toy-limit-tokens-limit": b"4", b"toy-limit-tokens-remaining": b"1"}
-    assert rate_limits.reading(fields).used == 0.75
+    assert rate_limits.billing_and_usage(fields).used == 0.75
     assert hold_of({}, b'{"trouble":{"word":"pay"}}', "").kind == "quota"
     with pytest.raises(ValueError, match="there is a protocol toy"):
         protocols.add(toy)
     protocols.remove("toy")
     assert "toy" not in PROTOCOLS
     assert calls.call("/v1/toy/m").protocol is None
-    assert rate_limits.reading(fields).used is None
+    assert rate_limits.billing_and_usage(fields).used is None
     protocols.add(toy)
 
 

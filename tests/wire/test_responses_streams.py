@@ -32,7 +32,7 @@ def thoughts(answer):
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    return assemble.answer_of(translate.Stream(protocol, "chat", context()).all_events(data))
+    return assemble.assemble_answer(translate.Stream(protocol, "chat", context()).all_events(data))
 
 
 def accumulated(data):

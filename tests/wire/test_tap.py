@@ -59,7 +59,7 @@ def tapped(protocol, events, cut, **options):
     """A tap that has seen the stream, and what it passed on."""
     tap = Tap(BY_NAME[protocol].dialect, **options)
     passed = b""
-    for _, event in sse.events(b"".join(events)):
+    for _, event in sse.parse_events(b"".join(events)):
         if tap.judge(event)[0].name != "HOLD":
             break
     for batch in batches(events, cut):
@@ -70,7 +70,7 @@ def tapped(protocol, events, cut, **options):
 def slow_usage(protocol, events):
     """Usage by decoding every event."""
     usage = Usage()
-    for _, event in sse.events(b"".join(events)):
+    for _, event in sse.parse_events(b"".join(events)):
         try:
             data = json.loads(event.data)
         except ValueError:
@@ -206,7 +206,7 @@ def test_a_stream_announces_itself(stream, protocol):
     """Id, model and start are known before the commit point."""
     tap = Tap(BY_NAME[protocol].dialect)
     assert not tap.begun
-    tap.judge(sse.parse(stream(protocol)[0].strip()))
+    tap.judge(sse.parse_event(stream(protocol)[0].strip()))
     assert tap.begun
     assert tap.response_id.startswith(("msg_", "resp_"))
     assert tap.model == "demo"
@@ -214,7 +214,7 @@ def test_a_stream_announces_itself(stream, protocol):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_usage_event_nobody_asked_for_is_hidden(stream, cut):
+def test_a_usage_event_that_was_not_asked_for_is_hidden(stream, cut):
     """The event whose choices are [] goes, all else stays byte for byte, and its counts are known all the same."""
     events = stream("chat")
     tap, passed = tapped("chat", events, cut, hide_usage=True)

@@ -55,7 +55,7 @@ SAMPLES = {"chat": CHAT, "messages": MESSAGES}
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    found = assemble.answer_of(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
+    found = assemble.assemble_answer(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
     assert isinstance(found, Answer), found
     return found
 
@@ -126,7 +126,7 @@ def test_every_beginning_is_unfinished(source):
 
 
 def legal_messages(data):
-    """Fail unless the events keep the contract of translation.md 10.2."""
+    """Fail unless the events keep the order that clients of Messages rely on."""
     open_at, index, seen = None, -1, []
     for name, payload in translate.payloads(data):
         one = json.loads(payload)

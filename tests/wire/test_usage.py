@@ -9,7 +9,7 @@ from router.backends.known import KNOWN
 from router.ir import Usage
 from router.settings.profile import Profile, overridden
 from router.wire import translate
-from router.wire.neutral.provider_profiles import profile_of
+from router.wire.neutral.provider_profiles import find_profile
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, usage_of
@@ -218,7 +218,7 @@ def relayed_tail(protocol, body, profile):
 def relayed_stream(protocol, batches, profile):
     """The usage of a stream that is passed through; batches: whole events, as they were read."""
     tap = Tap(BY_NAME[protocol].dialect, profile=profile)
-    for _, event in sse.events(b"".join(batches)):
+    for _, event in sse.parse_events(b"".join(batches)):
         if tap.judge(event)[0].name != "HOLD":
             break
     for batch in batches:
@@ -378,7 +378,7 @@ def _recorded():
 
 def first_answer(protocol, batches):
     """The events of one answer; some recordings hold those of two requests."""
-    for at, (_, event) in enumerate(sse.events(b"".join(batches))):
+    for at, (_, event) in enumerate(sse.parse_events(b"".join(batches))):
         if protocol == "responses" and BY_NAME[protocol].dialect.ending(event, json.loads(event.data)) is not None:
             return batches[: at + 1]
     return batches
@@ -401,8 +401,8 @@ def test_of_a_recording(recording, protocol, path):
 @pytest.mark.parametrize("vendor", ["", *KNOWN])
 def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
     """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
-    usual = profile_of(vendor)
+    usual = find_profile(vendor)
     for model in ("gpt-5.1", "o3", "gpt-4o", "gpt-oss-20b", "qwen3", "grok-3-mini", "deepseek-r1"):
-        found = profile_of(vendor, model)
+        found = find_profile(vendor, model)
         assert found.usage_excludes_reasoning is usual.usage_excludes_reasoning
         assert found.usage_excludes_cache is usual.usage_excludes_cache

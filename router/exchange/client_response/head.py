@@ -9,7 +9,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.net.headers import SECURITY, Headers, Lines, shown, spelled
 from router.net.stream import Bytes
-from router.wire.neutral.context import HEADER_LIMIT, losses_text
+from router.wire.neutral.context import HEADER_LIMIT, format_losses
 from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
@@ -79,9 +79,9 @@ def _served_by(backend: str, account: str, model: str | None) -> Lines:
 def _translated(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
     lines = [_line(b"x-fairlead-translation", shown(plan.title))]
-    told = plan.ctx.told()
+    told = plan.ctx.select_losses()
     if told:
-        lines.append(_line(b"x-fairlead-loss", shown(losses_text(told), HEADER_LIMIT)))
+        lines.append(_line(b"x-fairlead-loss", shown(format_losses(told), HEADER_LIMIT)))
     return lines
 
 

@@ -49,7 +49,7 @@ async def translate_response(attempt: Attempt) -> None:
         body = decode_readable(upstream, body)
     made = _translate(body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
-        what = "broken JSON" if json_values.decoded(body) is None else "JSON"
+        what = "broken JSON" if json_values.decode_object(body) is None else "JSON"
         title = BY_NAME[plan.spoken].title
         raise BadGateway(
             f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "

@@ -43,7 +43,7 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
 
 async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamResponse | None:
     """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
-    found = json_values.decoded(await peek_body(response)) if response.status == 200 else None
+    found = json_values.decode_object(await peek_body(response)) if response.status == 200 else None
     spoken = attempt.context.call.protocol if attempt.plan is None else attempt.plan.spoken
     tokens = count_tokens.count_in(found, spoken) if found is not None and spoken is not None else None
     if tokens is not None and attempt.plan is None:

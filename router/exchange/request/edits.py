@@ -11,7 +11,7 @@ from router.settings import tables
 from router.upstream.configured_headers import Changes, header_changes
 from router.upstream.targets import Target
 from router.wire.calls import Call
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import Top
 
 _encode = msgspec.json.encode
@@ -28,24 +28,24 @@ class Edited(msgspec.Struct):
 def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
     """The body with the model's new name, what rule and backend change in it, the usage probe, and without a foreign
     billing line. Raises BadRequest when a doubled key leaves open what to change."""
-    draft = Draft(body, top)
+    splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
         if not call.template:
-            draft.put("model", _encode(route.model))
+            splice.put("model", _encode(route.model))
         notes.append("model renamed")
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:
-        change_body(draft, all_edits, call=call, vendor=target.backend.vendor, notes=notes)
+        change_body(splice, all_edits, call=call, vendor=target.backend.vendor, notes=notes)
         probe = probe and not touches(all_edits, call.entry.usage_field)
     entry = call.entry
-    if probe and call.writes and entry.ask_usage is not None and entry.ask_usage(draft):
+    if probe and call.writes and entry.ask_usage is not None and entry.ask_usage(splice):
         edited.probed = True
         edited.hide_usage = True
         notes.append("usage asked for")
-    if target.strip_attribution and entry.strip_attribution is not None and entry.strip_attribution(draft):
+    if target.strip_attribution and entry.strip_attribution is not None and entry.strip_attribution(splice):
         notes.append("attribution stripped")
-    edited.parts = draft.parts()
+    edited.parts = splice.parts()
     return edited
 
 

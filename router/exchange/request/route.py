@@ -15,7 +15,7 @@ from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
 from router.upstream.runtime import FIRST_LOAD_SECONDS
 from router.wire import calls, resource_ids
-from router.wire.raw.top_level import Top, model_name, wants_stream
+from router.wire.raw.top_level import Top, read_model, wants_stream
 
 
 async def read_request(arrival: Arrival) -> RequestContext:
@@ -63,7 +63,7 @@ def find_facts(call: calls.Call, top: Top | None) -> Facts:
     """What routing needs. Raises BadRequest when a call that needs a model names none."""
     if top is None:
         return Facts(call.protocol, None, stream=False)
-    model = model_name(top) if call.model is None else call.model
+    model = read_model(top) if call.model is None else call.model
     if model is None and call.asks_model:
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
     writes = call.generates and call.path != "/v1/embeddings"

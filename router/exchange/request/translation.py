@@ -24,7 +24,7 @@ from router.upstream.runtime import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
-from router.wire.neutral.context import NOTED, Context, LossPolicy, losses_text
+from router.wire.neutral.context import NOTE_LIMIT, Context, LossPolicy, format_losses
 from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME
 from router.wire.raw.top_level import peek
@@ -61,10 +61,10 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
         profile=profile,
         upstream=backend.name,
         model=model,
-        shown=shown if settings.echo_model else "",
+        shown_model=shown if settings.echo_model else "",
         policy=policy,
         policies=settings.losses,
-        seal=snapshot.carriers.seal(backend.name, model),
+        sealer=snapshot.carriers.seal(backend.name, model),
         memory=snapshot.carriers.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
@@ -78,7 +78,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     context, route, target = attempt.context, attempt.route, attempt.target
     facts, runtime = context.facts, context.runtime
     plan = plan_translation(context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream)
-    plan.ctx.forgets = forget_thinking
+    plan.ctx.drop_reasoning = forget_thinking
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
     stored = BY_NAME[plan.caller].stored
     if stored is not None:
@@ -98,9 +98,9 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Have the answers at hand that the request names, and store the one that comes."""
     answers = context.runtime.answers
     size = len(body)
-    ctx.keep = lambda name, previous, items, more: answers.keep(name, previous, items, size + more)
+    ctx.store = lambda name, previous, items, more: answers.keep(name, previous, items, size + more)
     if stored.refers(body):
-        ctx.kept = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
+        ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
@@ -144,10 +144,10 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
         sent = translate.request(body, plan.caller, plan.spoken, plan.ctx, stream=plan.stream)
     plan.headers = sent.headers
     # What is found out once the answer comes can be named, not refused.
-    plan.ctx.settled = True
+    plan.ctx.request_sent = True
     notes = [f"translated {plan.title}"]
     if plan.ctx.losses:
-        notes.append(f"lost {losses_text(plan.ctx.losses, NOTED)}")
+        notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)
     other = calls.call(plan.path)
     # Its model has its new name already.

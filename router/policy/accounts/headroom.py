@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.wire.headers.rate_limits import Limit, told
+from router.wire.headers.rate_limits import Limit, parse_limits
 
 _LIMITS = 32
 FULL = 1.0
@@ -38,7 +38,7 @@ class Headroom:
         self.common = FULL
 
     def note(self, said: Mapping[bytes, bytes], now: float) -> None:
-        """Take note of what an answer's headers tell (wire.limits.telling)."""
+        """Take note of what an answer's headers tell (`limit_headers`)."""
         if said:
             if self._said is not None and self._said.keys() != said.keys():
                 self._read()  # another kind of answer, which may tell of other limits
@@ -66,7 +66,7 @@ class Headroom:
     def _read(self) -> None:
         said, self._said = self._said, None
         if said is not None:
-            self.take(told(said).limits, self._told_at)
+            self.take(parse_limits(said).limits, self._told_at)
 
     def _settle(self, now: float) -> None:
         """Work out what is left, to hold until the first reading goes."""

@@ -30,7 +30,7 @@ from typing import Literal, NamedTuple
 
 from router.policy.accounts.pool import QUOTA_SECONDS
 from router.wire import protocols
-from router.wire.headers.rate_limits import Limit, Told, told
+from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE
 
 BURST_SECONDS = 5.0
@@ -99,7 +99,7 @@ class Hold(NamedTuple):
 
 def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Hold:
     """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
-    said = told(fields)
+    said = parse_limits(fields)
     spent = _spent(said, family)
     limit = spent.name if spent else ""
     if any(word in body for word in protocols.quota_words()):
@@ -109,7 +109,7 @@ def hold_of(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str)
     return Hold("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
 
 
-def _spent(said: Told, family: str) -> Limit | None:
+def _spent(said: AccountLimits, family: str) -> Limit | None:
     """Of the limits that are used up for these models the one that is free again last."""
     spent = [limit for limit in said.limits if limit.used >= _SPENT and limit.family in ("", family)]
     return max(spent, key=lambda limit: limit.left, default=None)

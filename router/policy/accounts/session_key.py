@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from router.wire import protocols
-from router.wire.raw.top_level import Top, decoded
+from router.wire.raw.top_level import Top, decode_value
 
 #: In the order they are asked for.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")
@@ -90,9 +90,9 @@ def _add_leading(add: Add, raw: bytes) -> bool:
     try:
         items = _items.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        return _add(add, decoded(raw))
+        return _add(add, decode_value(raw))
     for item in items[:8]:
-        value = decoded(bytes(item))
+        value = decode_value(bytes(item))
         message = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         role = message.get("role")
         if role not in ("system", "developer", "user"):

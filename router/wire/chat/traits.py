@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.wire.raw.json_values import Json
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import Top
 
 #: The field that asks for the usage of a stream.
@@ -32,15 +32,15 @@ def tiny_request(model: str, cap: str) -> Json:
     return {"model": model, cap: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
-def ask_usage(draft: Draft) -> bool:
+def ask_usage(splice: Splice) -> bool:
     """Ask for the usage event; False when the client did already, or when it cannot be told."""
-    if not draft.certain(USAGE_FIELD):
+    if not splice.is_unique(USAGE_FIELD):
         return False
-    options = draft.value(USAGE_FIELD)
+    options = splice.value(USAGE_FIELD)
     if not isinstance(options, dict):
-        draft.put(USAGE_FIELD, b'{"include_usage":true}')
+        splice.put(USAGE_FIELD, b'{"include_usage":true}')
         return True
     if options.get("include_usage") is True:  # pyright: ignore[reportUnknownMemberType]
         return False
-    draft.put(USAGE_FIELD, msgspec.json.encode({**options, "include_usage": True}))
+    splice.put(USAGE_FIELD, msgspec.json.encode({**options, "include_usage": True}))
     return True

@@ -1,4 +1,7 @@
-"""An account's limits in the headers of one protocol, as the callers of another look for them."""
+"""Renames the rate-limit headers of one protocol to those that callers of another look for.
+
+A client paces itself by its account's limits, also when its request is translated.
+"""
 
 import math
 import re
@@ -8,16 +11,17 @@ from datetime import UTC, datetime, timedelta
 from router.wire.headers.rate_limits import NAMES, LimitNames
 
 _Line = tuple[bytes, bytes, bytes]
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _LONGEST = 32 * 86400.0
 _DIGITS = 18
 
 
 def rename_limits(lines: Sequence[_Line], names: LimitNames, now: int) -> list[_Line]:
-    """Header lines with the limits under the names that callers look for; others stay.
+    """Header lines with the limits under the names that callers look for; other lines stay.
 
-    Only requests and tokens have a name everywhere. A reset that cannot be read is left out. now: seconds since 1970.
+    Only requests and tokens have a name in every protocol. Some write resets as timestamps, others as durations; a
+    reset that cannot be read is left out. now: seconds since 1970.
     """
     out: list[_Line] = []
     for line in lines:
@@ -37,7 +41,7 @@ def rename_limits(lines: Sequence[_Line], names: LimitNames, now: int) -> list[_
 
 
 def _read_name(name: bytes, names: LimitNames) -> tuple[bytes, bytes, LimitNames] | None:
-    """Part, unit and form of a header with a limit under other names; None for any other header."""
+    """Part, unit and form of a header with a limit under other names, None for any other header."""
     for form in NAMES:
         if form is names or not name.startswith(form.prefix):
             continue
@@ -50,30 +54,30 @@ def _read_name(name: bytes, names: LimitNames) -> tuple[bytes, bytes, LimitNames
 
 def _read_reset(value: bytes, form: LimitNames, now: int) -> float | None:
     """The seconds until a reset, None when it cannot be read."""
-    found = _read_span(value) if form.resets == "span" else _read_moment(value, now)
+    found = _parse_duration(value) if form.resets == "duration" else _parse_timestamp(value, now)
     return found if found is not None and 0 <= found <= _LONGEST else None
 
 
 def _write_reset(seconds: float, names: LimitNames, now: int) -> bytes:
-    if names.resets == "span":
+    if names.resets == "duration":
         return b"%ds" % math.ceil(seconds)
-    moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=math.ceil(seconds))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").encode("ascii")
+    reset = datetime.fromtimestamp(now, UTC) + timedelta(seconds=math.ceil(seconds))
+    return reset.strftime("%Y-%m-%dT%H:%M:%SZ").encode("ascii")
 
 
-def _read_span(span: bytes) -> float | None:
-    """`6m0s` in seconds."""
-    text = span.strip().decode("latin-1")
-    parts = _SPAN.findall(text)
-    if len(text) > _DIGITS or not parts or _SPAN.sub("", text):
+def _parse_duration(duration: bytes) -> float | None:
+    """A duration, such as `6m0s`, in seconds."""
+    text = duration.strip().decode("latin-1")
+    parts = _DURATION.findall(text)
+    if len(text) > _DIGITS or not parts or _DURATION.sub("", text):
         return None
     return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
 
 
-def _read_moment(moment: bytes, now: int) -> float | None:
-    """The seconds until an RFC 3339 moment."""
+def _parse_timestamp(timestamp: bytes, now: int) -> float | None:
+    """The seconds until an RFC 3339 timestamp."""
     try:
-        found = datetime.fromisoformat(moment.strip().decode("ascii"))
+        found = datetime.fromisoformat(timestamp.strip().decode("ascii"))
     except ValueError:
         return None
     return math.ceil(found.timestamp() - now) if found.tzinfo is not None else None

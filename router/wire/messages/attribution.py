@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 
 _ATTRIBUTION = "x-anthropic-billing-header:"
 _encode = msgspec.json.encode
@@ -12,17 +12,17 @@ class _Text(msgspec.Struct):
     text: str = ""
 
 
-def strip_attribution(draft: Draft) -> bool:
+def strip_attribution(splice: Splice) -> bool:
     """Take the line out; True when there was one."""
-    raw = draft.raw("system")
-    if raw is None or _ATTRIBUTION.encode() not in raw or not draft.certain("system"):
+    raw = splice.raw("system")
+    if raw is None or _ATTRIBUTION.encode() not in raw or not splice.is_unique("system"):
         return False
-    system = draft.value("system")
+    system = splice.value("system")
     if isinstance(system, str):
         first, _, rest = system.partition("\n")
         if not first.startswith(_ATTRIBUTION):
             return False
-        draft.put("system", _encode(rest))
+        splice.put("system", _encode(rest))
         return True
     try:
         blocks = msgspec.json.decode(raw, type=list[msgspec.Raw])
@@ -31,7 +31,7 @@ def strip_attribution(draft: Draft) -> bool:
     kept = [bytes(block) for block in blocks if not _is_attribution(block)]
     if len(kept) == len(blocks):
         return False
-    draft.put("system", b"[" + b",".join(kept) + b"]")
+    splice.put("system", b"[" + b",".join(kept) + b"]")
     return True
 
 

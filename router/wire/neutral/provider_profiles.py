@@ -1,5 +1,8 @@
-"""What an upstream takes from a model: of Chat as its provider has it, of Messages by the model's name alone, since all
-providers of that protocol serve the same family."""
+"""What an upstream accepts for a model.
+
+Of Chat and Responses that depends on the provider, of Messages on the model's name alone, since all providers of that
+protocol serve Claude.
+"""
 
 import re
 
@@ -9,8 +12,8 @@ from router.backends.known import known
 from router.backends.profile import GENERIC, Profile
 
 
-def profile_of(vendor: str, model: str = "") -> Profile:
-    """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
+def find_profile(vendor: str, model: str = "") -> Profile:
+    """The profile of a provider for a model; for an unknown provider one that most servers accept."""
     entry = known(vendor)
     found = (entry.profile if entry is not None else None) or GENERIC
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
@@ -23,15 +26,19 @@ def profile_of(vendor: str, model: str = "") -> Profile:
 
 
 class Claude(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Claude model takes. sampling: temperature and its like. adaptive: effort in place of a budget. efforts:
-    values of output_config.effort. inline_system: system messages within the conversation. prefill: a last assistant
-    message. max_output: tokens asked for when the caller set no limit."""
+    """What a Claude model accepts."""
 
+    #: temperature, top_p and top_k.
     sampling: bool = True
+    #: Adaptive thinking with an effort, in place of a token budget.
     adaptive: bool = False
+    #: Values of output_config.effort.
     efforts: tuple[str, ...] = ()
+    #: System messages within the conversation.
     inline_system: bool = False
+    #: A last assistant message, which the answer continues.
     prefill: bool = True
+    #: max_tokens where the caller set no limit; Messages requires one.
     max_output: int = 8192
 
 
@@ -39,8 +46,8 @@ _VERSION = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)(?:-([
 _OLD = Claude()
 
 
-def claude_of(model: str) -> Claude:
-    """What a model takes by its name; a name that is no Claude's is taken for an old one: least is assumed."""
+def find_claude(model: str) -> Claude:
+    """What a model accepts, by its name; an unknown name is treated as an old Claude, which accepts least."""
     found = _VERSION.search(model)
     if found is None:
         return _OLD

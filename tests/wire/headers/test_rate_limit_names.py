@@ -27,8 +27,8 @@ def test_limits_under_the_callers_names():
         anthropic_ratelimit_unified_status=b"allowed",
         content_type=b"application/json",
     )
-    told = names(rename_limits(theirs, OPENAI, NOW))
-    assert told == {
+    found = names(rename_limits(theirs, OPENAI, NOW))
+    assert found == {
         "x-ratelimit-limit-requests": "50",
         "x-ratelimit-remaining-requests": "49",
         "x-ratelimit-reset-tokens": "61s",
