@@ -314,7 +314,7 @@ async def play(
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     played.client = client = Client(played, data, pieces)
     request = request_of(path, *fields, method=method, length=len(data) or None)
-    call = calls.call(calls.canonical(request.path), anthropic=b"anthropic-version" in request.fields)
+    call = calls.call(calls.canonical(request.path), request.fields)
     played.record = record = RequestRecord("req_1", time.time(), method, call.path, tries=[])
     arrival = Arrival(runtime, client, request, call, record)
     arrival.capture_limit, arrival.own_keys = capture, own_keys
