@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.backends import PROTOCOLS
 from router.backends.known import KNOWN
-from router.policy.accounts.retry import hold_of
+from router.policy.accounts.retry import read_cooldown
 from router.wire import calls, protocols
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.headers import rate_limits
@@ -59,7 +59,7 @@ def test_a_further_protocol_is_known_everywhere_until_it_is_taken_away(toy):
     assert "turns" in protocols.conversations()
     fields = {b"toy-limit-tokens-limit": b"4", b"toy-limit-tokens-remaining": b"1"}
     assert rate_limits.billing_and_usage(fields).used == 0.75
-    assert hold_of({}, b'{"trouble":{"word":"pay"}}', "").kind == "quota"
+    assert read_cooldown({}, b'{"trouble":{"word":"pay"}}', "").kind == "quota"
     with pytest.raises(ValueError, match="there is a protocol toy"):
         protocols.add(toy)
     protocols.remove("toy")
