@@ -125,7 +125,7 @@ class Guard:
             self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
-        """A request was billed to a class, '' when nobody said so."""
+        """A request was billed to a class, '' when the answer did not say."""
         if billing and billing.lower() not in rules.billing:
             self._trip(rules, ALL, policy.explain_billing(billing, backend, account, rules.billing), request)
 

@@ -72,7 +72,7 @@ class Exchange:
                 return
             attempt.upstream.release()
             attempt.memory.release()
-            if not await failover.goes_on(failure):
+            if not await failover.continue_after(failure):
                 break
         if failover.best is not None:
             await self._give(failover.best, moved=failover.moved)

@@ -113,7 +113,8 @@ class Proxy:
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
     def _refused(self, method: str, place: str, error: RouterError) -> str:
-        """Record a request that was none, by a word in the place of its path; its id."""
+        """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word for it, in
+        place of the path, which may hold anything."""
         method = method if method in _VERBS else ""
         record = RequestRecord(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
         self._runtime.recorder.add_refused(record)

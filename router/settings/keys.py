@@ -14,7 +14,7 @@ from router.settings.reading import Path
 from router.settings.tables import BACKENDS, PRICE
 
 _DECLARED = {entry.key: entry for entry in DECLARATIONS}
-_MAPS = {entry.key: entry.kind for entry in TABLES}
+_MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map)}
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
 _PRICES = {entry.key: entry.kind for entry in PRICE}
 
@@ -79,16 +79,16 @@ def _find_option(backend: str, option: str) -> Key:
     if option in _OPTIONS and not isinstance(_OPTIONS[option], Map):
         return Key((*path, *option.split(".")), _OPTIONS[option])
     name, _, rest = option.partition(".")
-    if rest and isinstance(_OPTIONS.get(name), Map):
-        return _find_entry((*path, name), _OPTIONS[name], rest)
+    table = _OPTIONS.get(name)
+    if rest and isinstance(table, Map):
+        return _find_entry((*path, name), table, rest)
     prefix = f"backends.{path[1]}."
     raise _make_unknown_error(
         prefix + option, [prefix + key + (".NAME" if isinstance(kind, Map) else "") for key, kind in _OPTIONS.items()]
     )
 
 
-def _find_entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
-    assert isinstance(kind, Map)
+def _find_entry(path: tuple[str, ...], kind: Map, name: str) -> Key:
     try:
         return Key((*path, kind.check_name(name)), kind.items)
     except InvalidValue as wrong:

@@ -141,7 +141,8 @@ class Credentials:
 
     async def _fetch(self, text: str) -> Secret:
         reference = parse(text)
-        assert reference is not None
+        if reference is None:
+            raise CommandError("it is no reference to a key.")
         words, limit = reference.words, self._limits[reference.kind]
         if reference.kind == "cmd":
             async with limit:

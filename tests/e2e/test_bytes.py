@@ -1,4 +1,4 @@
-"""What the proxy passes on is what it got, byte for byte, except the edits that product.md 1 lists.
+"""What the proxy passes on is what it got, byte for byte, except the edits that README lists.
 
 Expectations are written from the contract, not from the code: a request sent to the proxy and the same request sent
 to the upstream directly are compared as the upstream recorded them.

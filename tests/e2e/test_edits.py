@@ -1,4 +1,4 @@
-"""The edits of a request that product.md 1 allows: the model's name, the usage probe, the billing line, credentials."""
+"""The edits of a request that are allowed: the model's name, the usage probe, the billing line, credentials."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Several accounts of one backend: what fails at one goes to the next, and no caller notices (product.md 7)."""
+"""Several accounts of one backend: what fails at one goes to the next, and no caller notices."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""HTTP that two servers could read differently, and who may ask at all: product.md 10."""
+"""HTTP that two servers could read differently, and who may ask at all."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""What is sent again, by the upstream's own count: endpoints by faults, as the re-send rules of product.md 7 say."""
+"""What is sent again, by the upstream's own count: endpoints by faults, as policy/accounts/retry.py says."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""How a serving process ends: product.md 3, stopping. Three proxies with fifty streams each drain at the same time."""
+"""How a serving process ends. Three proxies with fifty streams each drain at the same time."""
 
 import contextlib
 import os

@@ -85,7 +85,7 @@ class Script:
             self.body = plain_of(protocol, tag, chance.choice((0, 10, 3000, 300_000)))
         self._answer(b"200 OK", self.body)
         if sum(step for step in self.steps if isinstance(step, float)) >= 240:
-            self.good = False  # no stream's first event may take longer (product.md 7)
+            self.good = False  # no stream's first event may take longer
         if fault is not None:
             self.good = False
             getattr(self, f"_{fault}")()

@@ -1,4 +1,4 @@
-"""A strict and slow reading of a client's bytes as HTTP/1.1 requests: RFC 9110, RFC 9112, and product.md 10.
+"""A strict and slow reading of a client's bytes as HTTP/1.1 requests: RFC 9110, RFC 9112, and fairlead's own.
 
 Written from those texts, not from h11 nor from `router.net`: what both read the same way is what is meant.
 """

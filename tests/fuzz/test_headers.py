@@ -1,4 +1,4 @@
-"""Fuzz target: which fields travel. Oracle: the lists of product.md 1 and 10, said once more and slowly."""
+"""Fuzz target: which fields travel. Oracle: the lists of router/net/headers.py, said once more and slowly."""
 
 import pytest
 

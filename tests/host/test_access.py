@@ -1,4 +1,4 @@
-"""Who may come in: foreign pages and Host names, clients without the key, and operators (product.md 10)."""
+"""Who may come in: foreign pages and Host names, clients without the key, and operators."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which header fields travel, in both directions (product.md 1 and 10)."""
+"""Which header fields travel, in both directions."""
 
 import pytest
 from hypothesis import given, settings

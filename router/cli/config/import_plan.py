@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, cast
 
 import msgspec
@@ -134,9 +135,7 @@ class Plan:
 
     def apply(self) -> None:
         """Write the plan. Raises CommandError; nothing is written when the resulting settings are invalid."""
-        import tomlkit
-
-        assert tomlkit
+        import_module("tomlkit")  # before the lock is taken: other commands wait for it
         with self.home.lock():
             before = toml.before(self.home)
             text = toml.changed(before, self._all_changes(), toml.NAME) if self.changes or self.rules else None

@@ -15,6 +15,7 @@ from router.cli.common.output import collect_login_protocols, format_table, form
 from router.cli.common.parser import Parser
 from router.cli.demo.requests import Outcome, send_requests
 from router.cli.proxy import make_port_taken_error
+from router.errors import CommandError
 from router.settings import Frozen, Settings
 from router.store.config import backends
 from router.store.home import client_key
@@ -89,7 +90,8 @@ def _add_single_protocol_backends(serving: "Serving", configuration: "Configurat
     from router.policy.routing.table import DEMO
 
     root = serving.runtime.demo_root
-    assert root is not None
+    if root is None:
+        raise CommandError("The demo backend is off.", "Turn it on:   fairlead config set demo on")
     extra = tuple(
         Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in PROTOCOLS
     )

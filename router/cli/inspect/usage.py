@@ -100,7 +100,7 @@ def _guarded(home: Home) -> list[str]:
     try:
         return budget_lines.format_budget_lines(home, toml.load(home, os.environ).settings)
     except CommandError:
-        # A fault in config.toml keeps nobody from reading what was used.
+        # What was used can be read whatever is wrong in config.toml.
         return []
 
 

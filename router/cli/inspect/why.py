@@ -92,7 +92,7 @@ def _have_written(home: Home) -> None:
             with contextlib.suppress(ControlError):
                 await proxy.fetch_latest_request()
 
-    # What cannot be asked holds nobody from reading what is there.
+    # What is in the file can be read although a proxy cannot be asked.
     with contextlib.suppress(CommandError):
         trio.run(ask)
 

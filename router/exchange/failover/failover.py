@@ -220,7 +220,7 @@ class Failover:
                 service.pool.affinity.note_cached(self._candidates.session, cached)
         service.queue.release(used)
 
-    async def goes_on(self, failure: AttemptFailure) -> bool:
+    async def continue_after(self, failure: AttemptFailure) -> bool:
         """Take note of a failed attempt; True when there is to be another, once any wait for it is over."""
         place = failure.attempt.place
         now = place.service.queue.clock()

@@ -1,4 +1,4 @@
-"""The edits of a passed-through body (product.md 1): each is named in the record, all other bytes stay."""
+"""The edits of a passed-through body: each is named in the record, all other bytes stay."""
 
 from collections.abc import Mapping, Sequence
 

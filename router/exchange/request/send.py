@@ -15,8 +15,7 @@ from router.exchange.request.translation import (
     translated_headers,
 )
 from router.exchange.upstream_response.error_peek import peek_body
-from router.net.client.exchange import Exchange as UpstreamExchange
-from router.net.client.exchange import UpstreamDisconnected
+from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
 from router.net.server.connection import CancelReason
 from router.policy.accounts.idempotency import judge_retry_safety

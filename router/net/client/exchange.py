@@ -27,7 +27,7 @@ class UpstreamDisconnected(Exception):
     """The upstream closed or lost the connection before its answer was whole; the text says how."""
 
 
-class Exchange:
+class UpstreamExchange:
     """A request that was sent, and its answer as it comes.
 
     Exactly one of `release` and `drop` must be called at the end; both may be called again without effect.
@@ -114,7 +114,7 @@ class Exchange:
     async def _while_answering(self, feed: Callable[[Sent], Awaitable[None]], what: Sent) -> None:
         """Send, and read the response head meanwhile.
 
-        An answer that refuses the request (3xx and up) ends the sending: nobody reads the rest, and an upstream that
+        An answer that refuses the request (3xx and up) ends the sending: the rest is not read, and an upstream that
         reads nothing would hold up its own refusal. The connection is then not used again.
         """
         problems: list[Exception] = []

@@ -139,7 +139,7 @@ def change(home: Home, name: str, make: Callable[[Backend | None], Backend]) -> 
 
 
 def replace(home: Home, before: Backend | None, backend: Backend) -> None:
-    """Save a backend that was made from `before`, which was read earlier. Raises CommandError when somebody changed it
+    """Save a backend that was made from `before`, which was read earlier. Raises CommandError when a process changed it
     meanwhile."""
     with home.lock():
         if present(home, backend.name) != before:

@@ -7,6 +7,7 @@ file, tomlkit for a change only: both cost start-up time.
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from router.errors import CommandError
@@ -81,10 +82,7 @@ def _syntax(name: str, text: str, said: str) -> CommandError:
 
 def change(home: Home, changes: Sequence[Change]) -> Loaded:
     """Write keys to the file, created when missing; the settings that the file then gives. Raises CommandError."""
-    # Before the lock is taken: other commands wait for it.
-    import tomlkit
-
-    assert tomlkit
+    import_module("tomlkit")  # before the lock is taken: other commands wait for it
     with home.lock():
         return write(home, changed(before(home), changes, shown(home.at(NAME))))
 

@@ -55,8 +55,8 @@ class NameTable:
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
-        assert self._db is not None
-        row = self._db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
+        db = self._begun()
+        row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
         if row is not None:
             if len(self._known) < self._limit:
                 self._known[text] = row[0]
@@ -64,10 +64,15 @@ class NameTable:
         if chosen and self._count >= self._limit:
             return self.number(OTHER)
         self._count += 1
-        number = self._db.execute("INSERT INTO names (text) VALUES (?)", (text,)).lastrowid
-        assert number is not None
-        self._fresh[text] = number
+        cursor = db.execute("INSERT INTO names (text) VALUES (?)", (text,))
+        # 0 is no number of a row: SQLite gives one to each row that it has inserted.
+        number = self._fresh[text] = cursor.lastrowid or 0
         return number
+
+    def _begun(self) -> "sqlite3.Connection":
+        if self._db is None:
+            raise RuntimeError("a name was asked for outside a transaction")
+        return self._db
 
     def forget_unused(self, db: "sqlite3.Connection") -> None:
         """Delete the names that no row holds any more, once half of LIMIT are taken."""

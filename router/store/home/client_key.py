@@ -1,6 +1,6 @@
 """Who may use the proxy: whether clients must send a key, and which.
 
-`require_key = auto` asks for a key wherever somebody else could reach the port: off loopback, in a container, on a
+`require_key = auto` asks for a key wherever another user could reach the port: off loopback, in a container, on a
 machine with another login user. There a key of the home is made when none is configured.
 """
 
@@ -94,7 +94,7 @@ def in_container(root: Path = Path("/"), environ: Mapping[str, str] | None = Non
 
 
 def shared_machine() -> bool:
-    """True when somebody else can log in on this machine, and so reach loopback."""
+    """True when another user can log in on this machine, and so reach loopback."""
     if sys.platform == "win32":
         return other_profile(Path.home())
     import pwd

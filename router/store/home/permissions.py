@@ -1,7 +1,7 @@
 """Who may read and change what lies in the home.
 
-Rules of this file: the home belongs to this user and nobody else can write in it; a file in it is a plain file of
-this user that nobody else can read, never a link. What breaks a rule is refused with the command that mends it,
+Rules of this file: the home belongs to this user and no other user can write in it; a file in it is a plain file of
+this user that no other user can read, never a link. What breaks a rule is refused with the command that mends it,
 never repaired in silence: a key that others could read may have been read already.
 On Windows the profile's access lists guard the home; only links are refused there.
 """
@@ -47,13 +47,13 @@ def make_folder(path: Path) -> None:
 
 
 def check_home(path: Path) -> None:
-    """Refuse a home that somebody else owns or can write in. Raises CommandError with the fix."""
+    """Refuse a home that another user owns or can write in. Raises CommandError with the fix."""
     try:
         entry, target = path.lstat(), path.stat()
     except OSError as error:
         raise failed(path, "read", error) from None
     if sys.platform != "win32":
-        # The link itself too: whoever owns it could point it elsewhere.
+        # The link itself too: its owner could point it elsewhere.
         _check_owner(path, entry)
         _check_owner(path, target)
         _check_writers(path, target)

@@ -38,7 +38,7 @@ class Reference(NamedTuple):
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
-        # A command's words may hold what is nobody's business.
+        # A command's words may hold secrets.
         return f"Reference({self.kind})"
 
 

@@ -11,7 +11,7 @@ from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw.json_values import Json
+from router.wire.raw.json_values import Json, get_object
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
 _START = "(conversation start)"
@@ -24,7 +24,8 @@ _LEAST_BUDGET = 1024
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
-    body: Json = {"model": request.model, "max_tokens": request.max_tokens or claude.max_output}
+    limit = request.max_tokens or claude.max_output
+    body: Json = {"model": request.model, "max_tokens": limit}
     system = _encode_system(request, ctx)
     if system:
         body["system"] = system
@@ -40,7 +41,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
-    _put_reasoning(body, request, claude, ctx)
+    _put_reasoning(body, request, claude, ctx, limit)
     _put_shape(body, request, ctx)
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
@@ -146,7 +147,7 @@ def _encode_stop(request: Request, ctx: Context) -> list[str]:
     return [entry for entry in request.stop if entry.strip()]
 
 
-def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -> None:
+def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context, limit: int) -> None:
     wanted = request.reasoning
     if wanted is None:
         return
@@ -170,8 +171,6 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
         return
     if not wanted.effort and not wanted.budget:
         return
-    limit = body["max_tokens"]
-    assert isinstance(limit, int)
     budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
     forced = request.choice is not None and request.choice.mode in ("any", "tool")
     ctx.note_weakened(path)
@@ -193,9 +192,8 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     if shape is None or shape.schema is None:
         return
     ctx.note_weakened(ctx.caller_path("shape"))
-    config = body.setdefault("output_config", {})
-    assert isinstance(config, dict)
-    config["format"] = {"type": "json_schema", "schema": shape.schema}
+    config = get_object(body, "output_config")
+    body["output_config"] = {**config, "format": {"type": "json_schema", "schema": shape.schema}}
 
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:

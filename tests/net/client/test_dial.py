@@ -222,7 +222,7 @@ BLACKHOLE = """
 import socket, subprocess, sys, time
 import trio
 from router.net.client import dial
-from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.exchange import UpstreamExchange, UpstreamDisconnected
 from router.net.client.pool import ConnectionPool, Origin, UpstreamConnection
 from router.net.headers import to_lines
 
@@ -237,7 +237,7 @@ async def main():
     connections = ConnectionPool()
     connection = await connections.dial(Origin("http", "10.99.0.1", listener.getsockname()[1]))
     peer, _ = listener.accept()
-    exchange = Exchange(connections, connection)
+    exchange = UpstreamExchange(connections, connection)
     await exchange.send(b"POST", b"/", to_lines([(b"Host", b"x"), (b"Content-Length", b"0")]), ())
     peer.recv(65536)
     peer.sendall(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")

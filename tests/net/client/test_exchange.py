@@ -8,7 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from router.errors import BadGateway
-from router.net.client.exchange import INTERIM_LIMIT, Exchange, UpstreamDisconnected
+from router.net.client.exchange import INTERIM_LIMIT, UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
 from router.net.headers import to_lines
 from router.net.stream import SocketStream
@@ -27,7 +27,7 @@ class Lent:
         stream = SocketStream(ours)
         self.connection = UpstreamConnection(ORIGIN, stream, stream)
         self.connections.open += 1
-        self.exchange = Exchange(self.connections, self.connection)
+        self.exchange = UpstreamExchange(self.connections, self.connection)
         self.peer = SocketStream(theirs)
 
     async def asked(self):

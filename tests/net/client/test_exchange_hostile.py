@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadGateway
-from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import HEAD_LIMIT, ConnectionPool, Origin, UpstreamConnection
 from router.net.headers import to_lines
 from router.net.stream import SocketStream
@@ -51,7 +51,7 @@ def told(pieces, method=b"POST"):
         ours, theirs = socket.socketpair()
         connections = ConnectionPool()
         stream = SocketStream(ours)
-        exchange = Exchange(connections, UpstreamConnection(ORIGIN, stream, stream))
+        exchange = UpstreamExchange(connections, UpstreamConnection(ORIGIN, stream, stream))
         connections.open = 1
         peer = SocketStream(theirs)
 

@@ -7,7 +7,7 @@ import trio
 import trustme
 
 from router.errors import BadRequest
-from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import ConnectionPool, Origin
 from router.net.headers import to_lines
 
@@ -41,7 +41,7 @@ def over(request, net, contexts):
         async def main(port):
             connections = ConnectionPool(client)
             connection = await connections.dial(Origin(request.param, "127.0.0.1", port))
-            exchange = Exchange(connections, connection)
+            exchange = UpstreamExchange(connections, connection)
             try:
                 await use(exchange)
             finally:

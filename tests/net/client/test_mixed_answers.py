@@ -14,7 +14,7 @@ import trio
 import trio.lowlevel
 
 from router.errors import BadGateway
-from router.net.client.exchange import Exchange, UpstreamDisconnected
+from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.client.pool import ConnectionPool, Origin
 from router.net.headers import to_lines
 
@@ -130,7 +130,7 @@ class Bench:
         fresh = False
         while True:
             connection = None if fresh else self.connections.acquire(origin)
-            exchange = Exchange(self.connections, connection or await self.connections.dial(origin))
+            exchange = UpstreamExchange(self.connections, connection or await self.connections.dial(origin))
             body = b""
             try:
                 await exchange.send(b"GET", b"/%d" % name, LINES, ())

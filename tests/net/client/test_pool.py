@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from router.errors import Unavailable
-from router.net.client.exchange import Exchange
+from router.net.client.exchange import UpstreamExchange
 from router.net.client.pool import (
     IDLE_IN_ALL,
     IDLE_PER_ORIGIN,
@@ -35,7 +35,7 @@ def lent(connections, origin=ORIGIN):
 
 async def used(connections, connection, peer, answer=OK):
     """One exchange on it, and its release."""
-    exchange = Exchange(connections, connection)
+    exchange = UpstreamExchange(connections, connection)
     await exchange.send(b"GET", b"/", LINES, ())
     await peer.send_all(answer)
     await exchange.head()
@@ -241,7 +241,7 @@ def test_a_dialled_connection_serves_and_is_kept(net):
         origin = Origin("http", "127.0.0.1", port)
         connection = await connections.dial(origin)
         for _ in range(2):
-            exchange = Exchange(connections, connection)
+            exchange = UpstreamExchange(connections, connection)
             await exchange.send(b"GET", b"/", LINES, ())
             await exchange.head()
             assert b"".join(await exchange.read()) == b"hi"

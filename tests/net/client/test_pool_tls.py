@@ -9,7 +9,7 @@ import trio
 import trustme
 
 from router.errors import CommandError, Unreachable
-from router.net.client.exchange import Exchange
+from router.net.client.exchange import UpstreamExchange
 from router.net.client.pool import ConnectionPool, Origin
 from router.net.client.tls import make_client_context
 from router.net.headers import to_lines
@@ -41,7 +41,7 @@ def contexts(authority, *names):
 
 async def one_exchange(connections, connection):
     """The body of one answer, released."""
-    exchange = Exchange(connections, connection)
+    exchange = UpstreamExchange(connections, connection)
     await exchange.send(b"GET", b"/", LINES, ())
     await exchange.head()
     body = b""

@@ -1,4 +1,4 @@
-"""What a connection refuses, and how long it waits: product.md 10."""
+"""What a connection refuses, and how long it waits."""
 
 import pytest
 import trio
