@@ -6,9 +6,10 @@ a recorder. `Played.story` is the exchange as a table, in the order in which thi
     > a0 POST /v1/chat/completions     a request that went upstream, by the account whose key it carried
     < 429                              the head of what the upstream answered
     = 200 application/json             the head of what the client got; `+` and its body or events follow in `got`
-    ! reset                            a connection that broke
+    ! reset                            a connection that broke; `! unreachable` is one that never came about
 
-Times are those of a clock that jumps.
+Times are those of a clock that jumps. However an exchange ends, `play` holds that it kept nothing: no memory, no place
+in a queue, no connection.
 """
 
 import json
@@ -78,6 +79,7 @@ class Peer(trio.abc.Stream):
         self._keys = keys
         self._reader = h11.Connection(h11.SERVER)
         self._left = []
+        self._due = None
         self._body = b""
 
     async def send_all(self, data):
@@ -110,9 +112,12 @@ class Peer(trio.abc.Stream):
         while self._left:
             step = self._left.pop(0)
             if isinstance(step, Silence):
-                self._left.insert(0, b"")
-                await trio.sleep(step.seconds)
-                self._left.pop(0)
+                # A read that is cancelled meanwhile does not make it longer.
+                self._left.insert(0, step)
+                self._due = trio.current_time() + step.seconds if self._due is None else self._due
+                await trio.sleep_until(self._due)
+                self._due = None
+                del self._left[0]
                 continue
             if isinstance(step, Break):
                 self._played.story.append("! reset" if step.reset else "! end")
@@ -146,9 +151,10 @@ class Pool:
         self._played, self._scripts, self._keys = played, scripts, keys
         self._unreachable = list(unreachable)
         self._kept = kept
-        self.given_back = self.dropped = 0
+        self.lent = self.given_back = self.dropped = 0
 
     def _connection(self, origin):
+        self.lent += 1
         return UpstreamConnection(origin, Socket(), Peer(self._played, self._scripts, self._keys))
 
     def acquire(self, origin):
@@ -161,8 +167,12 @@ class Pool:
 
     async def dial(self, origin):
         await trio.lowlevel.checkpoint()
-        if self._unreachable:
-            raise self._unreachable.pop(0)
+        problem = self._unreachable.pop(0) if self._unreachable else None
+        if isinstance(problem, Silence):
+            await trio.sleep(problem.seconds)
+        elif problem is not None:
+            self._played.story.append("! unreachable")
+            raise problem
         return self._connection(origin)
 
     def release(self, connection, keep_alive=b""):
@@ -199,9 +209,23 @@ class Client:
         self.started = self.closed = self.aborted = False
         #: (seconds, reason) of each deadline that was set.
         self.deadlines = []
+        self.scope = trio.CancelScope()
+        self._cut = self._due = None
 
     def set_deadline(self, seconds, why):
         self.deadlines.append((seconds, why))
+        self._due = why
+        self.scope.deadline = trio.current_time() + seconds
+
+    def cancel(self, why):
+        """Cut the exchange, as a client that leaves does, or the proxy's stop."""
+        self._cut = why
+        self.scope.cancel()
+
+    @property
+    def reason(self):
+        """Why the exchange was cut."""
+        return self._cut or self._due
 
     async def read_body(self, _limit, hold):
         await trio.lowlevel.checkpoint()
@@ -273,6 +297,18 @@ class Played:
         self.pool = None
         self.attempt = None
         self.error = None
+        #: The CancelReason of an exchange that was cut.
+        self.cut = None
+
+    @property
+    def asked(self):
+        """The accounts that were asked, in order."""
+        return [one.account for one in self.sent]
+
+    @property
+    def tries(self):
+        """(account, status, error, what followed) of each try in the record."""
+        return [(one.account, one.status, one.error, one.done) for one in self.record.tries]
 
     def json(self):
         """The client's answer."""
@@ -300,39 +336,82 @@ async def play(
     unreachable=(),
     capture=0,
     pieces=(),
+    announced=True,
     own_keys=(),
+    keys=None,
+    cuts=None,
 ):
-    """Have a request answered by upstreams that follow the scripts, one for each request they get."""
+    """Have a request answered by upstreams that follow the scripts, one for each request they get.
+
+    kept: connections that have served before. unreachable: for each dial that fails its error, or a Silence before it
+    succeeds. pieces: of an upload's body; announced: with its length. keys: further secrets by the name for the story.
+    cuts: seconds -> why the exchange is cut then; deadlines that pass cut it as well.
+    """
     played = Played()
-    keys = {
+    secrets = {
         target.account: target.secret.reveal().encode()
         for service in runtime.snapshot.services.values()
         for target in service.targets.values()
         if target.secret is not None
     }
-    played.pool = runtime.connections = Pool(played, list(scripts), keys, kept=kept, unreachable=unreachable)
+    secrets.update(keys or {})
+    played.pool = runtime.connections = Pool(played, list(scripts), secrets, kept=kept, unreachable=unreachable)
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     played.client = client = Client(played, data, pieces)
-    request = request_of(path, *fields, method=method, length=len(data) or None)
+    length = (sum(map(len, pieces)) or len(data) or None) if announced else None
+    request = request_of(path, *fields, method=method, length=length)
     call = calls.call(calls.canonical(request.path), anthropic=b"anthropic-version" in request.fields)
     played.record = record = Record("req_1", time.time(), method, call.path, tries=[])
     arrival = Arrival(runtime, client, request, call, record)
     arrival.capture_limit, arrival.own_keys = capture, own_keys
     exchange = Exchange(arrival)
-    try:
-        await exchange.run()
-    except RouterError as error:
-        played.error = error
-        if client.started:
-            client.abort()
-        else:
-            await refuse(arrival, error, exchange.attempt)
+    async with trio.open_nursery() as nursery:
+        for seconds, why in (cuts or {}).items():
+            nursery.start_soon(_cut_in, client, seconds, why)
+        with client.scope:
+            try:
+                await exchange.run()
+            except RouterError as error:
+                played.error = error
+                if client.started:
+                    record.error = error.kind
+                    client.abort()
+                else:
+                    await refuse(arrival, error, exchange.attempt)
+        nursery.cancel_scope.cancel()
+    if client.scope.cancelled_caught:
+        played.cut = client.reason
+        await exchange.cut(client.reason)
     record.total = arrival.elapsed()
     conclude(arrival, exchange.attempt)
     played.attempt = exchange.attempt
+    _check_nothing_is_kept(runtime, played)
     return played
 
 
-def playing(runtime, *arguments, **options):
+async def _cut_in(client, seconds, why):
+    await trio.sleep(seconds)
+    client.cancel(why)
+
+
+def _check_nothing_is_kept(runtime, played):
+    """An exchange that is over holds no memory, no connection and no place."""
+    assert runtime.memory.reserved == 0
+    assert played.pool.given_back + played.pool.dropped == played.pool.lent
+    for service in runtime.snapshot.services.values():
+        assert (service.line.running, service.line.waiting) == (0, 0)
+        assert [one.running for one in service.pool.members] == [0] * len(service.pool.members)
+
+
+def on_stage(runtime, main, *, threshold=0.0):
+    """Run plays on a clock that jumps, which is that of the queues too. threshold: real seconds of rest before a jump,
+    for plays in which threads work."""
+    clock = MockClock(autojump_threshold=threshold)
+    for service in runtime.snapshot.services.values():
+        service.line.clock = clock.current_time
+    return trio.run(main, clock=clock)
+
+
+def playing(runtime, *arguments, threshold=0.0, **options):
     """`play` on a clock that jumps."""
-    return trio.run(lambda: play(runtime, *arguments, **options), clock=MockClock(autojump_threshold=0))
+    return on_stage(runtime, lambda: play(runtime, *arguments, **options), threshold=threshold)
