@@ -48,6 +48,10 @@ class Break(NamedTuple):
     reset: bool = True
 
 
+#: At the beginning of a script: the upstream answers before the request is whole.
+EARLY = "early"
+
+
 def answer(status, *fields, body=b"", length=True):
     """An upstream's answer as one script: its head, then its body."""
     lines = [*fields, (b"content-length", b"%d" % len(body))] if length else list(fields)
@@ -78,7 +82,9 @@ class Peer(trio.abc.Stream):
         self._scripts = scripts
         self._keys = keys
         self._reader = h11.Connection(h11.SERVER)
+        self._next = []
         self._left = []
+        self._ready = trio.Event()
         self._due = None
         self._body = b""
 
@@ -91,6 +97,7 @@ class Peer(trio.abc.Stream):
                 self._body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self._played.sent[-1] = self._played.sent[-1]._replace(body=self._body)
+                self._answer()
         await trio.lowlevel.checkpoint()
 
     def _begin(self, event):
@@ -102,13 +109,22 @@ class Peer(trio.abc.Stream):
         self._played.sent.append(Sent(key, method, target, fields, b""))
         self._played.story.append(f"> {key} {method} {target}")
         self._body = b""
-        self._left = list(self._scripts.pop(0)) if self._scripts else [Break()]
+        self._next = list(self._scripts.pop(0)) if self._scripts else [Break()]
+        if self._next[0] is EARLY:
+            del self._next[0]
+            self._answer()
+
+    def _answer(self):
+        self._left += self._next
+        self._next = []
+        self._ready.set()
 
     async def wait_send_all_might_not_block(self):
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes=None):
         await trio.lowlevel.checkpoint()
+        await self._ready.wait()
         while self._left:
             step = self._left.pop(0)
             if isinstance(step, Silence):
@@ -151,7 +167,7 @@ class Pool:
         self._played, self._scripts, self._keys = played, scripts, keys
         self._unreachable = list(unreachable)
         self._kept = kept
-        self.lent = self.given_back = self.dropped = 0
+        self.acquired = self.lent = self.given_back = self.dropped = 0
 
     def _connection(self, origin):
         self.lent += 1
@@ -161,6 +177,7 @@ class Pool:
         if not self._kept:
             return None
         self._kept -= 1
+        self.acquired += 1
         found = self._connection(origin)
         found.reused = True
         return found
