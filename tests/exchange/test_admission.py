@@ -64,3 +64,25 @@ def test_an_upstreams_error_goes_before_a_halt(chain):
     played = playing(chain, CHAT, chat(), refuses(429, wait(900)))
     assert (played.asked, played.status) == (["a"], 429)
     assert b"x-should-retry" in played.fields
+
+
+def test_a_halt_is_no_try(chain):
+    """What passed over halted backends was sent to one place only: the client may try again itself."""
+    guarded(chain, "backend box")
+    played = playing(chain, CHAT, chat(), refuses(400))
+    assert (played.asked, played.status) == (["b"], 400)
+    assert b"x-should-retry" not in played.fields
+
+
+@pytest.mark.parametrize(
+    ("script", "tripped"),
+    [
+        (good("chat", (b"openai-service-tier", b"flex")), 0),
+        (good(), 0),
+    ],
+)
+def test_an_answer_that_is_billed_as_allowed(one, script, tripped):
+    """No halt follows."""
+    guard = guarded(one, billing=("standard", "flex"))
+    playing(one, CHAT, chat(), script)
+    assert len(guard._halting) == tripped

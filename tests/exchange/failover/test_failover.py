@@ -117,6 +117,14 @@ def test_a_burst_moves_a_conversation_that_begins(three):
     assert played.record.total == 0
 
 
+def test_of_two_bursts_the_shorter_one_is_waited_for(made):
+    """A conversation that begins waits where an account is ready first, not where it was refused last."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(1)), refuses(429, wait(4)), good())
+    assert played.asked == ["a0", "a1", "a0"]
+    assert 1 <= played.record.total < 2
+
+
 def test_all_that_failed_are_asked_again(three):
     """Every account stumbled: after a wait the steadiest is asked once more, twice at most."""
     played = playing(three, CHAT, chat(), *[refuses(500)] * 6)

@@ -162,3 +162,31 @@ def test_the_users_own_limit_of_a_backend(made, limit, words):
     assert (played.status, played.asked) == (429, [])
     assert words in played.json()["error"]["message"]
     assert 5 < int(played.fields[b"retry-after"]) <= 61
+
+
+def test_a_full_queue_and_no_account(made):
+    """When no account is ready in time there is nothing to queue for: that is said, not that the queue is full."""
+    runtime = made(box("box", "a0"), settings=in_order(queue_max_queued=0))
+
+    async def main():
+        await play(runtime, CHAT, chat(), refuses(429, wait(900)))
+        return await play(runtime, CHAT, chat())
+
+    played = on_stage(runtime, main)
+    assert (played.status, played.fields[b"retry-after"]) == (429, b"900")
+
+
+def test_the_first_limit_along_the_chain_is_told(made):
+    """The request is for the first backend: its limit is named where the whole chain has no place in time."""
+    options = {name: BackendOptions(rpm=1) for name in ("box", "second")}
+    settings = in_order(queue_timeout=5.0, fallback={"*": ("second:n",)}, backends=options)
+    runtime = made(box("box", "a"), box("second", "b"), settings=settings)
+
+    async def main():
+        await play(runtime, CHAT, chat(), good())
+        await play(runtime, CHAT, chat(), good())
+        return await play(runtime, CHAT, chat())
+
+    played = on_stage(runtime, main)
+    assert (played.asked, played.status) == ([], 429)
+    assert "backends.box.rpm" in played.json()["error"]["message"]
