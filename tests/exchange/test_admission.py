@@ -56,6 +56,8 @@ def test_a_halted_backend_without_a_chain(three):
     guarded(three, "backend box")
     played = playing(three, CHAT, chat())
     assert (played.asked, played.status, played.record.tries) == ([], 402, [])
+    # One account speaks for all of them.
+    assert played.record.notes == ("box/a0 passed over: backend box spent its budget",)
 
 
 def test_an_upstreams_error_goes_before_a_halt(chain):
@@ -74,15 +76,20 @@ def test_a_halt_is_no_try(chain):
     assert b"x-should-retry" not in played.fields
 
 
+CLAIM = b"anthropic-ratelimit-unified-representative-claim"
+
+
 @pytest.mark.parametrize(
-    ("script", "tripped"),
+    ("script", "allowed", "trips"),
     [
-        (good("chat", (b"openai-service-tier", b"flex")), 0),
-        (good(), 0),
+        (good("chat", (CLAIM, b"five_hour")), ("five_hour",), []),
+        (good("chat", (CLAIM, b"overage")), ("five_hour",), ["all"]),
+        (good(), ("five_hour",), []),
+        (refuses(400, (CLAIM, b"overage")), ("five_hour",), []),
     ],
 )
-def test_an_answer_that_is_billed_as_allowed(one, script, tripped):
-    """No halt follows."""
-    guard = guarded(one, billing=("standard", "flex"))
+def test_what_an_answer_is_billed_to(one, script, allowed, trips):
+    """A class that is not allowed halts all as soon as the head is there; an error is billed to nothing."""
+    guard = guarded(one, billing=allowed)
     playing(one, CHAT, chat(), script)
-    assert len(guard._halting) == tripped
+    assert list(guard._halting) == trips

@@ -152,3 +152,11 @@ def test_the_same_key_fetched_anew_is_not_tried(fetching):
     played = playing(fetching, CHAT, chat(), refuses(401, message="bad key"), keys=NEWER)
     assert (played.asked, played.status) == (["old"], 401)
     assert states(fetching) == ["cooling"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_a_fetched_key_that_was_not_refused_stays(fetching, status):
+    """Only a 401 says that a newer one may help."""
+    fetching.credentials = keys = Keys(*(one.decode() for one in NEWER.values()))
+    played = playing(fetching, CHAT, chat(), refuses(status), keys=NEWER)
+    assert (played.asked, played.status, keys.dropped) == (["old"], status, [])

@@ -3,16 +3,21 @@
 import pytest
 import trio
 
+from router.errors import BadGateway
+
 from ..attempts import GOOD
 from ..playbook import on_stage, play, playing, says
 from ..worlds import (
     CHAT,
+    MESSAGES,
     RESPONSES,
     box,
     chat,
     good,
+    guarded,
     in_order,
     members,
+    message,
     refuses,
     response,
     states,
@@ -181,3 +186,96 @@ def test_an_id_pins_its_account(sealing):
     assert (first.asked, first.status) == (["a1"], 429)
     assert (second.asked, second.status) == ([], 429)
     assert "This request needs the account a1" in second.json()["error"]["message"]
+
+
+def test_a_session_whose_account_is_parked_moves(made):
+    """The record tells how long the conversation had been where it was."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+
+    async def main():
+        for _ in range(3):
+            await play(runtime, CHAT, chat(), good())
+        runtime.snapshot.services["box"].pool.park(members(runtime)[0], trio.current_time(), 900, "said so")
+        return await play(runtime, CHAT, chat(), good())
+
+    played = on_stage(runtime, main)
+    assert played.asked == ["a1"]
+    assert (played.record.binding.account, played.record.binding.turns) == ("a0", 3)
+
+
+def test_a_backend_that_does_not_speak_it_is_left_out_of_the_chain(made):
+    """A call that is not translated goes only where it is spoken."""
+    settings = in_order(fallback={"*": ("second:n", "third:o")})
+    second = box("second", "b", protocols=("messages",))
+    runtime = made(box("box", "a"), second, box("third", "c"), settings=settings)
+    played = playing(runtime, "/v1/embeddings", {"model": "box:m", "input": "x"}, refuses(500), says(200, {"data": []}))
+    assert played.asked == ["a", "c"]
+
+
+def test_an_upload_has_no_chain(made):
+    """It is on its way to the backend that its model was renamed for."""
+    runtime = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
+    body = (b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nbox:m\r\n--x--\r\n',)
+    kind = ("content-type", "multipart/form-data; boundary=x")
+    played = playing(
+        runtime, "/v1/audio/transcriptions", b"", fields=[kind], pieces=body, unreachable=[BadGateway("no way")] * 9
+    )
+    assert (played.asked, played.status) == ([], 502)
+    assert played.record.backend == "box"
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked"),
+    [
+        ((refuses(429, wait(900)), refuses(500)), ["a0", "a1", "a1"]),
+        ((refuses(429, wait(900)), UNREADABLE), ["a0", "a1", "a2"]),
+        ((UNREADABLE, refuses(500)), ["a0", "a1", "a2"]),
+    ],
+)
+def test_sealed_input_whose_writer_is_not_known(sealing, failures, asked):
+    """The first account that fails otherwise may have written it: then only its group is asked, until one of them
+    cannot read it."""
+    for member, group in zip(members(sealing), ("north", "north", "south"), strict=True):
+        member.group = group
+    played = playing(sealing, RESPONSES, SEALED, *failures, good("responses"))
+    assert played.asked == asked
+
+
+@pytest.mark.parametrize("protocols", [("responses",), ("chat",)])
+def test_carriers_are_sealed_for_a_responses_backend(made, protocols):
+    """Reasoning that a translation carries can be read where it was sealed; a backend without any seals nothing."""
+    runtime = made(box("box", "a0", "a1", protocols=protocols), settings=in_order())
+    thought = {"type": "thinking", "thinking": "hm", "signature": "rtr1.abc"}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "so"}]},
+        {"role": "user", "content": "go on"},
+    ]
+    answer = good(protocols[0])
+    played = playing(runtime, MESSAGES, message(messages=said), UNREADABLE, answer)
+    assert played.asked == (["a0", "a1"] if protocols == ("responses",) else ["a0"])
+
+
+def test_an_account_parked_for_one_family(made):
+    """One account that is parked for a family of models serves the others."""
+    runtime = made(box("box", "a0"), settings=in_order())
+
+    async def main():
+        pool = runtime.snapshot.services["box"].pool
+        pool.park(members(runtime)[0], trio.current_time(), 900, "said so", "opus")
+        return [
+            await play(runtime, CHAT, chat(f"box:{model}"), good()) for model in ("claude-opus-4", "claude-haiku-4")
+        ]
+
+    opus, haiku = on_stage(runtime, main)
+    assert (opus.asked, opus.status) == ([], 429)
+    assert (haiku.asked, haiku.status) == (["a0"], 200)
+
+
+def test_when_no_other_account_is_left_the_guard_says_why(made):
+    """Halted accounts are passed over only while that leaves another."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    guarded(runtime, "account box/a0", "account box/a1")
+    played = playing(runtime, CHAT, chat())
+    assert (played.asked, played.status) == ([], 402)
+    assert "account box/a" in played.json()["error"]["message"]

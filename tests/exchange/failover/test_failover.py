@@ -62,6 +62,15 @@ def test_an_error_of_the_request_is_final(three, status):
     assert played.record.error == "upstream_error"
 
 
+def test_a_chain_may_lead_back(made):
+    """An account that failed for one model is asked for another one along the chain."""
+    settings = in_order(fallback={"*": ("second:n", "box:o")})
+    runtime = made(box("box", "a"), box("second", "b"), settings=settings)
+    played = playing(runtime, CHAT, chat(), refuses(500), refuses(500), good())
+    assert played.asked == ["a", "b", "a"]
+    assert [one.json()["model"] for one in played.sent] == ["m", "n", "o"]
+
+
 def test_an_account_that_cannot_be_reached(three):
     """What was never sent moves on; a network that fails says nothing about the account."""
     played = playing(three, CHAT, chat(), good(), unreachable=[BadGateway("It could not be reached.")])
