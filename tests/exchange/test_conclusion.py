@@ -11,8 +11,9 @@ from router.telemetry.accesslog import Record
 from router.telemetry.recorder import BYTES_PER_TOKEN
 
 from .attempts import GOOD
-from .playbook import Break, Silence, answer, playing, says, streams
+from .playbook import playing
 from .test_exchange import HELLO
+from .upstreams import Break, Silence, answer, says, streams
 from .worlds import CHAT, MESSAGES, box, chat, good, in_order, message, refuses
 
 

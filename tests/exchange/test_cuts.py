@@ -5,8 +5,9 @@ import pytest
 from router.exchange.exchange import CLIENT_GONE
 from router.net.server.connection import CancelReason
 
-from .playbook import Break, Silence, playing, says, streams
+from .playbook import playing
 from .test_exchange import HELLO
+from .upstreams import Break, Silence, says, streams
 from .worlds import CHAT, MESSAGES, RESPONSES, chat, good, message, response
 
 PATHS = {CHAT: chat, MESSAGES: message, RESPONSES: response}

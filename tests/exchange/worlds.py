@@ -8,7 +8,7 @@ from router.settings import Settings
 
 from ..upstream.runtimes import backend
 from .attempts import GOOD, PATHS
-from .playbook import says
+from .upstreams import says
 
 CHAT, MESSAGES, RESPONSES = PATHS["chat"], PATHS["messages"], PATHS["responses"]
 

@@ -9,7 +9,8 @@ from router.errors import TooLarge
 from router.exchange.body.buffered import inflate
 from router.host.memory_bound import MemoryBound
 
-from ..playbook import Break, answer, playing
+from ..playbook import playing
+from ..upstreams import Break, answer
 from ..worlds import CHAT, chat, good, refuses
 
 CODED = gzip.compress(json.dumps(chat()).encode())

@@ -11,7 +11,8 @@ from router.errors import BadGateway, BadRequest
 from router.exchange.body.upload import _splice, is_upload
 from router.net.server.connection import CancelReason
 
-from ..playbook import EARLY, Break, playing, says
+from ..playbook import playing
+from ..upstreams import EARLY, Break, says
 from ..worlds import box, in_order, refuses
 
 PATH = "/v1/audio/transcriptions"

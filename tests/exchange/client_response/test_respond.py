@@ -6,11 +6,13 @@ import json
 import pytest
 
 from router.exchange.client_response.respond import ERROR_SECONDS, WHOLE_LIMIT
+from router.host.memory_bound import MemoryBound
 from router.net.server.connection import CancelReason
 from router.settings.tables import BackendOptions, Edits
 
 from ..attempts import GOOD
-from ..playbook import JSON, Break, Silence, answer, playing, says, streams
+from ..playbook import playing
+from ..upstreams import JSON, Break, Silence, answer, says, streams
 from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, refuses, response, secret_of
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -301,6 +303,49 @@ def test_an_error_that_does_not_end(three):
     head = b"HTTP/1.1 500 No\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{"
     played = playing(three, CHAT, chat(), [head, Silence(99)], good())
     assert (played.asked, played.status, played.record.total) == (["a0", "a1"], 200, ERROR_SECONDS)
+
+
+def test_the_last_error_is_waited_for(one):
+    """Where no other account may follow, a slow error is read to its end."""
+    script = refuses(500, message="slow")[0]
+    played = playing(one, CHAT, chat(), [script[:-9], Silence(ERROR_SECONDS + 5), script[-9:]])
+    assert (played.status, played.json()["error"]["message"]) == (500, "slow")
+
+
+# Memory
+
+
+def test_what_is_held_of_an_answer_counts(one):
+    """Over the bound of all buffers an answer is not held: the client may ask again in a moment."""
+    one.memory = MemoryBound(3000)
+    played = playing(one, CHAT, chat(), says(200, {**GOOD["chat"], "padding": "x" * 5000}))
+    assert (played.status, played.fields[b"retry-after"]) == (503, b"1")
+
+
+def test_an_answer_that_is_sent_on_holds_nothing(one):
+    """From the commit on neither the request's body nor the answer is counted."""
+    script, held = says(200, LARGE)[0], []
+    cut = 2 * WHOLE_LIMIT
+
+    def look():
+        held.append(one.memory.reserved)
+
+    playing(one, CHAT, chat(), [look, script[:1000], look, script[1000:cut], look, script[cut:]])
+    assert held[0] == len(json.dumps(chat()))
+    assert held[0] < held[1] < held[0] + 1000
+    assert held[2] == 0
+
+
+def test_a_body_is_held_while_another_account_may_get_it(three):
+    """Until the commit; the last error's memory is given back before the next attempt."""
+    held = []
+
+    def look():
+        held.append(three.memory.reserved)
+
+    script = says(500, {"error": {"message": "x" * 5000}})
+    playing(three, CHAT, chat(), [look, *script], [look, *good()])
+    assert held == [len(json.dumps(chat()))] * 2
 
 
 # Captures

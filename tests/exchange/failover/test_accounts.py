@@ -7,7 +7,8 @@ from router.backends import Account
 from router.settings import Secret
 
 from ...upstream.runtimes import backend
-from ..playbook import Break, on_stage, play, playing
+from ..playbook import on_stage, play, playing
+from ..upstreams import Break
 from ..worlds import (
     CHAT,
     box,

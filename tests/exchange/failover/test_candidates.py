@@ -6,7 +6,8 @@ import trio
 from router.errors import BadGateway
 
 from ..attempts import GOOD
-from ..playbook import on_stage, play, playing, says
+from ..playbook import on_stage, play, playing
+from ..upstreams import says
 from ..worlds import (
     CHAT,
     MESSAGES,
@@ -221,7 +222,7 @@ def test_an_upload_has_no_chain(made):
         runtime, "/v1/audio/transcriptions", b"", fields=[kind], pieces=body, unreachable=[BadGateway("no way")] * 9
     )
     assert (played.asked, played.status) == ([], 502)
-    assert played.record.backend == "box"
+    assert played.tries == [("a", 0, "api_error", "")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from router.policy.accounts.rate_limit import RateSettings
 from router.settings.tables import BackendOptions
 from router.upstream.targets import FAR_SECONDS
 
-from ..playbook import Break, Silence, on_stage, play, playing, streams
+from ..playbook import on_stage, play, playing
+from ..upstreams import Break, Silence, streams
 from ..worlds import (
     CHAT,
     RESPONSES,

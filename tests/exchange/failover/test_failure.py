@@ -6,7 +6,8 @@ import trio
 from router.errors import RateLimited, Unavailable
 from router.settings.tables import BackendOptions
 
-from ..playbook import Break, on_stage, play, playing
+from ..playbook import on_stage, play, playing
+from ..upstreams import Break
 from ..worlds import (
     CHAT,
     box,

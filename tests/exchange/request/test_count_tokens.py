@@ -7,7 +7,8 @@ import pytest
 
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 
-from ..playbook import Break, playing, says
+from ..playbook import playing
+from ..upstreams import Break, says
 from ..worlds import box, in_order, message, refuses
 
 COUNT = "/v1/messages/count_tokens"

@@ -3,7 +3,8 @@
 import pytest
 
 from ..attempts import GOOD
-from ..playbook import playing, says, streams
+from ..playbook import playing
+from ..upstreams import says, streams
 from ..worlds import CHAT, RESPONSES, box, chat, good, in_order, response
 
 CREATED = (
@@ -104,3 +105,10 @@ def test_an_account_that_is_gone_is_any(pair):
     pair.owners.remember("resp_9", "other", "removed", "responses")
     body = response("m", previous_response_id="resp_9")
     assert playing(pair, RESPONSES, body, good("responses")).asked == ["other-a"]
+
+
+def test_a_created_file_in_two_pieces_is_remembered(pair):
+    """An answer that may issue an id is held until it is whole, wherever the id stands in it."""
+    made = says(200, {"object": "file", "id": "file-7"})[0]
+    playing(pair, "/v1/files", {"purpose": "batch"}, [made[:-12], made[-12:]])
+    assert owner(pair, "file-7") == ("box", "box-a", "files")

@@ -6,7 +6,8 @@ from router.errors import BadRequest, UnknownModel
 from router.settings import Settings
 from router.settings.tables import Condition, Rule
 
-from ..playbook import answer, playing
+from ..playbook import playing
+from ..upstreams import answer
 from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, response
 
 

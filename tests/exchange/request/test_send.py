@@ -7,7 +7,8 @@ import pytest
 from router.net.server.connection import CancelReason
 from router.settings.tables import BackendOptions, Edits
 
-from ..playbook import Break, Silence, answer, playing, says, streams
+from ..playbook import playing
+from ..upstreams import Break, Silence, answer, says, streams
 from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, refuses, response, secret_of
 
 END = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
@@ -132,8 +133,10 @@ def test_foreign_thinking_is_left_out(one):
 
 
 def test_foreign_thinking_is_left_out_once(one):
-    """The same complaint again is final."""
-    played = playing(one, MESSAGES, message(messages=TURNS), BAD_SIGNATURE, BAD_SIGNATURE)
+    """The same complaint again is final, though there is more that could be left out."""
+    own = {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}]}
+    turns = [TURNS[0], own, *TURNS]
+    played = playing(one, MESSAGES, message(messages=turns), BAD_SIGNATURE, BAD_SIGNATURE)
     assert (len(played.sent), played.status) == (2, 400)
 
 
@@ -145,8 +148,8 @@ def test_nothing_to_leave_out(one):
 
 
 def test_a_chat_request_has_no_thinking_to_leave_out(one):
-    """The rule is of the Messages protocol."""
-    played = playing(one, CHAT, chat(), BAD_SIGNATURE)
+    """The rule is of the Messages protocol, whatever a Chat request holds."""
+    played = playing(one, CHAT, chat(messages=TURNS), BAD_SIGNATURE)
     assert (len(played.sent), played.status) == (1, 400)
 
 

@@ -1,7 +1,6 @@
 """Upstreams' answers in the caller's protocol: whole, and as they stream."""
 
 import gzip
-import json
 
 import pytest
 
@@ -9,10 +8,10 @@ from router.exchange.upstream_response.response import BufferedResponse
 from router.exchange.upstream_response.translated import SETTLE_SECONDS, TranslatedResponse, translated_lines
 from router.net.headers import to_lines
 
-from ..attempts import GOOD
-from ..playbook import JSON, Break, Silence, answer, playing, streams
+from ..playbook import playing
 from ..test_exchange import HELLO, chunk
-from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, response
+from ..upstreams import Break, Silence, streams
+from ..worlds import MESSAGES, RESPONSES, box, in_order, message, response
 
 USAGE = b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
 
@@ -114,46 +113,6 @@ def test_an_error_in_a_stream(pair):
     assert (played.asked, played.tries[0]) == (["a0", "a1"], ("a0", 429, "upstream_error", "parked"))
 
 
-def test_a_plain_answer_to_a_stream(spoken):
-    """An upstream that does not stream: the whole answer as the caller's events."""
-    played = playing(spoken, MESSAGES, message(stream=True), good())
-    assert played.fields[b"content-type"] == b"text/event-stream; charset=utf-8"
-    assert b"message_stop" in played.got
-    assert (played.record.usage.input, played.record.usage.output) == (3, 1)
-
-
-def test_a_stream_to_a_plain_request(spoken):
-    """An upstream that streams unasked: gathered into one answer."""
-    played = playing(spoken, MESSAGES, message(), streams(*HELLO[:3], USAGE, HELLO[3]))
-    assert played.json()["content"] == [{"type": "text", "text": "Hello"}]
-    assert (played.record.usage.input, played.record.usage.output) == (5, 2)
-
-
-def test_a_coded_answer(spoken):
-    """Its coding is taken off."""
-    body = gzip.compress(json.dumps(GOOD["chat"]).encode())
-    played = playing(spoken, MESSAGES, message(), answer(200, JSON, (b"content-encoding", b"gzip"), body=body))
-    assert played.json()["content"] == [{"type": "text", "text": "good"}]
-    assert b"content-encoding" not in played.fields
-
-
-@pytest.mark.parametrize(
-    ("script", "words"),
-    [
-        (answer(200, JSON, body=b'{"half'), "answered 200 with broken JSON that is no"),
-        (answer(200, JSON, body=b'{"a":1}'), "answered 200 with JSON that is no"),
-        (answer(200, JSON, body=b""), "an empty body"),
-        (answer(200, (b"content-type", b"text/html"), body=b"<html>"), "an HTML page"),
-        (answer(200, JSON, (b"content-encoding", b"x-own"), body=b"x"), "content coding that cannot be read"),
-    ],
-)
-def test_an_answer_that_is_none(spoken, script, words):
-    """The client is told what came instead."""
-    played = playing(spoken, MESSAGES, message(), script)
-    assert played.status == 502
-    assert words in played.json()["error"]["message"]
-
-
 def test_a_stream_that_says_nothing(spoken):
     """A mebibyte of events without content is no answer."""
     comment = b": " + b"x" * 65_000 + b"\n\n"
@@ -170,10 +129,3 @@ def test_an_error_ends_the_reading(spoken):
     assert b"busy" in played.got
     assert b"late" not in played.got
     assert played.record.error == "upstream_error_event"
-
-
-def test_chat_of_messages(made):
-    """The other way."""
-    runtime = made(box("box", "a0", protocols=("messages",)), settings=in_order())
-    played = playing(runtime, CHAT, chat(), good("messages"))
-    assert played.json()["choices"][0]["message"]["content"] == "good"
