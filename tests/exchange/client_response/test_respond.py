@@ -63,13 +63,21 @@ def test_the_fields_of_an_answer(one):
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize(
     ("place", "words"),
-    [(b"https://other.example/x", "other.example"), (b"/login", "another path"), (b"http://[x", "a malformed address")],
+    [
+        (b"https://other.example/x?token=secret", "other.example;"),
+        (b"/login", "another path;"),
+        (b"", "another path;"),
+        (b"\xff", "another path;"),
+        (b"https://[x", "a malformed address;"),
+        (b"https://other.example:port/", "other.example;"),
+    ],
 )
 def test_a_redirect_is_not_followed(one, status, place, words):
     """It points to a wrong base URL: the host it names is told."""
     played = playing(one, CHAT, chat(), answer(status, (b"location", place)))
     assert played.status == 502
     assert f"answered {status} and points to {words}" in played.json()["error"]["message"]
+    assert (b"location" in played.fields, b"secret" in played.got) == (False, False)
 
 
 def test_not_modified_is_no_redirect(plain):
