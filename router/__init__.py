@@ -1,17 +1,17 @@
 """fairlead: the local LLM router. How a request travels, room by room.
 
-bytes in   -> net      h11 server on trio: strict heads, bounded bodies
-           -> proxy    exchange: the story of one request
-           -> wire     which protocol, which model (peeked, not parsed)
-           -> policy   which backend (pure decisions, no I/O)
-           -> net      h11 client: idle pool, deadlines, TLS
-bytes out  <- proxy    relay: whole events, commit point, pings, final error
-              wire     tap: usage and terminal events, read beside the relay
+bytes in   -> net       h11 server on trio: strict heads, bounded bodies
+           -> server    the application: access, then an operator's endpoint (admin) or an exchange
+           -> exchange  the life of one request: route, admission, send, failover, conclusion
+           -> wire      which protocol, which model (peeked, not parsed)
+           -> policy    which backend, which account (pure decisions, no I/O)
+           -> net       h11 client: idle pool, deadlines, TLS
+bytes out  <- exchange  relay: whole events, commit point, pings, final error
+              wire      tap: usage and terminal events, read beside the relay
 
-store    what lies on disk: home, backends, secrets, run file
-backends known providers, as data
-demo     a built-in upstream that speaks all three protocols
-cli      commands, one file each
+upstream, budget, telemetry   shared by all requests: accounts and catalogs; the guard; records and metrics
+store     files: home, configuration, keys, history
+cli       commands; settings, backends: what can be configured, known providers; demo: a built-in upstream
 
 For other programs: `router.running` (see library) and `router.__version__`; nothing else is public Python.
 """

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from typing import Any
 
-from router.admin.status import backends_of, status
+import msgspec
+
+from router.admin.status import report_backends, report_status
 from router.server import serve
 from router.settings import DECLARATIONS, Loaded, Settings
 from router.settings.reading import ConfigFile, resolve
@@ -24,11 +26,11 @@ class Running:
 
     def status(self) -> dict[str, Any]:
         """The answer of GET /status, whose fields are documented there."""
-        return status(self._serving.runtime, self._serving)
+        return msgspec.to_builtins(report_status(self._serving.runtime, self._serving))
 
     def backends(self) -> list[dict[str, Any]]:
         """The enabled backends: name, protocols, enabled, models (how many it lists), problem (or None)."""
-        return backends_of(self._serving.runtime)
+        return msgspec.to_builtins(report_backends(self._serving.runtime))
 
 
 @asynccontextmanager

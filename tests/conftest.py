@@ -18,8 +18,8 @@ from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import open_home
 from router.telemetry.accesslog import AccessLog
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
@@ -199,7 +199,7 @@ def made(home, silent_log):
         for one in stored:
             backends.save(home, one)
         configuration = read(home, settings or Settings())
-        return Runtime(configuration, home, silent_log, demo_root, environ=environ or {})
+        return compose(configuration, home, silent_log, demo_root=demo_root, environ=environ or {})
 
     return make
 

@@ -1,1 +1,1 @@
-"""The operator's endpoints."""
+"""What answers the operator's endpoints: dispatch, the handlers (one file a subject), and the lists of models."""

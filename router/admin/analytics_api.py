@@ -1,4 +1,4 @@
-"""What operators may look at: /analytics, /analytics/stream, /metrics, /admin/history (product.md 9).
+"""What operators may read of the history and the counts: /analytics, /admin/history and /metrics.
 
 Queries run in threads of their own over a connection that only reads; nothing here holds up a request.
 """
@@ -6,56 +6,52 @@ Queries run in threads of their own over a connection that only reads; nothing h
 import time
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import parse_qsl
 
 import msgspec
 import trio
 
-from router.admin.live_api import stream
+from router.admin.ask import Ask
 from router.errors import BadRequest, CommandError, NotFound, Unavailable
-from router.net.headers import RawHeaders
-from router.net.server.connection import CancelReason, Connection, Request
+from router.net.server.connection import CancelReason
+from router.operator_api.endpoints import LATEST, METRICS, PAGE, PAGE_LIMIT
+from router.operator_api.history import Analytics, HistoryPage, HistoryRequest
 from router.store.history import read_requests, read_usage, reader
-from router.store.history.time_window import EXPECTED, since
+from router.store.history.time_window import EXPECTED, parse_since
 from router.upstream.runtime import Runtime
 
 ANALYTICS_SCHEMA = 1
 HISTORY_SCHEMA = 1
 QUERY_SECONDS = 60.0
-_ROWS, _ROWS_LIMIT = 100, 1000
-#: The star stands for an id.
-PATHS = ("/analytics", "/analytics/stream", "/metrics", "/admin/history", "/admin/history/*")
-_ONE = "/admin/history/"
-_LATEST = "-"
-_JSON = (b"content-type", b"application/json")
-_FRESH = (b"cache-control", b"no-store")
 
 _threads = trio.CapacityLimiter(2)
 _Result = TypeVar("_Result")
 
 
-async def answer(runtime: Runtime, connection: Connection, request: Request, headers: RawHeaders) -> None:
-    """Answer one request. headers: those every answer gets. Raises RouterError."""
-    if request.path == "/analytics/stream":
-        await stream(runtime.recorder, connection, request, [*headers, _FRESH])
-        return
-    # The head has been read; what follows has a limit of its own.
-    connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
-    if request.path == "/metrics":
-        kind, body = await _in_thread(_metrics, runtime)
-        await connection.respond(200, [*headers, _FRESH, (b"content-type", kind)], body)
-        return
-    asked = dict(parse_qsl(request.query))
-    if request.path == "/analytics":
-        found: object = await _in_thread(_analytics, runtime, asked)
-    elif request.path.startswith(_ONE):
-        found = await _in_thread(_one, runtime, request.path.removeprefix(_ONE))
-    else:
-        found = await _in_thread(_latest, runtime, asked)
-    await connection.respond(200, [*headers, _FRESH, _JSON], msgspec.json.encode(found))
+async def sum_window(ask: Ask) -> Analytics:
+    """Sums of a window of the history. Raises BadRequest, Unavailable."""
+    return await _query(ask, _sum_up, ask.runtime, ask.query.get("since", "60m"))
 
 
-async def _in_thread(work: Callable[..., _Result], *arguments: object) -> _Result:
+async def list_requests(ask: Ask) -> HistoryPage:
+    """The newest requests. Raises BadRequest, Unavailable."""
+    query = ask.query
+    return await _query(ask, _list_requests, ask.runtime, query.get("limit", str(PAGE)), query.get("before", ""))
+
+
+async def find_request(ask: Ask) -> HistoryRequest:
+    """One request by its id, or the newest. Raises NotFound, Unavailable."""
+    return await _query(ask, _find_request, ask.runtime, ask.names["id"])
+
+
+async def serve_metrics(ask: Ask) -> None:
+    """The counts since the start, in Prometheus' text form."""
+    text = await _query(ask, _expose, ask.runtime)
+    await ask.connection.respond(200, ask.headers(METRICS.content), text)
+
+
+async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> _Result:
+    """Ask in a thread. The head of the request has been read; what follows has a limit of its own."""
+    ask.connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
     try:
         return await trio.to_thread.run_sync(work, *arguments, limiter=_threads)
     except CommandError as error:
@@ -63,64 +59,51 @@ async def _in_thread(work: Callable[..., _Result], *arguments: object) -> _Resul
         raise Unavailable(f"{error} {error.hint}".strip()) from None
 
 
-def _analytics(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
-    """Sums of a window. Query: since (60m, 24h, 7d, today, a date; 60m when it is not given).
-
-    Fields: schema (1), history (what keeps the history from being written, null when nothing does), capture (bodies of
-    requests are captured), and those of
-    queries_sums.Summary: since, until (seconds since 1970), total, models, backends, accounts, clients, tags,
-    billing_classes, errors (queries_sums.Sums each), rate (queries_sums.Rate), limits (queries_sums.Limit each).
-    """
+def _sum_up(runtime: Runtime, window: str) -> Analytics:
     now = time.time()
     try:
-        begin = since(asked.get("since", "60m"), now)
+        begin = parse_since(window, now)
     except ValueError:
         raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
-    with reader.reading(runtime.home) as db:
-        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
-    return {
-        "schema": ANALYTICS_SCHEMA,
-        "history": runtime.ledger.problem,
-        "capture": runtime.settings.history_capture,
+    with reader.open_reader(runtime.home) as db:
+        found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
+    return Analytics(
+        schema=ANALYTICS_SCHEMA,
+        history=runtime.ledger.problem,
+        capture=runtime.settings.history_capture,
         **msgspec.structs.asdict(found),
-    }
+    )
 
 
-def _latest(runtime: Runtime, asked: dict[str, str]) -> dict[str, object]:
-    """The newest requests. Query: limit (1 to 1000), before (an id: those recorded before it).
-
-    Fields: schema (1), requests (queries_rows.Request each, newest first).
-    """
-    limit = asked.get("limit", str(_ROWS))
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= _ROWS_LIMIT:
-        raise BadRequest(f"limit must be a number from 1 to {_ROWS_LIMIT}.")
-    with reader.reading(runtime.home) as db:
-        rows = read_requests.latest(db, int(limit), asked.get("before", "")) if db is not None else []
-    return {"schema": HISTORY_SCHEMA, "requests": rows}
+def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
+    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE_LIMIT:
+        raise BadRequest(f"limit must be a number from 1 to {PAGE_LIMIT}.")
+    with reader.open_reader(runtime.home) as db:
+        rows = read_requests.read_latest(db, int(limit), before) if db is not None else []
+    return HistoryPage(schema=HISTORY_SCHEMA, requests=rows)
 
 
-def _one(runtime: Runtime, name: str) -> dict[str, object]:
-    """One request by its id, the latest by `-`; one that has just ended is written first. Fields: schema (1), request
-    (queries_rows.Request)."""
-    found = None if name == _LATEST else _kept(runtime, name)
+def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
+    found = None if name == LATEST else _look_up(runtime, name)
     if found is None:
+        # It may have ended just now.
         runtime.ledger.flush()
-        found = _kept(runtime, name)
+        found = _look_up(runtime, name)
     if found is None:
         raise NotFound("The history holds no request of that id.")
-    return {"schema": HISTORY_SCHEMA, "request": found}
+    return HistoryRequest(schema=HISTORY_SCHEMA, request=found)
 
 
-def _kept(runtime: Runtime, name: str) -> read_requests.Request | None:
-    with reader.reading(runtime.home) as db:
+def _look_up(runtime: Runtime, name: str) -> read_requests.RecordedRequest | None:
+    with reader.open_reader(runtime.home) as db:
         if db is None:
             return None
-        if name == _LATEST:
-            return next(iter(read_requests.latest(db, 1)), None)
-        return read_requests.request(db, name)
+        if name == LATEST:
+            return next(iter(read_requests.read_latest(db, 1)), None)
+        return read_requests.find_request(db, name)
 
 
-def _metrics(runtime: Runtime) -> tuple[bytes, bytes]:
-    from router.admin.metrics_api import exposition
+def _expose(runtime: Runtime) -> bytes:
+    from router.admin.metrics_api import expose
 
-    return exposition(runtime)
+    return expose(runtime)

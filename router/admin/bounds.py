@@ -1,54 +1,41 @@
-"""What a proxy holds of everything that has a bound, for /status and /metrics (product.md 7, bounds)."""
-
-from typing import NamedTuple
+"""What a proxy holds of everything that has a bound, and how its process is doing: for /status and /metrics."""
 
 from router.net import descriptors
 from router.net.server.listen import CONNECTION_LIMIT
+from router.operator_api.status import Bound, Vitals
 from router.store.database import writer
 from router.telemetry import accesslog, metrics_counts, recorder
 from router.upstream.runtime import Runtime
 
 
-class Bound(NamedTuple):
-    """How much of something is in use, None where the system does not tell; and how much there may be, None for no
-    bound."""
-
-    used: int | None
-    limit: int | None
-
-
-def bounds(runtime: Runtime) -> dict[str, Bound]:
-    """All of them by name; those that are no numbers of things say their unit. Blocks for a moment."""
+def list_bounds(runtime: Runtime) -> dict[str, Bound]:
+    """All of them by name; the names of those that are not counted in pieces say their unit. Blocks for a moment."""
     vitals = runtime.health
     return {
-        "client_connections": Bound(len(vitals.clients), CONNECTION_LIMIT),
-        "upstream_connections": Bound(runtime.connections.open, None),
-        "upstream_connections_idle": Bound(runtime.connections.idle, None),
-        "descriptors": Bound(descriptors.count_open(), descriptors.get_limit()),
-        "tasks": Bound(vitals.tasks, None),
-        "buffered_bytes": Bound(runtime.memory.reserved, runtime.memory.limit),
-        "log_lines": Bound(runtime.log.waiting, accesslog.RING),
-        "history_rows": Bound(runtime.ledger.waiting + runtime.recorder.waiting, writer.PENDING + recorder.UNTOLD),
-        "label_sets": Bound(len(runtime.recorder.counters.sets), metrics_counts.LIMIT),
+        "client_connections": Bound(used=len(vitals.clients), limit=CONNECTION_LIMIT),
+        "upstream_connections": Bound(used=runtime.connections.open, limit=None),
+        "upstream_connections_idle": Bound(used=runtime.connections.idle, limit=None),
+        "descriptors": Bound(used=descriptors.count_open(), limit=descriptors.get_limit()),
+        "tasks": Bound(used=vitals.tasks, limit=None),
+        "buffered_bytes": Bound(used=runtime.memory.reserved, limit=runtime.memory.limit),
+        "log_lines": Bound(used=runtime.log.waiting, limit=accesslog.RING),
+        "history_rows": Bound(
+            used=runtime.ledger.waiting + runtime.recorder.waiting, limit=writer.PENDING + recorder.WAITING_LIMIT
+        ),
+        "label_sets": Bound(used=len(runtime.recorder.counters.sets), limit=metrics_counts.LIMIT),
     }
 
 
-def report(runtime: Runtime) -> dict[str, object]:
-    """The part `vitals` of GET /status.
-
-    Fields: stalled_s (for how long requests have waited and none was answered, null while that is no long time),
-    waiting (requests whose answer has not begun), loop_lag_ms and worst_loop_lag_ms (how late the event loop came at
-    last, and at most within the last minute), clock_jumps and network_changes (since the start), bounds (name ->
-    used and limit, either may be null). Blocks for a moment.
-    """
+def report_vitals(runtime: Runtime) -> Vitals:
+    """How the process is doing. Blocks for a moment."""
     vitals = runtime.health
     stalled = vitals.stalled
-    return {
-        "stalled_s": None if stalled is None else round(stalled, 1),
-        "waiting": vitals.waiting,
-        "loop_lag_ms": round(vitals.lag * 1000, 1),
-        "worst_loop_lag_ms": round(vitals.worst_lag * 1000, 1),
-        "clock_jumps": vitals.jumps,
-        "network_changes": vitals.moves,
-        "bounds": {name: bound._asdict() for name, bound in bounds(runtime).items()},
-    }
+    return Vitals(
+        stalled_s=None if stalled is None else round(stalled, 1),
+        waiting=vitals.waiting,
+        loop_lag_ms=round(vitals.lag * 1000, 1),
+        worst_loop_lag_ms=round(vitals.worst_lag * 1000, 1),
+        clock_jumps=vitals.jumps,
+        network_changes=vitals.moves,
+        bounds=list_bounds(runtime),
+    )

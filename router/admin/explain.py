@@ -11,15 +11,15 @@ from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
 from router.host.clock import boot_time
 from router.ir import Protocol, RoutingFacts
+from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
 from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
-from router.policy.routing.trace import Step
-from router.store.shared.resource_owners import Owners
+from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words
-from router.upstream.runtime import Snapshot
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls
 from router.wire.detect import protocol_of
@@ -32,56 +32,17 @@ _PATHS: dict[Protocol, str] = {
 }
 
 
-class Question(msgspec.Struct, kw_only=True):
-    """What is asked: a model's name, or a request's body (base64 in JSON). protocol: None to tell it from the fields,
-    or for a name the first in which it would be served. headers: name and value."""
-
-    model: str = ""
-    body: bytes = b""
-    protocol: Protocol | None = None
-    headers: list[tuple[str, str]] = []
-
-
-class Explanation(msgspec.Struct, kw_only=True):
-    """The answer. assumed: the protocol was not given. steps: all that routing looked at, in order. why: the step that
-    found the backend. speaks: its protocols. room: what is left of the account, in words, and next: of the one
-    that would serve after it. fallback: the chain, each with what it would be translated to. edits: as the access log
-    would note them. translation: as
-    `messages->chat`, '' when the protocol stays; losses: what it cannot carry over. status, error: with what a
-    request would be refused, 0 and '' when it would be sent."""
-
-    model: str | None = None
-    protocol: str = ""
-    assumed: bool = False
-    steps: list[Step] = []
-    backend: str = ""
-    account: str = ""
-    speaks: tuple[str, ...] = ()
-    why: str = ""
-    sent_model: str | None = None
-    alias: str = ""
-    rule: str = ""
-    edits: list[str] = []
-    room: str = ""
-    next: str = ""
-    fallback: list[str] = []
-    translation: str = ""
-    losses: list[str] = []
-    status: int = 0
-    error: str = ""
-
-
 def explain(
-    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: Owners | None = None
+    question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: ResourceOwners | None = None
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
-    who issued which id, None where nobody knows. Blocks on the disk."""
+    which account issued which id, None to look none up. Blocks on the disk."""
     fields: dict[bytes, bytes] = {}
     for name, value in question.headers:
         fields.setdefault(name.lower().encode(), value.strip().encode())
     body = question.body or msgspec.json.encode({"model": question.model})
-    protocols: list[Protocol] = [question.protocol] if question.protocol else _assumed(question, fields)
-    found = [_explained(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
+    protocols: list[Protocol] = [question.protocol] if question.protocol else _assume_protocols(question, fields)
+    found = [_explain_as(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
     # A name alone is taken for a request that needs no translation, where there is one.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
@@ -89,7 +50,7 @@ def explain(
     return best
 
 
-def _assumed(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
+def _assume_protocols(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
     """The protocols to try, in order."""
     if not question.body:
         order: list[Protocol] = ["messages", "chat", "responses"]
@@ -106,13 +67,13 @@ def _is_claude(model: str) -> bool:
     return any(word in lowered for word in ("claude", "opus", "sonnet", "haiku"))
 
 
-def _explained(
+def _explain_as(
     body: bytes,
     protocol: Protocol,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
@@ -131,9 +92,9 @@ def _fill(
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
-    owners: Owners | None,
+    owners: ResourceOwners | None,
 ) -> None:
-    """The steps of `asking.ask`, up to the sending. Raises RouterError as it does."""
+    """The steps of exchange/request, up to the sending. Raises RouterError as they do."""
     top = peek(body)
     call = calls.call(_PATHS[protocol], anthropic=False)
     call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
@@ -162,7 +123,7 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     running proxy; they are looked at, not chosen."""
     service = snapshot.services[route.backend.name]
     now, family = boot_time(), find_family(route.model)
-    order = service.pool.list_in_order(now, Want(family=family, barred=service.stopped().keys()))
+    order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
         found.room = room_words(service, order[0], now, family)

@@ -1,6 +1,6 @@
 """GET /analytics/stream: the last requests, then each as it ends, as server-sent events.
 
-A reader that stops reading holds up nobody: what waits for it is bounded, and then its connection is cut.
+A reader that stops reading delays no request: what waits for it is bounded, and then its connection is cut.
 """
 
 import contextlib
@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import trio
 
+from router.admin.ask import Ask
 from router.errors import Unavailable
-from router.net.headers import RawHeaders
-from router.net.server.connection import CancelReason, Connection, Request
-from router.store.history.entry import Entry, Priced
+from router.net.server.connection import CancelReason, Connection
+from router.operator_api.endpoints import STREAM
+from router.operator_api.history import make_event
+from router.store.history.entry import HistoryEntry, Priced
 from router.telemetry.recorder import Recorder
 from router.wire.raw import sse
 
@@ -27,21 +29,18 @@ _BEAT = b": heartbeat\n\n"
 _thread = trio.CapacityLimiter(1)
 
 
-async def stream(recorder: Recorder, connection: Connection, request: Request, headers: RawHeaders) -> None:
-    """Serve the stream until the reader leaves or the proxy stops.
-
-    Events: `request`, whose data are the fields of history.Entry without `root`, with schema (1), cost_usd (None when
-    the price is unknown) and price (where it is from). Times are seconds, started since 1970.
-    """
-    head = [*headers, (b"content-type", b"text/event-stream")]
-    if request.method == "HEAD":
+async def stream(ask: Ask) -> None:
+    """Serve the stream until the reader leaves or the proxy stops. Raises Unavailable."""
+    recorder, connection = ask.runtime.recorder, ask.connection
+    head = ask.headers(STREAM.content)
+    if ask.request.method == "HEAD":
         await connection.respond(200, head)
         return
     if len(recorder.listeners) >= READERS:
         raise Unavailable(f"{READERS} readers of this stream are connected already.", retry_after=10)
-    send, receive = trio.open_memory_channel[Entry](WAITING)
+    send, receive = trio.open_memory_channel[HistoryEntry](WAITING)
 
-    def listen(entry: Entry) -> None:
+    def listen(entry: HistoryEntry) -> None:
         try:
             send.send_nowait(entry)
         except trio.WouldBlock:
@@ -52,7 +51,7 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
     try:
         connection.set_deadline(math.inf, CancelReason.TOTAL)
         await connection.write(
-            [*connection.frame_head(200, head), *connection.frame_data(await _told(recorder, recent) or _BEAT)]
+            [*connection.frame_head(200, head), *connection.frame_data(await _encode_events(recorder, recent) or _BEAT)]
         )
         await _pump(recorder, connection, receive)
     finally:
@@ -60,15 +59,15 @@ async def stream(recorder: Recorder, connection: Connection, request: Request, h
     await connection.write(connection.frame_end())
 
 
-async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[Entry]") -> None:
+async def _pump(recorder: Recorder, connection: Connection, receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> None:
     beat = trio.current_time() + HEARTBEAT_SECONDS
     while not connection.retired:
         entry = None
         with trio.move_on_after(_TICK_SECONDS):
             entry = await receive.receive()
         if entry is not None:
-            entries = [entry, *_waiting(receive)]
-            await connection.write(connection.frame_data(await _told(recorder, entries)))
+            entries = [entry, *_drain(receive)]
+            await connection.write(connection.frame_data(await _encode_events(recorder, entries)))
         elif trio.current_time() < beat:
             continue
         else:
@@ -76,25 +75,23 @@ async def _pump(recorder: Recorder, connection: Connection, receive: "trio.Memor
         beat = trio.current_time() + HEARTBEAT_SECONDS
 
 
-def _waiting(receive: "trio.MemoryReceiveChannel[Entry]") -> Iterator[Entry]:
-    """What has come meanwhile."""
+def _drain(receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> Iterator[HistoryEntry]:
+    """What has come meanwhile, without waiting."""
     with contextlib.suppress(trio.WouldBlock):
         while True:
             yield receive.receive_nowait()
 
 
-async def _told(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
+async def _encode_events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
     """The events of these requests; prices are looked up in a thread, since their data may have to be loaded first."""
-    return await trio.to_thread.run_sync(_events, recorder, entries, limiter=_thread)
+    return await trio.to_thread.run_sync(_frame_events, recorder, entries, limiter=_thread)
 
 
-def _events(recorder: Recorder, entries: Sequence[Entry]) -> bytes:
-    return b"".join(_event(entry, recorder.price(entry)) for entry in entries)
+def _frame_events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
+    return b"".join(_frame_event(entry, recorder.price(entry)) for entry in entries)
 
 
-def _event(entry: Entry, priced: Priced) -> bytes:
-    fields = msgspec.structs.asdict(entry)
-    del fields["root"]
+def _frame_event(entry: HistoryEntry, priced: Priced) -> bytes:
     cost, source = priced
-    told = {"cost_usd": None if cost is None else cost / 1e9, "price": source}
-    return sse.frame(msgspec.json.encode({"schema": STREAM_SCHEMA, **fields, **told}), "request")
+    event = make_event(STREAM_SCHEMA, entry, None if cost is None else cost / 1e9, source)
+    return sse.frame(msgspec.json.encode(event), "request")

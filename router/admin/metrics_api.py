@@ -1,6 +1,6 @@
 """GET /metrics in Prometheus' text form, with the names of OpenTelemetry's conventions for generative AI.
 
-Counts begin with the proxy's start. Label sets are bounded (counters.LIMIT): further models stand together.
+Counts begin with the proxy's start. Label sets are bounded (metrics_counts.LIMIT): further models share one set.
 """
 
 from collections.abc import Iterator
@@ -11,42 +11,40 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from router import __version__
-from router.admin.bounds import bounds
+from router.admin.bounds import list_bounds
 from router.store.history import histogram as buckets
-from router.telemetry.metrics_counts import SIZES, Counts, Times
+from router.telemetry.metrics_counts import TOKEN_EDGES, DurationHistogram, LabelCounts
 from router.upstream.runtime import Runtime
 
-# The form that every version of Prometheus reads.
-_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
 # Every fourth bucket ends at 10 ms times a power of two: from 10 ms to 82 s and beyond, as the conventions advise.
 _EDGES = tuple(range(40, 100, 4))
 Key = tuple[str, str, str]
 
 
-def exposition(runtime: Runtime) -> tuple[bytes, bytes]:
-    """The content type and the body."""
+def expose(runtime: Runtime) -> bytes:
+    """The body, in the form that every version of Prometheus reads."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(runtime))
-    return _TYPE, generate_latest(registry)
+    registry.register(_ProxyCollector(runtime))
+    return generate_latest(registry)
 
 
-class _Collected(Collector):
+class _ProxyCollector(Collector):
     def __init__(self, runtime: Runtime):
         self._runtime = runtime
 
     def collect(self) -> Iterator[Metric]:
-        """All there is."""
+        """All families, with their values of now."""
         counters = self._runtime.recorder.counters
         # The event loop may add a set meanwhile.
         sets = list(counters.sets.items())
-        yield _tokens(sets)
-        yield _durations(sets)
-        yield _first(sets)
-        yield from _own(self._runtime)
+        yield _collect_tokens(sets)
+        yield _collect_durations(sets)
+        yield _collect_first_bytes(sets)
+        yield from _collect_process(self._runtime)
 
 
-def _tokens(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_tokens(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_client_token_usage",
         "Tokens of a request, by type; input is without what the cache gave or took.",
@@ -55,12 +53,12 @@ def _tokens(sets: list[tuple[Key, Counts]]) -> Metric:
     for key, counts in sets:
         for kind, sizes in list(counts.tokens.items()):
             held = list(sizes.counts)
-            edges = [*map(str, SIZES), "+Inf"]
-            family.add_metric([*key, kind], _cumulated(edges, held), sizes.sum)
+            edges = [*map(str, TOKEN_EDGES), "+Inf"]
+            family.add_metric([*key, kind], _cumulate(edges, held), sizes.sum)
     return family
 
 
-def _durations(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_durations(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_request_duration_seconds",
         "From a request's arrival to the end of its answer; error_type is empty for those that went well.",
@@ -68,23 +66,23 @@ def _durations(sets: list[tuple[Key, Counts]]) -> Metric:
     )
     for key, counts in sets:
         for error, times in list(counts.durations.items()):
-            family.add_metric([*key, error], _seconds(times), times.sum)
+            family.add_metric([*key, error], _bucket_seconds(times), times.sum)
     return family
 
 
-def _first(sets: list[tuple[Key, Counts]]) -> Metric:
+def _collect_first_bytes(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     family = HistogramMetricFamily(
         "gen_ai_server_time_to_first_token_seconds",
         "From a request's arrival to the first byte of its answer.",
         labels=_LABELS,
     )
     for key, counts in sets:
-        if any(counts.first.held):
-            family.add_metric(list(key), _seconds(counts.first), counts.first.sum)
+        if any(counts.first.counts):
+            family.add_metric(list(key), _bucket_seconds(counts.first), counts.first.sum)
     return family
 
 
-def _own(runtime: Runtime) -> Iterator[Metric]:
+def _collect_process(runtime: Runtime) -> Iterator[Metric]:
     build = GaugeMetricFamily("fairlead_build_info", "The version that runs.", labels=["version"])
     build.add_metric([__version__], 1)
     yield build
@@ -102,10 +100,10 @@ def _own(runtime: Runtime) -> Iterator[Metric]:
     connections = runtime.connections
     yield GaugeMetricFamily("fairlead_upstream_connections", "Open connections to backends.", connections.open)
     yield GaugeMetricFamily("fairlead_buffered_bytes", "Bytes held for requests under way.", runtime.memory.reserved)
-    yield from _vitals(runtime)
+    yield from _collect_vitals(runtime)
 
 
-def _vitals(runtime: Runtime) -> Iterator[Metric]:
+def _collect_vitals(runtime: Runtime) -> Iterator[Metric]:
     vitals = runtime.health
     stalled = "For how long requests have waited and none was answered."
     yield GaugeMetricFamily("fairlead_stalled_seconds", stalled, vitals.stalled or 0)
@@ -117,7 +115,7 @@ def _vitals(runtime: Runtime) -> Iterator[Metric]:
     yield CounterMetricFamily("fairlead_network_changes", "How often the machine's addresses changed.", vitals.moves)
     used = GaugeMetricFamily("fairlead_in_use", "How much of something that is bounded is in use.", labels=["of"])
     limits = GaugeMetricFamily("fairlead_bound", "How much of it there may be.", labels=["of"])
-    for name, bound in bounds(runtime).items():
+    for name, bound in list_bounds(runtime).items():
         for family, value in ((used, bound.used), (limits, bound.limit)):
             if value is not None:
                 family.add_metric([name], value)
@@ -125,19 +123,19 @@ def _vitals(runtime: Runtime) -> Iterator[Metric]:
     yield limits
 
 
-def _seconds(times: Times) -> list[tuple[str, float]]:
-    held = list(times.held)
+def _bucket_seconds(times: DurationHistogram) -> list[tuple[str, float]]:
+    held = list(times.counts)
     found: list[tuple[str, float]] = []
     sum_, at = 0, 0
     for edge in _EDGES:
         sum_ += sum(held[at : edge + 1])
         at = edge + 1
-        found.append((f"{buckets.end(edge) / 1e6:g}", sum_))
+        found.append((f"{buckets.bucket_end(edge) / 1e6:g}", sum_))
     found.append(("+Inf", sum_ + sum(held[at:])))
     return found
 
 
-def _cumulated(edges: list[str], held: list[int]) -> list[tuple[str, float]]:
+def _cumulate(edges: list[str], held: list[int]) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     total = 0
     for edge, count in zip(edges, held, strict=True):

@@ -1,8 +1,8 @@
 """The guard of one process: may a request go, what did it cost, and what is halted.
 
-Rules of this file: a request waits only while its process does not know enough: nothing was heard for LOOK_SECONDS, a
-model's price or a share of a budget is missing, a halt is on its way to the disk. All else happens in rounds beside
-the requests. Nobody is refused by a halt before it was read back from the disk. Where history.db cannot be used, each
+Rules of this file: a request waits only while its process does not know enough: no state was received for LOOK_SECONDS,
+a model's price or a share of a budget is missing, a halt is on its way to the store. All else is exchanged beside the
+requests. No request is refused by a halt before it was read back from the store. Where the store cannot be used, each
 process counts on by itself. Without rules nothing runs.
 """
 
@@ -15,6 +15,7 @@ import trio
 from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.guard import Halt, Rules
@@ -22,9 +23,9 @@ from router.policy.budget.price_cache import PriceCache
 from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
 from router.policy.routing.table import DEMO
 from router.settings import Settings
-from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
-from router.store.shared.budgets import SharedState, SyncMessage, count_tokens
+from router.store.history.entry import HistoryEntry
+from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
+from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
@@ -56,25 +57,18 @@ class Demand(NamedTuple):
 
 
 class Guard:
-    """The guard of one proxy. price: what a request cost, for the ledger's thread. say: a line for the user."""
+    """The guard of one proxy. shared: what all processes have in common. say: where a line for the user goes."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        price: Callable[[Entry], Priced],
-        say: Callable[[str], None],
-        *,
-        clock: Callable[[], float] = time.time,
-    ):
+    def __init__(self, shared: SharedBudgets, say: Callable[[str], None], *, clock: Callable[[], float] = time.time):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
-        self._sync = BudgetSync(self, ledger, price, clock=clock)
+        self._sync = BudgetSync(self, shared)
         self._say = say
         self._clock = clock
         self._reservations = Reservations()
         self._prices = PriceCache()
         self._waiting: dict[int, Estimate] = {}
-        self._finished: list[tuple[Sequence[str], Entry]] = []
+        self._finished: list[tuple[Sequence[str], HistoryEntry]] = []
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
@@ -84,7 +78,7 @@ class Guard:
         #: Set when a request with a reservation has ended.
         self._ended = trio.Event()
 
-    def take(self, settings: Settings) -> None:
+    def apply(self, settings: Settings) -> None:
         """Guard as these settings say from now on."""
         before, self.rules = self.rules, policy.read_rules(settings)
         self._prices.forget()
@@ -101,7 +95,7 @@ class Guard:
         Raises Halted.
         """
         self._reservations.release(demand.request)
-        await (self._sync.over() if self._halting else self.current())
+        await (self._sync.next_exchange() if self._halting else self.current())
         scopes = policy.list_scopes(demand.backend, demand.account, demand.tag)
         self._check(scopes)
         budgets = rules.budgets_of(scopes)
@@ -112,7 +106,7 @@ class Guard:
             await self._reserve(demand, scopes, budgets, rates, wait)
             self._sync.wake()
 
-    def finished(self, entry: Entry) -> None:
+    def finished(self, entry: HistoryEntry) -> None:
         """A request has ended: what it used takes the place of its reservation."""
         rules = self.rules
         if rules is None:
@@ -151,7 +145,7 @@ class Guard:
             return None
         model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
-            await self._sync.over()
+            await self._sync.next_exchange()
         rates = self._prices.rates(model)
         if rates is None and refuses:
             raise _refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
@@ -187,7 +181,7 @@ class Guard:
             self._trip(rules, state.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
-            await self._sync.over()
+            await self._sync.next_exchange()
             self._check(scopes)
         else:
             return
@@ -197,7 +191,7 @@ class Guard:
         """Ask for a share that this request fits in."""
         self._waiting[id(estimate)] = estimate
         try:
-            await self._sync.over()
+            await self._sync.next_exchange()
         finally:
             del self._waiting[id(estimate)]
 
@@ -240,39 +234,32 @@ class Guard:
         if self.rules is not None:
             await self._sync.current()
 
-    def status(self) -> dict[str, object]:
-        """Fields: state (off, running, warned, halted); of the halt: scope, since, until (seconds since 1970), reason,
-        request, null while there is none; halts, all of them; budgets: scope, period, unit, limit, spent, reserved,
-        renews."""
+    def status(self) -> GuardStatus:
+        """The guard as operators see it."""
         rules = self.rules
         if rules is None:
-            return {"state": "off", **policy.describe_halt(None), "halts": [], "budgets": []}
+            return GuardStatus(state="off")
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         states = self._reservations.states
         overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
-        return {
-            "state": overall,
-            **policy.describe_halt(shown[0] if shown else None),
-            "halts": [policy.describe_halt(halt) for halt in halts],
-            "budgets": policy.describe_budgets(states),
-        }
+        return report_guard(overall, shown[0] if shown else None, halts, states)
 
-    async def resume(self) -> list[dict[str, object]]:
+    async def resume(self) -> list[HaltReport]:
         """End all halts; gives those that held. A budget that was used up counts from here."""
-        await self._sync.over()
+        await self._sync.next_exchange()
         now = self._clock()
         held = [halt for halt in self.halts if halt.holds(now)]
         self._lift = True
         self._warnings.clear()
-        await self._sync.over()
-        return [policy.describe_halt(halt) for halt in held]
+        await self._sync.next_exchange()
+        return [report_halt(halt) for halt in held]
 
-    # Its part in the rounds
+    # Its part in the exchange with other processes
 
     async def run(self) -> None:
-        """Take part in rounds until cancelled."""
+        """Exchange with the other processes until cancelled."""
         try:
             async with trio.open_nursery() as self._nursery:
                 await self._sync.run()
@@ -286,7 +273,7 @@ class Guard:
 
     @property
     def has_news(self) -> bool:
-        """True when there is something to tell the others, not only to hear of them."""
+        """True when there is something to publish, not only to look at."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
         return bool(news) or self._reservations.has_news
 
@@ -301,24 +288,24 @@ class Guard:
         return self._reservations.idle
 
     def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
-        """What the others are to hear."""
+        """The message for the other processes."""
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
         claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
         self._handed = tuple(self._halting.values())
-        found = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
+        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
         self._finished, self._lift = [], False
-        return found
+        return message
 
-    def receive(self, seen: SharedState, sequence: int) -> None:
-        """What stands in the file."""
-        self.halts = seen.halts
-        if seen.sequence >= sequence:
+    def receive(self, state: SharedState, sequence: int) -> None:
+        """Take up what the store holds."""
+        self.halts = state.halts
+        if state.sequence >= sequence:
             for halt in self._handed:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
-        self._prices.receive(seen.rates, self._clock())
-        self._reservations.receive(seen.sequence, seen.budgets, sequence)
+        self._prices.receive(state.rates, self._clock())
+        self._reservations.receive(state.sequence, state.budgets, sequence)
         self._look_near()
 
     def _look_near(self) -> None:
@@ -330,7 +317,7 @@ class Guard:
         self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:
-        """history.db cannot be used: halts and spend are this process's own."""
+        """Let halts and spend be this process's own, since the store cannot be used."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
         self._reservations.use_local_state(lift=self._lift)

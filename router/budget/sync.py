@@ -1,93 +1,96 @@
-"""Rounds of one process with the others of its home, through history.db: what it has to tell, and what stands there.
+"""Budgets kept in step between the processes of a store: each publishes what it spent and receives the common state.
 
-Rules of this file: one round at a time, beside the requests. Who waits for a round waits for the end of one that
-begins from then on. A process that has nothing to tell only looks. Where history.db cannot be used, or nothing is heard
-for PATIENCE, the process goes on alone, and is not held up again for ALONE_SECONDS.
+Rules of this file: one exchange at a time, beside the requests. A request that waits for an exchange waits for the end
+of one that begins from then on. A process that has nothing to publish only looks. Where the store cannot be used, or no
+state comes within PATIENCE, the process decides by its local state, and does not wait again for LOCAL_SECONDS.
 """
 
 import contextlib
-import time
-from collections.abc import Callable
 from typing import Protocol
 
 import trio
 
-from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
-from router.store.shared.budgets import SharedBudgets, SharedState, SyncMessage
+from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 
-ROUND_SECONDS = 0.4
+EXCHANGE_SECONDS = 0.4
 #: No decision is made on what was seen longer ago.
 LOOK_SECONDS = 0.9
 PATIENCE = 10.0
-ALONE_SECONDS = 10.0
+LOCAL_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
 _BEAT_SECONDS = 20.0
 
 
 class SyncParticipant(Protocol):
-    """Who takes part. active: False while there is nothing to guard. has_news: there is something to tell. busy:
-    something may change soon. holds: it keeps what it has no request for."""
+    """The guard, as the exchange of messages needs it."""
 
     @property
-    def active(self) -> bool: ...
-    @property
-    def has_news(self) -> bool: ...
-    @property
-    def busy(self) -> bool: ...
-    @property
-    def holds(self) -> bool: ...
-
-    def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
-        """What the others are to hear."""
+    def active(self) -> bool:
+        """False while there is nothing to guard."""
         ...
 
-    def receive(self, seen: SharedState, sequence: int) -> None:
-        """What stands in the file. sequence: of the last round that was begun."""
+    @property
+    def has_news(self) -> bool:
+        """True when there is something to publish."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """True while something may change soon."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """True while it keeps shares that it has no request for."""
+        ...
+
+    def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
+        """The message for the others. give_back: keep no share that no request needs."""
+        ...
+
+    def receive(self, state: SharedState, sequence: int) -> None:
+        """Take up what the store holds. sequence: of the last message that was published."""
         ...
 
     def use_local_state(self) -> None:
-        """Nothing could be shared."""
+        """Decide by what this process knows, since nothing could be shared."""
         ...
 
 
 class BudgetSync:
-    """The rounds of one process. price: what a request cost, for the ledger's thread."""
+    """The exchange of one process with the others of its store."""
 
-    def __init__(
-        self,
-        participant: SyncParticipant,
-        ledger: Ledger,
-        price: Callable[[Entry], Priced],
-        *,
-        clock: Callable[[], float] = time.time,
-    ):
+    def __init__(self, participant: SyncParticipant, shared: SharedBudgets):
         self._participant = participant
-        self._shared = SharedBudgets(ledger, price, self._receive_in_thread, clock=clock)
+        self._shared = shared
         self._sequence = self._received_sequence = 0
-        self._received_at = self._wrote_at = self._alone_since = -1e9
+        self._received_at = self._published_at = self._local_since = -1e9
         self._token: trio.lowlevel.TrioToken | None = None
         self._fresh = False
-        # wake: something happened. hurry: somebody waits for the round whose end is `next`.
-        self._wake, self._hurry, self._next, self._received = trio.Event(), trio.Event(), trio.Event(), trio.Event()
+        #: Something happened.
+        self._wake = trio.Event()
+        #: A request waits for the exchange whose end is `_next`.
+        self._urgent = trio.Event()
+        self._next, self._received = trio.Event(), trio.Event()
+        shared.subscribe(self._receive_in_thread)
 
     def wake(self) -> None:
-        """Something happened: have a round soon."""
+        """Something happened: exchange soon."""
         self._wake.set()
 
     async def current(self) -> None:
         """Wait until what is known is not older than LOOK_SECONDS."""
         if trio.current_time() - self._received_at > LOOK_SECONDS:
-            await self.over()
+            await self.next_exchange()
 
-    async def over(self) -> None:
-        """Wait for the end of a round that begins from here on."""
-        if trio.current_time() - self._alone_since < ALONE_SECONDS:
+    async def next_exchange(self) -> None:
+        """Wait for the end of an exchange that begins from here on."""
+        if trio.current_time() - self._local_since < LOCAL_SECONDS:
             self._participant.use_local_state()
             return
         ended = self._next
         self._wake.set()
-        self._hurry.set()
+        self._urgent.set()
         await ended.wait()
 
     async def run(self) -> None:
@@ -96,68 +99,67 @@ class BudgetSync:
         try:
             while True:
                 await self._wake.wait()
-                if not self._participant.active and not self._hurry.is_set():
+                if not self._participant.active and not self._urgent.is_set():
                     self._wake = trio.Event()
                 else:
                     await self._while_busy()
         finally:
             if self._sequence:
                 self._publish(give_back=True)
-            self._shared.withdraw()
+            self._shared.leave()
 
     async def _while_busy(self) -> None:
-        """Rounds for as long as something happens; at their end nothing is held, so that others may have it."""
+        """Exchange for as long as something happens; at the end nothing is held, so that others may have it."""
         busy = True
         while busy:
             self._wake = trio.Event()
-            await self._round(give_back=False)
-            with trio.move_on_after(ROUND_SECONDS):
-                await self._hurry.wait()
+            await self._exchange(give_back=False)
+            with trio.move_on_after(EXCHANGE_SECONDS):
+                await self._urgent.wait()
             busy = self._wake.is_set() or self._participant.busy
         if self._participant.holds:
-            await self._round(give_back=True)
+            await self._exchange(give_back=True)
 
-    async def _round(self, *, give_back: bool) -> None:
-        shared = self._shared
+    async def _exchange(self, *, give_back: bool) -> None:
         ended, self._next = self._next, trio.Event()
-        self._hurry = trio.Event()
+        self._urgent = trio.Event()
         self._fresh = False
-        if shared.problem is None:
-            if give_back or self._participant.has_news or trio.current_time() - self._wrote_at > _BEAT_SECONDS:
+        if self._shared.problem is None:
+            if give_back or self._participant.has_news or trio.current_time() - self._published_at > _BEAT_SECONDS:
                 self._publish(give_back=give_back)
             else:
-                shared.look()
+                self._shared.look()
         patience = trio.current_time() + PATIENCE
-        while not self._is_received and shared.problem is None and trio.current_time() < patience:
+        while not self._is_received and self._shared.problem is None and trio.current_time() < patience:
             self._received = trio.Event()
-            # Nobody tells of a file that turns out not to be usable.
+            # A store that turns out not to be usable gives no sign.
             with trio.move_on_after(_AGAIN_SECONDS):
                 await self._received.wait()
         if not self._is_received:
-            self._alone_since = trio.current_time()
+            self._local_since = trio.current_time()
             self._participant.use_local_state()
         ended.set()
 
     @property
     def _is_received(self) -> bool:
-        """True once the round that is under way was read back."""
+        """True once the state that holds the last message was received."""
         return self._fresh and self._received_sequence >= self._sequence
 
     def _publish(self, *, give_back: bool) -> None:
         self._sequence += 1
-        self._wrote_at = trio.current_time()
-        self._shared.write(self._participant.publish(self._sequence, give_back=give_back))
+        self._published_at = trio.current_time()
+        self._shared.publish(self._participant.publish(self._sequence, give_back=give_back))
 
-    def _receive_in_thread(self, seen: SharedState) -> None:
-        """In the ledger's thread."""
+    def _receive_in_thread(self, state: SharedState) -> None:
+        """Hand a state over to the event loop, from any thread."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._receive, seen)
+                self._token.run_sync_soon(self._receive, state)
 
-    def _receive(self, seen: SharedState) -> None:
+    def _receive(self, state: SharedState) -> None:
         self._fresh = True
-        self._received_sequence = seen.sequence
+        self._received_sequence = state.sequence
         self._received_at = trio.current_time()
-        self._alone_since = -1e9
-        self._participant.receive(seen, self._sequence)
+        self._local_since = -1e9
+        self._participant.receive(state, self._sequence)
         self._received.set()

@@ -12,7 +12,7 @@ from typing import cast
 
 from router.errors import CommandError, UsageError
 
-# Name -> where its function is, and what the overview says of it.
+# Name -> "module:function" and the line of the overview.
 COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
@@ -29,8 +29,8 @@ COMMANDS = {
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
 }
 
-
-_UNWRITTEN = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
+# A write to the output that fails with one of these is an error of the output, not a defect of fairlead.
+_OUTPUT_ERRNOS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 
 
 def main(argv: list[str]) -> int:
@@ -53,18 +53,18 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     if not argv:
-        print(_overview())
+        print(_format_overview())
         return 2
     name, rest = argv[0], argv[1:]
     if name in ("--version", "-V"):
         return _print_version()
     if name in ("help", "--help", "-h"):
         if not rest or name != "help":
-            print(_overview())
+            print(_format_overview())
             return 0
         name, rest = rest[0], [*rest[1:], "--help"]
     if name not in COMMANDS:
-        raise _unknown(name)
+        raise _make_unknown_error(name)
     module, _, function = COMMANDS[name][0].partition(":")
     return getattr(import_module(module), function)(rest)
 
@@ -76,7 +76,7 @@ def _print_version() -> int:
     return 0
 
 
-def _overview() -> str:
+def _format_overview() -> str:
     from router import __version__
 
     lines = [
@@ -91,23 +91,23 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-def _unknown(name: str) -> UsageError:
-    from router.cli.common.parser import nearest
+def _make_unknown_error(name: str) -> UsageError:
+    from router.cli.common.parser import find_nearest
 
     kind = "option" if name.startswith("-") else "command"
-    near = nearest(name, [*COMMANDS, "help", "--help", "--version"])
+    near = find_nearest(name, [*COMMANDS, "help", "--help", "--version"])
     return UsageError(
         f"unknown {kind}: {name}", f"Did you mean:   fairlead {near}" if near else "See:   fairlead --help"
     )
 
 
 def _report(error: BaseException) -> int:
-    """Show what ended a command, and return its exit code."""
-    cause = _innermost(error)
+    """Print the error that ended a command, and return its exit code."""
+    cause = _unwrap(error)
     if isinstance(cause, SystemExit):
         return cause.code if isinstance(cause.code, int) else 0
-    if isinstance(cause, OSError) and _is_of_output(cause):
-        # Else the interpreter complains when it flushes at exit.
+    if isinstance(cause, OSError) and _is_output_error(cause):
+        # The interpreter flushes stdout at exit and would print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(cause, BrokenPipeError):
             _print_error(f"the output cannot be written: {cause.strerror or cause}.", "")
@@ -126,17 +126,17 @@ def _report(error: BaseException) -> int:
     return 1
 
 
-def _is_of_output(error: OSError) -> bool:
-    """True when what was printed could not be written; what happens to files of ours is told with their names."""
-    return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _UNWRITTEN)
+def _is_output_error(error: OSError) -> bool:
+    """True for a failed write to the output. An error of a file carries the file's name and is not one."""
+    return isinstance(error, BrokenPipeError) or (error.filename is None and error.errno in _OUTPUT_ERRNOS)
 
 
-def _innermost(error: BaseException) -> BaseException:
-    # trio wraps what leaves a nursery, and Ctrl-C with it.
+def _unwrap(error: BaseException) -> BaseException:
+    # trio wraps every exception that leaves a nursery, also KeyboardInterrupt, into a group.
     if not isinstance(error, BaseExceptionGroup):
         return error
     inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return _innermost(inner[0]) if len(inner) == 1 else cast("BaseException", error)
+    return _unwrap(inner[0]) if len(inner) == 1 else cast("BaseException", error)
 
 
 def _print_error(message: str, hint: str) -> None:

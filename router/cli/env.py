@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 
-from router.cli.common.output import note_problems, own_logins, read_settings, variables
+from router.cli.common.output import build_variables, collect_login_protocols, note_problems, read_settings
 from router.cli.common.parser import Parser, note
 from router.settings.kinds import NO_KEY
 from router.store.config import backends
@@ -16,7 +16,7 @@ SHELLS = ("sh", "bash", "zsh", "fish", "powershell", "cmd")
 
 
 def run(argv: list[str]) -> int:
-    """Print the lines."""
+    """Print one assignment per variable, or all as JSON."""
     parser = Parser(
         "env",
         "Print the lines that point a tool at the running proxy, for a shell to evaluate.",
@@ -28,32 +28,32 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the variables as JSON")
     options = parser.read(argv)
-    values = _values(open_home(os.environ))
+    values = _collect_variables(open_home(os.environ))
     if options.json:
         import json
 
         print(json.dumps(values, indent=2))
         return 0
     for name, value in values.items():
-        print(line(options.shell, name, value))
+        print(format_assignment(options.shell, name, value))
     return 0
 
 
-def _values(home: Home) -> dict[str, str]:
+def _collect_variables(home: Home) -> dict[str, str]:
     settings = read_settings(home)
     found, problems = backends.load(home)
     note_problems(problems)
-    own = own_logins(found)
+    own = collect_login_protocols(found)
     key = client_key(settings, home)
     if key is not None and own:
         note("note: tools that use their own login send fairlead's key in the header x-fairlead-key.")
     live = run_files.live(home)
     url = live[0].url if live else f"http://localhost:{settings.port}"
-    return variables(url, key.reveal() if key else NO_KEY, own)
+    return build_variables(url, key.reveal() if key else NO_KEY, own)
 
 
-def line(shell: str, name: str, value: str) -> str:
-    """One assignment in the words of a shell."""
+def format_assignment(shell: str, name: str, value: str) -> str:
+    """One assignment in the syntax of a shell."""
     if shell == "fish":
         # In fish only backslash and quote are special between single quotes.
         return "set -gx {} '{}'".format(name, value.replace("\\", "\\\\").replace("'", "\\'"))

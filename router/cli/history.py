@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.cli.common.output import count
-from router.cli.common.parser import Parser, nearest, note
+from router.cli.common.output import format_count
+from router.cli.common.parser import Parser, find_nearest, note
 from router.errors import CommandError, UsageError
-from router.store.database.location import NAME, place_of
-from router.store.database.open import Busy, Corrupt, Unusable, open_history, translated
+from router.store.database.location import NAME, locate
+from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
 from router.store.history import read_requests, reader
-from router.store.history.read_requests import Request, Try
+from router.store.history.read_requests import RECORDED, RecordedAttempt
 from router.store.history.record import clear
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
         parser.print_help()
         return 0 if argv else 2
     if argv[0] not in commands:
-        near = nearest(argv[0], commands)
+        near = find_nearest(argv[0], commands)
         hint = f"Did you mean:   fairlead history {near}" if near else "See:   fairlead history --help"
         raise UsageError(f"unknown subcommand: {argv[0]}", hint)
     return commands[argv[0]](argv[1:])
@@ -53,13 +53,13 @@ def _export(argv: list[str]) -> int:
     )
     options = parser.read(argv)
     home = open_home(os.environ)
-    if elsewhere := place_of(home).elsewhere:
+    if elsewhere := locate(home).elsewhere:
         note(elsewhere)
-    with reader.reading(home) as db:
-        rows = read_requests.every(db) if db is not None else ()
+    with reader.open_reader(home) as db:
+        rows = read_requests.read_all(db) if db is not None else ()
         if options.format == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(Request.__struct_fields__)
+            writer.writerow(RECORDED.__struct_fields__)
             for row in rows:
                 writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
         else:
@@ -70,7 +70,7 @@ def _export(argv: list[str]) -> int:
 
 def _cell(value: object) -> object:
     """A value as spreadsheets take it: a text is never a formula."""
-    if isinstance(value, list) and any(isinstance(one, Try) for one in value):  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list) and any(isinstance(one, RecordedAttempt) for one in value):  # pyright: ignore[reportUnknownVariableType]
         return msgspec.json.encode(value).decode()
     if isinstance(value, list):
         value = "; ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
@@ -89,7 +89,7 @@ def _clear(argv: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.read(argv)
     home = open_home(os.environ)
-    place = place_of(home)
+    place = locate(home)
     if place.elsewhere:
         note(place.elsewhere)
     if not place.path.exists() and captures.folder(home) is None:
@@ -99,7 +99,7 @@ def _clear(argv: list[str]) -> int:
         _confirm()
     erased = _cleared(home)
     captures.sweep(home, keep=0)
-    print(f"Erased {count(erased, 'request')}.")
+    print(f"Erased {format_count(erased, 'request')}.")
     return 0
 
 
@@ -119,7 +119,7 @@ def _cleared(home: Home) -> int:
     except Busy:
         raise CommandError(f"{NAME} is held by another process.", "Try again in a moment.") from None
     try:
-        with translated(place_of(home).path):
+        with translate_errors(locate(home).path):
             return clear(db)
     except (Busy, Corrupt, Unusable) as error:
         raise CommandError(f"the history was not erased: {str(error) or 'another process holds it'}.") from None

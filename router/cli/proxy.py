@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli.common import budget_lines
-from router.cli.common.output import load_settings, own_logins, point_lines, problem_lines, say_aside
+from router.cli.common.output import (
+    collect_login_protocols,
+    format_problems,
+    format_tool_lines,
+    load_settings,
+    print_in_background,
+)
 from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Settings, format_default
@@ -21,13 +27,13 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Serve; exit code 0 also when this home's proxy is already there."""
-    flags = _flags(_parser().read(argv))
+    """Serve; exit code 0 also when a proxy of this home serves already."""
+    flags = _read_flags(_build_parser().read(argv))
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
     client_key.check(settings)
-    # Nothing of what is loaded now will ever be garbage; the collector starts again once it listens (serve.run).
+    # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
     from router.server import serve
 
@@ -40,10 +46,10 @@ def run(argv: list[str]) -> int:
             announce=lambda serving: _announce(home, settings, serving),
         )
     except serve.PortTaken as taken:
-        return _already(home, settings, taken.port)
+        return _report_running(home, settings, taken.port)
 
 
-def _parser() -> Parser:
+def _build_parser() -> Parser:
     parser = Parser(
         "proxy",
         "Serve every backend on one local URL until stopped.\n"
@@ -61,7 +67,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _flags(options: argparse.Namespace) -> dict[str, str]:
+def _read_flags(options: argparse.Namespace) -> dict[str, str]:
     given = {entry.attribute: getattr(options, entry.attribute) for entry in DECLARATIONS if entry.flag}
     if options.shorthand is not None and given["verbose"] is None:
         given["verbose"] = str(min(options.shorthand, 2))
@@ -70,28 +76,29 @@ def _flags(options: argparse.Namespace) -> dict[str, str]:
 
 def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     found, problems = backends.load(home)
-    say_aside(problem_lines(problems), error=True)
+    print_in_background(format_problems(problems), error=True)
     enabled = [backend for backend in found if backend.enabled]
-    lines = [f"fairlead {__version__}   {serving.url}   {_served([entry.name for entry in enabled], settings.demo)}\n"]
-    lines += point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(enabled))
+    named = _format_backends([entry.name for entry in enabled], settings.demo)
+    lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
+    lines += format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(enabled))
     if not enabled:
         lines.append("Add a backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.ledger.elsewhere:
         lines.append(f"{serving.runtime.ledger.elsewhere}.")
     if settings.history_capture:
-        lines.append(captures.told(home))
-    lines += budget_lines.lines(home, settings)
-    say_aside([*lines, "\nServing. Ctrl-C stops."])
+        lines.append(captures.capture_notice(home))
+    lines += budget_lines.format_budget_lines(home, settings)
+    print_in_background([*lines, "\nServing. Ctrl-C stops."])
 
 
-def _served(names: list[str], demo: bool) -> str:
+def _format_backends(names: list[str], demo: bool) -> str:
     if names:
         return f"backends: {', '.join(names)}"
     return "no backends yet, the demo models answer" if demo else "no backends yet"
 
 
-def _already(home: Home, settings: Settings, port: int) -> int:
-    """The port is taken: fine when this home's proxy has it. Raises CommandError for any other program."""
+def _report_running(home: Home, settings: Settings, port: int) -> int:
+    """Handle a taken port: success when a proxy of this home has it. Raises CommandError for any other program."""
     import trio
 
     from router.cli.common.running_proxy import proven
@@ -101,18 +108,18 @@ def _already(home: Home, settings: Settings, port: int) -> int:
             found, _ = backends.load(home)
             print(f"fairlead {entry.version}   {proxy.url}   already serving\n")
             asks_key = client_key.client_key(settings, home) is not None
-            print("\n".join(point_lines(proxy.url, asks_key=asks_key, own=own_logins(found))))
+            print("\n".join(format_tool_lines(proxy.url, asks_key=asks_key, own=collect_login_protocols(found))))
             return 0
-    raise taken(port, "proxy")
+    raise make_port_taken_error(port, "proxy")
 
 
-def taken(port: int, command: str) -> CommandError:
-    """The error for a port that another program has."""
-    from router.cli.common.port_owner import free_port_after, occupant
+def make_port_taken_error(port: int, command: str) -> CommandError:
+    """The error for a port on which another program listens; it names a free port."""
+    from router.cli.common.port_owner import find_free_port_after, find_port_owner
 
-    who = occupant(port)
-    free = free_port_after(port)
+    owner = find_port_owner(port)
+    free = find_free_port_after(port)
     return CommandError(
-        f"port {port} is taken by another program{f' ({who})' if who else ''}.",
+        f"port {port} is taken by another program{f' ({owner})' if owner else ''}.",
         f"Use another port:   fairlead {command} --port {0 if free is None else free}",
     )

@@ -1,25 +1,26 @@
-"""`fairlead resume`: lift what the guard has halted; no proxy need run."""
+"""`fairlead resume`: lift the halts of the guard; a proxy need not run."""
 
 import json
 import os
 import time
 
+import msgspec
 import trio
 
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
-from router.net.control.calls import ControlError
-from router.policy.budget.guard import describe_halt
+from router.net.control.request import ControlError
+from router.operator_api.guard import HaltReport, report_halt
 from router.settings.kinds import clean
 from router.store.database.open import Busy, Unusable, open_history
-from router.store.history.reader import reading
+from router.store.history.reader import open_reader
 from router.store.home.home import Home, open_home
 from router.store.shared import budgets
 
 
 def run(argv: list[str]) -> int:
-    """Lift all halts and say what they were."""
+    """Lift all halts and print them."""
     parser = Parser(
         "resume",
         "Lift the halts of the guard. A budget that was used up counts anew from now on, until its day or month ends.",
@@ -28,30 +29,30 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the halts that were lifted as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    lifted = trio.run(_told, home)
+    lifted = trio.run(_ask_proxy, home)
     if lifted is None:
-        lifted = _lifted(home)
+        lifted = _lift(home)
     if options.json:
-        print(json.dumps({"lifted": lifted}, indent=2))
+        print(json.dumps({"lifted": msgspec.to_builtins(lifted)}, indent=2))
         return 0
     for halt in lifted:
-        print(f"Lifted: {clean(str(halt['reason']), 400)}.")
+        print(f"Lifted: {clean(halt.reason, 400)}.")
     print("Traffic may go on." if lifted else "Nothing was halted.")
     return 0
 
 
-async def _told(home: Home) -> list[dict[str, object]] | None:
+async def _ask_proxy(home: Home) -> list[HaltReport] | None:
     """Have a running proxy do it, which tells the others; None when there is none. Raises CommandError."""
     for run, proxy in await proven(home):
         try:
-            return json.loads(await proxy.resume())["lifted"]
+            return (await proxy.resume()).lifted
         except ControlError as error:
             raise CommandError(f"the proxy on :{run.port} did not lift the halt: {error}") from None
     return None
 
 
-def _lifted(home: Home) -> list[dict[str, object]]:
-    with reading(home) as db:
+def _lift(home: Home) -> list[HaltReport]:
+    with open_reader(home) as db:
         now = time.time()
         held = [halt for halt in budgets.read_halts(db) if halt.holds(now)] if db is not None else []
     if not held:
@@ -68,4 +69,4 @@ def _lifted(home: Home) -> list[dict[str, object]]:
         writer.execute("COMMIT")
     finally:
         writer.close()
-    return [describe_halt(halt) for halt in held]
+    return [report_halt(halt) for halt in held]

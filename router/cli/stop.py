@@ -6,21 +6,22 @@ import secrets
 import trio
 
 from router.cli.common.parser import Parser, note
-from router.cli.common.port_owner import occupant
+from router.cli.common.port_owner import find_port_owner
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
-from router.net.control.calls import ControlError, verify_listener
+from router.net.control.request import ControlError
+from router.operator_api.client import verify_listener
 from router.settings import Secret
 from router.store.config import toml
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 
-# The proxy drains for 10 s, then tells its streams.
-PATIENCE = 15.0
+# Seconds. The proxy drains for 10 s, then ends its streams with an error event.
+STOP_TIMEOUT = 15.0
 
 
 def run(argv: list[str]) -> int:
-    """Stop them and wait for their end."""
+    """Stop them and wait until their processes end."""
     parser = Parser(
         "stop",
         "Stop the running proxy: it finishes open answers for up to 10 seconds, then ends.",
@@ -36,7 +37,7 @@ def run(argv: list[str]) -> int:
 async def _stop(home: Home, port: str | None) -> int:
     found = [(entry, proxy) for entry, proxy in await proven(home) if port in (None, str(entry.port))]
     if not found:
-        await _refuse_strangers(home, port)
+        await _check_foreign_listener(home, port)
         print("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0
@@ -51,19 +52,19 @@ async def _stop(home: Home, port: str | None) -> int:
 
 
 async def _wait_for_end(home: Home, entry: run_files.Run) -> None:
-    # Nothing announces the end of another process. The run file is its last act: the number stays taken for a while
-    # where a parent does not collect its children.
-    with trio.move_on_after(PATIENCE):
+    # The end of another process can only be polled. The proxy removes its run file last; its process id may stay in
+    # use longer, as a zombie whose parent has not waited for it.
+    with trio.move_on_after(STOP_TIMEOUT):
         while run_files.alive(entry.pid) and run_files.present(home, entry):  # noqa: ASYNC110
             await trio.sleep(0.02)
         return
     raise CommandError(
-        f"the proxy on :{entry.port} was told to stop, but process {entry.pid} still runs after {PATIENCE:g} s."
+        f"the proxy on :{entry.port} was told to stop, but process {entry.pid} still runs after {STOP_TIMEOUT:g} s."
     )
 
 
-async def _refuse_strangers(home: Home, port: str | None) -> None:
-    """Say so when a run file's listener answers but is not ours: it was told nothing."""
+async def _check_foreign_listener(home: Home, port: str | None) -> None:
+    """Raise CommandError when the listener of a run file answers but does not prove to be of this home."""
     for entry in run_files.live(home):
         if port in (None, str(entry.port)) and await verify_listener(entry.url, home.token("operator.token")) is False:
             raise CommandError(
@@ -76,6 +77,6 @@ async def _note_other(port: int) -> None:
     """Say who else has the port: a proxy whose home was removed is no longer found by commands."""
     nobodys = Secret(secrets.token_hex())
     if port and await verify_listener(f"http://localhost:{port}", nobodys) is False:
-        who = occupant(port)
+        who = find_port_owner(port)
         note(f"note: another program has port {port}{f' ({who})' if who else ''}.")
         note("      A proxy whose home was removed can be stopped by its process only.")

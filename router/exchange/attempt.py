@@ -13,7 +13,7 @@ from router.policy.accounts import attempt as told
 from router.policy.accounts.pool import AccountChoice
 from router.policy.routing.fallback import WHY, format_route
 from router.policy.routing.routes import Route
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.upstream.configured_headers import Changes
 from router.upstream.services import Service
 from router.upstream.targets import Target
@@ -85,7 +85,7 @@ class Attempt:
         return self.target.total - self.context.elapsed()
 
 
-def note_try(record: Record, arrived: float) -> told.AttemptRecord:
+def note_try(record: RequestRecord, arrived: float) -> told.AttemptRecord:
     """Begin a try in the record, at the backend and account that it names. What ends it says how; the status of the
     last one is filled in with the record's end."""
     record.attempts += 1

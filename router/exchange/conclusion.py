@@ -5,7 +5,7 @@ import msgspec
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.policy.routing.clients import identify_client
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.headers.rate_limits import telling
 from router.wire.neutral.context import NOTED, losses_text
@@ -41,10 +41,10 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         # What waits is not bounded in bytes otherwise.
         path = record.path[:PATH_LIMIT]
         record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
-    arrival.runtime.recorder.finished(record)
+    arrival.runtime.recorder.add_finished(record)
 
 
-def _note_losses(record: Record, plan: Plan) -> None:
+def _note_losses(record: RequestRecord, plan: Plan) -> None:
     """Note what was lost in translation; what the answer lost could not stand in its head."""
     losses = plan.ctx.losses
     record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in losses)
@@ -52,7 +52,7 @@ def _note_losses(record: Record, plan: Plan) -> None:
         record.note(f"answer lost {losses_text(losses[plan.asked :], NOTED)}")
 
 
-def estimate(record: Record, *, writes: bool) -> None:
+def estimate(record: RequestRecord, *, writes: bool) -> None:
     """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
     if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
         return  # refused: it is not billed
@@ -67,7 +67,7 @@ def estimate(record: Record, *, writes: bool) -> None:
         usage.output = max(usage.output or 0, record.guess)
 
 
-def _end_try(record: Record, status: int) -> None:
+def _end_try(record: RequestRecord, status: int) -> None:
     """Fill in how the last try ended, where that was not said. status: of the last answer's head."""
     last = record.tries[-1]
     if not last.done:

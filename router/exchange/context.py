@@ -13,8 +13,8 @@ from router.ir import RoutingFacts
 from router.net.server.connection import Connection, Request
 from router.policy.routing.routes import Route
 from router.settings import Secret
-from router.telemetry.accesslog import Record
-from router.upstream.runtime import Runtime, Snapshot
+from router.telemetry.accesslog import RequestRecord
+from router.upstream.runtime import Runtime
 from router.wire.calls import Call
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class Arrival:
         "snapshot",
     )
 
-    def __init__(self, runtime: Runtime, connection: Connection, request: Request, call: Call, record: Record):
+    def __init__(self, runtime: Runtime, connection: Connection, request: Request, call: Call, record: RequestRecord):
         self.runtime = runtime
         #: What the request is served by to its end, whatever is reloaded meanwhile.
-        self.snapshot: Snapshot = runtime.snapshot
+        self.snapshot = runtime.snapshot
         self.connection = connection
         self.request = request
         #: By its path; a Chat call whose body is a Responses request becomes one when the body is read.
@@ -54,7 +54,7 @@ class Arrival:
         #: What lets a page of a listed origin read the answer.
         self.cors: Lines = []
         #: Bytes of each body that are kept beside the request, for history.capture or -vv.
-        self.capture_limit: int = runtime.kept()
+        self.capture_limit: int = runtime.capture_limit()
         #: Bytes of the request body that are counted.
         self.memory = MemoryShare(runtime.memory)
 

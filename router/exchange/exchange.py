@@ -176,6 +176,8 @@ class Exchange:
             if self._relay is not None:
                 _note_stream(attempt, self._relay)
             attempt.response.release()
+            attempt.memory.release()
+        arrival.memory.release()
 
     @property
     def _ended(self) -> bool:

@@ -8,7 +8,8 @@ import traceback
 import msgspec
 import trio
 
-from router.admin import endpoints
+from router.admin import dispatch
+from router.admin.models_api import serve_models
 from router.errors import Forbidden, RouterError, UpgradeRequired, WrongVerb
 from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
@@ -18,7 +19,7 @@ from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.server.connection import CancelReason, Connection, Request
 from router.policy.routing.tags import read_tag
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.upstream.runtime import Runtime
 from router.wire import calls
 from router.wire.dialect import openai_kind
@@ -39,7 +40,7 @@ _POST_ONLY = frozenset(
 class Proxy:
     """The application of one proxy."""
 
-    def __init__(self, runtime: Runtime, gate: Gate, own: endpoints.Endpoints):
+    def __init__(self, runtime: Runtime, gate: Gate, own: dispatch.Dispatcher):
         self._runtime = runtime
         self._gate = gate
         self._own = own
@@ -51,7 +52,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
-        record = Record(_request_id(), time.time(), request.method, path)
+        record = RequestRecord(_request_id(), time.time(), request.method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
@@ -87,7 +88,8 @@ class Proxy:
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            await self._own.models(arrival.connection, request, path)
+            table = self._runtime.snapshot.table
+            await serve_models(arrival.connection, request, path, table=table, gate=self._gate)
             arrival.record.status = 200
             return
         _check_verb(request, path)
@@ -105,7 +107,7 @@ class Proxy:
         record.total = now - arrival.request.arrived
         conclude(arrival, exchange.attempt)
         if arrival.capture_limit:
-            runtime.captured(record, arrival.capture_limit)
+            runtime.capture(record, arrival.capture_limit)
         if runtime.log.enabled:
             runtime.log.add(record)
 
@@ -113,20 +115,18 @@ class Proxy:
         try:
             self._gate.check_browser(request)
             if not await self._own.serve(connection, request):
-                raise endpoints.unknown_path(request.path)
+                raise dispatch.unknown_path(request.path)
         except RouterError as error:
             # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
-            name = (
-                _request_id() if endpoints.is_own(request.path) else self._refused(request.method, "(unknown)", error)
-            )
+            name = _request_id() if dispatch.is_own(request.path) else self._refused(request.method, "(unknown)", error)
             headers = [*_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
     def _refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that was none, by a word in the place of its path; its id."""
         method = method if method in _VERBS else ""
-        record = Record(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
-        self._runtime.recorder.refused(record)
+        record = RequestRecord(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
         return record.id

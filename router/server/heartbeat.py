@@ -59,7 +59,7 @@ class Heartbeat:
         for client in self._health.clients:
             client.restart_deadline()
         # Credentials may have expired during a sleep; the next request fetches them again.
-        runtime.credentials.keep(())
+        runtime.credentials.retain_only(())
         runtime.log.add(f"{why}: {idle} idle upstream connections closed, deadlines begun anew.")
 
     async def _wait(self) -> None:

@@ -14,7 +14,7 @@ from router.errors import CommandError
 
 SWITCH_SECONDS = 0.0005
 
-# Small ones first: between two of them the proxy may stop. tests/frozen/test_preload.py finds what is missing.
+# Small ones first: between two of them the proxy may stop. tests/e2e/test_preload.py finds what is missing.
 MODULES = (
     "stringprep",
     "encodings.idna",

@@ -12,7 +12,7 @@ from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
 from router.store.home.permissions import shown
 from router.telemetry.accesslog import AccessLog
-from router.upstream.configuration import Configuration, kept_for_restart, read
+from router.upstream.configuration import Configuration, defer_restarts, read
 from router.upstream.runtime import Runtime
 
 
@@ -46,12 +46,12 @@ class Reloader:
         try:
             configuration, key = await trio.to_thread.run_sync(self._read, limiter=self._thread)
         except CommandError as error:
-            runtime.keep(error)
+            runtime.keep_last_good(error)
             return
         if configuration.settings.demo and runtime.demo_root is None:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
-        runtime.take(configuration)
+        runtime.apply(configuration)
         self._gate.apply(runtime.settings, key)
 
     def _read(self) -> tuple[Configuration, Secret | None]:
@@ -67,7 +67,7 @@ class Reloader:
         self._roots = loaded.settings.tls_ca_file
         client_key.check(loaded.settings)
         configuration = read(home, loaded.settings, loaded.warnings)
-        settings, _ = kept_for_restart(self._runtime.settings, loaded.settings)
+        settings, _ = defer_restarts(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
         configure_log(self._runtime.log, settings)
         return configuration, key

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router import __version__
-from router.admin.endpoints import Endpoints
+from router.admin.dispatch import Dispatcher
 from router.errors import CommandError
 from router.host import limits as host_limits
 from router.host.access import Gate
@@ -35,11 +35,14 @@ from router.server.signals import Signals
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, run_files
 from router.store.home.home import Home
+from router.store.interfaces import OpenStore
+from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
 from router.upstream import translation_state
+from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
-from router.upstream.translation_state import Carriers
+from router.upstream.translation_state import TranslationState
 
 if TYPE_CHECKING:
     from router.demo import Demo
@@ -119,9 +122,11 @@ async def running(
     load_settings: Callable[[], Loaded] | None = None,
     demo: "Demo | None" = None,
     drain: float = DRAIN_SECONDS,
+    open_store: OpenStore = open_sqlite,
 ) -> AsyncGenerator[Serving]:
     """Serve while the body runs; leaving it drains and stops. warnings: of reading the settings. load_settings: reads
-    them again for a reload, None to keep these. Raises CommandError and PortTaken before serving."""
+    them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. Raises
+    CommandError and PortTaken before serving."""
     client_key.check(settings)
     configuration = read(home, settings, warnings)
     key = client_key.client_key(settings, home)
@@ -138,19 +143,17 @@ async def running(
         stack.callback(log.close)
         async with trio.open_nursery() as background:
             demo_root = await _start_demo(background, demo) if settings.demo else None
-            runtime = Runtime(configuration, home, log, demo_root, carriers=Carriers(home.token(translation_state.KEY)))
-            stack.callback(runtime.ledger.close)
-            stack.callback(runtime.captures.close)
-            gate = Gate(settings, key, token)
-            reloader = Reloader(
-                runtime,
-                gate,
-                load_settings=load_settings or (lambda: Loaded(runtime.settings, {})),
-                start_demo=lambda: _start_demo(background, None),
+            state = TranslationState(home.token(translation_state.KEY))
+            runtime = compose(
+                configuration, home, log, demo_root=demo_root, translation_state=state, open_store=open_store
             )
+            stack.callback(runtime.close)
+            gate = Gate(settings, key, token)
+            load = load_settings or (lambda: Loaded(runtime.settings, {}))
+            reloader = Reloader(runtime, gate, load_settings=load, start_demo=lambda: _start_demo(background, None))
             serving = Serving(url, port, key, runtime, reloader.watch.request_reload)
-            proxy = Proxy(runtime, gate, Endpoints(runtime, gate, serving))
-            background.start_soon(_start_ledger, runtime)
+            proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
+            background.start_soon(_start_writers, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloader.watch.run)
             background.start_soon(serving.run_file.maintain)
@@ -247,11 +250,10 @@ class _AcceptLoops:
         await self._ended.wait()
 
 
-async def _start_ledger(runtime: Runtime) -> None:
-    # Not at start: `preload` has loaded sqlite3 by then.
+async def _start_writers(runtime: Runtime) -> None:
+    # Off the start path; what they need is loaded by then.
     await runtime.loaded.wait()
-    runtime.ledger.start()
-    runtime.captures.start()
+    runtime.start()
 
 
 async def _drain(serving: Serving, seconds: float) -> None:

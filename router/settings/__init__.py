@@ -1,7 +1,7 @@
 """Every setting, declared once: key, environment variable, flag, default, kind and help come from one line.
 
-`kinds` reads values, `tables` and `declared` say which there are, `reading` puts the four sources together:
-default < config file < environment < flag. Nothing here touches a file: `store.config` does.
+`kinds` reads values, `tables` and `declared` declare the settings, `reading` merges the four sources: default < config
+file < environment < flag. No module here reads or writes a file: `store.config` does.
 """
 
 from router.settings.declared import DECLARATIONS, Declaration, Settings, format_default, format_value

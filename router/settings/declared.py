@@ -42,14 +42,14 @@ from router.settings.tables import BackendOptions, Entry, Price, Rule
 class Declaration(msgspec.Struct, frozen=True):
     """How one setting is named and read."""
 
-    #: As in config.toml; dots are tables.
+    #: Its name in config.toml; a dot separates a table from its key.
     key: str
     kind: Kind
-    #: What stands for its value in help.
+    #: Stands for the value in help.
     metavar: str
     help: str
     secret: bool = False
-    #: True when a running proxy does not apply a change.
+    #: A change needs a restart of the proxy.
     restart: bool = False
 
     @property
@@ -69,7 +69,7 @@ class Declaration(msgspec.Struct, frozen=True):
 
     @property
     def parse(self) -> Callable[[str], Any]:
-        """Parses a text into the value. Raises ValueError, which says what was expected."""
+        """The function that reads a text. It raises ValueError with what was expected."""
         return self.kind.parse_text
 
 
@@ -82,10 +82,7 @@ def _declare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one proxy; all times are seconds. aliases: lower-case name -> model. fallback: glob on
-    a model's name -> BACKEND:MODEL each, the first glob that fits counts. backends: by name.
-    prices: by lower-case model. losses: path of a field, without indices -> its own
-    policy."""
+    """The settings of one proxy; all times are seconds."""
 
     host: str = _declare(
         "host",
@@ -249,18 +246,25 @@ class Settings:
     )
     guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens for a calendar month")
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
+    #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()
+    #: Glob on a model's name -> BACKEND:MODEL each; the first matching glob counts.
     fallback: Mapping[str, tuple[str, ...]] = Frozen[tuple[str, ...]]()
+    #: The pool_accounts_… and guard_accounts_… tables: BACKEND/ALIAS -> value.
     pool_accounts_rpm: Mapping[str, int] = Frozen[int]()
     pool_accounts_tpm: Mapping[str, int] = Frozen[int]()
     pool_accounts_group: Mapping[str, str] = Frozen[str]()
     guard_accounts_day_usd: Mapping[str, float] = Frozen[float]()
     guard_accounts_month_usd: Mapping[str, float] = Frozen[float]()
+    #: Tag -> US dollars.
     guard_tags_day_usd: Mapping[str, float] = Frozen[float]()
     guard_tags_month_usd: Mapping[str, float] = Frozen[float]()
     routes: tuple[Rule, ...] = ()
+    #: By name of the backend.
     backends: Mapping[str, BackendOptions] = Frozen[BackendOptions]()
+    #: By model in lower case.
     prices: Mapping[str, Price] = Frozen[Price]()
+    #: Path of a field without indices -> its own value of `loss`.
     losses: Mapping[str, str] = Frozen[str]()
 
 
@@ -291,12 +295,12 @@ _DEFAULTS = {one.name: one.default for one in fields(Settings)}
 
 
 def get_default(entry: Declaration) -> Any:
-    """The value that holds when nothing is set."""
+    """The value of a setting that no source sets."""
     return _DEFAULTS[entry.attribute]
 
 
 def format_value(value: Any) -> str:
-    """A setting's value as it could be typed; '' when there is none, `set` for a secret."""
+    """A setting's value in the form that can be typed; '' for None, `set` for a secret."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -311,5 +315,5 @@ def format_value(value: Any) -> str:
 
 
 def format_default(entry: Declaration) -> str:
-    """The default as help shows it; '' when there is none."""
+    """The default as help shows it; '' for None."""
     return format_value(get_default(entry))

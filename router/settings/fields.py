@@ -1,4 +1,4 @@
-"""Which headers and body fields a rule or a backend's table may change in a request, and why not the others."""
+"""Which headers and body fields of a request a rule or a backend's table may change, and why the others not."""
 
 import math
 import re
@@ -46,21 +46,23 @@ _JSON = "a text, number, true, false, list or table, as JSON has them"
 
 
 class Map(Kind, frozen=True):
-    """A table whose keys are the user's. name: checks a key and gives it in its final form; items: of its values.
-    Two keys that differ in case only are refused when `folds`."""
+    """A table whose keys the user chooses."""
 
+    #: Checks a key and returns it in its final form.
     name: Callable[[str], str]
+    #: The kind of the values.
     items: Kind
+    #: Two keys that differ in case only are refused.
     folds: bool
 
     def parse_value(self, value: object) -> Frozen[Any]:
-        """The table's content. Raises Wrong."""
+        """The table's content. Raises InvalidValue."""
         if not isinstance(value, dict):
             raise InvalidValue(self.expected)
         found: dict[str, Any] = {}
         seen: set[str] = set()
         for key, item in cast("dict[str, object]", value).items():
-            name = self.parse_name(key)
+            name = self.check_name(key)
             folded = name.lower() if self.folds else name
             if folded in seen:
                 raise InvalidValue("it stands here twice", below=(key,), refused=True)
@@ -71,8 +73,8 @@ class Map(Kind, frozen=True):
                 raise InvalidValue(wrong.text, below=(key,), refused=wrong.refused) from None
         return Frozen(found)
 
-    def parse_name(self, key: str) -> str:
-        """The key in its final form. Raises Wrong."""
+    def check_name(self, key: str) -> str:
+        """The key in its final form. Raises InvalidValue."""
         try:
             return self.name(key)
         except InvalidValue as wrong:
@@ -80,7 +82,7 @@ class Map(Kind, frozen=True):
 
 
 def check_header_name(text: str) -> str:
-    """A header that may be set or removed, as written. Raises Wrong."""
+    """Return the name when this header may be set or removed. Raises InvalidValue."""
     if not _HEADER_NAME.fullmatch(text):
         raise InvalidValue("it is no header name")
     lowered = text.lower()
@@ -93,7 +95,7 @@ def check_header_name(text: str) -> str:
 
 
 def check_field_path(text: str) -> str:
-    """A body field that may be set or removed. Raises Wrong."""
+    """Return the path when this body field may be set or removed. Raises InvalidValue."""
     parts = text.split(".")
     if len(text) > 256 or not all(part and part == part.strip() == clean(part) for part in parts):
         raise InvalidValue(f"it is not {_FIELD}")
@@ -104,7 +106,7 @@ def check_field_path(text: str) -> str:
 
 
 def check_loss_path(text: str) -> str:
-    """A field whose losses are treated otherwise. Raises Wrong."""
+    """Return the path when it can name a field of the table `losses`. Raises InvalidValue."""
     if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
         raise InvalidValue("it is no field's dotted path without indices, such as messages.content.citations")
     return text
@@ -119,32 +121,32 @@ def _make_list_parser(check: Callable[[str], str], *, lower: bool) -> Callable[[
 
 
 class _Names(Kind, frozen=True):
-    """A list of names each of which is checked; a refused one says why."""
+    """A list of names, each of which is checked; the error of a refused one gives the reason."""
 
     def parse_text(self, text: str) -> Any:
-        """The names that a text lists. Raises Wrong."""
+        """The names that a text lists. Raises InvalidValue."""
         try:
             return self.convert(text)
         except InvalidValue as wrong:
             raise InvalidValue(wrong.text, refused=True) from None
 
 
-def _check_header_value(text: str) -> str:
+def _parse_header_value(text: str) -> str:
     if len(text) > 8192 or not _HEADER_VALUE.fullmatch(text):
         raise ValueError
     return text
 
 
 class _Json(Kind, frozen=True):
-    """Any JSON value; as text, what is not JSON is a text itself."""
+    """Any JSON value. A text that is not JSON is read as a string."""
 
     def parse_value(self, value: object) -> Any:
-        """The value itself. Raises Wrong for what JSON lacks."""
+        """The value itself. Raises InvalidValue for a value that JSON cannot express."""
         _check_json(value)
         return value
 
     def to_toml(self, text: str) -> Any:
-        """What config.toml gets."""
+        """The value to write to config.toml."""
         return self.convert(text)
 
 
@@ -175,7 +177,7 @@ def _parse_json(text: str) -> Any:
     return value
 
 
-def _refuse_text(_: str) -> Any:
+def _reject_text(_: str) -> Any:
     raise ValueError
 
 
@@ -199,7 +201,7 @@ def _parse_chain(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _check_pattern(text: str) -> str:
+def _parse_pattern(text: str) -> str:
     try:
         return MODEL.parse_text(text)
     except InvalidValue:
@@ -216,40 +218,40 @@ def _parse_account(text: str) -> str:
     raise InvalidValue("it is no account, such as groq/work: a backend's name, a slash, an alias")
 
 
-def _check_tag(text: str) -> str:
+def _parse_tag(text: str) -> str:
     if not _TAG.fullmatch(text):
         raise ValueError
     return text
 
 
-def _check_tag_name(text: str) -> str:
+def _check_tag(text: str) -> str:
     try:
         return TAG.parse_text(text)
     except InvalidValue:
         raise InvalidValue(f"it is not {TAG.expected}") from None
 
 
-TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _check_tag)
-VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _check_header_value)
+TAG = Kind("a tag: 1 to 64 letters, digits and . _ : / @ + -, a letter or digit first", "text", _parse_tag)
+VALUE = Kind("a header's value: printable ASCII without spaces at its ends", "text", _parse_header_value)
 JSON = _Json(_JSON, "json", _parse_json)
-HEADERS = Map("a table of header names and texts", "table", _refuse_text, check_header_name, VALUE, folds=True)
+HEADERS = Map("a table of header names and texts", "table", _reject_text, check_header_name, VALUE, folds=True)
 HEADER_NAMES = _Names("header names, as a list of texts", "names", _make_list_parser(check_header_name, lower=True))
-FIELDS = Map("a table of body fields and their values", "table", _refuse_text, check_field_path, JSON, folds=False)
+FIELDS = Map("a table of body fields and their values", "table", _reject_text, check_field_path, JSON, folds=False)
 FIELD_PATHS = _Names(
     "dotted paths of body fields, as a list of texts", "names", _make_list_parser(check_field_path, lower=False)
 )
-ALIASES = Map("a table of names and the models they stand for", "table", _refuse_text, _parse_alias, MODEL, folds=True)
+ALIASES = Map("a table of names and the models they stand for", "table", _reject_text, _parse_alias, MODEL, folds=True)
 CHAIN = _Names("names of backend and model, as a list of texts such as local:qwen3-coder", "names", _parse_chain)
 CHAINS = Map(
-    "a table of model globs and lists of BACKEND:MODEL", "table", _refuse_text, _check_pattern, CHAIN, folds=True
+    "a table of model globs and lists of BACKEND:MODEL", "table", _reject_text, _parse_pattern, CHAIN, folds=True
 )
 ACCOUNT_BUDGETS = Map(
-    "a table of accounts, such as groq/work, and US dollars", "table", _refuse_text, _parse_account, BUDGET, folds=True
+    "a table of accounts, such as groq/work, and US dollars", "table", _reject_text, _parse_account, BUDGET, folds=True
 )
 ACCOUNT_RATES = Map(
     "a table of accounts, such as groq/work, and whole numbers a minute",
     "table",
-    _refuse_text,
+    _reject_text,
     _parse_account,
     RATE,
     folds=True,
@@ -257,16 +259,16 @@ ACCOUNT_RATES = Map(
 ACCOUNT_GROUPS = Map(
     "a table of accounts, such as groq/work, and names of their groups",
     "table",
-    _refuse_text,
+    _reject_text,
     _parse_account,
     TEXT,
     folds=True,
 )
-TAG_BUDGETS = Map("a table of tags and US dollars", "table", _refuse_text, _check_tag_name, BUDGET, folds=False)
+TAG_BUDGETS = Map("a table of tags and US dollars", "table", _reject_text, _check_tag, BUDGET, folds=False)
 LOSSES = Map(
     "a table of request fields and warn, strict or silent",
     "table",
-    _refuse_text,
+    _reject_text,
     check_loss_path,
     choice("warn", "strict", "silent"),
     folds=False,

@@ -1,4 +1,4 @@
-"""Keys as commands name them: `timeouts.idle`, `aliases.gpt-4.1`, `backends.groq.set_headers.X-Title`."""
+"""Find settings by the names that commands take: `timeouts.idle`, `backends.groq.set_headers.X-Title`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ _PRICES = {entry.key: entry.kind for entry in PRICE}
 class Key:
     """One key that can be set."""
 
-    #: Its place in the file.
+    #: Its place in config.toml.
     path: tuple[str, ...]
     kind: Kind
-    #: None for keys of tables.
+    #: None for a key of a table.
     declaration: Declaration | None = None
 
-    def parse(self, text: str) -> object:
-        """What config.toml gets for a text. Raises CommandError, which does not show a secret."""
+    def read(self, text: str) -> object:
+        """The value to write to config.toml for a text. Raises CommandError, which does not show a secret."""
         try:
             self.kind.parse_text(text)
         except InvalidValue as wrong:
@@ -44,7 +44,7 @@ class Key:
 
 
 def find_key(name: str) -> Key:
-    """The key of that name. Raises CommandError with the nearest one."""
+    """The key of that name. Raises CommandError, which names a similar key."""
     if name in _DECLARED:
         return Key(tuple(name.split(".")), _DECLARED[name].kind, _DECLARED[name])
     first, _, rest = name.partition(".")
@@ -90,7 +90,7 @@ def _find_option(backend: str, option: str) -> Key:
 def _find_entry(path: tuple[str, ...], kind: Kind, name: str) -> Key:
     assert isinstance(kind, Map)
     try:
-        return Key((*path, kind.parse_name(name)), kind.items)
+        return Key((*path, kind.check_name(name)), kind.items)
     except InvalidValue as wrong:
         raise CommandError(f"{'.'.join(path)}.{clean(name)} cannot be used: {wrong.text}.") from None
 
@@ -103,7 +103,7 @@ def _make_unknown_error(name: str, known: list[str]) -> CommandError:
 
 
 def match_spelling(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:
-    """The path with the user's names as the file spells them: case does not matter there."""
+    """The path with the user's names in the case in which the file has them."""
     found: list[str] = []
     node: object = tree
     for depth, key in enumerate(path):
@@ -120,7 +120,7 @@ def _as_table(node: object) -> Mapping[str, object]:
 
 
 def redact(path: Path, value: Any) -> Any:
-    """A value of the file as it may be shown: possible secrets are replaced by `set`."""
+    """A value of the file for display: a possible secret is replaced by `set`."""
     if isinstance(value, dict):
         return {key: redact((*path, key), item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -128,7 +128,7 @@ def redact(path: Path, value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     names = [part for part in path if isinstance(part, str)]
-    # Declared keys have such names too (max_tokens), so only names that the user chose are judged.
+    # Declared keys may contain such words too (max_tokens): only names that the user chose are judged.
     own = ".".join(names) in _DECLARED or names[0] in ("routes", "aliases", "fallback", "losses", "backends", "prices")
     judged = names[-1:] if {"set_headers", "set_fields"} & {*names[:-1]} else [] if own else names
     if names == ["api_key"] or any(secret_headers.is_secret_name(name) for name in judged):

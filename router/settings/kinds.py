@@ -1,7 +1,7 @@
-"""Kinds of values: each is read from text (environment, flag, `config set`) and from TOML, and refused alike.
+"""Kinds of values. Each is read from text (environment, flag, `config set`) and from TOML, with the same checks.
 
-Rules of this file: a kind has one text that says what was expected; what is refused raises Wrong with it, never with
-the value; a TOML value of another type than the kind's own is refused, not converted, save for the forms named here.
+Rules of this file: a kind has one text that says what was expected; a refused value raises InvalidValue with this text,
+never with the value; a TOML value of another type is refused, not converted, except for the forms named in `Kind`.
 """
 
 import re
@@ -12,7 +12,7 @@ import msgspec
 
 V = TypeVar("V")
 
-#: The key that tools are configured with where the proxy needs none, since they require one: it is no credential.
+#: The key that tools are given when the proxy asks for none, because many require one. It is not a credential.
 NO_KEY = "fairlead"
 
 
@@ -25,7 +25,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The secret itself; call it only where it goes on the wire or to disk."""
+        """The secret as text; to be called only where it is sent or stored."""
         return self._text
 
     def __str__(self) -> str:
@@ -70,43 +70,44 @@ class InvalidValue(ValueError):
 
     def __init__(self, text: str, *, below: tuple[str | int, ...] = (), refused: bool = False):
         super().__init__(text)
-        #: What was expected, or with `refused` why the key itself cannot be used.
+        #: What was expected, or with `refused` why the key cannot be used.
         self.text = text
-        #: The keys from the setting's own down to the faulty entry of a table or list.
+        #: The keys from the setting's own down to the invalid entry of a table or list.
         self.below = below
-        #: True when the key itself cannot be used.
+        #: The key is invalid, not its value.
         self.refused = refused
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """How values of one kind are read. Numbers of TOML go through their text form, so that the same checks apply."""
+    """How values of one kind are read. Numbers of TOML are converted to text first, so that both ways have the same
+    checks."""
 
     #: Completes "expected …".
     expected: str
-    #: Its type in TOML; `time` is a text or a number, `switch` and `choice` a text, true or false.
+    #: The type in TOML; `time` is a text or a number, `switch` and `choice` are a text, true or false.
     form: Literal["text", "choice", "number", "time", "switch", "names", "json", "table"]
-    #: From text; raises ValueError.
+    #: Reads a text; raises ValueError.
     convert: Callable[[str], Any]
 
     def parse_text(self, text: str) -> Any:
-        """The value that a text stands for. Raises Wrong."""
+        """The value that a text stands for. Raises InvalidValue."""
         try:
             return self.convert(text)
         except ValueError:
             raise InvalidValue(self.expected) from None
 
     def parse_value(self, value: object) -> Any:
-        """The value that a TOML value stands for. Raises Wrong."""
+        """The value that a TOML value stands for. Raises InvalidValue."""
         if self.form == "names" and isinstance(value, list):
             return self._parse_list(cast("list[object]", value))
-        return self.parse_text(self._format_toml(value))
+        return self.parse_text(self._as_text(value))
 
     def hides(self, value: object) -> bool:
-        """True for a value, as it was written, that may hold a secret and is therefore never shown."""
+        """True for a value, as written, that may hold a secret and must not be shown."""
         return False
 
     def to_toml(self, text: str) -> Any:
-        """What config.toml gets for a text that can be read."""
+        """The value to write to config.toml for a valid text."""
         if self.form == "number":
             return int(text)
         if self.form in ("switch", "choice"):
@@ -115,12 +116,12 @@ class Kind(msgspec.Struct, frozen=True):
             return [part.strip() for part in text.split(",") if part.strip()]
         return text.strip()
 
-    def _format_toml(self, value: object) -> str:
+    def _as_text(self, value: object) -> str:
         if isinstance(value, bool):
             if self.form in ("switch", "choice"):
                 return "on" if value else "off"
         elif isinstance(value, int | float):
-            # TOML numbers have 64 bits; a longer one could not even be shown.
+            # TOML numbers have 64 bits; Python refuses to format very long ones.
             whole_number = isinstance(value, int) and abs(value) < 1 << 63
             if whole_number and self.form in ("number", "time"):
                 return str(value)
@@ -145,18 +146,18 @@ class Kind(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(found))
 
 
-# A tenth of a cent; less than what one request costs is a slip.
-_LEAST_BUDGET = 0.001
+# US dollars; a budget below the cost of one request is a mistake.
+_MIN_BUDGET = 0.001
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = "a number with a unit, such as 120s or 2m"
-# Three hundred years; what is longer is a slip, and no clock counts it.
-_LONGEST = 1e10
+# About 317 years; a longer time is a mistake.
+_MAX_SECONDS = 1e10
 
 
 def parse_duration(text: str) -> float:
     """Seconds from a positive number with a unit (ms, s, m, h); a bare number is seconds. Raises ValueError."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?\s*", text)
-    if match is None or not 0 < float(match[1]) < _LONGEST:
+    if match is None or not 0 < float(match[1]) < _MAX_SECONDS:
         raise ValueError(_TIME)
     return float(match[1]) * _UNITS[match[2] or ""]
 
@@ -173,7 +174,7 @@ def parse_switch(text: str) -> bool:
 
 
 def _parse_whole(text: str, least: int, most: int) -> int:
-    # The length first: the interpreter refuses to read very long numbers, in words of its own.
+    # Check the length first: int() raises an error of its own for very long numbers.
     if not re.fullmatch(r"\s*[0-9]{1,15}\s*", text) or not least <= int(text) <= most:
         raise ValueError
     return int(text)
@@ -210,7 +211,7 @@ def _parse_backend(text: str) -> str:
 
 
 def choice(*names: str) -> Kind:
-    """One of some words; case does not matter. Where on and off are among them, TOML's true and false are too."""
+    """A kind that takes one of some words, in any case. TOML's true and false stand for on and off."""
 
     def convert(text: str) -> str:
         if text.strip().lower() not in names:
@@ -221,7 +222,7 @@ def choice(*names: str) -> Kind:
 
 
 def whole(expected: str, *, least: int = 0, most: int = 10**15 - 1) -> Kind:
-    """A whole number between two bounds."""
+    """A kind that takes a whole number between two bounds, both included."""
     return Kind(expected, "number", lambda text: _parse_whole(text, least, most))
 
 
@@ -240,33 +241,34 @@ def _parse_money(text: str) -> float:
 
 
 class Dollars(float):
-    """An amount of US dollars, which is shown without a unit; other numbers with a fraction are seconds."""
+    """An amount of US dollars. It is shown without a unit, while other floats are shown as seconds."""
 
 
 def _parse_budget(text: str) -> Dollars:
     amount = _parse_money(text)
-    if amount < _LEAST_BUDGET:
+    if amount < _MIN_BUDGET:
         raise ValueError
     return Dollars(amount)
 
 
 class Money(Kind, frozen=True):
-    """An amount: a number of TOML with or without a fraction. least: the smallest there is."""
+    """An amount: a number of TOML with or without a fraction."""
 
+    #: The smallest valid amount.
     least: float = 0.0
 
     def parse_value(self, value: object) -> Any:
-        """The amount. Raises Wrong."""
+        """The amount. Raises InvalidValue."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.least <= value < 1e6:
             raise InvalidValue(self.expected)
         return Dollars(value)
 
     def to_toml(self, text: str) -> Any:
-        """What config.toml gets."""
+        """The value to write to config.toml."""
         return float(self.parse_text(text))
 
 
-# C0, DEL, C1, and what turns or hides text on a terminal.
+# C0, DEL, C1, and characters that reorder or hide text on a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 TEXT = Kind("a text that is not empty", "text", _parse_plain_text)
@@ -276,7 +278,7 @@ SWITCH = Kind("on or off", "switch", parse_switch)
 NAMES = Kind("names, as a list of texts", "names", _parse_names)
 DAYS = Kind("a number of days from 1 to 3650, such as 30d", "time", _parse_days)
 MONEY = Money("US dollars per million tokens, from 0 to 999999, such as 2.5", "number", _parse_money)
-BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _LEAST_BUDGET)
+BUDGET = Money("US dollars from 0.001 to 999999, such as 5", "number", _parse_budget, _MIN_BUDGET)
 PORT = whole("a port number from 0 to 65535 (0 takes a free one)", most=65535)
 LEVEL = whole("0, 1 or 2", most=2)
 TOKENS = whole("a whole number of tokens, 0 or more")
@@ -288,7 +290,7 @@ BACKEND = Kind("a backend's name: 1 to 64 of a-z, 0-9, - and _, a letter or digi
 
 
 def display(value: object) -> str:
-    """A value as errors show it: a text in quotes, cut, without control characters; a table or list by its kind."""
+    """A value for an error: a text in quotes, shortened, without control characters; a table or list as its type."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -303,6 +305,6 @@ def display(value: object) -> str:
 
 
 def clean(text: str, limit: int = 120) -> str:
-    """Text of a file or an environment, safe for a terminal: control characters escaped, at most `limit` long."""
+    """Foreign text made safe for a terminal: control characters escaped, at most `limit` characters."""
     escaped = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return escaped if len(escaped) <= limit else escaped[:limit] + "…"

@@ -1,4 +1,4 @@
-"""The profile of a Chat upstream: its variations of the protocol, and how a user overrides them for a backend."""
+"""The habits of a Chat upstream: what a profile says, and how a user says one of them otherwise for a backend."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -77,7 +77,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool = False
 
 
-#: What a user can override. Expressions on models choose among the others, which then apply to every model.
+#: The flags that a user can override. Expressions on models are not among them: an override holds for every model.
 FLAGS = tuple(name for name in Profile.__struct_fields__ if name not in ("thinkers", "fixed", "cachers"))
 _EXPECTED = "a table of flags and their values"
 
@@ -89,7 +89,7 @@ def _check_flag(text: str) -> str:
 
 
 def override(profile: Profile, flags: Mapping[str, Any]) -> Profile:
-    """The profile with the user's flags; they were checked when they were read."""
+    """The profile with the user's values of some flags, which were checked when they were read."""
     return msgspec.structs.replace(profile, **flags) if flags else profile
 
 
@@ -97,7 +97,7 @@ class _Flags(Map, frozen=True):
     """A table of flags, each with a value of its own type."""
 
     def parse_value(self, value: object) -> Frozen[Any]:
-        """The flags as a profile holds them. Raises Wrong."""
+        """The flags as a profile holds them. Raises InvalidValue."""
         return Frozen({name: _convert_flag(name, one) for name, one in super().parse_value(value).items()})
 
 
@@ -109,14 +109,14 @@ def _convert_flag(name: str, value: object) -> Any:
 
 
 def _describe_type(hint: Any) -> str:
-    """What a flag of that type takes, in words."""
+    """The values that a flag of that type takes, for an error."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in get_args(hint)).replace("'", '"')
     return {bool: "true or false", int: "a whole number", str: "a text"}.get(hint, "a list of texts")
 
 
-def _refuse_text(_: str) -> Any:
+def _reject_text(_: str) -> Any:
     raise ValueError
 
 
-PROFILE = _Flags(_EXPECTED, "table", _refuse_text, _check_flag, JSON, folds=False)
+PROFILE = _Flags(_EXPECTED, "table", _reject_text, _check_flag, JSON, folds=False)

@@ -9,15 +9,15 @@ from router.settings.kinds import Kind, Secret
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 _HOST = re.compile(r"[^\s/?#@\[\]\x00-\x20\x7f]{1,253}")
-# Of one field of SOCKS5's login (RFC 1929).
+# Bytes of the user name or of the password in SOCKS5 (RFC 1929).
 _LOGIN_LIMIT = 255
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """Where a proxy listens and how to log in; its text form is without the login."""
+    """The address of a proxy and its login; the text form is without the login."""
 
-    #: http, https, socks5, socks5h, or `off` for no proxy at all.
+    #: A key of PORTS, or `off` for no proxy.
     scheme: str
     host: str = ""
     port: int = 0
@@ -35,11 +35,11 @@ OFF = ProxyAddress("off")
 
 
 def parse_proxy_address(text: str) -> ProxyAddress:
-    """Read a proxy's URL; without a scheme it is http://. Raises ValueError."""
+    """The address from a URL; the default scheme is http. Raises ValueError."""
     text = text.strip()
     if text.lower() == "off":
         return OFF
-    # urlsplit silently drops line ends and tabs.
+    # urlsplit drops line ends and tabs, so an invalid text would pass.
     if re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError
     url = urlsplit(text if "://" in text else f"http://{text}")
@@ -58,7 +58,7 @@ def parse_proxy_address(text: str) -> ProxyAddress:
 
 
 class _Proxy(Kind, frozen=True):
-    """A proxy's address; a text with a login in it is never shown."""
+    """A proxy's address; a text with a login is never shown."""
 
     def hides(self, value: object) -> bool:
         """True for a text that may hold a password."""

@@ -1,7 +1,7 @@
 """Settings from their four sources: default < config file < environment < flag.
 
-A bad value is an error that names its place and what was expected, never silently a default; an unknown key of the file
-is kept and reported as a warning.
+An invalid value is an error that names its place and what was expected; it is never replaced by a default. An unknown
+key of the file gives a warning.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,16 +28,16 @@ from router.settings.tables import (
 Path = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
-#: Tables of the file that hold the user's own names.
+#: Tables of the file that are read by functions of their own.
 _TABLES = ("routes", "backends", "prices")
 
 
 class ConfigFile(msgspec.Struct, frozen=True):
     """config.toml as it was read."""
 
-    #: As messages show it.
+    #: Its name in messages.
     name: str
-    #: The parsed file.
+    #: The result of tomllib.
     tree: Node
     #: The line of each key and each table, from 1.
     lines: Mapping[Path, int]
@@ -47,7 +47,7 @@ class ConfigFile(msgspec.Struct, frozen=True):
         return f"ConfigFile({self.name!r})"
 
     def find_line(self, path: Path) -> int:
-        """The line of a key, or of the nearest table around it; 0 when none is known."""
+        """The line of a key, or of the nearest table around it; 0 when unknown."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
@@ -67,14 +67,13 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """The settings and where they come from."""
+    """The settings of all sources."""
 
     settings: Settings
     #: Key -> source.
     sources: Mapping[str, Source]
-    #: Unknown keys of the file.
+    #: The unknown keys of the file; `warnings` has a line for each.
     unknown: tuple[Path, ...] = ()
-    #: One text for each unknown key.
     warnings: tuple[str, ...] = ()
 
 
@@ -152,7 +151,7 @@ def _check_aliases(reader: "_Reader", aliases: Mapping[str, str]) -> None:
 def _read_routes(reader: "_Reader") -> tuple[Rule, ...]:
     listed: object = reader.file.tree.get("routes", [])
     if not isinstance(listed, list):
-        reader.fail_value(("routes",), listed, "a list of rules, each under [[routes]]")
+        reader.reject(("routes",), listed, "a list of rules, each under [[routes]]")
     rules: list[Rule] = []
     for index, node in enumerate(cast("list[object]", listed)):
         rule = _read_rule(reader, ("routes", index), node)
@@ -164,7 +163,7 @@ def _read_routes(reader: "_Reader") -> tuple[Rule, ...]:
 
 def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
     if not isinstance(node, dict):
-        reader.fail_value(path, node, "a table")
+        reader.reject(path, node, "a table")
     found = reader.read_table(cast("Node", node), path, ROUTE)
     edits = _read_edits(reader, path, found)
     when = Condition(**_pick(found, Condition, "when."))
@@ -181,7 +180,7 @@ def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
 def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
     tables: object = reader.file.tree.get("backends", {})
     if not isinstance(tables, dict):
-        reader.fail_value(("backends",), tables, "tables such as [backends.NAME]")
+        reader.reject(("backends",), tables, "tables such as [backends.NAME]")
     found: dict[str, BackendOptions] = {}
     for written, node in cast("dict[str, object]", tables).items():
         path = ("backends", written)
@@ -192,7 +191,7 @@ def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
         if name in found:
             reader.fail(path, "cannot be used: it stands here twice.")
         if not isinstance(node, dict):
-            reader.fail_value(path, node, f"a table, such as [backends.{name}]")
+            reader.reject(path, node, f"a table, such as [backends.{name}]")
         values = reader.read_table(cast("Node", node), path, BACKENDS)
         found[name] = BackendOptions(**_pick(values, BackendOptions), edits=_read_edits(reader, path, values))
     return Frozen(found)
@@ -201,7 +200,7 @@ def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
 def _read_prices(reader: "_Reader") -> Frozen[Price]:
     tables: object = reader.file.tree.get("prices", {})
     if not isinstance(tables, dict):
-        reader.fail_value(("prices",), tables, 'tables such as [prices."MODEL"]')
+        reader.reject(("prices",), tables, 'tables such as [prices."MODEL"]')
     found: dict[str, Price] = {}
     for written, node in cast("dict[str, object]", tables).items():
         path = ("prices", written)
@@ -212,7 +211,7 @@ def _read_prices(reader: "_Reader") -> Frozen[Price]:
         if name in found:
             reader.fail(path, "cannot be used: it stands here twice.")
         if not isinstance(node, dict):
-            reader.fail_value(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
+            reader.reject(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
         values = reader.read_table(cast("Node", node), path, PRICE)
         found[name] = Price(**_pick(values, Price))
     return Frozen(found)
@@ -235,7 +234,7 @@ def _pick(values: Mapping[str, Any], shape: type, prefix: str = "") -> dict[str,
 
 
 class _Reader:
-    """Reads the tables of one file by declared keys, and raises the errors for what is wrong with them."""
+    """Reads the tables of one file by declared keys, and raises errors that name line and key."""
 
     def __init__(self, file: ConfigFile):
         self.file = file
@@ -251,8 +250,8 @@ class _Reader:
         secret: set[str] | None = None,
         also: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """The values of the declared keys that stand in a table: dotted key -> value. also: keys read elsewhere, which
-        an unknown one may be a slip for. Raises CommandError."""
+        """The values of the declared keys in a table: dotted key -> value. also: keys that are read elsewhere, to be
+        suggested for an unknown one. Raises CommandError."""
         declared = {tuple(entry.key.split(".")): entry for entry in known}
         found: dict[str, Any] = {}
         for below, value in _list_leaves(node, (), declared):
@@ -261,9 +260,9 @@ class _Reader:
             if entry is not None:
                 found[entry.key] = self._parse_value(entry, where, value, hidden=entry.key in (secret or ()))
             elif _leads_to_key(below, declared):
-                self.fail_value(where, value, f"a table with keys such as {_find_first(below, known)}")
+                self.reject(where, value, f"a table with keys such as {_find_first(below, known)}")
             elif path[:1] == ("routes",) and below[0] == "when":
-                # A rule that ignores one of its conditions would take requests it was not meant for.
+                # A rule without one of its conditions would match requests that it is not meant for.
                 asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
                 self.fail(where, f"is no condition fairlead knows; expected some of {asked}.")
             else:
@@ -279,17 +278,15 @@ class _Reader:
                 culprit = _get_inside(value, wrong.below)
                 named = "" if isinstance(where[-1], str) and wrong.below else f"names {display(culprit)}, which "
                 self.fail(where, f"{named}cannot be used: {wrong.text}.")
-            self.fail_value(
-                where, _get_inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value)
-            )
+            self.reject(where, _get_inside(value, wrong.below), wrong.text, hidden=hidden or entry.kind.hides(value))
 
-    def fail_value(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
-        """Raise CommandError for a value that is not as expected."""
+    def reject(self, path: Path, value: object, expected: str, *, hidden: bool = False) -> NoReturn:
+        """Raise CommandError for an invalid value."""
         quiet = hidden or "set_headers" in path
         self.fail(path, f"is {'set' if quiet else display(value)}; expected {expected}.")
 
     def fail(self, path: Path, text: str) -> NoReturn:
-        """Raise CommandError: place, key, and what is wrong."""
+        """Raise CommandError with line, key and text."""
         raise CommandError(
             f"{self.file.format_place(path)}: {format_path(path)} {text}", "Change it:   fairlead config edit"
         )
@@ -306,7 +303,7 @@ class _Reader:
 def _list_leaves(
     node: Node, path: tuple[str, ...], known: Collection[tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], Any]]:
-    """The entries below a table: tables that lead to a declared key are entered, all else is a leaf."""
+    """The entries below a table. A table on the path to a declared key is descended into; any other value is a leaf."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for key in node:
         here: tuple[str, ...] = (*path, key)
@@ -338,7 +335,7 @@ def _get_inside(value: Any, below: Path) -> object:
 
 
 def format_path(path: Path) -> str:
-    """A path as messages name it: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
+    """A path in messages: `timeouts.idle`, `routes 2 when.model`. Rules and entries of lists count from 1."""
     text = ""
     for before, part in zip((None, *path), path, strict=False):
         if isinstance(part, int):

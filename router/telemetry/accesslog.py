@@ -1,6 +1,6 @@
 """The access log: records go into a bounded ring, one thread writes them.
 
-Nothing on the request path writes to a terminal or a file: a pipe nobody reads would stop every request. When the
+Nothing on the request path writes to a terminal or a file: a pipe that is not read would stop every request. When the
 ring is full or a write fails, lines are dropped and counted. The thread writes to file descriptors, not to Python's
 streams, so that a stuck write cannot hold a lock the interpreter needs at its end.
 """
@@ -18,45 +18,47 @@ from router.ir import Usage
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST
-from router.wire.headers.rate_limits import reading
+from router.store.history.derive import compile_log
 
 RING = 10_000
 BODY_SHOWN = 8192
-# A little more is kept, so that a secret at the border is still known as one.
+# A little more is kept than is shown, so that a secret at the border is still recognised.
 BODY_KEPT = BODY_SHOWN + 512
 FILE_BYTES = 20 << 20
 FILES = 5
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
 
-# What looks like a key, whoever issued it.
+# What looks like a key of any provider.
 _KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
 )
-# JSON strings under names that say what they are, also in JSON within JSON; the last one may be cut off by the bound.
-# The names are looked at apart: as part of the pattern they would be tried at every character.
+# Values of JSON strings, also in JSON within JSON; the last one may be cut off by the bound. The names before them are
+# compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
 _VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
 _NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
 _LONGEST_NAME = max(map(len, _NAMES))
-# A pattern keeps the interpreter to itself for as long as its text takes: half a millisecond.
+# A pattern holds the interpreter for as long as its text takes: half a millisecond for so many characters.
 _PIECE = 16_384
 
 
-class Record(msgspec.Struct, gc=False):
-    """One request, as it is logged. Times are seconds; started is since 1970.
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
 
-    limits: what of the answer's headers speaks of the account's limits (wire.limits.telling), to be read by those who
-    tell of the request. request_bytes: of the body.
-    guess: output tokens, by what came of an answer. queued: spent waiting for an account. tries: the attempts, as far
-    as they are told of; given_up: cached tokens that were left behind when the account was changed. root: the backend's
-    URL; losses: what a translation could not carry over, as `path=how; …`. These two come with the request's end.
-    """
+
+_log_fields = compile_log(utc=_utc)
+
+
+class RequestRecord(msgspec.Struct, gc=False):
+    """One request, filled in as it goes. What of it is logged and recorded is declared in store/history/columns.py."""
 
     id: str
+    #: Seconds since 1970.
     started: float
     method: str
     path: str
     protocol: str = ""
+    #: The model that was asked for, and the one the backend was asked for; None when there was none.
     model: str | None = None
     sent_model: str | None = None
     backend: str = ""
@@ -66,65 +68,44 @@ class Record(msgspec.Struct, gc=False):
     error: str = ""
     attempts: int = 0
     stream: bool = False
+    #: Seconds from the arrival to the first byte of the answer, and to its end.
     first_byte: float | None = None
     total: float = 0.0
     usage: Usage = msgspec.field(default_factory=Usage)
+    #: Whether the counts of tokens are an estimate.
     estimated: bool = False
     client: str = ""
+    #: The headers of the answer about the account's limits (rate_limits.telling); they are read when they are needed.
     limits: Mapping[bytes, bytes] = {}
+    #: Seconds spent waiting for an account.
     queued: float = 0.0
     tag: str = ""
+    #: The attempts, as far as they are known.
     tries: list[AttemptRecord] = []
     binding: BindingRecord | None = None
+    #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: The length of the body.
     request_bytes: int = 0
+    #: An estimate of the output tokens, by what came of the answer.
     guess: int = 0
+    #: The backend's URL; known at the request's end.
     root: str = ""
+    #: What a translation could not carry over, as `path=how; …`; known at the request's end.
     losses: str = ""
     notes: tuple[str, ...] = ()
     request_body: bytes = b""
     answer_body: bytes = b""
 
     def note(self, *texts: str) -> None:
-        """Say what was done to the request; what several attempts have in common is said once."""
+        """Add what was done to the request; a text that several attempts have in common stands once."""
         for text in texts:
             if text not in self.notes:
                 self.notes += (text,)
 
     def fields(self) -> dict[str, object]:
         """The fields of the JSON log line; bodies are not among them."""
-        usage, account = self.usage, reading(self.limits)
-        return {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.started))
-            + f".{int(self.started % 1 * 1000):03d}Z",
-            "id": self.id,
-            "method": self.method,
-            "path": self.path,
-            "protocol": self.protocol,
-            "model": self.model,
-            "sent_model": self.sent_model,
-            "backend": self.backend,
-            "account": self.account,
-            "route": self.route,
-            "status": self.status,
-            "error": self.error,
-            "attempts": self.attempts,
-            "stream": self.stream,
-            "first_byte_ms": None if self.first_byte is None else round(self.first_byte * 1000, 1),
-            "total_ms": round(self.total * 1000, 1),
-            "tokens_in": usage.input,
-            "tokens_out": usage.output,
-            "tokens_cache_read": usage.cache_read,
-            "tokens_cache_write": usage.cache_write,
-            "tokens_reasoning": usage.reasoning,
-            "estimated": self.estimated,
-            "client": self.client,
-            "billing": account.billing,
-            "utilisation": account.used,
-            "queue_ms": round(self.queued * 1000, 1),
-            "tag": self.tag,
-            "notes": self.notes,
-        }
+        return _log_fields(self)
 
     def line(self) -> str:
         """The line that -v prints."""
@@ -135,7 +116,7 @@ class Record(msgspec.Struct, gc=False):
         parts = (
             time.strftime("%H:%M:%S", time.localtime(self.started)),
             self.id,
-            _plain(self.model or self.path),
+            _escape(self.model or self.path),
             served,
             str(self.status or "-"),
             "streamed" if self.stream else "plain",
@@ -155,9 +136,9 @@ class AccessLog:
         self._file = -1
         self._always: frozenset[str] = frozenset()
         self._secrets: dict[str, None] = {}
-        self._ring: deque[Record | str] = deque()
+        self._ring: deque[RequestRecord | str] = deque()
         self._wake = threading.Event()
-        # Held while the file is written or changed for another.
+        # Held while the file is written or replaced.
         self._files = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
@@ -167,7 +148,7 @@ class AccessLog:
     def write_to(self, verbose: int, log_file: str | None) -> None:
         """Write what these settings ask for from now on. Raises OSError for a file that cannot be opened."""
         if log_file != self._path:
-            fresh = _opened(log_file) if log_file else -1
+            fresh = _open_file(log_file) if log_file else -1
             with self._files:
                 old, self._file, self._path = self._file, fresh, log_file
             if old >= 0:
@@ -177,20 +158,21 @@ class AccessLog:
         self.bodies = verbose > 1
 
     def hide(self, secrets: Iterable[Secret | None], *, always: bool = False) -> None:
-        """Blot these out of bodies from now on, but for very short ones.
+        """Remove these from bodies from now on, except very short ones.
 
-        Of those that are not hidden for always the latest SECRETS are: some keys are new every few minutes.
+        always: for as long as the proxy runs; of the others the latest SECRETS are held, as some keys change every few
+        minutes.
         """
         texts = [secret.reveal() for secret in secrets if secret is not None]
         texts = [text for text in texts if len(text) >= SHORTEST]
         if always:
             self._always |= {*texts}
             return
-        # A new one each time: the writing thread may be walking through the old one.
+        # A new dict each time: the writing thread may be iterating over the old one.
         kept = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
         self._secrets = dict.fromkeys([*kept][-SECRETS:])
 
-    def add(self, record: "Record | str") -> None:
+    def add(self, record: "RequestRecord | str") -> None:
         """Hand over a record, or a line for the terminal. Never waits."""
         if len(self._ring) >= RING:
             self.dropped += 1
@@ -205,7 +187,7 @@ class AccessLog:
         return len(self._ring)
 
     def close(self, seconds: float = 1.0) -> None:
-        """Write what is left, waiting at most `seconds` for a reader that may not be there."""
+        """Write what is left, waiting at most `seconds` for a reader that may be gone."""
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
@@ -240,25 +222,25 @@ class AccessLog:
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
-    def _bodies(self, record: Record) -> list[str]:
+    def _bodies(self, record: RequestRecord) -> list[str]:
         if not self.bodies:
             return []
         return [
-            f"    {arrow} {self.redacted(body[:BODY_KEPT])}"
+            f"    {arrow} {self.redact(body[:BODY_KEPT])}"
             for arrow, body in (("→", record.request_body), ("←", record.answer_body))
             if body
         ]
 
-    def redacted(self, body: bytes) -> str:
-        """A body as it may be shown: secrets out, control characters escaped."""
-        return _plain(self.blotted(body)[:BODY_SHOWN])
+    def redact(self, body: bytes) -> str:
+        """Make a body that may be shown: without secrets, control characters escaped."""
+        return _escape(self.remove_secrets(body)[:BODY_SHOWN])
 
-    def blotted(self, body: bytes) -> str:
-        """A body as text, without secrets: by value and by pattern."""
+    def remove_secrets(self, body: bytes) -> str:
+        """Make a body text without secrets, which are found by value and by pattern."""
         text = body.decode("utf-8", "replace")
         for secret in (*self._always, *self._secrets):
             text = text.replace(secret, "[redacted]")
-        return _VALUES.sub(_named, "".join(_KEYS.sub("[redacted]", piece) for piece in _pieces(text)))
+        return _VALUES.sub(_redact_value, "".join(_KEYS.sub("[redacted]", piece) for piece in _split_at_quotes(text)))
 
     def _rotate(self) -> None:
         """Keep FILES files of about FILE_BYTES: FILE, FILE.1, …; a failure leaves the one that is open."""
@@ -269,7 +251,7 @@ class AccessLog:
                 older = f"{self._path}.{number - 1}" if number > 1 else self._path
                 if os.path.exists(older):
                     os.replace(older, f"{self._path}.{number}")
-            fresh = _opened(self._path)
+            fresh = _open_file(self._path)
         except OSError:
             return
         os.close(self._file)
@@ -283,8 +265,8 @@ class AccessLog:
             self.dropped += lines
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """The text in parts that end at a quote, which no key goes beyond."""
+def _split_at_quotes(text: str) -> Iterator[str]:
+    """Split the text into parts that end at a quote, as no key contains one."""
     start = 0
     while start < len(text):
         end = text.find('"', start + _PIECE) + 1 or len(text)
@@ -292,17 +274,17 @@ def _pieces(text: str) -> Iterator[str]:
         start = end
 
 
-def _named(match: re.Match[str]) -> str:
-    """The value of a JSON member; what its name says is a secret is left out."""
+def _redact_value(match: re.Match[str]) -> str:
+    """Redact the value of a JSON member whose name says that it is a secret."""
     at = match.start()
     secret = match.string[max(0, at - _LONGEST_NAME) : at].lower().endswith(_NAMES)
     return f"{match[1]}[redacted]" if secret else match[0]
 
 
-def _opened(path: str) -> int:
+def _open_file(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def _plain(text: str) -> str:
-    """Text of the network as a literal: no control or bidirectional characters reach a terminal."""
+def _escape(text: str) -> str:
+    """Escape text of the network: no control or bidirectional characters reach a terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from router.store.history import histogram as buckets
-from router.store.history.entry import Entry
+from router.store.history.columns import COLUMNS
+from router.store.history.entry import HistoryEntry
 
-#: Label sets (operation, provider, model); the names of models are the callers'. What is too many is OTHER.
+#: The most label sets (operation, provider, model), as callers choose the names of models; further models stand
+#: together as OTHER.
 LIMIT = 200
 OTHER = "(other)"
 _OPERATIONS = {
@@ -16,90 +19,94 @@ _OPERATIONS = {
     "/v1/completions": "text_completion",
     "/v1/embeddings": "embeddings",
 }
+# Type of token -> what gives its count in an entry.
+_TOKENS = [(column.metric, attrgetter(column.field)) for column in COLUMNS if column.metric]
 #: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
-SIZES = tuple(4**power for power in range(14))
+TOKEN_EDGES = tuple(4**power for power in range(14))
 
 
-class Sizes:
+class TokenHistogram:
     """A histogram of token counts."""
 
     __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(SIZES) + 1)
+        #: How many fall into the bucket that ends at each of TOKEN_EDGES, and beyond the last.
+        self.counts = [0] * (len(TOKEN_EDGES) + 1)
         self.sum = 0
 
-    def add(self, told: Iterable[int | None]) -> None:
-        """Count these, but for those that nobody knows."""
-        known = [tokens for tokens in told if tokens is not None]
+    def add(self, counts: Iterable[int | None]) -> None:
+        """Count these, except those that are unknown (None)."""
+        known = [tokens for tokens in counts if tokens is not None]
         self.sum += sum(known)
         for bits, count in Counter([(tokens - 1).bit_length() if tokens else 0 for tokens in known]).items():
             # 4^n has bit 2n set: the first bucket that ends at or above the count.
-            self.counts[min((bits + 1) // 2, len(SIZES))] += count
+            self.counts[min((bits + 1) // 2, len(TOKEN_EDGES))] += count
 
 
-class Times:
-    """A histogram of durations. held: by bucket of history_buckets; sum: seconds."""
+class DurationHistogram:
+    """A histogram of durations, in seconds."""
 
-    __slots__ = ("held", "sum")
+    __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self.held = [0] * buckets.COUNT
+        #: How many fall into each bucket of store/history/histogram.py.
+        self.counts = [0] * buckets.COUNT
         self.sum = 0.0
 
     def add(self, durations: Iterable[float | None]) -> None:
-        """Count these, but for those that are None."""
+        """Count these, except those that are None."""
         known = [seconds for seconds in durations if seconds is not None]
         self.sum += sum(known)
-        for number, count in buckets.counted([seconds * 1e6 for seconds in known]).items():
-            self.held[number] += count
+        for number, count in buckets.count_buckets([seconds * 1e6 for seconds in known]).items():
+            self.counts[number] += count
 
 
-class Counts:
-    """What is counted of one label set. tokens: by type of token. errors: by error class; '' is none."""
+class LabelCounts:
+    """What is counted of one label set."""
 
     __slots__ = ("durations", "first", "tokens")
 
     def __init__(self) -> None:
-        self.tokens: dict[str, Sizes] = {}
-        self.durations: dict[str, Times] = {}
-        self.first = Times()
+        #: By type of token.
+        self.tokens: dict[str, TokenHistogram] = {}
+        #: By class of error; '' for requests without one.
+        self.durations: dict[str, DurationHistogram] = {}
+        self.first = DurationHistogram()
 
-    def add(self, kind: str, told: Sequence[int | None]) -> None:
+    def add(self, kind: str, counts: Sequence[int | None]) -> None:
         """Count the tokens of one type."""
-        sizes = self.tokens.get(kind)
-        if sizes is None:
-            if not any(tokens is not None for tokens in told):
+        histogram = self.tokens.get(kind)
+        if histogram is None:
+            if not any(tokens is not None for tokens in counts):
                 return
-            sizes = self.tokens[kind] = Sizes()
-        sizes.add(told)
+            histogram = self.tokens[kind] = TokenHistogram()
+        histogram.add(counts)
 
 
 class Counters:
     """All label sets since the proxy was started."""
 
     def __init__(self) -> None:
-        self.sets: dict[tuple[str, str, str], Counts] = {}
+        self.sets: dict[tuple[str, str, str], LabelCounts] = {}
 
-    def count(self, entries: Iterable[Entry]) -> None:
+    def count(self, entries: Iterable[HistoryEntry]) -> None:
         """Count these requests."""
-        groups: dict[tuple[str, str, str, str], list[Entry]] = {}
+        groups: dict[tuple[str, str, str, str], list[HistoryEntry]] = {}
         for entry in entries:
-            key = (entry.path, entry.backend, entry.served or entry.model, entry.error)
+            key = (entry.path, entry.backend, entry.served_model, entry.error)
             groups.setdefault(key, []).append(entry)
         for (path, backend, model, error), found in groups.items():
             labels = (_OPERATIONS.get(path, "other"), backend, model)
-            counts = self.sets.get(labels) or self._new(labels)
-            times = counts.durations.get(error) or counts.durations.setdefault(error, Times())
+            counts = self.sets.get(labels) or self._add_set(labels)
+            times = counts.durations.get(error) or counts.durations.setdefault(error, DurationHistogram())
             times.add([entry.total for entry in found])
             counts.first.add([entry.first_byte for entry in found])
-            counts.add("input", [entry.tokens_in for entry in found])
-            counts.add("output", [entry.tokens_out for entry in found])
-            counts.add("cache_read", [entry.cache_read for entry in found])
-            counts.add("cache_write", [entry.cache_write for entry in found])
+            for kind, tokens_of in _TOKENS:
+                counts.add(kind, [*map(tokens_of, found)])
 
-    def _new(self, key: tuple[str, str, str]) -> Counts:
+    def _add_set(self, key: tuple[str, str, str]) -> LabelCounts:
         if len(self.sets) >= LIMIT or not key[1]:
-            # A model nobody serves is no label: anybody could make up any number of them.
+            # The name of a model that no backend serves is no label: callers could make up any number of them.
             key = (key[0], key[1], OTHER if key[1] else "")
-        return self.sets.setdefault(key, Counts())
+        return self.sets.setdefault(key, LabelCounts())

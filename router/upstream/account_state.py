@@ -1,9 +1,10 @@
-"""How the accounts of backends are, in words and in fields."""
+"""The state of the accounts of backends, as texts and as fields."""
 
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.policy.accounts.pool import Member, Want
 from router.policy.accounts.retry import format_duration
 from router.upstream.services import Service
@@ -11,11 +12,13 @@ from router.wire.headers.times import UNREADABLE
 
 
 class Condition(NamedTuple):
-    """state: ready, parked, cooling, revoked, halted or unusable. left: seconds until it is ready, None when it is, or
-    when nobody can tell. why: what brought it there, in words."""
+    """The state of an account for any model."""
 
+    #: ready, parked, cooling, revoked, halted or unusable.
     state: str
+    #: Seconds until it is ready; None when it is, or when that is not known.
     left: float | None = None
+    #: What brought it there, as a text.
     why: str = ""
 
     @property
@@ -31,7 +34,7 @@ def condition(service: Service, member: Member, now: float) -> Condition:
     problem = service.targets[member.alias].problem
     if problem is not None:
         return Condition("unusable", None, problem)
-    stopped = service.stopped().get(member.alias)
+    stopped = service.halted().get(member.alias)
     if stopped is not None:
         return Condition("halted", max(0.0, stopped[1] - time.time()), stopped[0])
     state = member.state(now)
@@ -55,36 +58,35 @@ def account_words(service: Service, member: Member, now: float) -> str:
     return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
 
 
-def account_report(service: Service, member: Member, now: float) -> dict[str, object]:
-    """Fields: state (ready, parked, cooling, revoked, halted, unusable), reason (the state in words), until_s (seconds
-    until it is ready, null when it is, or when nobody can tell), headroom (0 to 1), limits (each with name, used from 0
-    to 1, resets_s: seconds), running (requests), next (of several, the one that takes the next conversation)."""
+def report_account(service: Service, member: Member, now: float) -> AccountStatus:
+    """An account as operators see it."""
     found = condition(service, member, now)
-    return {
-        "state": found.state,
-        "reason": account_words(service, member, now),
-        "until_s": None if found.left is None else round(found.left, 1),
-        "headroom": round(headroom(service, member, now), 4),
-        "limits": [
-            {"name": limit.name, "used": round(limit.used, 4), "resets_s": round(until - now, 1)}
+    return AccountStatus(
+        alias=member.alias,
+        state=found.state,
+        reason=account_words(service, member, now),
+        until_s=None if found.left is None else round(found.left, 1),
+        headroom=round(headroom(service, member, now), 4),
+        limits=[
+            AccountLimit(name=limit.name, used=round(limit.used, 4), resets_s=round(until - now, 1))
             for limit, until in member.headroom.readings(now)
         ],
-        "running": member.running,
-        "next": len(service.pool.members) > 1 and _next(service, now) is member,
-    }
+        running=member.running,
+        next=len(service.pool.members) > 1 and _next(service, now) is member,
+    )
 
 
 def _next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
-    stopped = service.stopped()
+    stopped = service.halted()
     first = service.pool.list_in_order(now, Want(barred=stopped.keys()))[0]
     return first if first.usable and first.until() <= now and first.alias not in stopped else None
 
 
-def account_reports(services: Iterable[Service], now: float) -> dict[tuple[str, str], dict[str, object]]:
+def report_accounts(services: Iterable[Service], now: float) -> dict[tuple[str, str], AccountStatus]:
     """How all accounts are, by backend and alias."""
     return {
-        (service.name, member.alias): account_report(service, member, now)
+        (service.name, member.alias): report_account(service, member, now)
         for service in services
         for member in service.pool.members
     }
@@ -95,7 +97,7 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
     if condition(service, member, now).state != "ready" or member.until(family) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
-    for rate in (service.line.rate_limit, member.rate_limit):
+    for rate in (service.queue.rate_limit, member.rate_limit):
         if rate is not None:
             used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in rate.used(now).items()]
     known = f" ({', '.join(used)})" if used else ""
@@ -104,13 +106,13 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
     """What is left of an account, the user's own limits of its backend counted."""
-    return min(service.pool.share(member, now, family), service.line.rate_limit.share(now))
+    return min(service.pool.share(member, now, family), service.queue.rate_limit.share(now))
 
 
 def can_serve(service: Service, now: float) -> bool:
     """True when a request would be sent, now or within its patience."""
     soon = now + max(service.patience, UNREADABLE)
-    stopped = service.stopped()
+    stopped = service.halted()
     return any(
         one.usable and one.alias not in stopped and (one.cools or one.closed <= soon) for one in service.pool.members
     )

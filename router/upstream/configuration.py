@@ -15,27 +15,37 @@ from router.store.home.home import Home
 
 
 class Configuration(NamedTuple):
-    """Settings and backends that were read together. backends: those that could be read, in the order added.
-
-    broken: the names of those that could not. problems: what the user should know, each with its fix. outbound: how
-    upstreams are reached.
-    """
+    """Settings and backends that were read together."""
 
     settings: Settings
+    #: Those that could be read, in the order added.
     backends: tuple[Backend, ...]
+    #: The names of those that could not be read.
     broken: frozenset[str] = frozenset()
+    #: What the user should know, each with its fix.
     problems: tuple[str, ...] = ()
+    #: How upstreams are reached.
     outbound: Outbound = DIRECT
+
+
+class LiveSettings:
+    """The settings in use, for parts that outlive a reload."""
+
+    def __init__(self, settings: Settings):
+        self.current = settings
+
+    def __call__(self) -> Settings:
+        return self.current
 
 
 def read(
     home: Home, settings: Settings, warnings: tuple[str, ...] = (), *, environ: Mapping[str, str] | None = None
 ) -> Configuration:
-    """Read the backends that go with these settings; warnings: what was said of the settings. environ: where proxies
-    are named, the process's own by default. Blocks on the disk.
+    """Read the backends that go with these settings. warnings: about the settings. environ: where proxies are named,
+    the process's own by default. Blocks on the disk.
 
-    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that
-    nobody serves: it would turn every unknown model into a 404 that names no reason.
+    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that is
+    no backend: it would turn every unknown model into a 404 that names no reason.
     """
     found, problems = stored.load(home)
     names = [backend.name for backend in found if backend.enabled]
@@ -52,8 +62,8 @@ def read(
     return Configuration(settings, found, broken, (*warnings, *texts), way)
 
 
-def kept_for_restart(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """The wanted settings as a running proxy can take them up, and what has to wait for a restart, in words."""
+def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """The wanted settings as a running proxy can take them up, and what has to wait for a restart, as texts."""
     waiting = [
         entry
         for entry in DECLARATIONS

@@ -1,8 +1,8 @@
-"""Keys that must be fetched: from a file, a command or a keyring; once for all who wait, and kept for a while.
+"""Keys that must be fetched: from a file, a command or a keyring; once for all requests that wait, and cached.
 
-Rules of this file: one fetch at a time for a reference, whoever waits, and it goes on when those who wait leave; what
-was fetched is kept for CACHED_SECONDS or until an upstream refuses it; each kind has a limit of its own, so that a
-keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
+Rules of this file: one fetch at a time for a reference, however many requests wait, and it goes on when they are
+cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; each kind has a limit of its own, so that
+a keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
 """
 
 import re
@@ -21,7 +21,7 @@ from router.store.keys.references import Kind, parse
 
 CACHED_SECONDS = 300.0
 FETCH_SECONDS = 30.0
-# For those who wait behind others of the same kind too.
+# Also for requests that wait behind others of the same kind.
 PATIENCE_SECONDS = 2 * FETCH_SECONDS
 OUTPUT_LIMIT = 65536
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
@@ -34,12 +34,14 @@ _LONG = 24
 
 
 class Credential(NamedTuple):
-    """What is known of a backend's key without fetching it. problem: why it cannot be had. account: as answers name
-    it. reference: where the key is to be fetched, None when there is nothing to fetch."""
+    """What is known of a backend's key without fetching it."""
 
     secret: Secret | None
+    #: Why it cannot be had.
     problem: str | None
+    #: As answers name it.
     account: str
+    #: Where the key is to be fetched, None when there is nothing to fetch.
     reference: str | None = None
 
     def __repr__(self) -> str:
@@ -87,7 +89,7 @@ class _Fetch:
 
 
 class Credentials:
-    """The keys of one proxy, or of one command. hide: is told each key before anybody gets it."""
+    """The keys of one proxy, or of one command. hide: called with each key before it is given out."""
 
     def __init__(self, environ: Mapping[str, str], hide: Callable[[Iterable[Secret]], None] = lambda _: None):
         self._environ = environ
@@ -103,7 +105,7 @@ class Credentials:
         fetch = self._fetches.get(text)
         if fetch is None or not fetch.usable():
             fetch = self._fetches[text] = _Fetch()
-            # Not in a task of who asks: others wait for it too.
+            # In a task of its own: other requests wait for it too.
             trio.lowlevel.spawn_system_task(self._run, text, fetch)
         with trio.move_on_after(PATIENCE_SECONDS):
             await fetch.done.wait()
@@ -114,19 +116,19 @@ class Credentials:
         # A new one each time: an exception raised twice collects both histories.
         raise CommandError(str(fetch.problem), fetch.problem.hint)
 
-    def drop(self, text: str, refused: Secret) -> None:
-        """An upstream refused this key: the next request fetches anew. A newer key stays."""
+    def forget(self, text: str, refused: Secret) -> None:
+        """Forget a key that an upstream refused, so that the next request fetches anew. A newer key stays."""
         fetch = self._fetches.get(text)
         if fetch is not None and fetch.secret == refused:
             del self._fetches[text]
 
-    def keep(self, texts: Collection[str]) -> None:
+    def retain_only(self, texts: Collection[str]) -> None:
         """Forget the keys of all other references."""
         self._fetches = {text: fetch for text, fetch in self._fetches.items() if text in texts}
 
     async def _run(self, text: str, fetch: _Fetch) -> None:
         try:
-            secret = await self._fetched(text)
+            secret = await self._fetch(text)
             self._hide([secret])
             fetch.until = trio.current_time() + CACHED_SECONDS
             fetch.secret = secret
@@ -137,13 +139,13 @@ class Credentials:
         finally:
             fetch.done.set()
 
-    async def _fetched(self, text: str) -> Secret:
+    async def _fetch(self, text: str) -> Secret:
         reference = parse(text)
         assert reference is not None
         words, limit = reference.words, self._limits[reference.kind]
         if reference.kind == "cmd":
             async with limit:
-                return await _printed(words, self._environ)
+                return await _run_command(words, self._environ)
         if reference.kind == "file":
             return await _in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
         service, user = words
@@ -164,7 +166,7 @@ async def _in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter
     raise CommandError(f"{what} did not answer within {FETCH_SECONDS:g} s.")
 
 
-async def _printed(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
+async def _run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
     """The key that a command prints. Raises CommandError."""
     name = f"the command {words[0]}"
     try:
@@ -175,22 +177,22 @@ async def _printed(words: tuple[str, ...], environ: Mapping[str, str]) -> Secret
         raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
     if ended.code:
         how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
-        said = quoted(ended)
+        said = quote_error(ended)
         raise CommandError(f"{name} {how}{f': {said}' if said else '.'}")
     return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
 
 
-def quoted(ended: CompletedProgram) -> str:
-    """The last line of a failed command's standard error as others may see it: short, plain, nothing like a key."""
+def quote_error(ended: CompletedProgram) -> str:
+    """The last line of a failed command's standard error, fit to be shown: short, plain, nothing like a key."""
     lines = [line for line in ended.err.decode("utf-8", "replace").splitlines() if line.strip()]
     text = "".join(char if char.isprintable() else " " for char in lines[-1]) if lines else ""
     for word in ended.out.decode("utf-8", "replace").split():
         text = text.replace(word, "[redacted]") if len(word) > 3 else text
-    text = _WORD.sub(_judged, _NAMED.sub(r"\1[redacted]", text)).strip()
+    text = _WORD.sub(_redact, _NAMED.sub(r"\1[redacted]", text)).strip()
     return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
 
 
-def _judged(match: re.Match[str]) -> str:
+def _redact(match: re.Match[str]) -> str:
     word = match[0]
     if word.startswith(("/", "~", "./")):
         return word

@@ -1,7 +1,7 @@
-"""Backends as they serve: the accounts of each with what is known of them, and the line before them.
+"""Backends as they serve: the accounts of each with what is known of them, and the queue before them.
 
-What is known outlives a reload: the state of an account by (backend, alias, fingerprint of its key), sessions and line
-by backend. A new key begins as ready.
+What is known outlives a reload: the state of an account by (backend, alias, fingerprint of its key), sessions and queue
+by backend. An account with a new key begins as ready.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +10,15 @@ from hashlib import blake2b
 from typing import cast
 
 from router.budget.guard import Guard
+from router.budget.halted_accounts import halted_accounts, taken_share
 from router.policy.accounts.pool import Member, Pool, Strategy
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
 from router.policy.accounts.session_affinity import SessionAffinity
-from router.policy.budget.guard import explain_used_up
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.tables import BackendOptions
-from router.upstream.queue import Line
+from router.store.interfaces import AccountStates
+from router.upstream.queue import AdmissionQueue
 from router.upstream.targets import Target
 
 _GROUP = "group "
@@ -25,15 +26,17 @@ _GROUP = "group "
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One backend with its accounts. targets: by alias. patience: seconds a request may wait in its line.
-    counts_tokens: it, or one of its accounts, has a limit of tokens."""
+    """One backend with its accounts."""
 
     name: str
     pool: Pool
-    line: Line
+    queue: AdmissionQueue
+    #: By alias.
     targets: Mapping[str, Target]
+    #: Seconds a request may wait in the queue.
     patience: float
     guard: Guard
+    #: True when the backend, or one of its accounts, has a limit of tokens.
     counts_tokens: bool
 
     @property
@@ -41,53 +44,36 @@ class Service:
         """The account that speaks for the backend: the first whose key can be had, else the first."""
         return next((one for one in self.targets.values() if one.problem is None), next(iter(self.targets.values())))
 
-    def stopped(self) -> Mapping[str, tuple[str, float]]:
-        """The accounts that the guard lets nothing go to, by alias: why, and until when (seconds since 1970)."""
+    def halted(self) -> Mapping[str, tuple[str, float]]:
+        """The accounts that the guard lets no request go to, by alias: why, and until when (seconds since 1970)."""
         if not self.guard.halts and not self.pool.budgeted:
             return {}
-        found = ((alias, _stopped(self.guard, f"account {self.name}/{alias}")) for alias in self.targets)
-        return {alias: one for alias, one in found if one is not None}
+        return halted_accounts(self.guard, self.name, self.targets)
 
 
-def _stopped(guard: Guard, scope: str) -> tuple[str, float] | None:
-    halt = guard.held(scope)
-    if halt is not None:
-        return halt.reason, halt.until
-    if guard.rules is None or not guard.rules.halts:
-        return None
-    # The next request would trip it.
-    spent = (state for state in guard.budget_states(scope) if state.spent_share >= 1)
-    return next(((explain_used_up(state), state.term.end) for state in spent), None)
-
-
-def service_of(targets: Sequence[Target], settings: Settings, guard: Guard, before: Service | None) -> Service:
-    """The backend of these targets. before: as it was until now."""
+def service_of(
+    targets: Sequence[Target], settings: Settings, guard: Guard, states: AccountStates, before: Service | None
+) -> Service:
+    """The service of the backend of these targets. states: of its accounts. before: the service until now."""
     backend = targets[0].backend
     options = settings.backends.get(backend.name, BackendOptions())
-    known = {(one.alias, one.fingerprint): one for one in before.pool.members} if before else {}
-    scope = f"account {backend.name}/"
     budgets = {*settings.guard_accounts_day_usd, *settings.guard_accounts_month_usd}
     pool = Pool(
-        [_member(target, settings, known) for target in targets],
+        [_member(target, settings, states) for target in targets],
         cast("Strategy", settings.pool_strategy),
         affinity=before.pool.affinity if before else SessionAffinity(),
         # What the demo's models do, each does by itself; a caller's own credential is that caller's.
         stateless=backend.name == DEMO or backend.auth == "client",
-        spent=(lambda alias: _taken(guard, scope + alias)) if _any_of(backend.name, budgets) else None,
+        spent=(lambda alias: taken_share(guard, backend.name, alias)) if _any_of(backend.name, budgets) else None,
     )
-    line = before.line if before else Line()
-    line.limit = options.max_concurrent or settings.queue_max_concurrent
-    line.most = settings.queue_max_queued
-    line.keep_to(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
-    line.look()
+    queue = before.queue if before else AdmissionQueue()
+    queue.limit = options.max_concurrent or settings.queue_max_concurrent
+    queue.most = settings.queue_max_queued
+    queue.set_limits(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
+    queue.recheck()
     counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
-    return Service(backend.name, pool, line, named, settings.queue_timeout, guard, counts)
-
-
-def _taken(guard: Guard, scope: str) -> float:
-    """The share of a scope's fullest budget that is spent or reserved."""
-    return max((state.used_share for state in guard.budget_states(scope)), default=0.0)
+    return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts)
 
 
 def _any_of(backend: str, accounts: Iterable[str]) -> bool:
@@ -95,10 +81,10 @@ def _any_of(backend: str, accounts: Iterable[str]) -> bool:
     return any(account.startswith(f"{backend}/") for account in accounts)
 
 
-def _member(target: Target, settings: Settings, known: Mapping[tuple[str, str], Member]) -> Member:
+def _member(target: Target, settings: Settings, states: AccountStates) -> Member:
     text = target.reference or (target.secret.reveal() if target.secret is not None else "")
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
-    member = known.get((target.account, fingerprint)) or Member(target.account, fingerprint)
+    member = states.load(target.backend.name, target.account, fingerprint) or Member(target.account, fingerprint)
     member.usable = target.problem is None
     name = f"{target.backend.name}/{target.account}"
     group = settings.pool_accounts_group.get(name)

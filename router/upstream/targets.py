@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
-from router.errors import Unauthenticated
+from router.errors import CommandError, Unauthenticated
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
@@ -15,7 +15,7 @@ from router.settings import Secret, Settings
 from router.settings.profile import Profile, override
 from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
-from router.upstream.credentials import Credential, auth_header, credentials_of
+from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
 from router.wire.neutral.provider_profiles import profile_of
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
@@ -27,39 +27,42 @@ _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One account of a backend as the exchange uses it; all that can be worked out before a request is.
-
-    prefix: path of the root, `/v1` included. auth: header to add, or None. problem: why its key cannot be had.
-    reference: where the key is to be fetched when a request needs it; None when there is nothing to fetch.
-    drop: headers meant for other vendors. keep: the caller's credentials that may pass. stream_usage: Chat streams
-    are to be asked for usage. connect, first_byte, idle, total: seconds. edits: the backend's table's, if any.
-    """
+    """One account of a backend as the exchange uses it; all that can be worked out before a request is."""
 
     backend: Backend
     origin: Origin
     host: bytes
+    #: Path of the root, `/v1` included.
     prefix: bytes
     account: str
+    #: The header to add, or None.
     auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
+    #: Why its key cannot be had.
     problem: str | None
+    #: Where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     reference: str | None = field(repr=False)
+    #: Headers meant for other vendors.
     drop: frozenset[bytes]
+    #: The caller's credentials that may pass.
     keep: frozenset[bytes]
+    #: Chat streams are to be asked for usage.
     stream_usage: bool
     strip_attribution: bool
+    #: Seconds, as the three that follow.
     connect: float
     first_byte: float
     idle: float
     total: float
     ask_identity: bool = True
+    #: Those of the backend's table, if any.
     edits: Edits | None = None
     #: The habits of the backend, as far as they hold for all of its models: how it counts tokens is among them.
     profile: Profile = Profile()
 
     @property
     def hidden(self) -> list[Secret]:
-        """What its requests carry that nobody else is to see: the key, and configured headers that look like one."""
+        """What its requests carry and logs must not show: the key, and configured headers that look like one."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
         found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
         return found if self.secret is None else [self.secret, *found]
@@ -91,6 +94,22 @@ def targets_of(
         )
         for one in credentials
     ]
+
+
+async def with_key(target: Target, credentials: Credentials) -> Target:
+    """The target with its key; waits while that is fetched. Raises CommandError."""
+    if target.problem is not None:
+        raise CommandError(target.problem)
+    if target.reference is None:
+        return target
+    secret = await credentials.key(target.reference)
+    return replace(target, secret=secret, auth=auth_header(target.backend, secret))
+
+
+def forget_key(target: Target, credentials: Credentials) -> None:
+    """Forget the key of a target that was refused, so that it is fetched anew; a newer one is kept."""
+    if target.reference is not None and target.secret is not None:
+        credentials.forget(target.reference, target.secret)
 
 
 def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:

@@ -1,4 +1,4 @@
-"""What the translations of one proxy keep from one request to the next: the key of its carriers, and a memory."""
+"""What the translations of one proxy share from one request to the next: the key that signs carriers, and a memory."""
 
 import secrets
 
@@ -6,10 +6,11 @@ from router.settings import Secret
 from router.wire.neutral.replay_memory import Memory
 from router.wire.neutral.sealed_state import Seal, signer
 
+#: The file of the key, in the home.
 KEY = "carrier.key"
 
 
-class Carriers:
+class TranslationState:
     """key: what carriers are signed with, so that those of an earlier run are still known; None for one of this run."""
 
     def __init__(self, key: Secret | None = None):

@@ -4,14 +4,21 @@ import json
 
 import pytest
 
-from router.admin.backends_api import ACTIONS, ON_THE_MACHINE, Ask, answer
+from router.admin.backends_api import (
+    ON_THE_MACHINE,
+    add_account,
+    add_backend,
+    change_backend,
+    remove_account,
+    remove_backend,
+)
+from router.admin.home_call import HomeCall, carry_out
 from router.backends import Account, Backend
 from router.errors import RouterError
 from router.store.config import backends
 
 BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(Account("default", "sk-1"),))
 OWN = Backend(name="own", root="https://own.example/v1", protocols=("chat",), auth="client")
-ADD, SET = ("/admin/backends", "POST"), ("/admin/backends/*", "POST")
 NEW = {"name": "new", "base_url": "https://new.example", "protocols": ["chat"], "key": "sk-new"}
 ACCOUNT = {"backend": "box", "alias": "work", "key": "sk-work"}
 
@@ -22,18 +29,18 @@ def call(home):
     backends.save(home, BOX)
     backends.save(home, OWN)
 
-    def made(which, fields=None, *names):
+    def made(work, fields=None, **names):
         body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        return answer(ACTIONS[which], Ask(home, {}, {}, {}, {}, names, body))
+        return carry_out(work, HomeCall(home, {}, {}, {}, {}, names, body))
 
     return made
 
 
-def refused(home, call, which, fields, *names):
+def refused(home, call, work, fields, **names):
     """The error of a call, which changed nothing."""
     before = backends.load(home)
     with pytest.raises(RouterError) as caught:
-        call(which, fields, *names)
+        call(work, fields, **names)
     assert backends.load(home) == before
     assert len(caught.value.message) < 1000
     assert caught.value.message.isprintable()
@@ -98,7 +105,7 @@ def without(name):
 )
 def test_backends_that_cannot_be_added(home, call, fields, status, text):
     """Refused with the field and what was expected; keys and control characters are in no message."""
-    found, message = refused(home, call, ADD, fields)
+    found, message = refused(home, call, add_backend, fields)
     assert (found, text in message) == (status, True), message
 
 
@@ -122,7 +129,7 @@ def test_backends_that_cannot_be_added(home, call, fields, status, text):
 )
 def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
     """A backend that is not there, and fields that cannot be set."""
-    found, message = refused(home, call, SET, fields, name)
+    found, message = refused(home, call, change_backend, fields, name=name)
     assert (found, text in message) == (status, True), message
 
 
@@ -148,35 +155,34 @@ def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
 )
 def test_accounts_that_cannot_be_added(home, call, fields, status, text):
     """Wrong names, wrong keys, and a backend that takes none."""
-    found, message = refused(home, call, ("/admin/accounts", "POST"), fields)
+    found, message = refused(home, call, add_account, fields)
     assert (found, text in message) == (status, True), message
 
 
 def test_what_is_not_there_cannot_go(home, call):
     """404 for a backend and for an account, 400 for a name that nothing can have."""
-    gone = ("/admin/accounts/*/*", "DELETE")
-    assert refused(home, call, gone, None, "box", "work") == (404, "box has no account work.")
-    assert refused(home, call, gone, None, "nobody", "work")[0] == 404
-    assert refused(home, call, gone, None, "box", "\u001b" * 5000)[0] == 404
-    assert refused(home, call, gone, None, "a b", "work")[0] == 400
-    assert refused(home, call, ("/admin/backends/*", "DELETE"), None, "nobody")[0] == 404
+    assert refused(home, call, remove_account, None, backend="box", alias="work") == (404, "box has no account work.")
+    assert refused(home, call, remove_account, None, backend="nobody", alias="work")[0] == 404
+    assert refused(home, call, remove_account, None, backend="box", alias="\u001b" * 5000)[0] == 404
+    assert refused(home, call, remove_account, None, backend="a b", alias="work")[0] == 400
+    assert refused(home, call, remove_backend, None, name="nobody")[0] == 404
 
 
 def test_plain_http_of_the_machine_moves_nowhere(home, call):
     """What was allowed on the machine for one place is not allowed through the API for the next."""
     backends.save(home, Backend(name="lan", root="http://one.example/v1", protocols=("chat",), insecure_http=True))
-    assert refused(home, call, SET, {"base_url": "http://two.example"}, "lan")[0] == 403
-    call(SET, {"enabled": False}, "lan")
+    assert refused(home, call, change_backend, {"base_url": "http://two.example"}, name="lan")[0] == 403
+    call(change_backend, {"enabled": False}, name="lan")
     stored = backends.find(home, "lan")
     assert (stored.insecure_http, stored.enabled) == (True, False)
 
 
 def test_machine_only_settings_are_no_fields(call):
     """Refused by name in each body, so that a caller learns why."""
-    for which in (("/admin/backends", "POST"), ("/admin/backends/*", "POST"), ("/admin/accounts", "POST")):
+    for work in (add_backend, change_backend, add_account):
         for name in ON_THE_MACHINE:
             with pytest.raises(RouterError) as caught:
-                call(which, {name: "x"}, "box")
+                call(work, {name: "x"}, name="box")
             assert caught.value.status == 403
 
 
@@ -184,6 +190,6 @@ def test_locked_home_is_said(home, call, monkeypatch):
     """What the home is at fault for is 500, with the command line's words."""
     monkeypatch.setattr("router.store.home.home.LOCK_PATIENCE", 0.0)
     with home.lock():
-        status, message = refused(home, call, SET, {"enabled": False}, "box")
+        status, message = refused(home, call, change_backend, {"enabled": False}, name="box")
     assert status == 500
     assert "another fairlead command holds" in message

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from router.admin.explain import Question, explain
+from router.admin.explain import explain
 from router.backends import Backend
+from router.operator_api.explain import Question
 from router.settings import Settings
 from router.settings.tables import BackendOptions, Condition, Rule
 from router.store.config import backends
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def snapshot(home, silent_log):
         for name, spoken in protocols.items():
             one = Backend(name=name, root="https://up.example/v1", protocols=spoken, vendor="openai", auth="none")
             backends.save(home, one)
-        return Runtime(read(home, Settings(**settings)), home, silent_log).snapshot
+        return compose(read(home, Settings(**settings)), home, silent_log).snapshot
 
     return make
 
@@ -74,7 +75,7 @@ def test_headers_tell_the_client(snapshot):
 
 
 def test_a_chat_body_that_is_a_responses_request(snapshot):
-    """As on the path itself (product.md 9)."""
+    """As on the path itself."""
     state = snapshot({"up": ("chat", "responses")})
     found = explain(Question(body=b'{"model":"gpt-5","input":"hi"}', protocol="chat"), state)
     assert (found.protocol, found.status) == ("responses", 0)

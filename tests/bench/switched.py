@@ -16,8 +16,8 @@ def _forget(*_: object, **__: object) -> None:
     """What a proxy without a history would do when a request has ended."""
 
 
-_ways = cycle((_forget, Recorder.finished))
-signal.signal(signal.SIGUSR1, lambda *_: setattr(Recorder, "finished", next(_ways)))
+_ways = cycle((_forget, Recorder.add_finished))
+signal.signal(signal.SIGUSR1, lambda *_: setattr(Recorder, "add_finished", next(_ways)))
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.backends import Backend
-from router.cli.common.output import own_logins, point_lines, variables
-from router.cli.env import line
+from router.cli.common.output import build_variables, collect_login_protocols, format_tool_lines
+from router.cli.env import format_assignment
 from router.store.config import backends
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
@@ -86,7 +86,7 @@ def test_shell_takes_the_lines(fairlead):
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
 def test_posix_quoting(value):
     """Any key survives the quoting for POSIX shells."""
-    assert shlex.split(line("sh", "KEY", value)) == ["export", f"KEY={value}"]
+    assert shlex.split(format_assignment("sh", "KEY", value)) == ["export", f"KEY={value}"]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_posix_quoting(value):
 )
 def test_other_shells(shell, text):
     """Each shell gets its own words and quoting."""
-    assert line(shell, "K", r"a'b\c") == text
+    assert format_assignment(shell, "K", r"a'b\c") == text
 
 
 def test_protocols_of_own_logins():
     """Only enabled backends with the caller's login count."""
     off = Backend(name="b", root="https://b.example/v1", protocols=("chat",), auth="client", enabled=False)
     keyed = Backend(name="c", root="https://c.example/v1", protocols=("responses",))
-    assert own_logins([ANTHROPIC, off, keyed]) == {"messages"}
-    assert set(variables("http://h", "k", frozenset({"responses"}))) == {
+    assert collect_login_protocols([ANTHROPIC, off, keyed]) == {"messages"}
+    assert set(build_variables("http://h", "k", frozenset({"responses"}))) == {
         "ANTHROPIC_BASE_URL",
         "ANTHROPIC_API_KEY",
         "OPENAI_BASE_URL",
@@ -117,6 +117,6 @@ def test_protocols_of_own_logins():
 
 def test_printed_lines_never_hold_a_key():
     """The start-up text, which journals keep, names the command instead of the key."""
-    lines = "\n".join(point_lines("http://localhost:3456", asks_key=True))
+    lines = "\n".join(format_tool_lines("http://localhost:3456", asks_key=True))
     assert "API_KEY" not in lines
     assert "fairlead env" in lines

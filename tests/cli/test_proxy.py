@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from router.cli.common.port_owner import free_port_after, occupant
+from router.cli.common.port_owner import find_free_port_after, find_port_owner
 from router.settings import DECLARATIONS
 from router.store.home import run_files
 from router.store.home.home import open_home
@@ -61,16 +61,16 @@ def test_occupant_is_found():
     """The program on a port is found by its socket; a free port has none."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert occupant(port).startswith(f"pid {os.getpid()}, ")
-    assert occupant(port) == ""
+        assert find_port_owner(port).startswith(f"pid {os.getpid()}, ")
+    assert find_port_owner(port) == ""
 
 
 def test_next_free_port_is_free():
     """The port that is suggested can be bound."""
-    port = free_port_after(20000)
+    port = find_free_port_after(20000)
     assert port is not None
     with socket.create_server(("127.0.0.1", port)):
-        assert free_port_after(port - 1) != port
+        assert find_free_port_after(port - 1) != port
 
 
 def test_off_loopback_needs_a_key(fairlead):

@@ -36,7 +36,7 @@ def message(model="m", *, stream=True, text="hi", **more):
 async def served(folder, *backends, **settings):
     """A proxy in this trio run that has read its catalogs."""
     async with inside(folder, backends=backends, **{"default_backend": "box", **settings}) as serving:
-        await serving.runtime.settled()
+        await serving.runtime.catalogs.wait_complete()
         yield serving
 
 
@@ -53,7 +53,7 @@ async def emptied(serving, up):
     services = runtime.snapshot.services.values()
 
     def left():
-        places = sum(one.line.running + one.line.waiting for one in services)
+        places = sum(one.queue.running + one.queue.waiting for one in services)
         return places, runtime.memory.reserved, runtime.connections.open - runtime.connections.idle
 
     await until(lambda: left() == (0, 0, 0))

@@ -22,6 +22,7 @@ from router.server import serve
 from router.settings import Loaded
 from router.store.config import toml
 from router.store.home.home import open_home
+from router.store.shared.sqlite import open_sqlite
 
 from .wire import ask
 
@@ -164,10 +165,10 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **settings):
+async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, open_store=open_sqlite, **settings):
     """A proxy in this trio run; gives the `Serving`.
 
-    tables: settings that are no texts, by attribute; a reload reads them again.
+    tables: settings that are no texts, by attribute; a reload reads them again. open_store: as for a proxy.
     """
     home = open_home({"FAIRLEAD_HOME": str(make_home(folder, backends))})
     environ = {f"FAIRLEAD_{name.upper()}": value for name, value in settings.items()}
@@ -177,7 +178,9 @@ async def inside(folder, *, backends=(), demo=None, drain=1.0, tables=None, **se
         found = toml.load(home, environ)
         return Loaded(dataclasses.replace(found.settings, **(tables or {})), found.sources)
 
-    async with serve.running(read().settings, home, load_settings=read, demo=demo, drain=drain) as serving:
+    async with serve.running(
+        read().settings, home, load_settings=read, demo=demo, drain=drain, open_store=open_store
+    ) as serving:
         await serving.loaded.wait()
         yield serving
 

@@ -134,7 +134,8 @@ def stream_error_of(protocol, answer):
     """The message of a stream that ended with the protocol's error event: no clean end, and nothing like one."""
     assert answer.status == 200
     assert not answer.whole, "the stream has a clean end"
-    found = events(answer.body)
+    # On a busy machine a stream is silent for long enough to be pinged.
+    found = [(name, data) for name, data in events(answer.body) if name != "keepalive"]
     kinds = [json.loads(data).get("type") for _, data in found if data != b"[DONE]"]
     if protocol.name == "messages":
         assert kinds.count("error") == 1

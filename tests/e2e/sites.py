@@ -50,7 +50,7 @@ class Site:
         self.proxy.call(runtime.refuses_usage.clear)
         done = self.proxy.call(self.proxy.serving.reload)
         assert until(done.is_set)
-        assert until(lambda: not runtime.loading)
+        assert until(lambda: not runtime.catalogs.loading)
         assert not runtime.snapshot.problems
 
     def entry(self, name, **fields):

@@ -194,6 +194,8 @@ def test_an_answer_that_is_not_held(pair, path):
 
 def test_a_killed_proxy(pair):
     """What was issued more than a second before a kill -9 is remembered by the next proxy."""
+    # Nothing is written before that.
+    pair.proxy.loaded()
     pair.issue("b", "/v1/responses", made("resp_1"), input="x")
     time.sleep(1)
     pair.proxy.kill()

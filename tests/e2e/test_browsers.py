@@ -1,15 +1,16 @@
-"""What pages in browsers can send to a local port, on every endpoint: one table (product.md 10).
+"""What pages in browsers can send to a local port, on every endpoint: one table.
 
 Browsers say what they are by headers that no page can forge: Origin (not on images and plain GETs), Sec-Fetch-Site (not
 in old ones), Host (what the page's name was, whatever address it stands for). Each row is a request as a browser makes
 it, and the status it gets where an LLM tool would be served; nothing of it goes upstream or changes anything.
 """
 
+import re
 from typing import NamedTuple
 
 import pytest
 
-from router.admin.endpoints import ENDPOINTS
+from router.operator_api.endpoints import ENDPOINTS
 
 from .conftest import ORIGIN
 from .samples import CHAT, MESSAGES, RESPONSES
@@ -18,7 +19,7 @@ from .upstream import plain
 from .wire import Client, request
 
 API = (MESSAGES.path, CHAT.path, RESPONSES.path, "/v1/models", "/v1/files", "/v1/responses/resp_1", "/nothing", "/")
-PATHS = tuple(sorted({*API, *(path.replace("*", "x") for path in ENDPOINTS)}))
+PATHS = tuple(sorted({*API, *(re.sub(r"\{\w+\}", "x", route.path) for route in ENDPOINTS.all)}))
 EVIL = b"https://evil.example"
 TEXT, FORM = b"text/plain;charset=UTF-8", b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=x"

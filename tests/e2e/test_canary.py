@@ -151,7 +151,7 @@ async def rigged(folder, *, required):
         settings["log_file"] = str(folder / "access.log")
         backends = [vendor.entry() for vendor in vendors.values()]
         async with inside(folder, backends=backends, **settings) as serving:
-            await serving.runtime.settled()
+            await serving.runtime.catalogs.wait_complete()
             token = (home / "operator.token").read_text().strip()
             rig = Rig(serving, vendors, token)
             for vendor in vendors.values():

@@ -107,7 +107,7 @@ def test_thousand_clients(tmp_path):
 
     async def main():
         async with inside(tmp_path, demo=Demo(word_delay=0.01)) as serving:
-            await serving.runtime.settled()
+            await serving.runtime.catalogs.wait_complete()
             marks = Marks(serving)
             limit = trio.CapacityLimiter(AT_ONCE)
             async with trio.open_nursery() as visitors:

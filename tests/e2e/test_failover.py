@@ -282,7 +282,7 @@ def test_a_leaving_caller_frees_its_place(tmp_path):
         async with flock({GOOD: "hang"}) as up:
             box = pooled("box", up.root, [GOOD])
             async with served(tmp_path, box, queue_max_concurrent="1", **LONG) as serving:
-                line = serving.runtime.snapshot.services["box"].line
+                line = serving.runtime.snapshot.services["box"].queue
                 async with trio.open_nursery() as nursery:
                     scopes = [trio.CancelScope() for _ in range(3)]
 
@@ -311,7 +311,7 @@ def test_reload_keeps_what_is_known(tmp_path):
             path.write_text(json.dumps(pooled("box", up.root, KEYS[:3])))
             await serving.reload().wait()
             service = serving.runtime.snapshot.services["box"]
-            now = service.line.clock()
+            now = service.queue.clock()
             assert [one.state(now) for one in service.pool.members] == ["parked", "ready", "ready"]
             assert len(service.pool.affinity) == 1
             path.write_text(json.dumps(pooled("box", up.root, (KEYS[2], KEYS[1]))))

@@ -122,7 +122,7 @@ def test_tokens_steer(tmp_path):
         async with flock({}) as up, served(tmp_path, pooled("box", up.root, KEYS[:2]), **LONG) as serving:
             found = [await once(serving.port, "/v1/chat/completions", CHAT) for _ in range(3)]
             service = serving.runtime.snapshot.services["box"]
-            used = [one.rate_limit.used(service.line.clock())["tpm"][0] for one in service.pool.members]
+            used = [one.rate_limit.used(service.queue.clock())["tpm"][0] for one in service.pool.members]
         assert accounts_used(found) == ["a0"] * 3, "one conversation moved though nothing was used up"
         assert used == [12, 0]
 

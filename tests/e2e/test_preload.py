@@ -19,12 +19,12 @@ ZSTD = bytes.fromhex("28b52ffd20021100007b7d")
 PROGRAM = """
 import json, sys
 from router.__main__ import main
-from router.proxy import preload
+from router.server import preload
 known = set()
 async def watched(report, loaded, trust, preload=preload.preload):
     await preload(report, loaded, trust)
     known.update(sys.modules)
-from router.proxy import serve
+from router.server import serve
 serve.preload = watched
 code = main()
 late = sorted(set(sys.modules) - known)

@@ -63,7 +63,10 @@ def check(tally, samples, after):
 
     assert grown("memory") < GROWTH, [one["memory"] >> 20 for one in samples]
     assert grown("descriptors") < 50, [one["descriptors"] for one in samples]
-    assert grown("tasks") < 50, [one["tasks"] for one in samples]
+    # A heartbeat counts them every 5 s: the first samples of a short run have no count yet.
+    counted = [one["tasks"] for one in samples if one["tasks"]]
+    quarter = max(len(counted) // 4, 1)
+    assert statistics.mean(counted[-quarter:]) - statistics.mean(counted[:quarter]) < 50, counted
 
 
 def test_a_short_soak(tmp_path):

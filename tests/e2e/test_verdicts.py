@@ -46,7 +46,7 @@ async def asked(folder, caller, name, *, stream):
         up.said = {KEYS[0]: (status, body), KEYS[1]: (200, json.dumps(ANSWER[PATHS["chat"]]).encode())}
         answer = await once(serving.port, PATHS[caller], asks(caller, stream=stream))
         service = serving.runtime.snapshot.services["box"]
-        member, now = service.pool.members[0], service.line.clock()
+        member, now = service.pool.members[0], service.queue.clock()
         [entry] = serving.runtime.recorder.recent
         tries = [(one.account, one.status, one.error, one.done, re.sub(r"\d+ s", "", one.note)) for one in entry.tries]
         assert up.asked.total() == entry.attempts == int(answer.fields["x-fairlead-attempts"])

@@ -223,6 +223,7 @@ def reset(sock):
 
 def hang(sock):
     """Say nothing until the peer has left."""
+    sock.settimeout(None)
     while True:
         try:
             if not sock.recv(65536):
@@ -231,11 +232,11 @@ def hang(sock):
             raise Gone from None
 
 
-def wait_for(event):
-    """Wait for a threading.Event."""
+def wait_for(event, seconds=_PATIENCE):
+    """Wait for a threading.Event, at most that long."""
 
     def step(sock):
-        if not event.wait(_PATIENCE):
+        if not event.wait(seconds):
             raise Gone
 
     return step

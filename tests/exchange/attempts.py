@@ -112,7 +112,7 @@ async def tried(runtime, caller, spoken, answer, *, stream=False, second=None):
     scripts = [script_of(one.status, *one.fields, body=one.body) for one in (answer, second or good(spoken))]
     played = await play(runtime, PATHS[caller], asks(caller, spoken, stream=stream), *scripts)
     record = played.record
-    now = runtime.snapshot.services[spoken].line.clock()
+    now = runtime.snapshot.services[spoken].queue.clock()
     member = pool.members[0]
     closed = max(0.0, member.closed - now)
     return Outcome(

@@ -25,7 +25,7 @@ from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
 from router.net.server.connection import Limits, Request
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
 
 from .upstreams import Pool
@@ -196,7 +196,7 @@ async def play(
     length = (sum(map(len, pieces)) or len(data) or None) if announced else None
     request = request_of(path, *fields, method=method, length=length)
     call = calls.call(calls.canonical(request.path), anthropic=b"anthropic-version" in request.fields)
-    played.record = record = Record("req_1", time.time(), method, call.path, tries=[])
+    played.record = record = RequestRecord("req_1", time.time(), method, call.path, tries=[])
     arrival = Arrival(runtime, client, request, call, record)
     arrival.capture_limit, arrival.own_keys = capture, own_keys
     exchange = Exchange(arrival)
@@ -235,7 +235,7 @@ def _check_nothing_is_kept(runtime, played):
     assert runtime.memory.reserved == 0
     assert played.pool.given_back + played.pool.dropped == played.pool.lent
     for service in runtime.snapshot.services.values():
-        assert (service.line.running, service.line.waiting) == (0, 0)
+        assert (service.queue.running, service.queue.waiting) == (0, 0)
         assert [one.running for one in service.pool.members] == [0] * len(service.pool.members)
 
 
@@ -244,7 +244,7 @@ def on_stage(runtime, main, *, threshold=0.0):
     for plays in which threads work."""
     clock = MockClock(autojump_threshold=threshold)
     for service in runtime.snapshot.services.values():
-        service.line.clock = clock.current_time
+        service.queue.clock = clock.current_time
     return trio.run(main, clock=clock)
 
 

@@ -7,7 +7,7 @@ import pytest
 from router.exchange.conclusion import PATH_LIMIT, estimate
 from router.ir import Usage
 from router.net.server.connection import CancelReason
-from router.telemetry.accesslog import Record
+from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
 
 from .attempts import GOOD
@@ -54,8 +54,7 @@ def test_what_a_translation_lost(made):
 def test_a_long_path_is_not_stored_whole(one):
     """What waits to be stored is bounded."""
     stored = []
-    one.recorder.finished = stored.append
-    one.settings = None
+    one.recorder.add_finished = stored.append
     path = "/v1/responses/" + "x" * 500
     playing(one, path, b"", answer(404), method="GET")
     assert [len(record.path) for record in stored] == [PATH_LIMIT]
@@ -64,7 +63,7 @@ def test_a_long_path_is_not_stored_whole(one):
 def test_captured_bodies_are_not_stored_with_the_record(one):
     """They have a place of their own."""
     stored = []
-    one.recorder.finished = stored.append
+    one.recorder.add_finished = stored.append
     played = playing(one, CHAT, chat(), good(), capture=1000)
     assert played.record.answer_body
     assert [(record.request_body, record.answer_body) for record in stored] == [(b"", b"")]
@@ -93,28 +92,36 @@ def test_usage_that_was_not_said(one, script, options, used):
         assert (record.estimated, (record.usage.input, record.usage.output)) == (False, used or (None, None))
 
 
+def ended(status=200, error="", usage=None, *, guess=0, sent=360, estimated=False):
+    made = RequestRecord("req_1", 0.0, "POST", "/v1/messages", status=status, error=error, estimated=estimated)
+    made.usage, made.guess, made.request_bytes = usage or Usage(), guess, sent
+    return made
+
+
 @pytest.mark.parametrize(
-    ("record", "writes", "counted"),
+    ("found", "writes", "counts", "estimated"),
     [
-        ({"status": 200, "request_bytes": 36, "guess": 7}, True, (10, 7)),
-        ({"status": 200, "request_bytes": 36, "guess": 7}, False, (10, None)),
-        ({"status": 200, "request_bytes": 36, "guess": 7, "usage": Usage(cache_read=4, cache_write=3)}, True, (3, 7)),
-        ({"status": 200, "request_bytes": 3, "usage": Usage(cache_read=40)}, True, (0, 0)),
-        ({"status": 200, "usage": Usage(5, 2)}, True, (5, 2)),
-        ({"status": 200, "usage": Usage(5, 2), "error": "silent", "guess": 9}, True, (5, 9)),
-        ({"status": 200, "usage": Usage(5, 20), "error": "silent", "guess": 9}, True, (5, 20)),
-        ({"status": 429, "error": "upstream_error", "request_bytes": 36}, True, (None, None)),
-        ({"status": 503, "error": "stopping", "request_bytes": 36}, True, (None, None)),
-        ({"status": 504, "error": "total", "request_bytes": 36, "guess": 4}, True, (10, 4)),
-        ({"status": 499, "error": "client_gone", "request_bytes": 36, "estimated": True}, True, (10, 0)),
+        (ended(usage=Usage(7, 9)), True, (7, 9), False),
+        (ended(usage=Usage(0, 0)), True, (0, 0), False),
+        (ended(guess=40), True, (100, 40), True),
+        (ended(usage=Usage(7, None), guess=40), True, (7, 40), True),
+        (ended(usage=Usage(None, 9), guess=40), True, (100, 9), True),
+        (ended(usage=Usage(8, None)), False, (8, None), False),
+        (ended(), False, (100, None), True),
+        (ended(error="upstream_error", status=500), True, (None, None), False),
+        (ended(error="upstream_error", status=200, guess=4), True, (None, None), False),
+        (ended(error="bad_gateway", status=502), True, (None, None), False),
+        (ended(error="client_gone", status=499, estimated=True), True, (100, 0), True),
+        (ended(error="client_gone", usage=Usage(3, 1), guess=50, estimated=True), True, (3, 50), True),
+        (ended(error="upstream_broke_off", usage=Usage(3, 80), guess=50), True, (3, 80), True),
+        (ended(usage=Usage(None, None, 90, 5), guess=1), True, (5, 1), True),
     ],
 )
-def test_what_an_estimate_says(record, writes, counted):
-    """Bytes of the request, pieces of the answer; what stood in a cache is not counted twice."""
-    made = Record("r", 0.0, "POST", CHAT, **record)
-    estimate(made, writes=writes)
-    assert (made.usage.input, made.usage.output) == counted
-    assert made.estimated is (counted not in ((None, None), (5, 2)) or record.get("estimated", False))
+def test_estimates(found, writes, counts, estimated):
+    """What was said stays; what was not is estimated and marked, never zero for a missing count; refusals are free."""
+    estimate(found, writes=writes)
+    assert (found.usage.input, found.usage.output) == counts
+    assert found.estimated is estimated
 
 
 def test_the_last_try_ends_as_the_request_did(one):

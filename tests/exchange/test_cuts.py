@@ -121,7 +121,7 @@ def test_the_rest_of_a_stream_is_not_waited_for_long(one, rest):
 
 def test_a_client_that_leaves_while_it_waits(one):
     """It frees its place in the queue, and no upstream was asked."""
-    line = one.snapshot.services["box"].line
+    line = one.snapshot.services["box"].queue
     line.limit = 0
     played = playing(one, CHAT, chat(), good(), cuts={5: CancelReason.CLIENT_GONE})
     assert (played.asked, played.record.status, played.record.attempts) == ([], CLIENT_GONE, 0)
@@ -130,7 +130,7 @@ def test_a_client_that_leaves_while_it_waits(one):
 
 def test_a_cut_before_any_attempt(one):
     """The stop of the proxy reaches who waits as well."""
-    one.snapshot.services["box"].line.limit = 0
+    one.snapshot.services["box"].queue.limit = 0
     played = playing(one, CHAT, chat(), good(), cuts={5: CancelReason.STOPPING})
     assert (played.status, played.attempt) == (503, None)
 

@@ -60,7 +60,7 @@ def test_a_key_out_of_quota(runtime, caller):
         ("a1", 200, ""),
     ]
     first, second = runtime.snapshot.services["chat"].pool.members
-    now = runtime.snapshot.services["chat"].line.clock()
+    now = runtime.snapshot.services["chat"].queue.clock()
     assert (first.state(now), second.state(now)) == ("parked", "ready")
     assert (first.running, second.running) == (0, 0)
 

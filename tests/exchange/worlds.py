@@ -59,7 +59,7 @@ def members(runtime, name="box"):
 
 def states(runtime, name="box"):
     """The state of each account of a backend."""
-    now = runtime.snapshot.services[name].line.clock()
+    now = runtime.snapshot.services[name].queue.clock()
     return [one.state(now) for one in members(runtime, name)]
 
 

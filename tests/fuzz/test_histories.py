@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from router.admin.endpoints import Endpoints
+from router.admin.dispatch import Dispatcher
 from router.backends import Backend
 from router.host.access import Gate
 from router.net.server.connection import Connection, Limits
@@ -20,8 +20,8 @@ from router.settings import Secret, load
 from router.store.config import backends
 from router.store.home.home import open_home
 from router.telemetry.accesslog import AccessLog
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 
 from .histories import DONE, PATHS, PROTOCOLS, TERMINAL, Counting, Script, Upstreams
 
@@ -191,9 +191,9 @@ async def histories(folder, count):
     log = AccessLog(0, None)
     async with trio.open_nursery() as nursery:
         upstreams = Upstreams(nursery, random.Random(count))
-        runtime = Runtime(read(home, settings), home, log, connections=upstreams)
+        runtime = compose(read(home, settings), home, log, connections=upstreams)
         gate = Gate(settings, None, Secret("token"))
-        proxy = Counting(runtime, gate, Endpoints(runtime, gate, Unasked()))
+        proxy = Counting(runtime, gate, Dispatcher(runtime, gate, Unasked()))
         entries = []
         runtime.recorder.listeners.add(entries.append)
         Deadline(lambda: None).cancel()  # the task that meets them all starts with the first

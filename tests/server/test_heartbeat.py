@@ -15,8 +15,8 @@ from router.net.server.connection import CancelReason, Connection, Limits
 from router.net.stream import SocketStream
 from router.server.heartbeat import BEAT_SECONDS, Heartbeat
 from router.settings import Settings
+from router.upstream.compose import compose
 from router.upstream.configuration import Configuration
-from router.upstream.runtime import Runtime
 
 ORIGIN = Origin("http", "127.0.0.1", 9)
 
@@ -41,7 +41,7 @@ def beating(home, silent_log, use):
     machine = Machine()
 
     async def main():
-        runtime = Runtime(Configuration(Settings(demo=False), ()), home, silent_log)
+        runtime = compose(Configuration(Settings(demo=False), ()), home, silent_log)
         heart = Heartbeat(runtime, clocks=machine.clocks, addresses=machine.addresses)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(heart.run)

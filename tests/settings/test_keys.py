@@ -40,7 +40,7 @@ def test_every_setting_has_its_key():
 def test_keys_of_tables(name, text, path, value):
     """Names may hold dots; the value is what the file gets."""
     key = find_key(name)
-    assert (key.path, key.parse(text)) == (path, value)
+    assert (key.path, key.read(text)) == (path, value)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_no_key(name, said, hint):
 def test_values_that_are_refused(name, text, said):
     """As in the file; a secret is not shown."""
     with pytest.raises(CommandError) as caught:
-        find_key(name).parse(text)
+        find_key(name).read(text)
     assert said in str(caught.value)
     assert "hidden" not in str(caught.value)
 
@@ -142,5 +142,5 @@ def test_what_may_be_a_secret_is_not_shown(path, value):
     ],
 )
 def test_what_is_no_secret_is_shown(path, value):
-    """Else nobody could read their own configuration."""
+    """Values that are no secrets are shown, so that users can read their own configuration."""
     assert redact(path, value) == value

@@ -36,7 +36,7 @@ def test_a_bad_login_is_refused_and_not_shown(text):
     with pytest.raises(CommandError, match="line 3: upstream_proxy is set; expected off"):
         load({}, {}, file)
     with pytest.raises(CommandError, match="upstream_proxy is set; expected"):
-        find_key("upstream_proxy").parse(text)
+        find_key("upstream_proxy").read(text)
 
 
 def test_a_login_is_shown_nowhere():

@@ -138,7 +138,7 @@ def test_tables_are_read_in_each_form(text):
 
 
 def test_a_quoted_dot_is_no_table():
-    """`"timeouts.idle"` in quotes is another key, which nobody declared."""
+    """`"timeouts.idle"` in quotes is another key, which is not declared."""
     loaded = resolve({}, {}, read('"timeouts.idle" = "2m"'))
     assert loaded.settings == Settings()
     assert loaded.unknown == (("timeouts.idle",),)
@@ -274,8 +274,8 @@ def test_what_is_wrong_is_said_with_its_place(text, line, said):
     assert "fairlead config edit" in caught.value.hint
 
 
-def test_the_page_that_promises_it():
-    """The error of ux.md, word for word."""
+def test_error_for_a_wrong_time_word_for_word():
+    """The error for a wrong time names line, key, value and what was expected, and the command that helps."""
     text = "\n" * 12 + '[timeouts]\nidle = "two minutes"\n'
     with pytest.raises(CommandError) as caught:
         settings_of(text)

@@ -10,11 +10,12 @@ import pytest
 from router.ir import Usage
 from router.settings import Secret
 from router.telemetry import accesslog
-from router.telemetry.accesslog import RING, AccessLog, Record
+from router.telemetry.accesslog import RING, AccessLog, RequestRecord
 
 
 def record(**fields):
-    return Record(**{"id": "req_1", "started": 1_700_000_000.25, "method": "POST", "path": "/v1/messages", **fields})
+    always = {"id": "req_1", "started": 1_700_000_000.25, "method": "POST", "path": "/v1/messages"}
+    return RequestRecord(**{**always, **fields})
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_a_line_of_the_terminal_says_what_happened(terminal):
 )
 def test_text_of_the_network_is_a_literal(silent_log, text, escaped):
     """No control and no bidirectional character reaches a terminal; letters of any language do."""
-    assert silent_log.redacted(text.encode()) == escaped
+    assert silent_log.redact(text.encode()) == escaped
     assert escaped in record(model=text).line()
     assert "\n" not in record(model=text, path=text).line()
 
@@ -158,7 +159,7 @@ def test_secrets_are_redacted_by_value(silent_log):
     """Those of the settings and backends, wherever they stand; short ones would blot out words."""
     silent_log.hide([Secret("correct-horse"), None, Secret("abc")])
     silent_log.hide([Secret("second-secret")])
-    shown = silent_log.redacted(b'{"a":"correct-horse","b":"xsecond-secretx","c":"abc"}')
+    shown = silent_log.redact(b'{"a":"correct-horse","b":"xsecond-secretx","c":"abc"}')
     assert shown == '{"a":"[redacted]","b":"x[redacted]x","c":"abc"}'
 
 
@@ -177,7 +178,7 @@ def test_secrets_are_redacted_by_value(silent_log):
 )
 def test_secrets_are_redacted_by_pattern(silent_log, key):
     """What looks like a provider's key is one."""
-    shown = silent_log.redacted(f'{{"note":"it is {key}","x":1}}'.encode())
+    shown = silent_log.redact(f'{{"note":"it is {key}","x":1}}'.encode())
     assert key not in shown
     assert key[-8:] not in shown
     assert "[redacted]" in shown
@@ -187,7 +188,7 @@ def test_secrets_are_redacted_by_pattern(silent_log, key):
 @pytest.mark.parametrize("name", ["api_key", "apiKey", "authorization", "password", "access_token", "client_secret"])
 def test_values_of_key_like_names_are_redacted(silent_log, name):
     """Whatever the value looks like: tools pass their users' keys in bodies."""
-    shown = silent_log.redacted(json.dumps({name: "hunter2hunter2", "model": "m"}).encode())
+    shown = silent_log.redact(json.dumps({name: "hunter2hunter2", "model": "m"}).encode())
     assert "hunter2" not in shown
     assert '"model": "m"' in shown
 

@@ -22,9 +22,9 @@ def backend(name="up", *, key=KEY, **fields):
 def reload(runtime):
     """What a reload does, without its thread."""
     try:
-        runtime.take(read(runtime.home, runtime.settings))
+        runtime.apply(read(runtime.home, runtime.settings))
     except CommandError as error:
-        runtime.keep(error)
+        runtime.keep_last_good(error)
 
 
 def target(runtime, name="up"):

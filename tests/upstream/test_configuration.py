@@ -6,7 +6,7 @@ from router.backends import Backend
 from router.errors import CommandError
 from router.settings import Settings
 from router.store.config import backends
-from router.upstream.configuration import kept_for_restart, read
+from router.upstream.configuration import defer_restarts, read
 
 UP = Backend(name="up", root="https://up.example/v1", protocols=("chat",), auth="none")
 
@@ -43,8 +43,8 @@ def test_a_default_nobody_serves(home, name, demo):
 def test_what_needs_a_restart_waits_for_it():
     """Host and port stay as they are and are named; all else is taken up."""
     running = Settings(port=1, host="localhost", verbose=0)
-    kept, said = kept_for_restart(running, Settings(port=2, host="127.0.0.1", verbose=2))
+    kept, said = defer_restarts(running, Settings(port=2, host="127.0.0.1", verbose=2))
     assert (kept.port, kept.host, kept.verbose) == (1, "localhost", 2)
     assert len(said) == 2
     assert any("port is 2 now, and 1 until" in text for text in said)
-    assert kept_for_restart(running, running) == (running, ())
+    assert defer_restarts(running, running) == (running, ())

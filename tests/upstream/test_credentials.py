@@ -13,7 +13,7 @@ from router.errors import CommandError
 from router.host.child_process import CompletedProgram
 from router.settings import Secret
 from router.store.keys.references import to_command
-from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quoted
+from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quote_error
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
 
@@ -141,10 +141,10 @@ def test_refused_key_is_fetched_anew(program):
 
     async def use(credentials):
         first = await credentials.key(reference)
-        credentials.drop(reference, first)
+        credentials.forget(reference, first)
         second = await credentials.key(reference)
         assert second != first
-        credentials.drop(reference, first)
+        credentials.forget(reference, first)
         assert await credentials.key(reference) == second
 
     used(use)
@@ -157,9 +157,9 @@ def test_removed_references_are_forgotten(program):
 
     async def use(credentials):
         await credentials.key(reference)
-        credentials.keep({reference})
+        credentials.retain_only({reference})
         await credentials.key(reference)
-        credentials.keep(())
+        credentials.retain_only(())
         await credentials.key(reference)
 
     used(use)
@@ -335,12 +335,12 @@ def test_unforeseen_failure_is_told(monkeypatch):
 )
 def test_line_of_a_failed_command_holds_no_key(line, shown):
     """Sentences and paths stay readable; what could be a key is taken out before the line is cut."""
-    assert quoted(CompletedProgram(1, b"", line.encode())) == shown
+    assert quote_error(CompletedProgram(1, b"", line.encode())) == shown
 
 
 @pytest.mark.parametrize("err", [b"", b"\n\n", b"\xff\xfe\n", b"a" * 65536, "\u202eevil\u2066".encode()])
 def test_any_error_output_is_one_plain_line(err):
     """Nothing that a program prints steers a terminal or fills it."""
-    text = quoted(CompletedProgram(1, b"", err))
+    text = quote_error(CompletedProgram(1, b"", err))
     assert len(text) <= 160
     assert text.isprintable()

@@ -1,4 +1,4 @@
-"""The line before a backend, in virtual time: order, bounds, limits, and nobody lost."""
+"""The admission queue of a backend, in virtual time: order, bounds, limits, and nobody lost."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from router.policy.accounts.rate_limit import RateLimit, RateSettings
-from router.upstream.queue import Line, Waited
+from router.upstream.queue import AdmissionQueue, QueueTimeout
 
 
 def run(main, *arguments):
@@ -19,8 +19,8 @@ def run(main, *arguments):
     return trio.run(main, *arguments, clock=MockClock(autojump_threshold=0))
 
 
-def line(**options):
-    return Line(clock=trio.current_time, **options)
+def queue(**options):
+    return AdmissionQueue(clock=trio.current_time, **options)
 
 
 def always(_):
@@ -31,15 +31,15 @@ def test_one_behind_the_first_goes_when_it_can():
     """The first in line keeps the time for those behind it too, whose account is ready sooner than its own."""
 
     async def main():
-        here, went = line(), []
+        here, went = queue(), []
 
         async def one(ready, plain):
             def ask(now):
                 return None if now >= ready else ready
 
-            await here.wait(ask, patience=60.0, arrived=trio.current_time(), plain=plain)
+            await here.acquire(ask, patience=60.0, arrived=trio.current_time(), plain=plain)
             went.append(trio.current_time())
-            here.leave()
+            here.release()
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one, 30.0, False)
@@ -54,15 +54,15 @@ def test_first_come_first_served():
     """With one place, who came first goes first, and each place is given back."""
 
     async def main():
-        order, here = [], line(limit=1)
+        order, here = [], queue(limit=1)
 
         async def one(number):
             await trio.sleep(number / 1000)
-            if not here.go(always, trio.current_time()):
-                await here.wait(always, patience=60.0, arrived=trio.current_time())
+            if not here.try_acquire(always, trio.current_time()):
+                await here.acquire(always, patience=60.0, arrived=trio.current_time())
             order.append(number)
             await trio.sleep(0.1)
-            here.leave()
+            here.release()
 
         async with trio.open_nursery() as nursery:
             for number in random.sample(range(200), 200):
@@ -77,12 +77,12 @@ def test_who_leaves_frees_its_place():
     """Those behind move up at once."""
 
     async def main():
-        here, went = line(limit=1), []
-        here.go(always, 0.0)
+        here, went = queue(limit=1), []
+        here.try_acquire(always, 0.0)
 
         async def one(number, scope):
             with scope:
-                await here.wait(always, patience=60.0, arrived=number)
+                await here.acquire(always, patience=60.0, arrived=number)
                 went.append(number)
 
         scopes = [trio.CancelScope() for _ in range(3)]
@@ -93,9 +93,9 @@ def test_who_leaves_frees_its_place():
             scopes[0].cancel()
             await trio.sleep(1)
             assert here.waiting == 2
-            here.leave()
+            here.release()
             await trio.sleep(1)
-            here.leave()
+            here.release()
         assert went == [1, 2]
         assert here.running == 1
 
@@ -106,15 +106,15 @@ def test_bounds():
     """Too many, and too long: each says what held it."""
 
     async def main():
-        here = line(limit=1, most=2)
-        assert here.go(always, 0.0)
-        assert not here.go(always, 0.0)
+        here = queue(limit=1, most=2)
+        assert here.try_acquire(always, 0.0)
+        assert not here.try_acquire(always, 0.0)
         found = []
 
         async def one():
             try:
-                await here.wait(always, patience=5.0, arrived=trio.current_time())
-            except Waited as waited:
+                await here.acquire(always, patience=5.0, arrived=trio.current_time())
+            except QueueTimeout as waited:
                 found.append((waited.limit, trio.current_time()))
 
         async with trio.open_nursery() as nursery:
@@ -132,16 +132,16 @@ def test_waits_for_an_account():
     """Until the moment one is ready; not at all when that is later than anybody waits."""
 
     async def main():
-        here, ready = line(), 20.0
+        here, ready = queue(), 20.0
 
         def ask(now):
             return None if now >= ready else ready
 
-        await here.wait(ask, patience=60.0, arrived=0.0)
+        await here.acquire(ask, patience=60.0, arrived=0.0)
         assert trio.current_time() == 20.0
         ready = 100.0
-        with pytest.raises(Waited) as raised:
-            await here.wait(ask, patience=60.0, arrived=21.0)
+        with pytest.raises(QueueTimeout) as raised:
+            await here.acquire(ask, patience=60.0, arrived=21.0)
         assert (raised.value.limit, raised.value.until, trio.current_time()) == ("accounts", 100.0, 20.0)
 
     run(main)
@@ -151,10 +151,10 @@ def test_one_that_needs_another_account_holds_up_nobody():
     """A request that is pinned to a parked account lets those behind it pass."""
 
     async def main():
-        here, went = line(limit=5), []
+        here, went = queue(limit=5), []
 
         async def one(name, ask, plain):
-            await here.wait(ask, patience=60.0, arrived=0.0, plain=plain)
+            await here.acquire(ask, patience=60.0, arrived=0.0, plain=plain)
             went.append((name, trio.current_time()))
 
         async with trio.open_nursery() as nursery:
@@ -176,18 +176,18 @@ def test_one_that_needs_another_account_holds_up_nobody():
     ],
 )
 def test_the_users_own_limits(limits, times):
-    """Requests wait for them in line; a minute is never shorter than one."""
+    """Requests wait for them in the queue; a minute is never shorter than one."""
 
     async def main():
-        here, went = line(), []
-        here.keep_to(limits)
+        here, went = queue(), []
+        here.set_limits(limits)
 
         async def one():
             now = trio.current_time()
-            if not here.go(always, now, 100):
-                await here.wait(always, patience=600.0, arrived=now, tokens=100)
+            if not here.try_acquire(always, now, 100):
+                await here.acquire(always, patience=600.0, arrived=now, tokens=100)
             went.append(trio.current_time())
-            here.leave()
+            here.release()
 
         async with trio.open_nursery() as nursery:
             for _ in times:
@@ -201,11 +201,11 @@ def test_a_limit_beyond_patience_is_said_at_once():
     """Nobody waits in vain for a minute that does not end in time."""
 
     async def main():
-        here = line()
-        here.keep_to(RateSettings(rpm=1))
-        assert here.go(always, 0.0)
-        with pytest.raises(Waited) as raised:
-            await here.wait(always, patience=30.0, arrived=0.0)
+        here = queue()
+        here.set_limits(RateSettings(rpm=1))
+        assert here.try_acquire(always, 0.0)
+        with pytest.raises(QueueTimeout) as raised:
+            await here.acquire(always, patience=30.0, arrived=0.0)
         assert (raised.value.limit, raised.value.until) == ("rpm", 61.0)
         assert trio.current_time() == 0.0
 
@@ -249,7 +249,7 @@ def test_nobody_is_lost(people, limit, most, ready):
     """Whoever comes, stays, leaves or waits: each ends, in order of arrival, and all places are free in the end."""
 
     async def main():
-        here, went, ended = line(limit=limit, most=most), [], []
+        here, went, ended = queue(limit=limit, most=most), [], []
 
         async def one(comes, stays, leaves, patience):
             await trio.sleep(comes)
@@ -258,21 +258,21 @@ def test_nobody_is_lost(people, limit, most, ready):
             def ask(now):
                 if now < ready:
                     return ready
-                went.append(arrived)  # in the order of the line; tasks wake in any
+                went.append(arrived)  # in the order of the queue; tasks wake in any
                 return None
 
             with trio.move_on_after(math.inf if leaves is None else leaves):
                 try:
-                    if not here.go(ask, arrived):
-                        await here.wait(ask, patience=patience, arrived=arrived)
-                except Waited:
+                    if not here.try_acquire(ask, arrived):
+                        await here.acquire(ask, patience=patience, arrived=arrived)
+                except QueueTimeout:
                     ended.append("refused")
                     return
                 try:
                     assert here.running <= limit
                     await trio.sleep(stays)
                 finally:
-                    here.leave()
+                    here.release()
             ended.append("over")
 
         async with trio.open_nursery() as nursery:

@@ -75,7 +75,7 @@ def test_a_key_may_come_from_the_environment(made):
     """Read at each reload, and hidden in logs from then on."""
     runtime = made(backend(key="env:UP_KEY"), environ={"UP_KEY": KEY})
     assert target(runtime).auth[2] == b"Bearer " + KEY.encode()
-    assert KEY not in runtime.log.redacted(f'"{KEY}x"'.encode())
+    assert KEY not in runtime.log.redact(f'"{KEY}x"'.encode())
 
 
 def test_a_target_shows_no_key(made):

@@ -8,7 +8,12 @@ import msgspec
 from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Unfit
 from router.cli.backend import key as backend_key
-from router.cli.backend.commands import no_account, note_entries, unknown
+from router.cli.backend.commands import (
+    find_backend,
+    make_unknown_account_error,
+    make_unknown_backend_error,
+    note_entries,
+)
 from router.cli.common.group import run_group
 from router.cli.common.parser import Parser
 from router.errors import CommandError
@@ -49,12 +54,12 @@ def run_add(argv: list[str]) -> int:
     parser.add_argument("alias", metavar="ALIAS", help="what to call the account")
     backend_key.add_options(parser)
     options = parser.read(argv)
-    backend_key.check_alone(backend_key.given(options))
+    backend_key.check_alone(backend_key.list_given(options))
     home = open_home(os.environ)
-    before = found(home, options.backend)
+    before = find_backend(home, options.backend)
     alias = backends.check_alias(options.alias)
     _check_place(before, alias)
-    key = backend_key.chosen(options, f"{before.name}.{alias}") or _asked_key(before.name, alias)
+    key = backend_key.choose_key(options, f"{before.name}.{alias}") or _ask_key(before.name, alias)
     return _add(home, before, Account(alias, key))
 
 
@@ -62,35 +67,36 @@ def _check_place(backend: Backend, alias: str) -> None:
     try:
         changes.check_place(backend, alias)
     except Unfit as problem:
-        raise _unfit(problem, backend, alias) from None
+        raise _make_unfit_error(problem, backend, alias) from None
 
 
-def _unfit(problem: Unfit, backend: Backend, alias: str) -> CommandError:
+def _make_unfit_error(problem: Unfit, backend: Backend, alias: str) -> CommandError:
     if problem.kind == "login":
         return CommandError(str(problem), f"Have it use a key:   fairlead backend set {backend.name} --key-stdin")
     if problem.kind == "taken":
         return CommandError(str(problem), f"Remove it first:   fairlead accounts remove {backend.name} {alias}")
-    return no_account(backend, alias)
+    return make_unknown_account_error(backend, alias)
 
 
 def _change(home: Home, name: str, alias: str, make: Callable[[Backend], Outcome]) -> Outcome:
-    """Change the accounts of a backend, whatever others changed of it meanwhile. Raises CommandError."""
+    """Change the accounts of a backend as it is stored now, which may differ from what was read before. Raises
+    CommandError."""
     outcomes: list[Outcome] = []
 
     def made(before: Backend | None) -> Backend:
         if before is None:
-            raise unknown(home, name)
+            raise make_unknown_backend_error(home, name)
         try:
             outcomes.append(make(before))
         except Unfit as problem:
-            raise _unfit(problem, before, alias) from None
+            raise _make_unfit_error(problem, before, alias) from None
         return outcomes[0].backend
 
     backends.change(home, name, made)
     return outcomes[0]
 
 
-def _asked_key(name: str, alias: str) -> str:
+def _ask_key(name: str, alias: str) -> str:
     import sys
 
     from router.store.keys.secrets import check_key
@@ -107,23 +113,23 @@ def _asked_key(name: str, alias: str) -> str:
 def _add(home: Home, before: Backend, account: Account) -> int:
     import trio
 
-    from router.cli.common.probe_backend import reach, way_out
+    from router.cli.common.probe_backend import build_outbound, probe_backend
     from router.cli.common.running_proxy import tell_change
     from router.upstream.credentials import Credentials
 
     print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
     alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
-    contact = trio.run(reach, alone, Credentials(os.environ), way_out(home, alone.name))
+    contact = trio.run(probe_backend, alone, Credentials(os.environ), build_outbound(home, alone.name))
     for line in contact.text.splitlines():
         print(f"  {line}")
     saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))
     said = "Saved" if contact.ok else "Saved, but it does not work now"
-    print(f"{said}. {_serving(saved.backend)}")
+    print(f"{said}. {_format_serving(saved.backend)}")
     tell_change(home)
     return 0
 
 
-def _serving(backend: Backend) -> str:
+def _format_serving(backend: Backend) -> str:
     names = [account.alias for account in backend.accounts]
     if len(names) == 1:
         return f"The account that serves is {names[0]}."
@@ -149,17 +155,8 @@ def run_remove(argv: list[str]) -> int:
     print(f"Removed {name}/{alias}.")
     note_entries(outcome.dropped)
     if outcome.backend.accounts:
-        print(_serving(outcome.backend))
+        print(_format_serving(outcome.backend))
     else:
         print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
     tell_change(home)
     return 0
-
-
-def found(home: Home, named: str) -> Backend:
-    """The backend of this name. Raises CommandError."""
-    name = backends.check_name(named)
-    backend = backends.find(home, name)
-    if backend is None:
-        raise unknown(home, name)
-    return backend

@@ -1,4 +1,4 @@
-"""`fairlead backend add`: put a backend together, ask it whether it works, save it."""
+"""`fairlead backend add`: build a backend from the options, check whether it works, save it."""
 
 import argparse
 import os
@@ -13,8 +13,8 @@ from router.backends.changes import Outcome, Wish
 from router.backends.known import KNOWN, OTHER_NAMES, known
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key as backend_key
-from router.cli.backend.apply import add_options, check_flags, settle, wish_of
-from router.cli.common.parser import Parser, nearest
+from router.cli.backend.apply import add_options, build_wish, check_flags, probe_and_save
+from router.cli.common.parser import Parser, find_nearest
 from router.errors import CommandError
 from router.store.config import backends
 from router.store.home.home import open_home
@@ -23,17 +23,17 @@ from router.store.keys.secrets import check_key
 
 def run(argv: list[str]) -> int:
     """Add a backend or change one; it is saved also when it does not answer now."""
-    options = _parser().read(argv)
+    options = _build_parser().read(argv)
     if options.base_url is None and options.name.lower() in OTHER_NAMES and not known(options.name.lower()):
-        raise _unknown(options.name)
+        raise _make_unknown_error(options.name)
     home = open_home(os.environ)
     name = backends.check_name(options.name)
-    headers = backend_headers.asked(home, name, options.header)
+    headers = backend_headers.read_headers(home, name, options.header)
     before = backends.present(home, name)
-    return settle(home, before, _assemble(options, name, before), headers)
+    return probe_and_save(home, before, _assemble(options, name, before), headers)
 
 
-def _parser() -> Parser:
+def _build_parser() -> Parser:
     parser = Parser(
         "backend add",
         "Add a backend, or change one, and ask it whether it works.\n"
@@ -56,17 +56,17 @@ def _parser() -> Parser:
 
 def _assemble(options: argparse.Namespace, name: str, before: Backend | None) -> Outcome:
     check_flags(options)
-    wish = wish_of(options, f"fairlead backend add {name}", insecure=options.insecure_http)
+    wish = build_wish(options, f"fairlead backend add {name}", insecure=options.insecure_http)
     root = changes.root_for(name, wish, before)
     if root is None:
-        raise _unknown(name)
-    # Last, as it may be put into a keyring.
-    wish = msgspec.structs.replace(wish, key=_key(options, name, wish, root, before))
+        raise _make_unknown_error(name)
+    # Last, because choosing a key may write it to a keyring, and the checks above may fail.
+    wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before))
     return changes.added(name, wish, root, before, now=time.time())
 
 
-def _unknown(name: str) -> CommandError:
-    near = OTHER_NAMES.get(name.lower()) or nearest(name, KNOWN)
+def _make_unknown_error(name: str) -> CommandError:
+    near = OTHER_NAMES.get(name.lower()) or find_nearest(name, KNOWN)
     meant = f"Did you mean {near}? " if near else ""
     return CommandError(
         f"{name} is not a provider fairlead knows, so it needs a URL.",
@@ -75,18 +75,18 @@ def _unknown(name: str) -> CommandError:
     )
 
 
-def _key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
-    """The key that the options or the user give, None where none is needed. Raises CommandError."""
+def _choose_key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
+    """The key from the options or the terminal; None when no key is needed. Raises CommandError."""
     if wish.auth is not None:
         return None
-    key = backend_key.chosen(options, name)
+    key = backend_key.choose_key(options, name)
     entry = changes.known_at(name, root)
     if key is not None or changes.kept(before, root) is not None or (entry is not None and not entry.needs_key):
         return key
-    return _asked_key(name, optional=entry is None) or None
+    return _ask_key(name, optional=entry is None) or None
 
 
-def _asked_key(name: str, *, optional: bool) -> str:
+def _ask_key(name: str, *, optional: bool) -> str:
     if not sys.stdin.isatty():
         raise CommandError(
             f"{name} needs a key.",

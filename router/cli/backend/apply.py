@@ -1,4 +1,4 @@
-"""What adding and changing a backend have in common: its URL, its protocols, its keys, the contact, and the save."""
+"""What `backend add` and `backend set` share: read the options, check whether the backend works, save it."""
 
 import argparse
 import os
@@ -9,11 +9,11 @@ import trio
 from router.backends import PROTOCOLS, Backend, changes
 from router.backends.changes import Outcome, PublicHttp, Wish
 from router.cli.backend import key
-from router.cli.backend.commands import summary
+from router.cli.backend.commands import summarize
 from router.cli.backend.headers import Headers, note_moved
-from router.cli.common.output import count
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser, note
-from router.cli.common.probe_backend import Reach, detect, reach, way_out
+from router.cli.common.probe_backend import ProbeResult, build_outbound, detect_protocols, probe_backend
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
 from router.net.client.outbound import Outbound
@@ -23,7 +23,7 @@ from router.upstream.credentials import Credentials
 
 
 def add_options(parser: Parser) -> None:
-    """Give a command the options for where a backend is and what it speaks."""
+    """Add the options for a backend's URL, protocols and form of authentication."""
     parser.add_argument("--no-key", action="store_true", help="send no key")
     parser.add_argument("--auth", metavar="client", help="pass on each tool's own login instead of a key")
     parser.add_argument("--base-url", metavar="URL", help="where it is, with or without a trailing /v1")
@@ -33,20 +33,20 @@ def add_options(parser: Parser) -> None:
     )
 
 
-def wish_of(options: argparse.Namespace, command: str, *, insecure: bool) -> Wish:
-    """What the options ask for, beside a key. command: what was called, for the fix. insecure: http:// may go to a
-    public address. Raises CommandError."""
+def build_wish(options: argparse.Namespace, command: str, *, insecure: bool) -> Wish:
+    """The changes that the options ask for, except the key. command: the command line so far, for the error's remedy.
+    insecure: allow http:// to a public address. Raises CommandError."""
     check_auth(options.auth)
     return Wish(
-        root=None if options.base_url is None else root_of(options.base_url, command, insecure=insecure),
-        protocols=None if options.protocols is None else protocols_of(options.protocols),
+        root=None if options.base_url is None else parse_root(options.base_url, command, insecure=insecure),
+        protocols=None if options.protocols is None else parse_protocols(options.protocols),
         auth="client" if options.auth is not None else "none" if options.no_key else None,
         insecure_http=options.insecure_http,
     )
 
 
-def root_of(url: str, command: str, *, insecure: bool) -> str:
-    """The root that --base-url names. command: what was called, for the fix. Raises CommandError."""
+def parse_root(url: str, command: str, *, insecure: bool) -> str:
+    """The root that --base-url names. command and insecure as for `build_wish`. Raises CommandError."""
     try:
         return changes.root_of(url, insecure=insecure)
     except PublicHttp as problem:
@@ -58,7 +58,7 @@ def root_of(url: str, command: str, *, insecure: bool) -> str:
         raise CommandError(f"--base-url cannot be used: {problem}.") from None
 
 
-def protocols_of(named: str) -> tuple[str, ...]:
+def parse_protocols(named: str) -> tuple[str, ...]:
     """The protocols that --protocols names. Raises UsageError."""
     try:
         return changes.protocols_of(named.split(","))
@@ -67,8 +67,8 @@ def protocols_of(named: str) -> tuple[str, ...]:
 
 
 def check_flags(options: argparse.Namespace) -> list[str]:
-    """The options that say how requests are authenticated. Raises UsageError for more than one."""
-    flags = key.given(options)
+    """The given options that choose how requests are authenticated. Raises UsageError for more than one."""
+    flags = key.list_given(options)
     flags += ["--no-key"] if options.no_key else []
     flags += ["--auth client"] if options.auth is not None else []
     key.check_alone(flags)
@@ -81,10 +81,10 @@ def check_auth(form: str | None) -> None:
         raise UsageError(f'--auth is "{form}"; expected client.')
 
 
-def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
-    """Ask a backend whether it works, say so, save it in place of `before`, and tell the running proxies."""
+def probe_and_save(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
+    """Check whether a backend works, print the result, save it in place of `before`, and reload the running proxies."""
     note_dropped(outcome)
-    backend, contact = trio.run(_contacted, outcome.backend, way_out(home, outcome.backend.name, headers.settings))
+    backend, contact = trio.run(_probe, outcome.backend, build_outbound(home, outcome.backend.name, headers.settings))
     backends.replace(home, before, backend)
     headers.save(home)
     if before is not None and before.root != backend.root:
@@ -95,25 +95,25 @@ def settle(home: Home, before: Backend | None, outcome: Outcome, headers: Header
 
 
 def note_dropped(outcome: Outcome) -> None:
-    """Say that stored keys were dropped, if there were any."""
+    """Note that stored keys were dropped, if any were."""
     if outcome.dropped:
         number = len(outcome.dropped)
-        keys = "the stored key was" if number == 1 else f"{count(number, 'stored key')} were"
+        keys = "the stored key was" if number == 1 else f"{format_count(number, 'stored key')} were"
         note(f"note: {outcome.why}, so {keys} dropped.")
 
 
-async def _contacted(backend: Backend, way: Outbound) -> tuple[Backend, Reach]:
+async def _probe(backend: Backend, way: Outbound) -> tuple[Backend, ProbeResult]:
     keys = Credentials(os.environ)
     if not backend.protocols:
-        backend = msgspec.structs.replace(backend, protocols=await detect(backend, keys, way))
-    print("   ".join(summary(backend)))
-    contact = await reach(backend, keys, way)
+        backend = msgspec.structs.replace(backend, protocols=await detect_protocols(backend, keys, way))
+    print("   ".join(summarize(backend)))
+    contact = await probe_backend(backend, keys, way)
     for line in contact.text.splitlines():
         print(f"  {line}")
     return backend, contact
 
 
-def _print_outcome(backend: Backend, contact: Reach) -> None:
+def _print_outcome(backend: Backend, contact: ProbeResult) -> None:
     name = backend.name
     if contact.ok:
         return

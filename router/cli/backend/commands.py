@@ -1,4 +1,4 @@
-"""`fairlead backend`: list, remove and test backends; `backend_add` and `backend_set` add and change them."""
+"""`fairlead backend`: the table of its commands; list, remove and test are here."""
 
 import contextlib
 import json
@@ -10,9 +10,10 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.cli.common.group import run_group
-from router.cli.common.output import note_problems, table
-from router.cli.common.parser import Parser, nearest
+from router.cli.common.output import format_table, note_problems
+from router.cli.common.parser import Parser, find_nearest
 from router.errors import CommandError
+from router.operator_api.backends import describe_backend
 from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.references import source
@@ -39,8 +40,8 @@ def run(argv: list[str]) -> int:
     )
 
 
-def summary(backend: Backend) -> tuple[str, str, str, str]:
-    """What the lists say of a backend: name, root, protocols, key."""
+def summarize(backend: Backend) -> tuple[str, str, str, str]:
+    """A row of the lists: name, root, protocols, where the key comes from."""
     return backend.name, backend.root, ", ".join(backend.protocols), redacted.credentials(backend, os.environ)
 
 
@@ -55,29 +56,37 @@ def run_list(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     found, problems = backends.load(home)
-    headers, unread = _headers(home)
+    headers, unread = _read_header_names(home)
     problems = (*problems, *unread)
     if options.json:
         listed = {
-            "backends": [redacted.plain(entry, os.environ, headers.get(entry.name, ())) for entry in found],
+            "backends": [
+                msgspec.to_builtins(describe_backend(entry, os.environ, headers.get(entry.name, ()))) for entry in found
+            ],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
         print(json.dumps(listed, indent=2))
     elif found:
-        print("\n".join(table([(*summary(entry), _more(entry, headers.get(entry.name, ()))) for entry in found])))
+        print(
+            "\n".join(
+                format_table(
+                    [(*summarize(entry), _format_extras(entry, headers.get(entry.name, ()))) for entry in found]
+                )
+            )
+        )
     elif not problems:
         print("No backends. Add one:   fairlead backend add anthropic --key-stdin")
     note_problems(problems)
     return 1 if problems else 0
 
 
-def _more(backend: Backend, headers: Sequence[str]) -> str:
-    """What else a line of the list says."""
+def _format_extras(backend: Backend, headers: Sequence[str]) -> str:
+    """The last column of the list: `disabled`, and the headers that are set."""
     said = [] if backend.enabled else ["disabled"]
     return "   ".join([*said, *([f"sets {', '.join(headers)}"] if headers else [])])
 
 
-def _headers(home: Home) -> tuple[Mapping[str, tuple[str, ...]], tuple[backends.Problem, ...]]:
+def _read_header_names(home: Home) -> tuple[Mapping[str, tuple[str, ...]], tuple[backends.Problem, ...]]:
     """The names of the headers that config.toml sets, by backend; a file that cannot be read is a problem."""
     try:
         options = toml.load(home, os.environ).settings.backends
@@ -99,7 +108,7 @@ def run_remove(argv: list[str]) -> int:
     name = backends.check_name(options.name)
     removed, before = backends.discard(home, name)
     if not removed:
-        raise unknown(home, name)
+        raise make_unknown_backend_error(home, name)
     print(f"Removed {name}.")
     if before is not None:
         note_entries(before.accounts)
@@ -111,7 +120,7 @@ def run_remove(argv: list[str]) -> int:
 
 
 def _note_table(home: Home, name: str) -> None:
-    """Say when config.toml still has a table for a backend that is gone: one of the same name would get it."""
+    """Note when config.toml still has a table for a removed backend: a new one of that name would get its options."""
     with contextlib.suppress(CommandError):
         file = toml.read(home)
         held = file.tree.get("backends") if file else None
@@ -121,7 +130,7 @@ def _note_table(home: Home, name: str) -> None:
 
 
 def note_entries(accounts: Iterable[Account]) -> None:
-    """Say which keyring entries stay when accounts go: they are not fairlead's alone."""
+    """Print which keyring entries stay when accounts are removed: other programs may use them too."""
     for account in accounts:
         if source(account.key) == "keyring":
             print(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
@@ -141,24 +150,21 @@ def run_test(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name = backends.check_name(options.name)
-    backend = backends.find(home, name)
-    if backend is None:
-        raise unknown(home, name)
+    backend = find_backend(home, options.name)
     if options.account is not None:
-        backend = _with_account(backend, backends.check_alias(options.account))
+        backend = _select_account(backend, backends.check_alias(options.account))
     return _test(home, backend, options.model, as_json=options.json)
 
 
-def _with_account(backend: Backend, alias: str) -> Backend:
+def _select_account(backend: Backend, alias: str) -> Backend:
     found = tuple(account for account in backend.accounts if account.alias == alias)
     if not found:
-        raise no_account(backend, alias)
+        raise make_unknown_account_error(backend, alias)
     return msgspec.structs.replace(backend, accounts=found)
 
 
-def no_account(backend: Backend, alias: str) -> CommandError:
-    """The error for an account that is not there."""
+def make_unknown_account_error(backend: Backend, alias: str) -> CommandError:
+    """The error for an account that does not exist."""
     listed = ", ".join(account.alias for account in backend.accounts) or "none"
     return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
@@ -168,11 +174,13 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
 
     from router.cli.common import probe_backend
 
-    contact, model, trials = trio.run(probe_backend.tested, backend, model, probe_backend.way_out(home, backend.name))
+    contact, model, trials = trio.run(
+        probe_backend.probe_all, backend, model, probe_backend.build_outbound(home, backend.name)
+    )
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {
-            "backend": redacted.plain(backend, os.environ),
+            "backend": msgspec.to_builtins(describe_backend(backend, os.environ)),
             "ok": passed,
             "reached": contact.ok,
             "text": contact.text,
@@ -181,29 +189,38 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
         }
         print(json.dumps(result, indent=2))
         return 0 if passed else 1
-    print("   ".join(summary(backend)))
+    print("   ".join(summarize(backend)))
     for line in contact.text.splitlines()[: None if not contact.ok else 1]:
         print(f"  {line}")
     rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
     if rows:
         print(f"  asked {model}:")
-        print("\n".join(table(rows, "    ")))
+        print("\n".join(format_table(rows, "    ")))
     elif contact.ok:
-        print(f"  {_untested(backend)}")
+        print(f"  {_format_untested(backend)}")
     return 0 if passed else 1
 
 
-def _untested(backend: Backend) -> str:
+def _format_untested(backend: Backend) -> str:
     if backend.auth == "client":
         return "not tested further: only a tool has the login"
     return f"not tested further, no model is known; name one:   fairlead backend test {backend.name} --model MODEL"
 
 
-def unknown(home: Home, name: str) -> CommandError:
-    """The error for a backend that is not there."""
+def make_unknown_backend_error(home: Home, name: str) -> CommandError:
+    """The error for a backend that does not exist; it names a similar one."""
     configured = home.names(backends.FOLDER, ".json")
     if not configured:
         return CommandError(f"no backend {name}; none is configured.", f"Add one:   fairlead backend add {name}")
-    near = nearest(name, configured)
+    near = find_nearest(name, configured)
     meant = f"Did you mean {near}? " if near else ""
     return CommandError(f"no backend {name}.", f"{meant}Configured: {', '.join(configured)}.")
+
+
+def find_backend(home: Home, named: str) -> Backend:
+    """The backend of this name. Raises CommandError."""
+    name = backends.check_name(named)
+    backend = backends.find(home, name)
+    if backend is None:
+        raise make_unknown_backend_error(home, name)
+    return backend

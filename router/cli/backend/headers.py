@@ -16,13 +16,14 @@ from router.store.home.permissions import shown
 
 
 class Headers(NamedTuple):
-    """Changes of a backend's headers, checked. settings: those of config.toml with them; None for no change."""
+    """Checked changes of a backend's headers."""
 
     changes: Sequence[Change]
+    #: The settings of config.toml with these changes; None when there are no changes.
     settings: Settings | None = None
 
     def save(self, home: Home) -> None:
-        """Write them to config.toml and say so; values are not shown. Raises CommandError."""
+        """Write them to config.toml and print their names; values are not shown. Raises CommandError."""
         if not self.changes:
             return
         toml.change(home, self.changes)
@@ -31,7 +32,7 @@ class Headers(NamedTuple):
 
 
 def note_moved(home: Home, name: str) -> None:
-    """Say which headers a backend with another URL now gets: one of them may hold a secret. Raises CommandError."""
+    """Note which headers are sent to a backend's new URL, because one may hold a secret. Raises CommandError."""
     options = toml.load(home, {}).settings.backends.get(name)
     if options is not None and options.edits.set_headers:
         names = ", ".join(options.edits.set_headers)
@@ -41,7 +42,7 @@ def note_moved(home: Home, name: str) -> None:
 
 
 def add_options(parser: Parser, *, removing: bool) -> None:
-    """Give a command the options."""
+    """Add --header, and with `removing` also --remove-header."""
     parser.add_argument(
         "--header",
         action="append",
@@ -59,14 +60,14 @@ def add_options(parser: Parser, *, removing: bool) -> None:
         )
 
 
-def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
-    """What the options ask for, checked as config.toml is; nothing is written. Raises CommandError."""
+def read_headers(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = ()) -> Headers:
+    """The changes that the options ask for, checked as config.toml is; writes nothing. Raises CommandError."""
     if not given and not removed:
         return Headers(())
     file = toml.read(home)
     tree: Mapping[str, Any] = file.tree if file else {}
-    wanted = [_gone(tree, name, header) for header in removed]
-    wanted += [_set(tree, name, text) for text in given]
+    wanted = [_parse_removed(tree, name, header) for header in removed]
+    wanted += [_parse_set(tree, name, text) for text in given]
     names = [one.path[-1].lower() for one in wanted]
     twice = next((header for header in names if names.count(header) > 1), None)
     if twice is not None:
@@ -75,15 +76,15 @@ def asked(home: Home, name: str, given: Sequence[str], removed: Sequence[str] = 
     return Headers(wanted, loaded.settings)
 
 
-def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
+def _parse_set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     header, equals, value = text.partition("=")
     if not equals or not header.strip():
-        # Not repeated: it may be the value alone.
+        # The text is not shown: it may be a secret value without its name.
         missing = "name" if equals else "="
         raise UsageError(f"--header has no {missing}; expected NAME=VALUE, such as X-Title=fairlead.")
     key = find_key(f"backends.{name}.set_headers.{header.strip()}")
     path = match_spelling(key.path, tree)
-    value = cast("str", key.parse(value))
+    value = cast("str", key.read(value))
     if redact(path, value) == "set":
         note(
             f"warning: the header {path[-1]} looks like a key. config.toml holds it as it is, and other users can read"
@@ -92,7 +93,7 @@ def _set(tree: Mapping[str, Any], name: str, text: str) -> Change:
     return Change(path, value)
 
 
-def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
+def _parse_removed(tree: Mapping[str, Any], name: str, header: str) -> Change:
     path = match_spelling(("backends", name, "set_headers", header), tree)
     held: Any = tree
     for key in path[:-1]:
@@ -105,6 +106,6 @@ def _gone(tree: Mapping[str, Any], name: str, header: str) -> Change:
     return Change(path, None)
 
 
-def given(options: argparse.Namespace) -> bool:
+def has_options(options: argparse.Namespace) -> bool:
     """True when one of the options of `backend set` was used."""
     return bool(options.header or options.remove_header)

@@ -1,4 +1,4 @@
-"""The options that say where a key comes from, for all commands that store one. No key is shown or logged here."""
+"""The options for the source of a key, for all commands that store one. No key is shown or logged here."""
 
 import argparse
 import getpass
@@ -14,7 +14,7 @@ SERVICE = "fairlead"
 
 
 def add_options(parser: Parser) -> None:
-    """Give a command the options."""
+    """Add the options."""
     parser.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
     parser.add_argument(
         "--key-env", metavar="VAR", help="take the key from this environment variable when it is needed"
@@ -33,8 +33,8 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--key", metavar="KEY", help="the key itself; other users can read it, prefer --key-stdin")
 
 
-def given(options: argparse.Namespace) -> list[str]:
-    """The options that were used, of those above; --key-stdin beside --keyring says what to put there."""
+def list_given(options: argparse.Namespace) -> list[str]:
+    """The key options that were used. --key-stdin beside --keyring is not counted: it gives the entry's value."""
     used = {
         "--keyring": options.keyring is not None,
         "--key-stdin": options.key_stdin and options.keyring is None,
@@ -47,14 +47,14 @@ def given(options: argparse.Namespace) -> list[str]:
 
 
 def check_alone(flags: list[str]) -> None:
-    """Raise UsageError when two options say where the key comes from."""
+    """Raise UsageError when more than one option names a source."""
     if len(flags) > 1:
         raise UsageError(f"{flags[0]} and {flags[1]} exclude each other.")
 
 
-def chosen(options: argparse.Namespace, entry: str) -> str | None:
-    """The key or reference that the options name, None when they name none. entry: the keyring entry's default name.
-    Raises CommandError."""
+def choose_key(options: argparse.Namespace, entry: str) -> str | None:
+    """The key or reference that the options name; None without such an option. entry: default name of the keyring
+    entry. Raises CommandError."""
     if options.key_env is not None:
         return to_variable(options.key_env)
     if options.key_file is not None:
@@ -62,37 +62,37 @@ def chosen(options: argparse.Namespace, entry: str) -> str | None:
     if options.key_cmd is not None:
         return to_command(options.key_cmd)
     if options.keyring is not None:
-        return _kept(options, options.keyring or f"{SERVICE}/{entry}")
+        return _use_keyring(options, options.keyring or f"{SERVICE}/{entry}")
     if options.key is not None:
         note("warning: other users can read a command's arguments, and the shell's history keeps them.")
         note("         Next time:   --key-stdin")
         return check_key(options.key, "the key given with --key")
-    return _piped() if options.key_stdin else None
+    return _read_stdin() if options.key_stdin else None
 
 
 def ask(prompt: str) -> str:
-    """What is typed on the terminal, without echo. Raises CommandError when it was closed."""
+    """Read a line from the terminal without echo. Raises CommandError at end of file."""
     try:
         return getpass.getpass(prompt)
     except EOFError:
         raise CommandError("no key was given.") from None
 
 
-def _piped() -> str:
+def _read_stdin() -> str:
     if sys.stdin.isatty():
         return check_key(ask("Key (not shown): "))
     data = sys.stdin.buffer.read(KEY_LIMIT + 1)
     return check_key(data.decode("utf-8", "replace"), "the key on standard input")
 
 
-def _kept(options: argparse.Namespace, named: str) -> str:
-    """The reference to a keyring's entry, which is written when a key is piped or typed for it."""
+def _use_keyring(options: argparse.Namespace, named: str) -> str:
+    """The reference to a keyring entry. Writes the entry when a key is piped, or typed because it does not exist."""
     from router.store.keys import keyring
 
     reference = to_entry(named)
     service, _, user = named.rpartition("/")
     if options.key_stdin:
-        keyring.put(service, user, Secret(_piped()))
+        keyring.put(service, user, Secret(_read_stdin()))
     elif keyring.look_up(service, user) is None:
         if not sys.stdin.isatty():
             raise CommandError(

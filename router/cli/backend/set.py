@@ -1,4 +1,4 @@
-"""`fairlead backend set`, `enable`, `disable`: change a backend that is there."""
+"""`fairlead backend set`, `enable` and `disable`: change an existing backend."""
 
 import argparse
 import os
@@ -9,26 +9,26 @@ from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key
-from router.cli.backend.apply import add_options, check_flags, settle, wish_of
-from router.cli.backend.commands import unknown
-from router.cli.backend.headers import given
+from router.cli.backend.apply import add_options, build_wish, check_flags, probe_and_save
+from router.cli.backend.commands import find_backend, make_unknown_backend_error
+from router.cli.backend.headers import has_options
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import tell_change
 from router.errors import UsageError
 from router.store.config import backends
-from router.store.home.home import Home, open_home
+from router.store.home.home import open_home
 
 
 def run(argv: list[str]) -> int:
-    """Change what the options name, and ask the backend whether it works."""
-    options = _parser().read(argv)
+    """Change what the options name, and check whether the backend works."""
+    options = _build_parser().read(argv)
     home = open_home(os.environ)
-    before = _found(home, options.name)
-    headers = backend_headers.asked(home, before.name, options.header, options.remove_header)
-    return settle(home, before, _changed(options, before), headers)
+    before = find_backend(home, options.name)
+    headers = backend_headers.read_headers(home, before.name, options.header, options.remove_header)
+    return probe_and_save(home, before, _build_change(options, before), headers)
 
 
-def _parser() -> Parser:
+def _build_parser() -> Parser:
     parser = Parser(
         "backend set",
         "Change a backend: only what is named changes. A new base URL drops the stored keys, as they were given for\n"
@@ -46,25 +46,27 @@ def _parser() -> Parser:
     return parser
 
 
-def _changed(options: argparse.Namespace, before: Backend) -> Outcome:
+def _build_change(options: argparse.Namespace, before: Backend) -> Outcome:
     named = (options.base_url, options.protocols)
-    if not (check_flags(options) or any(one is not None for one in named) or options.insecure_http or given(options)):
+    if not (
+        check_flags(options) or any(one is not None for one in named) or options.insecure_http or has_options(options)
+    ):
         raise UsageError("nothing to set was named.", "See:   fairlead backend set --help")
     insecure = options.insecure_http or before.insecure_http
-    wish = wish_of(options, f"fairlead backend set {before.name}", insecure=insecure)
+    wish = build_wish(options, f"fairlead backend set {before.name}", insecure=insecure)
     if wish.auth is None:
-        # Last, as it may be put into a keyring.
-        wish = msgspec.structs.replace(wish, key=key.chosen(options, before.name))
+        # Last, because choosing a key may write it to a keyring, and the checks above may fail.
+        wish = msgspec.structs.replace(wish, key=key.choose_key(options, before.name))
     return changes.changed(before, wish)
 
 
 def run_enable(argv: list[str]) -> int:
-    """Have a backend serve again."""
+    """Enable a backend."""
     return _switch("enable", "Have a backend serve again after `backend disable`.", argv, on=True)
 
 
 def run_disable(argv: list[str]) -> int:
-    """Have a backend take no new request; it stays stored."""
+    """Disable a backend: it gets no new requests and stays stored."""
     about = "Have a backend take no new request. It stays stored with its keys, until `backend enable`."
     return _switch("disable", about, argv, on=False)
 
@@ -73,25 +75,17 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     parser = Parser(f"backend {verb}", about, examples=[f"fairlead backend {verb} groq"])
     parser.add_argument("name", metavar="NAME", help="the backend")
     home = open_home(os.environ)
-    found = _found(home, parser.read(argv).name)
+    found = find_backend(home, parser.read(argv).name)
     if found.enabled == on:
         print(f"{found.name} is {verb}d already.")
         return 0
 
     def make(before: Backend | None) -> Backend:
         if before is None:
-            raise unknown(home, found.name)
+            raise make_unknown_backend_error(home, found.name)
         return changes.changed(before, Wish(enabled=on)).backend
 
     backends.change(home, found.name, make)
     print(f"{verb.capitalize()}d {found.name}.")
     tell_change(home)
     return 0
-
-
-def _found(home: Home, named: str) -> Backend:
-    name = backends.check_name(named)
-    backend = backends.find(home, name)
-    if backend is None:
-        raise unknown(home, name)
-    return backend

@@ -1,1 +1,1 @@
-"""What several commands share."""
+"""Modules that several commands use."""

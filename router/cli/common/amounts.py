@@ -1,10 +1,11 @@
-"""Numbers as people read them: tokens, money, times, shares."""
+"""Format numbers for display: tokens, money, times, shares."""
 
+#: Stands for a value that is not known.
 NONE = "\N{EN DASH}"
 
 
-def tokens(count: int | None) -> str:
-    """`950`, `142k`, `3.1M`; a dash for none known."""
+def format_tokens(count: int | None) -> str:
+    """A number of tokens as `950`, `142k` or `3.1M`; a dash for None."""
     if count is None:
         return NONE
     if count < 10_000:
@@ -15,8 +16,8 @@ def tokens(count: int | None) -> str:
     raise AssertionError
 
 
-def money(dollars: float | None) -> str:
-    """`$3.41`, `$0.0023`; a dash for none known."""
+def format_money(dollars: float | None) -> str:
+    """US dollars as `$3.41` or `$0.0023`; a dash for None."""
     if dollars is None:
         return NONE
     if dollars >= 0.995 or dollars == 0:
@@ -27,8 +28,8 @@ def money(dollars: float | None) -> str:
     return f"${dollars:.{digits}f}"
 
 
-def seconds(ms: float | None) -> str:
-    """`4 ms`, `0.9 s`, `12 min` from milliseconds; a dash for none known."""
+def format_seconds(ms: float | None) -> str:
+    """Milliseconds as `4 ms`, `0.9 s` or `12 min`; a dash for None."""
     if ms is None:
         return NONE
     if ms < 99.5:
@@ -40,6 +41,6 @@ def seconds(ms: float | None) -> str:
     return f"{ms / 3_600_000:.1f} h"
 
 
-def share(part: float | None) -> str:
-    """`91 %`; a dash for none known."""
+def format_share(part: float | None) -> str:
+    """A fraction of 1 as `91 %`; a dash for None."""
     return NONE if part is None else f"{part * 100:.0f} %"

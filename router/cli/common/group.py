@@ -1,30 +1,30 @@
-"""A command that is a group of commands, such as `fairlead backend add`: which there are, and the call of one."""
+"""Run a command of a group of commands, such as `fairlead backend add`."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from router.cli.common.parser import nearest
+from router.cli.common.parser import find_nearest
 from router.errors import UsageError
 
-# Name -> where its function is ("module:function"), and what the overview says of it.
+# Name -> "module:function" and the line of the overview.
 Commands = Mapping[str, tuple[str, str]]
 
 
 def run_group(group: str, commands: Commands, argv: Sequence[str], *, examples: Sequence[str]) -> int:
     """Run the command that the first argument names; without one print the overview. Raises UsageError."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview(group, commands, examples))
+        print(_format_overview(group, commands, examples))
         return 0 if argv else 2
     name = argv[0]
     if name not in commands:
-        near = nearest(name, commands)
+        near = find_nearest(name, commands)
         hint = f"Did you mean:   fairlead {group} {near}" if near else f"See:   fairlead {group} --help"
         raise UsageError(f"unknown command: {group} {name}", hint)
     module, _, function = commands[name][0].partition(":")
     return getattr(import_module(module), function)([*argv[1:]])
 
 
-def _overview(group: str, commands: Commands, examples: Sequence[str]) -> str:
+def _format_overview(group: str, commands: Commands, examples: Sequence[str]) -> str:
     lines = [f"usage: fairlead {group} COMMAND …", ""]
     lines += [f"  {name:<8} {about}" for name, (_, about) in commands.items()]
     lines += ["", "examples:", *(f"  {example}" for example in examples)]

@@ -1,4 +1,4 @@
-"""What a proxy with the files of this home would know, for commands that find none running."""
+"""A runtime built from the files of this home, for commands when no proxy is running."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -8,19 +8,20 @@ import trio
 from router.settings import Settings
 from router.store.home.home import Home
 from router.telemetry.accesslog import AccessLog
+from router.upstream.compose import compose
 from router.upstream.configuration import read
 from router.upstream.runtime import Runtime
 
 
 @contextlib.asynccontextmanager
-async def runtime(home: Home, settings: Settings, demo_root: str | None = None) -> AsyncGenerator[Runtime]:
-    """A runtime that has read every catalog, or failed to. Raises CommandError."""
+async def open_runtime(home: Home, settings: Settings, demo_root: str | None = None) -> AsyncGenerator[Runtime]:
+    """A runtime for which the read of each catalog has succeeded or failed. Raises CommandError."""
     log = AccessLog(0, None)
     try:
-        found = Runtime(read(home, settings), home, log, demo_root)
+        found = compose(read(home, settings), home, log, demo_root=demo_root)
         async with trio.open_nursery() as nursery:
             await nursery.start(found.refresh_catalogs)
-            await found.settled()
+            await found.catalogs.wait_complete()
             nursery.cancel_scope.cancel()
         yield found
     finally:

@@ -1,4 +1,4 @@
-"""What several commands print: tables, the lines that point a tool at the proxy, backends that could not be read."""
+"""Output that several commands print: tables, the lines that point a tool at the proxy, unreadable backends."""
 
 import contextlib
 import os
@@ -15,8 +15,8 @@ from router.store.config.backends import Problem
 from router.store.home.home import Home
 
 
-def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
-    """Rows with their columns aligned."""
+def format_table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """One line per row, columns aligned."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         (indent + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
@@ -24,13 +24,13 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     ]
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """`1 model`, `23 models`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def own_logins(backends: Iterable[Backend]) -> frozenset[str]:
-    """The protocols that a backend with the caller's own login serves: there a key variable would replace it."""
+def collect_login_protocols(backends: Iterable[Backend]) -> frozenset[str]:
+    """The protocols served by a backend that passes on the caller's own login; a key variable would replace it."""
     return frozenset(
         protocol
         for backend in backends
@@ -39,7 +39,7 @@ def own_logins(backends: Iterable[Backend]) -> frozenset[str]:
     )
 
 
-def variables(url: str, key: str, own: frozenset[str]) -> dict[str, str]:
+def build_variables(url: str, key: str, own: frozenset[str]) -> dict[str, str]:
     """The environment variables that point tools at the proxy."""
     found = {"ANTHROPIC_BASE_URL": url}
     if "messages" not in own:
@@ -50,35 +50,35 @@ def variables(url: str, key: str, own: frozenset[str]) -> dict[str, str]:
     return found
 
 
-def point_lines(url: str, *, asks_key: bool, own: frozenset[str] = frozenset()) -> list[str]:
-    """How to point a tool here. A key of value is not printed: this text ends in terminals and journals."""
-    values = variables(url, NO_KEY, own)
+def format_tool_lines(url: str, *, asks_key: bool, own: frozenset[str] = frozenset()) -> list[str]:
+    """The lines that say how to point a tool at the proxy. They hold no real key: terminals and journals keep them."""
+    values = build_variables(url, NO_KEY, own)
     lines = ["Point a tool here:"]
     for vendor in ("ANTHROPIC", "OPENAI"):
         base, key = f"{vendor}_BASE_URL", f"{vendor}_API_KEY"
         pairs = [(base, values[base])]
         if key in values and not asks_key:
             pairs.append((key, values[key]))
-        lines.append("  " + _assignments(pairs))
+        lines.append("  " + _format_assignments(pairs))
     if asks_key:
         lines.append("Clients must send a key; this prints the lines with it:   fairlead env")
     return lines
 
 
-def _assignments(pairs: list[tuple[str, str]]) -> str:
+def _format_assignments(pairs: list[tuple[str, str]]) -> str:
     if sys.platform == "win32":
         return "; ".join(f'$env:{name}="{value}"' for name, value in pairs)
     return "export " + "    ".join(f"{name}={value}" for name, value in pairs)
 
 
 def read_settings(home: Home, flags: Mapping[str, str] | None = None) -> Settings:
-    """As `load_settings`, the settings alone."""
+    """The settings alone of `load_settings`."""
     return load_settings(home, flags).settings
 
 
 def load_settings(home: Home, flags: Mapping[str, str] | None = None) -> Loaded:
-    """The settings of this home, this environment and these flags; what is unknown in config.toml is said on stderr.
-    Raises CommandError."""
+    """The settings of this home, this environment and these flags. Prints a warning on stderr for each unknown key of
+    config.toml. Raises CommandError."""
     loaded = toml.load(home, os.environ, flags)
     for warning in loaded.warnings:
         note(f"warning: {warning}")
@@ -86,23 +86,23 @@ def load_settings(home: Home, flags: Mapping[str, str] | None = None) -> Loaded:
 
 
 def note_problems(problems: Iterable[Problem]) -> None:
-    """Say which backends could not be read."""
-    for line in problem_lines(problems):
+    """Print on stderr which backends could not be read."""
+    for line in format_problems(problems):
         note(line)
 
 
-def problem_lines(problems: Iterable[Problem]) -> list[str]:
-    """Which backends could not be read, and what mends them."""
+def format_problems(problems: Iterable[Problem]) -> list[str]:
+    """The lines that name the backends that could not be read, each with its remedy."""
     lines: list[str] = []
     for problem in problems:
         lines += [f"error: {problem.message}", *(f"       {line}" for line in problem.hint.splitlines())]
     return lines
 
 
-def say_aside(lines: Sequence[str], *, error: bool = False) -> None:
-    """Print lines from a thread: a pipe that nobody reads keeps the caller from nothing.
+def print_in_background(lines: Sequence[str], *, error: bool = False) -> None:
+    """Print lines from a thread, so that a full pipe without a reader does not block the caller.
 
-    Past Python's own stream: a print that waits holds a lock which the interpreter needs at its end.
+    Writes to the descriptor, not to sys.stdout: a blocked print holds a lock that the interpreter needs at exit.
     """
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""How a command reads its arguments: argparse, with errors that say what would be right."""
+"""Reads the arguments of a command: argparse, with errors that name the likely correct form."""
 
 import argparse
 import difflib
@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from router.errors import UsageError
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
-    """The name most like the word, '' when none is near."""
+def find_nearest(word: str, names: Iterable[str]) -> str:
+    """The name that is most similar to the word, '' when no name is similar."""
     return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), "")
 
 
@@ -46,30 +46,31 @@ class Parser(argparse.ArgumentParser):
         """The values of the arguments. Raises UsageError."""
         values, unknown = self.parse_known_args(argv)
         if unknown:
-            raise self._unknown(unknown[0])
+            raise self._make_unknown_error(unknown[0])
         return values
 
     def print_help(self, file: Any = None) -> None:
-        # argparse passes over what goes wrong with the output, so that the command would end as if all had been read.
+        # argparse ignores an OSError of the output; the command would then exit with 0 though the text was not written.
         (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         named = re.sub(r"^argument (-[\w/-]+)[^:]*: ", r"\1: ", message)
-        raise UsageError(named, self._help_hint())
+        raise UsageError(named, self._format_help_hint())
 
-    def _unknown(self, argument: str) -> UsageError:
+    def _make_unknown_error(self, argument: str) -> UsageError:
         if not argument.startswith("-"):
-            return UsageError(f"unexpected argument: {argument}", self._help_hint())
+            return UsageError(f"unexpected argument: {argument}", self._format_help_hint())
         flag = argument.partition("=")[0]
-        near = nearest(flag, self._flags)
+        near = find_nearest(flag, self._flags)
         return UsageError(
-            f"fairlead {self._command} has no option {flag}", f"Did you mean {near}?" if near else self._help_hint()
+            f"fairlead {self._command} has no option {flag}",
+            f"Did you mean {near}?" if near else self._format_help_hint(),
         )
 
-    def _help_hint(self) -> str:
+    def _format_help_hint(self) -> str:
         return f"See:   fairlead {self._command} --help"
 
 
 def note(text: str) -> None:
-    """Say something beside a command's output."""
+    """Print a line on stderr, beside the command's output."""
     print(text, file=sys.stderr)

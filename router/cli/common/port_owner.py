@@ -1,28 +1,29 @@
-"""Who listens on a port, as far as the system lets this user see."""
+"""Find the process that listens on a port, as far as the system shows it to this user."""
 
 import os
 import socket
 import sys
 from pathlib import Path
 
+# The state LISTEN in /proc/net/tcp.
 _LISTENING = "0A"
 
 
-def occupant(port: int, proc: Path = Path("/proc")) -> str:
-    """`pid 4121, nginx`; '' where it cannot be found out."""
+def find_port_owner(port: int, proc: Path = Path("/proc")) -> str:
+    """The process as `pid 4121, nginx`; '' when it is not visible. Linux only."""
     if sys.platform != "linux":
         return ""
-    links = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
+    links = {f"socket:[{inode}]" for inode in _read_listening_inodes(port, proc)}
     if not links:
         return ""
     for folder in proc.iterdir():
-        if folder.name.isdecimal() and _holds(folder / "fd", links):
-            return f"pid {folder.name}{_name(folder)}"
+        if folder.name.isdecimal() and _holds_any(folder / "fd", links):
+            return f"pid {folder.name}{_read_name(folder)}"
     return ""
 
 
-def free_port_after(port: int) -> int | None:
-    """The next port that can be bound on loopback, None when there is none near."""
+def find_free_port_after(port: int) -> int | None:
+    """The next of up to 49 higher ports that can be bound on loopback; None when all are in use."""
     for candidate in range(port + 1, min(port + 50, 65536)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
@@ -33,7 +34,7 @@ def free_port_after(port: int) -> int | None:
     return None
 
 
-def _listening_inodes(port: int, proc: Path) -> set[str]:
+def _read_listening_inodes(port: int, proc: Path) -> set[str]:
     found: set[str] = set()
     for table in ("tcp", "tcp6"):
         try:
@@ -46,7 +47,7 @@ def _listening_inodes(port: int, proc: Path) -> set[str]:
     return found
 
 
-def _holds(folder: Path, links: set[str]) -> bool:
+def _holds_any(folder: Path, links: set[str]) -> bool:
     try:
         names = os.listdir(folder)
     except OSError:
@@ -60,7 +61,7 @@ def _holds(folder: Path, links: set[str]) -> bool:
     return False
 
 
-def _name(folder: Path) -> str:
+def _read_name(folder: Path) -> str:
     try:
         return ", " + (folder / "comm").read_text("utf-8", "replace").strip()
     except OSError:

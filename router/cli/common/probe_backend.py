@@ -1,4 +1,4 @@
-"""Asking a backend whether it works: its model list, and one tiny request per protocol."""
+"""Check whether a backend works: read its model list, and send one tiny request per protocol."""
 
 import os
 import time
@@ -9,7 +9,7 @@ import trio
 
 from router.backends import PROTOCOLS, Backend
 from router.backends.known import known, text_model
-from router.cli.common.output import count
+from router.cli.common.output import format_count
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, read_outbound
 from router.net.control.calls import ControlError, fetch_models, is_catalog_public, probe
@@ -20,32 +20,38 @@ from router.store.keys.references import source
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
 
-# Named when a list is missing: the provider's error then tells a refused key from an unknown model.
-STAND_IN = "fairlead-check"
+# The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
+# model.
+PLACEHOLDER_MODEL = "fairlead-check"
 
 
-class Reach(msgspec.Struct, kw_only=True):
-    """What the first contact showed. ok: requests can be expected to work. text: as it is printed. fix: `key` when
-    another key is needed, `variable` when its variable is not set, `source` when it cannot be fetched, `again` when a
-    later try may succeed, else ''."""
+class ProbeResult(msgspec.Struct, kw_only=True):
+    """The result of a first contact with a backend."""
 
+    #: Requests can be expected to work.
     ok: bool
+    #: The lines to print, separated by line ends.
     text: str
+    #: What would mend it: `key` another key, `variable` the key's environment variable is not set, `source` the key
+    #: cannot be fetched, `again` a later try may succeed, '' nothing.
     fix: str = ""
     models: list[str] = []
 
 
-class Trial(msgspec.Struct, kw_only=True):
-    """A tiny request in one protocol. text: what came, or what went wrong. ms: until the whole answer."""
+class ProtocolProbe(msgspec.Struct, kw_only=True):
+    """The result of one tiny request in one protocol."""
 
     protocol: str
     ok: bool
+    #: The answer in quotes, or the error.
     text: str
+    #: Milliseconds until the answer was complete.
     ms: int
+    #: The HTTP status of an error; None for a success and for an error without a response.
     status: int | None = None
 
 
-async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
+async def fetch_key(backend: Backend, keys: Credentials) -> Secret | None:
     """The key of the first account; None when the backend needs none. Raises CommandError."""
     if backend.auth != "key":
         return None
@@ -56,115 +62,127 @@ async def key_of(backend: Backend, keys: Credentials) -> Secret | None:
     return await keys.key(backend.accounts[0].key)
 
 
-def way_out(home: Home, name: str, settings: Settings | None = None) -> Outbound:
-    """How these settings, the home's when none are given, have a backend reached. Raises CommandError."""
+def build_outbound(home: Home, name: str, settings: Settings | None = None) -> Outbound:
+    """Proxy, TLS roots and headers for requests to a backend. settings: default is those of the home. Raises
+    CommandError."""
     settings = settings or toml.load(home, os.environ).settings
     return replace(read_outbound(settings, os.environ), headers=set_headers(settings.backends.get(name)))
 
 
-async def reach(backend: Backend, keys: Credentials, way: Outbound) -> Reach:
-    """Ask for the model list, and say what that shows."""
+async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> ProbeResult:
+    """Ask for the model list, and report what that shows of the backend and its key."""
     try:
-        key = await key_of(backend, keys)
+        key = await fetch_key(backend, keys)
     except CommandError as error:
-        return _keyless(backend, error)
+        return _report_missing_key(backend, error)
     started = time.perf_counter()
     try:
         models = await fetch_models(backend, key, outbound=way)
     except ControlError as error:
-        return await _unlisted(backend, key, error, _ms(started), way)
-    text = f"reached in {_ms(started)} ms"
+        return await _probe_without_list(backend, key, error, _measure_ms(started), way)
+    text = f"reached in {_measure_ms(started)} ms"
     if key is not None:
         strangers = await is_catalog_public(backend, outbound=way)
         if strangers is False:
             text += ", key accepted"
     else:
         strangers = None
-    text += f", {count(len(models), 'model')}" + _example(backend, models)
+    text += f", {format_count(len(models), 'model')}" + _format_example(backend, models)
     if strangers:
         text += f"\nits list is open to anyone, so the key is untested:   fairlead backend test {backend.name}"
-    return Reach(ok=True, text=text, models=models)
+    return ProbeResult(ok=True, text=text, models=models)
 
 
-def _keyless(backend: Backend, error: CommandError) -> Reach:
-    """What to say when the key cannot be had."""
+def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
+    """The result for a key that cannot be fetched."""
     kind = source(backend.accounts[0].key) if backend.accounts else "stored"
     fix = {"stored": "key", "env": "variable"}.get(kind, "source")
     hint = f"\n{error.hint}" if error.hint and backend.accounts else ""
-    return Reach(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
+    return ProbeResult(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
 
 
-async def _unlisted(backend: Backend, key: Secret | None, error: ControlError, ms: int, way: Outbound) -> Reach:
-    """What a failed model list shows: a provider without one may serve all the same."""
+async def _probe_without_list(
+    backend: Backend, key: Secret | None, error: ControlError, ms: int, way: Outbound
+) -> ProbeResult:
+    """The result after a failed model list; a provider without one may still serve requests."""
     if error.status is None:
-        return Reach(ok=False, text=str(error), fix="again")
+        return ProbeResult(ok=False, text=str(error), fix="again")
     if error.status in (401, 403):
-        return _refused(backend, key, error, ms)
+        return _report_refusal(backend, key, error, ms)
     if error.status not in (404, 405, 501) or error.code == "redirect":
-        text = f"reached in {ms} ms, but its model list failed: {_reason(error)}"
-        return Reach(ok=False, text=text, fix="again")
+        text = f"reached in {ms} ms, but its model list failed: {_format_reason(error)}"
+        return ProbeResult(ok=False, text=text, fix="again")
     entry = known(backend.vendor)
-    model = entry.models[0] if entry and entry.models else STAND_IN
-    trial = await attempt(backend, key, model, backend.protocols[0], way)
+    model = entry.models[0] if entry and entry.models else PLACEHOLDER_MODEL
+    trial = await probe_protocol(backend, key, model, backend.protocols[0], way)
     if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
         accepted = ", key accepted" if key else ""
-        return Reach(
+        return ProbeResult(
             ok=True, text=f"reached in {ms} ms{accepted}, no model list; name its models as {backend.name}:MODEL"
         )
     if trial.status in (401, 403):
-        return _refused(backend, key, ControlError(trial.text, status=trial.status), ms)
-    return Reach(ok=False, text=f"reached in {ms} ms, but it serves no model list and no {backend.protocols[0]} here")
+        return _report_refusal(backend, key, ControlError(trial.text, status=trial.status), ms)
+    return ProbeResult(
+        ok=False, text=f"reached in {ms} ms, but it serves no model list and no {backend.protocols[0]} here"
+    )
 
 
-def _refused(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> Reach:
+def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> ProbeResult:
     if backend.auth == "client":
         entry = known(backend.vendor)
-        listed = f", {count(len(entry.models), 'model')} listed here" if entry and entry.models else ""
-        return Reach(ok=True, text=f"reached in {ms} ms; requests carry each tool's own login{listed}")
+        listed = f", {format_count(len(entry.models), 'model')} listed here" if entry and entry.models else ""
+        return ProbeResult(ok=True, text=f"reached in {ms} ms; requests carry each tool's own login{listed}")
     code = f"{error.status} {error.code}".strip()
     if key is None:
-        return Reach(ok=False, text=f"reached in {ms} ms, but it asks for a key ({code})", fix="key")
-    return Reach(ok=False, text=f"reached in {ms} ms, key refused ({code})", fix="key")
+        return ProbeResult(ok=False, text=f"reached in {ms} ms, but it asks for a key ({code})", fix="key")
+    return ProbeResult(ok=False, text=f"reached in {ms} ms, key refused ({code})", fix="key")
 
 
-async def attempt(backend: Backend, key: Secret | None, model: str, protocol: str, way: Outbound) -> Trial:
-    """One tiny request in one protocol."""
+async def probe_protocol(
+    backend: Backend, key: Secret | None, model: str, protocol: str, way: Outbound
+) -> ProtocolProbe:
+    """Send one tiny request in one protocol."""
     started = time.perf_counter()
     try:
         text = await probe(backend, key, model, protocol, outbound=way)
     except ControlError as error:
-        return Trial(protocol=protocol, ok=False, text=_reason(error), ms=_ms(started), status=error.status)
-    return Trial(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_ms(started))
+        return ProtocolProbe(
+            protocol=protocol, ok=False, text=_format_reason(error), ms=_measure_ms(started), status=error.status
+        )
+    return ProtocolProbe(protocol=protocol, ok=True, text=f'"{text}"' if text else "answered", ms=_measure_ms(started))
 
 
-async def attempts(backend: Backend, key: Secret | None, model: str, way: Outbound) -> list[Trial]:
-    """One tiny request in each protocol of the backend, in order; one at a time, as small servers queue them."""
-    return [await attempt(backend, key, model, protocol, way) for protocol in backend.protocols]
+async def probe_protocols(backend: Backend, key: Secret | None, model: str, way: Outbound) -> list[ProtocolProbe]:
+    """Send one tiny request in each protocol of the backend, one after the other, because small servers queue them."""
+    return [await probe_protocol(backend, key, model, protocol, way) for protocol in backend.protocols]
 
 
-async def tested(backend: Backend, model: str | None, way: Outbound) -> tuple[Reach, str | None, list[Trial]]:
-    """The first contact, and tiny requests where it went well; the model is found out when it is None."""
+async def probe_all(
+    backend: Backend, model: str | None, way: Outbound
+) -> tuple[ProbeResult, str | None, list[ProtocolProbe]]:
+    """Make first contact, and after a success send tiny requests. model: None takes one from the backend's list.
+    Returns the contact, the model that was used, and a probe per protocol."""
     keys = Credentials(os.environ)
-    contact = await reach(backend, keys, way)
+    contact = await probe_backend(backend, keys, way)
     model = model or text_model(backend, contact.models)
     if not contact.ok or backend.auth == "client" or not model:
         return contact, model, []
-    return contact, model, await attempts(backend, await key_of(backend, keys), model, way)
+    return contact, model, await probe_protocols(backend, await fetch_key(backend, keys), model, way)
 
 
-async def detect(backend: Backend, keys: Credentials, way: Outbound) -> tuple[str, ...]:
-    """The protocols that answer at a root nothing is known of. Raises CommandError when none does."""
-    key = await key_of(backend, keys)
+async def detect_protocols(backend: Backend, keys: Credentials, way: Outbound) -> tuple[str, ...]:
+    """The protocols that answer at an unknown root. Raises CommandError when none does."""
+    key = await fetch_key(backend, keys)
     advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
     try:
-        model = text_model(backend, await fetch_models(backend, key, outbound=way)) or STAND_IN
+        model = text_model(backend, await fetch_models(backend, key, outbound=way)) or PLACEHOLDER_MODEL
     except ControlError as error:
         raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
     every = msgspec.structs.replace(backend, protocols=PROTOCOLS)
     found: dict[str, bool] = {}
 
     async def ask(protocol: str) -> None:
-        found[protocol] = (await attempt(every, key, model, protocol, way)).ok
+        found[protocol] = (await probe_protocol(every, key, model, protocol, way)).ok
 
     async with trio.open_nursery() as nursery:
         for protocol in PROTOCOLS:
@@ -175,14 +193,14 @@ async def detect(backend: Backend, keys: Credentials, way: Outbound) -> tuple[st
     return served
 
 
-def _example(backend: Backend, models: list[str]) -> str:
+def _format_example(backend: Backend, models: list[str]) -> str:
     model = text_model(backend, models)
     return f"   e.g. {backend.name}:{model}" if model else ""
 
 
-def _reason(error: ControlError) -> str:
+def _format_reason(error: ControlError) -> str:
     return f"{error.status} {error}" if error.status is not None else str(error)
 
 
-def _ms(started: float) -> int:
+def _measure_ms(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)

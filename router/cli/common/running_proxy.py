@@ -5,7 +5,8 @@ import trio
 from router import __version__
 from router.cli.common.parser import note
 from router.errors import CommandError
-from router.net.control.calls import ControlError, RunningProxy, verify_listener
+from router.net.control.request import ControlError
+from router.operator_api.client import RunningProxy, verify_listener
 from router.store.home import run_files
 from router.store.home.home import Home
 

@@ -1,4 +1,4 @@
-"""`fairlead config edit`: the user's editor on a private copy, which takes the file's place when it is valid."""
+"""`fairlead config edit`: run the user's editor on a private copy, which replaces the file when it is valid."""
 
 import os
 import shlex
@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from router.cli.common.parser import Parser, note
-from router.cli.config.set import after
+from router.cli.config.set import announce_change
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Loaded, resolve
 from router.store.config import toml
@@ -18,7 +18,7 @@ _FIRST = "# fairlead's settings. All there are, with their values:   fairlead co
 
 
 def run(argv: list[str]) -> int:
-    """Edit the file; exit code 1 when the result was not valid, and was kept beside it."""
+    """Edit the file; exit code 1 when the result was not valid. The copy then stays beside the file."""
     parser = Parser(
         "config edit",
         "Open config.toml in $VISUAL or $EDITOR. It is a copy until it is saved and found valid.",
@@ -26,14 +26,14 @@ def run(argv: list[str]) -> int:
     )
     parser.read(argv)
     home = open_home(os.environ)
-    editor = _editor()
+    editor = _find_editor()
     old = home.read(toml.NAME)
     copy = f"config.edit.{os.getpid()}.toml"
     home.write(copy, _FIRST.encode() if old is None else old)
-    return _edited(home, editor, copy, old)
+    return _edit(home, editor, copy, old)
 
 
-def _editor() -> list[str]:
+def _find_editor() -> list[str]:
     for name in ("VISUAL", "EDITOR"):
         named = os.environ.get(name, "").strip()
         if named:
@@ -48,7 +48,7 @@ def _editor() -> list[str]:
     raise CommandError("no editor was found.", "Name one:   EDITOR=nano fairlead config edit")
 
 
-def _edited(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
+def _edit(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
     start = home.read(copy)
     while True:
         _open(home, editor, copy, start)
@@ -61,12 +61,12 @@ def _edited(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
             changed = _check(home, copy, old, new)
         except CommandError as error:
             note(f"error: {error}")
-            if not _again():
-                raise _kept(home, copy, "nothing was saved.") from None
+            if not _ask_again():
+                raise _make_kept_error(home, copy, "nothing was saved.") from None
             continue
         _replace(home, copy, old, new)
         print(f"Saved {shown(home.at(toml.NAME))}.")
-        after(home, changed)
+        announce_change(home, changed)
         return 0
 
 
@@ -82,13 +82,13 @@ def _open(home: Home, editor: list[str], copy: str, start: bytes | None) -> None
         home.remove(copy)
         raise CommandError(f"{editor[0]} ended with code {code}; nothing was changed.")
     if code:
-        raise _kept(home, copy, f"{editor[0]} ended with code {code}, so nothing was saved.")
+        raise _make_kept_error(home, copy, f"{editor[0]} ended with code {code}, so nothing was saved.")
 
 
 def _read(home: Home, copy: str) -> bytes:
     path = home.at(copy)
     if sys.platform != "win32" and path.is_file() and not path.is_symlink():
-        # The copy is ours; editors that write a new file give it a mode of their own.
+        # An editor that replaces the file creates it with its own mode.
         path.chmod(0o600)
     data = home.read(copy)
     if data is None:
@@ -97,13 +97,14 @@ def _read(home: Home, copy: str) -> bytes:
 
 
 def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
-    """The keys whose values differ; for tables and for a file that was broken before, their first names."""
+    """The keys whose values differ. Differences in tables only give `aliases`; when the file was invalid before, every
+    key that needs a restart counts as changed."""
     name = shown(home.at(copy))
-    loaded = _loaded(new, name)
+    loaded = _load(new, name)
     for warning in loaded.warnings:
         note(f"warning: {warning}")
     try:
-        before = _loaded(old or b"", name).settings
+        before = _load(old or b"", name).settings
     except CommandError:
         return ["aliases", *(entry.key for entry in DECLARATIONS if entry.restart)]
     changed = [
@@ -114,11 +115,11 @@ def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
     return changed or ["aliases"]
 
 
-def _loaded(data: bytes, name: str) -> Loaded:
+def _load(data: bytes, name: str) -> Loaded:
     return resolve({}, {}, toml.parse(toml.decode(data, name), name))
 
 
-def _again() -> bool:
+def _ask_again() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
@@ -130,12 +131,12 @@ def _again() -> bool:
 def _replace(home: Home, copy: str, old: bytes | None, new: bytes) -> None:
     with home.lock():
         if home.read(toml.NAME) != old:
-            raise _kept(home, copy, "config.toml was changed meanwhile, so nothing was saved.")
+            raise _make_kept_error(home, copy, "config.toml was changed meanwhile, so nothing was saved.")
         home.write(toml.NAME, new)
     home.remove(copy)
 
 
-def _kept(home: Home, copy: str, what: str) -> CommandError:
+def _make_kept_error(home: Home, copy: str, what: str) -> CommandError:
     return CommandError(
         what, f"Your text is kept. When it is right:   mv {word(home.at(copy))} {word(home.at(toml.NAME))}"
     )

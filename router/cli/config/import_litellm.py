@@ -1,7 +1,7 @@
 """LiteLLM's config.yaml as backends, aliases and settings.
 
-One entry of `model_list` is a deployment: provider, URL and key make a backend here, the name it is asked by an alias.
-What LiteLLM balances over several deployments of one name has one target here.
+One entry of `model_list` is a deployment: its provider, URL and key become a backend, its model name an alias. LiteLLM
+balances over several deployments of one name; an alias has one target.
 """
 
 import re
@@ -12,11 +12,11 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.backends.known import KNOWN, host_of
-from router.cli.config.import_plan import Plan, assembled, backend_name, reference
+from router.cli.config.import_plan import Plan, assemble_backend, make_backend_name, parse_reference
 from router.errors import CommandError
 
 _VARIABLE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
-# LiteLLM's provider -> the name of the same here.
+# LiteLLM's name of a provider -> fairlead's name.
 _PROVIDERS = {
     **{name: name for name in KNOWN},
     "ollama_chat": "ollama",
@@ -41,17 +41,17 @@ _PARAMETER = "parameters of requests are the tool's; a rule can set them:   fair
 _NO_SETTING = "no setting of fairlead's"
 
 
-def read(plan: Plan, tree: Mapping[str, Any]) -> None:
+def fill_plan(plan: Plan, tree: Mapping[str, Any]) -> None:
     """Fill the plan from a config.yaml."""
     reader = _Reader(plan)
     listed = tree.get("model_list")
     for index, node in enumerate(cast("list[object]", listed) if isinstance(listed, list) else []):
-        reader.deployment(f"model_list {index + 1}", _table(node))
-    router, litellm, general = (_table(tree.get(f"{name}_settings")) for name in ("router", "litellm", "general"))
+        reader.read_deployment(f"model_list {index + 1}", _as_table(node))
+    router, litellm, general = (_as_table(tree.get(f"{name}_settings")) for name in ("router", "litellm", "general"))
     groups = router.get("model_group_alias") or litellm.get("model_group_alias")
-    for name, target in _table(groups).items():
-        reader.group(name, target)
-    _settings(plan, router, litellm, general)
+    for name, target in _as_table(groups).items():
+        reader.read_group(name, target)
+    _read_settings(plan, router, litellm, general)
     for key in tree:
         if key not in ("model_list", "router_settings", "litellm_settings", "general_settings"):
             plan.skip(
@@ -59,22 +59,22 @@ def read(plan: Plan, tree: Mapping[str, Any]) -> None:
             )
 
 
-def _table(node: object) -> dict[str, Any]:
+def _as_table(node: object) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
     return {key: value for key, value in cast("dict[object, Any]", node).items() if isinstance(key, str)}
 
 
-def _settings(plan: Plan, router: dict[str, Any], litellm: dict[str, Any], general: dict[str, Any]) -> None:
+def _read_settings(plan: Plan, router: dict[str, Any], litellm: dict[str, Any], general: dict[str, Any]) -> None:
     time = litellm.get("request_timeout", router.get("timeout"))
     if isinstance(time, int | float) and not isinstance(time, bool) and 0 < time < 1e9:
-        plan.setting("request_timeout", "timeouts.total", f"{time:f}".rstrip("0").rstrip(".") + "s")
+        plan.add_setting("request_timeout", "timeouts.total", f"{time:f}".rstrip("0").rstrip(".") + "s")
     master = general.get("master_key")
     if isinstance(master, str) and master.strip():
         if _VARIABLE.fullmatch(master.strip()):
             plan.skip("general_settings.master_key", "it is a variable; set $FAIRLEAD_API_KEY where the proxy starts")
         else:
-            plan.setting("general_settings.master_key", "api_key", master.strip())
+            plan.add_setting("general_settings.master_key", "api_key", master.strip())
     done = {"request_timeout", "master_key", "model_group_alias"}
     for title, settings in (("router", router), ("litellm", litellm), ("general", general)):
         for key in settings:
@@ -83,20 +83,20 @@ def _settings(plan: Plan, router: dict[str, Any], litellm: dict[str, Any], gener
 
 
 class _Reader:
-    """Reads the deployments.
-
-    targets: what a LiteLLM name stands for here. planned: root -> backend. keys: root -> those that are stored.
-    """
+    """Reads the deployments into a plan."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        #: LiteLLM's model name in lower case -> BACKEND:MODEL.
         self.targets: dict[str, str] = {}
+        #: Root -> name of the planned backend.
         self.planned: dict[str, str] = {}
+        #: Root -> keys that are planned.
         self.keys: dict[str, set[str]] = {}
 
-    def deployment(self, what: str, entry: dict[str, Any]) -> None:
-        """One entry of model_list."""
-        params = _table(entry.get("litellm_params"))
+    def read_deployment(self, what: str, entry: dict[str, Any]) -> None:
+        """Read one entry of model_list."""
+        params = _as_table(entry.get("litellm_params"))
         name, model = entry.get("model_name"), params.get("model")
         if not isinstance(name, str) or not isinstance(model, str):
             self.plan.skip(what, "it has no model_name or no litellm_params.model")
@@ -108,17 +108,17 @@ class _Reader:
             self.plan.skip(what, str(error).rstrip("."))
             return
         if backend is not None:
-            self._name(what, name, backend, served)
+            self._plan_name(what, name, backend, served)
         for key in params:
             if key not in _USED:
                 self.plan.skip(f"{what} {key}", _LEFT.get(key, _PARAMETER))
 
     def _backend(self, what: str, model: str, params: dict[str, Any]) -> tuple[str | None, str]:
-        """The backend of a deployment (None when it was refused, and said so) and its name of the model."""
+        """The backend of a deployment, None when the plan skipped it, and the backend's name of the model."""
         provider, slash, served = model.partition("/")
         url = params.get("api_base") or params.get("base_url")
         if not slash:
-            provider, served = _provider_of(model), model
+            provider, served = _guess_provider(model), model
         known = _PROVIDERS.get(provider.lower())
         if known is None:
             raise CommandError(f"{provider} has no API of the three protocols that fairlead knows")
@@ -127,42 +127,42 @@ class _Reader:
                 "its URL is a variable; add the backend with it:   fairlead backend add NAME --base-url …"
             )
         key = params.get("api_key")
-        stored = reference(key, _VARIABLE) if isinstance(key, str) and key.strip() else ""
-        backend = self._assembled(known, url if isinstance(url, str) and url.strip() else None, stored)
-        return self._planned(what, backend, stored), served
+        stored = parse_reference(key, _VARIABLE) if isinstance(key, str) and key.strip() else ""
+        backend = self._assemble(known, url if isinstance(url, str) and url.strip() else None, stored)
+        return self._plan_backend(what, backend, stored), served
 
-    def _assembled(self, known: str, url: str | None, key: str) -> Backend:
+    def _assemble(self, known: str, url: str | None, key: str) -> Backend:
         accounts = (Account("default", key),) if key else ()
-        # Only these two have a base that LiteLLM itself completes.
+        # LiteLLM completes the URL of these two only.
         exact = known not in ("ollama", "anthropic")
-        # LiteLLM's openai stands for whatever speaks Chat.
+        # LiteLLM uses `openai` for any server with the Chat protocol.
         program = "" if known == "openai" else known
-        backend = assembled("-", url or KNOWN[known].root, accounts, exact=exact, program=program)
+        backend = assemble_backend("-", url or KNOWN[known].root, accounts, exact=exact, program=program)
         return msgspec.structs.replace(backend, name=self._free_name(backend))
 
     def _free_name(self, backend: Backend) -> str:
         if backend.root in self.planned:
             return self.planned[backend.root]
-        name = backend.vendor or backend_name(host_of(backend.root).replace(".", "-"))
+        name = backend.vendor or make_backend_name(host_of(backend.root).replace(".", "-"))
         taken = set(self.planned.values())
         return next(f"{name}{suffix}" for suffix in ("", *range(2, 100)) if f"{name}{suffix}" not in taken)
 
-    def _planned(self, what: str, backend: Backend, key: str) -> str | None:
+    def _plan_backend(self, what: str, backend: Backend, key: str) -> str | None:
         keys = self.keys.setdefault(backend.root, set())
         if backend.root in self.planned:
             if backend.accounts and key not in keys:
                 keys.add(key)
-                self.plan.account(what, backend.name, key)
+                self.plan.add_account(what, backend.name, key)
             return backend.name
-        if not self.plan.backend(what, backend) and not self.plan.serves(backend):
+        if not self.plan.add_backend(what, backend) and not self.plan.serves(backend):
             return None
         self.planned[backend.root] = backend.name
         keys.add(key)
         return backend.name
 
-    def _name(self, what: str, name: str, backend: str, served: str) -> None:
+    def _plan_name(self, what: str, name: str, backend: str, served: str) -> None:
         if name == "*":
-            self.plan.setting(what, "default_backend", backend)
+            self.plan.add_setting(what, "default_backend", backend)
         elif "*" in name or "*" in served:
             self.plan.skip(
                 f"{what} as a pattern", f"models of {backend} are found by its list, or asked as {backend}:MODEL"
@@ -171,19 +171,19 @@ class _Reader:
             self.plan.skip(f"{what} as another target", f"a name has one target: {self.targets[name.lower()]}")
         else:
             self.targets[name.lower()] = f"{backend}:{served}"
-            self.plan.setting(what, f"aliases.{name}", f"{backend}:{served}")
+            self.plan.add_setting(what, f"aliases.{name}", f"{backend}:{served}")
 
-    def group(self, name: str, target: object) -> None:
-        """One entry of model_group_alias; an alias is one step here, so it gets the final model."""
-        wanted = _table(target).get("model", target)
+    def read_group(self, name: str, target: object) -> None:
+        """Read one entry of model_group_alias. An alias is one step, so its target is the final model."""
+        wanted = _as_table(target).get("model", target)
         final = self.targets.get(str(wanted).lower())
         if final is None:
             self.plan.skip(f"model_group_alias {name}", "it leads to no model of this file that was taken over")
         else:
-            self.plan.setting(f"model_group_alias {name}", f"aliases.{name}", final)
+            self.plan.add_setting(f"model_group_alias {name}", f"aliases.{name}", final)
 
 
-def _provider_of(model: str) -> str:
+def _guess_provider(model: str) -> str:
     for known in KNOWN.values():
         if any(re.fullmatch(family, model.lower()) for family in known.families):
             return known.name

@@ -1,7 +1,7 @@
-"""What an import would do: backends, changes to config.toml and rules, with a line for each thing that was found.
+"""The plan of an import: backends, changes to config.toml and rules, with a line for each entry of the file.
 
-Rules of this file: nothing is written before the user has seen every line; what exists is not replaced by what is
-imported, save for settings, whose old value is named; a key is taken only from the file the user named.
+Rules of this file: nothing is written before the user has seen every line; imported entries do not replace existing
+ones, except settings, whose old value is shown; a key is taken only from the file that the user named.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.backends.known import KNOWN, api_root, clean_url, host_of, is_https, plain_http_allowed, vendor_of
-from router.cli.common.output import table
+from router.cli.common.output import format_table
 from router.errors import CommandError
 from router.settings import ConfigFile
 from router.settings.keys import find_key, match_spelling, redact
@@ -30,36 +30,39 @@ _REFERENCE = re.compile(r"(?:env|file|cmd|keyring):")
 
 @dataclass
 class Plan:
-    """What will be written, and the lines that say so. tree: config.toml as it is."""
+    """What will be written, and the lines that show it."""
 
     home: Home
+    #: config.toml as it is; None when it does not exist.
     file: ConfigFile | None
     backends: list[Backend] = field(default_factory=list[Backend])
     changes: list[Change] = field(default_factory=list[Change])
     rules: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    taken: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    left: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    #: Entry of the foreign file -> what it becomes.
+    imported: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    #: Entry of the foreign file -> why it is not imported.
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     @property
     def tree(self) -> Mapping[str, Any]:
-        """config.toml as it is."""
+        """The content of config.toml."""
         return self.file.tree if self.file else {}
 
     def skip(self, what: str, why: str) -> None:
-        """Say what is not imported."""
-        self.left.append((what, why))
+        """Note that an entry is not imported."""
+        self.skipped.append((what, why))
 
-    def setting(self, what: str, key: str, value: str) -> None:
+    def add_setting(self, what: str, key: str, value: str) -> None:
         """Plan a setting, or an entry of a table, from its text form."""
         try:
             known = find_key(key)
-            saved = known.parse(value)
+            saved = known.read(value)
         except CommandError as error:
             self.skip(what, str(error))
             return
-        self.put(what, known.path, saved)
+        self.add_key(what, known.path, saved)
 
-    def put(self, what: str, path: tuple[str, ...], value: Any) -> None:
+    def add_key(self, what: str, path: tuple[str, ...], value: Any) -> None:
         """Plan a key of config.toml."""
         path = match_spelling(path, self.tree)
         before: Any = self.tree
@@ -70,10 +73,10 @@ class Plan:
             return
         was = "" if before is None or before == value else f"   (was {redact(path, before)})"
         self.changes.append(Change(path, value))
-        self.taken.append((what, f"{'.'.join(path)} = {redact(path, value)}{was}"))
+        self.imported.append((what, f"{'.'.join(path)} = {redact(path, value)}{was}"))
 
-    def rule(self, what: str, rule: dict[str, Any]) -> None:
-        """Plan a rule, behind those there are."""
+    def add_rule(self, what: str, rule: dict[str, Any]) -> None:
+        """Plan a rule, after the existing ones."""
         names = [entry.get("name") for entry in (*self.tree.get("routes", ()), *self.rules)]
         if rule.get("name") in names:
             self.skip(what, f'a rule named "{rule["name"]}" exists')
@@ -82,11 +85,11 @@ class Plan:
         shown: dict[str, Any] = redact(("routes", 0), rule)
         when = ", ".join(f"{key}={value}" for key, value in shown.get("when", {}).items())
         does = ", ".join(f"{key}={value}" for key, value in shown.items() if key not in ("name", "when"))
-        self.taken.append((what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}'))
+        self.imported.append((what, f'rule "{rule.get("name", "")}"   {f"when {when}   " if when else ""}{does}'))
 
-    def backend(self, what: str, backend: Backend) -> bool:
-        """Plan a backend; False when it cannot be one, or there is one of that name."""
-        problem = _problem(self.home, backend)
+    def add_backend(self, what: str, backend: Backend) -> bool:
+        """Plan a backend; False when it is not allowed or its name is in use."""
+        problem = _find_problem(self.home, backend)
         if problem:
             self.skip(what, problem)
             return False
@@ -95,21 +98,21 @@ class Plan:
         if backend.accounts and backend.accounts[0].key.startswith("env:"):
             key = f"key from ${backend.accounts[0].key[4:]}"
         said = f"backend {backend.name}   {backend.root}   {', '.join(backend.protocols)}   {key}"
-        self.taken.append((what, said))
+        self.imported.append((what, said))
         return True
 
     def serves(self, backend: Backend) -> bool:
-        """True when a backend of that name will be there, at that place."""
+        """True when a backend of that name and root exists or is planned."""
         try:
             present = backends.find(self.home, backend.name)
         except CommandError:
             return False
-        return any(present_root == backend.root for present_root in self._roots(backend.name, present))
+        return any(present_root == backend.root for present_root in self._list_roots(backend.name, present))
 
-    def _roots(self, name: str, present: Backend | None) -> list[str]:
+    def _list_roots(self, name: str, present: Backend | None) -> list[str]:
         return [other.root for other in (*self.backends, *([present] if present else [])) if other.name == name]
 
-    def account(self, what: str, name: str, key: str) -> None:
+    def add_account(self, what: str, name: str, key: str) -> None:
         """Plan one more key for a planned backend."""
         index = next((index for index, backend in enumerate(self.backends) if backend.name == name), None)
         if index is None:
@@ -119,18 +122,18 @@ class Plan:
         alias = f"key{len(backend.accounts) + 1}"
         accounts = (*backend.accounts, Account(alias, key))
         self.backends[index] = msgspec.structs.replace(backend, accounts=accounts)
-        self.taken.append((what, f"account {alias} of backend {name}"))
+        self.imported.append((what, f"account {alias} of backend {name}"))
 
-    def lines(self) -> list[str]:
-        """What the user is shown."""
+    def format_lines(self) -> list[str]:
+        """The lines that are shown to the user."""
         found: list[str] = []
-        for title, rows in (("Taken over:", self.taken), ("Left out:", self.left)):
+        for title, rows in (("Taken over:", self.imported), ("Left out:", self.skipped)):
             if rows:
-                found += [title, *table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
+                found += [title, *format_table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
         return found
 
     def apply(self) -> None:
-        """Write it. Raises CommandError, before anything is written when the settings would not hold."""
+        """Write the plan. Raises CommandError; nothing is written when the resulting settings are invalid."""
         import tomlkit
 
         assert tomlkit
@@ -146,7 +149,7 @@ class Plan:
                 toml.write(self.home, text)
 
     def check(self) -> None:
-        """Raise CommandError when the settings would not hold with these changes."""
+        """Raise CommandError when the settings would be invalid with these changes."""
         toml.check(self.home, toml.changed(toml.before(self.home), self._all_changes(), toml.NAME))
 
     def _all_changes(self) -> Sequence[Change]:
@@ -155,7 +158,7 @@ class Plan:
         return [*self.changes, Change(("routes",), [*self.tree.get("routes", ()), *self.rules])]
 
 
-def _problem(home: Home, backend: Backend) -> str:
+def _find_problem(home: Home, backend: Backend) -> str:
     if not (is_https(backend.root) or plain_http_allowed(host_of(backend.root))):
         return "http:// to a public address shows keys and texts to everyone on the way; add it with --insecure-http"
     try:
@@ -165,33 +168,32 @@ def _problem(home: Home, backend: Backend) -> str:
     return f"a backend {backend.name} exists; it stays as it is" if exists else ""
 
 
-def reference(text: str, variable: re.Pattern[str]) -> str:
+def parse_reference(text: str, variable: re.Pattern[str]) -> str:
     """The key as a backend stores it: `env:NAME` where `variable` matches, else the literal. Raises CommandError."""
     found = variable.fullmatch(text.strip())
     if found:
         return f"env:{next(group for group in found.groups() if group)}"
     if _REFERENCE.match(text.strip()):
-        # In a foreign file this is a key, not a request to run or read something.
+        # A foreign file must not make fairlead run a command or read a file.
         raise CommandError("the key looks like a reference of fairlead's own")
     return check_key(text, "the key")
 
 
-def backend_name(text: str) -> str:
-    """A backend's name made from any text. Raises CommandError when nothing is left of it."""
+def make_backend_name(text: str) -> str:
+    """A backend's name made from any text. Raises CommandError when no valid character is left."""
     return backends.check_name(re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:64])
 
 
-def assembled(name: str, url: str, accounts: tuple[Account, ...], *, exact: bool, program: str = "") -> Backend:
-    """A backend from a foreign file's URL, which may name an endpoint. exact: the URL is used as it is, without a /v1
-    that is not in it. program: the known one that runs there, when the URL is not its usual one. Raises
-    CommandError."""
+def assemble_backend(name: str, url: str, accounts: tuple[Account, ...], *, exact: bool, program: str = "") -> Backend:
+    """A backend from a foreign file's URL, which may end in an endpoint's path. exact: add no /v1 to the URL. program:
+    the known program that runs there, for a URL that is not its usual one. Raises CommandError."""
     endpoint = _ENDPOINT.search(url.strip())
     try:
         bare = clean_url(_ENDPOINT.sub("", url.strip()))
         root = bare if exact else api_root(bare)
         root = api_root(bare) if vendor_of(api_root(bare)) else root
     except ValueError as error:
-        # The URL is not repeated: it may hold a key.
+        # The URL is not shown: it may hold a key.
         raise CommandError(f"its URL cannot be used: {error}") from None
     known = KNOWN.get(vendor_of(root) or program)
     protocols = known.protocols if known else ("messages",) if endpoint and "messages" in endpoint[0] else ("chat",)

@@ -37,17 +37,17 @@ def run_set(argv: list[str]) -> int:
     parser.add_argument("--stdin", action="store_true", help="read the value from standard input")
     options = parser.read(argv)
     key = find_key(options.key)
-    value = key.parse(_given(key, options.value, from_stdin=options.stdin))
+    value = key.read(_read_value(key, options.value, from_stdin=options.stdin))
     home = open_home(os.environ)
     file = toml.read(home)
     path = match_spelling(key.path, file.tree if file else {})
     toml.change(home, [Change(path, value)])
-    print(f"{clean('.'.join(path))}   {clean(_shown(key, path, value))}")
-    after(home, [".".join(path)])
+    print(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
+    announce_change(home, [".".join(path)])
     return 0
 
 
-def _shown(key: Key, path: tuple[str, ...], value: object) -> str:
+def _format_value(key: Key, path: tuple[str, ...], value: object) -> str:
     if key.declaration is not None and key.declaration.secret:
         return "set"
     plain = redact(path, value)
@@ -56,7 +56,7 @@ def _shown(key: Key, path: tuple[str, ...], value: object) -> str:
     return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
 
 
-def _given(key: Key, argument: str | None, *, from_stdin: bool) -> str:
+def _read_value(key: Key, argument: str | None, *, from_stdin: bool) -> str:
     secret = key.declaration is not None and key.declaration.secret
     name = ".".join(key.path)
     if argument is not None and from_stdin:
@@ -82,7 +82,7 @@ def _given(key: Key, argument: str | None, *, from_stdin: bool) -> str:
 
 
 def run_unset(argv: list[str]) -> int:
-    """Take one setting out."""
+    """Remove one setting."""
     parser = Parser(
         "config unset",
         "Take one setting, or a whole table, out of config.toml.",
@@ -92,7 +92,7 @@ def run_unset(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     file = toml.read(home)
-    path = _present(file.tree if file else {}, options.key)
+    path = _find_path(file.tree if file else {}, options.key)
     if path is None:
         if not _is_table(options.key):
             find_key(options.key)
@@ -100,7 +100,7 @@ def run_unset(argv: list[str]) -> int:
         return 0
     toml.change(home, [Change(path, None)])
     print(f"Removed {clean('.'.join(path))}.")
-    after(home, [".".join(path)])
+    announce_change(home, [".".join(path)])
     return 0
 
 
@@ -112,22 +112,22 @@ def _is_table(name: str) -> bool:
     return name in prefixes or name.startswith("prices.") or (name.startswith("backends.") and name.count(".") <= 2)
 
 
-def _present(tree: Any, name: str) -> tuple[str, ...] | None:
-    """The path of a key that stands in the file, known or not: names may hold dots."""
+def _find_path(tree: Any, name: str) -> tuple[str, ...] | None:
+    """The path of a key in the file, whether it is declared or not; None when it is missing. Names may hold dots."""
     if not isinstance(tree, dict):
         return None
     for key, below in cast("dict[str, Any]", tree).items():
         if key.lower() == name.lower():
             return (key,)
         if name.lower().startswith(f"{key.lower()}."):
-            rest = _present(below, name[len(key) + 1 :])
+            rest = _find_path(below, name[len(key) + 1 :])
             if rest is not None:
                 return (key, *rest)
     return None
 
 
-def after(home: Home, keys: Sequence[str]) -> None:
-    """Say what the change does not reach by itself, and have a running proxy take up the rest."""
+def announce_change(home: Home, keys: Sequence[str]) -> None:
+    """Print which changes need a restart or are overridden by the environment, and have a running proxy reload."""
     touched = [
         entry for entry in DECLARATIONS if any(key == entry.key or entry.key.startswith(f"{key}.") for key in keys)
     ]

@@ -1,4 +1,4 @@
-"""`fairlead config`: show and change the settings; show, get and path are here."""
+"""`fairlead config`: the table of its commands; show, get and path are here."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from router.cli.common.group import run_group
-from router.cli.common.output import table
+from router.cli.common.output import format_table
 from router.cli.common.parser import Parser, note
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
 from router.settings.declared import TABLES
@@ -50,54 +50,55 @@ def run_show(argv: list[str]) -> int:
     file = toml.read(home)
     loaded = toml.load(home, os.environ)
     if options.json:
-        print(json.dumps(_listed(loaded, file), indent=2))
+        print(json.dumps(_to_json(loaded, file), indent=2))
         return 0
     rows = [
-        (entry.key, clean(_text(entry, loaded)) or "unset", loaded.sources[entry.key].text) for entry in DECLARATIONS
+        (entry.key, clean(_format_setting(entry, loaded)) or "unset", loaded.sources[entry.key].text)
+        for entry in DECLARATIONS
     ]
-    for path, value in _leaves(loaded, file):
+    for path, value in _list_leaves(loaded, file):
         unknown = ", unknown" if path in loaded.unknown else ""
-        rows.append((format_path(path), clean(_plain(value)), f"{_source(file, path)}{unknown}"))
-    print("\n".join(table(rows)))
+        rows.append((format_path(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
+    print("\n".join(format_table(rows)))
     for warning in loaded.warnings:
         note(f"warning: {warning}")
     return 0
 
 
-def _text(entry: Declaration, loaded: Loaded) -> str:
+def _format_setting(entry: Declaration, loaded: Loaded) -> str:
     value = getattr(loaded.settings, entry.attribute)
     return ("set" if value else "unset") if entry.secret else format_value(value)
 
 
-def _listed(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
+def _to_json(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
     def value(entry: Declaration) -> object:
         held = getattr(loaded.settings, entry.attribute)
         if isinstance(held, ProxyAddress):
             return str(held)
         return ("set" if held else "unset") if entry.secret else held
 
-    tables = [(path, item) for path, item in _leaves(loaded, file)]
+    tables = [(path, item) for path, item in _list_leaves(loaded, file)]
     return {
         "settings": [
             {"key": entry.key, "value": value(entry), "source": loaded.sources[entry.key].text}
             for entry in DECLARATIONS
         ],
-        "tables": [_row(file, path, item) for path, item in tables if path not in loaded.unknown],
-        "unknown": [_row(file, path, item) for path, item in tables if path in loaded.unknown],
+        "tables": [_build_row(file, path, item) for path, item in tables if path not in loaded.unknown],
+        "unknown": [_build_row(file, path, item) for path, item in tables if path in loaded.unknown],
         "warnings": list(loaded.warnings),
     }
 
 
-def _row(file: ConfigFile | None, path: Path, value: object) -> dict[str, object]:
-    return {"key": format_path(path), "value": value, "source": _source(file, path)}
+def _build_row(file: ConfigFile | None, path: Path, value: object) -> dict[str, object]:
+    return {"key": format_path(path), "value": value, "source": _format_source(file, path)}
 
 
-def _source(file: ConfigFile | None, path: Path) -> str:
+def _format_source(file: ConfigFile | None, path: Path) -> str:
     return f"config.toml line {file.find_line(path)}" if file else "config.toml"
 
 
-def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:
-    """What stands in the file beside the declared settings: entries of tables, then unknown keys; no secret."""
+def _list_leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:
+    """The keys of the file that are not declared settings: entries of tables, then unknown keys; secrets redacted."""
     if file is None:
         return
     tables = {name: file.tree[name] for name in _TABLES if name in file.tree}
@@ -105,8 +106,8 @@ def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any
     for entry in TABLES:
         path = tuple(entry.key.split("."))
         if path[0] not in _TABLES:
-            yield from ((below, value) for below, value in _flat(_inside(file.tree, path), path) if value != {})
-    yield from ((path, redact(path, value)) for path, value in _flat(tables, ()) if path and path not in listed)
+            yield from ((below, value) for below, value in _flatten(_get_inside(file.tree, path), path) if value != {})
+    yield from ((path, redact(path, value)) for path, value in _flatten(tables, ()) if path and path not in listed)
     for path in loaded.unknown:
         node: Any = file.tree
         for key in path:
@@ -114,25 +115,25 @@ def _leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any
         yield path, redact(path, node)
 
 
-def _inside(node: Any, path: Path) -> Any:
+def _get_inside(node: Any, path: Path) -> Any:
     for key in path:
         node = node.get(key, {})
     return node
 
 
-def _flat(node: object, path: Path) -> Iterator[tuple[Path, object]]:
+def _flatten(node: object, path: Path) -> Iterator[tuple[Path, object]]:
     if isinstance(node, dict) and node:
         for key, value in cast("dict[str, object]", node).items():
-            yield from _flat(value, (*path, key))
+            yield from _flatten(value, (*path, key))
     elif isinstance(node, list) and any(isinstance(item, dict) for item in cast("list[object]", node)):
         for index, value in enumerate(cast("list[object]", node)):
-            yield from _flat(value, (*path, index))
+            yield from _flatten(value, (*path, index))
     else:
         yield path, node
 
 
-def _plain(value: object) -> str:
-    """A value of the file in one line."""
+def _format_plain(value: object) -> str:
+    """A value of the file as one line."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value)):
@@ -150,16 +151,16 @@ def run_get(argv: list[str]) -> int:
     parser.add_argument("key", metavar="KEY", help="the setting")
     parser.add_argument("--json", action="store_true", help="print it as JSON; times are seconds")
     options = parser.read(argv)
-    value = _effective(open_home(os.environ), options.key)
+    value = _read_effective(open_home(os.environ), options.key)
     if options.json:
         print(json.dumps(None if value == "" else value))
     else:
         known = isinstance(value, bool | int | float | tuple)
-        print(clean(format_value(cast("object", value)) if known else _plain(cast("object", value)), 1 << 20))
+        print(clean(format_value(cast("object", value)) if known else _format_plain(cast("object", value)), 1 << 20))
     return 0
 
 
-def _effective(home: Home, name: str) -> Any:
+def _read_effective(home: Home, name: str) -> Any:
     file = toml.read(home)
     loaded = toml.load(home, os.environ)
     tree: Mapping[str, Any] = file.tree if file else {}
@@ -167,7 +168,7 @@ def _effective(home: Home, name: str) -> Any:
         return redact((name,), tree.get(name, {} if name != "routes" else []))
     key = find_key(name)
     if key.declaration is None:
-        value = _of_table(loaded, tree, key.path)
+        value = _read_table_entry(loaded, tree, key.path)
         return Dollars(value) if isinstance(key.kind, Money) and value != "" else value
     value = getattr(loaded.settings, key.declaration.attribute)
     if key.declaration.secret or isinstance(value, Secret):
@@ -177,8 +178,8 @@ def _effective(home: Home, name: str) -> Any:
     return "" if value is None else value
 
 
-def _of_table(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """An entry of a table; what a backend does not set holds for it as for all."""
+def _read_table_entry(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The value of a table's entry; for an option that a backend does not set, the general setting."""
     written = match_spelling(path, tree)
     node: Any = tree
     for key in written:
@@ -192,7 +193,7 @@ def _of_table(loaded: Loaded, tree: Mapping[str, Any], path: tuple[str, ...]) ->
 
 
 def run_path(argv: list[str]) -> int:
-    """Print where the file is, whether it exists or not."""
+    """Print the path of the file, whether it exists or not."""
     parser = Parser("config path", "Print where config.toml is.", examples=["fairlead config path"])
     parser.read(argv)
     print(open_home(os.environ).at(toml.NAME))

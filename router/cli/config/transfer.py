@@ -1,4 +1,4 @@
-"""`fairlead config export` and `import`: settings from and to other machines and programs."""
+"""`fairlead config export` and `import`: share settings with other machines, read those of other programs."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def run_export(argv: list[str]) -> int:
     import tomlkit
 
     left: list[str] = []
-    tree = _shareable(file.tree if file else {}, (), loaded, left)
+    tree = _drop_secrets(file.tree if file else {}, (), loaded, left)
     text = tomlkit.dumps(tree)
     for name in left:
         note(f"left out: {name}")
@@ -55,19 +55,21 @@ def run_export(argv: list[str]) -> int:
     return 0
 
 
-def _shareable(node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loaded, left: list[str]) -> dict[str, Any]:
+def _drop_secrets(
+    node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loaded, left: list[str]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in node.items():
         here = (*path, key)
         if here in loaded.unknown:
             left.append(f"{format_path(here)}, unknown")
         elif isinstance(value, dict):
-            below = _shareable(cast("dict[str, Any]", value), here, loaded, left)
+            below = _drop_secrets(cast("dict[str, Any]", value), here, loaded, left)
             if below or not value:
                 found[key] = below
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in cast("list[Any]", value)):
             found[key] = [
-                _shareable(item, (*here, index), loaded, left)
+                _drop_secrets(item, (*here, index), loaded, left)
                 for index, item in enumerate(cast("list[dict[str, Any]]", value))
             ]
         elif redact(here, value) != value:
@@ -78,7 +80,7 @@ def _shareable(node: Mapping[str, Any], path: tuple[str | int, ...], loaded: Loa
 
 
 def run_import(argv: list[str]) -> int:
-    """Show what a file would change, and change it when that is wanted."""
+    """Show what a file would change, and apply it after a confirmation."""
     parser = Parser(
         "config import",
         "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, say line\n"
@@ -99,23 +101,23 @@ def run_import(argv: list[str]) -> int:
     home = open_home(os.environ)
     plan = Plan(home, toml.read(home))
     toml.load(home, {})
-    _fill(plan, options.file, options.form)
-    print("\n".join(plan.lines()) or "The file holds nothing to take over.")
-    if not plan.taken:
+    _fill_plan(plan, options.file, options.form)
+    print("\n".join(plan.format_lines()) or "The file holds nothing to take over.")
+    if not plan.imported:
         return 0
     plan.check()
-    if not options.yes and not _wanted():
+    if not options.yes and not _ask_consent():
         print(f"Nothing was written. Write it:   fairlead config import {word(FilePath(options.file))} --yes")
         return 0
     plan.apply()
     print("Written.")
-    from router.cli.config.set import after
+    from router.cli.config.set import announce_change
 
-    after(home, [".".join(change.path) for change in plan.changes] or ["routes"])
+    announce_change(home, [".".join(change.path) for change in plan.changes] or ["routes"])
     return 0
 
 
-def _wanted() -> bool:
+def _ask_consent() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:
@@ -124,13 +126,13 @@ def _wanted() -> bool:
         return False
 
 
-def _fill(plan: Plan, name: str, form: str | None) -> None:
-    text = _text(name)
+def _fill_plan(plan: Plan, name: str, form: str | None) -> None:
+    text = _read_text(name)
     chosen = form or ("fairlead" if name.lower().endswith(".toml") else None)
     if chosen == "fairlead":
-        _own(plan, toml.parse(text, name))
+        _plan_own_file(plan, toml.parse(text, name))
         return
-    tree = _tree(text, name)
+    tree = _parse_tree(text, name)
     chosen = chosen or next((form for form, key in _SIGNS if key in tree), None)
     if chosen is None:
         raise CommandError(
@@ -138,7 +140,7 @@ def _fill(plan: Plan, name: str, form: str | None) -> None:
         )
     from router.cli.config import import_ccr, import_litellm
 
-    (import_litellm if chosen == "litellm" else import_ccr).read(plan, tree)
+    (import_litellm if chosen == "litellm" else import_ccr).fill_plan(plan, tree)
 
 
 _SIGNS = (
@@ -151,7 +153,7 @@ _SIGNS = (
 )
 
 
-def _text(name: str) -> str:
+def _read_text(name: str) -> str:
     path = FilePath(os.path.expanduser(name))
     try:
         with path.open("rb") as file:
@@ -163,10 +165,14 @@ def _text(name: str) -> str:
     return toml.decode(data, shown(path))
 
 
-def _tree(text: str, name: str) -> Mapping[str, Any]:
-    """A JSON text, also with comments and trailing commas, or a YAML one. Raises CommandError."""
+def _parse_tree(text: str, name: str) -> Mapping[str, Any]:
+    """Parse JSON, also with comments and trailing commas, or YAML. Raises CommandError."""
     try:
-        tree = json.loads(_without_comments(text)) if text.lstrip().startswith(("{", "//", "/*")) else _yaml(text, name)
+        tree = (
+            json.loads(_strip_comments(text))
+            if text.lstrip().startswith(("{", "//", "/*"))
+            else _parse_yaml(text, name)
+        )
     except json.JSONDecodeError as error:
         raise CommandError(f"{name} line {error.lineno} column {error.colno} is not JSON.") from None
     except RecursionError:
@@ -181,12 +187,12 @@ def _tree(text: str, name: str) -> Mapping[str, Any]:
 _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 
 
-def _without_comments(text: str) -> str:
-    """claude-code-router reads JSON5; its users write comments and trailing commas. Lines stay where they are."""
+def _strip_comments(text: str) -> str:
+    """Remove comments and trailing commas, which claude-code-router accepts (JSON5). Line numbers do not change."""
     return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
 
 
-def _yaml(text: str, name: str) -> object:
+def _parse_yaml(text: str, name: str) -> object:
     import yaml
 
     try:
@@ -199,22 +205,22 @@ def _yaml(text: str, name: str) -> object:
         raise CommandError(f"{name} is not YAML.") from None
 
 
-def _own(plan: Plan, file: ConfigFile) -> None:
-    """A fairlead export, or another config.toml: each key alone, so that what is there stays beside it."""
+def _plan_own_file(plan: Plan, file: ConfigFile) -> None:
+    """Plan each key of an exported file or another config.toml by itself, so that existing keys stay."""
     unknown = resolve({}, {}, file).unknown
     for key, value in file.tree.items():
         if key == "routes":
             for index, rule in enumerate(cast("list[dict[str, Any]]", value)):
-                plan.rule(f"routes {index + 1}", rule)
+                plan.add_rule(f"routes {index + 1}", rule)
         else:
-            _entries(plan, (key,), value, unknown)
+            _plan_entries(plan, (key,), value, unknown)
 
 
-def _entries(plan: Plan, path: tuple[str, ...], value: Any, unknown: Collection[Path]) -> None:
+def _plan_entries(plan: Plan, path: tuple[str, ...], value: Any, unknown: Collection[Path]) -> None:
     if path in unknown:
         plan.skip(format_path(path), "unknown")
     elif isinstance(value, dict) and path[-2:-1] != ("set_fields",):
         for key, below in cast("dict[str, Any]", value).items():
-            _entries(plan, (*path, key), below, unknown)
+            _plan_entries(plan, (*path, key), below, unknown)
     else:
-        plan.put(format_path(path), path, value)
+        plan.add_key(format_path(path), path, value)

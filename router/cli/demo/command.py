@@ -11,10 +11,10 @@ import trio
 
 from router import __version__
 from router.backends import Backend
-from router.cli.common.output import own_logins, point_lines, read_settings, table
+from router.cli.common.output import collect_login_protocols, format_table, format_tool_lines, read_settings
 from router.cli.common.parser import Parser
-from router.cli.demo.requests import Outcome, rounds
-from router.cli.proxy import taken
+from router.cli.demo.requests import Outcome, send_requests
+from router.cli.proxy import make_port_taken_error
 from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
 from router.store.config import backends
@@ -40,22 +40,22 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     flags = {} if options.port is None else {"port": options.port}
     home = open_home(os.environ)
-    # What the user's own routing says would lead the demo's requests elsewhere.
+    # The user's own routing rules could send the demo's requests to another backend.
     settings = replace(
         read_settings(home, flags), demo=True, model=None, fast_model=None, aliases=Frozen[str](), routes=()
     )
     client_key.check(settings)
-    return trio.run(_demo, settings, home, options.port is not None, options.once)
+    return trio.run(_run_demo, settings, home, options.port is not None, options.once)
 
 
-async def _demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
+async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) -> int:
     from router.server import serve
 
     try:
         return await _serve(settings, home, once)
     except serve.PortTaken:
         if chosen:
-            raise taken(settings.port, "demo") from None
+            raise make_port_taken_error(settings.port, "demo") from None
     return await _serve(replace(settings, port=0), home, once)
 
 
@@ -69,9 +69,9 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
         signals.attach(serving)
         needless = "no key" if serving.key is None else "no provider's key"
         print(f"fairlead {__version__}   {serving.url}   demo backend, {needless} needed\n", flush=True)
-        with _restricted(serving, read(home, settings)) as prefixes:
-            outcomes = await rounds(serving.url, serving.key, prefixes)
-        print("\n".join(_lines(outcomes)) + "\n", flush=True)
+        with _add_single_protocol_backends(serving, read(home, settings)) as prefixes:
+            outcomes = await send_requests(serving.url, serving.key, prefixes)
+        print("\n".join(_format_outcomes(outcomes)) + "\n", flush=True)
         if not once:
             _print_next_steps(home, serving)
             await serving.wait_until_stopped()
@@ -80,10 +80,11 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
 
 
 @contextmanager
-def _restricted(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
-    """For a while the demo once more per protocol that can be translated, as a backend that speaks no other.
+def _add_single_protocol_backends(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
+    """Add the demo once more per protocol that can be translated, as a backend with this protocol only; remove them at
+    the end.
 
-    Gives protocol -> prefix of its models. The names are such as no configured backend can have.
+    Yields protocol -> prefix of its models. The names hold a dot, which a configured backend's cannot.
     """
     from router.wire.protocols import CODECS
 
@@ -92,15 +93,15 @@ def _restricted(serving: "Serving", configuration: "Configuration") -> Generator
     extra = tuple(
         Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
     )
-    serving.runtime.take(configuration._replace(backends=(*configuration.backends, *extra)))
+    serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra)))
     try:
         yield {name: f"{DEMO}.{name}:" for name in CODECS}
     finally:
-        serving.runtime.take(configuration)
+        serving.runtime.apply(configuration)
 
 
-def _lines(outcomes: list[Outcome]) -> list[str]:
-    """One line per request; counts are right-aligned."""
+def _format_outcomes(outcomes: list[Outcome]) -> list[str]:
+    """One line per request, with right-aligned counts."""
     shown = [outcome for outcome in outcomes if outcome.label != "tools"]
     digits = max(len(str(outcome.events)) for outcome in shown)
     times = [f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in shown]
@@ -110,18 +111,20 @@ def _lines(outcomes: list[Outcome]) -> list[str]:
         for outcome, time in zip(shown, times, strict=True)
     ]
     rows[0] = (*rows[0][:4], f"{rows[0][4]} to first byte")
-    # The tools line is left out of the columns: it is longer than the others and has no counts.
+    # The tools line is not aligned with the columns: it is longer than the others and has no counts.
     names = max(len(outcome.model) for outcome in outcomes)
     labels = max(len(outcome.label) for outcome in outcomes)
-    lines = table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")
+    lines = format_table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")
     rest = [f"  {o.label.ljust(labels)}   {o.model.ljust(names)}   {o.said}" for o in outcomes if o.label == "tools"]
     return [*lines, *rest]
 
 
 def _print_next_steps(home: Home, serving: "Serving") -> None:
     found, _ = backends.load(home)
-    print("\n".join(point_lines(serving.url, asks_key=serving.key is not None, own=own_logins(found))))
+    print(
+        "\n".join(format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(found)))
+    )
     print("Add a real backend:   fairlead backend add anthropic --key-stdin")
     if serving.runtime.settings.history_capture:
-        print(captures.told(home))
+        print(captures.capture_notice(home))
     print("\nServing. Ctrl-C stops.", flush=True)

@@ -23,88 +23,91 @@ _TOOL = {
 
 
 class Outcome(NamedTuple):
-    """One line of the demo. said: the answer, or what was wrong with it. first_byte: seconds."""
+    """The result of one request of the demo."""
 
     label: str
     model: str
     ok: bool
+    #: The answer, or the error in it.
     said: str
+    #: Number of events of the stream.
     events: int
+    #: Seconds until the first byte of the answer.
     first_byte: float
 
 
-class Wrong(Exception):
-    """An answer that is not as it must be; the text says how."""
+class WrongAnswer(Exception):
+    """An answer with an error, which the text names."""
 
 
-# A field that is missing or of another type shows as the last two.
+# KeyError and TypeError: a field of the answer is missing or has another type.
 _NONE: Mapping[str, str] = MappingProxyType({})
-_FAULTS = (Wrong, ControlError, KeyError, TypeError)
+_ERRORS = (WrongAnswer, ControlError, KeyError, TypeError)
 
 
-async def rounds(url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE) -> list[Outcome]:
-    """All requests against the proxy at `url`, one after the other. restricted: protocol -> prefix of the demo models
-    where they speak that protocol only: what other callers send there must be translated."""
-    found = [await _echo(url, key, spec, "demo:demo", f"over {spec.title}") for spec in _PROTOCOLS]
-    found.append(await _tools(url, key))
-    for asked, spoken in pairs(restricted):
+async def send_requests(url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE) -> list[Outcome]:
+    """Send all requests to the proxy at `url`, one after the other. restricted: protocol -> prefix of the models of a
+    demo backend with that protocol only, so that requests in another protocol are translated."""
+    found = [await _send_echo(url, key, spec, "demo:demo", f"over {spec.title}") for spec in _PROTOCOLS]
+    found.append(await _send_tool_call(url, key))
+    for asked, spoken in pair_protocols(restricted):
         about = f"from {asked.title} to {spoken.title}"
         translation = f"{asked.label}->{spoken.label}"
-        found.append(await _echo(url, key, asked, f"{restricted[spoken.label]}demo", about, translation))
+        found.append(await _send_echo(url, key, asked, f"{restricted[spoken.label]}demo", about, translation))
     return found
 
 
-def pairs(protocols: Collection[str]) -> list[tuple["_Protocol", "_Protocol"]]:
-    """Every two of these protocols, both ways."""
+def pair_protocols(protocols: Collection[str]) -> list[tuple["_Protocol", "_Protocol"]]:
+    """Every ordered pair of two of these protocols."""
     able = [spec for spec in _PROTOCOLS if spec.label in protocols]
     return [(asked, spoken) for asked in able for spoken in able if asked is not spoken]
 
 
-async def _echo(
+async def _send_echo(
     url: str, key: Secret | None, spec: "_Protocol", model: str, about: str, translation: str = ""
 ) -> Outcome:
     text = f"Hello from fairlead, {about}"
     label = translation or spec.label
     count, first_byte = 0, 0.0
     try:
-        found, first_byte = await _send(url + spec.path, key, _request(spec.label, model, text), translation)
+        found, first_byte = await _send(url + spec.path, key, _build_request(spec.label, model, text), translation)
         count = len(found)
         said = spec.read(found)
         if said != text:
-            raise Wrong(f'expected "{text}", got "{clean(said)}"')
-    except _FAULTS as error:
+            raise WrongAnswer(f'expected "{text}", got "{clean(said)}"')
+    except _ERRORS as error:
         return Outcome(label, "demo", False, f"wrong: {error}", count, first_byte)
     return Outcome(label, "demo", True, f'"{said}"', count, first_byte)
 
 
-async def _tools(url: str, key: Secret | None) -> Outcome:
-    """The model calls a tool; given its result, it finishes."""
+async def _send_tool_call(url: str, key: Secret | None) -> Outcome:
+    """Have the model call a tool, send the tool's result, and read the final answer."""
     turns: list[dict[str, Any]] = [{"role": "user", "content": f"What is the weather in {_CITY}?"}]
     count, first_byte = 0, 0.0
     try:
-        found, first_byte = await _send(f"{url}/v1/messages", key, _with_tool(turns))
-        call = _tool_call(found)
+        found, first_byte = await _send(f"{url}/v1/messages", key, _build_tool_request(turns))
+        call = _read_tool_call(found)
         result = {"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny, 24 degrees"}
         turns += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
-        after, _ = await _send(f"{url}/v1/messages", key, _with_tool(turns))
+        after, _ = await _send(f"{url}/v1/messages", key, _build_tool_request(turns))
         count = len(found) + len(after)
-        if not _messages_text(after):
-            raise Wrong("no text came after the tool's result")
-    except _FAULTS as error:
+        if not _read_messages_text(after):
+            raise WrongAnswer("no text came after the tool's result")
+    except _ERRORS as error:
         return Outcome("tools", "demo-tools", False, f"wrong: {error}", count, first_byte)
     arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in call["input"].items())
     said = f"called {call['name']}({arguments}), finished after its result"
     return Outcome("tools", "demo-tools", True, said, count, first_byte)
 
 
-def _request(label: str, model: str, text: str) -> dict[str, Any]:
+def _build_request(label: str, model: str, text: str) -> dict[str, Any]:
     if label == "responses":
         return {"model": model, "stream": True, "store": False, "input": text}
     body = {"model": model, "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
     return body if label == "messages" else {**body, "stream_options": {"include_usage": True}}
 
 
-def _with_tool(turns: list[dict[str, Any]]) -> dict[str, Any]:
+def _build_tool_request(turns: list[dict[str, Any]]) -> dict[str, Any]:
     return {"model": "demo:demo-tools", "stream": True, "max_tokens": 64, "tools": [_TOOL], "messages": turns}
 
 
@@ -118,61 +121,61 @@ async def _send(
     }
     answer = await post_json(url, headers, json.dumps(body).encode())
     if answer.status != 200:
-        raise Wrong(f"status {answer.status}, {clean(answer.body.decode('utf-8', 'replace'))}")
+        raise WrongAnswer(f"status {answer.status}, {clean(answer.body.decode('utf-8', 'replace'))}")
     if answer.headers.get("x-fairlead-translation", "") != translation:
-        raise Wrong("it was not translated" if translation else "it was translated")
+        raise WrongAnswer("it was not translated" if translation else "it was translated")
     # A comment is an event without data.
     return [event for _, event in events(answer.body) if event.data], answer.first_byte
 
 
-def _data(event: Event) -> dict[str, Any]:
+def _decode_data(event: Event) -> dict[str, Any]:
     try:
         return json.loads(event.data)
     except ValueError:
-        raise Wrong(f"an event is not JSON: {clean(event.data, 80)}") from None
+        raise WrongAnswer(f"an event is not JSON: {clean(event.data, 80)}") from None
 
 
-def _messages_text(found: list[Event]) -> str:
+def _read_messages_text(found: list[Event]) -> str:
     if not found or found[-1].name != "message_stop":
-        raise Wrong("the stream has no message_stop at its end")
-    deltas = [_data(event)["delta"] for event in found if event.name == "content_block_delta"]
+        raise WrongAnswer("the stream has no message_stop at its end")
+    deltas = [_decode_data(event)["delta"] for event in found if event.name == "content_block_delta"]
     return "".join(delta.get("text", "") for delta in deltas)
 
 
-def _tool_call(found: list[Event]) -> dict[str, Any]:
+def _read_tool_call(found: list[Event]) -> dict[str, Any]:
     """The content block of the tool call, with its input."""
-    _messages_text(found)
-    starts = [_data(event)["content_block"] for event in found if event.name == "content_block_start"]
+    _read_messages_text(found)
+    starts = [_decode_data(event)["content_block"] for event in found if event.name == "content_block_start"]
     call = next((block for block in starts if block.get("type") == "tool_use"), None)
     if call is None or call.get("name") != _TOOL["name"]:
-        raise Wrong("the model did not call get_weather")
-    deltas = [_data(event)["delta"] for event in found if event.name == "content_block_delta"]
+        raise WrongAnswer("the model did not call get_weather")
+    deltas = [_decode_data(event)["delta"] for event in found if event.name == "content_block_delta"]
     given = "".join(delta.get("partial_json", "") for delta in deltas)
     try:
         arguments = json.loads(given)
     except ValueError:
-        raise Wrong(f"the tool's input is not JSON: {clean(given, 80)}") from None
+        raise WrongAnswer(f"the tool's input is not JSON: {clean(given, 80)}") from None
     if arguments != {"city": _CITY}:
-        raise Wrong(f"the tool's input is {clean(given, 80)}")
+        raise WrongAnswer(f"the tool's input is {clean(given, 80)}")
     return {**call, "input": arguments}
 
 
-def _chat_text(found: list[Event]) -> str:
+def _read_chat_text(found: list[Event]) -> str:
     if not found or found[-1].data != "[DONE]":
-        raise Wrong("the stream has no [DONE] at its end")
-    chunks = [_data(event) for event in found[:-1]]
+        raise WrongAnswer("the stream has no [DONE] at its end")
+    chunks = [_decode_data(event) for event in found[:-1]]
     choices = [choice for chunk in chunks for choice in chunk["choices"]]
     if not any(choice.get("finish_reason") == "stop" for choice in choices):
-        raise Wrong("no chunk has a finish_reason")
+        raise WrongAnswer("no chunk has a finish_reason")
     if not any(chunk.get("usage") for chunk in chunks):
-        raise Wrong("no chunk has the usage that was asked for")
+        raise WrongAnswer("no chunk has the usage that was asked for")
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-def _responses_text(found: list[Event]) -> str:
+def _read_responses_text(found: list[Event]) -> str:
     if not found or found[-1].name != "response.completed":
-        raise Wrong("the stream has no response.completed at its end")
-    return "".join(_data(event)["delta"] for event in found if event.name == "response.output_text.delta")
+        raise WrongAnswer("the stream has no response.completed at its end")
+    return "".join(_decode_data(event)["delta"] for event in found if event.name == "response.output_text.delta")
 
 
 class _Protocol(NamedTuple):
@@ -183,7 +186,7 @@ class _Protocol(NamedTuple):
 
 
 _PROTOCOLS = (
-    _Protocol("messages", "Anthropic Messages", "/v1/messages", _messages_text),
-    _Protocol("chat", "OpenAI Chat", "/v1/chat/completions", _chat_text),
-    _Protocol("responses", "OpenAI Responses", "/v1/responses", _responses_text),
+    _Protocol("messages", "Anthropic Messages", "/v1/messages", _read_messages_text),
+    _Protocol("chat", "OpenAI Chat", "/v1/chat/completions", _read_chat_text),
+    _Protocol("responses", "OpenAI Responses", "/v1/responses", _read_responses_text),
 )

@@ -1,6 +1,6 @@
 """`fairlead explain`: where a request would go and what would be changed in it. Nothing is sent to a model.
 
-The running proxy is asked, so that its own catalogs and settings decide; without one the same code decides here, with
+A running proxy is asked, so that its catalogs and settings apply. Without one, the same code runs in this process, with
 the files of the home and catalogs read from the backends.
 """
 
@@ -14,37 +14,39 @@ from typing import NamedTuple
 import msgspec
 import trio
 
-from router.admin.explain import Explanation, Question, explain
+from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
-from router.cli.common.output import count, note_problems, read_settings
+from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
-from router.net.control.calls import ControlError, clean
+from router.net.control.request import ControlError, clean
+from router.operator_api.explain import Explanation, Question
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings
 from router.store.config import backends
 from router.store.home.home import Home, open_home
 
-# Routing must know that the demo is there; where it would listen does not matter.
+# Routing needs to know whether the demo exists; its address is not used.
 _DEMO_ROOT = "http://127.0.0.1:3456/v1"
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)")
 _SHOWN = 2048
 
 
 class Answer(NamedTuple):
-    """What was found. source: the proxy's URL, '' when the files decided."""
+    """An explanation and its source."""
 
+    #: The proxy's URL; '' when it was computed here from the files.
     source: str
     found: Explanation
 
 
 def run(argv: list[str]) -> int:
     """Print the explanation; exit code 1 when the request would be refused."""
-    options = _parser().read(argv)
-    answer = trio.run(_ask, open_home(os.environ), _question(options))
+    options = _build_parser().read(argv)
+    answer = trio.run(_ask, open_home(os.environ), _read_question(options))
     if options.json:
         plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
         print(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode())
@@ -53,7 +55,7 @@ def run(argv: list[str]) -> int:
     return 1 if answer.found.status else 0
 
 
-def _parser() -> Parser:
+def _build_parser() -> Parser:
     parser = Parser(
         "explain",
         "Show where a request would go, why, and what would be changed in it; nothing is sent to a model.",
@@ -70,36 +72,36 @@ def _parser() -> Parser:
     return parser
 
 
-def _question(options: argparse.Namespace) -> Question:
-    headers = [_header(text) for text in options.header]
+def _read_question(options: argparse.Namespace) -> Question:
+    headers = [_parse_header(text) for text in options.header]
     what: str = options.what
     if what == "-":
         return Question(
-            body=_bounded(sys.stdin.buffer.read(LIMIT + 1), "stdin"), protocol=options.protocol, headers=headers
+            body=_check_body(sys.stdin.buffer.read(LIMIT + 1), "stdin"), protocol=options.protocol, headers=headers
         )
     if what.endswith(".json") or os.path.isfile(what):
-        return Question(body=_read(Path(what)), protocol=options.protocol, headers=headers)
+        return Question(body=_read_file(Path(what)), protocol=options.protocol, headers=headers)
     if not what.strip():
         raise UsageError("a model's name or a file is expected.", "See:   fairlead explain --help")
     return Question(model=what, protocol=options.protocol, headers=headers)
 
 
-def _header(text: str) -> tuple[str, str]:
+def _parse_header(text: str) -> tuple[str, str]:
     match = _HEADER.fullmatch(text)
     if match is None:
         raise UsageError(f'--header is "{clean(text)}"; expected NAME: VALUE, such as x-app: cli.')
     return match[1], match[2]
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return _bounded(file.read(LIMIT + 1), str(path))
+            return _check_body(file.read(LIMIT + 1), str(path))
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _bounded(body: bytes, where: str) -> bytes:
+def _check_body(body: bytes, where: str) -> bytes:
     if not body.strip():
         raise CommandError(f"{where} is empty; expected a request's JSON body.")
     if len(body) > LIMIT:
@@ -110,18 +112,17 @@ def _bounded(body: bytes, where: str) -> bytes:
 async def _ask(home: Home, question: Question) -> Answer:
     for _, proxy in await proven(home):
         try:
-            answer = await proxy.explain(msgspec.json.encode(question))
-            return Answer(proxy.url, msgspec.json.decode(answer, type=Explanation))
-        except (ControlError, msgspec.DecodeError) as error:
+            return Answer(proxy.url, await proxy.explain(question))
+        except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {clean(str(error))}") from None
     return Answer("", await _explain_here(home, read_settings(home), question))
 
 
 async def _explain_here(home: Home, settings: Settings, question: Question) -> Explanation:
-    """Decide as a proxy with these files would, once it has read the catalogs."""
+    """Explain as a proxy with these files would after it has read the catalogs."""
     _, problems = backends.load(home)
     note_problems(problems)
-    async with offline.runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:
+    async with offline.open_runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:
         for entry in runtime.catalogs.values():
             if entry.problem:
                 note(f"error: {entry.backend.name}: {clean(entry.problem)}")
@@ -136,30 +137,34 @@ def _print(answer: Answer) -> None:
         note("No proxy is running; this is what one would do with the files as they are.")
     found = answer.found
     print(_clean(found.model or "(no model named)"))
-    for title, text in _rows(found):
+    for title, text in _format_rows(found):
         print(f"  {title:<9}  {_clean(text)}")
 
 
-def _rows(found: Explanation) -> list[tuple[str, str]]:
+def _format_rows(found: Explanation) -> list[tuple[str, str]]:
     protocol = found.protocol + (" (assumed; --protocol names another)" if found.assumed else "")
     rows = [("protocol", protocol)]
-    if forced := _of(found, "forced"):
+    if forced := _select_steps(found, "forced"):
         rows.append(("forced", forced[0].text))
-    if named := [*_of(found, "alias"), *_of(found, "shortcut")]:
+    if named := [*_select_steps(found, "alias"), *_select_steps(found, "shortcut")]:
         said = [step.text for step in named if step.took or step.step == "shortcut"]
         rows.append(("alias", ", then ".join(said) or "none"))
-    if prefix := _of(found, "prefix"):
+    if prefix := _select_steps(found, "prefix"):
         rows.append(("prefix", prefix[0].text))
-    if rules := _of(found, "rule"):
-        rows.append(("rules", _rules(rules)))
+    if rules := _select_steps(found, "rule"):
+        rows.append(("rules", _format_rules(rules)))
     if not found.backend:
-        looked = [f"{step.step}: {step.text}" for name in ("catalog", "family", "default") for step in _of(found, name)]
-        return [*rows, *([("backend", "none: " + "; ".join(looked))] if looked else []), _refusal(found)]
+        looked = [
+            f"{step.step}: {step.text}"
+            for name in ("catalog", "family", "default")
+            for step in _select_steps(found, name)
+        ]
+        return [*rows, *([("backend", "none: " + "; ".join(looked))] if looked else []), _format_refusal(found)]
     rows.append(("backend", f"{found.backend} ({found.why}), speaks {', '.join(found.speaks)}"))
     room = f"   {found.room}" if found.room else ""
     rows.append(("account", found.account + room + (f"        next: {found.next}" if found.next else "")))
     if found.status:
-        return [*rows, _refusal(found)]
+        return [*rows, _format_refusal(found)]
     if found.sent_model != found.model:
         rows.append(("model", f"sent as {found.sent_model}"))
     if found.translation:
@@ -170,21 +175,21 @@ def _rows(found: Explanation) -> list[tuple[str, str]]:
     return [*rows, ("edits", "; ".join(found.edits) or "none")]
 
 
-def _of(found: Explanation, name: str) -> list[Step]:
+def _select_steps(found: Explanation, name: str) -> list[Step]:
     return [step for step in found.steps if step.step == name]
 
 
-def _rules(rules: list[Step]) -> str:
+def _format_rules(rules: list[Step]) -> str:
     looked = [step for step in rules if step.text != NOT_LOOKED_AT]
     if not looked:
-        return f"{count(len(rules), 'rule')} not looked at: a prefix comes first"
+        return f"{format_count(len(rules), 'rule')} not looked at: a prefix comes first"
     each = "; ".join(f'"{step.rule}" {step.text} → {"yes" if step.took else "no"}' for step in looked)
     later = len(rules) - len(looked)
-    left = f"; {count(later, 'rule')} after it not looked at" if later else ""
+    left = f"; {format_count(later, 'rule')} after it not looked at" if later else ""
     return f"{sum(step.took for step in rules)} of {len(rules)} matched: {each}{left}"
 
 
-def _refusal(found: Explanation) -> tuple[str, str]:
+def _format_refusal(found: Explanation) -> tuple[str, str]:
     return "refused", f"{found.status}: {found.error}"
 
 

@@ -1,5 +1,5 @@
-"""`fairlead models`: every model that can be reached now, as the running proxy lists them, or as one would that is
-started with the files of this home."""
+"""`fairlead models`: every model that can be reached now, from the running proxy, or without one from the files of this
+home and the backends' own lists."""
 
 import json
 import os
@@ -8,11 +8,11 @@ from typing import NamedTuple
 import trio
 
 from router.cli.common import offline
-from router.cli.common.output import note_problems, read_settings, table
+from router.cli.common.output import format_table, note_problems, read_settings
 from router.cli.common.parser import Parser, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
-from router.net.control.calls import ControlError, clean
+from router.net.control.request import ControlError, clean
 from router.policy.routing.model_list import list_models
 from router.store.config import backends
 from router.store.home.home import Home, open_home
@@ -27,10 +27,12 @@ class Listed(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """What was found. source: the proxy's URL, '' when the backends were asked. problems: backend -> what is wrong."""
+    """The models and their source."""
 
+    #: The proxy's URL; '' when the backends were asked.
     source: str
     models: list[Listed]
+    #: Backend -> error.
     problems: dict[str, str]
 
 
@@ -45,7 +47,7 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     lists = trio.run(_ask, open_home(os.environ))
     if options.json:
-        print(json.dumps(_plain(lists), indent=2))
+        print(json.dumps(_to_json(lists), indent=2))
     else:
         _print(lists)
     return 1 if lists.problems else 0
@@ -57,18 +59,18 @@ async def _ask(home: Home) -> Lists:
             status = await proxy.fetch_status()
         except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
-        models = [Listed(model.id, model.backend, model.protocols) for model in status.models]
+        models = [Listed(model.id, model.backend, tuple(model.protocols)) for model in status.models]
         return Lists(proxy.url, models, {entry.name: entry.problem for entry in status.backends if entry.problem})
     return await _ask_backends(home)
 
 
 async def _ask_backends(home: Home) -> Lists:
-    """The list as a proxy with these files would give it. The demo is left out: nothing serves it now."""
+    """The list as a proxy with these files would give it, without the demo, which only a running proxy serves."""
     settings = read_settings(home)
     found, problems = backends.load(home)
     note_problems(problems)
     lists = Lists("", [], {problem.name: problem.message for problem in problems})
-    async with offline.runtime(home, settings) as runtime:
+    async with offline.open_runtime(home, settings) as runtime:
         table = runtime.snapshot.table
         named = list_models(table).items()
         lists.models.extend(Listed(model, owner, table.named[owner].protocols) for model, owner in named)
@@ -88,12 +90,14 @@ def _print(lists: Lists) -> None:
     else:
         note("No proxy is running; this is what the backends and config.toml list.")
     if lists.models:
-        print("\n".join(table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models])))
+        print(
+            "\n".join(format_table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models]))
+        )
     elif not lists.problems:
         print("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
 
 
-def _plain(lists: Lists) -> dict[str, object]:
+def _to_json(lists: Lists) -> dict[str, object]:
     return {
         "proxy": lists.source or None,
         "models": [model._asdict() for model in lists.models],

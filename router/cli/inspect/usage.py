@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import msgspec
 
 from router.cli.common import amounts, budget_lines
-from router.cli.common.output import count
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.settings.kinds import clean
 from router.store.config import toml
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.history import read_usage, reader
-from router.store.history.read_usage import Summary, Sums
-from router.store.history.time_window import since
+from router.store.history.read_usage import UsageSummary, UsageSums
+from router.store.history.time_window import parse_since
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
 from router.store.shared import captures
@@ -41,12 +41,12 @@ def run(argv: list[str]) -> int:
     options = parser.read(argv)
     now = time.time()
     try:
-        begin = since(options.since, now)
+        begin = parse_since(options.since, now)
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
     home = open_home(os.environ)
-    with reader.reading(home) as db:
-        found = read_usage.summary(db, begin, now) if db is not None else read_usage.empty(begin, now)
+    with reader.open_reader(home) as db:
+        found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     if options.json:
         print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
     else:
@@ -55,7 +55,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _lines(found: Summary, asked: str) -> list[str]:
+def _lines(found: UsageSummary, asked: str) -> list[str]:
     total = found.total
     if not total.requests:
         return [f"{_span(asked)}   no requests. Point a tool at the proxy:   fairlead env"]
@@ -64,8 +64,8 @@ def _lines(found: Summary, asked: str) -> list[str]:
         "   ".join(
             (
                 _span(asked),
-                f"{count(total.requests, 'request')} ({total.requests / minutes:.3g}/min)",
-                count(total.errors, "error"),
+                f"{format_count(total.requests, 'request')} ({total.requests / minutes:.3g}/min)",
+                format_count(total.errors, "error"),
                 _cost(total),
             )
         )
@@ -80,7 +80,7 @@ def _lines(found: Summary, asked: str) -> list[str]:
     )
     lines += _limits(found)
     if total.estimated:
-        lines.append(f"note     the tokens of {count(total.estimated, 'request')} are estimates")
+        lines.append(f"note     the tokens of {format_count(total.estimated, 'request')} are estimates")
     if found.prices:
         lines.append(f"note     prices of {'; '.join(clean(source) for source in found.prices)}")
     return lines
@@ -92,20 +92,20 @@ def _captured(home: Home) -> list[str]:
     where = captures.folder(home)
     if where is None:
         return []
-    bodies = f"the bodies of {count(left, 'request')} lie in {shown(where)}, each for 24 h"
+    bodies = f"the bodies of {format_count(left, 'request')} lie in {shown(where)}, each for 24 h"
     return [f"capture  {bodies}; to end that:   fairlead config set history.capture off"]
 
 
 def _guarded(home: Home) -> list[str]:
     try:
-        return budget_lines.lines(home, toml.load(home, os.environ).settings)
+        return budget_lines.format_budget_lines(home, toml.load(home, os.environ).settings)
     except CommandError:
         # A fault in config.toml keeps nobody from reading what was used.
         return []
 
 
 def _elsewhere(home: Home) -> list[str]:
-    place = place_of(home)
+    place = locate(home)
     return [f"note     {place.elsewhere}"] if place.elsewhere else []
 
 
@@ -114,16 +114,16 @@ def _span(asked: str) -> str:
     return names.get(asked, f"since {asked}" if "-" in asked else f"last {asked}")
 
 
-def _cost(sums: Sums) -> str:
+def _cost(sums: UsageSums) -> str:
     """What is known of the cost; what has no price is said, never guessed."""
     if not sums.unpriced:
-        return amounts.money(sums.cost_usd)
+        return amounts.format_money(sums.cost_usd)
     if not sums.cost_usd and sums.unpriced:
         return "unpriced"
-    return f"{amounts.money(sums.cost_usd)} + {sums.unpriced:,} unpriced"
+    return f"{amounts.format_money(sums.cost_usd)} + {sums.unpriced:,} unpriced"
 
 
-def _table(title: str, group: Sequence[Sums]) -> list[str]:
+def _table(title: str, group: Sequence[UsageSums]) -> list[str]:
     shown, rest = group[:_ROWS], len(group) - _ROWS
     rows: list[tuple[str, ...]] = [(title, *_HEAD)]
     for sums in shown:
@@ -132,11 +132,15 @@ def _table(title: str, group: Sequence[Sums]) -> list[str]:
             (
                 clean(sums.name, 60),
                 f"{sums.requests:,}",
-                f"{sums.errors:,} ({amounts.share(sums.errors / sums.requests)})" if sums.errors else amounts.NONE,
-                amounts.tokens(sums.tokens_in),
-                amounts.share(sums.cached_share) if sums.cache_read else amounts.NONE,
-                amounts.tokens(sums.tokens_out),
-                f"{amounts.seconds(first['p50'])} / {amounts.seconds(first['p95'])}" if first["p50"] else amounts.NONE,
+                f"{sums.errors:,} ({amounts.format_share(sums.errors / sums.requests)})"
+                if sums.errors
+                else amounts.NONE,
+                amounts.format_tokens(sums.tokens_in),
+                amounts.format_share(sums.cached_share) if sums.cache_read else amounts.NONE,
+                amounts.format_tokens(sums.tokens_out),
+                f"{amounts.format_seconds(first['p50'])} / {amounts.format_seconds(first['p95'])}"
+                if first["p50"]
+                else amounts.NONE,
                 _cost(sums),
             )
         )
@@ -152,21 +156,22 @@ def _table(title: str, group: Sequence[Sums]) -> list[str]:
     return lines + ([f"  and {rest:,} more:   fairlead usage --json"] if rest > 0 else [])
 
 
-def _shares(title: str, group: Sequence[Sums]) -> list[str]:
+def _shares(title: str, group: Sequence[UsageSums]) -> list[str]:
     if not group:
         return []
     told = sum(one.requests for one in group)
     return [
-        f"{title}  " + "   ".join(f"{clean(one.name)} {amounts.share(one.requests / told)}" for one in group[:_ROWS])
+        f"{title}  "
+        + "   ".join(f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in group[:_ROWS])
     ]
 
 
-def _limits(found: Summary) -> list[str]:
+def _limits(found: UsageSummary) -> list[str]:
     accounts: dict[str, list[str]] = {}
     for limit in found.limits:
-        text = f"{limit.window} {amounts.share(limit.utilisation)} in use".strip()
+        text = f"{limit.window} {amounts.format_share(limit.utilisation)} in use".strip()
         if limit.full_in_s is not None and limit.full_in_s < 86400:
-            text += f", full in about {amounts.seconds(limit.full_in_s * 1000)} at this rate"
+            text += f", full in about {amounts.format_seconds(limit.full_in_s * 1000)} at this rate"
         accounts.setdefault(limit.account, []).append(text)
     parts = [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
     return [f"limits   {'   '.join(parts)}"] if parts else []

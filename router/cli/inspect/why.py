@@ -5,22 +5,29 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from router.cli.common import amounts
-from router.cli.common.output import count
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
-from router.store.history.read_requests import Request
+from router.store.history.columns import COLUMNS, Column
+from router.store.history.read_requests import RecordedRequest
 from router.store.home import run_files
 from router.store.home.home import Home, open_home
 from router.store.home.permissions import shown
 from router.store.shared import captures
 
 WHY_SCHEMA = 1
+# The columns that have lines of their own, by name: two stand before the line of the tokens, all others behind it.
+_LABELLED = {column.name: column for column in COLUMNS if column.why}
+_BEFORE_TOKENS = [_LABELLED[name] for name in ("tag", "error")]
+_AFTER_TOKENS = [column for column in _LABELLED.values() if column not in _BEFORE_TOKENS]
 
 
 def run(argv: list[str]) -> int:
@@ -46,7 +53,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _found(home: Home, name: str) -> Request:
+def _found(home: Home, name: str) -> RecordedRequest:
     found, begun = _kept(home, name)
     if (found is None or name == "-") and run_files.live(home):
         # It may have ended within the last half second.
@@ -65,12 +72,12 @@ def _found(home: Home, name: str) -> Request:
     )
 
 
-def _kept(home: Home, name: str) -> tuple[Request | None, bool]:
+def _kept(home: Home, name: str) -> tuple[RecordedRequest | None, bool]:
     """The request, if it stands in the history; and whether there is a history."""
-    with reader.reading(home) as db:
+    with reader.open_reader(home) as db:
         if db is None:
             return None, False
-        return _latest(db) if name == "-" else read_requests.request(db, name) or _meant(db, name), True
+        return _latest(db) if name == "-" else read_requests.find_request(db, name) or _meant(db, name), True
 
 
 def _have_written(home: Home) -> None:
@@ -78,7 +85,7 @@ def _have_written(home: Home) -> None:
     import trio
 
     from router.cli.common.running_proxy import proven
-    from router.net.control.calls import ControlError
+    from router.net.control.request import ControlError
 
     async def ask() -> None:
         for _, proxy in await proven(home):
@@ -90,19 +97,19 @@ def _have_written(home: Home) -> None:
         trio.run(ask)
 
 
-def _latest(db: sqlite3.Connection) -> Request | None:
-    return next(iter(read_requests.latest(db, 1)), None)
+def _latest(db: sqlite3.Connection) -> RecordedRequest | None:
+    return next(iter(read_requests.read_latest(db, 1)), None)
 
 
-def _meant(db: sqlite3.Connection, name: str) -> Request | None:
+def _meant(db: sqlite3.Connection, name: str) -> RecordedRequest | None:
     """The one request whose id begins or ends so. Raises CommandError when there are several."""
-    ids = read_requests.abbreviated(db, name) if name.removeprefix("req_") else []
+    ids = read_requests.find_ids(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
         raise CommandError(f"{clean(name)} stands for several requests: {', '.join(ids)}.", "Give more of the id.")
-    return read_requests.request(db, ids[0]) if ids else None
+    return read_requests.find_request(db, ids[0]) if ids else None
 
 
-def _lines(found: Request) -> list[str]:
+def _lines(found: RecordedRequest) -> list[str]:
     head = (
         found.id,
         clean(found.model) or f"{found.method} {clean(found.path)}",
@@ -110,75 +117,90 @@ def _lines(found: Request) -> list[str]:
         found.protocol,
         str(found.status or "no answer"),
         "streamed" if found.stream else "",
-        amounts.seconds(found.total_ms),
+        amounts.format_seconds(found.total_ms),
     )
     lines = ["   ".join(part for part in head if part)]
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
     lines.append(_row("served by", _served(found)))
     lines += _way(found)
-    if found.tag:
-        lines.append(_row("tag", clean(found.tag)))
-    if found.error:
-        lines.append(_row("error", clean(found.error)))
+    lines += _labelled(found, _BEFORE_TOKENS)
     if found.tokens_in is not None or found.tokens_out is not None:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
         lines.append(_row("account", "   ".join(part for part in (clean(found.billing), _used(found)) if part)))
-    lines += [_row("loss", clean(loss)) for loss in found.losses]
-    lines += [_row("note", clean(text)) for text in found.notes]
+    lines += _labelled(found, _AFTER_TOKENS)
     if found.given_up:
-        lines.append(_row("note", f"the move gave up about {amounts.tokens(found.given_up)} cached tokens"))
+        lines.append(_row("note", f"the move gave up about {amounts.format_tokens(found.given_up)} cached tokens"))
     if found.estimated:
         lines.append(_row("note", "the token counts are an estimate: the upstream did not say, or was cut off"))
     return lines
+
+
+def _labelled(found: RecordedRequest, columns: Iterable[Column]) -> list[str]:
+    """The lines of columns that have lines of their own: one for each text of a list, none for what is not known."""
+    lines: list[str] = []
+    for column in columns:
+        value: Any = getattr(found, column.shown)
+        for one in value if column.storage is not None and column.storage.shown == list[str] else (value,):
+            if one not in (None, "", False):
+                lines.append(_row(column.why, _text(one)))
+    return lines
+
+
+def _text(value: str | float) -> str:
+    if isinstance(value, bool):
+        return "yes"
+    return clean(value) if isinstance(value, str) else f"{value:,}"
 
 
 def _row(name: str, text: str) -> str:
     return f"  {name:<10} {text}"
 
 
-def _served(found: Request) -> str:
+def _served(found: RecordedRequest) -> str:
     if not found.backend:
         return "nobody: it was refused before a backend was asked" if found.status else "nobody"
     parts = [f"{clean(found.backend)}/{clean(found.account)}"]
     if found.served_model != found.model:
         parts.append(f"as {clean(found.served_model)}")
-    parts.append(count(found.attempts, "attempt"))
+    parts.append(format_count(found.attempts, "attempt"))
     if found.queue_ms:
-        parts.append(f"queued {amounts.seconds(found.queue_ms)}")
-    parts.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+        parts.append(f"queued {amounts.format_seconds(found.queue_ms)}")
+    parts.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
     return "   ".join(parts)
 
 
-def _used(found: Request) -> str:
+def _used(found: RecordedRequest) -> str:
     """What was in use of the account's limits, as its answer said."""
     windows = [("5h", found.used_5h), ("7d", found.used_7d)]
-    told = [f"{name} {amounts.share(used)}" for name, used in windows if used is not None]
+    told = [f"{name} {amounts.format_share(used)}" for name, used in windows if used is not None]
     if told:
         return f"{', '.join(told)} in use"
-    return "" if found.utilisation is None else f"{amounts.share(found.utilisation)} of the tightest limit in use"
+    return (
+        "" if found.utilisation is None else f"{amounts.format_share(found.utilisation)} of the tightest limit in use"
+    )
 
 
-def _way(found: Request) -> list[str]:
+def _way(found: RecordedRequest) -> list[str]:
     """The wait, and the attempts one by one."""
     lines: list[str] = []
     if found.bound:
-        turns = "" if found.turns is None else f", {count(found.turns, 'turn')}"
+        turns = "" if found.turns is None else f", {format_count(found.turns, 'turn')}"
         bound = f", bound to {clean(found.bound)} (session {clean(found.session or '')}{turns})"
-        lines.append(_row("+0 ms", f"queued {amounts.seconds(found.queue_ms)}{bound}"))
+        lines.append(_row("+0 ms", f"queued {amounts.format_seconds(found.queue_ms)}{bound}"))
     names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
     wide = max(map(len, names), default=0)
     for name, one in zip(names, found.tries, strict=True):
         told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
         if one is found.tries[-1] and found.first_byte_ms is not None:
-            told.append(f"first byte {amounts.seconds(found.first_byte_ms)}")
+            told.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
         done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
-        when = f"+{amounts.seconds(one.at_ms)}"
+        when = f"+{amounts.format_seconds(one.at_ms)}"
         lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
     return lines
 
 
-def _tokens(found: Request) -> str:
+def _tokens(found: RecordedRequest) -> str:
     parts = [f"in {found.tokens_in or 0:,}"]
     for name, tokens in (("cache read", found.cache_read), ("cache write", found.cache_write)):
         if tokens:
@@ -186,5 +208,5 @@ def _tokens(found: Request) -> str:
     parts.append(f"out {found.tokens_out or 0:,}")
     if found.reasoning:
         parts.append(f"(reasoning {found.reasoning:,})")
-    cost = "unpriced" if found.cost_usd is None else f"{amounts.money(found.cost_usd)} (prices of {found.price})"
+    cost = "unpriced" if found.cost_usd is None else f"{amounts.format_money(found.cost_usd)} (prices of {found.price})"
     return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])

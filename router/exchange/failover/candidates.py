@@ -64,7 +64,7 @@ class Candidates:
     def _find_holder(self) -> Member | None:
         """The account the session is bound to: it wrote what the input holds."""
         pool = self.service.pool
-        bound = pool.affinity.get(self.session, self.service.line.clock()) if self.session else None
+        bound = pool.affinity.get(self.session, self.service.queue.clock()) if self.session else None
         return next((one for one in pool.members if bound is not None and one.alias == bound.account), None)
 
     @property
@@ -102,7 +102,7 @@ class Candidates:
 
     def _barred(self, only: str) -> Collection[str]:
         """The accounts that are halted, none when that leaves no other: then the guard says why."""
-        stopped = self.service.stopped()
+        stopped = self.service.halted()
         if not stopped or only:
             return ()
         left = (one for one in self.service.pool.members if one.usable and one.alias not in stopped)
@@ -148,7 +148,7 @@ class Candidates:
         found = self._at
         for index in range(self._at, len(self.routes)):
             self._step_to(index)
-            pool, now = self.service.pool, self.service.line.clock()
+            pool, now = self.service.pool, self.service.queue.clock()
             if pool.can_choose(now, self.want(), self.tried):
                 return
             ready = self.ready_at(now)

@@ -21,7 +21,7 @@ from router.policy.accounts import retry
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Fault, RetryState
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
-from router.upstream.queue import Waited
+from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import telling
 
@@ -88,12 +88,12 @@ class Failover:
             if len(candidates.routes) > 1:
                 candidates.advance_to_ready()
             service = self._service = candidates.service
-            now = service.line.clock()
+            now = service.queue.clock()
             tokens = self._estimate(service)
             try:
-                if not service.line.go(self._choose, now, tokens):
+                if not service.queue.try_acquire(self._choose, now, tokens):
                     await self._wait(service, now, tokens)
-            except Waited as waited:
+            except QueueTimeout as waited:
                 first_wait = first_wait or (waited, service)
                 if candidates.skip_backend():
                     why = f"no place for it in time ({waited.limit})"
@@ -108,16 +108,16 @@ class Failover:
             raise overdue(waited, service, candidates.want()) from None
 
     async def _wait(self, service: Service, now: float, tokens: int) -> None:
-        """Stand in the queue, as long as the request's patience lasts. Raises Waited."""
+        """Stand in the queue, as long as the request's patience lasts. Raises QueueTimeout."""
         context, candidates = self._context, self._candidates
         elapsed = context.elapsed()
         ready = candidates.ready_at(now)
         patience = max(0.0, min(service.patience - self._waited, retry.LATEST - elapsed))
         if ready > now + patience:
-            raise Waited("accounts", ready)
+            raise QueueTimeout("accounts", ready)
         context.connection.set_deadline(context.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         try:
-            await service.line.wait(
+            await service.queue.acquire(
                 self._choose,
                 patience=patience,
                 arrived=context.request.arrived,
@@ -125,7 +125,7 @@ class Failover:
                 plain=not (candidates.tried or candidates.only or candidates.sealed or self._stays),
             )
         finally:
-            waited = service.line.clock() - now
+            waited = service.queue.clock() - now
             self._waited += waited
             context.record.queued += waited
 
@@ -160,7 +160,7 @@ class Failover:
             record.binding = told.BindingRecord(account=before.account, session=self._candidates.session, turns=turns)
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
-        for alias, (reason, _) in service.stopped().items():
+        for alias, (reason, _) in service.halted().items():
             if alias != record.account:
                 record.note(passed_over(f"{record.backend}/{alias}", reason))
         return attempt
@@ -175,7 +175,7 @@ class Failover:
         context.connection.set_deadline(
             context.snapshot.settings.timeouts_total - context.elapsed(), CancelReason.TOTAL
         )
-        found = attempt.target = await context.runtime.keyed(target)
+        found = attempt.target = await context.runtime.with_key(target)
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
 
@@ -191,7 +191,7 @@ class Failover:
             return
         member = place.choice.member
         attempt.limits = telling(upstream.fields)
-        member.headroom.note_headers(attempt.limits, place.service.line.clock())
+        member.headroom.note_headers(attempt.limits, place.service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)
 
@@ -213,17 +213,17 @@ class Failover:
         used = 0
         if service.counts_tokens and usage.input is not None:
             used = usage.input + (usage.cache_write or 0) + (usage.output or 0) - place.tokens
-        service.pool.end_request(choice.member, service.line.clock() if used else 0.0, used)
+        service.pool.end_request(choice.member, service.queue.clock() if used else 0.0, used)
         if choice.binding is not None:
             cached = (usage.cache_read or 0) + (usage.cache_write or 0)
             if cached:
                 service.pool.affinity.note_cached(self._candidates.session, cached)
-        service.line.leave(used)
+        service.queue.release(used)
 
     async def goes_on(self, failure: AttemptFailure) -> bool:
         """Take note of a failed attempt; True when there is to be another, once any wait for it is over."""
         place = failure.attempt.place
-        now = place.service.line.clock()
+        now = place.service.queue.clock()
         fetches_anew = self._fetches_key_anew(failure)
         if not fetches_anew:
             failure.report(now)
@@ -281,7 +281,7 @@ class Failover:
         fetched = target.reference is not None and self._refused_key is None
         if failure.status != 401 or not fetched:
             return False
-        self._context.runtime.refused(target)
+        self._context.runtime.forget_key(target)
         self._refused_key = target
         sent = retry.SendResult(status=401, fetched_key=fetched)
         return retry.choose_resend(sent, self._judge_safety()) is not None

@@ -12,7 +12,7 @@ from router.policy.accounts import retry
 from router.policy.accounts.pool import Want
 from router.policy.accounts.retry import Cooldown, Fault, RetryDecision, format_duration
 from router.upstream.account_state import account_words
-from router.upstream.queue import Line, Waited
+from router.upstream.queue import AdmissionQueue, QueueTimeout
 from router.upstream.services import Service
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class AttemptFailure:
         service = self.attempt.place.service
         lines: Lines = response.lines
         if self.hold is not None and self.hold.kind != "quota" and not service.pool.stateless:
-            now = service.line.clock()
+            now = service.queue.clock()
             ready = service.pool.ready_at(now) - now
             if b"retry-after" not in response.fields and 0 < ready < math.inf:
                 lines = [*lines, _line(b"retry-after", b"%d" % math.ceil(ready))]
@@ -111,9 +111,9 @@ def passed_over(name: str, reason: str) -> str:
     return f"{name} passed over: {reason}"
 
 
-def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
+def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     """The error for a request that found no place: which limit, and when it ends. want: what it asks of an account."""
-    name, line = service.name, service.line
+    name, line = service.name, service.queue
     now = line.clock()
     left = waited.until - now
     seconds = max(1, math.ceil(left)) if math.isfinite(left) else None
@@ -141,7 +141,7 @@ def overdue(waited: Waited, service: Service, want: Want) -> RouterError:
     )
 
 
-def _figures(line: Line, limit: str, now: float) -> str:
+def _figures(line: AdmissionQueue, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
     used = line.rate_limit.used(now).get(limit)
     return f" = {line.rate_limit.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"

@@ -7,7 +7,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.ir import RoutingFacts
 from router.policy.routing.routes import DEMO
-from router.store.shared.resource_owners import Owners
+from router.store.interfaces import ResourceOwners
 from router.wire import resource_ids
 from router.wire.calls import Call
 from router.wire.raw.top_level import Top
@@ -24,7 +24,7 @@ def named_ids(call: Call, top: Top | None) -> list[str]:
     return names
 
 
-async def add_owner(owners: Owners, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
+async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
     """The facts with the backend that issued one of the ids, as they are when none is known."""
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)
@@ -33,12 +33,12 @@ async def add_owner(owners: Owners, facts: RoutingFacts, names: list[str]) -> Ro
     if found is None:
         return facts
     name, owner = found
-    owners.keep(name, owner)
+    owners.cache(name, owner)
     owners.remember(name, owner.backend, owner.account, owner.kind)
     return msgspec.structs.replace(facts, owner=owner.backend, account=owner.account)
 
 
-def find_owner(owners: Owners, call: Call, body: bytes, top: Top) -> str | None:
+def find_owner(owners: ResourceOwners, call: Call, body: bytes, top: Top) -> str | None:
     """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
     names = named_ids(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
     names = names[: resource_ids.NAMED_LIMIT]
@@ -81,4 +81,4 @@ def _remember(attempt: Attempt, name: str, kind: str) -> None:
     if backend == DEMO:  # it stores nothing that could be asked for
         return
     kind = kind or resource_ids.collection(attempt.context.call.path)
-    attempt.context.runtime.owners.remember(name, backend, attempt.target.account, kind)
+    attempt.context.runtime.resource_owners.remember(name, backend, attempt.target.account, kind)

@@ -12,7 +12,7 @@ from router.net.server.connection import CancelReason
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
-from router.upstream.runtime import FIRST_LOAD_SECONDS
+from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.wire import calls, resource_ids
 from router.wire.raw.top_level import Top, model_name, wants_stream
 
@@ -32,7 +32,7 @@ async def read_request(arrival: Arrival) -> RequestContext:
         record.request_body = bytes(body.data[: arrival.capture_limit])
     facts = find_facts(call, top)
     names = await _named_ids(arrival, body)
-    facts = await resource_affinity.add_owner(arrival.runtime.owners, facts, names) if names else facts
+    facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model, record.stream = facts.model, facts.stream
     issues_id = resource_ids.issues(call, arrival.request.method, top)
     route = await _resolve_route(arrival, facts, len(body.data), top)
@@ -48,7 +48,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
         record.request_body = upload.beginning(BODY_KEPT)
     facts = RoutingFacts(call.protocol, upload.model, stream=False)
     names = resource_affinity.named_ids(call, None)
-    facts = await resource_affinity.add_owner(arrival.runtime.owners, facts, names) if names else facts
+    facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model = upload.model
     issues_id = resource_ids.issues(call, arrival.request.method, None)
     route = await _resolve_route(arrival, facts, 0, None)
@@ -72,7 +72,7 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
 async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
     """The ids of resources that the request names."""
     names = resource_affinity.named_ids(arrival.call, body.top)
-    if body.top is None or not arrival.runtime.owners.attached:
+    if body.top is None or not arrival.runtime.resource_owners.attached:
         return names
     if len(body.data) > THREAD_BYTES:
         return names + await arrival.run_in_thread(resource_ids.in_depth, body.data)
@@ -82,10 +82,10 @@ async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
 async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route:
     route = await _decide_now(arrival, facts, size, top)
     unknown = isinstance(route, UnknownModel)
-    if arrival.runtime.loading and (unknown or route.floats or route.why == "default"):
+    if arrival.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         arrival.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
-        await arrival.runtime.settled()
+        await arrival.runtime.catalogs.wait_complete()
         arrival.snapshot = arrival.runtime.snapshot
         route = await _decide_now(arrival, facts, size, top)
     if isinstance(route, UnknownModel):

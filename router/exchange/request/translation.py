@@ -20,7 +20,7 @@ from router.policy.routing.routes import Route
 from router.settings import Secret
 from router.settings.tables import BackendOptions
 from router.upstream.credentials import auth_header
-from router.upstream.runtime import Snapshot
+from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
@@ -66,8 +66,8 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
         shown=shown if settings.echo_model else "",
         policy=policy,
         policies=settings.losses,
-        seal=snapshot.carriers.seal(backend.name, model),
-        memory=snapshot.carriers.memory,
+        seal=snapshot.translation_state.seal(backend.name, model),
+        memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
     return Plan(call.protocol, spoken, ctx, CODECS[spoken].path, {}, stream)
@@ -97,9 +97,9 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
 
 async def _recall(context: RequestContext, ctx: Context, body: bytes) -> None:
     """Have the answers at hand that the request names, and store the one that comes."""
-    answers = context.runtime.answers
+    answers = context.runtime.stored_responses
     size = len(body)
-    ctx.keep = lambda name, previous, items, more: answers.keep(name, previous, items, size + more)
+    ctx.keep = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
     if decode_request.refers(body):
         ctx.kept = await trio.to_thread.run_sync(lambda: answers.find(decode_request.named(body)), limiter=_THREADS)
 

@@ -1,9 +1,5 @@
-"""The control plane: catalogs, small test requests, and the calls of commands to a running proxy. All go through
-`request`, the only user of httpx.
-"""
+"""The control plane: catalogs of backends, and small test requests."""
 
-import hmac
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -23,39 +19,6 @@ ANTHROPIC_VERSION = "2023-06-01"
 _ENDPOINTS = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
 # The key an answer of each protocol must have.
 _ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
-
-
-class BackendStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend as a running proxy reports it."""
-
-    name: str
-    protocols: tuple[str, ...] = ()
-    enabled: bool = True
-    #: How many it lists.
-    models: int = 0
-    #: Why it cannot serve; None while it can.
-    problem: str | None = None
-
-
-class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A model a running proxy reaches."""
-
-    id: str
-    backend: str
-    protocols: tuple[str, ...] = ()
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of GET /status."""
-
-    schema: int
-    version: str
-    pid: int
-    url: str
-    #: Seconds.
-    uptime_s: float = 0.0
-    backends: tuple[BackendStatus, ...] = ()
-    models: tuple[ModelStatus, ...] = ()
 
 
 class _Entry(msgspec.Struct):
@@ -131,65 +94,6 @@ async def post_json(url: str, headers: Mapping[str, str], body: bytes, *, timeou
     return await send("POST", url, {**headers, "content-type": "application/json"}, body, timeout)
 
 
-class RunningProxy:
-    """A client for a running proxy of this home that has proved it knows the operator token. Each call raises
-    ControlError."""
-
-    def __init__(self, url: str, token: Secret):
-        self.url = url
-        self._token = token
-
-    async def fetch_status(self) -> Status:
-        """Its version, backends and models."""
-        answer = await self._call("GET", "/status")
-        try:
-            return msgspec.json.decode(answer.body, type=Status)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ControlError(f"{self.url}/status has another form than expected: {clean(str(error))}") from None
-
-    async def reload(self) -> None:
-        """Make it read the home's files again."""
-        await self._call("POST", "/admin/reload")
-
-    async def explain(self, question: bytes) -> bytes:
-        """Ask what would happen to a request; question and answer are JSON (admin/explain.py)."""
-        return (await self._call("POST", "/admin/explain", question)).body
-
-    async def resume(self) -> bytes:
-        """Make it end the halts of its home; JSON, as POST /admin/resume answers."""
-        return (await self._call("POST", "/admin/resume")).body
-
-    async def fetch_accounts(self) -> bytes:
-        """The state of its accounts; JSON, as GET /accounts answers."""
-        return (await self._call("GET", "/accounts")).body
-
-    async def fetch_latest_request(self) -> bytes:
-        """The request that ended last, once it is in the history; JSON, as GET /admin/history/ID answers."""
-        return (await self._call("GET", "/admin/history/-")).body
-
-    async def stop(self) -> None:
-        """Make it stop: it closes its listeners and drains first."""
-        await self._call("POST", "/admin/stop")
-
-    async def _call(self, method: str, path: str, body: bytes = b"{}") -> Answer:
-        headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
-        answer = await send(method, self.url + path, headers, body if method == "POST" else None, 15.0)
-        if not 200 <= answer.status < 300:
-            raise _make_error(answer, self.url, self._token)
-        return answer
-
-
-async def verify_listener(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None:
-    """True when the listener knows the token, which is not sent; False when it does not; None when nothing answers."""
-    nonce = secrets.token_hex(16)
-    try:
-        answer = await send("GET", f"{url}/livez", {"x-fairlead-nonce": nonce}, None, timeout)
-    except ControlError as error:
-        return False if error.code == "not_http" else None
-    expected = hmac.new(token.reveal().encode(), nonce.encode(), "sha256").hexdigest()
-    return hmac.compare_digest(answer.headers.get("x-fairlead-proof", ""), expected)
-
-
 def _make_headers(backend: Backend, key: Secret | None, outbound: Outbound) -> dict[str, str]:
     """The configured headers and that of the key, by lower-case name."""
     headers = dict(outbound.headers)
@@ -202,14 +106,14 @@ def _make_headers(backend: Backend, key: Secret | None, outbound: Outbound) -> d
 def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
     """The decoded body of a success. Raises ControlError for everything else."""
     if not 200 <= answer.status < 300:
-        raise _make_error(answer, url, key)
+        raise read_refusal(answer, url, key)
     _check_not_html(answer, url)
     try:
         data = cast("object", msgspec.json.decode(answer.body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ControlError(f"{urlsplit(url).netloc} answered, but not in JSON", status=answer.status) from None
     if isinstance(data, dict) and cast("dict[str, object]", data).get("error"):
-        raise _make_error(answer, url, key)
+        raise read_refusal(answer, url, key)
     return cast("object", data)
 
 
@@ -239,7 +143,7 @@ def _check_not_html(answer: Answer, url: str) -> None:
         )
 
 
-def _make_error(answer: Answer, url: str, key: Secret | None) -> ControlError:
+def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     """The error for an unsuccessful answer, in the provider's words, cut and without the key."""
     host = urlsplit(url).netloc
     if 300 <= answer.status < 400:

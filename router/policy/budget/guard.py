@@ -13,7 +13,7 @@ scope: that of a backend's budget leaves other backends alone. Time is a paramet
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -165,12 +165,6 @@ def explain_nearly_used(state: BudgetState) -> str:
     return f"{state.spent_share * 100:.0f} % of {budget.title} is spent"
 
 
-def describe_halt(halt: Halt | None) -> dict[str, object]:
-    """A halt as /status shows it; each field null for none."""
-    names = ("scope", "since", "until", "reason", "request")
-    return {name: getattr(halt, name, None) for name in names}
-
-
 def explain_billing(billing: str, backend: str, account: str, allowed: Iterable[str]) -> str:
     """Why a billing class trips, in words."""
     names = ", ".join(sorted(allowed))
@@ -205,23 +199,3 @@ def explain_uncounted(path: str) -> str:
         f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
         "Let such calls pass:   fairlead config set guard.unpriced allow"
     )
-
-
-def describe_budgets(states: Mapping[str, BudgetState]) -> list[dict[str, object]]:
-    """The budgets as /status shows them, amounts in US dollars or tokens."""
-    found: list[dict[str, object]] = []
-    for state in states.values():
-        budget = state.budget
-        unit = DOLLAR if budget.unit == "usd" else 1
-        found.append(
-            {
-                "scope": budget.scope,
-                "period": budget.period,
-                "unit": budget.unit,
-                "limit": budget.limit / unit,
-                "spent": state.spent / unit,
-                "reserved": state.running / unit,
-                "renews": state.term.end,
-            }
-        )
-    return found

@@ -1,10 +1,10 @@
-"""What lists say of backends and accounts, in words and as JSON; never a key."""
+"""What lists say of backends and accounts, in words; never a key."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from router.backends import Account, Backend
 from router.errors import CommandError
-from router.store.keys.references import describe, source
+from router.store.keys.references import describe
 from router.store.keys.secrets import at_hand
 
 
@@ -18,33 +18,6 @@ def credentials(backend: Backend, environ: Mapping[str, str]) -> str:
         return describe(backend.accounts[0].key, environ)
     listed = [f"{account.alias} {describe(account.key, environ)}" for account in backend.accounts]
     return ", ".join(listed) or "no key stored"
-
-
-def plain(backend: Backend, environ: Mapping[str, str], headers: Sequence[str] = ()) -> dict[str, object]:
-    """A backend for JSON. headers: names of those that config.toml sets for it."""
-    return {
-        "name": backend.name,
-        "base_url": backend.root,
-        "protocols": backend.protocols,
-        "auth": backend.auth,
-        "credentials": credentials(backend, environ),
-        "enabled": backend.enabled,
-        "headers": list(headers),
-        "accounts": plain_accounts(backend, environ),
-    }
-
-
-def plain_accounts(backend: Backend, environ: Mapping[str, str]) -> list[dict[str, object]]:
-    """The accounts of a backend for JSON; source: stored, env, file, cmd or keyring; credentials: the same in words."""
-    return [
-        {
-            "alias": account.alias,
-            "source": source(account.key),
-            "credentials": describe(account.key, environ),
-            "serves": backend.enabled,
-        }
-        for account in backend.accounts
-    ]
 
 
 def problem_of(account: Account, environ: Mapping[str, str]) -> str | None:

@@ -19,34 +19,35 @@ from router.store.home.permissions import check_home, make_folder, shown
 NAME = "history.db"
 
 
-class Place(NamedTuple):
-    """path: of history.db. elsewhere: why it does not lie in the home, "" when it does. problem: why there is no place
-    for it, "" when there is one."""
+class Location(NamedTuple):
+    """The place of history.db."""
 
     path: Path
+    #: Why it does not lie in the home, "" when it does.
     elsewhere: str = ""
+    #: Why there is no place for it, "" when there is one.
     problem: str = ""
 
 
-def place_of(home: Home, environ: Mapping[str, str] = os.environ) -> Place:
-    """Where the history of a home is. Nothing is created."""
+def locate(home: Home, environ: Mapping[str, str] = os.environ) -> Location:
+    """Find the place of a home's history. Nothing is created."""
     kind = network_type(home.path)
     if not kind:
-        return Place(home.at(NAME))
+        return Location(home.at(NAME))
     why = f"{shown(home.path)} lies on a network file system ({kind})"
     for folder in _candidates(environ):
         if not network_type(_existing(folder)):
             # Homes are told apart by their path.
             name = hashlib.sha256(str(home.path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-            return Place(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
+            return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
     hint = "Name a local folder:   XDG_STATE_HOME=/absolute/path fairlead proxy"
-    return Place(home.at(NAME), problem=f"{why}, and no local folder was found for the history. {hint}")
+    return Location(home.at(NAME), problem=f"{why}, and no local folder was found for the history. {hint}")
 
 
-def prepare(place: Place) -> None:
-    """Create the folders of a place that is not in the home. Raises CommandError."""
-    if place.elsewhere:
-        for folder in (place.path.parent.parent, place.path.parent):
+def make_folders(location: Location) -> None:
+    """Create the folders of a location that is not in the home. Raises CommandError."""
+    if location.elsewhere:
+        for folder in (location.path.parent.parent, location.path.parent):
             make_folder(folder)
             check_home(folder)
 

@@ -37,8 +37,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE UNIQUE INDEX requests_by_id ON requests (id)",
         "CREATE INDEX requests_by_time ON requests (time)",
-        # Sums of one hour (since 1970) for one name in one role (history_names.ROLES). first, total: histograms
-        # (history_buckets).
+        # Sums of one hour (since 1970) for one name in one role (its position in history/rollups.ROLES). first, total:
+        # histograms (history/histogram).
         """CREATE TABLE rollups (
             hour INTEGER NOT NULL, role INTEGER NOT NULL, name INTEGER NOT NULL, requests INTEGER NOT NULL,
             errors INTEGER NOT NULL, estimated INTEGER NOT NULL, unpriced INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
@@ -66,12 +66,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # body: JSON, an answer or the id of the answer that holds the item (store/kept). used: seconds since 1970.
+        # body: JSON, a stored response or the id of the response that holds the item. used: seconds since 1970.
         "CREATE TABLE kept (id TEXT PRIMARY KEY, body BLOB NOT NULL, used INTEGER NOT NULL)",
         "CREATE INDEX kept_by_use ON kept (used)",
     ),
     (
-        # The guard's, store/spending.py. book: scope|unit|term. spent: billionths of a US dollar, or tokens; base: of
+        # Of the guard (shared/budgets.py). book: scope|unit|term. spent: billionths of a US dollar, or tokens; base: of
         # it, what no longer counts since a halt was lifted. began: of the term, seconds since 1970.
         """CREATE TABLE guard_books (
             book TEXT PRIMARY KEY, began REAL NOT NULL, spent INTEGER NOT NULL, base INTEGER NOT NULL,

@@ -1,8 +1,8 @@
 """Opens history.db: a private file, in a mode several processes can share, at the newest schema.
 
-Rules of this file: nothing a user could still read is deleted: a damaged file is renamed and a new one begun. What is
-said about a file names it and, where there is one, the command that mends it. sqlite3 is loaded by the first call,
-off the start path.
+Rules of this file: nothing a user could still read is deleted: a damaged file is renamed and a new one begun. A message
+about a file names it and, where there is one, the command that mends it. sqlite3 is loaded by the first call, off the
+start path.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.errors import CommandError
-from router.store.database.location import place_of, prepare
+from router.store.database.location import locate, make_folders
 from router.store.database.migrations import NewerSchema, migrate, version
 from router.store.home.home import Home
 from router.store.home.permissions import make_private, shown, word
@@ -60,15 +60,15 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
     suspect: the file was found damaged in use, so look at all of it. No connection of this thread may be open to it.
     Raises Unusable and Busy.
     """
-    place = place_of(home)
-    path = place.path
-    if place.problem:
-        raise Unusable(place.problem, lasting=True)
+    location = locate(home)
+    path = location.path
+    if location.problem:
+        raise Unusable(location.problem, lasting=True)
     try:
-        prepare(place)
+        make_folders(location)
         # Creating, migrating and moving aside are for one process at a time.
         with home.lock():
-            return _opened(path, suspect=suspect)
+            return _open_or_replace(path, suspect=suspect)
     except CommandError as error:
         raise Unusable(f"{str(error).rstrip('.')}. {error.hint}".strip()) from None
     except NewerSchema as newer:
@@ -79,23 +79,23 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
         ) from None
 
 
-def _opened(path: Path, *, suspect: bool) -> tuple["sqlite3.Connection", Path | None]:
+def _open_or_replace(path: Path, *, suspect: bool) -> tuple["sqlite3.Connection", Path | None]:
     make_private(path)
     try:
         if suspect:
             _check_whole(path)
-        return _migrated(path), None
+        return _open_migrated(path), None
     except Corrupt:
         aside = _set_aside(path)
     make_private(path)
     try:
-        return _migrated(path), aside
+        return _open_migrated(path), aside
     except Corrupt:
         raise Unusable(f"{shown(path)} is damaged as soon as it is written") from None
 
 
-def _migrated(path: Path) -> "sqlite3.Connection":
-    with translated(path):
+def _open_migrated(path: Path) -> "sqlite3.Connection":
+    with translate_errors(path):
         db = connect(path)
         try:
             # Before anything is changed: a newer file stays as it is.
@@ -121,7 +121,7 @@ def connect(path: Path) -> "sqlite3.Connection":
 
 
 @contextmanager
-def translated(path: Path) -> Generator[None]:
+def translate_errors(path: Path) -> Generator[None]:
     """Turn SQLite's errors about the file into Busy, Corrupt and Unusable; those about a statement pass."""
     import sqlite3
 
@@ -140,7 +140,7 @@ def translated(path: Path) -> Generator[None]:
 
 def _check_whole(path: Path) -> None:
     """Raise Corrupt unless all of the file is as it should be: another process may have begun a new one."""
-    with translated(path):
+    with translate_errors(path):
         db = connect(path)
         try:
             if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":

@@ -1,9 +1,9 @@
 """history.db's one writer: rows go into a bounded queue, one thread writes them in batches.
 
-Rules of this file: `add` never waits and never fails; what does not fit, or cannot be written, is dropped and counted.
-A row leaves the queue once its batch is committed, at most COMMIT_SECONDS after the first of it came, so that a crash
-loses less than the last second. Reading blocks: it is for threads, over a connection of its own. While the file cannot
-be used the rows wait in the queue and the file is tried again, unless trying is no use.
+Rules of this file: `add` never waits and never fails; a row that does not fit, or cannot be written, is dropped and
+counted. A row leaves the queue once its batch is committed, at most COMMIT_SECONDS after the first of the batch came,
+so that a crash loses less than the last second. Reading blocks: it is for threads, over a connection of its own. While
+the file cannot be used the rows wait in the queue and the file is tried again, unless trying is no use.
 """
 
 import threading
@@ -16,31 +16,31 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from router.store.database.location import NAME, place_of
-from router.store.database.open import Busy, Corrupt, Unusable, connect, open_history, translated
+from router.store.database.location import NAME, locate
+from router.store.database.open import Busy, Corrupt, Unusable, connect, open_history, translate_errors
 from router.store.home.home import Home
 
 if TYPE_CHECKING:
     import sqlite3
 
-# Of the 10,000 that may wait in all (product.md 11); requests that have just ended are the others.
+# Of the 10,000 that may wait in all; the others are requests that have just ended and are no rows yet.
 PENDING = 8_500
 # Half a second of the fastest traffic: each commit costs as much as a hundred rows.
 BATCH = 2048
 # Leaves half of the last second to the commit itself.
 COMMIT_SECONDS = 0.5
-CHORE_SECONDS = 10.0
+MAINTENANCE_SECONDS = 10.0
 RETRY_SECONDS = 60.0
 # How long the writer leaves the interpreter to the requests between two pieces of its work.
 PAUSE_SECONDS = 0.002
 _OPEN_PATIENCE = 5.0
-_TOLD_LIMIT = 20
+_SAID_LIMIT = 20
 
 Row = tuple[Any, ...]
 #: Writes rows of one kind within the batch's transaction. A batch that fails is rolled back and handed over again.
 Writing = Callable[["sqlite3.Connection", "list[Any]"], None]
-#: Work the writer does now and then: bounds of a table, what other processes changed. It commits by itself.
-Chore = Callable[["sqlite3.Connection"], None]
+#: Work of the writer beside rows: bounds of a table, changes by other processes. It commits by itself.
+Maintenance = Callable[["sqlite3.Connection"], None]
 
 
 class _Waiting(msgspec.Struct, gc=False):
@@ -58,15 +58,15 @@ class Ledger:
         #: Why nothing is kept on disk, None while all is well.
         self.problem: str | None = None
         self._home = home
-        place = place_of(home)
+        place = locate(home)
         self.path = place.path
         #: Why the file does not lie in the home, None when it does.
         self.elsewhere = place.elsewhere or None
         self._say = say
         self._retry = retry
-        self._told: set[str] = set()
+        self._said: set[str] = set()
         self._pending: deque[_Waiting] = deque()
-        self._chores: list[Chore] = []
+        self._maintenance: list[Maintenance] = []
         self._preparations: list[Callable[[], None]] = []
         self._wake = threading.Event()
         self._enough = threading.Event()
@@ -81,13 +81,13 @@ class Ledger:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
-    def every(self, chore: Chore) -> None:
-        """Have the writer do this at its start and then every CHORE_SECONDS; to be said before `start`."""
-        self._chores.append(chore)
+    def add_maintenance(self, work: Maintenance) -> None:
+        """Have the writer do this at its start and then every MAINTENANCE_SECONDS; to be called before `start`."""
+        self._maintenance.append(work)
 
-    def before(self, preparation: Callable[[], None]) -> None:
-        """Have the writer's thread do this before it writes, also while the file cannot be used; to be said before
-        `start`. It may add rows."""
+    def add_preparation(self, preparation: Callable[[], None]) -> None:
+        """Have the writer's thread do this before it writes, also while the file cannot be used; to be called before
+        `start`. It may add rows, by `extend`."""
         self._preparations.append(preparation)
 
     def start(self) -> None:
@@ -99,13 +99,13 @@ class Ledger:
     def add(self, statement: str | Writing, row: Any) -> None:
         """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
         each other with one statement are written together."""
-        self.prepared(statement, (row,))
+        self.extend(statement, (row,))
         self.wake()
         if len(self._pending) == BATCH:
             self._enough.set()
 
-    def prepared(self, statement: str | Writing, rows: Sequence[Any]) -> None:
-        """Hand over rows as `add` does, in a preparation, after which all is written."""
+    def extend(self, statement: str | Writing, rows: Sequence[Any]) -> None:
+        """Hand over rows as `add` does without waking the writer: for a preparation, after which all is written."""
         room = 0 if self._hopeless else max(0, PENDING - len(self._pending))
         if len(rows) > room:
             self.dropped += len(rows) - room
@@ -113,18 +113,18 @@ class Ledger:
         self._pending.extend([_Waiting(statement, row) for row in rows])
 
     def wake(self) -> None:
-        """There is something to write, or to prepare: it is done within COMMIT_SECONDS."""
+        """Have rows prepared and written within COMMIT_SECONDS."""
         if not self._wake.is_set():
             self._wake.set()
 
     def flush_soon(self) -> None:
-        """Have what waits written now, and the chores done, rather than with the next batch."""
+        """Flush the queue and run maintenance now, rather than with the next batch."""
         self._wake.set()
         self._enough.set()
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Have what waits written, and wait for that, in a proxy's first second also for the writer's start; False when
-        it took longer than `seconds`. Blocks."""
+        """Flush the queue and wait for that, in a proxy's first second also for the writer's start; False when it took
+        longer than `seconds`. Blocks."""
         done = threading.Event()
         self._flushes.append(done)
         self.flush_soon()
@@ -145,7 +145,7 @@ class Ledger:
                     self._reader.execute("PRAGMA query_only = ON")
                 return self._reader.execute(query, values).fetchall()
             except sqlite3.Error:
-                self._end_reader()
+                self._close_reader()
                 return []
 
     @property
@@ -155,7 +155,7 @@ class Ledger:
 
     def pause(self) -> None:
         """Leave the interpreter to the requests for a moment; for the writer's thread, which does so between the
-        pieces of its work: as long as it wants the interpreter back, each of them is slower."""
+        pieces of its work: requests are slower for as long as it competes with them."""
         if not self._stopping:
             time.sleep(PAUSE_SECONDS)
 
@@ -173,37 +173,37 @@ class Ledger:
 
     def _run(self) -> None:
         self._open()
-        self._do_chores()
+        self._maintain()
         while not self._stopping:
-            if self._wake.wait(CHORE_SECONDS):
+            if self._wake.wait(MAINTENANCE_SECONDS):
                 self._enough.wait(COMMIT_SECONDS)
             # Cleared before the queue is read: what comes from here on wakes the next round.
             self._enough.clear()
             self._wake.clear()
             self._write()
-            self._do_chores()
+            self._maintain()
         self._write()
-        self._end()
+        self._close_file()
 
     def _open(self) -> None:
         try:
             writer, aside = open_history(self._home, suspect=self._suspect)
         except Unusable as error:
-            self._failed(str(error), lasting=error.lasting)
+            self._give_up(str(error), lasting=error.lasting)
         except Busy:
-            self._failed("another process holds it")
+            self._give_up("another process holds it")
         except Exception as error:
-            # Whatever else is wrong with the file must not end the thread, and cannot get better by itself.
-            self._failed(f"{type(error).__name__}: {error}", lasting=True)
+            # Any other error of the file must not end the thread, and cannot get better by itself.
+            self._give_up(f"{type(error).__name__}: {error}", lasting=True)
         else:
             self._writer = writer
             if aside is not None:
                 self._say(f"{NAME} was damaged: it is now {aside.name}, and a new one was begun.")
         self._opened.set()
 
-    def _failed(self, why: str, *, lasting: bool = False) -> None:
-        """Close the file and go on in memory; the same reason is said once."""
-        self._end()
+    def _give_up(self, why: str, *, lasting: bool = False) -> None:
+        """Close the file and go on in memory; the same reason is reported once."""
+        self._close_file()
         self._hopeless = lasting
         self._due = time.monotonic() + self._retry
         if lasting:
@@ -211,21 +211,21 @@ class Ledger:
             self._pending.clear()
         self.problem = why
         again = "" if lasting else f"; it is tried again every {self._retry:g} s"
-        self._tell(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
+        self._say_once(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
 
-    def _tell(self, text: str) -> None:
-        """Say it once: a disk that is full now and again would be a line a minute."""
-        if text not in self._told and len(self._told) < _TOLD_LIMIT:
-            self._told.add(text)
+    def _say_once(self, text: str) -> None:
+        """Report something once: a disk that is full now and again would be a line a minute."""
+        if text not in self._said and len(self._said) < _SAID_LIMIT:
+            self._said.add(text)
             self._say(text)
 
     def _write(self) -> None:
         """Write all that waits, or leave it waiting."""
         flushes = len(self._flushes)
         self._prepare()
-        while self._pending and self._usable():
+        while self._pending and (db := self._open_writer()) is not None:
             batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
-            if not self._written(batch):
+            if not self._write_batch(db, batch):
                 self._pending.extendleft(reversed(batch))
                 if self._stopping:
                     return
@@ -238,46 +238,45 @@ class Ledger:
                 prepare()
             except Exception as error:
                 # A defect of ours must not end the writer of all the others.
-                self._tell(f"{NAME}: {prepare.__name__} failed: {error}")
+                self._say_once(f"{NAME}: {prepare.__name__} failed: {error}")
 
-    def _usable(self) -> bool:
+    def _open_writer(self) -> "sqlite3.Connection | None":
+        """The connection that writes; None while the file cannot be used. It is tried again when that is due."""
         if self._writer is None and not self._hopeless and time.monotonic() >= self._due:
             self._open()
-        return self._writer is not None
+        return self._writer
 
-    def _written(self, batch: list[_Waiting]) -> bool:
-        """Commit a batch; False to keep it for later. One that no file would take is dropped."""
+    def _write_batch(self, db: "sqlite3.Connection", batch: list[_Waiting]) -> bool:
+        """Commit a batch; False to keep it for later. A batch that no file would take is dropped."""
         try:
-            with translated(self.path):
-                self._commit(batch)
+            with translate_errors(self.path):
+                self._commit(db, batch)
         except Busy:
             return False
         except Corrupt:
-            self._damaged()
+            self._reopen_checked()
             return False
         except Unusable as error:
-            self._failed(str(error))
+            self._give_up(str(error))
             return False
         except Exception:
             self.dropped += len(batch)
         self._suspect = False
         if self.problem is not None:
             self.problem = None
-            self._tell(f"{NAME} is written again.")
+            self._say_once(f"{NAME} is written again.")
         return True
 
-    def _damaged(self) -> None:
-        """Have the whole file looked at when it is opened next: at once, unless that has been of no use."""
+    def _reopen_checked(self) -> None:
+        """Have the whole file checked when it is opened next: at once, unless a check found nothing."""
         if self._suspect:
-            self._failed(f"{self.path} is damaged, and looks whole when it is checked")
+            self._give_up(f"{self.path} is damaged, and looks whole when it is checked")
             return
-        self._end()
+        self._close_file()
         self._suspect = True
         self._due = 0.0
 
-    def _commit(self, batch: list[_Waiting]) -> None:
-        db = self._writer
-        assert db is not None
+    def _commit(self, db: "sqlite3.Connection", batch: list[_Waiting]) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             for statement, rows in groupby(batch, key=attrgetter("statement")):
@@ -292,33 +291,33 @@ class Ledger:
                 db.execute("ROLLBACK")
             raise
 
-    def _do_chores(self) -> None:
-        for chore in list(self._chores):
+    def _maintain(self) -> None:
+        for work in list(self._maintenance):
             if self._writer is None:
                 return
             try:
-                with translated(self.path):
-                    chore(self._writer)
+                with translate_errors(self.path):
+                    work(self._writer)
             except Busy:
                 continue
             except Corrupt:
-                self._damaged()
+                self._reopen_checked()
             except Unusable as error:
-                self._failed(str(error))
+                self._give_up(str(error))
             except Exception as error:
                 # A defect of ours must not end the writer of all the others.
-                self._chores.remove(chore)
-                self._say(f"{NAME}: {chore.__name__} failed and is not done again: {error}")
+                self._maintenance.remove(work)
+                self._say(f"{NAME}: {work.__name__} failed and is not done again: {error}")
 
-    def _end(self) -> None:
+    def _close_file(self) -> None:
         """Close both connections."""
         with self._reading:
-            self._end_reader()
+            self._close_reader()
             writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
 
-    def _end_reader(self) -> None:
+    def _close_reader(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()

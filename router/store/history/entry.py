@@ -1,50 +1,80 @@
 """One finished request as the history, the metrics and the live stream get it."""
 
+from typing import Any
+
 import msgspec
 
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
+from router.store.history.columns import COLUMNS
+from router.store.history.derive import with_fields
 from router.wire.headers.rate_limits import Windows
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One finished request. started: seconds since 1970; queued, first_byte, total: seconds. root: the backend's URL,
-    by which its prices are found. Token counts are None where nobody knows them. tries: what `attempts` counts, as far
-    as it is known. given_up: cached tokens that were left behind when the account was changed."""
+class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
+    """One finished request. Each field is declared as a column (columns.COLUMNS) too."""
 
     id: str
+    #: Seconds since 1970.
     started: float
     method: str
     path: str
+    #: The kind of client, by its headers; '' when it is not known.
     client: str = ""
     protocol: str = ""
+    #: The model that was asked for, and the one the backend was asked for, '' where it is the same.
     model: str = ""
     served: str = ""
     backend: str = ""
+    #: The backend's URL, by which its prices are found.
     root: str = ""
     account: str = ""
+    #: The status of the answer, 0 when there was none.
     status: int = 0
     error: str = ""
     attempts: int = 0
+    #: Seconds spent waiting for an account, to the first byte of the answer, and to its end.
     queued: float = 0.0
     first_byte: float | None = None
     total: float = 0.0
+    #: Counts of tokens, None where they are unknown. tokens_in: without those of the cache.
     tokens_in: int | None = None
     tokens_out: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
     reasoning: int | None = None
+    #: What a translation could not carry over, as `path=how; …`.
     losses: str = ""
     stream: bool = False
+    #: The class the request was billed to, as the provider names it.
     billing: str = ""
+    #: The used share of the account's tightest limit.
     utilisation: float | None = None
     windows: Windows | None = None
     tag: str = ""
+    #: Whether the counts of tokens are an estimate.
     estimated: bool = False
+    #: What was done to the request, with `; ` between the notes.
     notes: str = ""
+    #: What `attempts` counts, as far as it is known.
     tries: tuple[AttemptRecord, ...] = ()
+    #: The account the conversation was bound to as the request came.
     binding: BindingRecord | None = None
+    #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
 
+    @property
+    def served_model(self) -> str:
+        """The model the backend was asked for."""
+        return self.served or self.model
+
+    @property
+    def full_account(self) -> str:
+        """`BACKEND/ALIAS`; '' when no backend was asked."""
+        return f"{self.backend}/{self.account}" if self.backend else ""
+
+
+#: What is made of a record: an entry with all columns, also those that no code uses by name.
+ENTRY_TYPE: type[HistoryEntry] = with_fields(HistoryEntry, ((column.field, Any) for column in COLUMNS if column.source))
 
 #: Cost in billionths of a US dollar (None: the price is unknown), and where the price is from.
 Priced = tuple[int | None, str]

@@ -21,42 +21,42 @@ _ENDS = tuple(LEAST * 2 ** (number / 4) * (1 + 1e-9) for number in range(COUNT -
 
 
 #: The number of the bucket that a duration in microseconds falls into.
-bucket: Callable[[float], int] = partial(bisect_left, _ENDS)
+bucket_of: Callable[[float], int] = partial(bisect_left, _ENDS)
 
 
-def counted(microseconds: Iterable[float]) -> Counter[int]:
-    """How many of these durations fall into which bucket."""
-    return Counter(map(bucket, microseconds))
+def count_buckets(microseconds: Iterable[float]) -> Counter[int]:
+    """Count these durations by the number of their bucket."""
+    return Counter(map(bucket_of, microseconds))
 
 
-def histogram(microseconds: Iterable[float]) -> int:
-    """The histogram of these durations."""
-    return sum(count << (LANE * number) for number, count in counted(microseconds).items())
+def build_histogram(microseconds: Iterable[float]) -> int:
+    """Build the histogram of these durations."""
+    return sum(count << (LANE * number) for number, count in count_buckets(microseconds).items())
 
 
-def end(number: int) -> float:
-    """Where a bucket ends, in microseconds."""
+def bucket_end(number: int) -> float:
+    """Return where a bucket ends, in microseconds."""
     return LEAST * 2 ** (number / 4)
 
 
-def packed(histogram: int) -> bytes:
-    """A histogram as it is stored: without the empty buckets at its high end."""
+def pack(histogram: int) -> bytes:
+    """Make the stored bytes of a histogram, without the empty buckets at its high end."""
     return histogram.to_bytes((histogram.bit_length() + 7) // 8, "little")
 
 
-def unpacked(stored: bytes) -> int:
-    """The histogram of stored bytes."""
+def unpack(stored: bytes) -> int:
+    """Read a histogram from its stored bytes."""
     return int.from_bytes(stored, "little")
 
 
-def counts(histogram: int) -> list[int]:
-    """How many durations each bucket holds."""
+def list_counts(histogram: int) -> list[int]:
+    """List how many durations each bucket holds."""
     return [histogram >> (LANE * number) & _MASK for number in range(COUNT)]
 
 
 def quantile(histogram: int, share: float) -> float | None:
-    """The duration in microseconds that this share of all is not longer than; None when there are none."""
-    held = counts(histogram)
+    """Estimate the duration in microseconds that this share of all does not exceed; None when there are none."""
+    held = list_counts(histogram)
     total = sum(held)
     if total == 0:
         return None
@@ -66,6 +66,6 @@ def quantile(histogram: int, share: float) -> float | None:
         if count and rank < before + count:
             # Evenly spread within the bucket, on its logarithmic scale.
             inside = (rank - before + 0.5) / count
-            return end(number) * 2 ** ((inside - 1) / 4)
+            return bucket_end(number) * 2 ** ((inside - 1) / 4)
         before += count
-    return end(COUNT - 1)
+    return bucket_end(COUNT - 1)

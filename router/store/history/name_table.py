@@ -2,39 +2,36 @@
 
 Rules of this file: what was written in a transaction that may still be rolled back is not remembered beyond it, and
 what another process may have changed is looked up anew. Names that callers choose are bounded in number: the ones
-that are too many stand together as OTHER.
+beyond the bound stand together as OTHER.
 """
 
 from typing import TYPE_CHECKING
 
+from router.store.history.derive import STORED
+
 if TYPE_CHECKING:
     import sqlite3
 
-#: What sums are kept by. The position is the number in the table `rollups`; `all` has the name ''.
-ROLES = ("all", "model", "backend", "account", "client", "tag", "billing", "error")
 OTHER = "(other)"
-TEXT_LIMIT = 256
 #: Distinct names in one file; 256 bytes each at most.
 LIMIT = 20_000
 
-_UNUSED = """DELETE FROM names WHERE id NOT IN (
-    SELECT client FROM requests UNION SELECT protocol FROM requests UNION SELECT model FROM requests
-    UNION SELECT served FROM requests UNION SELECT backend FROM requests UNION SELECT account FROM requests
-    UNION SELECT error FROM requests UNION SELECT price FROM requests UNION SELECT billing FROM requests
-    UNION SELECT tag FROM requests UNION SELECT method FROM requests UNION SELECT name FROM rollups
-    UNION SELECT bound FROM requests WHERE bound IS NOT NULL UNION SELECT backend FROM attempts
-    UNION SELECT account FROM attempts UNION SELECT error FROM attempts UNION SELECT done FROM attempts)"""
+#: The columns that hold numbers of names, by table.
+_HOLDERS = {
+    "requests": [column.name for column, storage in STORED if storage.named],
+    "rollups": ["name"],
+    "attempts": ["backend", "account", "error", "done"],
+}
+_USED = " UNION ".join(
+    f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - names of ours
+    for table, columns in _HOLDERS.items()
+    for column in columns
+)
+_DELETE_UNUSED = f"DELETE FROM names WHERE id NOT IN ({_USED})"  # noqa: S608 - names of ours
 
 
-def clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Text of the network as it may be stored: no control characters or half code points, at most `limit` long."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
-    return text[:limit]
-
-
-class Names:
-    """The numbers of names, for one thread. begin: at the start of each transaction."""
+class NameTable:
+    """The numbers of names, for one thread. `begin` is called at the start of each transaction."""
 
     def __init__(self, limit: int = LIMIT):
         self._limit = limit
@@ -45,7 +42,7 @@ class Names:
         self._count = 0
 
     def begin(self, db: "sqlite3.Connection") -> None:
-        """Forget what may no longer be so: names of a rolled-back transaction, and all when others changed the file."""
+        """Forget names of a rolled-back transaction, and all names when another process changed the file."""
         self._fresh = {}
         version = db.execute("PRAGMA data_version").fetchone()[0]
         if db is not self._db or version != self._version:
@@ -54,7 +51,7 @@ class Names:
             self._count = db.execute("SELECT count(*) FROM names").fetchone()[0]
 
     def number(self, text: str, *, chosen: bool = False) -> int:
-        """The number of a name. chosen: by a caller, so that there may be any number of them."""
+        """Look up or create the number of a name. chosen: by a caller, so that there may be any number of them."""
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
@@ -73,7 +70,7 @@ class Names:
         return number
 
     def forget_unused(self, db: "sqlite3.Connection") -> None:
-        """Once half of the names there may be are taken, delete those no row holds any more."""
+        """Delete the names that no row holds any more, once half of LIMIT are taken."""
         if self._count * 2 > self._limit:
-            db.execute(_UNUSED)
+            db.execute(_DELETE_UNUSED)
             self._db = None

@@ -5,26 +5,34 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from router.store.history.columns import Column
+from router.store.history.derive import STORED, with_fields
+from router.store.history.storage import Storage
+
 if TYPE_CHECKING:
     import sqlite3
 
 _ROWS_LIMIT = 1000
-# 40 ms; nobody types the end of an id from last month.
+# This takes 40 ms; the ends of ids that are typed in are those of new requests.
 _LOOKED_THROUGH = 100_000
 
-_NAMED = ("method", "client", "protocol", "model", "served", "backend", "account", "error", "price", "billing", "tag")
-_PLAIN = (
-    *("id", "time", "path", "status", "attempts", "queue_ms", "first_byte_us", "total_us", "tokens_in", "tokens_out"),
-    *("cache_read", "cache_write", "reasoning", "cost", "losses", "stream", "utilisation", "estimated", "notes"),
-    *("sent_ms", "session", "turns", "given_up", "used_5h", "resets_5h", "used_7d", "resets_7d"),
-)
+
+def _select(index: int, column: Column, storage: Storage) -> str:
+    return f"n{index}.text" if storage.named else f"r.{column.name}"
+
+
+def _join_name(index: int, column: Column, storage: Storage) -> str:
+    kind = "LEFT JOIN" if storage.null else "JOIN"
+    return f" {kind} names AS n{index} ON n{index}.id = r.{column.name}" if storage.named else ""
+
+
 _SELECT = (
-    "SELECT "  # noqa: S608 - names of ours
-    + ", ".join([*(f"r.{name}" for name in _PLAIN), *(f"n{index}.text" for index in range(len(_NAMED))), "b.text"])
-    + " FROM requests AS r "
-    + " ".join(f"JOIN names AS n{index} ON n{index}.id = r.{name}" for index, name in enumerate(_NAMED))
-    + " LEFT JOIN names AS b ON b.id = r.bound"
+    f"SELECT {', '.join(_select(index, *one) for index, one in enumerate(STORED))} "  # noqa: S608 - names of ours
+    f"FROM requests AS r{''.join(_join_name(index, *one) for index, one in enumerate(STORED))}"
 )
+_NAMES = tuple(column.name for column, _ in STORED)
+# What makes a field of the API of a value.
+_SHOWN = [(column.name, column.shown, storage.read) for column, storage in STORED if column.shown]
 _TRIES = (
     "SELECT at_ms, backends.text, accounts.text, status, errors.text, done.text, note FROM attempts AS a "
     "JOIN names AS backends ON backends.id = a.backend JOIN names AS accounts ON accounts.id = a.account "
@@ -33,29 +41,29 @@ _TRIES = (
 )
 
 
-class Try(msgspec.Struct, kw_only=True):
-    """One attempt. at_ms: since the request came; status: of the answer's head, 0 when none came; error: its class, ""
-    when the answer was taken; done: what followed (parked, cooled, retried, moved), "" for the last one; note: more of
-    it in words."""
+class RecordedAttempt(msgspec.Struct, kw_only=True):
+    """One attempt."""
 
+    #: Milliseconds from the request's arrival.
     at_ms: int
     backend: str
     account: str
+    #: Of the answer's head, 0 when none came.
     status: int
+    #: The class of the error; '' when the answer was taken.
     error: str
+    #: What followed (parked, cooled, retried, moved); '' for the last attempt.
     done: str
+    #: More of it in words.
     note: str
 
 
-class Request(msgspec.Struct, kw_only=True):
-    """One request. time: seconds since 1970; *_ms: milliseconds; tokens_in: read without the cache's; cost_usd: None
-    when the price is unknown; price: where it is from; utilisation: used share of the account's tightest limit, as the
-    answer said; used_5h, used_7d: those of a subscription's windows, and resets_*: when these begin anew, in seconds
-    since 1970; losses, notes: lists. attempts: how many; tries: what is known of each. bound, session, turns: the
-    account its conversation was bound to, a hash of what it is known by, and its requests so far; given_up: cached
-    tokens left behind when the account was changed. None: not known."""
+class RecordedRequest(msgspec.Struct, kw_only=True):
+    """One request as the API and the export show it; None is for what is not known. Each field but `tries` is declared
+    as a column (columns.COLUMNS) too."""
 
     id: str
+    #: Seconds since 1970.
     time: float
     client: str
     protocol: str
@@ -67,45 +75,61 @@ class Request(msgspec.Struct, kw_only=True):
     account: str
     status: int
     error: str
+    #: How many attempts there were.
     attempts: int
+    #: Milliseconds.
     queue_ms: int
     first_byte_ms: float | None
     total_ms: float
+    #: Tokens that were read without the cache's.
     tokens_in: int | None
     tokens_out: int | None
     cache_read: int | None
     cache_write: int | None
     reasoning: int | None
+    #: None when the price is unknown.
     cost_usd: float | None
+    #: Where the price is from.
     price: str
     losses: list[str]
     stream: bool
     billing: str
+    #: The used share of the account's tightest limit, as the answer said.
     utilisation: float | None
     tag: str
     estimated: bool
     notes: list[str]
-    tries: list[Try]
+    #: What is known of each attempt.
+    tries: list[RecordedAttempt]
+    #: The account the conversation was bound to, a hash of the conversation's key, and its requests so far.
     bound: str | None
     session: str | None
     turns: int | None
+    #: Cached tokens left behind when the account was changed.
     given_up: int | None
+    #: The used shares of a subscription's windows, and when these begin anew, in seconds since 1970.
     used_5h: float | None
     resets_5h: int | None
     used_7d: float | None
     resets_7d: int | None
 
 
-def request(db: "sqlite3.Connection", name: str) -> Request | None:
-    """The request of that id, None when there is none; without its `req_` too."""
+#: What is read: a request with all columns, also those that no code uses by name.
+RECORDED: type[RecordedRequest] = with_fields(
+    RecordedRequest, ((column.shown, s.shown) for column, s in STORED if column.shown)
+)
+
+
+def find_request(db: "sqlite3.Connection", name: str) -> RecordedRequest | None:
+    """Find the request of an id, which may lack its `req_`; None when there is none."""
     for row in db.execute(f"{_SELECT} WHERE r.id IN (?, ?)", (name, f"req_{name}")):
-        return _request(db, row)
+        return _make_request(db, row)
     return None
 
 
-def abbreviated(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
-    """The newest ids that begin so, with or without their `req_`, or else of the newest requests those that end so:
-    ids of one day begin alike."""
+def find_ids(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str]:
+    """Find the newest ids that begin so, with or without their `req_`, or else those of the newest requests that end
+    so: ids of one day begin alike."""
     text = part if part.startswith("req_") else f"req_{part}"
     query = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY time DESC LIMIT ?"
     found = [row[0] for row in db.execute(query, (text, text + "\U0010ffff", limit))]
@@ -116,52 +140,43 @@ def abbreviated(db: "sqlite3.Connection", part: str, limit: int = 3) -> list[str
     return found
 
 
-def latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[Request]:
-    """The newest requests first, at most `limit`; before: those that were written before this one."""
+def read_latest(db: "sqlite3.Connection", limit: int, before: str = "") -> list[RecordedRequest]:
+    """Read the newest requests, at most `limit`, the newest first. before: the id of a request, for those that were
+    written before it."""
     query, values = f"{_SELECT} ORDER BY r.seq DESC LIMIT ?", [min(limit, _ROWS_LIMIT)]
     if before:
         row = db.execute("SELECT seq FROM requests WHERE id = ?", (before,)).fetchone()
         if row is None:
             return []
         query, values = f"{_SELECT} WHERE r.seq < ? ORDER BY r.seq DESC LIMIT ?", [row[0], *values]
-    return [_request(db, row) for row in db.execute(query, values)]
+    return [_make_request(db, row) for row in db.execute(query, values)]
 
 
-def every(db: "sqlite3.Connection") -> Iterable[Request]:
-    """All requests, oldest first; they are read as they are taken."""
-    return (_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
+def read_all(db: "sqlite3.Connection") -> Iterable[RecordedRequest]:
+    """Iterate over all requests, oldest first, without reading them all at once."""
+    return (_make_request(db, row) for row in db.execute(f"{_SELECT} ORDER BY r.seq"))
 
 
-def _request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> Request:
-    found: dict[str, Any] = dict(zip((*_PLAIN, *_NAMED, "bound"), row, strict=True))
-    cost, first, sent, ms = (found.pop(name) for name in ("cost", "first_byte_us", "sent_ms", "time"))
-    found["account"] = found["account"].partition("/")[2]
-    return Request(
-        time=ms / 1000,
-        served_model=found.pop("served"),
-        first_byte_ms=None if first is None else first / 1000,
-        total_ms=found.pop("total_us") / 1000,
-        cost_usd=None if cost is None else cost / 1e9,
-        losses=_listed(found.pop("losses")),
-        notes=_listed(found.pop("notes")),
-        stream=bool(found.pop("stream")),
-        estimated=bool(found.pop("estimated")),
-        tries=_tries(db, ms, found) if sent is None else [_only(sent, found)],
-        **found,
+def _make_request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> RecordedRequest:
+    found: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    shown = {field: found[name] if read is None else read(found[name]) for name, field, read in _SHOWN}
+    sent: int | None = found["sent_ms"]
+    return RECORDED(
+        **shown, tries=_read_attempts(db, found["time"], shown) if sent is None else [_make_only_attempt(sent, shown)]
     )
 
 
-def _only(sent: int, found: dict[str, Any]) -> Try:
-    """The one attempt of a request, which its row tells."""
+def _make_only_attempt(sent: int, found: dict[str, Any]) -> RecordedAttempt:
+    """Make the only attempt of a request from the request's own row."""
     same = {name: found[name] for name in ("backend", "account", "status", "error")}
-    return Try(at_ms=sent, done="", note="", **same)
+    return RecordedAttempt(at_ms=sent, done="", note="", **same)
 
 
-def _tries(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[Try]:
+def _read_attempts(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[RecordedAttempt]:
     if not found["attempts"]:
         return []
     return [
-        Try(
+        RecordedAttempt(
             at_ms=at,
             backend=backend,
             account=account.partition("/")[2],
@@ -172,7 +187,3 @@ def _tries(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[Try
         )
         for at, backend, account, status, error, done, note in db.execute(_TRIES, (ms, found["id"]))
     ]
-
-
-def _listed(text: str) -> list[str]:
-    return text.split("; ") if text else []

@@ -1,7 +1,7 @@
 """Sums over a window of the history, rates of the last minutes, and when limits will be used up.
 
 Whole hours come from the sums of each hour, the part of an hour a window begins in from its rows. Percentiles are
-read from histograms (history_buckets), within 9 %.
+read from histograms (histogram.py), within 9 %.
 """
 
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from router.store.history import histogram as buckets
-from router.store.history.name_table import ROLES
-from router.store.history.rollups import HOUR_MS, SUMS, Tally
+from router.store.history.derive import SUMMED
+from router.store.history.rollups import HOUR_MS, ROLE_COLUMNS, ROLES, SUMS, RollupSums
 
 if TYPE_CHECKING:
     import sqlite3
 
 BURN_SECONDS = 900.0
-# Two readings closer than this say nothing about a slope.
+# Two readings closer than this give no slope.
 _SLOPE_SECONDS = 30.0
-# Answers overtake each other, so that readings fall a little; a window that begins anew falls by more.
+# Answers overtake each other, so that readings fall a little; at the begin of a window they fall by more.
 _RESET_DROP = 0.05
 
 _PART = (
-    "SELECT served, backend, account, client, tag, billing, error, error <> ? OR status >= 400, estimated, "
-    "cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), tokens_in, tokens_out, cache_read, "
-    "cache_write, reasoning, cost, first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
+    f"SELECT {', '.join(ROLE_COLUMNS)}, error <> ? OR status >= 400, estimated, "  # noqa: S608 - names of ours
+    f"cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), {', '.join(SUMMED)}, "
+    "first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
 )
-# Among the newest rows: a look at all of a month takes too long.
+# Among the newest rows, as reading those of a month takes too long.
 _PRICES = (
     "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
     "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
@@ -41,29 +41,34 @@ _HOURS = f"SELECT role, name, {', '.join(f'sum({name})' for name in SUMS)} {_WIT
 _TIMES = f"SELECT role, name, first, total {_WITHIN}"
 
 
-class Sums(msgspec.Struct, kw_only=True):
-    """Sums of the requests of one name. tokens_in: read without the cache's. cost_usd: of those with a known price;
-    unpriced: how many have tokens and no price. cached_share: of all input. share: of the requests of the window."""
+class UsageSums(msgspec.Struct, kw_only=True):
+    """Sums of the requests of one name."""
 
     name: str
     requests: int
     errors: int
     estimated: int
+    #: How many have tokens and no price.
     unpriced: int
+    #: Tokens that were read without the cache's.
     tokens_in: int
     tokens_out: int
     cache_read: int
     cache_write: int
     reasoning: int
+    #: The cost of the requests with a known price.
     cost_usd: float
+    #: The share of all input that was read from the cache; None when there was no input.
     cached_share: float | None
+    #: The share of the requests of the window.
     share: float
+    #: Percentile (p50, p95) -> milliseconds.
     first_byte_ms: dict[str, float | None]
     total_ms: dict[str, float | None]
 
 
-class Rate(msgspec.Struct, kw_only=True):
-    """How fast it goes, over the last `seconds`; the forecast holds if it goes on so."""
+class UsageRate(msgspec.Struct, kw_only=True):
+    """The rates of the last `seconds`, and what the next day costs if they stay so."""
 
     seconds: float
     requests_per_min: float
@@ -72,65 +77,68 @@ class Rate(msgspec.Struct, kw_only=True):
     forecast_cost_usd_24h: float
 
 
-class Limit(msgspec.Struct, kw_only=True):
-    """A limit of an account. window: `5h` or `7d`, those of a subscription; "" for the tightest of others. utilisation:
-    its share in use when last told. per_hour: its slope over the last 15 minutes, None when too few readings came.
-    resets_in_s: when it begins anew, None when that was not told. full_in_s: when it is used up at that rate, None
-    when it is not, or begins anew before."""
+class LimitForecast(msgspec.Struct, kw_only=True):
+    """A limit of an account, and when it will be used up."""
 
     account: str
+    #: `5h` or `7d` for those of a subscription; '' for the tightest of others.
     window: str
+    #: The share in use at the last reading.
     utilisation: float
+    #: Its slope over the last 15 minutes; None when there are too few readings.
     per_hour: float | None
+    #: Seconds until the limit begins anew; None when it is not known.
     resets_in_s: float | None
+    #: Seconds until the limit is used up at that rate; None when it is not, or begins anew before.
     full_in_s: float | None
 
 
-class Summary(msgspec.Struct, kw_only=True):
-    """The window from `since` to `until` (seconds since 1970), by name within each role, most requests first. prices:
-    where the costs of late are from, with the date of the data."""
+class UsageSummary(msgspec.Struct, kw_only=True):
+    """The window from `since` to `until` (seconds since 1970), by name within each role, most requests first."""
 
     since: float
     until: float
-    total: Sums
-    models: list[Sums]
-    backends: list[Sums]
-    accounts: list[Sums]
-    clients: list[Sums]
-    tags: list[Sums]
-    billing_classes: list[Sums]
-    errors: list[Sums]
-    rate: Rate
-    limits: list[Limit]
+    total: UsageSums
+    models: list[UsageSums]
+    backends: list[UsageSums]
+    accounts: list[UsageSums]
+    clients: list[UsageSums]
+    tags: list[UsageSums]
+    billing_classes: list[UsageSums]
+    errors: list[UsageSums]
+    rate: UsageRate
+    limits: list[LimitForecast]
+    #: Where the latest costs are from, with the date of the data.
     prices: list[str]
 
 
-def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
-    """The sums of a window; `until` is meant to be now: the last hour counts as a whole."""
-    tallies: dict[tuple[int, int], Tally] = {}
+def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSummary:
+    """Add up a window. until: now, as the last hour counts as a whole."""
+    rollups: dict[tuple[int, int], RollupSums] = {}
     begin = int(since * 1000)
     first_hour = -(-begin // HOUR_MS)
-    nothing = _nothing(db)
+    nothing = _find_empty_name(db)
+    named = len(ROLE_COLUMNS)
     together: dict[tuple[int, ...], list[tuple[int | None, ...]]] = {}
     for row in db.execute(_PART, (nothing, begin, first_hour * HOUR_MS)):
-        together.setdefault(row[:7], []).append(row[7:])
+        together.setdefault(row[:named], []).append(row[named:])
     for names, rows in together.items():
-        tally = Tally()
+        rollup = RollupSums()
         *columns, firsts, totals = zip(*rows, strict=True)
-        tally.count(len(rows), columns, (first for first in firsts if first is not None), totals)
+        rollup.count(len(rows), columns, (first for first in firsts if first is not None), totals)
         for role, name in enumerate((nothing, *names)):
-            tallies.setdefault((role, name), Tally()).add(tally)
+            rollups.setdefault((role, name), RollupSums()).add(rollup)
     hours = (first_hour, int(until * 1000) // HOUR_MS + 1)
     for role, name, *sums in db.execute(_HOURS, hours):
-        tally = tallies.setdefault((role, name), Tally())
-        tally.sums = [mine + theirs for mine, theirs in zip(tally.sums, sums, strict=True)]
+        rollup = rollups.setdefault((role, name), RollupSums())
+        rollup.sums = [mine + theirs for mine, theirs in zip(rollup.sums, sums, strict=True)]
     for role, name, first, total in db.execute(_TIMES, hours):
-        tally = tallies[role, name]
-        tally.first += buckets.unpacked(first)
-        tally.total += buckets.unpacked(total)
-    groups = _named(db, tallies)
-    total = groups["all"][0] if groups["all"] else _sums("", Tally(), 0)
-    return Summary(
+        rollup = rollups[role, name]
+        rollup.first += buckets.unpack(first)
+        rollup.total += buckets.unpack(total)
+    groups = _group_by_role(db, rollups)
+    total = groups["all"][0] if groups["all"] else _make_sums("", RollupSums(), 0)
+    return UsageSummary(
         since=since,
         until=until,
         total=total,
@@ -141,83 +149,83 @@ def summary(db: "sqlite3.Connection", since: float, until: float) -> Summary:
         tags=groups["tag"],
         billing_classes=groups["billing"],
         errors=groups["error"],
-        rate=_rate(db, until),
-        limits=list(_limits(db, until)),
+        rate=_measure_rate(db, until),
+        limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
     )
 
 
-def empty(since: float, until: float) -> Summary:
-    """The sums of a window in which nothing was ever recorded."""
-    nobody: list[Sums] = []
-    return Summary(
+def empty_summary(since: float, until: float) -> UsageSummary:
+    """Make the summary of a window when nothing was ever recorded."""
+    none: list[UsageSums] = []
+    return UsageSummary(
         since=since,
         until=until,
-        total=_sums("", Tally(), 0),
-        models=nobody,
-        backends=nobody,
-        accounts=nobody,
-        clients=nobody,
-        tags=nobody,
-        billing_classes=nobody,
-        errors=nobody,
-        rate=_rated(0, 0, 0),
+        total=_make_sums("", RollupSums(), 0),
+        models=none,
+        backends=none,
+        accounts=none,
+        clients=none,
+        tags=none,
+        billing_classes=none,
+        errors=none,
+        rate=_make_rate(0, 0, 0),
         limits=[],
         prices=[],
     )
 
 
-def _nothing(db: "sqlite3.Connection") -> int:
+def _find_empty_name(db: "sqlite3.Connection") -> int:
     row = db.execute("SELECT id FROM names WHERE text = ''").fetchone()
     return row[0] if row else 0
 
 
-def _named(db: "sqlite3.Connection", tallies: dict[tuple[int, int], Tally]) -> dict[str, list[Sums]]:
-    """The sums by role; what has no name (no tag, no error) is in the total only."""
-    whole = sum(tally.sums[0] for (role, _), tally in tallies.items() if role == 0)
-    groups: dict[str, list[Sums]] = {role: [] for role in ROLES}
-    for (role, number), tally in tallies.items():
+def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], RollupSums]) -> dict[str, list[UsageSums]]:
+    """Make the sums of each role; requests without a name in a role (no tag, no error) are in the total only."""
+    whole = sum(rollup.sums[0] for (role, _), rollup in rollups.items() if role == 0)
+    groups: dict[str, list[UsageSums]] = {role: [] for role in ROLES}
+    for (role, number), rollup in rollups.items():
         row = db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
         name = row[0] if row else ""
         if name or role == 0:
-            groups[ROLES[role]].append(_sums(name, tally, whole))
+            groups[ROLES[role]].append(_make_sums(name, rollup, whole))
     for group in groups.values():
         group.sort(key=lambda sums: (-sums.requests, sums.name))
     return groups
 
 
-def _sums(name: str, tally: Tally, whole: int) -> Sums:
-    values = dict(zip(SUMS, tally.sums, strict=True))
+def _make_sums(name: str, rollup: RollupSums, whole: int) -> UsageSums:
+    values = dict(zip(SUMS, rollup.sums, strict=True))
     cost = values.pop("cost")
     read = values["tokens_in"] + values["cache_read"] + values["cache_write"]
-    return Sums(
+    return UsageSums(
         name=name,
         **values,
         cost_usd=cost / 1e9,
         cached_share=values["cache_read"] / read if read else None,
         share=values["requests"] / whole if whole else 0.0,
-        first_byte_ms=_percentiles(tally.first),
-        total_ms=_percentiles(tally.total),
+        first_byte_ms=_measure(rollup.first),
+        total_ms=_measure(rollup.total),
     )
 
 
-def _percentiles(histogram: int) -> dict[str, float | None]:
+def _measure(histogram: int) -> dict[str, float | None]:
     found = {name: buckets.quantile(histogram, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
     return {name: None if value is None else round(value / 1000, 3) for name, value in found.items()}
 
 
-def _rate(db: "sqlite3.Connection", until: float) -> Rate:
+def _measure_rate(db: "sqlite3.Connection", until: float) -> UsageRate:
     query = (
         "SELECT count(*), total(tokens_in) + total(tokens_out) + total(cache_read) + total(cache_write), total(cost) "
         "FROM requests WHERE time >= ?"
     )
-    return _rated(*db.execute(query, (int((until - BURN_SECONDS) * 1000),)).fetchone())
+    return _make_rate(*db.execute(query, (int((until - BURN_SECONDS) * 1000),)).fetchone())
 
 
-def _rated(requests: int, tokens: float, cost: float) -> Rate:
+def _make_rate(requests: int, tokens: float, cost: float) -> UsageRate:
     hourly = cost / 1e9 * 3600 / BURN_SECONDS
     minutes = BURN_SECONDS / 60
-    return Rate(
+    return UsageRate(
         seconds=BURN_SECONDS,
         requests_per_min=round(requests / minutes, 3),
         tokens_per_min=round(tokens / minutes, 1),
@@ -226,8 +234,8 @@ def _rated(requests: int, tokens: float, cost: float) -> Rate:
     )
 
 
-def _limits(db: "sqlite3.Connection", until: float) -> Iterator[Limit]:
-    """Of each account the windows of its subscription, else the tightest limit it has."""
+def _forecast_limits(db: "sqlite3.Connection", until: float) -> Iterator[LimitForecast]:
+    """Forecast the windows of each account's subscription, or else its tightest limit."""
     readings: dict[tuple[str, str], list[_Reading]] = {}
     for account, at, used, *windows in db.execute(_READINGS, (int((until - BURN_SECONDS) * 1000),)):
         told = [("5h", *windows[:2]), ("7d", *windows[2:])]
@@ -237,28 +245,33 @@ def _limits(db: "sqlite3.Connection", until: float) -> Iterator[Limit]:
             if share is not None:
                 readings.setdefault((account, window), []).append(_Reading(at - until, share, resets))
     for (account, window), points in sorted(readings.items()):
-        yield _limit(account, window, points, until)
+        yield _forecast_limit(account, window, points, until)
 
 
 class _Reading(NamedTuple):
-    """at: seconds, counted from the summary's end. used: a share. resets: seconds since 1970."""
+    """What an answer said of a limit."""
 
+    #: Seconds from the summary's end, so that it is negative.
     at: float
+    #: A share.
     used: float
+    #: Seconds since 1970; None when it is not known.
     resets: int | None
 
 
-def _limit(account: str, window: str, points: list[_Reading], until: float) -> Limit:
+def _forecast_limit(account: str, window: str, points: list[_Reading], until: float) -> LimitForecast:
     used, resets = points[-1].used, points[-1].resets
     resets_in = None if resets is None else resets - until
     if resets_in is not None and resets_in <= 0:
-        # It has begun anew since it was told.
-        return Limit(account=account, window=window, utilisation=0, per_hour=None, resets_in_s=None, full_in_s=None)
-    slope = _slope(_since_reset(points))
+        # The window has begun anew since that reading.
+        return LimitForecast(
+            account=account, window=window, utilisation=0, per_hour=None, resets_in_s=None, full_in_s=None
+        )
+    slope = _fit_slope(_cut_at_reset(points))
     full = (1 - used) / slope if slope is not None and slope > 0 and used < 1 else None
     if full is not None and resets_in is not None and full > resets_in:
         full = None
-    return Limit(
+    return LimitForecast(
         account=account,
         window=window,
         utilisation=used,
@@ -268,8 +281,8 @@ def _limit(account: str, window: str, points: list[_Reading], until: float) -> L
     )
 
 
-def _since_reset(points: list[_Reading]) -> list[_Reading]:
-    """The readings of the window that runs: one far below the one before it is the first of a new one."""
+def _cut_at_reset(points: list[_Reading]) -> list[_Reading]:
+    """Drop the readings before the current window: a reading far below the one before it begins a new window."""
     start = 0
     for index in range(1, len(points)):
         if points[index].used < points[index - 1].used - _RESET_DROP:
@@ -277,8 +290,8 @@ def _since_reset(points: list[_Reading]) -> list[_Reading]:
     return points[start:]
 
 
-def _slope(points: list[_Reading]) -> float | None:
-    """Per second, of a line by least squares; None when the readings lie too close together."""
+def _fit_slope(points: list[_Reading]) -> float | None:
+    """Fit a line by least squares; its slope per second, None when the readings lie too close together."""
     if points[-1].at - points[0].at < _SLOPE_SECONDS:
         return None
     middle = sum(one.at for one in points) / len(points)

@@ -1,11 +1,11 @@
-"""Opens history.db for questions: a connection that never writes and never blocks the writer."""
+"""Opens history.db for queries: a connection that never writes and never blocks the writer."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from router.errors import CommandError
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.database.migrations import MIGRATIONS, SEEN_AS_NEWEST
 from router.store.database.open import BUSY_SECONDS
 from router.store.home.home import Home
@@ -19,12 +19,12 @@ _SINCE = 2
 
 
 @contextmanager
-def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
-    """A connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that cannot
-    be read: a damaged one, or one of a newer version."""
+def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
+    """Open a connection that only reads; None when nothing was ever recorded. Raises CommandError for a file that
+    cannot be read: a damaged one, or one of a newer version."""
     import sqlite3
 
-    path = place_of(home).path
+    path = locate(home).path
     if not path.exists():
         yield None
         return
@@ -43,17 +43,17 @@ def reading(home: Home) -> Generator["sqlite3.Connection | None"]:
             return
         for statement in SEEN_AS_NEWEST.get(found, ()):
             db.execute(statement)
-        # All queries see one moment.
+        # All queries see the same state.
         db.execute("BEGIN")
         yield db
     except sqlite3.DatabaseError as error:
-        raise _unreadable(path, error) from None
+        raise _explain(path, error) from None
     finally:
         if db is not None:
             db.close()
 
 
-def _unreadable(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
+def _explain(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (11, 26):
         return CommandError(

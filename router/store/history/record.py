@@ -1,8 +1,8 @@
-"""What happened: a row a request, and hourly sums, in history.db.
+"""The history: a row a request, and hourly sums, in history.db.
 
 Rules of this file: `add` costs the request one append to a bounded queue; names, prices and sums are worked out by
 the ledger's thread, rows and their sums in one transaction, so that they never disagree. No text of a request or an
-answer gets here: what is stored are names, numbers and notes of fairlead's own.
+answer is stored, only names, numbers and notes of fairlead's own.
 """
 
 import contextlib
@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from router.store.database.writer import Ledger, Writing
-from router.store.history.entry import Entry, Priced
-from router.store.history.name_table import ROLES, Names
+from router.store.history.entry import HistoryEntry, Priced
+from router.store.history.name_table import NameTable
 from router.store.history.rows import Batch
 
 if TYPE_CHECKING:
@@ -24,35 +24,35 @@ _TRIM_SECONDS, _TRIM_ROWS = 600.0, 5000
 
 
 class History:
-    """The history of one home. price: what a request cost; it is asked by the ledger's thread. days: how long rows
-    are kept."""
+    """The history of one home. price: looks up what a request cost, in the ledger's thread. days: returns for how many
+    days rows are kept."""
 
-    def __init__(self, ledger: Ledger, price: Callable[[Entry], Priced], days: Callable[[], int]):
+    def __init__(self, ledger: Ledger, price: Callable[[HistoryEntry], Priced], days: Callable[[], int]):
         self._ledger = ledger
         self._price = price
         self._days = days
-        self._names = Names()
-        # One object, so that the rows of a batch are seen to belong together.
+        self._names = NameTable()
+        # One bound method, so that the ledger sees that the rows of a batch belong together.
         self._writing: Writing = self._write
         self._trimmed = -_TRIM_SECONDS
-        ledger.every(self._trim)
+        ledger.add_maintenance(self._trim)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: HistoryEntry) -> None:
         """Hand over one request. Never waits."""
         self._ledger.add(self._writing, entry)
 
-    def prepared(self, entries: Sequence[Entry]) -> None:
-        """Hand over requests in a preparation (Ledger.prepared)."""
-        self._ledger.prepared(self._writing, entries)
+    def extend(self, entries: Sequence[HistoryEntry]) -> None:
+        """Hand over requests from within a preparation (Ledger.extend)."""
+        self._ledger.extend(self._writing, entries)
 
-    def _write(self, db: "sqlite3.Connection", entries: list[Entry]) -> None:
+    def _write(self, db: "sqlite3.Connection", entries: list[HistoryEntry]) -> None:
         self._names.begin(db)
         batch = Batch(db, self._names, self._price, self._ledger.pause)
         batch.insert(entries)
         batch.add_up()
 
     def _trim(self, db: "sqlite3.Connection") -> None:
-        """Forget what is too old, a bounded piece at a time."""
+        """Delete what is too old, a bounded piece at a time."""
         if time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return
         now = time.time()
@@ -67,7 +67,8 @@ class History:
 
 
 def clear(db: "sqlite3.Connection") -> int:
-    """Erase all of it, and give the space back if nobody reads; the number of requests that were erased."""
+    """Erase all of it, and give the space back unless another connection reads. Returns the number of requests that
+    were erased."""
     import sqlite3
 
     # Else what was deleted would still stand in free pages.
@@ -86,6 +87,3 @@ def clear(db: "sqlite3.Connection") -> int:
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return count
-
-
-assert len(ROLES) == 8, "their positions are numbers in files"

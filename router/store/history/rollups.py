@@ -1,21 +1,24 @@
 """Hourly sums of the history: what requests add up to, by name within each role, and how it is kept.
 
-A row of `rollups` is one hour of one name; histograms of durations are integers (history_buckets).
+A row of `rollups` is one hour of one name; histograms of durations are integers (histogram.py).
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from router.store.history import histogram as buckets
+from router.store.history.derive import STORED, SUMMED
 
 if TYPE_CHECKING:
     import sqlite3
 
 HOUR_MS = 3_600_000
-SUMS = (
-    *("requests", "errors", "estimated", "unpriced", "tokens_in", "tokens_out", "cache_read", "cache_write"),
-    *("reasoning", "cost"),
-)
+#: What sums are kept by. The position is the number in the table `rollups`; `all` has the name ''.
+ROLES = ("all", "model", "backend", "account", "client", "tag", "billing", "error")
+_BY_ROLE = {column.role: column.name for column, _ in STORED}
+#: The columns with the names, in the order of ROLES, without `all`.
+ROLE_COLUMNS = tuple(_BY_ROLE[role] for role in ROLES[1:])
+SUMS = ("requests", "errors", "estimated", "unpriced", *SUMMED)
 _HELD = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
 _ADD_UP = (
     f"INSERT INTO rollups (hour, role, name, {', '.join(SUMS)}, first, total) "  # noqa: S608 - no values in it
@@ -25,8 +28,8 @@ _ADD_UP = (
 )
 
 
-class Tally:
-    """Sums of some requests; `sums` in the order of SUMS, `first` and `total` as histograms."""
+class RollupSums:
+    """Sums of some requests: `sums` in the order of SUMS, the durations `first` and `total` as histograms."""
 
     __slots__ = ("first", "sums", "total")
 
@@ -42,21 +45,21 @@ class Tally:
         firsts, totals: microseconds to the first byte and to the end."""
         counted = (requests, *(sum(filter(None, column)) for column in columns))
         self.sums = [mine + more for mine, more in zip(self.sums, counted, strict=True)]
-        self.first += buckets.histogram(firsts)
-        self.total += buckets.histogram(totals)
+        self.first += buckets.build_histogram(firsts)
+        self.total += buckets.build_histogram(totals)
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "RollupSums") -> None:
         """Add the sums of other requests."""
         self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
         self.first += other.first
         self.total += other.total
 
 
-def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], Tally]]) -> None:
-    """Add these to what the file holds, by hour (since 1970), role (its position in history_names.ROLES) and name."""
+def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], RollupSums]]) -> None:
+    """Add these to the sums in the file, by hour (since 1970), role (its position in ROLES) and name."""
     rows: list[tuple[object, ...]] = []
-    for key, tally in sums:
+    for key, rollup in sums:
         held = db.execute(_HELD, key).fetchone() or (b"", b"")
-        first = buckets.packed(tally.first + buckets.unpacked(held[0]))
-        rows.append((*key, *tally.sums, first, buckets.packed(tally.total + buckets.unpacked(held[1]))))
+        first = buckets.pack(rollup.first + buckets.unpack(held[0]))
+        rows.append((*key, *rollup.sums, first, buckets.pack(rollup.total + buckets.unpack(held[1]))))
     db.executemany(_ADD_UP, rows)

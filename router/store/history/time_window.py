@@ -1,4 +1,4 @@
-"""The time a question is about: `60m`, `24h`, `7d`, `today`, or a date."""
+"""The window of a query: `60m`, `24h`, `7d`, `today`, or a date."""
 
 import re
 from datetime import datetime
@@ -9,8 +9,8 @@ EXPECTED = "a time such as 60m, 24h or 7d, today, or a date such as 2026-11-01"
 _LONGEST = 3660 * 86400
 
 
-def since(text: str, now: float) -> float:
-    """The moment a text names, in seconds since 1970; dates are local. Raises ValueError."""
+def parse_since(text: str, now: float) -> float:
+    """Parse the begin of a window into seconds since 1970; dates are local. Raises ValueError."""
     text = text.strip().lower()
     match = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d|w)", text)
     try:

@@ -1,17 +1,15 @@
-"""What the guard shares between the processes of a home, in history.db: spend, who holds how much of a budget, halts.
+"""What the guard shares between the processes of a home, in history.db: spend, shares of budgets, halts.
 
-Rules of this file: the ledger's thread does all of it. What a process tells (a SyncMessage) is written in one
-transaction that reaches the disk before any process uses it: what is received is read back after the commit. A process
-that ended holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
+Rules of this file: the ledger's thread does all of it. A message of a process is written in one transaction that
+reaches the disk before anything of it is given out: the state is read back after the commit. A process that ended
+holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
 """
 
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from router.policy.budget.budgets import (
     ALL,
@@ -27,8 +25,9 @@ from router.policy.budget.budgets import (
 from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry, Priced
+from router.store.history.entry import HistoryEntry
 from router.store.home import run_files
+from router.store.interfaces import Price, SharedState, SyncMessage
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,71 +46,39 @@ _SUMS: Mapping[Unit, str] = {
 _LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND process <> ?"
 
 
-class SyncMessage(msgspec.Struct, frozen=True):
-    """What a process tells the others."""
+class SqliteSharedBudgets:
+    """The shared part of one process's guard. price: what a request cost. clock: seconds since 1970."""
 
-    #: Counts the messages of this process.
-    sequence: int
-    #: By the budget's key.
-    claims: Mapping[str, Claim]
-    #: Requests that ended, each with the keys of the budgets it counts in.
-    finished: Sequence[tuple[Sequence[str], Entry]] = ()
-    halts: Sequence[Halt] = ()
-    #: Those whose rates are asked for.
-    models: Sequence[Model] = ()
-    #: End all halts.
-    lift: bool = False
-
-
-class SharedState(NamedTuple):
-    """What stands in the file."""
-
-    #: The last message of this process in it.
-    sequence: int
-    #: By the budget's key.
-    budgets: Mapping[str, BudgetView]
-    halts: tuple[Halt, ...]
-    #: None for a model without a price.
-    rates: Mapping[Model, Rates | None]
-
-
-class SharedBudgets:
-    """The shared part of one process's guard. price: what a request cost. receive: gets what stands in the file, in the
-    ledger's thread. clock: seconds since 1970."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        price: Callable[[Entry], Priced],
-        receive: Callable[[SharedState], None],
-        *,
-        clock: Callable[[], float] = time.time,
-    ):
+    def __init__(self, ledger: Ledger, price: Price, *, clock: Callable[[], float] = time.time):
         self._ledger = ledger
         self._price = price
-        self._receive = receive
+        self._receive: Callable[[SharedState], None] = lambda state: None
         self._clock = clock
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._keys: tuple[str, ...] = ()
         self._rates: dict[Model, Rates | None] = {}
         self._asked = False
         self._latest = 0
-        ledger.every(self._read_back)
+        ledger.add_maintenance(self._read_back)
 
-    def write(self, found: SyncMessage) -> None:
-        """Have a round written at once. Never waits."""
-        self._asked, self._latest = True, found.sequence
+    def subscribe(self, receive: Callable[[SharedState], None]) -> None:
+        """Have the state given to `receive`, in the ledger's thread."""
+        self._receive = receive
+
+    def publish(self, message: SyncMessage) -> None:
+        """Write a message at once. Never waits."""
+        self._asked, self._latest = True, message.sequence
         self._ledger.start()
-        self._ledger.add(self._write, found)
+        self._ledger.add(self._write, message)
         self._ledger.flush_soon()
 
     def look(self) -> None:
-        """Have `receive` get what stands in the file now. Never waits."""
+        """Give out the state as it is now. Never waits."""
         self._asked = True
         self._ledger.start()
         self._ledger.flush_soon()
 
-    def withdraw(self) -> None:
+    def leave(self) -> None:
         """Hold nothing any more: this process ends."""
         if self._latest:
             self._ledger.add("DELETE FROM guard_shares WHERE process = ?", (self._process,))
@@ -124,34 +91,32 @@ class SharedBudgets:
 
     # The ledger's thread
 
-    def _write(self, db: "sqlite3.Connection", messages: "list[SyncMessage]") -> None:
+    def _write(self, db: "sqlite3.Connection", messages: list[SyncMessage]) -> None:
         now = self._clock()
         beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
-        for found in messages:
-            db.execute(beat, (self._process, os.getpid(), now, found.sequence))
+        for message in messages:
+            db.execute(beat, (self._process, os.getpid(), now, message.sequence))
             others = _others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
-            for key, claim in found.claims.items():
+            for key, claim in message.claims.items():
                 _begin(db, key, claim, now)
-            self._add_spent(db, found.finished)
-            for key, claim in found.claims.items():
+            self._add_spent(db, message.finished)
+            for key, claim in message.claims.items():
                 self._hold(db, key, claim, processes=others + 1)
-            for halt in found.halts:
+            for halt in message.halts:
                 _halt(db, halt, now)
-            if found.lift:
+            if message.lift:
                 lift_halts(db)
-            self._keys = tuple(found.claims) or self._keys
-            self._rates = {**self._rates, **{model: self._rate(model, now) for model in found.models}}
+            self._keys = tuple(message.claims) or self._keys
+            self._rates = {**self._rates, **{model: rates_of(model, self._price, now) for model in message.models}}
 
-    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], Entry]]") -> None:
+    def _add_spent(self, db: "sqlite3.Connection", finished: "Iterable[tuple[Sequence[str], HistoryEntry]]") -> None:
         """Add what requests cost to their budgets."""
         sums: dict[str, int] = {}
         for keys, entry in finished:
-            counts = count_tokens(entry)
-            cost, _ = self._price(entry)
+            tokens, (cost, _) = sum(count_tokens(entry)), self._price(entry)
             for key in keys:
-                amount = sum(counts) if key.split("|")[1] == "tokens" else cost or 0
-                sums[key] = sums.get(key, 0) + amount
+                sums[key] = sums.get(key, 0) + (tokens if counts_tokens(key) else cost or 0)
         for key, amount in sums.items():
             db.execute("UPDATE guard_books SET spent = min(?, spent + ?) WHERE book = ?", (_MOST, amount, key))
 
@@ -171,24 +136,12 @@ class SharedBudgets:
             (key, self._process, held, claim.running, int(held < claim.keep + claim.needed)),
         )
 
-    def _rate(self, model: Model, now: float) -> Rates | None:
-        """What a million tokens cost of each kind; None when one has no price."""
-        found: list[int] = []
-        for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
-            counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
-            sample = Entry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
-            cost, _ = self._price(sample)
-            if cost is None and field in ("tokens_in", "tokens_out"):
-                return None
-            found.append(cost or 0)
-        return found[0], found[1], found[2], found[3]
-
     def _read_back(self, db: "sqlite3.Connection") -> None:
         if not self._asked:
             return
         row = db.execute("SELECT turn FROM guard_processes WHERE process = ?", (self._process,)).fetchone()
         sequence = row[0] if row else 0
-        # A round that could not be written yet is heard of once it is.
+        # A message that could not be written yet is given out once it is.
         self._asked = sequence < self._latest
         budgets = {key: self._view(db, key) for key in self._keys}
         rates, self._rates = self._rates, {}
@@ -208,7 +161,25 @@ class SharedBudgets:
         )
 
 
-def count_tokens(entry: Entry) -> TokenCounts:
+def rates_of(model: Model, price: Price, now: float) -> Rates | None:
+    """What a million tokens of a model cost of each kind; None when one has no price."""
+    found: list[int] = []
+    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
+        counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+        sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
+        cost, _ = price(sample)
+        if cost is None and field in ("tokens_in", "tokens_out"):
+            return None
+        found.append(cost or 0)
+    return found[0], found[1], found[2], found[3]
+
+
+def counts_tokens(key: str) -> bool:
+    """True for a budget of tokens, False for one of dollars."""
+    return key.split("|")[1] == "tokens"
+
+
+def count_tokens(entry: HistoryEntry) -> TokenCounts:
     """The tokens of a finished request."""
     return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 
@@ -269,7 +240,7 @@ def lift_halts(db: "sqlite3.Connection") -> None:
 
 
 def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
-    """What is spent of a budget in its term of now; None when nobody has looked at it in this term."""
+    """What is spent of a budget in its term of now; None when no process has looked at it in this term."""
     key = budget_key(budget, find_term(budget.period, now))
     row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
     return row[0] if row else None

@@ -1,9 +1,9 @@
 """Captured bodies: a private file for each request, for a day, while history.capture is on.
 
-Rules of this file: `begin` and `add` never wait. So many requests at a time are captured and no more, from their
-arrival until their file is written, which bounds the memory. No byte reaches the disk before the secrets are out of
-it. What is too old, or too much, is removed by whoever looks at the folder: a proxy each minute, commands when they
-run.
+Rules of this file: `begin` and `add` never wait. TOGETHER requests at a time are captured and no more, from their
+arrival until their file is written, which bounds the memory. No byte reaches the disk before the secrets are removed
+from it. Files that are too old or too many are removed by everything that looks at the folder: a proxy each minute,
+commands when they run.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class Captures:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> bool:
-        """Make room for a request; False when there is none. Whoever gets room gives it back by `add`."""
+        """Reserve room for a request; False when there is none. `add` gives it back."""
         if self._begun - self._done >= TOGETHER:
             self.dropped += 1
             return False
@@ -115,7 +115,7 @@ class Captures:
         while self._pending:
             capture = self._pending.popleft()
             try:
-                written += _written(self._home, capture, self._blotted)
+                written += _write_file(self._home, capture, self._blotted)
                 self.problem = None
             except (CommandError, OSError) as error:
                 self.dropped += 1
@@ -125,7 +125,7 @@ class Captures:
         return written
 
 
-def _written(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> int:
+def _write_file(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> int:
     path = home.at(FOLDER)
     make_folder(path)
     check_folder(path)
@@ -149,8 +149,8 @@ def _written(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> i
     return len(data)
 
 
-def told(home: Home) -> str:
-    """What is said wherever it matters that bodies are captured."""
+def capture_notice(home: Home) -> str:
+    """The text for users that bodies are captured."""
     return (
         "history.capture is on: the bodies of requests and answers are kept for 24 h in "
         f"{shown(home.at(FOLDER))}, without the secrets that fairlead knows."
@@ -158,7 +158,7 @@ def told(home: Home) -> str:
 
 
 def folder(home: Home) -> Path | None:
-    """Where captured bodies lie; None when there are none, and none are made."""
+    """The folder of captured bodies; None while there is none."""
     path = home.at(FOLDER)
     return path if path.is_dir() and not path.is_symlink() else None
 

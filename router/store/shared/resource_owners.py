@@ -1,20 +1,21 @@
 """Which backend and account issued an id: the table `owners`, and the latest of it in memory.
 
-Bounded in both places: an id nobody asked for in 30 days is forgotten, and the oldest of too many.
+Bounded in both places: an id that no request named in 30 days is forgotten, and the oldest of too many.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from router.store.database.writer import Ledger
+from router.store.interfaces import Owner
 
 if TYPE_CHECKING:
     import sqlite3
 
-KEPT_SECONDS = 30 * 86_400
-KEPT_ROWS = 100_000
+MAX_AGE_SECONDS = 30 * 86_400
+MAX_ROWS = 100_000
 ENTRIES = 10_000
 BYTES = 2 << 20
 ID_LIMIT = 256
@@ -33,38 +34,29 @@ _TOO_MANY = """DELETE FROM owners WHERE id IN (
 ATTACHED = ("files", "vector_stores", "containers")
 
 
-class Owner(NamedTuple):
-    """Who issued an id. kind: the collection it is of, as in its path. used: seconds since 1970."""
-
-    backend: str
-    account: str
-    kind: str
-    used: int
-
-
-class Owners:
+class SqliteResourceOwners:
     """The ids of one home. Its methods do not block, but for `find`, which asks the file."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, kept: int = KEPT_ROWS):
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_rows: int = MAX_ROWS):
         self._ledger = ledger
         self._clock = clock
-        self._kept = kept
+        self._max_rows = max_rows
         self._known: OrderedDict[str, Owner] = OrderedDict()
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
         self._added = 0
         self._attached_here = False
         # None until the file was looked into. The writer's thread sets it, the one above is the event loop's.
-        self._attached_kept: bool | None = None
-        ledger.every(self._keep_house)
+        self._attached_stored: bool | None = None
+        ledger.add_maintenance(self._maintain)
 
     @property
     def attached(self) -> bool:
         """False when no id is known that stands deep in bodies: then none need be searched."""
-        return self._attached_here or self._attached_kept is not False
+        return self._attached_here or self._attached_stored is not False
 
     def remember(self, name: str, backend: str, account: str, kind: str) -> None:
-        """Remember who issued an id; one that is longer than ID_LIMIT bytes is not."""
+        """Remember the account that issued an id, unless the id is longer than ID_LIMIT bytes."""
         if not name or len(name) > ID_LIMIT or not name.isascii() or not name.isprintable():
             return
         owner = Owner(backend, account, kind, int(self._clock()))
@@ -75,10 +67,10 @@ class Owners:
             return
         self._ledger.add(_INSERT, (name, *owner))
         self._added += 1
-        self.keep(name, owner)
+        self.cache(name, owner)
 
-    def keep(self, name: str, owner: Owner) -> None:
-        """Hold an entry in memory as the latest, and let go of the oldest when there are too many."""
+    def cache(self, name: str, owner: Owner) -> None:
+        """Keep an entry in memory as the latest, and drop the oldest when there are too many."""
         before = self._known.pop(name, None)
         if before is not None:
             self._bytes -= _size(name, before)
@@ -105,17 +97,17 @@ class Owners:
         found = {row[0]: Owner(*row[1:]) for row in self._ledger.read(query, names)}
         return next(((name, found[name]) for name in names if name in found), None)
 
-    def _keep_house(self, db: "sqlite3.Connection") -> None:
-        """Hear of what other processes of this home remembered, and forget what is too much."""
-        if not self._attached_kept:
+    def _maintain(self, db: "sqlite3.Connection") -> None:
+        """Look for what other processes of this home remembered, and delete what is too old or too much."""
+        if not self._attached_stored:
             marks = ", ".join("?" * len(ATTACHED))
             query = f"SELECT 1 FROM owners WHERE kind IN ({marks}) LIMIT 1"  # noqa: S608 - marks only
-            self._attached_kept = db.execute(query, ATTACHED).fetchone() is not None
+            self._attached_stored = db.execute(query, ATTACHED).fetchone() is not None
         if self._added < _TRIM_ROWS and time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return
         self._trimmed, self._added = time.monotonic(), 0
-        db.execute(_TOO_OLD, (int(self._clock()) - KEPT_SECONDS,))
-        db.execute(_TOO_MANY, (self._kept,))
+        db.execute(_TOO_OLD, (int(self._clock()) - MAX_AGE_SECONDS,))
+        db.execute(_TOO_MANY, (self._max_rows,))
 
 
 def _size(name: str, owner: Owner) -> int:

@@ -1,9 +1,9 @@
-"""Answers that were translated for Responses callers, kept because they may be named again.
+"""Answers that were translated for Responses callers, stored because later requests may name them.
 
 At OpenAI an answer is stored unless the caller says otherwise, and the next request may name it in place of repeating
 the conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol
 stores nothing, so it is done here: in the table `kept`, and the latest in memory. Bounded in both places by count, by
-bytes and by age; an answer over ENTRY_LIMIT is not kept. What is kept is encoded by the thread that writes it.
+bytes and by age; an answer over ENTRY_LIMIT is not stored. Entries are encoded by the thread that writes them.
 """
 
 import time
@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from router.store.database.writer import Ledger
+from router.store.interfaces import Json
 
 if TYPE_CHECKING:
     import sqlite3
 
-KEPT_SECONDS = 30 * 86_400
-KEPT_BYTES = 64 << 20
-KEPT_ROWS = 20_000
+MAX_AGE_SECONDS = 30 * 86_400
+MAX_BYTES = 64 << 20
+MAX_ROWS = 20_000
 MEMORY_BYTES = 8 << 20
 ENTRY_LIMIT = 1 << 20
 CHAIN_LIMIT = 1000
 _TRIM_SECONDS = 60.0
 _OVERHEAD = 200
-
-Json = dict[str, object]
 
 _INSERT = "INSERT OR REPLACE INTO kept (id, body, used) VALUES (?, ?, ?)"
 _TOO_OLD = "DELETE FROM kept WHERE used < ?"
@@ -36,20 +35,20 @@ _SIZE = "SELECT count(*), coalesce(sum(length(body)), 0) FROM kept"
 _OLDEST = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY used LIMIT ?)"
 
 
-class Kept:
-    """The answers of one home. `keep` does not block; `find` asks the file: for a thread."""
+class SqliteStoredResponses:
+    """The answers of one home. `store` does not block; `find` asks the file: for a thread."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, kept_bytes: int = KEPT_BYTES):
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES):
         self._ledger = ledger
         self._clock = clock
-        self._kept_bytes = kept_bytes
+        self._max_bytes = max_bytes
         self._latest: OrderedDict[str, tuple[Json, int]] = OrderedDict()
         self._bytes = 0
         self._trimmed = -_TRIM_SECONDS
-        ledger.every(self._keep_house)
+        ledger.add_maintenance(self._maintain)
 
-    def keep(self, name: str, previous: str, items: list[Json], size: int) -> None:
-        """Keep an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
+    def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
+        """Store an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
         bytes of it."""
         if size > ENTRY_LIMIT:
             return
@@ -60,7 +59,7 @@ class Kept:
                 self._put(item_id, {"answer": name}, 0)
 
     def find(self, names: Iterable[str]) -> dict[str, Json]:
-        """What is kept under these ids: an item, or an answer together with all those before it. Blocks."""
+        """What is stored under these ids: an item, or an answer together with all those before it. Blocks."""
         found: dict[str, Json] = {}
         for name in names:
             entry = self._entry(name)
@@ -93,14 +92,14 @@ class Kept:
         rows = self._ledger.read("SELECT body FROM kept WHERE id = ?", (name,))
         return msgspec.json.decode(rows[0][0]) if rows else None
 
-    def _keep_house(self, db: "sqlite3.Connection") -> None:
-        """Forget what is too old, and the oldest of what is too much."""
+    def _maintain(self, db: "sqlite3.Connection") -> None:
+        """Delete what is too old, and the oldest of what is too much."""
         if time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return
         self._trimmed = time.monotonic()
-        db.execute(_TOO_OLD, (int(self._clock()) - KEPT_SECONDS,))
+        db.execute(_TOO_OLD, (int(self._clock()) - MAX_AGE_SECONDS,))
         rows, size = db.execute(_SIZE).fetchone()
-        while rows > KEPT_ROWS or size > self._kept_bytes:
+        while rows > MAX_ROWS or size > self._max_bytes:
             db.execute(_OLDEST, (max(1, rows // 10),))
             rows, size = db.execute(_SIZE).fetchone()
 

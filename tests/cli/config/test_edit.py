@@ -106,7 +106,7 @@ def test_unknown_keys_are_told(fairlead):
     assert "prot = 1" in content(fairlead)
 
 
-def test_change_by_somebody_else_is_not_overwritten(fairlead):
+def test_change_by_another_process_is_not_overwritten(fairlead):
     """A `config set` while the editor is open."""
     write(fairlead, TEXT)
     other = str(fairlead.home / "config.toml")

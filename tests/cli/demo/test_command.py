@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trio
 
-from router.cli.demo.requests import pairs, rounds
+from router.cli.demo.requests import pair_protocols, send_requests
 from router.wire.protocols import CODECS
 
 
@@ -30,7 +30,7 @@ def test_demo_answers_in_each_protocol(fairlead):
             rf'  {label} +demo +"Hello from fairlead, over {title}" + +\d+ events +\d+ ms( to first byte)?$', line
         )
     translated = lines[5:-2]
-    for line, (asked, spoken) in zip(translated, pairs(CODECS), strict=True):
+    for line, (asked, spoken) in zip(translated, pair_protocols(CODECS), strict=True):
         about = f"from {asked.title} to {spoken.title}"
         assert re.match(
             rf'  {asked.label}->{spoken.label} +demo +"Hello from fairlead, {about}" +\d+ events +\d+ ms$', line
@@ -117,7 +117,7 @@ def event(data, name=""):
 def test_wrong_answers_are_seen(wrong, answer):
     """An answer that fails, ends early, has another form or another text counts as wrong in every protocol."""
     wrong.answer = answer
-    outcomes = trio.run(rounds, f"http://127.0.0.1:{wrong.server_port}", None)
+    outcomes = trio.run(send_requests, f"http://127.0.0.1:{wrong.server_port}", None)
     assert [(outcome.label, outcome.ok) for outcome in outcomes] == [
         ("messages", False),
         ("chat", False),
@@ -132,7 +132,7 @@ def test_an_answer_that_was_not_translated(fairlead):
     process = fairlead.start("proxy", "--port", "0")
     url = re.search(r"http://localhost:\d+", "\n".join(process.lines))[0]
     restricted = {"messages": "demo:", "chat": "demo:"}
-    outcomes = trio.run(rounds, url, None, restricted)
+    outcomes = trio.run(send_requests, url, None, restricted)
     told = {outcome.label: (outcome.ok, outcome.said) for outcome in outcomes}
     assert told["messages->chat"] == told["chat->messages"] == (False, "wrong: it was not translated")
     assert told["chat"][0]

@@ -11,7 +11,7 @@ import pytest
 from router.policy.accounts.attempt import AttemptRecord, BindingRecord
 from router.store.database.open import connect
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
 from router.wire.headers.rate_limits import Windows
@@ -29,7 +29,7 @@ def filled(fairlead):
     common = {"started": time.time() - 60, "method": "POST", "path": "/v1/messages", "protocol": "messages"}
     for number, model in enumerate(("claude-opus-5", "gpt-5-mini", "llama\x1b[2J", "claude-opus-5"), 10):
         history.add(
-            Entry(
+            HistoryEntry(
                 **common,
                 id=f"req_{number:020x}",
                 client="claude-code",
@@ -52,7 +52,7 @@ def filled(fairlead):
                 estimated=number == 12,
             )
         )
-    history.add(Entry(**common, id="req_ffff", model="=1+1", status=404, error="not_found_error", tag="night"))
+    history.add(HistoryEntry(**common, id="req_ffff", model="=1+1", status=404, error="not_found_error", tag="night"))
     ledger.close(10)
     return fairlead
 
@@ -131,7 +131,7 @@ def add(home, *entries):
     ledger = Ledger(open_home({"FAIRLEAD_HOME": str(home)}), print)
     history = History(ledger, lambda entry: (None, ""), lambda: 30)
     for fields in entries:
-        history.add(Entry(**{"started": time.time(), "method": "POST", "path": "/v1/messages", **fields}))
+        history.add(HistoryEntry(**{"started": time.time(), "method": "POST", "path": "/v1/messages", **fields}))
     ledger.close(10)
 
 

@@ -114,7 +114,7 @@ class Keys:
         await trio.lowlevel.checkpoint()
         return Secret(self._texts[0])
 
-    def drop(self, _reference, secret):
+    def forget(self, _reference, secret):
         self.dropped.append(secret.reveal())
         if len(self._texts) > 1:
             del self._texts[0]

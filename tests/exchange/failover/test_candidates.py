@@ -176,7 +176,7 @@ def test_sealed_input_leaves_the_chain_alone(made):
 
 def test_an_id_pins_its_account(sealing):
     """A follow-up goes to the account that gave the answer; when that is parked, the error names it."""
-    sealing.owners.remember("resp_9", "box", "a1", "responses")
+    sealing.resource_owners.remember("resp_9", "box", "a1", "responses")
     body = response(previous_response_id="resp_9")
 
     async def main():
@@ -280,3 +280,21 @@ def test_when_no_other_account_is_left_the_guard_says_why(made):
     played = playing(runtime, CHAT, chat())
     assert (played.asked, played.status) == ([], 402)
     assert "account box/a" in played.json()["error"]["message"]
+
+
+def test_of_two_that_are_ready_at_once_the_first_of_the_chain_is_asked(chain):
+    """The chain begins with what the user wants most."""
+
+    async def main():
+        for name in ("box", "second", "third"):
+            chain.snapshot.services[name].pool.park(members(chain, name)[0], trio.current_time(), 30, "said so")
+        return await play(chain, CHAT, chat(), good())
+
+    assert on_stage(chain, main).asked == ["a"]
+
+
+def test_an_account_is_not_asked_again_for_the_next_model(made):
+    """What failed at one backend is passed over while the chain stays there."""
+    settings = in_order(fallback={"*": ("box:o", "second:n")})
+    runtime = made(box("box", "a0", "a1"), box("second", "b"), settings=settings)
+    assert playing(runtime, CHAT, chat(), refuses(500), refuses(500), good()).asked == ["a0", "a1", "b"]

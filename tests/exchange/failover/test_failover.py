@@ -256,7 +256,7 @@ def test_tokens_are_counted_when_the_answer_ends(made):
     """A limit of tokens counts an estimate first, and what was used in its place at the end."""
     runtime = made(box("box", "a0"), settings=in_order(backends={"box": BackendOptions(tpm=1000)}))
     played = playing(runtime, CHAT, chat(), good())
-    line = runtime.snapshot.services["box"].line
+    line = runtime.snapshot.services["box"].queue
     assert line.rate_limit.limits == RateSettings(None, 1000, 0.0)
     assert played.record.usage.input + played.record.usage.output == 4
     assert line.rate_limit.used(line.clock())["tpm"][0] == 4

@@ -103,13 +103,13 @@ def test_places_at_a_backend(made):
     found = []
 
     async def ask_while_another_runs(seconds):
-        line = runtime.snapshot.services["box"].line
-        assert line.go(lambda _now: None, line.clock())
+        line = runtime.snapshot.services["box"].queue
+        assert line.try_acquire(lambda _now: None, line.clock())
         async with trio.open_nursery() as nursery:
 
             async def leave():
                 await trio.sleep(seconds)
-                line.leave()
+                line.release()
 
             async def asks():
                 found.append(await play(runtime, CHAT, chat(), good(), alone=False))

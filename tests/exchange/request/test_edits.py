@@ -9,8 +9,8 @@ from router.exchange.request.edits import edit
 from router.policy.routing.routes import Route
 from router.settings import Settings
 from router.store.config import backends
+from router.upstream.compose import compose
 from router.upstream.configuration import read
-from router.upstream.runtime import Runtime
 from router.wire import calls
 from router.wire.raw.top_level import peek
 
@@ -26,7 +26,7 @@ def edited(home, silent_log):
     def run(body, path, *, model="m", why="catalog", vendor="", probe=False):
         stored = Backend(name="up", root="https://up.example/v1", protocols=("messages", "chat"), vendor=vendor)
         backends.save(home, stored)
-        target = Runtime(read(home, Settings()), home, silent_log).snapshot.targets["up"]
+        target = compose(read(home, Settings()), home, silent_log).snapshot.targets["up"]
         notes = []
         done = edit(
             body,

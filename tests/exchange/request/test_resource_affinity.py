@@ -23,7 +23,7 @@ def pair(made):
 
 
 def owner(runtime, name):
-    found = runtime.owners.known([name])
+    found = runtime.resource_owners.known([name])
     return None if found is None else found[1][:3]
 
 
@@ -80,14 +80,14 @@ def test_a_translated_answer_is_not_remembered(made):
 )
 def test_an_id_leads_to_its_account(pair, method, path, body):
     """Whatever the model's route would be, in the path and in the body."""
-    pair.owners.remember("resp_9", "other", "other-b", "responses")
+    pair.resource_owners.remember("resp_9", "other", "other-b", "responses")
     played = playing(pair, path, body, good("responses"), method=method)
     assert (played.asked, played.fields[b"x-fairlead-backend"]) == (["other-b"], b"other")
 
 
 def test_an_attached_file_leads_to_its_account(pair):
     """Its id stands deep in the body."""
-    pair.owners.remember("file-1", "other", "other-b", "files")
+    pair.resource_owners.remember("file-1", "other", "other-b", "files")
     parts = [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]
     assert playing(pair, RESPONSES, response("m", input=parts), good("responses")).asked == ["other-b"]
 
@@ -102,7 +102,7 @@ def test_a_created_file_is_remembered(pair, size):
 
 def test_an_account_that_is_gone_is_any(pair):
     """The backend is still the right one."""
-    pair.owners.remember("resp_9", "other", "removed", "responses")
+    pair.resource_owners.remember("resp_9", "other", "removed", "responses")
     body = response("m", previous_response_id="resp_9")
     assert playing(pair, RESPONSES, body, good("responses")).asked == ["other-a"]
 

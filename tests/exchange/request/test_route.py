@@ -38,7 +38,7 @@ def test_an_unknown_model(one):
 def test_a_catalog_on_its_way_is_waited_for(made):
     """A request of the first second is not misled, and waits a moment at most."""
     runtime = made(box("box", "a0"), settings=in_order(default_backend="box"))
-    assert runtime.loading
+    assert runtime.catalogs.loading
     played = playing(runtime, CHAT, chat("nowhere"), good())
     assert (played.status, played.record.route, played.record.total) == (200, "default", 10)
 

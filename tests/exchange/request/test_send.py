@@ -271,3 +271,11 @@ def test_what_was_used_up_counts(made):
     runtime = made(box("box", "a0", "a1"), settings=in_order(timeouts_first_byte=150.0))
     played = playing(runtime, CHAT, chat(stream=True), [Silence(999)], [Silence(999)])
     assert (played.asked, played.record.total) == (["a0", "a1"], 240)
+
+
+def test_the_limit_of_the_head_ends_with_it(made):
+    """A slow body of an error is not held against the time for the head."""
+    runtime = made(box("box", "a0", "a1", vendor="openai"), settings=in_order(timeouts_first_byte=10.0))
+    script = [NO_USAGE[0][:-9], Silence(15), NO_USAGE[0][-9:]]
+    played = playing(runtime, CHAT, chat(stream=True), script, STREAM)
+    assert (played.asked, played.status, played.record.total) == (["a0", "a0"], 200, 15)

@@ -1,8 +1,6 @@
 """The control plane against real sockets: catalogs, tiny requests, a running proxy, and what each may refuse."""
 
-import hmac
 import json
-import socket
 
 import pytest
 import trio
@@ -11,18 +9,16 @@ from router import __version__
 from router.net.client.outbound import Outbound
 from router.net.control.calls import (
     ControlError,
-    RunningProxy,
     clean,
     fetch_models,
     is_catalog_public,
     post_json,
     probe,
-    verify_listener,
 )
 from router.net.control.request import BODY_LIMIT
 from router.settings import Secret
 
-from ..peers import KEY, backend, failure, listed, models, speaking
+from ..peers import KEY, backend, failure, listed, models
 
 TOKEN = Secret("t" * 43)
 
@@ -191,91 +187,6 @@ def test_answer_of_another_form_fails_the_probe(peer):
     assert "does not have this protocol's form" in str(error)
     peer.answers["/v1/messages"] = (200, {}, b'{"content":[]}')
     assert trio.run(probe, backend(peer.root), KEY, "m", "messages") == ""
-
-
-def proof(headers, token=TOKEN):
-    digest = hmac.new(token.reveal().encode(), headers["x-fairlead-nonce"].encode(), "sha256").hexdigest()
-    return 200, {"x-fairlead-proof": digest}, b"{}"
-
-
-@pytest.fixture
-def proxy(peer):
-    """A peer that answers as a running proxy, and its URL."""
-    peer.url = peer.root.removesuffix("/v1")
-    peer.answers["/livez"] = proof
-    status = {
-        "schema": 1,
-        "version": "0.1.0",
-        "pid": 1,
-        "url": peer.url,
-        "uptime_s": 2.5,
-        "more": "later",
-        "backends": [{"name": "groq", "protocols": ["chat"], "enabled": True, "models": 1, "problem": None}],
-        "models": [{"id": "m", "backend": "groq", "protocols": ["chat"]}],
-    }
-    peer.answers["/status"] = (200, {}, json.dumps(status).encode())
-    return peer
-
-
-def test_listener_proves_itself_before_it_gets_the_token(proxy):
-    """A listener that knows the token is found; the proof costs a fresh nonce and never the token."""
-    assert trio.run(verify_listener, proxy.url, TOKEN) is True
-    assert trio.run(verify_listener, proxy.url, TOKEN) is True
-    nonces = [headers["x-fairlead-nonce"] for _, _, headers, _ in proxy.seen]
-    assert len(set(nonces)) == 2
-    assert all(TOKEN.reveal() not in str(seen) for seen in proxy.seen)
-
-
-def test_stranger_gets_no_token(proxy):
-    """A listener with another token, without a proof, or without HTTP is none of ours and is told nothing."""
-    proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
-    assert trio.run(verify_listener, proxy.url, TOKEN) is False
-    proxy.answers["/livez"] = (200, {}, b"{}")
-    assert trio.run(verify_listener, proxy.url, TOKEN) is False
-    assert {path for _, path, _, _ in proxy.seen} == {"/livez"}
-    with speaking(b"SSH-2.0\r\n") as root:
-        assert trio.run(verify_listener, root, TOKEN) is False
-
-
-def test_nobody_there():
-    """No answer is told from a wrong one."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    assert trio.run(verify_listener, url, TOKEN) is None
-
-
-def test_calls_to_the_running_proxy(proxy):
-    """Status, reload and stop carry the token; what changes something is JSON."""
-    proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
-
-    async def talk():
-        running = RunningProxy(proxy.url, TOKEN)
-        status = await running.fetch_status()
-        assert (status.version, status.uptime_s, status.backends[0].name) == ("0.1.0", 2.5, "groq")
-        assert [(model.id, model.backend, model.protocols) for model in status.models] == [("m", "groq", ("chat",))]
-        await running.reload()
-        await running.stop()
-
-    trio.run(talk)
-    calls = [seen for seen in proxy.seen if seen[1] != "/livez"]
-    assert [path for _, path, _, _ in calls] == ["/status", "/admin/reload", "/admin/stop"]
-    assert all(headers["authorization"] == f"Bearer {TOKEN.reveal()}" for _, _, headers, _ in calls)
-    assert all(headers["content-type"] == "application/json" for method, _, headers, _ in calls if method == "POST")
-
-
-@pytest.mark.parametrize("body", [b"[]", b"{}", b"nope", b'{"schema":1}'])
-def test_status_of_another_form(proxy, body):
-    """A status that is not as documented is an error, not a crash."""
-    proxy.answers["/status"] = (200, {}, body)
-    with pytest.raises(ControlError, match="another form than expected"):
-        trio.run(RunningProxy(proxy.url, TOKEN).fetch_status)
-
-
-def test_refused_order(proxy):
-    """An order the proxy refuses is an error with its words."""
-    proxy.answers["/admin/reload"] = (409, {}, b'{"error":{"message":"config is broken"}}')
-    with pytest.raises(ControlError, match="config is broken"):
-        trio.run(RunningProxy(proxy.url, TOKEN).reload)
 
 
 def test_streamed_answer_is_read_to_its_end(peer):

@@ -9,23 +9,15 @@ from hypothesis import strategies as st
 
 from router.policy.budget import guard
 from router.policy.budget.budgets import ALL, DOLLAR, Budget, BudgetState, BudgetView, Term, find_term
-from router.policy.budget.guard import (
-    Halt,
-    describe_budgets,
-    explain_refusal,
-    find_halt,
-    judge_state,
-    list_scopes,
-    read_rules,
-)
+from router.policy.budget.guard import Halt, explain_refusal, find_halt, judge_state, list_scopes, read_rules
 from router.settings import Frozen, Settings
 from router.settings.tables import BackendOptions
 
 NOW = 1_795_243_000.0
 
 
-def state(limit=5 * DOLLAR, **view):
-    """A day's state, as it stands in the file."""
+def purse(limit=5 * DOLLAR, **view):
+    """A day's purse, as it stands in the file."""
     found = BudgetState(Budget(ALL, "day", "usd", limit), find_term("day", NOW))
     found.receive(0, BudgetView(**view), settled=True)
     return found
@@ -114,11 +106,11 @@ def test_the_table_of_states(halts, warnings, share, state):
 
 
 def test_why_a_budget_trips():
-    """What is spent and what is reserved are named apart, with the budget's own name."""
-    found = state(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
+    """What is spent and what is reserved are told apart, with the budget's own name."""
+    found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
     used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
     assert guard.explain_used_up(found) == used
-    assert guard.explain_used_up(state(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
+    assert guard.explain_used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
     assert guard.explain_trip(found, NOW) == f"{used} and begins anew at {guard.format_moment(found.term.end, NOW)}"
     found.term = Term("day 9999-12-31", NOW, math.inf)
     assert guard.explain_trip(found, NOW) == used
@@ -132,13 +124,6 @@ def test_what_a_caller_is_told():
     assert "req_7" in text
     assert text.endswith("fairlead resume")
     assert len(guard.format_moment(NOW + 3 * 86_400, NOW)) == len("2026-11-24 18:30")
-
-
-def test_what_the_status_shows():
-    """Amounts in whole dollars, and when the budget renews."""
-    [line] = describe_budgets({"x": state(spent=DOLLAR, others=DOLLAR, idle=0)})
-    assert (line["limit"], line["spent"], line["reserved"]) == (5.0, 1.0, 1.0)
-    assert line["renews"] > NOW
 
 
 def test_rules_are_compared_by_what_they_say():

@@ -246,11 +246,11 @@ def test_broken_file_is_not_changed(home):
 
 PROGRAM = """
 import sys
-from router.store import config
-from router.store.home import open_home
+from router.store.config import toml
+from router.store.home.home import open_home
 home = open_home({"FAIRLEAD_HOME": sys.argv[1]})
 for number in range(8):
-    config.change(home, [config.Change(("aliases", f"{sys.argv[2]}-{number}"), "a:b")])
+    toml.change(home, [toml.Change(("aliases", f"{sys.argv[2]}-{number}"), "a:b")])
 """
 
 
@@ -270,7 +270,7 @@ def test_four_processes_lose_nothing(home):
 def test_reading_loads_no_writer():
     """tomlkit costs every start what only a save needs."""
     program = (
-        "import sys; from router.store import config; config.parse('a = 1\\nb.c = [1]', 'x'); "
+        "import sys; from router.store.config import toml; toml.parse('a = 1\\nb.c = [1]', 'x'); "
         "assert 'tomlkit' not in sys.modules and 'yaml' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

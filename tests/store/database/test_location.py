@@ -8,11 +8,11 @@ import time
 import pytest
 
 from router.store.database import location
-from router.store.database.location import place_of
+from router.store.database.location import locate
 from router.store.database.open import Unusable, open_history
 from router.store.database.writer import Ledger
 from router.store.history import read_requests, reader
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
 
@@ -29,7 +29,7 @@ def far(home, tmp_path, monkeypatch):
 
 def test_at_home(home):
     """On a disk of this machine it lies in the home, whatever the environment says."""
-    assert place_of(home, {"XDG_STATE_HOME": "/x"}) == (home.at("history.db"), "", "")
+    assert locate(home, {"XDG_STATE_HOME": "/x"}) == (home.at("history.db"), "", "")
 
 
 @POSIX
@@ -37,7 +37,7 @@ def test_elsewhere(far, tmp_path):
     """It is written and read there, by all alike; the home stays without one, and the folders are private."""
     ledger = Ledger(far, print)
     history = History(ledger, lambda entry: (None, ""), lambda: 30)
-    history.add(Entry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
+    history.add(HistoryEntry(id="req_1", started=time.time(), method="POST", path="/v1/messages"))
     ledger.close(10)
     assert (ledger.problem, ledger.dropped) == (None, 0)
     assert "nfs4" in ledger.elsewhere
@@ -45,15 +45,15 @@ def test_elsewhere(far, tmp_path):
     assert not far.at("history.db").exists()
     folders = (ledger.path.parent, ledger.path.parent.parent)
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700]
-    with reader.reading(far) as db:
-        assert read_requests.request(db, "req_1") is not None
+    with reader.open_reader(far) as db:
+        assert read_requests.find_request(db, "req_1") is not None
 
 
 def test_homes_are_told_apart(far, tmp_path, monkeypatch):
     """Two homes on one machine have a history each."""
     other = open_home({"FAIRLEAD_HOME": str(tmp_path / "other")})
     monkeypatch.setattr(location, "network_type", lambda path: "nfs4" if path in (far.path, other.path) else "")
-    assert place_of(far).path != place_of(other).path
+    assert locate(far).path != locate(other).path
 
 
 @POSIX
@@ -64,7 +64,7 @@ def test_the_user_folder_is_far_too(far, monkeypatch, tmp_path, named):
     local = {"/": "", "/var/tmp": ""}
     monkeypatch.setattr(location, "_existing", lambda folder: str(folder.parent))
     monkeypatch.setattr(location, "network_type", lambda path: local.get(str(path), "nfs4"))
-    assert place_of(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
+    assert locate(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
 
 
 @POSIX
@@ -82,17 +82,17 @@ def test_a_folder_of_others(far, tmp_path):
 def test_nowhere(far, monkeypatch):
     """Without any local folder it is said what to name."""
     monkeypatch.setattr(location, "network_type", lambda path: "nfs4")
-    assert "XDG_STATE_HOME=" in place_of(far).problem
+    assert "XDG_STATE_HOME=" in locate(far).problem
     with pytest.raises(Unusable) as caught:
         open_history(far)
     assert caught.value.lasting
-    with reader.reading(far) as db:
+    with reader.open_reader(far) as db:
         assert db is None
 
 
 def test_nothing_is_made_by_asking(far, tmp_path):
     """Only a writer creates folders."""
-    place_of(far)
-    with reader.reading(far):
+    locate(far)
+    with reader.open_reader(far):
         pass
     assert not (tmp_path / "state").exists()

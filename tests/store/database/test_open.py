@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from router.store.database import location
-from router.store.database.open import Corrupt, Unusable, connect, open_history, translated
+from router.store.database.open import Corrupt, Unusable, connect, open_history, translate_errors
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
 
@@ -179,15 +179,15 @@ def test_what_sqlite_says_of_the_file(path, code):
     """Each fault of a disk is said in words, extended codes included."""
     error = sqlite3.OperationalError("as SQLite words it")
     error.sqlite_errorcode = code
-    with pytest.raises(Unusable, match=r"history\.db cannot be used: "), translated(path):
+    with pytest.raises(Unusable, match=r"history\.db cannot be used: "), translate_errors(path):
         raise error
 
 
 def test_what_sqlite_says_of_a_statement(path):
     """A fault of ours passes as it is, a damaged file is told apart."""
-    with pytest.raises(sqlite3.IntegrityError), translated(path):
+    with pytest.raises(sqlite3.IntegrityError), translate_errors(path):
         raise sqlite3.IntegrityError("UNIQUE")
     damaged = sqlite3.DatabaseError("malformed")
     damaged.sqlite_errorcode = 11
-    with pytest.raises(Corrupt), translated(path):
+    with pytest.raises(Corrupt), translate_errors(path):
         raise damaged

@@ -203,14 +203,14 @@ def test_preparations(begun, path):
 
     def prepare():
         done.append(len(done))
-        ledger.prepared(INSERT, [(f"row-{done[-1]}",)])
+        ledger.extend(INSERT, [(f"row-{done[-1]}",)])
 
     def fail():
         raise ValueError("of ours")
 
     ledger = begun(retry=0.0)
-    ledger.before(prepare)
-    ledger.before(fail)
+    ledger.add_preparation(prepare)
+    ledger.add_preparation(fail)
     ledger.start()
     assert ledger.flush()
     assert ids(path) == {"row-0"}
@@ -220,7 +220,7 @@ def test_preparations(begun, path):
     with closing(connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
     ledger = begun()
-    ledger.before(prepare)
+    ledger.add_preparation(prepare)
     ledger.start()
     count = len(done)
     assert ledger.flush()
@@ -261,7 +261,7 @@ def test_chores(begun):
         raise sqlite3.OperationalError("no such table")
 
     ledger = begun()
-    ledger.every(lose)
+    ledger.add_maintenance(lose)
     ledger.start()
     assert done.wait(5)
     ledger.add(INSERT, ("x",))
@@ -272,8 +272,8 @@ def test_chores(begun):
 # What a process of its own does: adds rows as fast as it is told, and says when each was added.
 PROGRAM = """
 import sys, time
-from router.store.home import open_home
-from router.store.ledger import Ledger
+from router.store.database.writer import Ledger
+from router.store.home.home import open_home
 home, name, count, pause = sys.argv[1:]
 def put(text):
     sys.stdout.write(text + "\\n")  # one write: two threads do it
@@ -361,7 +361,9 @@ def test_the_bound_of_a_batch(begun, path, monkeypatch):
     """Many rows at once are many commits, none of them long."""
     sizes = []
     commit = Ledger._commit
-    monkeypatch.setattr(module.Ledger, "_commit", lambda self, batch: (sizes.append(len(batch)), commit(self, batch)))
+    monkeypatch.setattr(
+        module.Ledger, "_commit", lambda self, db, batch: (sizes.append(len(batch)), commit(self, db, batch))
+    )
     ledger = begun()
     for number in range(2 * module.BATCH + 232):
         ledger.add(INSERT, (f"r{number}",))

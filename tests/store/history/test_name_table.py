@@ -3,7 +3,8 @@
 from contextlib import closing
 
 from router.store.database.open import open_history
-from router.store.history.name_table import Names, clean
+from router.store.history.name_table import NameTable
+from router.store.history.storage import clean
 
 
 def test_half_a_code_point():
@@ -16,7 +17,7 @@ def test_unused_names_go(home):
     """Once their rows are gone, names make room for others."""
     db, _ = open_history(home)
     with closing(db):
-        names = Names(limit=4)
+        names = NameTable(limit=4)
         names.begin(db)
         assert [names.number(text, chosen=True) for text in "abcdef"] == [1, 2, 3, 4, 5, 5]
         names.forget_unused(db)

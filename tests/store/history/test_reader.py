@@ -20,11 +20,11 @@ def test_from_every_older_schema(home, version):
             migrate(db, MIGRATIONS[:version])
             db.execute("INSERT INTO owners VALUES ('x', 'a', 'main', 'responses', 1)")
     path.chmod(0o600)
-    with reader.reading(home) as db:
+    with reader.open_reader(home) as db:
         assert (db is not None) == (version >= 2)
         if db is not None:
-            assert read_requests.latest(db, 5) == []
-            assert read_usage.summary(db, 0, time.time()).limits == []
+            assert read_requests.read_latest(db, 5) == []
+            assert read_usage.summarize(db, 0, time.time()).limits == []
     db, aside = open_history(home)
     with closing(db):
         assert aside is None
@@ -36,15 +36,15 @@ def test_from_every_older_schema(home, version):
 def test_files_that_cannot_be_read(home):
     """No file is no history; a damaged or newer one is an error with a way out."""
     path = home.at("history.db")
-    with reader.reading(home) as db:
+    with reader.open_reader(home) as db:
         assert db is None
     open_history(home)[0].close()
     with closing(connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(CommandError, match="newer fairlead"), reader.reading(home):
+    with pytest.raises(CommandError, match="newer fairlead"), reader.open_reader(home):
         pass
     path.write_bytes(b"no database" * 1000)
-    with pytest.raises(CommandError, match="damaged") as caught, reader.reading(home):
+    with pytest.raises(CommandError, match="damaged") as caught, reader.open_reader(home):
         pass
     assert "mv " in caught.value.hint
 
@@ -61,8 +61,8 @@ def test_a_row_of_an_older_schema(home):
     path.chmod(0o600)
     found = []
     for _ in range(2):
-        with reader.reading(home) as db:
-            found.append(read_requests.request(db, "req_1"))
+        with reader.open_reader(home) as db:
+            found.append(read_requests.find_request(db, "req_1"))
         open_history(home)[0].close()
     assert found[0] == found[1]
     assert (found[0].model, found[0].attempts, found[0].tries, found[0].bound, found[0].used_5h) == (

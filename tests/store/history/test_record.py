@@ -18,7 +18,7 @@ from router.store.database.open import connect, open_history
 from router.store.database.writer import PENDING, Ledger
 from router.store.history import read_requests, read_usage, reader
 from router.store.history import rows as module
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History, clear
 from router.store.home.home import open_home
 from router.wire.headers.rate_limits import Windows
@@ -40,7 +40,7 @@ def begun(ledger, *, days=30, price=lambda entry: (1000, "list")):
 
 def entry(number, **fields):
     """A request like many."""
-    return Entry(
+    return HistoryEntry(
         **{
             "id": f"req_{number:020x}",
             "started": time.time(),
@@ -63,8 +63,8 @@ def entry(number, **fields):
 def summed(home, seconds=3600.0):
     """The summary of the last while."""
     now = time.time()
-    with reader.reading(home) as db:
-        return read_usage.summary(db, now - seconds, now)
+    with reader.open_reader(home) as db:
+        return read_usage.summarize(db, now - seconds, now)
 
 
 @pytest.mark.parametrize("count", [1, 24, 26, 99, 100, 101, 226])
@@ -87,7 +87,7 @@ def test_every_row_comes_back(home, count, pooled):
         db.execute("BEGIN IMMEDIATE")
         history._write(db, entries)
         db.execute("COMMIT")
-        found = list(read_requests.every(db))
+        found = list(read_requests.read_all(db))
     assert [row.id for row in found] == [asked.id for asked in entries]
     for row, asked in zip(found, entries, strict=True):
         binding, windows = asked.binding, asked.windows or Windows()
@@ -109,8 +109,8 @@ def test_rows_and_sums_agree(home, ledger):
     ledger.close(30)
     for seconds in (600.0, 3600.0, 2.5 * 3600, 6 * 3600.0):
         inside = [one for one in entries if int(one.started * 1000) >= int((now - seconds) * 1000)]
-        with reader.reading(home) as db:
-            found = read_usage.summary(db, now - seconds, now)
+        with reader.open_reader(home) as db:
+            found = read_usage.summarize(db, now - seconds, now)
         assert found.total.requests == len(inside)
         assert found.total.tokens_in == 10 * len(inside)
         assert found.total.cost_usd == pytest.approx(len(inside) * 1e-6)
@@ -121,7 +121,7 @@ def test_rows_and_sums_agree(home, ledger):
 
 
 def test_two_processes_share_it(home, ledger):
-    """Sums of both are one, names too, whoever wrote them first."""
+    """Sums of both are one, names too, whichever wrote them first."""
     other = Ledger(home, print)
     histories = [begun(ledger), begun(other)]
     ledger.start()
@@ -165,7 +165,7 @@ def test_a_batch_that_fails_counts_once(home, ledger, monkeypatch):
 
 @given(
     st.builds(
-        Entry,
+        HistoryEntry,
         id=st.text(max_size=30),
         started=st.floats(0, 4e9),
         method=st.text(max_size=10),
@@ -228,7 +228,7 @@ def test_clear_under_a_writer(home, ledger):
 
 
 def test_the_queue_is_bounded(home):
-    """A full queue drops and counts; nobody waits."""
+    """A full queue drops and counts; adding never waits."""
     ledger = Ledger(home, print)
     history = begun(ledger)
     for number in range(PENDING + 3):
@@ -336,16 +336,19 @@ def usage(folder, since):
 PROGRAM = """
 import sys, time
 from router.ir import Usage
-from router.proxy.accesslog import Record
-from router.proxy.recording import Recorder
 from router.settings import Settings
-from router.store.home import open_home
-from router.store.ledger import Ledger
+from router.store.database.writer import Ledger
+from router.store.history.record import History
+from router.store.home.home import open_home
+from router.telemetry.accesslog import RequestRecord
+from router.telemetry.pricing import Pricing
+from router.telemetry.recorder import Recorder
 ledger, settings = Ledger(open_home({"FAIRLEAD_HOME": sys.argv[1]}), print), Settings()
-recorder = Recorder(ledger, lambda: settings)
+price = Pricing(lambda: settings).price
+recorder = Recorder(ledger, History(ledger, price, lambda: settings.history_retention), price)
 ledger.start()
 for number in range(1_000_000):
-    recorder.refused(Record(f"r{number}", time.time(), "POST", "/", model=f"m{number % 50}", backend="b",
+    recorder.add_refused(RequestRecord(f"r{number}", time.time(), "POST", "/", model=f"m{number % 50}", backend="b",
                             usage=Usage(input=1), total=0.1))
     sys.stdout.write(f"r{number} {time.monotonic()}\\n")
     sys.stdout.flush()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from router.store.history.time_window import since
+from router.store.history.time_window import parse_since
 
 NOW = datetime(2026, 11, 21, 15, 30).timestamp()
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 21, 15, 30).timestamp()
 )
 def test_times(text, begin):
     """Spans, today, and dates of this place."""
-    assert since(text, NOW) == begin
+    assert parse_since(text, NOW) == begin
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_times(text, begin):
 def test_what_is_no_time(text):
     """It is refused with what was expected, also a time to come."""
     with pytest.raises(ValueError, match="such as"):
-        since(text, NOW)
+        parse_since(text, NOW)

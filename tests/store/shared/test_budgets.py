@@ -12,11 +12,12 @@ from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
 from router.store.database.writer import Ledger
-from router.store.history.entry import Entry
+from router.store.history.entry import HistoryEntry
 from router.store.history.record import History
 from router.store.home.home import open_home
+from router.store.interfaces import SyncMessage
 from router.store.shared import budgets
-from router.store.shared.budgets import SharedBudgets, SyncMessage
+from router.store.shared.budgets import SqliteSharedBudgets
 
 NOW = 1_795_243_000.0
 PATIENCE = 10
@@ -31,7 +32,7 @@ def price(entry):
 
 def entry(number, tokens, *, backend="box", account="main", at=NOW):
     """A finished request."""
-    return Entry(
+    return HistoryEntry(
         id=f"req_{number}",
         started=at,
         method="POST",
@@ -59,10 +60,11 @@ class Part:
         self.said = []
         self.ledger = Ledger(home, self.said.append)
         self.heard, self.seen = threading.Event(), None
-        self.shared = SharedBudgets(self.ledger, price, self._tell, clock=lambda: clock[0])
+        self.shared = SqliteSharedBudgets(self.ledger, price, clock=lambda: clock[0])
+        self.shared.subscribe(self._receive)
         self.sequence = 0
 
-    def _tell(self, seen):
+    def _receive(self, seen):
         self.seen = seen
         if seen.sequence >= self.sequence:
             self.heard.set()
@@ -71,7 +73,7 @@ class Part:
         """A whole round; what stands in the file after it."""
         self.sequence += 1
         self.heard.clear()
-        self.shared.write(SyncMessage(self.sequence, claims or {}, **more))
+        self.shared.publish(SyncMessage(self.sequence, claims or {}, **more))
         assert self.heard.wait(PATIENCE)
         return self.seen
 
@@ -164,7 +166,7 @@ def test_leaving(part, home):
     """A process that ends in good order leaves no row behind."""
     one = part()
     one.round(claim())
-    one.shared.withdraw()
+    one.shared.leave()
     one.ledger.close()
     db, _ = open_history(home)
     for table in ("guard_shares", "guard_processes"):
@@ -264,7 +266,7 @@ def test_a_file_that_cannot_be_used(tmp_path):
     (folder / "history.db").mkdir()
     one = Part(open_home({"FAIRLEAD_HOME": str(folder)}), [NOW])
     one.sequence = 1
-    one.shared.write(SyncMessage(1, claim()))
+    one.shared.publish(SyncMessage(1, claim()))
     assert not one.heard.wait(0.5)
     assert one.shared.problem
     one.ledger.close()

@@ -5,7 +5,7 @@ import pytest
 from router.store.database.writer import Ledger
 from router.store.home.home import open_home
 from router.store.shared import resource_owners as module
-from router.store.shared.resource_owners import BYTES, ENTRIES, KEPT_SECONDS, Owners
+from router.store.shared.resource_owners import BYTES, ENTRIES, MAX_AGE_SECONDS, SqliteResourceOwners
 
 DAY = 86_400
 
@@ -30,7 +30,7 @@ def begun(tmp_path, clock):
 
     def begin(**options):
         ledgers.append(Ledger(home, said.append))
-        return Owners(ledgers[-1], clock=clock, **options), ledgers[-1]
+        return SqliteResourceOwners(ledgers[-1], clock=clock, **options), ledgers[-1]
 
     yield begin
     for ledger in ledgers:
@@ -119,13 +119,13 @@ def test_the_file_is_bounded(begun, clock):
     for number in range(20):
         owners.remember(f"old-{number}", "a", "main", "files")
     ledger.close()
-    clock.now += KEPT_SECONDS - 10
+    clock.now += MAX_AGE_SECONDS - 10
     owners, ledger = begun()
     for number in range(20):
         clock.now += 1
         owners.remember(f"new-{number}", "a", "main", "files")
     ledger.close()
-    _, ledger = begun(kept=5)
+    _, ledger = begun(max_rows=5)
     ledger.start()
     ledger.close()
     owners, ledger = begun()

@@ -5,7 +5,7 @@ import pytest
 from router.store.database.writer import Ledger
 from router.store.home.home import open_home
 from router.store.shared import stored_responses as module
-from router.store.shared.stored_responses import Kept
+from router.store.shared.stored_responses import SqliteStoredResponses
 
 SAID = {"type": "message", "role": "user", "content": "one"}
 
@@ -25,7 +25,7 @@ def begun(tmp_path):
 
     def begin(**options):
         ledgers.append(Ledger(home, said.append))
-        found = Kept(ledgers[-1], clock=clock, **options)
+        found = SqliteStoredResponses(ledgers[-1], clock=clock, **options)
         found.clock = clock
         return found, ledgers[-1]
 
@@ -42,7 +42,7 @@ def message(name, text="so"):
 def test_at_once_and_later(begun):
     """From memory before anything is written; from the file in the next process."""
     kept, ledger = begun()
-    kept.keep("resp_1", "", [SAID, message("msg_1")], 100)
+    kept.store("resp_1", "", [SAID, message("msg_1")], 100)
     wanted = {"resp_1": {"previous": "", "items": [SAID, message("msg_1")]}, "msg_1": message("msg_1")}
     assert kept.find(["resp_1", "msg_1", "resp_2"]) == wanted
     ledger.close()
@@ -54,9 +54,9 @@ def test_a_chain(begun):
     """An answer comes with all those before it, and a loop ends."""
     kept, _ = begun()
     for at in (1, 2, 3):
-        kept.keep(f"resp_{at}", f"resp_{at - 1}", [message(f"msg_{at}")], 100)
+        kept.store(f"resp_{at}", f"resp_{at - 1}", [message(f"msg_{at}")], 100)
     assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
-    kept.keep("resp_1", "resp_3", [], 10)
+    kept.store("resp_1", "resp_3", [], 10)
     assert set(kept.find(["resp_3"])) == {"resp_1", "resp_2", "resp_3"}
 
 
@@ -66,7 +66,7 @@ def test_memory_is_bounded(begun, monkeypatch):
     kept, ledger = begun()
     ledger.start()
     for at in range(50):
-        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
+        kept.store(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
     assert sum(size for _, size in kept._latest.values()) <= 20_000
     assert "resp_0" not in kept._latest
     ledger.close()
@@ -78,15 +78,15 @@ def test_what_is_too_large_is_not_kept(begun, monkeypatch):
     """It would put all others out."""
     monkeypatch.setattr(module, "ENTRY_LIMIT", 1000)
     kept, _ = begun()
-    kept.keep("resp_1", "", [message("msg_1", "x" * 2000)], 2100)
+    kept.store("resp_1", "", [message("msg_1", "x" * 2000)], 2100)
     assert kept.find(["resp_1", "msg_1"]) == {}
 
 
 def test_half_a_pair_of_surrogates(begun):
     """What cannot be written is not in the file, and what stands beside it is."""
     kept, ledger = begun()
-    kept.keep("resp_1", "", [message("msg_1", "\ud83d")], 100)
-    kept.keep("resp_2", "", [SAID], 100)
+    kept.store("resp_1", "", [message("msg_1", "\ud83d")], 100)
+    kept.store("resp_2", "", [SAID], 100)
     ledger.start()
     ledger.close()
     again, _ = begun()
@@ -95,15 +95,15 @@ def test_half_a_pair_of_surrogates(begun):
 
 def test_the_file_is_bounded(begun):
     """The oldest go first, by bytes and by age."""
-    kept, ledger = begun(kept_bytes=30_000)
+    kept, ledger = begun(max_bytes=30_000)
     for at in range(60):
         kept.clock.now += 1
-        kept.keep(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
+        kept.store(f"resp_{at}", "", [message(f"msg_{at}", "x" * 1000)], 1100)
     ledger.close()
-    _, ledger = begun(kept_bytes=30_000)
+    _, ledger = begun(max_bytes=30_000)
     ledger.start()
     ledger.close()
-    last, _ = begun(kept_bytes=30_000)
+    last, _ = begun(max_bytes=30_000)
     found = last.find([f"resp_{at}" for at in range(60)])
     assert 10 < len(found) < 40
     assert "resp_59" in found
@@ -113,9 +113,9 @@ def test_the_file_is_bounded(begun):
 def test_what_is_old_is_forgotten(begun):
     """After thirty days."""
     kept, ledger = begun()
-    kept.keep("resp_1", "", [SAID], 100)
+    kept.store("resp_1", "", [SAID], 100)
     ledger.close()
-    kept.clock.now += module.KEPT_SECONDS + 1
+    kept.clock.now += module.MAX_AGE_SECONDS + 1
     _, ledger = begun()
     ledger.start()
     ledger.close()

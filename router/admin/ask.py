@@ -1,0 +1,91 @@
+"""One request of an operator, and what its handler needs to answer it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+
+from router.host.access import Gate
+from router.net.headers import SECURITY, RawHeaders
+from router.net.server.connection import Connection, Request
+from router.operator_api.endpoint import Answer, Body, Endpoint
+from router.upstream.runtime import Runtime
+
+_BODY_LIMIT = 65536
+
+
+class Operated(Protocol):
+    """The process that operators act on."""
+
+    #: For clients on this machine.
+    url: str
+    #: On trio's clock.
+    started: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What the user should know, each with its fix."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    def reload(self) -> trio.Event:
+        """Ask for a reload; the event is set when it is done."""
+        ...
+
+
+class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One request that may be answered."""
+
+    runtime: Runtime
+    gate: Gate
+    operated: Operated
+    connection: Connection
+    request: Request
+    #: Those in the path, by the names in the endpoint's braces.
+    names: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters; of several of one name the last."""
+        return dict(parse_qsl(self.request.query))
+
+    async def read_body(self) -> bytes:
+        """The body of a POST, b"" for other verbs. Raises TooLarge."""
+        if self.request.method != "POST":
+            return b""
+        return await self.connection.read_body(_BODY_LIMIT, lambda _: None)
+
+    def headers(self, content: str) -> RawHeaders:
+        """The headers of every answer. content: its type."""
+        kind = (b"content-type", content.encode())
+        return [*SECURITY, kind, (b"cache-control", b"no-store"), *self.gate.make_cors_headers(self.request)]
+
+    async def respond(self, answer: object, status: int = 200, headers: RawHeaders | None = None) -> None:
+        """Send an answer in JSON. headers: further ones."""
+        lines = [*self.headers("application/json"), *(headers or [])]
+        await self.connection.respond(status, lines, msgspec.json.encode(answer))
+
+
+Handler = Callable[[Ask], Awaitable[None]]
+Served = tuple[Endpoint[Body, Answer], Handler]
+
+
+def answers(endpoint: Endpoint[Body, Answer], handler: Callable[[Ask], Awaitable[Answer]]) -> Served[Body, Answer]:
+    """Have the endpoint answered by what the handler returns. The body is read before the handler runs."""
+
+    async def serve(ask: Ask) -> None:
+        ask = msgspec.structs.replace(ask, body=await ask.read_body())
+        await ask.respond(await handler(ask), endpoint.status)
+
+    return endpoint, serve
+
+
+def serves(endpoint: Endpoint[Body, Answer], handler: Handler) -> Served[Body, Answer]:
+    """Have the endpoint served by a handler that reads the body and responds by itself."""
+    return endpoint, handler

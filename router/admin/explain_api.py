@@ -1,0 +1,46 @@
+"""POST /admin/explain: what would happen to a request; admin/explain.py finds it."""
+
+import msgspec
+import trio
+
+from router.admin.ask import Ask
+from router.admin.explain import explain
+from router.errors import BadRequest
+from router.exchange.body.body import LIMIT, THREAD
+from router.operator_api.explain import Question
+
+# A request of the largest size, in base64.
+_QUESTION_LIMIT = LIMIT * 3 // 2
+
+
+async def answer_question(ask: Ask) -> None:
+    """Answer a Question with an Explanation. Its body counts as buffered until then. Raises RouterError."""
+    runtime = ask.runtime
+    reserved: list[int] = []
+
+    def reserve(size: int) -> None:
+        runtime.memory.reserve(size)
+        reserved.append(size)
+
+    try:
+        question = _read_question(await ask.connection.read_body(_QUESTION_LIMIT, reserve))
+        if runtime.catalogs.loading:
+            await runtime.catalogs.wait_complete()
+        snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
+        # In a thread: it asks history.db which account issued an id.
+        explanation = await trio.to_thread.run_sync(
+            explain, question, snapshot, refused, runtime.resource_owners, limiter=THREAD
+        )
+    finally:
+        runtime.memory.release(sum(reserved))
+    await ask.respond(explanation)
+
+
+def _read_question(body: bytes) -> Question:
+    try:
+        question = msgspec.json.decode(body, type=Question)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is no question: {error}.") from None
+    if not question.model and not question.body:
+        raise BadRequest('Ask about a "model" or a "body".')
+    return question

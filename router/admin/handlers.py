@@ -1,0 +1,37 @@
+"""What answers each of the operator's endpoints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.admin import analytics_api, backends_api, explain_api, live_api, proxy_api
+from router.admin.ask import Handler, answers, serves
+from router.admin.home_call import changes_home, reads_home
+from router.operator_api import endpoints
+from router.operator_api.endpoint import Endpoint
+
+HANDLERS: Mapping[Endpoint[Any, Any], Handler] = dict(
+    (
+        answers(endpoints.ROOT, proxy_api.greet),
+        answers(endpoints.HELLO, proxy_api.greet),
+        serves(endpoints.LIVEZ, proxy_api.prove),
+        serves(endpoints.HEALTH, proxy_api.judge_health),
+        answers(endpoints.STATUS, proxy_api.report_status),
+        answers(endpoints.RELOAD, proxy_api.reload),
+        answers(endpoints.RESUME, proxy_api.resume),
+        serves(endpoints.STOP, proxy_api.stop),
+        serves(endpoints.EXPLAIN, explain_api.answer_question),
+        answers(endpoints.ACCOUNTS, reads_home(backends_api.list_accounts)),
+        answers(endpoints.ADMIN_ACCOUNTS, reads_home(backends_api.list_accounts)),
+        answers(endpoints.ADD_ACCOUNT, changes_home(backends_api.add_account)),
+        answers(endpoints.REMOVE_ACCOUNT, changes_home(backends_api.remove_account)),
+        answers(endpoints.BACKENDS, reads_home(backends_api.list_backends)),
+        answers(endpoints.ADD_BACKEND, changes_home(backends_api.add_backend)),
+        answers(endpoints.CHANGE_BACKEND, changes_home(backends_api.change_backend)),
+        answers(endpoints.REMOVE_BACKEND, changes_home(backends_api.remove_backend)),
+        answers(endpoints.ANALYTICS, analytics_api.sum_window),
+        serves(endpoints.STREAM, live_api.stream),
+        serves(endpoints.METRICS, analytics_api.serve_metrics),
+        answers(endpoints.HISTORY, analytics_api.list_requests),
+        answers(endpoints.REQUEST, analytics_api.find_request),
+    )
+)

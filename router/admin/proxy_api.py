@@ -1,0 +1,69 @@
+"""What operators ask of the process itself: whether it lives and can serve, its status, reload, resume and stop."""
+
+from router.admin import status
+from router.admin.ask import Ask
+from router.host.clock import boot_time
+from router.operator_api import endpoints
+from router.operator_api.guard import Resumed
+from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
+from router.policy.budget.budgets import ALL
+from router.upstream.account_state import can_serve
+
+_NONCE_LIMIT = 256
+
+
+async def greet(_: Ask) -> Greeting:
+    """Say that fairlead answers here."""
+    return Greeting(name="fairlead", status="ok")
+
+
+async def prove(ask: Ask) -> None:
+    """Say that the process answers, and prove to hold the operator token where a nonce asks for it."""
+    nonce = ask.request.fields.get(b"x-fairlead-nonce")
+    if nonce is None or len(nonce) > _NONCE_LIMIT:
+        await ask.respond(Liveness(status="ok"))
+    else:
+        await ask.respond(Liveness(status="ok"), headers=[(b"x-fairlead-proof", ask.gate.compute_proof(nonce))])
+
+
+async def judge_health(ask: Ask) -> None:
+    """Say whether a request could be served now."""
+    runtime = ask.runtime
+    services = runtime.snapshot.services.values()
+    now = boot_time()
+    able = any(can_serve(service, now) for service in services)
+    stalled = able and runtime.health.stalled is not None
+    word = "stalled" if stalled else "ok" if able else "nothing can serve"
+    if able and runtime.guard.held(ALL):
+        word = "halted"
+    elif not able and any(service.halted() for service in services):
+        able, word = True, "halted"
+    # A stall and a halt are no 503: what restarts an unhealthy process would cut a model that thinks for long.
+    await ask.respond(Readiness(status=word), 200 if able else 503)
+
+
+async def report_status(ask: Ask) -> Status:
+    """Everything the proxy tells of itself."""
+    await ask.runtime.guard.current()
+    return status.report_status(ask.runtime, ask.operated)
+
+
+async def reload(ask: Ask) -> Reloaded:
+    """Read the configuration anew, and wait until it is in use."""
+    await ask.operated.reload().wait()
+    names = [backend.name for backend in ask.runtime.snapshot.table.backends]
+    return Reloaded(backends=names, problems=ask.operated.problems)
+
+
+async def resume(ask: Ask) -> Resumed:
+    """End all halts of this home."""
+    guard = ask.runtime.guard
+    lifted = await guard.resume()
+    return Resumed(lifted=lifted, guard=guard.status())
+
+
+async def stop(ask: Ask) -> None:
+    """Begin to stop, once the answer is sent."""
+    await ask.read_body()
+    await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
+    ask.operated.stop()

@@ -1,0 +1,176 @@
+"""The table of the operator's endpoints: all that fairlead serves of its own beside the LLM APIs.
+
+Each has its handler in admin/handlers.py. The reference page, the client and the Allow header follow from it.
+"""
+
+import msgspec
+
+from router.operator_api.accounts import AccountList, NewAccount
+from router.operator_api.backends import (
+    AccountRemoved,
+    BackendAdded,
+    BackendChange,
+    BackendChanged,
+    BackendList,
+    BackendRemoved,
+    NewBackend,
+)
+from router.operator_api.endpoint import Endpoint, EndpointTable, Parameter
+from router.operator_api.explain import Explanation, Question
+from router.operator_api.guard import Resumed
+from router.operator_api.history import Analytics, HistoryPage, HistoryRequest, LiveEvent
+from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
+
+#: The id that stands for the newest request.
+LATEST = "-"
+#: Requests on a page of the history, and how many there may be.
+PAGE, PAGE_LIMIT = 100, 1000
+
+ROOT: Endpoint[None, Greeting] = Endpoint(
+    verb="GET", path="/", about="Says that fairlead answers here.", answer=Greeting, operator=False
+)
+HELLO: Endpoint[None, Greeting] = Endpoint(
+    verb="GET", path="/api/hello", about="The same, where Claude Code looks.", answer=Greeting, operator=False
+)
+LIVEZ: Endpoint[None, Liveness] = Endpoint(
+    verb="GET",
+    path="/livez",
+    about="Says that the process answers. To the header `x-fairlead-nonce` it answers with `x-fairlead-proof`: "
+    "HMAC-SHA256 of the nonce with the operator token, in hex.",
+    answer=Liveness,
+    operator=False,
+)
+HEALTH: Endpoint[None, Readiness] = Endpoint(
+    verb="GET",
+    path="/health",
+    about="Whether a request could be served; 503 when no backend can.",
+    answer=Readiness,
+    operator=False,
+)
+STATUS: Endpoint[None, Status] = Endpoint(
+    verb="GET", path="/status", about="Everything the proxy tells of itself.", answer=Status
+)
+RELOAD: Endpoint[None, Reloaded] = Endpoint(
+    verb="POST",
+    path="/admin/reload",
+    about="Reads the configuration anew; the answer comes when it is in use.",
+    answer=Reloaded,
+    changes=True,
+)
+RESUME: Endpoint[None, Resumed] = Endpoint(
+    verb="POST",
+    path="/admin/resume",
+    about="Ends all halts of this home. A budget that was used up counts from here.",
+    answer=Resumed,
+    changes=True,
+)
+EXPLAIN: Endpoint[Question, Explanation] = Endpoint(
+    verb="POST",
+    path="/admin/explain",
+    about="What would happen to a request; nothing is sent.",
+    answer=Explanation,
+    body=Question,
+)
+STOP: Endpoint[None, Stopping] = Endpoint(
+    verb="POST",
+    path="/admin/stop",
+    about="Ends the proxy once its open answers have ended, at most 10 seconds later.",
+    answer=Stopping,
+    changes=True,
+    status=202,
+)
+ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
+    verb="GET", path="/accounts", about="The accounts of all backends, and how they are.", answer=AccountList
+)
+ADMIN_ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
+    verb="GET", path="/admin/accounts", about="The same as /accounts.", answer=AccountList
+)
+ADD_ACCOUNT: Endpoint[NewAccount, BackendAdded] = Endpoint(
+    verb="POST",
+    path="/admin/accounts",
+    about="Adds an account to a backend; 409 when there is one of that name, or the backend takes none.",
+    answer=BackendAdded,
+    body=NewAccount,
+    changes=True,
+    status=201,
+)
+REMOVE_ACCOUNT: Endpoint[None, AccountRemoved] = Endpoint(
+    verb="DELETE",
+    path="/admin/accounts/{backend}/{alias}",
+    about="Removes an account with its key.",
+    answer=AccountRemoved,
+    changes=True,
+)
+BACKENDS: Endpoint[None, BackendList] = Endpoint(
+    verb="GET", path="/admin/backends", about="All configured backends.", answer=BackendList
+)
+ADD_BACKEND: Endpoint[NewBackend, BackendAdded] = Endpoint(
+    verb="POST",
+    path="/admin/backends",
+    about="Adds a backend; 409 when there is one of that name.",
+    answer=BackendAdded,
+    body=NewBackend,
+    changes=True,
+    status=201,
+)
+CHANGE_BACKEND: Endpoint[BackendChange, BackendChanged] = Endpoint(
+    verb="POST",
+    path="/admin/backends/{name}",
+    about="Changes a backend.",
+    answer=BackendChanged,
+    body=BackendChange,
+    changes=True,
+)
+REMOVE_BACKEND: Endpoint[None, BackendRemoved] = Endpoint(
+    verb="DELETE",
+    path="/admin/backends/{name}",
+    about="Removes a backend with its keys, also when its file cannot be read.",
+    answer=BackendRemoved,
+    changes=True,
+)
+ANALYTICS: Endpoint[None, Analytics] = Endpoint(
+    verb="GET",
+    path="/analytics",
+    about="Sums of a window of the history.",
+    answer=Analytics,
+    query=(Parameter("since", "where the window begins: 60m, 24h, 7d, today, or a date; 60m when it is not given"),),
+)
+STREAM: Endpoint[None, msgspec.Struct] = Endpoint(
+    verb="GET",
+    path="/analytics/stream",
+    about="The last 50 requests, then each as it ends, as events `request`.",
+    answer=LiveEvent,
+    content="text/event-stream",
+)
+METRICS: Endpoint[None, str] = Endpoint(
+    verb="GET",
+    path="/metrics",
+    about="Counts since the start in Prometheus' text form.",
+    answer=str,
+    content="text/plain; version=0.0.4; charset=utf-8",
+)
+HISTORY: Endpoint[None, HistoryPage] = Endpoint(
+    verb="GET",
+    path="/admin/history",
+    about="The newest requests.",
+    answer=HistoryPage,
+    query=(
+        Parameter("limit", f"how many, from 1 to {PAGE_LIMIT}; {PAGE} when it is not given"),
+        Parameter("before", "the id of a request: those recorded before it"),
+    ),
+)
+REQUEST: Endpoint[None, HistoryRequest] = Endpoint(
+    verb="GET",
+    path="/admin/history/{id}",
+    about=f"One request by its id, the newest by `{LATEST}`; one that has just ended is written first.",
+    answer=HistoryRequest,
+)
+
+ENDPOINTS = EndpointTable(
+    (
+        *(ROOT, HELLO, LIVEZ, HEALTH, STATUS, RELOAD, RESUME, EXPLAIN, STOP),
+        *(ACCOUNTS, ADMIN_ACCOUNTS, ADD_ACCOUNT, REMOVE_ACCOUNT),
+        *(BACKENDS, ADD_BACKEND, CHANGE_BACKEND, REMOVE_BACKEND),
+        *(ANALYTICS, STREAM, METRICS, HISTORY, REQUEST),
+    )
+)

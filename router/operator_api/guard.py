@@ -1,0 +1,109 @@
+"""What operators see of the guard: its state, what it has halted, and its budgets."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from router.policy.budget.budgets import DOLLAR, BudgetState
+from router.policy.budget.guard import Halt
+
+
+class HaltReport(msgspec.Struct, kw_only=True):
+    """Why and how long traffic of a scope stands still."""
+
+    #: `all`, `backend NAME`, `account NAME/ALIAS` or `tag NAME`.
+    scope: str
+    #: Seconds since 1970.
+    since: float
+    #: Seconds since 1970.
+    until: float
+    #: What tripped it, in words.
+    reason: str
+    #: The id of the request that tripped it.
+    request: str
+
+
+class BudgetReport(msgspec.Struct, kw_only=True):
+    """A budget, and what is used of it in the day or month that runs."""
+
+    #: As in HaltReport.
+    scope: str
+    #: `day` or `month`.
+    period: str
+    #: `usd` or `tokens`; the amounts below are in it.
+    unit: str
+    #: How much may be used.
+    limit: float
+    #: How much is used.
+    spent: float
+    #: How much is set aside for requests that run.
+    reserved: float
+    #: When it counts from nothing again, in seconds since 1970; null for never.
+    renews: float | None
+
+
+class GuardStatus(msgspec.Struct, kw_only=True):
+    """The state of the guard. The fields from `scope` to `request` are those of the first halt, or of the first warning
+    while nothing is halted; each is null while there is neither."""
+
+    #: `off`, `running`, `warned` or `halted`.
+    state: str
+    #: As in HaltReport.
+    scope: str | None = None
+    #: As in HaltReport.
+    since: float | None = None
+    #: As in HaltReport.
+    until: float | None = None
+    #: As in HaltReport.
+    reason: str | None = None
+    #: As in HaltReport.
+    request: str | None = None
+    #: All halts that hold.
+    halts: list[HaltReport] = []
+    #: All budgets.
+    budgets: list[BudgetReport] = []
+
+
+class Resumed(msgspec.Struct, kw_only=True):
+    """All halts of this home were ended."""
+
+    #: Those that held.
+    lifted: list[HaltReport]
+    #: As in /status.
+    guard: GuardStatus
+
+
+def report_halt(halt: Halt) -> HaltReport:
+    """A halt as operators see it."""
+    return HaltReport(scope=halt.scope, since=halt.since, until=halt.until, reason=halt.reason, request=halt.request)
+
+
+def report_guard(
+    state: str, shown: Halt | None, halts: Iterable[Halt], purses: Mapping[str, BudgetState]
+) -> GuardStatus:
+    """The guard as operators see it. shown: the halt, or warning, that stands for all."""
+    return GuardStatus(
+        state=state,
+        scope=shown and shown.scope,
+        since=shown and shown.since,
+        until=shown and shown.until,
+        reason=shown and shown.reason,
+        request=shown and shown.request,
+        halts=[report_halt(halt) for halt in halts],
+        budgets=[report_budget(purse) for purse in purses.values()],
+    )
+
+
+def report_budget(purse: BudgetState) -> BudgetReport:
+    """A budget in US dollars or tokens."""
+    budget = purse.budget
+    unit = DOLLAR if budget.unit == "usd" else 1
+    return BudgetReport(
+        scope=budget.scope,
+        period=budget.period,
+        unit=budget.unit,
+        limit=budget.limit / unit,
+        spent=purse.spent / unit,
+        reserved=purse.running / unit,
+        renews=purse.term.end,
+    )

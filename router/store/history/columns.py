@@ -1,0 +1,187 @@
+"""What the history knows of a request, a column a line: where it is from, how it is stored, logged, shown and counted.
+
+The order is that of the access log. The rows of history.db, the queries, the export, the API, the log line, `why` and
+the metrics are derived from it (derive.py and what uses it). A new column costs a line here and a step in
+database/migrations.py; one that code uses by name, a typed field in HistoryEntry or RecordedRequest too.
+"""
+
+from typing import NamedTuple
+
+from router.store.history.storage import (
+    ACCOUNT_NAME,
+    COUNT,
+    DOLLARS,
+    FLAG,
+    IDENTIFIER,
+    MICROSECONDS,
+    MILLISECONDS,
+    MOMENT,
+    NUMBER,
+    OPTIONAL_MICROSECONDS,
+    OPTIONAL_NAME,
+    OPTIONAL_NUMBER,
+    SHARE,
+    TEXT_LIMIT,
+    Storage,
+    name,
+    text,
+    texts,
+)
+
+
+class Column(NamedTuple):
+    """One thing that is known of a request. Expressions are Python's, over `record` (a RequestRecord of telemetry) and
+    `limits` (what wire.headers.rate_limits.reading makes of its headers)."""
+
+    #: Its name in the table `requests`, and everywhere else unless said otherwise.
+    name: str
+    #: How it is stored; None when it is not.
+    storage: Storage | None = None
+    #: The expression of its value in the entry; '' when it is no field of the entry.
+    source: str = ""
+    #: The field of the entry.
+    entry: str | None = None
+    #: The attribute of the entry whose value is stored, dotted for a part of a field; '' for what is worked out as the
+    #: row is written.
+    stored: str | None = None
+    #: The field in the API and in the export; '' for none.
+    api: str | None = None
+    #: The field of the log line; '' for none.
+    log: str = ""
+    #: The expression of its value there, where it is not the same as in the entry.
+    logged: str = ""
+    #: The line of `why` that shows it; '' when it has no line of its own.
+    why: str = ""
+    #: The type of token it is in the metrics; '' for none.
+    metric: str = ""
+    #: The role (rollups.ROLES) in which sums are kept by it; '' for none.
+    role: str = ""
+    #: Whether its sum is kept for each hour.
+    summed: bool = False
+    #: Whether requests that are written together usually have it in common: it is worked out once for all of them.
+    shared: bool = False
+    #: Whether few requests have it: it is left out of a statement whose requests all lack it.
+    rare: bool = False
+
+    @property
+    def field(self) -> str:
+        """The field of the entry."""
+        return self.name if self.entry is None else self.entry
+
+    @property
+    def path(self) -> str:
+        """The attribute of the entry whose value is stored."""
+        return self.field if self.stored is None else self.stored
+
+    @property
+    def shown(self) -> str:
+        """The field in the API; '' for none."""
+        return (self.name if self.storage else "") if self.api is None else self.api
+
+    @property
+    def log_value(self) -> str:
+        """The expression of its value in the log line."""
+        return self.logged or self.source
+
+
+#: Names that callers and upstreams choose.
+_CHOSEN = name(TEXT_LIMIT, chosen=True)
+
+COLUMNS: tuple[Column, ...] = (
+    Column("time", MOMENT, "record.started", entry="started", log="time", logged="utc(record.started)"),
+    Column("id", IDENTIFIER, "record.id", log="id"),
+    Column("method", name(), "record.method", log="method", shared=True),
+    Column("path", text(TEXT_LIMIT), "record.path", log="path", shared=True),
+    Column("protocol", name(), "record.protocol", log="protocol", shared=True),
+    Column("model", _CHOSEN, "record.model or ''", log="model", logged="record.model", shared=True),
+    Column(
+        "served",
+        _CHOSEN,
+        "record.sent_model or ''",
+        stored="served_model",
+        api="served_model",
+        log="sent_model",
+        logged="record.sent_model",
+        role="model",
+        shared=True,
+    ),
+    Column("backend", name(), "record.backend", log="backend", role="backend", shared=True),
+    Column(
+        "account",
+        ACCOUNT_NAME,
+        "record.account",
+        stored="full_account",
+        log="account",
+        role="account",
+        shared=True,
+    ),
+    Column("route", log="route", logged="record.route"),
+    Column("status", NUMBER, "record.status", log="status"),
+    Column("error", name(), "record.error", log="error", why="error", role="error", shared=True),
+    Column("attempts", NUMBER, "record.attempts", log="attempts"),
+    Column("stream", FLAG, "record.stream", log="stream", shared=True),
+    Column(
+        "first_byte_us",
+        OPTIONAL_MICROSECONDS,
+        "record.first_byte",
+        entry="first_byte",
+        api="first_byte_ms",
+        log="first_byte_ms",
+        logged="None if record.first_byte is None else round(record.first_byte * 1000, 1)",
+    ),
+    Column(
+        "total_us",
+        MICROSECONDS,
+        "record.total",
+        entry="total",
+        api="total_ms",
+        log="total_ms",
+        logged="round(record.total * 1000, 1)",
+    ),
+    Column("tokens_in", COUNT, "record.usage.input", log="tokens_in", metric="input", summed=True),
+    Column("tokens_out", COUNT, "record.usage.output", log="tokens_out", metric="output", summed=True),
+    Column("cache_read", COUNT, "record.usage.cache_read", log="tokens_cache_read", metric="cache_read", summed=True),
+    Column(
+        "cache_write", COUNT, "record.usage.cache_write", log="tokens_cache_write", metric="cache_write", summed=True
+    ),
+    Column("reasoning", COUNT, "record.usage.reasoning", log="tokens_reasoning", summed=True),
+    Column("cost", DOLLARS, stored="", api="cost_usd", summed=True),
+    Column("price", name(), stored=""),
+    Column("estimated", FLAG, "record.estimated", log="estimated", shared=True),
+    Column("client", name(), "record.client", log="client", role="client", shared=True),
+    Column("billing", name(64, chosen=True), "limits.billing", log="billing", role="billing", shared=True),
+    Column("utilisation", SHARE, "limits.used", log="utilisation"),
+    Column(
+        "queue_ms",
+        MILLISECONDS,
+        "record.queued",
+        entry="queued",
+        log="queue_ms",
+        logged="round(record.queued * 1000, 1)",
+    ),
+    Column("tag", _CHOSEN, "record.tag", log="tag", why="tag", role="tag", shared=True),
+    Column("losses", texts(1024), "record.losses", why="loss"),
+    Column(
+        "notes",
+        texts(512),
+        "'; '.join(record.notes) if record.notes else ''",
+        log="notes",
+        logged="record.notes",
+        why="note",
+    ),
+    # When the only attempt was made; NULL where there were several, which have rows of their own.
+    Column("sent_ms", OPTIONAL_NUMBER, stored="", api=""),
+    Column("given_up", OPTIONAL_NUMBER, "record.given_up", rare=True),
+    Column("bound", OPTIONAL_NAME, stored="binding.account", rare=True),
+    Column("session", text(16, null=True), stored="binding.session", rare=True),
+    Column("turns", OPTIONAL_NUMBER, stored="binding.turns", rare=True),
+    Column("used_5h", SHARE, stored="windows.used_5h", rare=True),
+    Column("resets_5h", OPTIONAL_NUMBER, stored="windows.resets_5h", rare=True),
+    Column("used_7d", SHARE, stored="windows.used_7d", rare=True),
+    Column("resets_7d", OPTIONAL_NUMBER, stored="windows.resets_7d", rare=True),
+    # Of the entry only: what the price is found by, and what the columns above hold parts of.
+    Column("root", source="record.root"),
+    Column("windows", source="limits.windows"),
+    Column("tries", source="tuple(record.tries)"),
+    Column("binding", source="record.binding"),
+)

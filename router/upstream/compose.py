@@ -1,0 +1,62 @@
+"""Puts the parts of a proxy together. Another store, or another way to reach upstreams, is an argument."""
+
+import os
+from collections.abc import Mapping
+
+from router.budget.guard import Guard
+from router.net.client.pool import ConnectionPool
+from router.store.home.home import Home
+from router.store.interfaces import OpenStore
+from router.store.shared.captures import Captures
+from router.store.shared.sqlite import open_sqlite
+from router.telemetry.accesslog import AccessLog
+from router.telemetry.pricing import Pricing
+from router.telemetry.recorder import Recorder
+from router.upstream.catalogs import Catalogs
+from router.upstream.configuration import Configuration, LiveSettings
+from router.upstream.credentials import Credentials
+from router.upstream.runtime import Runtime
+from router.upstream.snapshot import SnapshotBuilder
+from router.upstream.translation_state import TranslationState
+
+
+def compose(
+    configuration: Configuration,
+    home: Home,
+    log: AccessLog,
+    *,
+    demo_root: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    connections: ConnectionPool | None = None,
+    translation_state: TranslationState | None = None,
+    open_store: OpenStore = open_sqlite,
+) -> Runtime:
+    """The runtime of one proxy. configuration: what it starts with. demo_root: where the demo listens. environ: where
+    keys are looked up, the process's own by default. Nothing is started, read or written."""
+    environ = os.environ if environ is None else environ
+    live = LiveSettings(configuration.settings)
+    price = Pricing(live).price
+    store = open_store(home, log.add, price=price, settings=live)
+    guard = Guard(store.shared_budgets, log.add)
+    credentials = Credentials(environ, log.hide)
+    snapshots = SnapshotBuilder(environ, guard, store.account_states, translation_state or TranslationState())
+    runtime = Runtime(
+        home=home,
+        log=log,
+        environ=environ,
+        live=live,
+        credentials=credentials,
+        catalogs=Catalogs(credentials),
+        snapshots=snapshots,
+        snapshot=snapshots.build(configuration.settings, configuration.outbound),
+        connections=ConnectionPool() if connections is None else connections,
+        ledger=store.ledger,
+        resource_owners=store.resource_owners,
+        stored_responses=store.stored_responses,
+        recorder=Recorder(store.ledger, store.history, price),
+        captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
+        guard=guard,
+        demo_root=demo_root,
+    )
+    runtime.apply(configuration)
+    return runtime

@@ -1,0 +1,87 @@
+"""The immutable state of the configuration that requests route by, and what builds it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.backends import Backend
+from router.backends.known import KNOWN
+from router.budget.guard import Guard
+from router.net.client.outbound import Outbound
+from router.policy.routing.table import Table
+from router.settings import Settings
+from router.store.interfaces import AccountStates
+from router.upstream.services import Service, service_of
+from router.upstream.targets import Target, targets_of
+from router.upstream.translation_state import TranslationState
+
+_FAMILIES = {entry.name: entry.families for entry in KNOWN.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the configuration; a request holds it to its end."""
+
+    settings: Settings
+    table: Table
+    #: Of each backend, the account that speaks for it.
+    targets: Mapping[str, Target]
+    services: Mapping[str, Service]
+    #: How upstreams are reached.
+    outbound: Outbound
+    translation_state: TranslationState
+    #: What the user should know, each with its fix.
+    problems: Sequence[str] = ()
+
+    @property
+    def all_targets(self) -> list[Target]:
+        """The targets of all accounts of all backends."""
+        return [target for service in self.services.values() for target in service.targets.values()]
+
+
+class SnapshotBuilder:
+    """Builds the snapshots of one proxy; what they share outlives each of them."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        guard: Guard,
+        account_states: AccountStates,
+        translation_state: TranslationState,
+    ):
+        self._environ = environ
+        self._guard = guard
+        self._account_states = account_states
+        self._translation_state = translation_state
+
+    def build(
+        self,
+        settings: Settings,
+        outbound: Outbound,
+        backends: Sequence[Backend] = (),
+        models: Mapping[str, Sequence[str]] | None = None,
+        problems: Sequence[str] = (),
+        *,
+        before: Mapping[str, Service] | None = None,
+    ) -> Snapshot:
+        """The snapshot of enabled backends. models: by name of those whose catalog was read. before: the services
+        until now; queues and sessions go on."""
+        table = Table(
+            backends,
+            models or {},
+            _FAMILIES,
+            settings.default_backend,
+            aliases=settings.aliases,
+            routes=settings.routes,
+            model=settings.model,
+            fast_model=settings.fast_model,
+            fallback=settings.fallback,
+        )
+        services: dict[str, Service] = {}
+        for backend in backends:
+            targets = targets_of(backend, settings, self._environ, outbound)
+            services[backend.name] = service_of(
+                targets, settings, self._guard, self._account_states, before.get(backend.name) if before else None
+            )
+        self._account_states.save({name: service.pool.members for name, service in services.items()})
+        firsts = {name: service.first for name, service in services.items()}
+        return Snapshot(settings, table, firsts, services, outbound, self._translation_state, problems)

@@ -1,0 +1,153 @@
+"""The client of a running proxy against scripted peers: what it sends, and what it makes of the answers."""
+
+import hmac
+import json
+import socket
+
+import pytest
+import trio
+
+from router.net.control.request import ControlError
+from router.operator_api import endpoints
+from router.operator_api.client import RunningProxy, verify_listener
+from router.operator_api.explain import Question
+from router.settings import Secret
+
+from ..net.peers import scripted, speaking
+
+TOKEN = Secret("t" * 43)
+
+
+@pytest.fixture
+def peer():
+    """A server whose answers the test scripts."""
+    with scripted() as running:
+        yield running
+
+
+def proof(headers, token=TOKEN):
+    digest = hmac.new(token.reveal().encode(), headers["x-fairlead-nonce"].encode(), "sha256").hexdigest()
+    return 200, {"x-fairlead-proof": digest}, b"{}"
+
+
+@pytest.fixture
+def proxy(peer):
+    """A peer that answers as a running proxy, and its URL."""
+    peer.url = peer.root.removesuffix("/v1")
+    peer.answers["/livez"] = proof
+    status = {
+        "schema": 1,
+        "version": "0.1.0",
+        "pid": 1,
+        "url": peer.url,
+        "uptime_s": 2.5,
+        "more": "later",
+        "loaded": True,
+        "backends": [
+            {
+                "name": "groq",
+                "protocols": ["chat"],
+                "enabled": True,
+                "models": 1,
+                "problem": None,
+                "accounts": [],
+                "queue": {"running": 0, "waiting": 0, "limit": 1, "most": 1, "stalled_s": None, "limits": {}},
+            }
+        ],
+        "models": [{"id": "m", "backend": "groq", "protocols": ["chat"]}],
+        "problems": [],
+        "upstream_connections": {"open": 0, "idle": 0},
+        "buffered_bytes": 0,
+        "dropped_log_lines": 0,
+        "history": {"problem": None, "dropped": 0, "path": "history.db", "elsewhere": None},
+        "capture": {"on": False, "folder": "captures", "dropped": 0, "problem": None},
+        "guard": {"state": "off"},
+        "vitals": {
+            "stalled_s": None,
+            "waiting": 0,
+            "loop_lag_ms": 0.1,
+            "worst_loop_lag_ms": 0.2,
+            "clock_jumps": 0,
+            "network_changes": 0,
+            "bounds": {"tasks": {"used": 9, "limit": None}},
+        },
+    }
+    peer.answers["/status"] = (200, {}, json.dumps(status).encode())
+    return peer
+
+
+def test_listener_proves_itself_before_it_gets_the_token(proxy):
+    """A listener that knows the token is found; the proof costs a fresh nonce and never the token."""
+    assert trio.run(verify_listener, proxy.url, TOKEN) is True
+    assert trio.run(verify_listener, proxy.url, TOKEN) is True
+    nonces = [headers["x-fairlead-nonce"] for _, _, headers, _ in proxy.seen]
+    assert len(set(nonces)) == 2
+    assert all(TOKEN.reveal() not in str(seen) for seen in proxy.seen)
+
+
+def test_stranger_gets_no_token(proxy):
+    """A listener with another token, without a proof, or without HTTP is none of ours and is told nothing."""
+    proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
+    assert trio.run(verify_listener, proxy.url, TOKEN) is False
+    proxy.answers["/livez"] = (200, {}, b"{}")
+    assert trio.run(verify_listener, proxy.url, TOKEN) is False
+    assert {path for _, path, _, _ in proxy.seen} == {"/livez"}
+    with speaking(b"SSH-2.0\r\n") as root:
+        assert trio.run(verify_listener, root, TOKEN) is False
+
+
+def test_nobody_there():
+    """No answer is told from a wrong one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert trio.run(verify_listener, url, TOKEN) is None
+
+
+def test_calls_to_the_running_proxy(proxy):
+    """Status, reload and stop carry the token; what changes something is JSON."""
+    proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
+
+    async def talk():
+        running = RunningProxy(proxy.url, TOKEN)
+        status = await running.fetch_status()
+        assert (status.version, status.uptime_s, status.backends[0].name) == ("0.1.0", 2.5, "groq")
+        assert [(model.id, model.backend, model.protocols) for model in status.models] == [("m", "groq", ["chat"])]
+        await running.reload()
+        await running.stop()
+
+    trio.run(talk)
+    calls = [seen for seen in proxy.seen if seen[1] != "/livez"]
+    assert [path for _, path, _, _ in calls] == ["/status", "/admin/reload", "/admin/stop"]
+    assert all(headers["authorization"] == f"Bearer {TOKEN.reveal()}" for _, _, headers, _ in calls)
+    assert all(headers["content-type"] == "application/json" for method, _, headers, _ in calls if method == "POST")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"nope", b'{"schema":1}'])
+def test_status_of_another_form(proxy, body):
+    """A status that is not as documented is an error, not a crash."""
+    proxy.answers["/status"] = (200, {}, body)
+    with pytest.raises(ControlError, match="another form than expected"):
+        trio.run(RunningProxy(proxy.url, TOKEN).fetch_status)
+
+
+def test_refused_order(proxy):
+    """An order the proxy refuses is an error with its words."""
+    proxy.answers["/admin/reload"] = (409, {}, b'{"error":{"message":"config is broken"}}')
+    with pytest.raises(ControlError, match="config is broken"):
+        trio.run(RunningProxy(proxy.url, TOKEN).reload)
+
+
+def test_names_are_quoted_in_the_path(proxy):
+    """A name cannot become another path, and a body goes along as its struct says."""
+    proxy.answers["/admin/history/a%2Fb%3F"] = (404, {}, b'{"error":{"message":"none of that id"}}')
+    proxy.answers["/admin/explain"] = (200, {}, b'{"model":"m","backend":"groq"}')
+
+    async def talk():
+        running = RunningProxy(proxy.url, TOKEN)
+        with pytest.raises(ControlError, match="none of that id"):
+            await running.call(endpoints.REQUEST, id="a/b?")
+        found = await running.explain(Question(body=b"{}"))
+        assert (found.model, found.backend) == ("m", "groq")
+
+    trio.run(talk)
+    assert json.loads(proxy.seen[-1][3]) == {"model": "", "body": "e30=", "protocol": None, "headers": []}

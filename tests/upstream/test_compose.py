@@ -1,0 +1,44 @@
+"""A runtime is composed of what it is handed, and composing it has no effect of its own."""
+
+from router.net.client.pool import ConnectionPool
+from router.settings import Settings
+from router.upstream.compose import compose
+from router.upstream.configuration import Configuration
+from router.upstream.translation_state import TranslationState
+from tests.store.memory import MemoryStore
+
+from .runtimes import KEY, backend
+
+
+def test_the_parts_are_those_that_are_handed_in(home, silent_log):
+    """Store, connections and translation state stand in the place of the usual ones."""
+    store, connections, state = MemoryStore(), ConnectionPool(), TranslationState()
+    runtime = compose(
+        Configuration(Settings(), (backend(),)),
+        home,
+        silent_log,
+        connections=connections,
+        translation_state=state,
+        open_store=store.open,
+    )
+    assert runtime.connections is connections
+    assert runtime.snapshot.translation_state is state
+    runtime.resource_owners.remember("resp_1", "up", "main", "responses")
+    assert store.owners["resp_1"].backend == "up"
+
+
+def test_composing_begins_nothing(home, silent_log):
+    """No file is made and no catalog is read until the proxy starts."""
+    before = sorted(home.path.rglob("*"))
+    runtime = compose(Configuration(Settings(), (backend(),)), home, silent_log, environ={})
+    assert sorted(home.path.rglob("*")) == before
+    assert runtime.catalogs.loading
+    assert not runtime.loaded.is_set()
+
+
+def test_keys_are_looked_up_where_it_is_said(home, silent_log, monkeypatch):
+    """In the environment that is handed in, in that of the process by default."""
+    configuration = Configuration(Settings(), (backend(key="env:UP_KEY"),))
+    monkeypatch.setenv("UP_KEY", KEY)
+    assert compose(configuration, home, silent_log).snapshot.targets["up"].problem is None
+    assert compose(configuration, home, silent_log, environ={}).snapshot.targets["up"].problem is not None
