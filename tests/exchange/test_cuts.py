@@ -129,7 +129,7 @@ def test_a_client_that_leaves_while_it_waits(one):
 
 
 def test_a_cut_before_any_attempt(one):
-    """The stop of the proxy reaches who waits as well."""
+    """The stop of the proxy reaches a request that waits as well."""
     one.snapshot.services["box"].queue.limit = 0
     played = playing(one, CHAT, chat(), good(), cuts={5: CancelReason.STOPPING})
     assert (played.status, played.attempt) == (503, None)

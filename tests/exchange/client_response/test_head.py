@@ -1,4 +1,4 @@
-"""The head of what the client gets: who served it, what was lost, when to ask again."""
+"""The head of what the client gets: what served it, what was lost, when to ask again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The pump of an event stream: commit point, whole events, pings, deadlines, ends (product.md 7)."""
+"""The pump of an event stream: commit point, whole events, pings, deadlines, ends."""
 
 import gzip
 import json

@@ -83,7 +83,7 @@ def test_an_upstreams_word_on_retries_is_overruled(three):
 
 
 def test_no_account_is_ready(three):
-    """Who comes when all are parked for long is told which, and when the first is ready; no upstream is asked."""
+    """A request that comes when all are parked for long is told which, and when the first is ready."""
 
     async def main():
         await play(three, CHAT, chat(), *[refuses(429, wait(seconds)) for seconds in (900, 600, 700)])

@@ -1,4 +1,4 @@
-"""The edits of a passed-through body: each is named, all other bytes stay (product.md 1)."""
+"""The edits of a passed-through body: each is named, all other bytes stay."""
 
 import json
 

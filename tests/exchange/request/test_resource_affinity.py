@@ -57,7 +57,7 @@ def test_a_stream_is_remembered(pair):
     ],
 )
 def test_what_is_not_stored_is_not_remembered(pair, path, body, script):
-    """Nor an error, nor what nobody can ask for."""
+    """Nor an error, nor what cannot be asked for."""
     playing(pair, path, body, script)
     assert [owner(pair, name) for name in ("resp_1", "resp_5", "c1")] == [None] * 3
 
