@@ -119,6 +119,13 @@ def test_the_rest_of_a_stream_is_not_waited_for_long(one, rest):
     assert played.pool.dropped == 1
 
 
+def test_what_is_held_of_the_rest_is_given_back(one):
+    """A large event without an end, behind the stream's, holds no memory once the exchange is over."""
+    script = streams(*HELLO, Silence(5.5), b"data: " + b"x" * 200_000, Silence(99))
+    played = playing(one, CHAT, chat(stream=True), script, cuts={5: CancelReason.CLIENT_GONE})
+    assert (played.record.error, played.pool.dropped) == ("", 1)
+
+
 def test_a_client_that_leaves_while_it_waits(one):
     """It frees its place in the queue, and no upstream was asked."""
     line = one.snapshot.services["box"].queue
