@@ -63,6 +63,13 @@ def test_an_error_of_the_request_is_final(three, status):
     assert played.record.error == "upstream_error"
 
 
+def test_a_chain_that_failed_is_begun_again(chain):
+    """After a wait the request goes to what the user wants most, though each backend has one account alone."""
+    played = playing(chain, CHAT, chat(), *[refuses(500)] * 3, good())
+    assert played.asked == ["a", "b", "c", "a"]
+    assert [one[3] for one in played.tries] == ["moved", "moved", "retried", ""]
+
+
 def test_a_chain_may_lead_back(made):
     """An account that failed for one model is asked for another one along the chain."""
     settings = in_order(fallback={"*": ("second:n", "box:o")})

@@ -9,7 +9,7 @@ from router.settings.tables import BackendOptions, Edits
 
 from ..playbook import playing
 from ..upstreams import Break, Silence, answer, says, streams
-from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, refuses, response, secret_of
+from ..worlds import CHAT, MESSAGES, RESPONSES, box, chat, good, in_order, message, refuses, response, secret_of, wait
 
 END = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
 USAGE = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
@@ -279,3 +279,10 @@ def test_the_limit_of_the_head_ends_with_it(made):
     script = [NO_USAGE[0][:-9], Silence(15), NO_USAGE[0][-9:]]
     played = playing(runtime, CHAT, chat(stream=True), script, STREAM)
     assert (played.asked, played.status, played.record.total) == (["a0", "a0"], 200, 15)
+
+
+def test_what_was_used_up_counts_for_a_whole_answer(made):
+    """The limit of a whole answer is what is left of the request's total."""
+    runtime = made(box("box", "a0"), settings=in_order(timeouts_total=100.0))
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(4)), [Silence(999)])
+    assert (played.asked, played.cut, played.record.total) == (["a0", "a0"], CancelReason.TOTAL, 100)
