@@ -68,11 +68,12 @@ def test_an_upstreams_error_goes_before_a_halt(chain):
     assert b"x-should-retry" in played.fields
 
 
-def test_a_halt_is_no_try(chain):
+def test_a_halt_is_no_try(made):
     """What passed over halted backends was sent to one place only: the client may try again itself."""
-    guarded(chain, "backend box")
-    played = playing(chain, CHAT, chat(), refuses(400))
-    assert (played.asked, played.status) == (["b"], 400)
+    runtime = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
+    guarded(runtime, "backend box")
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(900)))
+    assert (played.asked, played.status) == (["b"], 429)
     assert b"x-should-retry" not in played.fields
 
 

@@ -77,6 +77,7 @@ def test_a_chain_may_lead_back(made):
     played = playing(runtime, CHAT, chat(), refuses(500), refuses(500), good())
     assert played.asked == ["a", "b", "a"]
     assert [one.json()["model"] for one in played.sent] == ["m", "n", "o"]
+    assert not any("passed over" in note for note in played.record.notes)
 
 
 def test_an_account_that_cannot_be_reached(three):
