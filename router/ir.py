@@ -8,35 +8,36 @@ from typing import Literal
 
 import msgspec
 
-Protocol = Literal["messages", "chat", "responses"]
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
 
 
 class RoutingFacts(msgspec.Struct, frozen=True):
     """What routing needs to know of a request; filled by `wire`, read by `policy`."""
 
-    #: The protocol of the call; None for other paths under /v1.
-    protocol: Protocol | None
+    #: Name of the call's protocol, as `wire.protocols` has it; None for other paths under /v1.
+    protocol: str | None
     #: As the caller named it, None when the request names none.
     model: str | None
     #: The caller asked for server-sent events.
     stream: bool
     #: A model is to write text.
     generates: bool = False
-    #: The name of the backend that issued an id the request names; None when it names none, or an unknown one.
+    #: Name of the backend that issued an id the request names, None when there is none or it is not remembered.
     owner: str | None = None
-    #: The alias of the account that issued it there, '' for none.
+    #: Alias of the account there.
     account: str = ""
 
 
 class Usage(msgspec.Struct, gc=False):
-    """Token counts of one answer; None where the upstream gave none. cache_* are part of no other field."""
+    """Token counts of one answer; None where the upstream did not say."""
 
-    #: Tokens read uncached.
+    #: Input tokens that were neither read from a cache nor written to it.
     input: int | None = None
-    #: Tokens written, with reasoning.
+    #: Output tokens, with those of reasoning.
     output: int | None = None
+    #: Input tokens read from a cache; part of no other field.
     cache_read: int | None = None
+    #: Input tokens written to a cache; part of no other field.
     cache_write: int | None = None
     #: The part of `output` that is reasoning.
     reasoning: int | None = None
@@ -46,7 +47,7 @@ class Text(msgspec.Struct, frozen=True):
     """Text."""
 
     text: str
-    #: The lifetime (`5m`, `1h`) of the caching mark behind it, '' for none.
+    #: The lifetime of a caching mark on it: "5m" or "1h", '' without a mark. The same in the other blocks.
     cache: str = ""
 
 
@@ -57,12 +58,12 @@ class Image(msgspec.Struct, frozen=True):
     data: str = ""
     url: str = ""
     cache: str = ""
-    #: How closely to look, '' when not given.
+    #: The resolution to read it at, as OpenAI names it; '' when not given.
     detail: str = ""
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A PDF: base64 `data` of `media_type`, or a `url`. Documents of text become Text where they are decoded."""
+    """A PDF: base64 `data` of `media_type`, or a `url`. Text documents are decoded to Text."""
 
     media_type: str = ""
     data: str = ""
@@ -75,7 +76,7 @@ class Thinking(msgspec.Struct, frozen=True):
     """Reasoning."""
 
     text: str = ""
-    #: Opaque proof of its origin, '' without one.
+    #: The upstream's signature of the text, '' without one.
     signature: str = ""
     #: Opaque data in place of text.
     redacted: str = ""
@@ -86,7 +87,7 @@ class ToolCall(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    #: JSON text of an object.
+    #: The JSON text of an object.
     arguments: str
 
 
@@ -107,7 +108,7 @@ class Turn(msgspec.Struct, frozen=True):
 
     role: Literal["user", "assistant", "system"]
     blocks: tuple[Block, ...]
-    #: Where the caller wrote it, for errors and losses.
+    #: The caller's path of the message, for errors and losses.
     path: str = ""
 
 
@@ -115,14 +116,14 @@ class Tool(msgspec.Struct, frozen=True):
     """A function the model may call."""
 
     name: str
-    #: JSON Schema of its arguments, an object.
+    #: JSON Schema of its arguments, which are an object.
     schema: dict[str, object]
     description: str = ""
     #: None when not given.
     strict: bool | None = None
     cache: str = ""
-    #: Of a tool that takes free text in place of arguments: the form of the text as Responses gives it; `schema` then
-    #: has the one string `input`.
+    #: For a tool that takes free text in place of arguments: the form of the text, as in Responses. The schema then has
+    #: one property, the string `input`.
     format: dict[str, object] | None = None
 
 
@@ -130,7 +131,7 @@ class Choice(msgspec.Struct, frozen=True):
     """Which tools may or must be called."""
 
     mode: Literal["auto", "any", "none", "tool"]
-    #: Of the tool, with mode `tool`.
+    #: The tool to call, with mode `tool`.
     name: str = ""
 
 
@@ -143,7 +144,7 @@ class Reasoning(msgspec.Struct, frozen=True):
     effort: str = ""
     #: Tokens, 0 when not given.
     budget: int = 0
-    #: The caller wants to read it.
+    #: The caller wants to read the reasoning.
     shown: bool = False
 
 
@@ -179,13 +180,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     #: The caller wants a usage event.
     usage: bool = True
-    #: Caching without marks; None when not given.
+    #: Whether to cache without marks; None when not given.
     cache: bool | None = None
     #: A last assistant turn is the beginning of the answer, and not history.
     continues: bool = False
     #: The system prompt was written as messages.
     inline: bool = False
-    #: Fields that both of OpenAI's protocols have, and no other.
+    #: Fields that only OpenAI's two protocols have, with the same meaning in both.
     shared: dict[str, object] = msgspec.field(default_factory=dict[str, object])
 
 
@@ -197,14 +198,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Text | Thinking | ToolCall, ...]
     stop: Stop
     usage: Usage
-    #: The stop sequence that was met, '' for none.
+    #: The stop sequence that ended it, '' for another end.
     stopped_by: str = ""
-    #: The model's explanation, if any.
+    #: The model's explanation of a refusal, '' without one.
     refusal: str = ""
 
 
 class Began(msgspec.Struct, frozen=True):
-    """The answer begins; its usage so far."""
+    """The answer begins, with the usage known so far."""
 
     id: str
     model: str
@@ -224,7 +225,7 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """The end of the reasoning that came last, with its opaque proof."""
+    """The last reasoning is complete and has a signature."""
 
     signature: str
 
@@ -236,13 +237,13 @@ class Redacted(msgspec.Struct, frozen=True):
 
 
 class BlockEnded(msgspec.Struct, frozen=True):
-    """The end of a block: the text or reasoning that came last is one of its own."""
+    """The last text or reasoning is a complete block."""
 
 
 class CallBegan(msgspec.Struct, frozen=True):
-    """The beginning of a tool call. Several may be open."""
+    """A tool call begins; several may be open at a time."""
 
-    #: 0, 1, 2 … in the order they begin.
+    #: 0, 1, 2 … in the order in which the calls begin.
     index: int
     id: str
     name: str
@@ -269,11 +270,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error of the upstream, in the richer of the vocabularies: status, Anthropic type, OpenAI code."""
+    """An error of the upstream. No protocol's error form has all of these fields."""
 
+    #: The HTTP status.
     status: int
+    #: Anthropic's error type.
     kind: str
     message: str
+    #: OpenAI's error code.
     code: str | None = None
     param: str | None = None
 
@@ -284,7 +288,7 @@ Event = (
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What a translation could not carry over."""
+    """A part of a request or answer that a translation could not keep."""
 
     #: The caller's field.
     path: str

@@ -83,7 +83,7 @@ class Application:
     """Runs one relay."""
 
     def __init__(self, protocol, script, *, pace, coding, hide_usage, bound=1 << 30):
-        self._dialect = BY_NAME.get(protocol, PLAIN)
+        self._dialect = BY_NAME[protocol].dialect if protocol in BY_NAME else PLAIN
         self._upstream = Upstream(*script)
         self._pace = pace
         self._coding = coding

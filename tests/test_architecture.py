@@ -17,7 +17,7 @@ ROOMS = {
     "errors": set(),
     "ir": set(),
     "backends": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "backends"},
     "router": {"library"},
     "wire": BASE,
     "policy": BASE | {"wire"},

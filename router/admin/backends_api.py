@@ -64,7 +64,7 @@ def add_backend(call: HomeCall) -> BackendAdded:
     root = changes.root_for(name, wish, None)
     if root is None:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
-    backend = changes.added(name, wish, root, None, now=time.time()).backend
+    backend = changes.add_backend(name, wish, root, None, now=time.time()).backend
     _check_new(backend, asked)
 
     def make(before: Backend | None) -> Backend:
@@ -94,7 +94,7 @@ def change_backend(call: HomeCall) -> BackendChanged:
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
-        outcome = changes.changed(_require(call.home, name, before), wish)
+        outcome = changes.change_backend(_require(call.home, name, before), wish)
         dropped.extend(account.alias for account in outcome.dropped)
         return outcome.backend
 
@@ -127,7 +127,7 @@ def add_account(call: HomeCall) -> BackendAdded:
     account = Account(_check(backends.check_alias, asked.alias), _read_key(asked.key))
 
     def make(before: Backend | None) -> Backend:
-        return _refuse_unfit(lambda: changes.with_account(_require(call.home, name, before), account))
+        return _refuse_unfit(lambda: changes.add_account(_require(call.home, name, before), account))
 
     return BackendAdded(backend=_show_backend(call, backends.change(call.home, name, make)))
 
@@ -137,7 +137,7 @@ def remove_account(call: HomeCall) -> AccountRemoved:
     name, alias = _check(backends.check_name, call.names["backend"]), call.names["alias"].lower()
 
     def make(before: Backend | None) -> Backend:
-        return _refuse_unfit(lambda: changes.without_account(_require(call.home, name, before), alias).backend)
+        return _refuse_unfit(lambda: changes.remove_account(_require(call.home, name, before), alias).backend)
 
     return AccountRemoved(backend=_show_backend(call, backends.change(call.home, name, make)), removed=alias)
 

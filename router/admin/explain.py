@@ -10,7 +10,7 @@ from router.exchange.request.edits import edit, edit_head
 from router.exchange.request.resource_affinity import find_owner
 from router.exchange.request.route import check_speaks, find_facts, speaks
 from router.host.clock import boot_time
-from router.ir import Protocol, RoutingFacts
+from router.ir import RoutingFacts
 from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
@@ -21,15 +21,9 @@ from router.store.interfaces import ResourceOwners
 from router.upstream.account_state import room_words
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
-from router.wire import calls
-from router.wire.detect import protocol_of
+from router.wire import calls, protocols
+from router.wire.detect import protocol_of, usual_protocols
 from router.wire.raw.top_level import peek
-
-_PATHS: dict[Protocol, str] = {
-    "messages": "/v1/messages",
-    "chat": "/v1/chat/completions",
-    "responses": "/v1/responses",
-}
 
 
 def explain(
@@ -41,8 +35,13 @@ def explain(
     for name, value in question.headers:
         fields.setdefault(name.lower().encode(), value.strip().encode())
     body = question.body or msgspec.json.encode({"model": question.model})
-    protocols: list[Protocol] = [question.protocol] if question.protocol else _assume_protocols(question, fields)
-    found = [_explain_as(body, protocol, fields, snapshot, refuses_usage, owners) for protocol in protocols]
+    if question.protocol is not None and question.protocol not in protocols.BY_NAME:
+        known = ", ".join(protocols.BY_NAME)
+        raise BadRequest(
+            f"The body is no question: there is no protocol '{question.protocol}'; expected one of {known}."
+        )
+    names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
+    found = [_explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners) for name in names]
     # A name alone is taken for a request that needs no translation, where there is one.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
@@ -50,26 +49,20 @@ def explain(
     return best
 
 
-def _assume_protocols(question: Question, fields: Mapping[bytes, bytes]) -> list[Protocol]:
+def _assume_protocols(question: Question, fields: Mapping[bytes, bytes]) -> list[str]:
     """The protocols to try, in order."""
     if not question.body:
-        order: list[Protocol] = ["messages", "chat", "responses"]
-        first = "messages" if _is_claude(question.model) else "chat"
-        return sorted(order, key=lambda protocol: protocol != first)
+        return usual_protocols(question.model)
     try:
         return [protocol_of(peek(question.body), fields)]
     except BadRequest:
-        return ["chat"]
-
-
-def _is_claude(model: str) -> bool:
-    lowered = model.lower()
-    return any(word in lowered for word in ("claude", "opus", "sonnet", "haiku"))
+        return [protocols.DEFAULT.name]
 
 
 def _explain_as(
     body: bytes,
-    protocol: Protocol,
+    protocol: str,
+    model: str,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
@@ -77,7 +70,7 @@ def _explain_as(
 ) -> Explanation:
     found = Explanation(protocol=protocol)
     try:
-        _fill(found, body, protocol, fields, snapshot, refuses_usage, owners)
+        _fill(found, body, protocol, model, fields, snapshot, refuses_usage, owners)
     except RouterError as error:
         found.status, found.error = error.status, error.message
     # Said once, as the record of a request says it.
@@ -88,7 +81,8 @@ def _explain_as(
 def _fill(
     found: Explanation,
     body: bytes,
-    protocol: Protocol,
+    protocol: str,
+    model: str,
     fields: Mapping[bytes, bytes],
     snapshot: Snapshot,
     refuses_usage: Collection[str],
@@ -96,8 +90,7 @@ def _fill(
 ) -> None:
     """The steps of exchange/request, up to the sending. Raises RouterError as they do."""
     top = peek(body)
-    call = calls.call(_PATHS[protocol], anthropic=False)
-    call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    call = calls.by_content(calls.call(protocols.BY_NAME[protocol].path_for(model, stream=False)), top)
     found.protocol = call.protocol or ""
     facts = find_facts(call, top)
     if owners is not None:
@@ -150,7 +143,7 @@ def _fill_translation(
 ) -> None:
     """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""
     top = peek(body)
-    if "messages" not in top and "input" not in top:
+    if call.entry.conversation not in top:
         plan = translation.plan_translation(call, route, snapshot, shown=facts.model or "", stream=False)
         found.translation = plan.title
         return

@@ -75,7 +75,7 @@ def protocols_of(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
-    """Where a backend of that name is: as asked, as before, as known; None when nobody says."""
+    """Where a backend of that name is: as asked, as before, as known; None when nothing says."""
     entry = known(name)
     return wish.root or (before.root if before else entry.root if entry else None)
 
@@ -85,15 +85,15 @@ def known_at(name: str, root: str) -> Known | None:
     return known(_vendor(name, root))
 
 
-def kept(before: Backend | None, root: str) -> Backend | None:
+def unchanged_keys(before: Backend | None, root: str) -> Backend | None:
     """The backend whose keys stay, None at another place: a key belongs to the place it was given for."""
     return before if before is not None and same_place(before.root, root) else None
 
 
-def added(name: str, wish: Wish, root: str, before: Backend | None, *, now: float) -> Outcome:
-    """A backend that is added, or written anew. Without a key it gets the one it had, else none. protocols: () when
+def add_backend(name: str, wish: Wish, root: str, before: Backend | None, *, now: float) -> Outcome:
+    """Add a backend, or write it anew. Without a key it gets the one it had, else none. protocols: () when
     they must be found out. now: seconds since 1970."""
-    entry, same = known_at(name, root), kept(before, root)
+    entry, same = known_at(name, root), unchanged_keys(before, root)
     auth, accounts = _credentials(wish, same)
     backend = Backend(
         name=name,
@@ -115,12 +115,12 @@ def _credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account,
     if wish.auth is not None:
         return wish.auth, ()
     if wish.key is not None:
-        return "key", rekeyed(same.accounts if same else (), wish.key)
+        return "key", replace_key(same.accounts if same else (), wish.key)
     return (same.auth, same.accounts) if same else ("none", ())
 
 
-def changed(before: Backend, wish: Wish) -> Outcome:
-    """A backend with what is asked changed; another place drops the keys."""
+def change_backend(before: Backend, wish: Wish) -> Outcome:
+    """Change what is asked of a backend; another place drops the keys."""
     root = wish.root or before.root
     changes: dict[str, Any] = {"root": root, "vendor": _vendor(before.name, root)}
     if wish.insecure_http:
@@ -137,12 +137,12 @@ def changed(before: Backend, wish: Wish) -> Outcome:
             accounts, dropped, why = (), accounts, "no key is needed now"
         changes["auth"] = wish.auth
     elif wish.key is not None:
-        changes["auth"], accounts = "key", rekeyed(accounts, wish.key)
+        changes["auth"], accounts = "key", replace_key(accounts, wish.key)
     return Outcome(msgspec.structs.replace(before, accounts=accounts, **changes), dropped, why)
 
 
-def rekeyed(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:
-    """The accounts with another key for the first, which serves; the others stay."""
+def replace_key(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:
+    """Replace the key of the first account, which serves; the others stay."""
     if not accounts:
         return (Account(FIRST_ALIAS, key),)
     return (Account(accounts[0].alias, key), *accounts[1:])
@@ -156,14 +156,14 @@ def check_place(backend: Backend, alias: str) -> None:
         raise Unfit("taken", f"{backend.name} has an account {alias} already.")
 
 
-def with_account(backend: Backend, account: Account) -> Backend:
-    """The backend with a further account. Raises Unfit."""
+def add_account(backend: Backend, account: Account) -> Backend:
+    """Give the backend a further account. Raises Unfit."""
     check_place(backend, account.alias)
     return msgspec.structs.replace(backend, auth="key", accounts=(*backend.accounts, account))
 
 
-def without_account(backend: Backend, alias: str) -> Outcome:
-    """The backend without one of its accounts. Raises Unfit."""
+def remove_account(backend: Backend, alias: str) -> Outcome:
+    """Take one of its accounts from the backend. Raises Unfit."""
     gone = tuple(account for account in backend.accounts if account.alias == alias)
     if not gone:
         raise Unfit("absent", f"{backend.name} has no account {alias}.")

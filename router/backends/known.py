@@ -1,183 +1,13 @@
-"""Known providers, and how a base URL is read.
-
-Protocols are those a provider documents under one root; a second root (DeepSeek's and Moonshot's `/anthropic`) would
-be a backend of its own. When a documentation did not say, the protocol is left out: a request would end in a 404.
-"""
+"""Known providers by their names, and how a base URL is read."""
 
 import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from router.backends import Backend, Known
+from router.backends import COMMON, PROTOCOLS, Api, Backend, Known
+from router.backends.providers import PROVIDERS
 
-# Day on which the `models` tuples below were written.
-MODELS_DATE = "2026-11-20"
-
-_PROVIDERS = (
-    Known(
-        name="openai",
-        title="OpenAI",
-        root="https://api.openai.com/v1",
-        protocols=("chat", "responses"),
-        families=(r"gpt-.*", r"o\d.*", r"chatgpt-.*", r"text-.*"),
-        stream_usage=True,
-        own_headers=("openai-organization", "openai-project", "chatgpt-account-id"),
-        models=("gpt-5-mini", "gpt-5", "gpt-5.5", "gpt-4o"),
-    ),
-    Known(
-        name="anthropic",
-        title="Anthropic",
-        root="https://api.anthropic.com/v1",
-        protocols=("messages",),
-        auth="x-api-key",
-        families=(r"claude-.*",),
-        # anthropic-version and anthropic-beta are the protocol's own: every Messages backend needs them.
-        own_headers=("anthropic-workspace-id", "anthropic-organization-id", "anthropic-user-profile-id"),
-        models=("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-8", "claude-opus-5"),
-    ),
-    Known(
-        name="openrouter",
-        title="OpenRouter",
-        root="https://openrouter.ai/api/v1",
-        protocols=("messages", "chat", "responses"),
-        stream_usage=True,
-    ),
-    Known(
-        name="groq",
-        title="Groq",
-        root="https://api.groq.com/openai/v1",
-        protocols=("chat", "responses"),
-        stream_usage=True,
-    ),
-    Known(
-        name="ollama",
-        title="Ollama",
-        root="http://127.0.0.1:11434/v1",
-        protocols=("messages", "chat", "responses"),
-        needs_key=False,
-        stream_usage=True,
-    ),
-    Known(
-        name="deepseek",
-        title="DeepSeek",
-        root="https://api.deepseek.com",
-        protocols=("chat", "responses"),
-        families=(r"deepseek-.*",),
-        stream_usage=True,
-    ),
-    # Mistral and Z.ai put usage into the last chunk without being asked; Mistral refuses the question (422).
-    Known(
-        name="mistral",
-        title="Mistral",
-        root="https://api.mistral.ai/v1",
-        protocols=("chat",),
-        families=(r"(mistral|codestral)-.*",),
-    ),
-    Known(
-        name="xai",
-        title="xAI",
-        root="https://api.x.ai/v1",
-        protocols=("chat", "responses"),
-        families=(r"grok-.*",),
-        stream_usage=True,
-    ),
-    Known(
-        name="gemini",
-        title="Google Gemini",
-        root="https://generativelanguage.googleapis.com/v1beta/openai",
-        protocols=("chat",),
-        families=(r"gemini-.*",),
-        stream_usage=True,
-        own_headers=("x-goog-user-project",),
-    ),
-    Known(
-        name="together",
-        title="Together AI",
-        root="https://api.together.ai/v1",
-        other_roots=("https://api.together.xyz/v1",),
-        protocols=("chat",),
-        stream_usage=True,
-    ),
-    Known(
-        name="fireworks",
-        title="Fireworks AI",
-        root="https://api.fireworks.ai/inference/v1",
-        protocols=("messages", "chat", "responses"),
-        stream_usage=True,
-    ),
-    Known(
-        name="cerebras",
-        title="Cerebras",
-        root="https://api.cerebras.ai/v1",
-        protocols=("chat",),
-        stream_usage=True,
-    ),
-    # Its Chat API (Sonar) ended on 2026-09-27.
-    Known(
-        name="perplexity",
-        title="Perplexity",
-        root="https://api.perplexity.ai/v1",
-        protocols=("responses",),
-    ),
-    Known(
-        name="zai",
-        title="Z.ai",
-        root="https://api.z.ai/api/paas/v4",
-        protocols=("chat",),
-    ),
-    Known(
-        name="moonshot",
-        title="Moonshot AI",
-        root="https://api.moonshot.ai/v1",
-        protocols=("chat",),
-        stream_usage=True,
-    ),
-    Known(
-        name="alibaba",
-        title="Alibaba Model Studio",
-        root="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        other_roots=(
-            "https://dashscope-us.aliyuncs.com/compatible-mode/v1",
-            "https://dashscope.aliyuncs.com/compatible-mode/v1",
-        ),
-        protocols=("chat", "responses"),
-        stream_usage=True,
-        own_headers=("x-dashscope-workspace",),
-    ),
-    Known(
-        name="lmstudio",
-        title="LM Studio",
-        root="http://127.0.0.1:1234/v1",
-        protocols=("messages", "chat", "responses"),
-        needs_key=False,
-        stream_usage=True,
-    ),
-    Known(
-        name="vllm",
-        title="vLLM",
-        root="http://127.0.0.1:8000/v1",
-        protocols=("messages", "chat", "responses"),
-        needs_key=False,
-        stream_usage=True,
-    ),
-    Known(
-        name="llamacpp",
-        title="llama.cpp",
-        root="http://127.0.0.1:8080/v1",
-        protocols=("messages", "chat", "responses"),
-        needs_key=False,
-        stream_usage=True,
-    ),
-    Known(
-        name="litellm",
-        title="LiteLLM proxy",
-        root="http://127.0.0.1:4000/v1",
-        protocols=("messages", "chat", "responses"),
-        stream_usage=True,
-    ),
-)
-
-KNOWN: dict[str, Known] = {entry.name: entry for entry in _PROVIDERS}
+KNOWN: dict[str, Known] = {entry.name: entry for entry in PROVIDERS}
 # What else users call them: vendor, product or model instead of the API's name.
 OTHER_NAMES = {
     "chatgpt": "openai",
@@ -192,7 +22,7 @@ OTHER_NAMES = {
     "x.ai": "xai",
     "z.ai": "zai",
 }
-_ROOTS = {root: entry for entry in _PROVIDERS for root in (entry.root, *entry.other_roots)}
+_ROOTS = {root: entry for entry in PROVIDERS for root in (entry.root, *entry.other_roots)}
 
 _VERSION_SEGMENT = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
@@ -214,12 +44,20 @@ def vendor_of(root: str) -> str:
     return entry.name if entry else ""
 
 
-def auth_form(backend: Backend) -> str:
-    """The header form of this backend's key: `bearer` or `x-api-key`."""
+def api_of(backend: Backend) -> Api:
+    """The API whose form the key and the model list of a backend have: its provider's, else that of its protocols
+    where it speaks those of one API alone."""
     entry = known(backend.vendor)
     if entry is not None:
-        return entry.auth
-    return "x-api-key" if backend.protocols == ("messages",) else "bearer"
+        return entry.api
+    first = PROTOCOLS.get(backend.protocols[0], COMMON) if backend.protocols else COMMON
+    return first if all(PROTOCOLS.get(name) is first for name in backend.protocols) else COMMON
+
+
+def refuses_max_tokens(vendor: str) -> bool:
+    """True for a provider whose newer models refuse Chat's `max_tokens`."""
+    entry = known(vendor)
+    return entry is not None and entry.refuses_max_tokens
 
 
 def text_model(backend: Backend, catalog: list[str]) -> str | None:

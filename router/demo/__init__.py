@@ -8,4 +8,7 @@ request bodies; `refusals` are the errors. The same request always gets the same
 from router.demo.script import MODELS
 from router.demo.upstream import Demo
 
-__all__ = ["MODELS", "Demo"]
+#: What it speaks.
+PROTOCOLS = ("messages", "chat", "responses")
+
+__all__ = ["MODELS", "PROTOCOLS", "Demo"]

@@ -4,7 +4,7 @@ from router.budget.guard import Demand
 from router.errors import Halted
 from router.exchange.attempt import Attempt
 from router.net.server.connection import CancelReason
-from router.wire.headers.rate_limits import reading
+from router.wire.headers.rate_limits import billing_and_usage
 
 
 async def admit(attempt: Attempt) -> None:
@@ -30,9 +30,7 @@ async def admit(attempt: Attempt) -> None:
     try:
         await guard.admit(demand, rules, lambda seconds: context.connection.set_deadline(seconds, CancelReason.TOTAL))
     except Halted as refusal:
-        if call.dialect.name == "responses":
-            # The one form Codex takes as final.
-            refusal.status = 429
+        refusal.status = call.entry.halt_status
         raise
 
 
@@ -42,5 +40,5 @@ def check_billing(attempt: Attempt) -> None:
     guard = attempt.context.runtime.guard
     if guard.rules is not None and guard.rules.billing and attempt.upstream.status < 400:
         record = attempt.context.record
-        billing = reading(attempt.upstream.fields).billing
+        billing = billing_and_usage(attempt.upstream.fields).billing
         guard.billed(guard.rules, billing, record.backend, record.account, record.id)

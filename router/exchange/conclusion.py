@@ -7,8 +7,8 @@ from router.exchange.context import Arrival
 from router.policy.routing.clients import identify_client
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
-from router.wire.headers.rate_limits import telling
-from router.wire.neutral.context import NOTED, losses_text
+from router.wire.headers.rate_limits import limit_headers
+from router.wire.neutral.context import NOTE_LIMIT, format_losses
 from router.wire.translate import Plan
 
 #: Characters of a path that is stored: a head may hold one of 64 KiB, and thousands of entries may wait.
@@ -29,7 +29,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         if attempt.sent:
             status = attempt.upstream.status
             # A few fields of its head, which is large; they are read where many are at a time.
-            record.limits = attempt.limits or telling(attempt.upstream.fields)
+            record.limits = attempt.limits or limit_headers(attempt.upstream.fields)
         if attempt.plan is not None:
             _note_losses(record, attempt.plan)
     usage = record.usage
@@ -49,7 +49,7 @@ def _note_losses(record: RequestRecord, plan: Plan) -> None:
     losses = plan.ctx.losses
     record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in losses)
     if len(losses) > plan.asked:
-        record.note(f"answer lost {losses_text(losses[plan.asked :], NOTED)}")
+        record.note(f"answer lost {format_losses(losses[plan.asked :], NOTE_LIMIT)}")
 
 
 def estimate(record: RequestRecord, *, writes: bool) -> None:

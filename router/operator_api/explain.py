@@ -2,7 +2,6 @@
 
 import msgspec
 
-from router.ir import Protocol
 from router.policy.routing.trace import Step
 
 
@@ -14,7 +13,7 @@ class Question(msgspec.Struct, kw_only=True):
     #: The request's body, base64 in JSON.
     body: bytes = b""
     #: null to tell it from the body's fields, or for a name the first in which it would be served.
-    protocol: Protocol | None = None
+    protocol: str | None = None
     #: Name and value of each header.
     headers: list[tuple[str, str]] = []
 

@@ -25,16 +25,6 @@ from router.wire import calls
 from router.wire.dialect import openai_kind
 
 _VERBS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH")
-_POST_ONLY = frozenset(
-    (
-        "/v1/messages",
-        "/v1/messages/count_tokens",
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/responses",
-    )
-)
 
 
 class Proxy:
@@ -51,7 +41,7 @@ class Proxy:
         if path is None or request.method == "OPTIONS":
             await self._serve_own(connection, request)
             return
-        call = calls.call(path, anthropic=b"anthropic-version" in request.fields)
+        call = calls.call(path, request.fields)
         record = RequestRecord(_request_id(), time.time(), request.method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
@@ -92,8 +82,8 @@ class Proxy:
             await serve_models(arrival.connection, request, path, table=table, gate=self._gate)
             arrival.record.status = 200
             return
-        _check_verb(request, path)
-        if calls.closed(path, request.method) and arrival.snapshot.settings.passthrough != "all":
+        _check_verb(request, arrival.call)
+        if calls.is_closed(path, request.method) and arrival.snapshot.settings.passthrough != "all":
             raise Forbidden(
                 f"{request.method} {path} is closed by default: it can delete, spend or administer. "
                 "`fairlead proxy --passthrough all` opens it."
@@ -160,11 +150,12 @@ def _refusal_headers(error: RouterError, name: str) -> RawHeaders:
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 
 
-def _check_verb(request: Request, path: str) -> None:
+def _check_verb(request: Request, call: calls.Call) -> None:
+    path = call.path
     upgrade = request.fields.get(b"upgrade", b"")
     if upgrade.lower() == b"websocket":
         raise UpgradeRequired(f"{path} is served over HTTP: send a POST and read server-sent events.")
-    if path in _POST_ONLY and request.method != "POST":
+    if call.asks_model and request.method != "POST":
         raise WrongVerb(f"{path} takes no {request.method}; send a POST.", allow="POST")
     if request.method not in _VERBS:
         raise WrongVerb(f"{path} takes no {request.method}.", allow=", ".join(_VERBS))

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from router.backends import PROTOCOLS
+from router.backends.providers import PROVIDERS
 from router.settings.fields import CHAIN, FIELD_PATHS, FIELDS, HEADER_NAMES, HEADERS
 from router.settings.kinds import (
     BACKEND,
@@ -28,11 +30,6 @@ from router.settings.kinds import (
 )
 from router.settings.profile import PROFILE
 
-# Providers of the Chat protocol whose habits are known to `wire/profiles.py`; a test keeps the two alike.
-PROFILES = (
-    *("alibaba", "cerebras", "deepseek", "fireworks", "gemini", "groq", "litellm", "llamacpp", "lmstudio", "mistral"),
-    *("moonshot", "ollama", "openai", "openrouter", "together", "vllm", "xai", "zai"),
-)
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -85,9 +82,7 @@ class Condition:
     bytes of the body / 3.6."""
 
     model: str = _declare(MODEL, "", "glob on the model's name after aliases, such as claude-*; case does not matter")
-    protocol: Literal["", "messages", "chat", "responses"] = _declare(
-        choice("messages", "chat", "responses"), "", "protocol of the request"
-    )
+    protocol: str = _declare(choice(*PROTOCOLS), "", "protocol of the request")
     client: str = _declare(
         Kind("a client's name, such as claude-code", "text", lambda text: TEXT.parse_text(text).lower()),
         "",
@@ -133,7 +128,11 @@ class BackendOptions:
     min_interval: float | None = _declare(TIME, None, "least time between two requests")
     max_concurrent: int | None = _declare(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
     auto_cache: bool | None = _declare(SWITCH, None, "have the prompts of translated requests cached")
-    translate_as: str = _declare(choice(*PROFILES), "", "provider whose habits a translated request is written for")
+    translate_as: str = _declare(
+        choice(*sorted(entry.name for entry in PROVIDERS if entry.profile is not None)),
+        "",
+        "provider whose habits a translated request is written for",
+    )
     profile: Mapping[str, Any] = _declare(
         PROFILE, Frozen[Any](), "single habits that differ from that provider's: { tool_images = true }"
     )

@@ -7,18 +7,12 @@ from operator import attrgetter
 from router.store.history import histogram as buckets
 from router.store.history.columns import COLUMNS
 from router.store.history.entry import HistoryEntry
+from router.wire import calls
 
 #: The most label sets (operation, provider, model), as callers choose the names of models; further models stand
 #: together as OTHER.
 LIMIT = 200
 OTHER = "(other)"
-_OPERATIONS = {
-    "/v1/messages": "chat",
-    "/v1/chat/completions": "chat",
-    "/v1/responses": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/embeddings": "embeddings",
-}
 # Type of token -> what gives its count in an entry.
 _TOKENS = [(column.metric, attrgetter(column.field)) for column in COLUMNS if column.metric]
 #: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
@@ -97,7 +91,7 @@ class Counters:
             key = (entry.path, entry.backend, entry.served_model, entry.error)
             groups.setdefault(key, []).append(entry)
         for (path, backend, model, error), found in groups.items():
-            labels = (_OPERATIONS.get(path, "other"), backend, model)
+            labels = (calls.operation(path), backend, model)
             counts = self.sets.get(labels) or self._add_set(labels)
             times = counts.durations.get(error) or counts.durations.setdefault(error, DurationHistogram())
             times.add([entry.total for entry in found])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import trio
 
 from router.backends import Account, Backend
-from router.backends.known import auth_form
+from router.backends.known import api_of
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.settings import Secret
@@ -69,9 +69,9 @@ def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, 
     """The header that carries a key, as its vendor wants it: spelled name, lower-case name, value."""
     if secret is None:
         return None
-    if auth_form(backend) == "x-api-key":
-        return b"X-Api-Key", b"x-api-key", secret.reveal().encode("ascii")
-    return b"Authorization", b"authorization", b"Bearer " + secret.reveal().encode("ascii")
+    api = api_of(backend)
+    spelled = api.key_header.encode("ascii")
+    return spelled, spelled.lower(), (api.key_prefix + secret.reveal()).encode("ascii")
 
 
 class _Fetch:

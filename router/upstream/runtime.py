@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from router.backends import PROTOCOLS, Backend
+from router.backends import Backend
 from router.budget.guard import Guard
 from router.errors import CommandError
 from router.host.health import Health
@@ -83,6 +83,8 @@ class Runtime:
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
         if self.settings.demo and self.demo_root is not None:
+            from router.demo import PROTOCOLS
+
             enabled.append(Backend(name=DEMO, root=self.demo_root, protocols=PROTOCOLS, auth="none"))
         self.catalogs.apply(enabled)
         self.snapshot = replace(self.snapshot, outbound=configuration.outbound)

@@ -7,16 +7,17 @@ from urllib.parse import urlsplit
 
 from router.backends import Backend
 from router.backends.known import KNOWN, host_of, known
+from router.backends.profile import Profile
 from router.errors import CommandError, Unauthenticated
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.client.pool import Origin
 from router.policy.routing.table import DEMO
 from router.settings import Secret, Settings
-from router.settings.profile import Profile, override
+from router.settings.profile import override
 from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
 from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
-from router.wire.neutral.provider_profiles import profile_of
+from router.wire.neutral.provider_profiles import find_profile
 
 FAR_SECONDS, NEAR_SECONDS = 300.0, 600.0
 
@@ -137,7 +138,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
         drop=_ALL_OWN_HEADERS - _OWN_HEADERS.get(backend.vendor, frozenset()),
         keep=_CLIENT_CREDENTIALS if backend.auth == "client" else frozenset(),
         stream_usage=probes and (vendor.stream_usage if vendor else backend.name == DEMO),
-        strip_attribution=strips and backend.vendor != "anthropic",
+        strip_attribution=strips and not (vendor is not None and vendor.reads_attribution),
         connect=options.connect or settings.timeouts_connect,
         first_byte=options.first_byte or settings.timeouts_first_byte or far,
         idle=options.idle or settings.timeouts_idle or far,
@@ -150,7 +151,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
 
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
     """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
-    return override(profile_of(options.translate_as or backend.vendor, model), options.profile)
+    return override(find_profile(options.translate_as or backend.vendor, model), options.profile)
 
 
 def _first(own: bool | None, common: bool) -> bool:

@@ -1,32 +1,27 @@
 """Which protocol a request is in, told from its fields alone; for `explain`, which is handed a body without a path."""
 
 from collections.abc import Mapping
-from typing import cast
 
-from router.ir import Protocol
+from router.wire import protocols
 from router.wire.raw.top_level import Top
 
-_MESSAGES = ("system", "stop_sequences", "thinking", "output_config", "context_management", "anthropic_version")
-_CHAT = (
-    *("max_completion_tokens", "reasoning_effort", "stream_options", "response_format", "functions", "n", "stop"),
-    *("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "seed", "parallel_tool_calls", "modalities"),
-)
+
+def protocol_of(top: Top, fields: Mapping[bytes, bytes]) -> str:
+    """The protocol whose fields the request has, else the one assumed where nothing tells. fields: headers by
+    lower-case name."""
+    best, surest = protocols.DEFAULT.name, 0
+    for entry in protocols.BY_NAME.values():
+        sure = entry.recognize(top, fields)
+        if sure > surest:
+            best, surest = entry.name, sure
+    return best
 
 
-def protocol_of(top: Top, fields: Mapping[bytes, bytes]) -> Protocol:
-    """The protocol whose fields the request has; chat when nothing tells. fields: headers by lower-case name."""
-    if "input" in top and "messages" not in top:
-        return "responses"
-    if b"anthropic-version" in fields or any(name in top for name in _MESSAGES):
-        return "messages"
-    if any(name in top for name in _CHAT):
-        return "chat"
-    if any("input_schema" in tool for tool in _objects(top.value("tools"))):
-        return "messages"
-    model = top.value("model")
-    return "messages" if "max_tokens" in top and isinstance(model, str) and "claude" in model.lower() else "chat"
-
-
-def _objects(value: object) -> list[dict[str, object]]:
-    entries = cast("list[object]", value) if isinstance(value, list) else []
-    return [cast("dict[str, object]", entry) for entry in entries if isinstance(entry, dict)]
+def usual_protocols(model: str) -> list[str]:
+    """All protocols, in the order in which a model is usually asked for."""
+    lowered = model.lower()
+    first = next(
+        (entry for entry in protocols.BY_NAME.values() if any(word in lowered for word in entry.model_words)),
+        protocols.DEFAULT,
+    )
+    return sorted(protocols.BY_NAME, key=lambda name: name != first.name)

@@ -8,16 +8,16 @@ import enum
 import re
 from typing import NamedTuple, Protocol
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 
 # Text of an upstream that is quoted in an error of ours.
 QUOTE_LIMIT = 2048
 
-# (Anthropic type, OpenAI type) by status; translation.md 9.
+# (Anthropic type, OpenAI type) by status.
 _KINDS = {
     400: ("invalid_request_error", "invalid_request_error"),
     401: ("authentication_error", "invalid_request_error"),
@@ -32,6 +32,8 @@ _KINDS = {
     504: ("timeout_error", "server_error"),
     529: ("overloaded_error", "server_error"),
 }
+#: The error types that Anthropic documents.
+ANTHROPIC_KINDS = frozenset(kind for kind, _ in _KINDS.values())
 _STATUS = {kind: status for status, (kind, _) in _KINDS.items()} | {
     "overloaded_error": 529,
     "rate_limit_exceeded": 429,
@@ -81,6 +83,10 @@ class Stream(Protocol):
         ...
 
 
+#: How most protocols begin a usage object.
+USAGE = (b'"usage":{', b'"usage": {')
+
+
 class Needles(NamedTuple):
     """Byte patterns in which a tap sees what to look at closer."""
 
@@ -88,6 +94,12 @@ class Needles(NamedTuple):
     ending: tuple[bytes, ...]
     #: Of a usage object that takes the place of all before it; None where one adds to the others.
     counts: re.Pattern[bytes] | None = None
+    #: Where a usage object begins, in both spellings that are seen: without and with a space.
+    usage: tuple[bytes, bytes] = USAGE
+    #: The name of an error in the JSON of a 200.
+    error: bytes = b'"error"'
+    #: Of events that hold usage and nothing else.
+    alone: tuple[bytes, ...] = ()
 
 
 class Dialect(Protocol):
@@ -126,7 +138,7 @@ class Dialect(Protocol):
         ...
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
-        """What an event before the commit point means (product.md 7, commit point); data: its decoded JSON object."""
+        """What an event before the commit point means; data: its decoded JSON object."""
         ...
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
@@ -145,9 +157,19 @@ class Dialect(Protocol):
         """The `usage` object of a whole answer, {} when it holds none."""
         ...
 
+    def is_usage_event(self, data: Json) -> bool:
+        """True for an event that holds usage and nothing else, which comes only where it was asked for."""
+        ...
+
+
+def read_message(error: Json, data: Json) -> str:
+    """The message of an error object, or of the body around it."""
+    said = error.get("message") or data.get("message")
+    return said if isinstance(said, str) and said else "The upstream reported an error."
+
 
 def error_status(error: Json) -> int:
-    """The HTTP status an error object inside a 200 stands for (translation.md 9); 502 when it does not say."""
+    """The HTTP status an error object inside a 200 stands for; 502 when it does not say."""
     for name in ("code", "status", "status_code"):
         value = error.get(name)
         if isinstance(value, str) and len(value) == 3 and value.isdecimal():

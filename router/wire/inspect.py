@@ -1,28 +1,16 @@
-"""What a request body holds, as routing rules ask: tools, images, thinking.
+"""What a request body holds, as routing rules ask: tools and images.
 
 An image is a content block of an image's type where the protocol has content blocks; a text that spells the same
 words is none. Bodies without the type's name are told by a byte search; only where the name stands, plainly or in a
 spelling with \\u escapes, the conversation is decoded and walked.
 """
 
-import re
 from typing import cast
 
-from router.ir import Protocol
+from router.wire.protocol import WireProtocol
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 
-# Type names as JSON strings; in a text their quotes would be escaped. Letters may be written as \u0061 to \u007a.
-_IMAGES = {
-    "messages": re.compile(rb'"image"|\\u00[67]'),
-    "chat": re.compile(rb'"image_url"|\\u00[567]'),
-    "responses": re.compile(rb'"(?:input_image|computer_screenshot)"|\\u00[567]'),
-}
-_TYPES = {
-    "messages": frozenset(("image",)),
-    "chat": frozenset(("image_url",)),
-    "responses": frozenset(("input_image", "computer_screenshot")),
-}
 # Where blocks nest: messages: content > tool_result.content. Responses: content, or a tool's output.
 _HOLDERS = ("content", "output")
 
@@ -36,30 +24,13 @@ def has_tools(top: Top) -> bool:
     return False
 
 
-def asks_thinking(top: Top, protocol: Protocol | None) -> bool:
-    """True when the caller asks the model to reason, by the field its protocol has for that.
-
-    Messages: thinking of type enabled or adaptive. Chat: a reasoning_effort other than none. Responses: a reasoning
-    object that says something, and not effort none.
-    """
-    if protocol == "messages":
-        return _object(top.value("thinking")).get("type") in ("enabled", "adaptive")
-    if protocol == "responses":
-        reasoning = _object(top.value("reasoning"))
-        return bool(reasoning) and reasoning.get("effort") != "none"
-    effort = top.value("reasoning_effort")
-    return isinstance(effort, str) and effort not in ("", "none")
-
-
-def has_images(top: Top, protocol: Protocol | None) -> bool:
+def has_images(top: Top, entry: WireProtocol) -> bool:
     """True when the conversation holds a block of an image's type, in a turn or in a tool's result."""
-    if protocol is None:
+    images = entry.images
+    raw = top.raw(entry.conversation) if images is not None else None
+    if images is None or raw is None or images.needle.search(raw) is None:
         return False
-    name = "input" if protocol == "responses" else "messages"
-    raw = top.raw(name)
-    if raw is None or _IMAGES[protocol].search(raw) is None:
-        return False
-    return any(_shows(turn, _TYPES[protocol]) for turn in _list(top.value(name)))
+    return any(_shows(turn, images.types) for turn in _list(top.value(entry.conversation)))
 
 
 def _shows(value: object, types: frozenset[str]) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -14,15 +15,17 @@ from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
+#: What a 429 says of an account that has nothing left to pay with.
+QUOTA_WORDS = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota")
 #: Where OpenAI's own callers name their user.
 OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
-def strict_schema(schema: object) -> bool:
+def is_strict_schema(schema: object) -> bool:
     """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
     if isinstance(schema, list):
-        return all(map(strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
+        return all(map(is_strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
     if not isinstance(schema, dict):
         return True
     found: Json = schema  # pyright: ignore[reportUnknownVariableType]
@@ -33,10 +36,10 @@ def strict_schema(schema: object) -> bool:
         wanted = cast("list[object]", required) if isinstance(required, list) else []
         if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
             return False
-    return all(strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+    return all(is_strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
 
 
-def effort_of(request: Request) -> str:
+def resolve_effort(request: Request) -> str:
     """The effort that was asked for, '' when none was."""
     wanted = request.reasoning
     if wanted is None:
@@ -48,7 +51,7 @@ def effort_of(request: Request) -> str:
     return next((effort for limit, effort in _BUDGETS if wanted.budget < limit), "xhigh")
 
 
-def nearest(effort: str, known: tuple[str, ...]) -> str:
+def find_nearest_effort(effort: str, known: tuple[str, ...]) -> str:
     """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
     if effort in known or not known:
         return effort if effort in known else ""
@@ -59,13 +62,15 @@ def nearest(effort: str, known: tuple[str, ...]) -> str:
     return weaker[-1] if weaker else next(name for name in order if name in known)
 
 
-def openai_cache(data: Json) -> bool | None:
+def decode_cache(data: Json) -> bool | None:
     """What is said of caching without marks; None for nothing."""
-    options = json_values.maybe(data.get("prompt_cache_options"), "prompt_cache_options")
-    return {"implicit": True, "explicit": False}.get(json_values.text(options.get("mode"), "prompt_cache_options.mode"))
+    options = json_values.read_object(data.get("prompt_cache_options"), "prompt_cache_options")
+    return {"implicit": True, "explicit": False}.get(
+        json_values.read_text(options.get("mode"), "prompt_cache_options.mode")
+    )
 
 
-def error_object(error: RouterError) -> Json:
+def encode_own_error(error: RouterError) -> Json:
     """`{message, type, param, code}`, the form that Chat and Responses share."""
     return {
         "message": error.message,
@@ -76,7 +81,7 @@ def error_object(error: RouterError) -> Json:
 
 
 # Anthropic type -> (status, OpenAI type, OpenAI code) for callers of the OpenAI protocols.
-FOR_OPENAI: dict[str, tuple[int, str, str | None]] = {
+_FOR_OPENAI: dict[str, tuple[int, str, str | None]] = {
     "invalid_request_error": (400, "invalid_request_error", None),
     "authentication_error": (401, "invalid_request_error", "invalid_api_key"),
     "billing_error": (402, "insufficient_quota", "insufficient_quota"),
@@ -96,7 +101,7 @@ _FOR_ANTHROPIC = {422: 400, 451: 403, 408: 504, 524: 504, 503: 529, 498: 529}
 _STATUS = {400: 400, 401: 401, 402: 402, 403: 403, 404: 404, 409: 409, 413: 413, 429: 429, 504: 504, 529: 529}
 
 
-def of_chat(data: Json, status: int) -> Fault | None:
+def decode_error(data: Json, status: int) -> Fault | None:
     """The error in an OpenAI body or chunk; None when it holds none. status: of the answer, 0 inside a stream."""
     found = data.get("error")
     if not found:
@@ -104,28 +109,23 @@ def of_chat(data: Json, status: int) -> Fault | None:
     error: Json = found if isinstance(found, dict) else {"message": str(found)}  # pyright: ignore[reportUnknownVariableType]
     code = error.get("code") if isinstance(error.get("code"), str) else None
     param = error.get("param") if isinstance(error.get("param"), str) else None
-    said = message_of(error, data)
-    status = anthropic_status(status or dialect.error_status(error))
+    said = dialect.read_message(error, data)
+    status = _to_anthropic_status(status or dialect.error_status(error))
     if code == "insufficient_quota":
         status = 402
     kind = dialect.anthropic_kind(status)
     return Fault(status, kind, said, code, param)  # pyright: ignore[reportArgumentType]
 
 
-def anthropic_status(status: int) -> int:
+def _to_anthropic_status(status: int) -> int:
     """The status that Messages callers know for a status of an OpenAI-speaking upstream."""
     status = _FOR_ANTHROPIC.get(status, status)
     return _STATUS.get(status, 400 if 400 <= status < 500 else 500)
 
 
-def message_of(error: Json, data: Json) -> str:
-    said = error.get("message") or data.get("message")
-    return said if isinstance(said, str) and said else "The upstream reported an error."
-
-
-def as_chat(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
+def encode_error(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
     """Status and body for a Chat caller. streamed: the status stands in the body too."""
-    status, kind, code = FOR_OPENAI.get(fault.kind, (500, "server_error", None))
+    status, kind, code = _FOR_OPENAI.get(fault.kind, (500, "server_error", None))
     if kind == "invalid_request_error" and fault.kind == "not_found_error" and "model" not in fault.message.lower():
         code = None
     error: Json = {"message": fault.message, "type": kind, "param": fault.param, "code": fault.code or code}
@@ -138,17 +138,17 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base6
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"%PDF": "application/pdf"}
 
 
-def document_of(url: str, title: str, path: str, ctx: Context) -> Text | Document:
+def decode_document(url: str, title: str, path: str, ctx: Context) -> Text | Document:
     """A file given as a data URL; one of text becomes text."""
-    media, data = data_url(url, path)
+    media, data = parse_data_url(url, path)
     if media.startswith("text/"):
         said = base64.b64decode(data).decode("utf-8", "replace")
-        ctx.weakened(path)
+        ctx.note_weakened(path)
         return Text(f"Title: {title}\n{said}" if title else said)
     return Document(media, data, title=title)
 
 
-def data_url(url: str, path: str) -> tuple[str, str]:
+def parse_data_url(url: str, path: str) -> tuple[str, str]:
     """Media type and base64 of a data URL; the bytes' own beginning is believed over the label."""
     found = _DATA_URL.match(url)
     if found is None or not found[3]:
@@ -164,3 +164,13 @@ def data_url(url: str, path: str) -> tuple[str, str]:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         media = "image/webp"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), media), data
+
+
+def model_entry(name: str, owner: str) -> Json:
+    """One model of OpenAI's list."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
+def model_page(listed: Mapping[str, str], query: str) -> Json:
+    """OpenAI's list of models, which has no pages."""
+    return {"object": "list", "data": [model_entry(name, owner) for name, owner in listed.items()]}

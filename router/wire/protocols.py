@@ -1,26 +1,36 @@
-"""The protocols that fairlead speaks, one entry each: everything outside the codecs asks here."""
+"""The protocols that fairlead speaks, one entry each: everything outside their folders asks here.
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+A further one is a folder with what its entry names, and the entry: `add` registers it.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
-from router.ir import Answer, Event, Fault, Request, Usage
-from router.ir import Protocol as Name
+from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
 from router.wire import openai
 from router.wire.chat import decode_request as chat_decode_request
-from router.wire.chat import decode_stream, encode_stream, response
+from router.wire.chat import decode_stream as chat_decode_stream
 from router.wire.chat import encode_request as chat_encode_request
+from router.wire.chat import encode_stream as chat_encode_stream
+from router.wire.chat import response as chat_response
+from router.wire.chat import traits as chat_traits
 from router.wire.chat.dialect import Chat
-from router.wire.dialect import Dialect, Needles, Verdict
+from router.wire.dialect import Needles, Verdict
+from router.wire.headers import rate_limits
+from router.wire.messages import attribution, foreign_thinking, model_list
 from router.wire.messages import decode_request as messages_decode_request
 from router.wire.messages import decode_stream as messages_decode_stream
 from router.wire.messages import encode_request as messages_encode_request
 from router.wire.messages import encode_stream as messages_encode_stream
-from router.wire.messages import errors
+from router.wire.messages import errors as messages_errors
 from router.wire.messages import response as messages_response
+from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
-from router.wire.neutral.context import Context
+from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 from router.wire.responses import decode_request as responses_decode_request
@@ -29,7 +39,11 @@ from router.wire.responses import encode_request as responses_encode_request
 from router.wire.responses import encode_stream as responses_encode_stream
 from router.wire.responses import errors as responses_errors
 from router.wire.responses import response as responses_response
+from router.wire.responses import traits as responses_traits
 from router.wire.responses.dialect import Responses
+
+# Nothing is written when tokens are counted; requests for text need a limit.
+_ANY_LIMIT = 32_000
 
 
 class Plain(Chat):
@@ -44,80 +58,218 @@ class Plain(Chat):
         return Verdict.COMMIT
 
 
-MESSAGES = Messages()
-CHAT = Chat()
-RESPONSES = Responses()
+#: The dialect of paths of no protocol of their own.
 PLAIN = Plain()
-BY_NAME: dict[str, Dialect] = {"messages": MESSAGES, "chat": CHAT, "responses": RESPONSES}
 
+_OPENAI_MODELS = ModelList(openai.model_entry, openai.model_page)
 
-class Decoder(Protocol):
-    """Reads one upstream's stream. finished: its end of body is a good end. ended: nothing comes any more. usage: what
-    the upstream has said of it so far."""
-
-    ended: bool
-    usage: Usage
-
-    @property
-    def finished(self) -> bool: ...
-
-    def feed(self, name: str, data: Json) -> list[Event]: ...
-
-    def done(self) -> list[Event]: ...
-
-
-class Encoder(Protocol):
-    """Writes one client's stream."""
-
-    def encode(self, event: Event) -> bytes: ...
-
-
-class Codec(NamedTuple):
-    """One protocol, both directions. path: of its requests."""
-
-    path: str
-    decode_request: Callable[[Json, Context], Request]
-    encode_request: Callable[[Request, Context], tuple[Json, dict[str, str]]]
-    decode_answer: Callable[[Json, Context], Answer | Fault | None]
-    encode_answer: Callable[[Answer, Context], Json | msgspec.Raw]
-    decoder: Callable[[Context], Decoder]
-    encoder: Callable[[Context], Encoder]
-    decode_fault: Callable[[Json, int], Fault | None]
-    encode_fault: Callable[[Fault], tuple[int, bytes]]
-
-
-CODECS: dict[Name, Codec] = {
-    "messages": Codec(
-        "/v1/messages",
+# Types of image blocks are looked for as JSON strings, whose letters may be written as \u0061 to \u007a; in a text
+# their quotes would be escaped.
+MESSAGES = WireProtocol(
+    name="messages",
+    api=ANTHROPIC,
+    dialect=Messages(),
+    codec=Codec(
         messages_decode_request.decode_request,
         messages_encode_request.encode_request,
         messages_response.decode_answer,
         messages_response.encode_answer,
         messages_decode_stream.MessagesDecoder,
         messages_encode_stream.MessagesEncoder,
-        errors.of_messages,
-        errors.as_messages,
+        messages_errors.decode_error,
+        messages_errors.encode_error,
     ),
-    "chat": Codec(
-        "/v1/chat/completions",
+    path="/v1/messages",
+    prefix="/v1/messages/",
+    count=TokenCounting(
+        path="/v1/messages/count_tokens",
+        fields=frozenset(("model", "messages", "system", "tools", "tool_choice", "thinking")),
+        fills={"max_tokens": _ANY_LIMIT},
+        asks_model=True,
+    ),
+    conversation="messages",
+    answer_field="content",
+    recognize=messages_traits.recognize,
+    model_words=messages_traits.MODEL_WORDS,
+    images=Images(frozenset(("image",)), re.compile(rb'"image"|\\u00[67]')),
+    asks_thinking=messages_traits.asks_thinking,
+    output_caps=("max_tokens",),
+    # Messages has no `none`, which is thinking switched off and no effort beside it, and no `minimal`.
+    effort=Effort(field="output_config.effort", words={"minimal": "low"}, off={"thinking": {"type": "disabled"}}),
+    tiny_request=messages_traits.tiny_request,
+    strip_attribution=attribution.strip_attribution,
+    without_foreign=foreign_thinking.drop_foreign_thinking,
+    quota_words=(b"credit balance is too low",),
+    limits=rate_limits.ANTHROPIC,
+    models=ModelList(model_list.entry, model_list.page),
+    collections=((re.compile("/v1/messages/batches(?:/|$)"), "batches"),),
+)
+CHAT = WireProtocol(
+    name="chat",
+    api=OPENAI,
+    dialect=Chat(),
+    codec=Codec(
         chat_decode_request.decode_request,
         chat_encode_request.encode_request,
-        response.decode_answer,
-        response.encode_answer,
-        decode_stream.ChatDecoder,
-        encode_stream.ChatEncoder,
-        openai.of_chat,
-        openai.as_chat,
+        chat_response.decode_answer,
+        chat_response.encode_answer,
+        chat_decode_stream.ChatDecoder,
+        chat_encode_stream.ChatEncoder,
+        openai.decode_error,
+        openai.encode_error,
     ),
-    "responses": Codec(
-        "/v1/responses",
+    path="/v1/chat/completions",
+    prefix="/v1/chat/",
+    prefix_dialect=PLAIN,
+    strays=("responses",),
+    conversation="messages",
+    answer_field="choices",
+    recognize=chat_traits.recognize,
+    images=Images(frozenset(("image_url",)), re.compile(rb'"image_url"|\\u00[567]')),
+    asks_thinking=chat_traits.asks_thinking,
+    output_caps=("max_completion_tokens", "max_tokens"),
+    effort=Effort(field="reasoning_effort"),
+    tiny_request=chat_traits.tiny_request,
+    ask_usage=chat_traits.ask_usage,
+    usage_field=chat_traits.USAGE_FIELD,
+    quota_words=openai.QUOTA_WORDS,
+    limits=rate_limits.OPENAI,
+    models=_OPENAI_MODELS,
+    collections=((re.compile("/v1/chat/[^/]*/"), "chat"),),
+)
+RESPONSES = WireProtocol(
+    name="responses",
+    api=OPENAI,
+    dialect=Responses(),
+    codec=Codec(
         responses_decode_request.decode_request,
         responses_encode_request.encode_request,
         responses_response.decode_answer,
         responses_response.encode_answer,
         responses_decode_stream.ResponsesDecoder,
         responses_encode_stream.ResponsesEncoder,
-        responses_errors.of_responses,
-        openai.as_chat,
+        responses_errors.decode_error,
+        openai.encode_error,
     ),
-}
+    path="/v1/responses",
+    prefix="/v1/responses/",
+    count=TokenCounting(
+        path="/v1/responses/input_tokens",
+        fields=frozenset(("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")),
+        marks={"object": "response.input_tokens"},
+    ),
+    conversation="input",
+    answer_field="output",
+    recognize=responses_traits.recognize,
+    images=Images(
+        frozenset(("input_image", "computer_screenshot")),
+        re.compile(rb'"(?:input_image|computer_screenshot)"|\\u00[567]'),
+    ),
+    asks_thinking=responses_traits.asks_thinking,
+    output_caps=("max_output_tokens",),
+    effort=Effort(field="reasoning.effort"),
+    tiny_request=responses_traits.tiny_request,
+    quota_words=openai.QUOTA_WORDS,
+    limits=rate_limits.OPENAI,
+    # The one form Codex takes as final.
+    halt_status=429,
+    models=_OPENAI_MODELS,
+    sealed=responses_traits.SEALED,
+    issues=responses_traits.issues,
+    leaves_traces=responses_traits.leaves_traces,
+    stored=Stored(responses_decode_request.has_references, responses_decode_request.read_references),
+    deletes=True,
+)
+
+#: By name, in the order of `backends.PROTOCOLS`.
+BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES)}
+#: What is assumed where nothing tells the protocol.
+DEFAULT = CHAT
+
+# Requests of the API that most servers follow to paths that no protocol has: nothing is translated, nothing edited.
+_UNNAMED = msgspec.structs.replace(
+    CHAT,
+    name="",
+    api=COMMON,
+    prefix="",
+    prefix_dialect=None,
+    strays=(),
+    output_caps=(),
+    effort=None,
+    ask_usage=None,
+    usage_field="",
+    images=None,
+    conversation="",
+    collections=(),
+)
+#: Paths of no protocol.
+OTHERS = msgspec.structs.replace(_UNNAMED, path="", dialect=PLAIN)
+#: The protocol before Chat, which is relayed and never translated.
+COMPLETIONS = msgspec.structs.replace(_UNNAMED, path="/v1/completions", output_caps=("max_tokens",))
+EMBEDDINGS = msgspec.structs.replace(OTHERS, path="/v1/embeddings")
+
+_Made = TypeVar("_Made")
+_forget: list[Callable[[], None]] = []
+
+
+def derived(make: Callable[[], _Made]) -> Callable[[], _Made]:
+    """What is worked out of all entries: once, and anew when one is added or taken away."""
+    made = functools.cache(make)
+    _forget.append(made.cache_clear)
+    return made
+
+
+def add(entry: WireProtocol) -> None:
+    """Have a further protocol spoken. Raises ValueError when there is one of that name."""
+    if PROTOCOLS.get(entry.name, entry.api) is not entry.api or entry.name in BY_NAME:
+        raise ValueError(f"there is a protocol {entry.name}")
+    PROTOCOLS[entry.name] = entry.api
+    BY_NAME[entry.name] = entry
+    rate_limits.add(entry.limits)
+    for forget in _forget:
+        forget()
+
+
+def remove(name: str) -> None:
+    """Have a protocol that was added spoken no longer."""
+    limits = BY_NAME.pop(name).limits
+    del PROTOCOLS[name]
+    if all(entry.limits is not limits for entry in BY_NAME.values()):
+        rate_limits.remove(limits)
+    for forget in _forget:
+        forget()
+
+
+def entry_of(name: str | None) -> WireProtocol:
+    """The entry of that name; OTHERS for None and ''."""
+    return BY_NAME[name] if name else OTHERS
+
+
+@derived
+def conversations() -> tuple[str, ...]:
+    """The fields that hold a conversation, each once."""
+    return tuple(dict.fromkeys(entry.conversation for entry in BY_NAME.values()))
+
+
+@derived
+def quota_words() -> tuple[bytes, ...]:
+    """What a 429 of any protocol says of an account that has nothing left to pay with, each once: gateways repeat what
+    upstreams of other protocols told them."""
+    return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_words))
+
+
+def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
+    """The protocol whose API a request's headers (by lower-case name) name; None when they name none."""
+    for header, entry in _marks():
+        if header in fields:
+            return entry
+    return None
+
+
+@derived
+def _marks() -> tuple[tuple[bytes, WireProtocol], ...]:
+    found: dict[bytes, WireProtocol] = {}
+    for entry in BY_NAME.values():
+        for header, _ in entry.api.headers[:1]:
+            found.setdefault(header.encode("ascii"), entry)
+    return tuple(found.items())

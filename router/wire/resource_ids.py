@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from router.wire import protocols
 from router.wire.calls import Call
 from router.wire.raw.top_level import Top
 
@@ -56,16 +57,18 @@ _issued = msgspec.json.Decoder(_Issued)
 
 
 def collection(path: str) -> str:
-    """What a canonical path creates or names: its first segment, "" when nothing there has an id.
+    """What a canonical path creates or names: its first segment, or what a protocol keeps below its own; "" when
+    nothing there has an id."""
+    for pattern, name in _kept_below():
+        if pattern.match(path):
+            return name
+    first = path.split("/", 3)[2]
+    return first if _COLLECTION.fullmatch(first) else ""
 
-    Anthropic keeps its batches under messages.
-    """
-    parts = path.split("/", 4)
-    if parts[2] == "messages" and parts[3:4] == ["batches"]:
-        return "batches"
-    if parts[2] == "chat" and len(parts) > 4:
-        return "chat"
-    return parts[2] if _COLLECTION.fullmatch(parts[2]) else ""
+
+@protocols.derived
+def _kept_below() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(one for entry in protocols.BY_NAME.values() for one in entry.collections)
 
 
 def in_path(path: str) -> list[str]:
@@ -94,12 +97,16 @@ def in_depth(body: bytes) -> list[str]:
     return found[:NAMED_LIMIT]
 
 
+def names_ids(call: Call) -> bool:
+    """True for a call whose body may name ids at its top level."""
+    return call.entry.issues is not None or not call.generates
+
+
 def issues(call: Call, method: str, top: Top | None) -> bool:
     """True when the answer to a call may issue an id that is worth remembering."""
     if method == "POST":
         if call.generates:
-            # What is not stored cannot be named later; Codex stores nothing.
-            return call.protocol == "responses" and (top is None or top.raw("store") != b"false")
+            return call.entry.issues is not None and call.entry.issues(top)
         return bool(collection(call.path))
     # A batch names the files with its results once it is done.
     return method == "GET" and collection(call.path) == "batches" and not call.path.endswith("/results")

@@ -9,13 +9,12 @@ import json
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.ir import Usage
-from router.settings.profile import Profile
-from router.wire.dialect import Dialect, Failure, Verdict
+from router.wire.dialect import USAGE, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
-_USAGE = (b'"usage":{', b'"usage": {')
 _USAGE_LIMIT = 8192
 # Usage objects of one read that are looked at, the last ones.
 _USAGE_MOST = 16
@@ -23,7 +22,6 @@ _TAIL_LIMIT = 32768
 # Of one read: 64 KiB of the best packed data are 64 MiB.
 _INFLATED_LIMIT = 8 << 20
 _SEQUENCE = b'"sequence_number":'
-_NO_CHOICES = (b'"choices":[]', b'"choices": []')
 
 
 class _Plain(msgspec.Struct):
@@ -41,11 +39,14 @@ class Tap:
 
     __slots__ = (
         "_dialect",
+        "_endings",
         "_hide_usage",
+        "_needles",
         "_profile",
         "_sequence",
         "_usage",
         "_usage_hit",
+        "_usage_needles",
         "begun",
         "created",
         "ended",
@@ -56,6 +57,9 @@ class Tap:
 
     def __init__(self, dialect: Dialect, profile: Profile = _USUAL, *, hide_usage: bool = False):
         self._dialect = dialect
+        self._needles = dialect.needles
+        self._usage_needles = dialect.needles.usage
+        self._endings = dialect.needles.ending
         self._profile = profile
         self._hide_usage = hide_usage
         self._usage = Usage()
@@ -70,19 +74,19 @@ class Tap:
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """What an event before the commit point means; remembers how the stream announced itself."""
-        data = json_values.decoded(event.data) if event.data else None
+        data = json_values.decode_object(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
             return verdict, self._dialect.failure(data)
-        announced = json_values.object_at(data, "response") or json_values.object_at(data, "message")
+        announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
             self.begun = True
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
-            self.created = json_values.count(announced.get("created_at")) or 0
-            self._usage = self._dialect.usage(json_values.object_at(announced, "usage"), self._usage, self._profile)
+            self.created = json_values.as_count(announced.get("created_at")) or 0
+            self._usage = self._dialect.usage(json_values.get_object(announced, "usage"), self._usage, self._profile)
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
@@ -90,10 +94,11 @@ class Tap:
         self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
         # Four bytes less: the border that ends the last event is not the one it begins at.
-        start = min(start, sse.last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
-        if batch.find(_USAGE[0], start) >= 0 or batch.find(_USAGE[1], start) >= 0:
+        start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
+        first, second = self._usage_needles
+        if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)
-        for needle in self._dialect.needles.ending:
+        for needle in self._endings:
             if batch.find(needle, start) >= 0:
                 self._confirm(batch[start:])
                 break
@@ -106,13 +111,13 @@ class Tap:
 
     def _note_usage(self, batch: bytes, start: int) -> None:
         """Remember the last usage object, to be decoded when it is asked for; decode those that it adds to."""
-        replaces = self._dialect.needles.counts
-        at = _last_usage(batch, start, len(batch))
+        replaces, names = self._needles.counts, self._needles.usage
+        at = _last_usage(names, batch, start, len(batch))
         last = batch[at : at + _USAGE_LIMIT]
         if replaces is None or not replaces.search(last):
             self._read_usage(self._usage_hit)
             before: list[int] = []
-            while len(before) < _USAGE_MOST and (at := _last_usage(batch, start, at)) >= 0:
+            while len(before) < _USAGE_MOST and (at := _last_usage(names, batch, start, at)) >= 0:
                 before.append(at)
             for at in reversed(before):
                 self._read_usage(batch[at : at + _USAGE_LIMIT])
@@ -123,19 +128,19 @@ class Tap:
             self._usage = _read(hit, self._dialect, self._usage, self._profile)
 
     def _confirm(self, region: bytes) -> None:
-        for _, event in sse.events(region):
-            ending = self._dialect.ending(event, json_values.decoded(event.data))
+        for _, event in sse.parse_events(region):
+            ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
 
     def _without_usage(self, batch: bytes) -> bytes:
-        if not any(needle in batch for needle in _NO_CHOICES):
+        if not any(needle in batch for needle in self._needles.alone):
             return batch
         kept: list[bytes] = []
         at = 0
-        for end, event in sse.events(batch):
-            data = json_values.decoded(event.data) or {}
-            if data.get("choices") != [] or not data.get("usage"):
+        for end, event in sse.parse_events(batch):
+            data = json_values.decode_object(event.data) or {}
+            if not self._dialect.is_usage_event(data):
                 kept.append(batch[at:end])
             at = end
         return b"".join(kept)
@@ -154,9 +159,9 @@ class Tap:
         return self._usage
 
 
-def _last_usage(data: bytes, start: int, end: int) -> int:
-    """Where the last usage object of some bytes stands, -1 where there is none."""
-    return max(data.rfind(_USAGE[0], start, end), data.rfind(_USAGE[1], start, end))
+def _last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
+    """Where the last usage object of some bytes stands, -1 where there is none. names: what it begins with."""
+    return max(data.rfind(names[0], start, end), data.rfind(names[1], start, end))
 
 
 class Tail:
@@ -195,7 +200,7 @@ class Tail:
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
-        at = _last_usage(self._end, 0, len(self._end)) if self._known else -1
+        at = _last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
         if at < 0:
             return Usage()
         return _read(self._end[at:], self._dialect, Usage(), self._profile)
@@ -212,19 +217,20 @@ def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usag
 
 def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUAL) -> Usage:
     """The token counts of a plain answer. profile: the habits of the provider that sent it."""
+    names = dialect.needles.usage
     try:
-        found = _plain.decode(body).usage
+        found = _plain.decode(body).usage if names is USAGE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if not found and b'"usage"' in body:
+    if not found and names[0][:-2] in body:
         # Where the top level has none, it may stand deeper: the whole answer is decoded.
-        found = dialect.usage_in(json_values.decoded(bytes(body)) or {})
+        found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
 
 
 def failure_of(dialect: Dialect, body: bytes | bytearray) -> Failure | None:
     """The error inside a plain 200 answer, None when it holds none."""
-    if b'"error"' not in body:
+    if dialect.needles.error not in body:
         return None
-    data = json_values.decoded(bytes(body))
+    data = json_values.decode_object(bytes(body))
     return dialect.failure(data) if data is not None else None

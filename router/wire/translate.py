@@ -1,6 +1,6 @@
 """Decode, neutral form, encode: what a request, an answer, a stream and an error become in the other protocol.
 
-A protocol is one entry of CODECS; nothing here or elsewhere knows a pair of them.
+A protocol is one entry of `protocols`; nothing here or elsewhere knows a pair of them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,13 @@ import msgspec
 
 from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn, Usage
-from router.ir import Protocol as Name
 from router.wire import dialect as wire_dialect
-from router.wire import protocols
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
-from router.wire.neutral.context import Context, losses_text
-from router.wire.neutral.replay_memory import Learner, recalled
-from router.wire.neutral.stream_filters import Watch, watches
-from router.wire.protocols import CODECS
+from router.wire.neutral.context import Context, format_losses
+from router.wire.neutral.replay_memory import CallRecorder, recall_calls
+from router.wire.neutral.stream_filters import StreamFilter, stream_filters
+from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, sse, top_level
 from router.wire.raw.json_values import Json
 
@@ -32,8 +30,8 @@ class Plan(msgspec.Struct):
     of the request that is sent; headers by lower-case name. stream: the client asked for events. asked: how many of
     the losses are the request's."""
 
-    caller: Name
-    spoken: Name
+    caller: str
+    spoken: str
     ctx: Context
     path: str
     headers: dict[str, str]
@@ -63,33 +61,35 @@ class Made(NamedTuple):
     usage: Usage | None = None
 
 
-def target_of(source: Name | None, spoken: tuple[str, ...], prefers: str = "") -> Name | None:
+def target_of(source: str | None, spoken: tuple[str, ...], prefers: str = "") -> str | None:
     """The protocol to translate to; None when there is none. prefers: the one to take where it is among several."""
-    if source not in CODECS:
+    if source not in BY_NAME:
         return None
-    found: Name | None = None
-    for name in CODECS:
+    found: str | None = None
+    for name in BY_NAME:
         if name in spoken and name != source and (found is None or name == prefers):
             found = name
     return found
 
 
-def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
-    """A request in the other protocol, its model renamed to `ctx.model`. Raises RouterError in the caller's terms."""
+def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool | None = None) -> Sent:
+    """A request in the other protocol, its model renamed to `ctx.model`. stream: whether events are asked for, None
+    where the body says so. Raises RouterError in the caller's terms."""
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
-        data = top_level.decoded(body)
+        data = top_level.decode_value(body)
         if not isinstance(data, dict):
             raise BadRequest("The body must be a JSON object.")
-        neutral = CODECS[source].decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
-        neutral = msgspec.structs.replace(neutral, model=ctx.model)
-        ctx.declared = frozenset(tool.name for tool in neutral.tools)
+        neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
+        streams = neutral.stream if stream is None else stream
+        neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
+        ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
-            neutral = recalled(neutral, ctx.memory, ctx.seal, replays=bool(ctx.profile.replay))
-        if ctx.forgets:
-            neutral = _thoughtless(neutral, ctx)
-        written, headers = CODECS[target].encode_request(neutral, ctx)
+            neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=bool(ctx.profile.replay))
+        if ctx.drop_reasoning:
+            neutral = _leave_out_thinking(neutral, ctx)
+        written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
         raise BadRequest("The JSON body is nested too deep to be translated.") from None
@@ -97,85 +97,85 @@ def request(body: bytes, source: Name, target: Name, ctx: Context) -> Sent:
         raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
 
 
-def _thoughtless(asked: Request, ctx: Context) -> Request:
+def _leave_out_thinking(asked: Request, ctx: Context) -> Request:
     """The request without any reasoning in its history."""
     turns: list[Turn] = []
     for turn in asked.turns:
         kept = tuple(block for block in turn.blocks if not isinstance(block, Thinking))
         if len(kept) < len(turn.blocks):
-            ctx.dropped(f"{turn.path}.reasoning")
+            ctx.note_dropped(f"{turn.path}.reasoning")
         turns.append(Turn(turn.role, kept, turn.path))
     return msgspec.structs.replace(asked, turns=tuple(turns))
 
 
-def answer(body: bytes, source: Name, target: Name, ctx: Context, *, stream: bool) -> Made | None:
+def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool) -> Made | None:
     """A whole answer of the upstream as the client gets it; None when it is none of its protocol.
 
     stream: the client asked for events, and gets them.
     """
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
     try:
-        fault = CODECS[source].decode_fault(data, 0)
-        found = fault or CODECS[source].decode_answer(data, ctx)
+        fault = BY_NAME[source].codec.decode_fault(data, 0)
+        found = fault or BY_NAME[source].codec.decode_answer(data, ctx)
         if found is None:
             return None
         if isinstance(found, Answer):
-            return Made(200, encoded(found, target, ctx, stream=stream), found.usage)
-        return Made(*CODECS[target].encode_fault(found))
+            return Made(200, encode_answer(found, target, ctx, stream=stream), found.usage)
+        return Made(*BY_NAME[target].codec.encode_fault(found))
     except (UnicodeEncodeError, RecursionError):
         return None
 
 
-def encoded(found: Answer, target: Name, ctx: Context, *, stream: bool) -> bytes:
+def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
-    events: Iterable[Event] = assemble.events_of(found)
+    events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
-        learner = Learner(ctx.memory, ctx.seal)
+        recorder = CallRecorder(ctx.memory, ctx.sealer)
         for event in events:
-            learner.see(event)
-        events = assemble.events_of(found)
-    for watch in watches(ctx):
-        events = [passed for event in events for passed in watch.pass_on(event)]
-        watched = assemble.answer_of(events)
-        found = watched if isinstance(watched, Answer) else found
+            recorder.record(event)
+        events = assemble.split_answer(found)
+    for stream_filter in stream_filters(ctx):
+        events = [passed for event in events for passed in stream_filter.apply(event)]
+        filtered = assemble.assemble_answer(events)
+        found = filtered if isinstance(filtered, Answer) else found
     if not stream:
-        return msgspec.json.encode(CODECS[target].encode_answer(found, ctx))
-    encoder = CODECS[target].encoder(ctx)
+        return msgspec.json.encode(BY_NAME[target].codec.encode_answer(found, ctx))
+    encoder = BY_NAME[target].codec.encoder(ctx)
     return b"".join(encoder.encode(event) for event in events)
 
 
-def gathered(body: bytes, source: Name, target: Name, ctx: Context) -> Made | None:
+def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made | None:
     """A stream that came for a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
-    found = assemble.answer_of(events)
+    found = assemble.assemble_answer(events)
     for _ in events:
         pass  # Usage may stand behind the end.
     if found is None:
         return None
     if isinstance(found, Answer):
-        return Made(200, encoded(found, target, ctx, stream=False), stream.usage)
-    return Made(*CODECS[target].encode_fault(found))
+        return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
+    return Made(*BY_NAME[target].codec.encode_fault(found))
 
 
-def failure(body: bytes, status: int, source: Name, target: Name) -> tuple[int, bytes] | None:
+def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
     """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     if data is None:
         return None
-    fault = CODECS[source].decode_fault(data, status)
+    fault = BY_NAME[source].codec.decode_fault(data, status)
     if fault is None:
         # Some servers say what is wrong in a field of their own.
         said = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
-        fault = CODECS[source].decode_fault({"type": "error", "error": {"message": _short(said)}}, status)
-    return CODECS[target].encode_fault(fault) if fault is not None else None
+        fault = BY_NAME[source].codec.decode_fault({"type": "error", "error": {"message": _short(said)}}, status)
+    return BY_NAME[target].codec.encode_fault(fault) if fault is not None else None
 
 
-def failure_in(events: bytes, source: Name) -> Failure | None:
+def failure_in(events: bytes, source: str) -> Failure | None:
     """The first error among whole events of an upstream, as its own protocol tells it; None when there is none."""
-    dialect = protocols.BY_NAME[source]
+    dialect = BY_NAME[source].dialect
     for _, payload in payloads(events):
         data = _object(payload)
         found = dialect.failure(data) if data is not None else None
@@ -192,12 +192,12 @@ def _short(said: object) -> str:
 class Stream:
     """One stream on its way from one protocol to the other."""
 
-    def __init__(self, source: Name, target: Name, ctx: Context):
-        self._decoder = CODECS[source].decoder(ctx)
-        self._encoder = CODECS[target].encoder(ctx)
-        self._source: Name = source
-        self._watches = watches(ctx)
-        self._learner = Learner(ctx.memory, ctx.seal) if ctx.memory is not None else None
+    def __init__(self, source: str, target: str, ctx: Context):
+        self._decoder = BY_NAME[source].codec.decoder(ctx)
+        self._encoder = BY_NAME[target].codec.encoder(ctx)
+        self._source = source
+        self._filters = stream_filters(ctx)
+        self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
         self._ctx = ctx
         self._known = len(ctx.losses)
         # True when something came that is more than a beginning or a sign of life.
@@ -219,20 +219,20 @@ class Stream:
 
     def feed(self, batch: bytes) -> bytes:
         """Whole events of the upstream, as the client gets them."""
-        out = self._encoded(self.events(batch))
+        out = self._encode(self.events(batch))
         if self.failed:
             self.failure = failure_in(batch, self._source)
         return out
 
-    def _encoded(self, events: Iterable[Event]) -> bytes:
+    def _encode(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []
         encode = self._encoder.encode
-        learner = self._learner
-        for watch in self._watches:
-            events = _watched(events, watch)
+        recorder = self._recorder
+        for stream_filter in self._filters:
+            events = _filter(events, stream_filter)
         for event in events:
-            if learner is not None and event.__class__ in learner.EVENTS:
-                learner.see(event)
+            if recorder is not None and event.__class__ in recorder.EVENTS:
+                recorder.record(event)
             if event.__class__ is Ended and len(self._ctx.losses) > self._known:
                 out.append(self._late_losses())
             out.append(encode(event))
@@ -247,7 +247,7 @@ class Stream:
         """What the end of the upstream's body adds, after a good end."""
         if not self._may_end:
             return b""
-        return self._encoded(self._decoder.done())
+        return self._encode(self._decoder.done())
 
     @property
     def _may_end(self) -> bool:
@@ -256,7 +256,7 @@ class Stream:
 
     def _late_losses(self) -> bytes:
         """A comment, since the head is sent and no client may take it for content."""
-        said = losses_text(self._ctx.told(self._known))
+        said = format_losses(self._ctx.select_losses(self._known))
         if not said:
             return b""
         return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
@@ -282,29 +282,29 @@ class Stream:
                 yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
-def _watched(events: Iterable[Event], watch: Watch) -> Iterator[Event]:
+def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:
     for event in events:
-        yield from watch.pass_on(event)
+        yield from stream_filter.apply(event)
 
 
 def _object(payload: bytes) -> Json | None:
     try:
         data = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json_values.decoded(payload.decode("utf-8", "replace"))
+        return json_values.decode_object(payload.decode("utf-8", "replace"))
     return data if data.__class__ is dict else None
 
 
 def is_whole(tail: bytes) -> bool:
     """True for an event that lacks nothing but the blank line behind it."""
-    event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or json_values.decoded(event.data) is not None
+    event = sse.parse_event(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
-    """Name and data of each whole event that has any data."""
+    """str and data of each whole event that has any data."""
     if b"\r" in batch:
-        for _, event in sse.events(batch):
+        for _, event in sse.parse_events(batch):
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")
         return
@@ -314,6 +314,6 @@ def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
         elif block[:7] == b"event: " and block.count(b"\n") == 1 and (at := block.find(b"\ndata: ")) > 0:
             yield block[7:at].decode("utf-8", "replace"), block[at + 7 :].strip()
         elif block:
-            event = sse.parse(block)
+            event = sse.parse_event(block)
             if event.data.strip():
                 yield event.name, event.data.strip().encode("utf-8")

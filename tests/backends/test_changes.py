@@ -60,13 +60,13 @@ def test_protocols_come_in_order():
 def test_keys_stay_at_their_place(wish, before):
     """No account reaches another place but by a key given in the same wish; what is dropped is named."""
     root = changes.root_for("box", wish, before) or BOX.root
-    outcomes = [changes.added("box", wish, root, before, now=9.0)]
+    outcomes = [changes.add_backend("box", wish, root, before, now=9.0)]
     if before is not None:
-        outcomes.append(changes.changed(before, wish))
+        outcomes.append(changes.change_backend(before, wish))
     for backend, dropped, why in outcomes:
         old = {account.key for account in BOX.accounts}
         kept = {account.key for account in backend.accounts} & old
-        moved = changes.kept(before, backend.root) is None
+        moved = changes.unchanged_keys(before, backend.root) is None
         assert not (moved and kept)
         assert bool(dropped) == bool(why)
         assert not (kept and dropped)
@@ -78,7 +78,7 @@ def test_keys_stay_at_their_place(wish, before):
 @given(WISHES)
 def test_only_what_is_asked_changes(wish):
     """A change leaves alone what it does not name, and the order in which backends were added."""
-    after = changes.changed(BOX, wish).backend
+    after = changes.change_backend(BOX, wish).backend
     assert (after.name, after.added, after.insecure_http) == (BOX.name, BOX.added, False)
     assert after.protocols == (wish.protocols or BOX.protocols)
     assert after.enabled is (True if wish.enabled is None else wish.enabled)
@@ -87,34 +87,34 @@ def test_only_what_is_asked_changes(wish):
 
 def test_empty_wish():
     """It changes nothing, and shows no key."""
-    assert changes.changed(BOX, Wish()) == (BOX, (), "")
+    assert changes.change_backend(BOX, Wish()) == (BOX, (), "")
     assert "sk-" not in repr(Wish(key="sk-2"))
 
 
 def test_known_place():
     """A known name brings root, protocols and vendor; a provider's URL under another name its vendor."""
     root = changes.root_for("groq", Wish(), None)
-    backend = changes.added("groq", Wish(key="sk-1"), root, None, now=1.0).backend
+    backend = changes.add_backend("groq", Wish(key="sk-1"), root, None, now=1.0).backend
     assert (backend.vendor, backend.protocols, backend.added) == ("groq", ("chat", "responses"), 1.0)
-    assert changes.added("mine", Wish(key="sk-1"), root, None, now=1.0).backend.vendor == "groq"
+    assert changes.add_backend("mine", Wish(key="sk-1"), root, None, now=1.0).backend.vendor == "groq"
     assert changes.root_for("mine", Wish(), None) is None
-    assert changes.added("mine", Wish(), "https://x.example/v1", None, now=1.0).backend.protocols == ()
+    assert changes.add_backend("mine", Wish(), "https://x.example/v1", None, now=1.0).backend.protocols == ()
 
 
 def test_accounts():
     """One more, one less; none twice, none that is not there, none where each tool has its own login."""
-    more = changes.with_account(BOX, Account("home", "sk-3"))
+    more = changes.add_account(BOX, Account("home", "sk-3"))
     assert [account.alias for account in more.accounts] == ["default", "work", "home"]
-    less = changes.without_account(more, "default")
+    less = changes.remove_account(more, "default")
     assert [account.alias for account in less.backend.accounts] == ["work", "home"]
     assert less.dropped == BOX.accounts[:1]
     keyless = msgspec.structs.replace(BOX, auth="none", accounts=())
-    assert changes.with_account(keyless, Account("a", "sk-3")).auth == "key"
+    assert changes.add_account(keyless, Account("a", "sk-3")).auth == "key"
     own = msgspec.structs.replace(keyless, auth="client")
     for kind, refused in {
-        "taken": lambda: changes.with_account(BOX, Account("work", "sk-3")),
-        "login": lambda: changes.with_account(own, Account("a", "sk-3")),
-        "absent": lambda: changes.without_account(BOX, "home"),
+        "taken": lambda: changes.add_account(BOX, Account("work", "sk-3")),
+        "login": lambda: changes.add_account(own, Account("a", "sk-3")),
+        "absent": lambda: changes.remove_account(BOX, "home"),
     }.items():
         with pytest.raises(Unfit) as caught:
             refused()

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.backends import PROTOCOLS, Backend
+from router.backends import ANTHROPIC, OPENAI, PROTOCOLS, Backend
 from router.backends.known import (
     KNOWN,
     OTHER_NAMES,
+    api_of,
     api_root,
-    auth_form,
     clean_url,
     host_of,
     is_https,
@@ -188,12 +188,12 @@ def test_other_names_lead_to_known_ones():
     assert not set(OTHER_NAMES) & set(KNOWN)
 
 
-def test_auth_form():
-    """A known vendor's form counts; otherwise a server that speaks Messages alone gets Anthropic's header."""
-    assert auth_form(backend(vendor="anthropic")) == "x-api-key"
-    assert auth_form(backend(vendor="openrouter", protocols=("messages",))) == "bearer"
-    assert auth_form(backend(protocols=("messages",))) == "x-api-key"
-    assert auth_form(backend(protocols=("messages", "chat"))) == "bearer"
+def test_the_api_of_a_backend():
+    """A known vendor's counts; otherwise a server that speaks Messages alone gets Anthropic's header."""
+    assert api_of(backend(vendor="anthropic")) is ANTHROPIC
+    assert api_of(backend(vendor="openrouter", protocols=("messages",))) is OPENAI
+    assert api_of(backend(protocols=("messages",))) is ANTHROPIC
+    assert api_of(backend(protocols=("messages", "chat"))) is OPENAI
 
 
 def test_model_for_a_tiny_request():

@@ -11,30 +11,30 @@ import programs
 
 from router.wire import protocols, translate
 from router.wire.neutral.context import Context
-from router.wire.neutral.provider_profiles import profile_of
-from router.wire.neutral.replay_memory import Call, Memory
+from router.wire.neutral.provider_profiles import find_profile
+from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
 from router.wire.raw import sse
 from router.wire.tap import Tap
 
 _EVENTS = 5000
 _READ = 16384
 # As full of calls as that of a proxy that ran for a while, those of the request among them.
-_MEMORY = Memory()
+_MEMORY = ReplayMemory()
 for number in range(4096):
-    _MEMORY.put(Call(f"t{number}", '{"p0": "x"}'))
+    _MEMORY.put(RecordedCall(f"t{number}", '{"p0": "x"}'))
 #: From one protocol to another, all ways.
 WAYS = tuple(itertools.permutations(("messages", "chat", "responses"), 2))
 
 
 def _context():
     numbers = itertools.count()
-    profile = profile_of("openai", "gpt-5")
+    profile = find_profile("openai", "gpt-5")
     return Context(
         now=1,
         new_id=lambda: f"{next(numbers):024x}",
         profile=profile,
         model="claude-opus-5",
-        shown="m",
+        shown_model="m",
         memory=_MEMORY,
     )
 
@@ -83,7 +83,7 @@ def per_event(protocol, other):
     data, best = _stream(protocol), float("inf")
     for _ in range(5):
         stream = translate.Stream(protocol, other, _context())
-        tap = Tap(protocols.BY_NAME[other], hide_usage=True)
+        tap = Tap(protocols.BY_NAME[other].dialect, hide_usage=True)
         before, after = sse.Splitter(), sse.Splitter()
         begun = time.process_time()
         for at in range(0, len(data), _READ):

@@ -195,7 +195,7 @@ async def play(
     played.client = client = Client(played, data, pieces)
     length = (sum(map(len, pieces)) or len(data) or None) if announced else None
     request = request_of(path, *fields, method=method, length=length)
-    call = calls.call(calls.canonical(request.path), anthropic=b"anthropic-version" in request.fields)
+    call = calls.call(calls.canonical(request.path), request.fields)
     played.record = record = RequestRecord("req_1", time.time(), method, call.path, tries=[])
     arrival = Arrival(runtime, client, request, call, record)
     arrival.capture_limit, arrival.own_keys = capture, own_keys

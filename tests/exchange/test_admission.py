@@ -69,11 +69,12 @@ def test_an_upstreams_error_goes_before_a_halt(chain):
 
 
 def test_a_halt_is_no_try(made):
-    """What passed over halted backends was sent to one place only: the client may try again itself."""
-    runtime = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
+    """What passed over a halted backend was sent to one place only: the client may try again itself."""
+    first, second = (box(name, alias, protocols=("responses",)) for name, alias in (("box", "a"), ("second", "b")))
+    runtime = made(first, second, settings=in_order(fallback={"*": ("second:n",)}))
     guarded(runtime, "backend box")
-    played = playing(runtime, CHAT, chat(), refuses(429, wait(900)))
-    assert (played.asked, played.status) == (["b"], 429)
+    played = playing(runtime, RESPONSES, response(store=True), refuses(500))
+    assert (played.asked, played.status) == (["b"], 500)
     assert b"x-should-retry" not in played.fields
 
 

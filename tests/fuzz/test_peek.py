@@ -7,7 +7,7 @@ import pytest
 
 from router.errors import BadRequest
 from router.wire.raw.depth import DEPTH_LIMIT
-from router.wire.raw.top_level import model_name, peek, wants_stream
+from router.wire.raw.top_level import peek, read_model, wants_stream
 
 from .mutation import MILLION, cases, spoilt
 
@@ -77,7 +77,7 @@ def check(body):
     for name, value in pairs:
         last[name] = value
     assert set(top) == set(last)
-    assert top.doubled == {name for name in last if sum(other == name for other, _ in pairs) > 1}
+    assert top.duplicates == {name for name in last if sum(other == name for other, _ in pairs) > 1}
     for name, value in last.items():
         start, end = top.span(name)
         assert body[start:end] == top.raw(name) == body[start:end].strip(b" \t\r\n")
@@ -87,7 +87,7 @@ def check(body):
 
 def _check_names(top, last):
     try:
-        name = model_name(top)
+        name = read_model(top)
     except BadRequest:
         name = None
     assert name is None or name == last["model"]

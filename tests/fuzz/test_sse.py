@@ -75,7 +75,7 @@ def check(data, pieces, limit):
     assert not given or stands_at_border(data, len(given))
     # Of several blank lines the last may wait for the next event; no event does.
     assert not any(data[len(given) : end].strip(b"\r\n") for end in ends if end > len(given))
-    found = list(sse.events(given))
+    found = list(sse.parse_events(given))
     assert [tuple(event) for _, event in found] == [
         fields(given[start:end]) for start, (end, _) in zip([0, *(end for end, _ in found)], found, strict=False)
     ]

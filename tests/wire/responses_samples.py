@@ -111,7 +111,8 @@ _OF_PART = ("output_text.delta", "output_text.done", "refusal.delta", "refusal.d
 
 
 def legal(data):
-    """Fail unless the events keep the contract of translation.md 10.2; the last response object."""
+    """Fail unless the events keep the order and the numbering that clients of Responses rely on; the last response
+    object."""
     found = [(name, json.loads(payload)) for name, payload in translate.payloads(data)]
     assert [one["type"] for _, one in found[:2]] == ["response.created", "response.in_progress"]
     assert [one["sequence_number"] for _, one in found] == list(range(len(found)))

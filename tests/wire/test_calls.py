@@ -1,4 +1,4 @@
-"""Which call a path is, and the forms of errors and pings in each protocol (translation.md 9; product.md 9)."""
+"""Which call a path is, and the forms of errors and pings in each protocol."""
 
 import json
 
@@ -8,8 +8,9 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
 from router import errors
 from router.wire import calls, protocols
-from router.wire.dialect import anthropic_kind, openai_kind
+from router.wire.dialect import Verdict, anthropic_kind, openai_kind
 from router.wire.raw import sse
+from router.wire.raw.top_level import peek
 from router.wire.tap import Tap
 
 CALLS = {
@@ -30,14 +31,14 @@ CALLS = {
 @pytest.mark.parametrize("path", CALLS)
 def test_a_path_is_a_call(path):
     """Each path has its error form, the protocol its backend must speak, and whether a model answers."""
-    call = calls.call(path, anthropic=False)
+    call = calls.call(path)
     assert (call.path, call.dialect.name, call.protocol, call.generates) == (path, *CALLS[path])
 
 
 def test_a_path_both_vendors_have_is_told_apart_by_headers():
     """/v1/files with an anthropic-version is Anthropic's; a path of one protocol stays what it is."""
-    assert calls.call("/v1/files", anthropic=True).protocol == "messages"
-    assert calls.call("/v1/chat/completions", anthropic=True).protocol == "chat"
+    assert calls.call("/v1/files", {b"anthropic-version": b""}).protocol == "messages"
+    assert calls.call("/v1/chat/completions", {b"anthropic-version": b""}).protocol == "chat"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_the_canonical_form_is_canonical(path):
 )
 def test_administration_is_closed(path):
     """Organisation, key and billing paths need passthrough = all, however they are spelled."""
-    assert calls.closed(path, "GET")
-    assert calls.closed(path, "POST")
+    assert calls.is_closed(path, "GET")
+    assert calls.is_closed(path, "POST")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_administration_is_closed(path):
 )
 def test_what_deletes_is_closed_but_for_responses(method, path, closed):
     """DELETE outside responses needs passthrough = all; everything else of the API is open."""
-    assert calls.closed(path, method) is closed
+    assert calls.is_closed(path, method) is closed
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,8 @@ def test_what_deletes_is_closed_but_for_responses(method, path, closed):
 )
 def test_a_responses_body_on_the_chat_path_is_a_responses_call(path, has_input, has_messages, wanted):
     """A body with input in place of messages is a Responses request."""
-    found = calls.by_content(calls.call(path, anthropic=False), has_input=has_input, has_messages=has_messages)
+    body = json.dumps({**({"input": "x"} if has_input else {}), **({"messages": []} if has_messages else {})})
+    found = calls.by_content(calls.call(path), peek(body.encode()))
     assert found.path == wanted
     assert found.protocol == CALLS[wanted][1]
 
@@ -150,7 +152,7 @@ ANTHROPIC_KINDS = {
     "overloaded_error",
 }
 
-# error -> Anthropic type, OpenAI type, OpenAI code (translation.md 9)
+# error -> Anthropic type, OpenAI type, OpenAI code
 SHAPES = [
     (errors.BadRequest("no"), "invalid_request_error", "invalid_request_error", None),
     (errors.Unauthenticated("no"), "authentication_error", "invalid_request_error", "invalid_api_key"),
@@ -168,12 +170,12 @@ SHAPES = [
 @pytest.mark.parametrize(("error", "kind", "openai_kind", "code"), SHAPES, ids=lambda value: type(value).__name__)
 def test_an_error_has_the_shape_of_its_protocol(error, kind, openai_kind, code):
     """Anthropic's form names the request; both OpenAI forms have message, type, param and code."""
-    assert json.loads(protocols.MESSAGES.error_body(error, "req_1")) == {
+    assert json.loads(protocols.MESSAGES.dialect.error_body(error, "req_1")) == {
         "type": "error",
         "error": {"type": kind, "message": "no"},
         "request_id": "req_1",
     }
-    for dialect in (protocols.CHAT, protocols.RESPONSES, protocols.PLAIN):
+    for dialect in (protocols.CHAT.dialect, protocols.RESPONSES.dialect, protocols.PLAIN):
         assert json.loads(dialect.error_body(error, "req_1")) == {
             "error": {"message": "no", "type": openai_kind, "param": None, "code": code}
         }
@@ -190,20 +192,20 @@ def test_every_status_has_a_type_in_both_vocabularies(status):
 
 def sdk_events(dialect, error, tap):
     """What ends a stream, as the SDKs' own reader of events sees it."""
-    return [event for _, event in sse.events(dialect.error_events(error, "req_1", tap))]
+    return [event for _, event in sse.parse_events(dialect.error_events(error, "req_1", tap))]
 
 
 def test_a_messages_stream_ends_with_an_error_event():
     """One error event with the error object; its name is its type, without which the SDKs see nothing."""
-    [event] = sdk_events(protocols.MESSAGES, errors.BadGateway("no"), Tap(protocols.MESSAGES))
+    [event] = sdk_events(protocols.MESSAGES.dialect, errors.BadGateway("no"), Tap(protocols.MESSAGES.dialect))
     assert event.name == "error"
-    assert json.loads(event.data) == json.loads(protocols.MESSAGES.error_body(errors.BadGateway("no"), "req_1"))
+    assert json.loads(event.data) == json.loads(protocols.MESSAGES.dialect.error_body(errors.BadGateway("no"), "req_1"))
     anthropic.types.ErrorResponse.model_validate_json(event.data)
 
 
 def test_a_chat_stream_ends_with_an_error_chunk():
     """One chunk with the error and nothing that looks like a good end."""
-    [event] = sdk_events(protocols.CHAT, errors.BadGateway("no"), Tap(protocols.CHAT))
+    [event] = sdk_events(protocols.CHAT.dialect, errors.BadGateway("no"), Tap(protocols.CHAT.dialect))
     assert event.name == ""
     assert json.loads(event.data) == {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
 
@@ -215,13 +217,13 @@ def test_a_chat_stream_ends_with_an_error_chunk():
 )
 def test_a_responses_stream_ends_with_error_and_failed(error, code):
     """Both events go on counting, the id is that of the stream, and OpenAI's own types accept them."""
-    tap = Tap(protocols.RESPONSES)
+    tap = Tap(protocols.RESPONSES.dialect)
     announced = {"id": "resp_7", "created_at": 5, "model": "m"}
     created = {"type": "response.created", "sequence_number": 0, "response": announced}
     frame = sse.frame(json.dumps(created).encode(), "response.created")
-    tap.judge(sse.parse(frame.strip()))
+    tap.judge(sse.parse_event(frame.strip()))
     tap.read(frame + sse.frame(b'{"type":"x","sequence_number":41}', "x"))
-    first, second = sdk_events(protocols.RESPONSES, error, tap)
+    first, second = sdk_events(protocols.RESPONSES.dialect, error, tap)
     assert (first.name, second.name) == ("error", "response.failed")
     said = ResponseErrorEvent.model_validate_json(first.data)
     assert (said.sequence_number, said.message, said.code) == (42, "no", code)
@@ -234,7 +236,7 @@ def test_a_responses_stream_ends_with_error_and_failed(error, code):
 
 def test_a_responses_stream_that_never_began_still_ends_whole():
     """Without an id of the upstream's it takes the request's, and numbers begin at 0."""
-    first, second = sdk_events(protocols.RESPONSES, errors.BadGateway("no"), Tap(protocols.RESPONSES))
+    first, second = sdk_events(protocols.RESPONSES.dialect, errors.BadGateway("no"), Tap(protocols.RESPONSES.dialect))
     assert json.loads(first.data)["sequence_number"] == 0
     failed = ResponseFailedEvent.model_validate_json(second.data)
     assert (failed.sequence_number, failed.response.id) == (1, "resp_1")
@@ -243,31 +245,31 @@ def test_a_responses_stream_that_never_began_still_ends_whole():
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize(
     "dialect",
-    [protocols.MESSAGES, protocols.CHAT, protocols.RESPONSES, protocols.PLAIN],
+    [protocols.MESSAGES.dialect, protocols.CHAT.dialect, protocols.RESPONSES.dialect, protocols.PLAIN],
     ids=lambda value: type(value).__name__,
 )
 def test_a_ping_is_whole_and_means_nothing(dialect, begun):
     """A ping stands at borders, is no content, ends nothing, and is an event only where clients know it."""
     ping = dialect.ping(begun)
-    assert sse.last_border(ping, 0) == len(ping)
-    events = [event for _, event in sse.events(ping) if event.data]
-    if dialect is protocols.MESSAGES:
+    assert sse.find_last_border(ping, 0) == len(ping)
+    events = [event for _, event in sse.parse_events(ping) if event.data]
+    if dialect is protocols.MESSAGES.dialect:
         assert [event.name for event in events] == ["ping"]
         assert json.loads(events[0].data) == {"type": "ping"}
-    elif dialect is protocols.RESPONSES and begun:
+    elif dialect is protocols.RESPONSES.dialect and begun:
         assert [json.loads(event.data) for event in events] == [{"type": "keepalive"}]
     else:
         assert events == []
         assert ping.startswith(b":")
     for event in events:
         data = json.loads(event.data)
-        assert dialect.judge(event, data) is calls.Verdict.HOLD
+        assert dialect.judge(event, data) is Verdict.HOLD
         assert dialect.ending(event, data) is None
 
 
 def test_the_dialects_have_their_names():
     """As settings and backend files write them."""
-    assert {name: dialect.name for name, dialect in protocols.BY_NAME.items()} == {
+    assert {name: entry.dialect.name for name, entry in protocols.BY_NAME.items()} == {
         "messages": "messages",
         "chat": "chat",
         "responses": "responses",

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from router.ir import Usage
 from router.settings.profile import Profile
 from router.wire.dialect import Verdict
-from router.wire.protocols import BY_NAME, CHAT, MESSAGES, PLAIN, RESPONSES
+from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw import json_values, sse
 
 H, C, E = Verdict.HOLD, Verdict.COMMIT, Verdict.ERROR
+
+MESSAGES, CHAT, RESPONSES = (entry.dialect for entry in BY_NAME.values())
 
 
 def chunk(finish=None, **delta):
@@ -67,7 +69,7 @@ MEANINGS = [
 
 @pytest.mark.parametrize(("dialect", "name", "data", "verdict", "ending"), MEANINGS, ids=range(len(MEANINGS)))
 def test_an_event_means_what_its_protocol_says(dialect, name, data, verdict, ending):
-    """The commit point of product.md 7, and the ends of translation.md 9."""
+    """Which events of each protocol hold a stream back, commit it or fail it, and which end it well or as failed."""
     event = sse.Event(name, "" if data is None else json.dumps(data))
     assert dialect.judge(event, data) is verdict
     if dialect is not PLAIN:
@@ -145,7 +147,7 @@ JSON = st.recursive(
 @given(st.sampled_from([MESSAGES, CHAT, RESPONSES, PLAIN]), st.text(max_size=8), JSON)
 def test_no_event_of_an_upstream_raises(dialect, name, value):
     """Any JSON in any place is judged; an error found in it has an error's status and a JSON body."""
-    data = json_values.decoded(json.dumps(value))
+    data = json_values.decode_object(json.dumps(value))
     event = sse.Event(name, json.dumps(value))
     dialect.judge(event, data)
     dialect.ending(event, data)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.wire.inspect import asks_thinking, has_images, has_tools
+from router.wire.inspect import has_images, has_tools
+from router.wire.protocols import entry_of
 from router.wire.raw.top_level import peek
 
 PROTOCOLS = ("messages", "chat", "responses")
@@ -27,7 +28,7 @@ def turn(*blocks):
 
 
 def shows(data, protocol):
-    return has_images(peek(data), protocol)
+    return has_images(peek(data), entry_of(protocol))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -101,7 +102,7 @@ def test_odd_blocks_beside_an_image():
 
 def test_paths_without_a_protocol():
     """Nothing is known of their bodies."""
-    assert not has_images(peek(body("chat", turn(IMAGES["chat"]))), None)
+    assert not has_images(peek(body("chat", turn(IMAGES["chat"]))), entry_of(None))
 
 
 WORDS = st.sampled_from(["image", "image_url", "input_image", "type", "content", "output", "x"])
@@ -165,4 +166,4 @@ def test_tools(text, wanted):
 )
 def test_thinking(protocol, field, wanted):
     """By the field of the request's own protocol."""
-    assert asks_thinking(peek(json.dumps({"model": "m", **field}).encode()), protocol) is wanted
+    assert entry_of(protocol).asks_thinking(peek(json.dumps({"model": "m", **field}).encode())) is wanted

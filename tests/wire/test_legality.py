@@ -1,7 +1,7 @@
-"""Whatever conversation comes, what is sent keeps the rules of its protocol, and no reasoning goes to a stranger.
+"""Any conversation is sent within the rules of its protocol, and reasoning goes to no other upstream than its own.
 
 Histories are drawn at random: turns in any order, calls without results and results without calls, reasoning that was
-signed by this upstream, by another, by nobody, or by Anthropic for somebody else (translation.md 14.5 and 14.6).
+signed by this upstream, by another, by none, or by Anthropic for another program.
 """
 
 import json
@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.wire import translate
-from router.wire.neutral.sealed_state import PREFIX, Seal, signer
+from router.wire.neutral.sealed_state import PREFIX, StateSealer, make_signer
 
 from .translations import IMAGE, PDF, context, gpt
 
 MODEL = "claude-opus-5"
 GENUINE, FOREIGN = "Z2VudWluZQ==", "Zm9yZWlnbg=="
-OURS = Seal(signer(b"key"), "up", MODEL)
+OURS = StateSealer(make_signer(b"key"), "up", MODEL)
 OTHERS = [
-    Seal(signer(b"key"), "up", "claude-haiku-5-5"),
-    Seal(signer(b"key"), "elsewhere", MODEL),
-    Seal(signer(b"stolen"), "up", MODEL),
+    StateSealer(make_signer(b"key"), "up", "claude-haiku-5-5"),
+    StateSealer(make_signer(b"key"), "elsewhere", MODEL),
+    StateSealer(make_signer(b"stolen"), "up", MODEL),
 ]
 NAMES = ("look", "mcp.tool with spaces", "x" * 90)
 TEXTS = st.sampled_from(["", " ", "a", "so\u2028", "error: no"])
@@ -31,10 +31,10 @@ IDS = st.sampled_from(["t1", "t2", "functions.look:0", "x" * 80, "call|1"])
 
 PROOFS = st.sampled_from(
     [
-        OURS.pack("signature", GENUINE, "hm"),
-        OURS.pack("text", "", "hm"),
-        OURS.pack("signature", FOREIGN, "another text"),
-        *(seal.pack("signature", FOREIGN, "hm") for seal in OTHERS),
+        OURS.seal("signature", GENUINE, "hm"),
+        OURS.seal("text", "", "hm"),
+        OURS.seal("signature", FOREIGN, "another text"),
+        *(seal.seal("signature", FOREIGN, "hm") for seal in OTHERS),
         FOREIGN,
         "",
         PREFIX + "junk",
@@ -42,7 +42,7 @@ PROOFS = st.sampled_from(
 )
 THINKING = st.one_of(
     PROOFS.map(lambda proof: {"type": "thinking", "thinking": "hm", "signature": proof}),
-    st.sampled_from([OURS.pack("redacted", GENUINE, ""), OTHERS[0].pack("redacted", FOREIGN, ""), FOREIGN]).map(
+    st.sampled_from([OURS.seal("redacted", GENUINE, ""), OTHERS[0].seal("redacted", FOREIGN, ""), FOREIGN]).map(
         lambda data: {"type": "redacted_thinking", "data": data}
     ),
 )

@@ -1,5 +1,5 @@
-"""What cannot be carried over (translation.md 3.1 to 3.6): constraints are refused with the field's path, hints are
-left out and named, what survives in a weaker form is named too."""
+"""What cannot be translated: constraints are refused with the field's path, hints are left out and named, what keeps
+part of its meaning is named too."""
 
 import pytest
 

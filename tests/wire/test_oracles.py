@@ -1,4 +1,4 @@
-"""The official SDKs read translated streams as they read the same answers when these come whole (translation.md 14).
+"""The official SDKs read translated streams as they read the same answers when these come whole.
 
 Python's SDKs are in the test extra. Node's are used where `node` is and FAIRLEAD_NODE_MODULES names a folder in which
 `npm install @anthropic-ai/sdk openai` was run.
@@ -67,7 +67,7 @@ def cases():
 
 def expected(source, target, data):
     """The same answer when it is translated whole."""
-    return json.loads(translate.encoded(whole(data, source), target, context(), stream=False))
+    return json.loads(translate.encode_answer(whole(data, source), target, context(), stream=False))
 
 
 def by_python(protocol, data, *, status=200):

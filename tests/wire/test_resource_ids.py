@@ -101,7 +101,7 @@ def test_in_depth(value, found, separators):
 def test_issues(method, path, body, issues):
     """Only what creates objects that later calls name; batches also when they are read."""
     top = None if body is None else peek(body)
-    assert resource_ids.issues(call(path, anthropic=False), method, top) is issues
+    assert resource_ids.issues(call(path), method, top) is issues
 
 
 @pytest.mark.parametrize(

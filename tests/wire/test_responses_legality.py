@@ -34,7 +34,7 @@ from .translations import PNG, context
 
 ENCRYPTED = "ZW5jcnlwdGVk"
 #: What a Responses upstream's reasoning becomes for a caller of another protocol.
-GENUINE_ITEM = OURS.pack("signature", json.dumps(["rs_1", ENCRYPTED, [2]]), "hm")
+GENUINE_ITEM = OURS.seal("signature", json.dumps(["rs_1", ENCRYPTED, [2]]), "hm")
 _IMAGE = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}
 _PARTS = st.lists(st.one_of(TEXTS.map(lambda text: {"type": "input_text", "text": text}), st.just(_IMAGE)), max_size=2)
 _ARGUMENTS = st.sampled_from(["{}", "", '{"x": 1.0}', "[1]", "{oops"])
@@ -134,7 +134,7 @@ def test_items_become_legal_messages_requests(model, items, effort):
     assert not any(secret in text for secret in (PREFIX, FOREIGN))
 
 
-_THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].pack("signature", FOREIGN, "hm"), GENUINE, FOREIGN, ""])
+_THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].seal("signature", FOREIGN, "hm"), GENUINE, FOREIGN, ""])
 
 
 @settings(max_examples=120, deadline=None)

@@ -32,7 +32,7 @@ def thoughts(answer):
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    return assemble.answer_of(translate.Stream(protocol, "chat", context()).all_events(data))
+    return assemble.assemble_answer(translate.Stream(protocol, "chat", context()).all_events(data))
 
 
 def accumulated(data):
@@ -51,8 +51,8 @@ def test_stream_equals_whole(source, target):
     data = streamed([SAMPLES[source]], source, target=target)
     LEGAL[target](data)
     made = whole(data, target)
-    at_once = translate.encoded(found, target, context(), stream=False)
-    back = protocols.CODECS[target].decode_answer(json.loads(at_once), context())
+    at_once = translate.encode_answer(found, target, context(), stream=False)
+    back = protocols.BY_NAME[target].codec.decode_answer(json.loads(at_once), context())
     assert [type(block) for block in made.blocks] == [type(block) for block in found.blocks]
     # A Chat stream says reasoning twice: as it comes, and whole beside its proof.
     for read in (texts, calls, thoughts)[: 2 if target == "chat" else 3]:
@@ -206,7 +206,7 @@ def test_a_filtered_answer():
     cut = ended("incomplete", incomplete_details={"reason": "content_filter"})
     found = whole(frames(*began(), *text_item(0, "so"), cut), "responses")
     assert found.stop == "refusal"
-    at_once = json.loads(translate.encoded(found, "responses", context(), stream=False))
+    at_once = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
     assert (at_once["status"], at_once["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from router.ir import Usage
 from router.settings.profile import Profile
-from router.wire.protocols import BY_NAME, CHAT, PLAIN
+from router.wire import protocols
+from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -56,9 +57,9 @@ def batches(events, cut):
 
 def tapped(protocol, events, cut, **options):
     """A tap that has seen the stream, and what it passed on."""
-    tap = Tap(BY_NAME[protocol], **options)
+    tap = Tap(BY_NAME[protocol].dialect, **options)
     passed = b""
-    for _, event in sse.events(b"".join(events)):
+    for _, event in sse.parse_events(b"".join(events)):
         if tap.judge(event)[0].name != "HOLD":
             break
     for batch in batches(events, cut):
@@ -69,14 +70,14 @@ def tapped(protocol, events, cut, **options):
 def slow_usage(protocol, events):
     """Usage by decoding every event."""
     usage = Usage()
-    for _, event in sse.events(b"".join(events)):
+    for _, event in sse.parse_events(b"".join(events)):
         try:
             data = json.loads(event.data)
         except ValueError:
             continue
         for holder in (data, data.get("message"), data.get("response")):
             if isinstance(holder, dict) and isinstance(holder.get("usage"), dict):
-                usage = BY_NAME[protocol].usage(holder["usage"], usage, Profile())
+                usage = BY_NAME[protocol].dialect.usage(holder["usage"], usage, Profile())
     return usage
 
 
@@ -138,7 +139,7 @@ def test_text_is_never_taken_for_an_event(protocol, around, text, ensure_ascii):
     """What a model writes about ends, usage or errors is only text."""
     for value in (text, json.dumps(text), json.dumps({"a": text})):
         data = json.dumps({**around, "text": value}, ensure_ascii=ensure_ascii, separators=(",", ":"))
-        tap = Tap(BY_NAME[protocol])
+        tap = Tap(BY_NAME[protocol].dialect)
         tap.read(sse.frame(data.encode()))
         assert tap.ended is None
         assert tap.usage() == Usage()
@@ -157,10 +158,10 @@ ENDINGS = {
 def test_an_end_is_good_or_failed(protocol, separators):
     """In both forms that encoders write; a failure is not mended by what follows."""
     good, failed = (sse.frame(json.dumps(end, separators=separators).encode()) for end in ENDINGS[protocol])
-    tap = Tap(BY_NAME[protocol])
+    tap = Tap(BY_NAME[protocol].dialect)
     tap.read(good)
     assert tap.ended is True
-    tap = Tap(BY_NAME[protocol])
+    tap = Tap(BY_NAME[protocol].dialect)
     tap.read(failed)
     assert tap.ended is False
     tap.read(good)
@@ -176,7 +177,7 @@ def test_a_long_last_event_is_found(size, before, eol):
     response = {"output": [{"text": "z" * size}], "usage": {"input_tokens": 5, "output_tokens": 7}}
     data = json.dumps({"type": "response.completed", "response": response}, separators=(",", ":")).encode()
     last = b"event: response.completed" + eol + b"data: " + data + eol + eol
-    tap = Tap(BY_NAME["responses"])
+    tap = Tap(BY_NAME["responses"].dialect)
     tap.read(earlier + last)
     assert tap.ended is True
     assert tap.usage() == Usage(input=5, output=7)
@@ -185,14 +186,14 @@ def test_a_long_last_event_is_found(size, before, eol):
 @pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]\r\n\r\n"])
 def test_done_alone_ends_a_chat_stream(done):
     """Servers that send no finish_reason."""
-    tap = Tap(BY_NAME["chat"])
+    tap = Tap(BY_NAME["chat"].dialect)
     tap.read(done)
     assert tap.ended is True
 
 
 def test_sequence_numbers_are_remembered():
     """The last one, with and without a space, wherever it stands in the event."""
-    tap = Tap(BY_NAME["responses"])
+    tap = Tap(BY_NAME["responses"].dialect)
     assert tap.sequence == -1
     tap.read(b'data: {"type":"a","sequence_number":3}\n\ndata: {"sequence_number": 12, "type": "b"}\n\n')
     assert tap.sequence == 12
@@ -203,9 +204,9 @@ def test_sequence_numbers_are_remembered():
 @pytest.mark.parametrize("protocol", ["messages", "responses"])
 def test_a_stream_announces_itself(stream, protocol):
     """Id, model and start are known before the commit point."""
-    tap = Tap(BY_NAME[protocol])
+    tap = Tap(BY_NAME[protocol].dialect)
     assert not tap.begun
-    tap.judge(sse.parse(stream(protocol)[0].strip()))
+    tap.judge(sse.parse_event(stream(protocol)[0].strip()))
     assert tap.begun
     assert tap.response_id.startswith(("msg_", "resp_"))
     assert tap.model == "demo"
@@ -213,7 +214,7 @@ def test_a_stream_announces_itself(stream, protocol):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_usage_event_nobody_asked_for_is_hidden(stream, cut):
+def test_a_usage_event_that_was_not_asked_for_is_hidden(stream, cut):
     """The event whose choices are [] goes, all else stays byte for byte, and its counts are known all the same."""
     events = stream("chat")
     tap, passed = tapped("chat", events, cut, hide_usage=True)
@@ -236,7 +237,7 @@ def test_a_usage_event_nobody_asked_for_is_hidden(stream, cut):
 def test_nothing_else_is_hidden(data):
     """Other events with empty choices, and content that mentions them, stay."""
     batch = sse.frame(data)
-    assert Tap(BY_NAME["chat"], hide_usage=True).read(batch) == batch
+    assert Tap(BY_NAME["chat"].dialect, hide_usage=True).read(batch) == batch
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_nothing_else_is_hidden(data):
 )
 def test_broken_usage_counts_nothing(tail):
     """What cannot be decoded is no count and no error."""
-    tap = Tap(BY_NAME["messages"])
+    tap = Tap(BY_NAME["messages"].dialect)
     tap.read(b'data: {"type":"message_delta",' + tail + b"\n\n")
     assert tap.usage() == Usage()
 
@@ -274,15 +275,15 @@ def test_a_path_without_an_end_mark_needs_none():
 )
 def test_usage_of_a_plain_answer(body, wanted):
     """The counts at its top level; anything else has none."""
-    assert usage_of(BY_NAME["chat"], body) == wanted
+    assert usage_of(BY_NAME["chat"].dialect, body) == wanted
 
 
 def test_an_error_in_a_plain_answer():
     """An error object is a failure; the word in a text is none, nor is a broken body."""
-    assert failure_of(BY_NAME["chat"], b'{"error":{"code":503,"message":"x"}}').status == 503
-    assert failure_of(BY_NAME["chat"], b'{"choices":[],"error":null}') is None
-    assert failure_of(BY_NAME["messages"], b'{"content":[{"text":"\\"error\\""}]}') is None
-    assert failure_of(BY_NAME["chat"], b'{"error":') is None
+    assert failure_of(BY_NAME["chat"].dialect, b'{"error":{"code":503,"message":"x"}}').status == 503
+    assert failure_of(BY_NAME["chat"].dialect, b'{"choices":[],"error":null}') is None
+    assert failure_of(BY_NAME["messages"].dialect, b'{"content":[{"text":"\\"error\\""}]}') is None
+    assert failure_of(BY_NAME["chat"].dialect, b'{"error":') is None
 
 
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate", "br", "zstd", "gzip, br"])
@@ -298,7 +299,7 @@ def test_usage_of_a_large_answer(coding, size):
         "zstd": zstd.compress,
         "gzip, br": lambda body: brotli.compress(gzip.compress(body)),
     }[coding](body)
-    tail = Tail(CHAT, coding.encode())
+    tail = Tail(protocols.CHAT.dialect, coding.encode())
     for at in range(0, len(packed), size):
         tail.read(packed[at : at + size])
     assert (tail.usage().input, tail.usage().output) == (7, 2)
@@ -323,7 +324,7 @@ def test_usage_of_a_large_answer(coding, size):
 )
 def test_usage_that_cannot_be_read(coding, pieces):
     """Nothing is known then, and nothing fails."""
-    tail = Tail(CHAT, coding.encode())
+    tail = Tail(protocols.CHAT.dialect, coding.encode())
     for piece in pieces:
         tail.read(piece)
     assert tail.usage() == Usage()

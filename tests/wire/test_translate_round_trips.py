@@ -137,7 +137,7 @@ def test_losses_found_in_a_stream_are_a_comment():
 def test_stop_sequences_that_the_upstream_does_not_take(size):
     """More than it takes are watched for here: the text ends before the first, wherever the deltas end."""
     ctx = context("openai")
-    ctx.stops = ("STOP", "ST END", "\n\n")
+    ctx.stop_sequences = ("STOP", "ST END", "\n\n")
     text = "All is well. ST STO" + "P and more"
     parts = [text[at : at + size] for at in range(0, len(text), size)]
     data = b"".join(chunk({"content": part}) for part in parts) + chunk({}, "stop") + DONE

@@ -55,7 +55,7 @@ SAMPLES = {"chat": CHAT, "messages": MESSAGES}
 
 def whole(data, protocol):
     """The neutral answer a stream's bytes stand for."""
-    found = assemble.answer_of(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
+    found = assemble.assemble_answer(translate.Stream(protocol, OTHER[protocol], context()).all_events(data))
     assert isinstance(found, Answer), found
     return found
 
@@ -76,8 +76,8 @@ def test_stream_equals_whole(source):
     data, target = SAMPLES[source], OTHER[source]
     found = whole(data, source)
     made = whole(streamed([data], source), target)
-    at_once = translate.encoded(found, target, context(), stream=False)
-    back = protocols.CODECS[target].decode_answer(json.loads(at_once), context())
+    at_once = translate.encode_answer(found, target, context(), stream=False)
+    back = protocols.BY_NAME[target].codec.decode_answer(json.loads(at_once), context())
     assert [type(block) for block in made.blocks] == [type(block) for block in found.blocks]
     assert (texts(made), calls(made)) == (texts(back), calls(back)) == (texts(found), calls(found))
     assert (made.stop, made.usage) == (back.stop, back.usage)
@@ -126,7 +126,7 @@ def test_every_beginning_is_unfinished(source):
 
 
 def legal_messages(data):
-    """Fail unless the events keep the contract of translation.md 10.2."""
+    """Fail unless the events keep the order that clients of Messages rely on."""
     open_at, index, seen = None, -1, []
     for name, payload in translate.payloads(data):
         one = json.loads(payload)

@@ -1,4 +1,4 @@
-"""The fidelity traps of translation.md 11 on parameters, each test named after its numbers."""
+"""Known pitfalls of translating parameters; each test is named after their numbers (test_traps_listed.py)."""
 
 import json
 

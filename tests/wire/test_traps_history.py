@@ -1,4 +1,5 @@
-"""The fidelity traps of translation.md 11 on messages and history, each test named after its numbers."""
+"""Known pitfalls of translating messages and history; each test is named after their numbers
+(test_traps_listed.py)."""
 
 import json
 

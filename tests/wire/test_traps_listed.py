@@ -1,4 +1,4 @@
-"""The fidelity traps of translation.md 11: each has a test that is named after its number, or a reason here.
+"""The numbered pitfalls of a translation: each has a test that is named after its number, or a reason here.
 
 Run as a program it lists them: python tests/wire/test_traps_listed.py
 """

@@ -1,4 +1,5 @@
-"""Traps of translation.md 11 that need Responses, or all protocols; each test is named after the numbers."""
+"""Known pitfalls that need Responses, or all protocols; each test is named after their numbers
+(test_traps_listed.py)."""
 
 import json
 
@@ -117,7 +118,7 @@ def test_33_freeform_tools_are_bridged():
 
 @pytest.mark.parametrize("name", ["parallel", "multi_tool_use.parallel"])
 def test_36_calls_in_a_wrapper(name):
-    """A wrapper that nobody declared becomes the calls it holds, if all of them are of declared tools."""
+    """An undeclared wrapper becomes the calls it holds, if all of them are of declared tools."""
     uses = [{"recipient_name": "functions.look", "parameters": {"at": at}} for at in (1, 2)]
     found = _wrapped(name, uses)
     assert calls(found) == [("look", {"at": 1}), ("look", {"at": 2})]
@@ -153,7 +154,7 @@ def _history(client, made):
     if client == "messages":
         content = [{key: value for key, value in block.items() if key != "json"} for block in blocks(made)]
         return claude(user("hi"), assistant(content), user([_result("c1")]))
-    found = json.loads(translate.encoded(whole(made, "chat"), "chat", context(), stream=False))
+    found = json.loads(translate.encode_answer(whole(made, "chat"), "chat", context(), stream=False))
     message = found["choices"][0]["message"]
     details = [
         one["choices"][0]["delta"]["reasoning_details"]
@@ -178,7 +179,7 @@ def test_48_50_reasoning_of_others_through_a_responses_client():
 def test_51_the_kept_conversation_goes_in_front():
     """With previous_response_id nothing is sent twice: the backend gets what is kept, then what is new."""
     kept = {"resp_1": {"previous": "", "items": [say("user", "one"), say("assistant", "two")]}}
-    ctx = context(kept=kept)
+    ctx = context(stored=kept)
     body = gpt5(say("user", "three"), previous_response_id="resp_1")
     made = json.loads(translate.request(json.dumps(body).encode(), "responses", "chat", ctx).body)
     assert [message["content"] for message in made["messages"]] == ["one", "two", "three"]
@@ -188,7 +189,7 @@ def test_51_a_chain_of_answers():
     """Each answer leads to the one before; the oldest comes first, and a loop ends."""
     kept = {f"resp_{at}": {"previous": f"resp_{at - 1}", "items": [say("user", str(at))]} for at in (1, 2, 3)}
     kept["resp_1"]["previous"] = "resp_3"
-    ctx = context(kept=kept)
+    ctx = context(stored=kept)
     body = gpt5(say("user", "new"), previous_response_id="resp_3")
     made = json.loads(translate.request(json.dumps(body).encode(), "responses", "chat", ctx).body)
     assert [message["content"] for message in made["messages"]] == ["1", "2", "3", "new"]
@@ -196,7 +197,7 @@ def test_51_a_chain_of_answers():
 
 def test_51_a_reference_to_an_item():
     """It stands for the item that is kept; one that is not kept is left out and named."""
-    ctx = context(kept={"msg_1": say("assistant", "kept")})
+    ctx = context(stored={"msg_1": say("assistant", "kept")})
     names = [{"type": "item_reference", "id": name} for name in ("msg_1", "msg_2")]
     body = gpt5(say("user", "one"), *names, say("user", "two"))
     made = json.loads(translate.request(json.dumps(body).encode(), "responses", "chat", ctx).body)
@@ -331,7 +332,7 @@ def test_70_71_usage_of_responses():
     """Cached tokens count once; a missing usage is zeros and said."""
     found = whole(frames(*began(), *text_item(0, "so"), ended()), "responses")
     assert (found.usage.input, found.usage.cache_read, found.usage.output, found.usage.reasoning) == (6, 3, 4, 2)
-    back = json.loads(translate.encoded(found, "responses", context(), stream=False))
+    back = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
     assert back["usage"] == USAGE
     bare = frames(*began(), {"type": "response.completed", "response": shell("completed")})
     made = streamed([bare], "responses", target="messages")

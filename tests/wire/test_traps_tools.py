@@ -1,4 +1,4 @@
-"""The fidelity traps of translation.md 11 on tools and reasoning, each test named after its numbers."""
+"""Known pitfalls of translating tools and reasoning; each test is named after their numbers (test_traps_listed.py)."""
 
 import json
 
@@ -314,7 +314,7 @@ def test_two_tools_of_one_name_are_refused():
 
 
 def test_deferred_tools_are_sent_at_once():
-    """All but the placeholder that stands for them, which nobody can call."""
+    """All but the placeholder that stands for them, which cannot be called."""
     deferred = [{**TOOL, "defer_loading": True}, {**TOOL, "name": "DeferredToolPlaceholder", "defer_loading": True}]
     made, losses = sent(claude(user("hi"), tools=deferred), "messages")
     assert [tool["function"]["name"] for tool in made["tools"]] == ["look"]

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from router.backends.known import KNOWN
 from router.ir import Usage
 from router.settings.profile import Profile, override
 from router.wire import translate
-from router.wire.neutral.provider_profiles import PROFILES, profile_of
+from router.wire.neutral.provider_profiles import find_profile
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse
 from router.wire.tap import Tail, Tap, usage_of
@@ -204,20 +205,20 @@ def _data(value):
 
 def relayed_plain(protocol, body, profile):
     """The usage of a whole answer that is passed through."""
-    return usage_of(BY_NAME[protocol], body, profile)
+    return usage_of(BY_NAME[protocol].dialect, body, profile)
 
 
 def relayed_tail(protocol, body, profile):
     """The usage of one that is too large to hold."""
-    tail = Tail(BY_NAME[protocol], b"", profile)
+    tail = Tail(BY_NAME[protocol].dialect, b"", profile)
     tail.read(body)
     return tail.usage()
 
 
 def relayed_stream(protocol, batches, profile):
     """The usage of a stream that is passed through; batches: whole events, as they were read."""
-    tap = Tap(BY_NAME[protocol], profile=profile)
-    for _, event in sse.events(b"".join(batches)):
+    tap = Tap(BY_NAME[protocol].dialect, profile=profile)
+    for _, event in sse.parse_events(b"".join(batches)):
         if tap.judge(event)[0].name != "HOLD":
             break
     for batch in batches:
@@ -268,7 +269,7 @@ def test_of_a_stream(name, together):
     assert relayed_stream(protocol, batches, profile) == expected
     for target in others(protocol):
         assert translated_stream(protocol, target, batches, profile) == expected, target
-        made = translate.gathered(b"".join(batches), protocol, target, context_of(profile))
+        made = translate.assemble_stream(b"".join(batches), protocol, target, context_of(profile))
         assert made.usage == expected, target
 
 
@@ -354,7 +355,7 @@ def test_of_a_failed_response(target):
 
 def test_of_messages_that_begin_after_the_commit():
     """A stream that was silent until it was committed is read from its first event on."""
-    tap = Tap(BY_NAME["messages"])
+    tap = Tap(BY_NAME["messages"].dialect)
     for batch in events("messages", messages(10, 1, hit=90), messages(None, 5)):
         tap.read(batch)
     assert tap.usage() == Usage(10, 5, 90)
@@ -363,7 +364,7 @@ def test_of_messages_that_begin_after_the_commit():
 def test_of_embeddings():
     """They count what was read, and write nothing."""
     body = b'{"object":"list","data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}'
-    assert usage_of(BY_NAME["chat"], body, Profile()) == Usage(7)
+    assert usage_of(BY_NAME["chat"].dialect, body, Profile()) == Usage(7)
 
 
 def _recorded():
@@ -377,8 +378,8 @@ def _recorded():
 
 def first_answer(protocol, batches):
     """The events of one answer; some recordings hold those of two requests."""
-    for at, (_, event) in enumerate(sse.events(b"".join(batches))):
-        if protocol == "responses" and BY_NAME[protocol].ending(event, json.loads(event.data)) is not None:
+    for at, (_, event) in enumerate(sse.parse_events(b"".join(batches))):
+        if protocol == "responses" and BY_NAME[protocol].dialect.ending(event, json.loads(event.data)) is not None:
             return batches[: at + 1]
     return batches
 
@@ -397,11 +398,11 @@ def test_of_a_recording(recording, protocol, path):
         assert translated_stream(protocol, target, batches, Profile()) == said, target
 
 
-@pytest.mark.parametrize("vendor", ["", *PROFILES])
+@pytest.mark.parametrize("vendor", ["", *KNOWN])
 def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
     """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
-    usual = profile_of(vendor)
+    usual = find_profile(vendor)
     for model in ("gpt-5.1", "o3", "gpt-4o", "gpt-oss-20b", "qwen3", "grok-3-mini", "deepseek-r1"):
-        found = profile_of(vendor, model)
+        found = find_profile(vendor, model)
         assert found.usage_excludes_reasoning is usual.usage_excludes_reasoning
         assert found.usage_excludes_cache is usual.usage_excludes_cache

@@ -5,8 +5,8 @@ import json
 
 from router.wire import translate
 from router.wire.neutral.context import Context
-from router.wire.neutral.provider_profiles import profile_of
-from router.wire.neutral.sealed_state import Seal, signer
+from router.wire.neutral.provider_profiles import find_profile
+from router.wire.neutral.sealed_state import StateSealer, make_signer
 
 OTHER = {"messages": "chat", "chat": "messages"}
 
@@ -16,12 +16,12 @@ def context(vendor="", *, model="m", policy="warn", **fields):
     return Context(
         now=1,
         new_id=lambda: f"{next(numbers):024x}",
-        profile=profile_of(vendor, model),
+        profile=find_profile(vendor, model),
         upstream="up",
         model=model,
-        shown="asked",
+        shown_model="asked",
         policy=policy,
-        seal=Seal(signer(b"key"), "up", model),
+        sealer=StateSealer(make_signer(b"key"), "up", model),
         **fields,
     )
 

@@ -122,7 +122,7 @@ def _add(home: Home, before: Backend, account: Account) -> int:
     contact = trio.run(probe_backend, alone, Credentials(os.environ), build_outbound(home, alone.name))
     for line in contact.text.splitlines():
         print(f"  {line}")
-    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.with_account(now, account)))
+    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.add_account(now, account)))
     said = "Saved" if contact.ok else "Saved, but it does not work now"
     print(f"{said}. {_format_serving(saved.backend)}")
     tell_change(home)
@@ -148,7 +148,7 @@ def run_remove(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     name, alias = backends.check_name(options.backend), options.alias.lower()
-    outcome = _change(home, name, alias, lambda before: changes.without_account(before, alias))
+    outcome = _change(home, name, alias, lambda before: changes.remove_account(before, alias))
 
     from router.cli.common.running_proxy import tell_change
 

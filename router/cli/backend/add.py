@@ -62,7 +62,7 @@ def _assemble(options: argparse.Namespace, name: str, before: Backend | None) ->
         raise _make_unknown_error(name)
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.
     wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before))
-    return changes.added(name, wish, root, before, now=time.time())
+    return changes.add_backend(name, wish, root, before, now=time.time())
 
 
 def _make_unknown_error(name: str) -> CommandError:
@@ -81,7 +81,11 @@ def _choose_key(options: argparse.Namespace, name: str, wish: Wish, root: str, b
         return None
     key = backend_key.choose_key(options, name)
     entry = changes.known_at(name, root)
-    if key is not None or changes.kept(before, root) is not None or (entry is not None and not entry.needs_key):
+    if (
+        key is not None
+        or changes.unchanged_keys(before, root) is not None
+        or (entry is not None and not entry.needs_key)
+    ):
         return key
     return _ask_key(name, optional=entry is None) or None
 

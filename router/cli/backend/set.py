@@ -57,7 +57,7 @@ def _build_change(options: argparse.Namespace, before: Backend) -> Outcome:
     if wish.auth is None:
         # Last, because choosing a key may write it to a keyring, and the checks above may fail.
         wish = msgspec.structs.replace(wish, key=key.choose_key(options, before.name))
-    return changes.changed(before, wish)
+    return changes.change_backend(before, wish)
 
 
 def run_enable(argv: list[str]) -> int:
@@ -83,7 +83,7 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     def make(before: Backend | None) -> Backend:
         if before is None:
             raise make_unknown_backend_error(home, found.name)
-        return changes.changed(before, Wish(enabled=on)).backend
+        return changes.change_backend(before, Wish(enabled=on)).backend
 
     backends.change(home, found.name, make)
     print(f"{verb.capitalize()}d {found.name}.")

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from router.backends import Backend
+from router.backends import APIS, Backend, speaks_api
 from router.cli.common.parser import note
 from router.settings import Loaded, Settings
 from router.settings.kinds import NO_KEY
@@ -41,12 +41,11 @@ def collect_login_protocols(backends: Iterable[Backend]) -> frozenset[str]:
 
 def build_variables(url: str, key: str, own: frozenset[str]) -> dict[str, str]:
     """The environment variables that point tools at the proxy."""
-    found = {"ANTHROPIC_BASE_URL": url}
-    if "messages" not in own:
-        found["ANTHROPIC_API_KEY"] = key
-    found["OPENAI_BASE_URL"] = f"{url}/v1"
-    if not own & {"chat", "responses"}:
-        found["OPENAI_API_KEY"] = key
+    found: dict[str, str] = {}
+    for api in APIS:
+        found[api.url_variable] = url + api.url_suffix
+        if not speaks_api(own, api):
+            found[api.key_variable] = key
     return found
 
 
@@ -54,11 +53,10 @@ def format_tool_lines(url: str, *, asks_key: bool, own: frozenset[str] = frozens
     """The lines that say how to point a tool at the proxy. They hold no real key: terminals and journals keep them."""
     values = build_variables(url, NO_KEY, own)
     lines = ["Point a tool here:"]
-    for vendor in ("ANTHROPIC", "OPENAI"):
-        base, key = f"{vendor}_BASE_URL", f"{vendor}_API_KEY"
-        pairs = [(base, values[base])]
-        if key in values and not asks_key:
-            pairs.append((key, values[key]))
+    for api in APIS:
+        pairs = [(api.url_variable, values[api.url_variable])]
+        if api.key_variable in values and not asks_key:
+            pairs.append((api.key_variable, values[api.key_variable]))
         lines.append("  " + _format_assignments(pairs))
     if asks_key:
         lines.append("Clients must send a key; this prints the lines with it:   fairlead env")

@@ -178,7 +178,7 @@ async def detect_protocols(backend: Backend, keys: Credentials, way: Outbound) -
         model = text_model(backend, await fetch_models(backend, key, outbound=way)) or PLACEHOLDER_MODEL
     except ControlError as error:
         raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
-    every = msgspec.structs.replace(backend, protocols=PROTOCOLS)
+    every = msgspec.structs.replace(backend, protocols=tuple(PROTOCOLS))
     found: dict[str, bool] = {}
 
     async def ask(protocol: str) -> None:

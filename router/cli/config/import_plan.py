@@ -196,7 +196,7 @@ def assemble_backend(name: str, url: str, accounts: tuple[Account, ...], *, exac
         # The URL is not shown: it may hold a key.
         raise CommandError(f"its URL cannot be used: {error}") from None
     known = KNOWN.get(vendor_of(root) or program)
-    protocols = known.protocols if known else ("messages",) if endpoint and "messages" in endpoint[0] else ("chat",)
+    protocols = known.protocols if known else (_protocol_at(endpoint[0] if endpoint else ""),)
     if known is not None and not known.needs_key:
         accounts = ()
     return Backend(
@@ -207,3 +207,10 @@ def assemble_backend(name: str, url: str, accounts: tuple[Account, ...], *, exac
         auth="key" if accounts else "none",
         accounts=accounts,
     )
+
+
+def _protocol_at(endpoint: str) -> str:
+    """The protocol of an endpoint's path behind its root; the one assumed where nothing tells for any other."""
+    from router.wire import calls, protocols
+
+    return calls.call(f"/v1{endpoint}").protocol or protocols.DEFAULT.name

@@ -15,7 +15,6 @@ from router.cli.common.output import collect_login_protocols, format_table, form
 from router.cli.common.parser import Parser
 from router.cli.demo.requests import Outcome, send_requests
 from router.cli.proxy import make_port_taken_error
-from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
 from router.store.config import backends
 from router.store.home import client_key
@@ -86,16 +85,17 @@ def _add_single_protocol_backends(serving: "Serving", configuration: "Configurat
 
     Yields protocol -> prefix of its models. The names hold a dot, which a configured backend's cannot.
     """
-    from router.wire.protocols import CODECS
+    from router.demo import PROTOCOLS
+    from router.policy.routing.table import DEMO
 
     root = serving.runtime.demo_root
     assert root is not None
     extra = tuple(
-        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in CODECS
+        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in PROTOCOLS
     )
     serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra)))
     try:
-        yield {name: f"{DEMO}.{name}:" for name in CODECS}
+        yield {name: f"{DEMO}.{name}:" for name in PROTOCOLS}
     finally:
         serving.runtime.apply(configuration)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from router.net.control.calls import ControlError, clean, post_json
 from router.settings import Secret
-from router.wire.raw.sse import Event, events
+from router.wire.raw.sse import Event, parse_events
 
 _CITY = "Turin"
 _TOOL = {
@@ -125,7 +125,7 @@ async def _send(
     if answer.headers.get("x-fairlead-translation", "") != translation:
         raise WrongAnswer("it was not translated" if translation else "it was translated")
     # A comment is an event without data.
-    return [event for _, event in events(answer.body) if event.data], answer.first_byte
+    return [event for _, event in parse_events(answer.body) if event.data], answer.first_byte
 
 
 def _decode_data(event: Event) -> dict[str, Any]:

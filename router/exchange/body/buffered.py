@@ -63,7 +63,7 @@ def coding_of(request: Request) -> bytes:
     if b"content-encoding" not in request.fields:
         return b""
     listed = b", ".join(value for _, name, value in request.lines if name == b"content-encoding")
-    return listed if content_coding.names_in(listed) else b""
+    return listed if content_coding.parse_codings(listed) else b""
 
 
 def _decode_now(data: bytes, coding: bytes) -> bytes | None:

@@ -14,7 +14,7 @@ from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_th
 from router.exchange.body.buffered import coding_of, read_decoded
 from router.net.server.connection import CancelReason, Request
 from router.net.stream import RECEIVE_SIZE
-from router.wire.raw.multipart import Reader, boundary_of
+from router.wire.raw.multipart import ModelReader, parse_boundary
 from router.wire.resource_ids import collection
 
 _CAPTURED_PIECES = 16
@@ -38,7 +38,7 @@ class Upload:
     def __init__(self, source: BodySource, path: str):
         self._source = source
         self._path = path
-        self._reader = Reader(boundary_of(source.request.fields[b"content-type"]))
+        self._reader = ModelReader(parse_boundary(source.request.fields[b"content-type"]))
         self._pieces: deque[bytes | memoryview] = deque()
         self._grown = 0
         self._released = False

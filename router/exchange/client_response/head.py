@@ -9,7 +9,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
-from router.wire.neutral.context import HEADER_LIMIT, losses_text
+from router.wire.neutral.context import HEADER_LIMIT, format_losses
 from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
@@ -56,8 +56,8 @@ async def send_response(
 async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None = None) -> None:
     """Answer with an error of ours, in the caller's protocol. attempt: the one that it ended, if any."""
     dialect = arrival.call.dialect
-    # Both vendors' names for the same thing: support desks and SDK exceptions ask for it.
-    pairs = [(b"request-id" if dialect.name == "messages" else b"x-request-id", arrival.record.id.encode())]
+    # Under the name that support desks and SDK exceptions of its vendor ask for.
+    pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
     if error.retry_after is not None:
         pairs.append((b"retry-after", b"%d" % error.retry_after))
     if not error.retryable:
@@ -79,9 +79,9 @@ def _served_by(backend: str, account: str, model: str | None) -> Lines:
 def _translated(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
     lines = [_line(b"x-fairlead-translation", encode_value(plan.title))]
-    told = plan.ctx.told()
+    told = plan.ctx.select_losses()
     if told:
-        lines.append(_line(b"x-fairlead-loss", encode_value(losses_text(told), HEADER_LIMIT)))
+        lines.append(_line(b"x-fairlead-loss", encode_value(format_losses(told), HEADER_LIMIT)))
     return lines
 
 

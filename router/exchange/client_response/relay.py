@@ -19,7 +19,7 @@ from router.net.server.connection import CancelReason, Connection
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse
-from router.wire.raw.json_values import decoded
+from router.wire.raw.json_values import decode_object
 from router.wire.tap import Tap
 
 PREAMBLE_LIMIT = 1 << 20
@@ -207,7 +207,7 @@ class Relay:
 
     def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         self._held += batch
-        for _, event in sse.events(self._held[self._seen :]):
+        for _, event in sse.parse_events(self._held[self._seen :]):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
                 return self._commit()
@@ -259,7 +259,7 @@ class Relay:
         return None
 
     def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
-        event = sse.parse(tail.strip(b"\r\n"))
+        event = sse.parse_event(tail.strip(b"\r\n"))
         if not self.committed:
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
@@ -273,5 +273,5 @@ class Relay:
 
 
 def _is_whole(tail: bytes) -> bool:
-    event = sse.parse(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or decoded(event.data) is not None
+    event = sse.parse_event(tail.strip(b"\r\n"))
+    return event.data.strip() == "[DONE]" or decode_object(event.data) is not None

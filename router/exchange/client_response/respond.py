@@ -152,7 +152,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         if redacted != readable:
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]
-        if json_values.decoded(bytes(readable)) is None:
+        if json_values.decode_object(bytes(readable)) is None:
             await _respond_error(attempt, response, readable)
             return None
     elif context.call.generates:

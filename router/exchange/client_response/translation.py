@@ -7,7 +7,7 @@ and no place for its codes.
 
 from router.errors import BadGateway
 from router.exchange.attempt import Attempt
-from router.exchange.request.translation import COUNT_PATHS, JSON
+from router.exchange.request.translation import JSON
 from router.exchange.upstream_response.content_coding import decode_read, decode_readable
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
@@ -19,9 +19,10 @@ from router.exchange.upstream_response.translated import (
 )
 from router.net.headers import Lines
 from router.net.server.connection import CancelReason
-from router.wire import protocols, translate
+from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names
+from router.wire.protocols import BY_NAME
 from router.wire.raw import content_coding, json_values
 from router.wire.raw.depth import too_deep
 from router.wire.tap import failure_of
@@ -34,7 +35,7 @@ async def translate_response(attempt: Attempt) -> None:
     """Have the upstream's answer in the caller's protocol in `attempt.translated`: a stream as it comes, all else when
     it is whole; nothing for one that is passed on as it is. Raises BadGateway, UpstreamDisconnected."""
     plan, upstream = attempt.plan, attempt.upstream
-    if plan is None or attempt.context.call.path in COUNT_PATHS or 300 <= upstream.status < 400:
+    if plan is None or attempt.context.call.counts or 300 <= upstream.status < 400:
         return
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300
@@ -48,8 +49,8 @@ async def translate_response(attempt: Attempt) -> None:
         body = decode_readable(upstream, body)
     made = _translate(body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
-        what = "broken JSON" if json_values.decoded(body) is None else "JSON"
-        title = protocols.BY_NAME[plan.spoken].title
+        what = "broken JSON" if json_values.decode_object(body) is None else "JSON"
+        title = BY_NAME[plan.spoken].title
         raise BadGateway(
             f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "
             "answer."
@@ -60,7 +61,7 @@ async def translate_response(attempt: Attempt) -> None:
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
     """An error answer that was read whole, in the caller's protocol. readable: its body without content coding."""
     plan = attempt.plan
-    if plan is None or attempt.context.call.path in COUNT_PATHS:
+    if plan is None or attempt.context.call.counts:
         return response
     made = _translate(readable, response.status, events=False, plan=plan)
     if made is None:
@@ -85,13 +86,14 @@ def _translated(
 def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
     """The error inside a 200 as the upstream's own protocol tells it. status: the client's, for one that it does not
     tell, such as a stream that ends without a finish."""
-    found = translate.failure_in(body, plan.spoken) if events else failure_of(protocols.BY_NAME[plan.spoken], body)
+    found = translate.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
     return found or Failure(status, body)
 
 
 def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The fields for the caller, who finds the account's limits under the names that its protocol has for them."""
-    return rate_limit_names.renamed(translated_lines(response.lines, content_type), plan.caller, plan.ctx.now)
+    lines = translated_lines(response.lines, content_type)
+    return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)
 
 
 async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:
@@ -118,5 +120,5 @@ def _translate(body: bytes, status: int, events: bool, plan: Plan) -> Made | Non
         failure = translate.failure(body, status, plan.spoken, plan.caller)
         return None if failure is None else Made(*failure)
     if events:
-        return translate.gathered(body, plan.spoken, plan.caller, plan.ctx)
+        return translate.assemble_stream(body, plan.spoken, plan.caller, plan.ctx)
     return translate.answer(body, plan.spoken, plan.caller, plan.ctx, stream=plan.stream)

@@ -18,8 +18,9 @@ from router.policy.routing.fallback import build_chain
 from router.policy.routing.routes import Route
 from router.upstream.services import Service
 from router.wire.neutral.sealed_state import PREFIX
+from router.wire.protocols import BY_NAME
 
-_SEALED, _CARRIED = b'"encrypted_content"', PREFIX.encode()
+_CARRIED = PREFIX.encode()
 
 
 class Candidates:
@@ -191,9 +192,10 @@ class Candidates:
 
 
 def _is_sealed(context: RequestContext, route: Route) -> bool:
-    """True for input that an account of the Responses API has sealed, for itself or as a translation's carrier."""
-    if "responses" not in route.backend.protocols:
+    """True for input that an account has sealed, for itself or as a translation's carrier."""
+    if not any(BY_NAME[name].sealed for name in route.backend.protocols):
         return False
     if needs_translation(context.call, route):
         return _CARRIED in context.body.data
-    return context.call.protocol == "responses" and _SEALED in context.body.data
+    mark = context.call.entry.sealed
+    return bool(mark) and mark in context.body.data

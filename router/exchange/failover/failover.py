@@ -23,7 +23,7 @@ from router.policy.accounts.retry import Fault, RetryState
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
-from router.wire.headers.rate_limits import telling
+from router.wire.headers.rate_limits import limit_headers
 
 if TYPE_CHECKING:
     from router.policy.accounts.pool import AccountChoice
@@ -190,7 +190,7 @@ class Failover:
         if place.service.pool.stateless:
             return
         member = place.choice.member
-        attempt.limits = telling(upstream.fields)
+        attempt.limits = limit_headers(upstream.fields)
         member.headroom.note_headers(attempt.limits, place.service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
             member.group = _organisation(upstream)

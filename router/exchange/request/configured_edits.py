@@ -11,31 +11,32 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from router.backends.known import refuses_max_tokens
 from router.settings.tables import Edits, Effort
+from router.wire import protocol
 from router.wire.calls import Call
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 
 # Where routing and relaying have the say.
 _NOT_EDITED = ("model", "stream")
-_GENERATING = ("/v1/messages", "/v1/chat/completions", "/v1/responses")
 
 _encode = msgspec.json.encode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def change_body(draft: Draft, all_edits: Sequence[Edits], *, call: Call, vendor: str, notes: list[str]) -> None:
+def change_body(splice: Splice, all_edits: Sequence[Edits], *, call: Call, vendor: str, notes: list[str]) -> None:
     """Apply fields, effort and cap; vendor: the backend's. Raises BadRequest for a body with doubled keys."""
     for edits in all_edits:
         for path in edits.remove_fields:
-            _note(notes, f"field {path} removed", _removed(draft, path))
+            _note(notes, f"field {path} removed", _removed(splice, path))
         for path, value in edits.set_fields.items():
-            _note(notes, f"field {path} set", _put(draft, path, value))
+            _note(notes, f"field {path} set", _put(splice, path, value))
     efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
-    if efforts and call.path in _GENERATING:
-        _note(notes, f"effort {efforts[-1]}", _effort(draft, call, efforts[-1]))
+    if efforts and call.writes and call.entry.effort is not None:
+        _note(notes, f"effort {efforts[-1]}", _effort(splice, call.entry.effort, efforts[-1]))
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
     if caps:
-        notes.extend(_capped(draft, call, vendor, min(caps)))
+        notes.extend(_capped(splice, call, vendor, min(caps)))
 
 
 def touches(all_edits: Sequence[Edits], name: str) -> bool:
@@ -50,27 +51,27 @@ def _note(notes: list[str], text: str, outcome: str | None) -> None:
         notes.append(text if not outcome else f"{text.rpartition(' ')[0]} left alone: {outcome}")
 
 
-def _put(draft: Draft, path: str, value: object) -> str | None:
+def _put(splice: Splice, path: str, value: object) -> str | None:
     name, *below = path.split(".")
     if name in _NOT_EDITED:
         return "routing decides it"
     try:
-        raw = _with(draft.raw(name), below, _encode(value))
+        raw = _with(splice.raw(name), below, _encode(value))
     except _Left as left:
         return str(left)
-    draft.put(name, raw)
+    splice.put(name, raw)
     return ""
 
 
-def _removed(draft: Draft, path: str) -> str | None:
+def _removed(splice: Splice, path: str) -> str | None:
     name, *below = path.split(".")
     if name in _NOT_EDITED:
         return "routing decides it"
-    raw = draft.raw(name)
+    raw = splice.raw(name)
     if raw is None:
         return None
     if not below:
-        draft.drop(name)
+        splice.drop(name)
         return ""
     try:
         new = _without(raw, below)
@@ -78,7 +79,7 @@ def _removed(draft: Draft, path: str) -> str | None:
         return None
     if new is None:
         return None
-    draft.put(name, new)
+    splice.put(name, new)
     return ""
 
 
@@ -123,46 +124,32 @@ def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _effort(draft: Draft, call: Call, effort: Effort) -> str | None:
-    """Put the effort where the protocol has it (translation.md 7.1).
-
-    Messages: output_config.effort. It has no `none`, which is thinking switched off and no effort beside it, and no
-    `minimal`, which is low. Chat: reasoning_effort. Responses: reasoning.effort.
-    """
-    if call.protocol == "chat":
-        return _put(draft, "reasoning_effort", effort)
-    if call.protocol == "responses":
-        return _put(draft, "reasoning.effort", effort)
-    if effort == "none":
-        _removed(draft, "output_config.effort")
-        return _put(draft, "thinking", {"type": "disabled"})
-    return _put(draft, "output_config.effort", "low" if effort == "minimal" else effort)
+def _effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
+    """Put the effort where the protocol has it, in its words."""
+    if effort != "none" or not form.off:
+        return _put(splice, form.field, form.words.get(effort, effort))
+    _removed(splice, form.field)
+    outcomes = [_put(splice, path, value) for path, value in form.off.items()]
+    return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 
-def _capped(draft: Draft, call: Call, vendor: str, cap: int) -> Iterator[str]:
+def _capped(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[str]:
     """Lower the output limit to the cap, and name what was done.
 
-    Where the limit is absent the cap is put in its place: Messages requires max_tokens; Chat and Responses would let
-    the model write without end. Chat has two names for it: those present are lowered; else OpenAI gets the newer one,
-    others max_tokens, which all of them know. /v1/completions is only lowered: its default is small.
+    Where the limit is absent the cap is put in its place: a protocol requires it, or would let the model write without
+    end. Where a protocol has several names for it those present are lowered; else the one is put that every provider
+    knows, and the newest for one that refuses others. On paths of no protocol it is only lowered: their default is
+    small.
     """
-    if call.path == "/v1/completions":
-        names, default = ("max_tokens",), ""
-    elif call.path not in _GENERATING:
-        return
-    elif call.protocol == "chat":
-        names = ("max_completion_tokens", "max_tokens")
-        default = names[0] if vendor == "openai" else names[1]
-    else:
-        default = "max_tokens" if call.protocol == "messages" else "max_output_tokens"
-        names = (default,)
-    given = [name for name in names if draft.value(name) is not None]
+    names = call.entry.output_caps if call.generates else ()
+    default = call.entry.cap_for(newest=refuses_max_tokens(vendor)) if names and call.writes else ""
+    given = [name for name in names if splice.value(name) is not None]
     for name in given:
-        value = draft.value(name)
+        value = splice.value(name)
         # Anything that is no number is for the upstream to refuse.
         if isinstance(value, int | float) and not isinstance(value, bool) and not value <= cap:
-            draft.put(name, b"%d" % cap)
+            splice.put(name, b"%d" % cap)
             yield f"{name} lowered to {cap}"
     if not given and default:
-        draft.put(default, b"%d" % cap)
+        splice.put(default, b"%d" % cap)
         yield f"{default} set to {cap}"

@@ -14,6 +14,8 @@ from router.exchange.upstream_response.response import BufferedResponse, Upstrea
 from router.ir import Loss
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
 from router.wire import count_tokens
+from router.wire.protocol import fill_model
+from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values
 from router.wire.raw.top_level import Top
 from router.wire.translate import Plan
@@ -24,8 +26,9 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     that too; None: it does not count. Raises RouterError."""
     context, record = attempt.context, attempt.context.record
     plan = _plan(attempt)
-    if plan.spoken in count_tokens.COUNTS:
-        plan.path = count_tokens.COUNTS[plan.spoken][0]
+    counting = BY_NAME[plan.spoken].count
+    if counting is not None:
+        plan.path = fill_model(counting.path, plan.ctx.model)
         edited, _, notes = rewrite(body, plan, context.call, attempt.route, attempt.target)
         attempt.plan = plan
         record.note(*notes)
@@ -40,8 +43,9 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
 
 async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamResponse | None:
     """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
-    found = json_values.decoded(await peek_body(response)) if response.status == 200 else None
-    tokens = json_values.count(found.get("input_tokens")) if found is not None else None
+    found = json_values.decode_object(await peek_body(response)) if response.status == 200 else None
+    spoken = attempt.context.call.protocol if attempt.plan is None else attempt.plan.spoken
+    tokens = count_tokens.count_in(found, spoken) if found is not None and spoken is not None else None
     if tokens is not None and attempt.plan is None:
         return response
     response.release()

@@ -11,10 +11,9 @@ from router.settings import tables
 from router.upstream.configured_headers import Changes, header_changes
 from router.upstream.targets import Target
 from router.wire.calls import Call
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import Top
 
-_ATTRIBUTION = "x-anthropic-billing-header:"
 _encode = msgspec.json.encode
 
 
@@ -29,22 +28,24 @@ class Edited(msgspec.Struct):
 def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
     """The body with the model's new name, what rule and backend change in it, the usage probe, and without a foreign
     billing line. Raises BadRequest when a doubled key leaves open what to change."""
-    draft = Draft(body, top)
+    splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
-        draft.put("model", _encode(route.model))
+        if not call.template:
+            splice.put("model", _encode(route.model))
         notes.append("model renamed")
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:
-        change_body(draft, all_edits, call=call, vendor=target.backend.vendor, notes=notes)
-        probe = probe and not touches(all_edits, "stream_options")
-    if probe and call.path == "/v1/chat/completions" and _ask_usage(draft):
+        change_body(splice, all_edits, call=call, vendor=target.backend.vendor, notes=notes)
+        probe = probe and not touches(all_edits, call.entry.usage_field)
+    entry = call.entry
+    if probe and call.writes and entry.ask_usage is not None and entry.ask_usage(splice):
         edited.probed = True
         edited.hide_usage = True
         notes.append("usage asked for")
-    if call.protocol == "messages" and target.strip_attribution and _strip_attribution(draft):
+    if target.strip_attribution and entry.strip_attribution is not None and entry.strip_attribution(splice):
         notes.append("attribution stripped")
-    edited.parts = draft.parts()
+    edited.parts = splice.parts()
     return edited
 
 
@@ -59,51 +60,3 @@ def edits_of(route: Route, target: Target) -> Sequence[tables.Edits]:
     if target.edits is None and route.edits is None:
         return ()
     return [edits for edits in (target.edits, route.edits) if edits is not None]
-
-
-def _ask_usage(draft: Draft) -> bool:
-    """Ask for the usage event; False when the client did already, or when it cannot be told."""
-    if not draft.certain("stream_options"):
-        return False
-    options = draft.value("stream_options")
-    if not isinstance(options, dict):
-        draft.put("stream_options", b'{"include_usage":true}')
-        return True
-    if options.get("include_usage") is True:  # pyright: ignore[reportUnknownMemberType]
-        return False
-    draft.put("stream_options", _encode({**options, "include_usage": True}))
-    return True
-
-
-def _strip_attribution(draft: Draft) -> bool:
-    """Take Claude Code's billing line out of the system prompt: it differs per conversation and spoils caches."""
-    raw = draft.raw("system")
-    if raw is None or _ATTRIBUTION.encode() not in raw or not draft.certain("system"):
-        return False
-    system = draft.value("system")
-    if isinstance(system, str):
-        first, _, rest = system.partition("\n")
-        if not first.startswith(_ATTRIBUTION):
-            return False
-        draft.put("system", _encode(rest))
-        return True
-    try:
-        blocks = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except msgspec.DecodeError:
-        return False
-    kept = [bytes(block) for block in blocks if not _is_attribution(block)]
-    if len(kept) == len(blocks):
-        return False
-    draft.put("system", b"[" + b",".join(kept) + b"]")
-    return True
-
-
-class _Text(msgspec.Struct):
-    text: str = ""
-
-
-def _is_attribution(block: msgspec.Raw) -> bool:
-    try:
-        return msgspec.json.decode(block, type=_Text).text.startswith(_ATTRIBUTION)
-    except msgspec.DecodeError:
-        return False

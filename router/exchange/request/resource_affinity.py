@@ -19,7 +19,7 @@ _THREADS = trio.CapacityLimiter(2)
 def named_ids(call: Call, top: Top | None) -> list[str]:
     """The ids in the path and at the top of the body, where a call may have any."""
     names = resource_ids.in_path(call.path) if not call.generates else []
-    if top is not None and (call.protocol == "responses" or not call.generates):
+    if top is not None and (resource_ids.names_ids(call)):
         names += resource_ids.in_top(top)
     return names
 

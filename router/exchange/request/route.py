@@ -1,5 +1,6 @@
 """From the bytes of a request to its route."""
 
+from router.backends import speaks_api
 from router.errors import BadRequest, UnknownModel
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.body.buffered import BufferedBody, read_buffered
@@ -14,7 +15,7 @@ from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT
 from router.upstream.catalogs import FIRST_LOAD_SECONDS
 from router.wire import calls, resource_ids
-from router.wire.raw.top_level import Top, model_name, wants_stream
+from router.wire.raw.top_level import Top, read_model, wants_stream
 
 
 async def read_request(arrival: Arrival) -> RequestContext:
@@ -24,8 +25,8 @@ async def read_request(arrival: Arrival) -> RequestContext:
     body = await read_buffered(arrival.body_source(), generates=arrival.call.generates)
     top = body.top
     call = arrival.call
-    if top is not None and call.path == "/v1/chat/completions":
-        call = arrival.call = calls.by_content(call, has_input="input" in top, has_messages="messages" in top)
+    if top is not None:
+        call = arrival.call = calls.by_content(call, top)
     record = arrival.record
     record.protocol, record.request_bytes = call.protocol or "", len(body.data)
     if arrival.capture_limit:
@@ -62,11 +63,12 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
     """What routing needs. Raises BadRequest when a call that needs a model names none."""
     if top is None:
         return RoutingFacts(call.protocol, None, stream=False)
-    model = model_name(top)
-    if model is None and (call.generates or call.path == "/v1/messages/count_tokens"):
+    model = read_model(top) if call.model is None else call.model
+    if model is None and call.asks_model:
         raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
     writes = call.generates and call.path != "/v1/embeddings"
-    return RoutingFacts(call.protocol, model, stream=call.generates and wants_stream(top), generates=writes)
+    stream = call.generates and (call.stream if call.entry.stream_path else wants_stream(top))
+    return RoutingFacts(call.protocol, model, stream=stream, generates=writes)
 
 
 async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
@@ -132,5 +134,5 @@ def speaks(call: calls.Call, route: Route) -> bool:
     return (
         needs_translation(call, route)
         or call.protocol in spoken
-        or (call.protocol is None and ("chat" in spoken or "responses" in spoken))
+        or (call.protocol is None and speaks_api(spoken, call.entry.api))
     )

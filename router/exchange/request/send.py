@@ -10,7 +10,6 @@ from router.exchange.deadline import Deadline
 from router.exchange.request.count_tokens import ask_count, estimate_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
-    COUNT_PATHS,
     needs_translation,
     translate_request,
     translated_headers,
@@ -22,7 +21,6 @@ from router.net.headers import Lines, apply_changes, filter_query, filter_reques
 from router.net.server.connection import CancelReason
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
-from router.wire.messages import foreign_thinking
 from router.wire.raw.top_level import Top, peek
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
         await _send_with_retry(attempt, deadline, Edited((body.data,)))
         return False
     if needs_translation(context.call, attempt.route):
-        if context.call.path in COUNT_PATHS:
+        if context.call.counts:
             await _count(attempt, deadline, body.data, body.top)
             return False
         return await _send_translated(attempt, deadline, body.data)
@@ -72,13 +70,14 @@ async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes
     form = _Form(probe=probe)
     edited = _edit(attempt, body, top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)
+    drop_thinking = context.call.entry.without_foreign if context.call.writes else None
     while attempt.upstream.status == 400:
-        thinking = form.thinking and context.call.path == "/v1/messages"
+        thinking = form.thinking and drop_thinking is not None
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
         if rule is None:
             break
-        if rule.change is ResendChange.THINKING:
-            stripped = foreign_thinking.without_foreign(body)
+        if rule.change is ResendChange.THINKING and drop_thinking is not None:
+            stripped = drop_thinking(body)
             if stripped is None:
                 break
             form.thinking, form.probe = False, False
@@ -201,7 +200,8 @@ def _request_target(attempt: Attempt) -> bytes:
     if attempt.plan is not None:
         return prefix + attempt.plan.path[3:].encode("ascii")
     _, mark, query = context.request.target.partition(b"?")
-    return prefix + context.call.path[3:].encode("ascii") + (filter_query(query) if query else mark)
+    path = context.call.path_with(attempt.route.model if attempt.route.renamed else None)
+    return prefix + path[3:].encode("ascii") + (filter_query(query) if query else mark)
 
 
 def _length(size: int) -> tuple[bytes, bytes, bytes]:

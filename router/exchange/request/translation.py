@@ -24,23 +24,21 @@ from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
-from router.wire.neutral.context import NOTED, Context, LossPolicy, losses_text
-from router.wire.protocols import CODECS
+from router.wire.neutral.context import NOTE_LIMIT, Context, LossPolicy, format_losses
+from router.wire.protocol import Stored
+from router.wire.protocols import BY_NAME
 from router.wire.raw.top_level import peek
-from router.wire.responses import decode_request
 from router.wire.translate import Plan
 
-COUNT_PATHS = frozenset(path for path, _ in count_tokens.COUNTS.values())
 _THREADS = trio.CapacityLimiter(2)
 _AGENT = b"fairlead/" + __version__.encode("ascii")
-_PATHS = {*(codec.path for codec in CODECS.values()), *COUNT_PATHS}
 JSON = (b"Content-Type", b"content-type", b"application/json")
 
 
 def needs_translation(call: Call, route: Route) -> bool:
     """True for a call that its backend gets in another protocol."""
     spoken = route.backend.protocols
-    if call.protocol is None or call.protocol in spoken or call.path not in _PATHS:
+    if call.protocol is None or call.protocol in spoken or not (call.writes or call.counts):
         return False
     return translate.target_of(call.protocol, spoken) is not None
 
@@ -63,14 +61,14 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
         profile=profile,
         upstream=backend.name,
         model=model,
-        shown=shown if settings.echo_model else "",
+        shown_model=shown if settings.echo_model else "",
         policy=policy,
         policies=settings.losses,
-        seal=snapshot.translation_state.seal(backend.name, model),
+        sealer=snapshot.translation_state.seal(backend.name, model),
         memory=snapshot.translation_state.memory,
         auto_cache=settings.auto_cache if options.auto_cache is None else options.auto_cache,
     )
-    return Plan(call.protocol, spoken, ctx, CODECS[spoken].path, {}, stream)
+    return Plan(call.protocol, spoken, ctx, BY_NAME[spoken].path_for(model, stream=stream), {}, stream)
 
 
 async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: bool = False) -> tuple[Edited, bool]:
@@ -80,10 +78,11 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
     context, route, target = attempt.context, attempt.route, attempt.target
     facts, runtime = context.facts, context.runtime
     plan = plan_translation(context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream)
-    plan.ctx.forgets = forget_thinking
+    plan.ctx.drop_reasoning = forget_thinking
     _choose_probe(plan, target, context.snapshot, runtime.refuses_usage)
-    if plan.caller == "responses":
-        await _recall(context, plan.ctx, body)
+    stored = BY_NAME[plan.caller].stored
+    if stored is not None:
+        await _recall(context, plan.ctx, body, stored)
     arguments = (body, plan, context.call, route, target)
     if len(body) > THREAD_BYTES:
         edited, usage, notes = await context.run_in_thread(rewrite, *arguments)
@@ -91,17 +90,17 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
         edited, usage, notes = rewrite(*arguments)
     attempt.plan = plan
     context.record.note(*notes)
-    edited.probed = plan.spoken == "chat" and facts.stream and plan.ctx.profile.stream_usage
-    return edited, plan.caller == "chat" and facts.stream and not usage
+    edited.probed = BY_NAME[plan.spoken].ask_usage is not None and facts.stream and plan.ctx.profile.stream_usage
+    return edited, facts.stream and not usage
 
 
-async def _recall(context: RequestContext, ctx: Context, body: bytes) -> None:
+async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: Stored) -> None:
     """Have the answers at hand that the request names, and store the one that comes."""
     answers = context.runtime.stored_responses
     size = len(body)
-    ctx.keep = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
-    if decode_request.refers(body):
-        ctx.kept = await trio.to_thread.run_sync(lambda: answers.find(decode_request.named(body)), limiter=_THREADS)
+    ctx.store = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
+    if stored.refers(body):
+        ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
@@ -129,8 +128,8 @@ def foretell(
     Raises RouterError as the request would.
     """
     plan = plan_translation(call, route, snapshot, shown=facts.model or "", stream=facts.stream)
-    if call.path in COUNT_PATHS:
-        counted = plan.spoken in count_tokens.COUNTS
+    if call.counts:
+        counted = BY_NAME[plan.spoken].count is not None
         return plan.title, [] if counted else ["input_tokens=weakened"], [] if counted else ["tokens estimated"]
     _choose_probe(plan, target, snapshot, refuses_usage)
     _, _, notes = rewrite(body, plan, call, route, target)
@@ -139,16 +138,18 @@ def foretell(
 
 def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
     """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
-    made = count_tokens.question if call.path in COUNT_PATHS else translate.request
-    sent = made(body, plan.caller, plan.spoken, plan.ctx)
+    if call.counts:
+        sent = count_tokens.question(body, plan.caller, plan.spoken, plan.ctx)
+    else:
+        sent = translate.request(body, plan.caller, plan.spoken, plan.ctx, stream=plan.stream)
     plan.headers = sent.headers
     # What is found out once the answer comes can be named, not refused.
-    plan.ctx.settled = True
+    plan.ctx.request_sent = True
     notes = [f"translated {plan.title}"]
     if plan.ctx.losses:
-        notes.append(f"lost {losses_text(plan.ctx.losses, NOTED)}")
+        notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)
-    other = calls.call(plan.path, anthropic=False)
+    other = calls.call(plan.path)
     # Its model has its new name already.
     route = msgspec.structs.replace(route, renamed=False)
     edited = edit(sent.body, peek(sent.body), call=other, route=route, target=target, probe=False, notes=notes)

@@ -13,7 +13,7 @@ READABLE_LIMIT = 8 << 20
 def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
     """What takes the codings off an answer, None for one that has none. Raises UnknownCoding, Malformed."""
     coding = response.fields.get(b"content-encoding", b"")
-    return content_coding.Decoder(coding) if content_coding.names_in(coding) else None
+    return content_coding.Decoder(coding) if content_coding.parse_codings(coding) else None
 
 
 def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:

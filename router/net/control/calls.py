@@ -7,18 +7,13 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from router.backends import Backend
-from router.backends.known import auth_form
+from router.backends.known import api_of, known, refuses_max_tokens
 from router.net.client.outbound import DIRECT, Outbound
 from router.net.control.request import SHOWN, Answer, ControlError, clean, send
 from router.settings import Secret
 
 PAGES = 20
 MODELS = 20_000
-ANTHROPIC_VERSION = "2023-06-01"
-
-_ENDPOINTS = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
-# The key an answer of each protocol must have.
-_ANSWERS = {"messages": "content", "chat": "choices", "responses": "output"}
 
 
 class _Entry(msgspec.Struct):
@@ -37,7 +32,7 @@ async def fetch_models(
     """The model names of a backend's catalog, each once, in its order. Raises ControlError."""
     found: dict[str, None] = {}
     # OpenAI's form has no pages and does not know `limit`.
-    query = "?limit=1000" if auth_form(backend) == "x-api-key" else ""
+    query = "?limit=1000" if api_of(backend).paged else ""
     for _ in range(PAGES):
         url = f"{backend.root}/models{query}"
         answer = await send("GET", url, _make_headers(backend, key, outbound), None, timeout, outbound)
@@ -70,23 +65,17 @@ async def probe(
     timeout: float = 60.0,
 ) -> str:
     """Send the smallest real request of a protocol; returns the answer's text, which may be ''. Raises ControlError."""
-    url = backend.root + _ENDPOINTS[protocol]
-    version = {"anthropic-version": ANTHROPIC_VERSION} if protocol == "messages" else {}
-    headers = {**version, **_make_headers(backend, key, outbound), "content-type": "application/json"}
-    body = msgspec.json.encode(_make_probe(backend, model, protocol))
+    from router.wire.protocols import BY_NAME  # with all codecs, which other commands need not load
+
+    entry = BY_NAME[protocol]
+    url = backend.root + entry.path_for(model, stream=False).removeprefix("/v1")
+    headers = {**dict(entry.api.headers), **_make_headers(backend, key, outbound), "content-type": "application/json"}
+    body = msgspec.json.encode(entry.tiny_request(model, entry.cap_for(newest=refuses_max_tokens(backend.vendor))))
     answer = await send("POST", url, headers, body, timeout, outbound)
     data = _decode_json(answer, url, key)
-    if not isinstance(data, dict) or _ANSWERS[protocol] not in data:
+    if not isinstance(data, dict) or entry.answer_field not in data:
         raise ControlError("the answer does not have this protocol's form", status=answer.status)
     return clean(_find_text(cast("object", data)), 60)
-
-
-def _make_probe(backend: Backend, model: str, protocol: str) -> dict[str, object]:
-    if protocol == "responses":
-        return {"model": model, "input": "hi", "max_output_tokens": 16, "store": False}
-    # OpenAI's newer models refuse max_tokens; other providers support only that.
-    limit = "max_completion_tokens" if protocol == "chat" and backend.vendor == "openai" else "max_tokens"
-    return {"model": model, limit: 16, "messages": [{"role": "user", "content": "hi"}]}
 
 
 async def post_json(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 30.0) -> Answer:
@@ -97,10 +86,10 @@ async def post_json(url: str, headers: Mapping[str, str], body: bytes, *, timeou
 def _make_headers(backend: Backend, key: Secret | None, outbound: Outbound) -> dict[str, str]:
     """The configured headers and that of the key, by lower-case name."""
     headers = dict(outbound.headers)
-    if auth_form(backend) == "x-api-key":
-        headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
-        return {**headers, "x-api-key": key.reveal()} if key else headers
-    return {**headers, "authorization": f"Bearer {key.reveal()}"} if key else headers
+    api = api_of(backend)
+    for name, value in api.headers:
+        headers.setdefault(name, value)
+    return {**headers, api.key_header.lower(): api.key_prefix + key.reveal()} if key else headers
 
 
 def _decode_json(answer: Answer, url: str, key: Secret | None) -> object:
@@ -128,9 +117,9 @@ def _decode_page(answer: Answer, url: str, key: Secret | None) -> _Page:
 
 
 def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
+    vendor = known(backend.vendor)
     for entry in entries:
-        # Gemini lists models/NAME and takes both forms; requests name them without it.
-        name = entry.id.removeprefix("models/") if backend.vendor == "gemini" else entry.id
+        name = entry.id.removeprefix(vendor.model_prefix) if vendor is not None else entry.id
         if name and len(name.encode("utf-8", "replace")) <= 256 and name == clean(name, 256):
             yield name
 

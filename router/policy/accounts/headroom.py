@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from router.wire.headers.rate_limits import Limit, told
+from router.wire.headers.rate_limits import Limit, parse_limits
 
 _LIMITS = 32
 FULL = 1.0
@@ -69,7 +69,7 @@ class Headroom:
     def _parse(self) -> None:
         headers, self._headers = self._headers, None
         if headers is not None:
-            self.note_limits(told(headers).limits, self._headers_at)
+            self.note_limits(parse_limits(headers).limits, self._headers_at)
 
     def _settle(self, now: float) -> None:
         """Work out what is left, which is right until the first reading ends."""

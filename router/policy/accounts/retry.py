@@ -46,7 +46,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from router.policy.accounts.pool import QUOTA_SECONDS
-from router.wire.headers.rate_limits import Limit, Told, told
+from router.wire import protocols
+from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
 from router.wire.headers.times import UNREADABLE
 from router.wire.messages import foreign_thinking
 
@@ -59,9 +60,6 @@ _SPENT = 0.98
 
 RetrySafety = Literal["safe", "maybe_executed", "not_replayable"]
 CooldownKind = Literal["burst", "window", "quota"]
-
-# Errors that no minute's wait mends: the account has nothing left to pay with.
-_QUOTA = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota", b"credit balance is too low")
 
 
 # The same account again
@@ -217,17 +215,17 @@ class Cooldown(NamedTuple):
 
 def read_cooldown(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Cooldown:
     """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
-    limits = told(fields)
+    limits = parse_limits(fields)
     spent = _find_spent(limits, family)
     limit = spent.name if spent else ""
-    if any(word in body for word in _QUOTA):
+    if any(word in body for word in protocols.quota_words()):
         return Cooldown("quota", max(QUOTA_SECONDS, limits.wait or 0.0), limit)
     seconds = limits.wait if limits.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
     own = family if spent is not None and spent.family else ""
     return Cooldown("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
 
 
-def _find_spent(limits: Told, family: str) -> Limit | None:
+def _find_spent(limits: AccountLimits, family: str) -> Limit | None:
     """Of the limits that are used up for these models the one that is free again last."""
     spent = [limit for limit in limits.limits if limit.used >= _SPENT and limit.family in ("", family)]
     return max(spent, key=lambda limit: limit.left, default=None)

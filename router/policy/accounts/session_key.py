@@ -8,7 +8,8 @@ from typing import cast
 
 import msgspec
 
-from router.wire.raw.top_level import Top, decoded
+from router.wire import protocols
+from router.wire.raw.top_level import Top, decode_value
 
 #: Headers that name a conversation, the first one that is there counts.
 HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session-affinity", b"x-session-id")
@@ -77,7 +78,7 @@ def _first_texts(top: Top) -> str:
     for name in ("system", "instructions"):
         if name in top:
             found = _add(digest.update, top.value(name)) or found
-    for name in ("messages", "input"):
+    for name in protocols.conversations():
         raw = top.raw(name)
         if raw is not None:
             found = _add_leading(digest.update, raw) or found
@@ -89,9 +90,9 @@ def _add_leading(add: Add, raw: bytes) -> bool:
     try:
         items = _items.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        return _add(add, decoded(raw))
+        return _add(add, decode_value(raw))
     for item in items[:8]:
-        value = decoded(bytes(item))
+        value = decode_value(bytes(item))
         message = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         role = message.get("role")
         if role not in ("system", "developer", "user"):

@@ -7,6 +7,7 @@ from router.errors import BadRequest, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.routes import decide
 from router.policy.routing.table import Table
+from router.wire import protocols
 
 
 def list_models(table: Table) -> dict[str, str]:
@@ -36,5 +37,5 @@ def _resolve_aliases(table: Table) -> dict[str, str]:
     served: dict[str, str] = {}
     for name in table.aliases:
         with contextlib.suppress(BadRequest, UnknownModel):
-            served[name] = decide(RoutingFacts("chat", name, stream=False), table).backend.name
+            served[name] = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table).backend.name
     return served

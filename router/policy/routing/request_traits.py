@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-from router.ir import Protocol
 from router.policy.routing.clients import identify_client
-from router.wire import inspect
+from router.wire import inspect, protocols
 from router.wire.raw.top_level import Top
 
 # Of the body's JSON, measured over coding agents' requests.
@@ -15,10 +14,10 @@ BYTES_PER_TOKEN = 3.6
 class RequestTraits:
     """The traits of one request."""
 
-    def __init__(self, fields: Mapping[bytes, bytes], protocol: Protocol | None, size: int, top: Top | None):
+    def __init__(self, fields: Mapping[bytes, bytes], protocol: str | None, size: int, top: Top | None):
         """fields: headers by lower-case name. size: bytes of the body. top: None when it is not JSON."""
         self._fields = fields
-        self._protocol: Protocol | None = protocol
+        self._entry = protocols.entry_of(protocol)
         self._top = top
         #: By estimate.
         self.tokens = int(size / BYTES_PER_TOKEN)
@@ -36,12 +35,12 @@ class RequestTraits:
     @cached_property
     def images(self) -> bool:
         """Whether the conversation holds an image."""
-        return self._top is not None and inspect.has_images(self._top, self._protocol)
+        return self._top is not None and inspect.has_images(self._top, self._entry)
 
     @cached_property
     def thinking(self) -> bool:
         """Whether the model is asked to reason."""
-        return self._top is not None and inspect.asks_thinking(self._top, self._protocol)
+        return self._top is not None and self._entry.asks_thinking(self._top)
 
     def look_inside(self) -> None:
         """Work out what takes time on a large body."""

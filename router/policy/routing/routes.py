@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from router.backends import Backend
+from router.backends import COMMON, Backend, speaks_api
 from router.errors import BadRequest, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.family_shortcuts import LONG, parse_shortcut
@@ -321,7 +321,7 @@ def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None)
 
 def _make_speaks(facts: RoutingFacts) -> Callable[[Backend], bool]:
     if facts.protocol is None:
-        return lambda backend: "chat" in backend.protocols or "responses" in backend.protocols
+        return lambda backend: speaks_api(backend.protocols, COMMON)
     return lambda backend: facts.protocol in backend.protocols
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from router.store.history.columns import COLUMNS, Column
 from router.store.history.storage import NONE, Storage, clean
-from router.wire.headers.rate_limits import reading
+from router.wire.headers.rate_limits import billing_and_usage
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
@@ -34,13 +34,13 @@ def compile_entry(shape: type[_Shape]) -> Callable[[Any], _Shape]:
     own, more = shape.__match_args__, [name for name in shape.__struct_fields__ if name not in shape.__match_args__]
     # By position where it can be: names would take as long again.
     values = [*(sources[name] for name in own), *(f"{name}={sources[name]}" for name in more)]
-    return _compile(_with_limits(f"shape({', '.join(values)})"), "record", shape=shape, reading=reading)
+    return _compile(_with_limits(f"shape({', '.join(values)})"), "record", shape=shape, reading=billing_and_usage)
 
 
 def compile_log(**functions: Callable[..., object]) -> Callable[[Any], dict[str, object]]:
     """A function `(record)` that makes the fields of the log line. functions: what the expressions use."""
     fields = ", ".join(f"{column.log!r}: {column.log_value}" for column in COLUMNS if column.log)
-    return _compile(_with_limits(f"{{{fields}}}"), "record", reading=reading, **functions)
+    return _compile(_with_limits(f"{{{fields}}}"), "record", reading=billing_and_usage, **functions)
 
 
 def compile_row(columns: Iterable[tuple[Column, Storage]], computed: str = "") -> Callable[..., tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""Decodes the messages of a Chat request (translation.md 3.4)."""
+"""Decodes the messages of a Chat request."""
 
 import hashlib
 
@@ -6,16 +6,16 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult, Turn
-from router.wire.neutral.cache_marks import lifetime_of_part, moved
+from router.wire.neutral.cache_marks import move_mark, read_part_lifetime
 from router.wire.neutral.context import Context
-from router.wire.openai import data_url, document_of
+from router.wire.openai import decode_document, parse_data_url
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
-def decode(entry: Json, path: str, ctx: Context) -> Turn | None:
+def decode_message(entry: Json, path: str, ctx: Context) -> Turn | None:
     """One message as a turn; a tool's message is a user turn with its result. None for one without content.
 
     Raises BadRequest with the path of what is wrong.
@@ -24,79 +24,82 @@ def decode(entry: Json, path: str, ctx: Context) -> Turn | None:
     if role not in _ROLES:
         raise BadRequest(f"{path}.role: expected one of {', '.join(_ROLES)}.")
     if entry.get("name") is not None and role != "function":
-        ctx.dropped(f"{path}.name")
+        ctx.note_dropped(f"{path}.name")
     content = entry.get("content")
     if role in ("system", "developer"):
-        texts = tuple(part for part in _parts(content, f"{path}.content", ctx) if isinstance(part, Text))
+        texts = tuple(part for part in _decode_parts(content, f"{path}.content", ctx) if isinstance(part, Text))
         return Turn("system", texts, path) if texts else None
     if role == "assistant":
-        return _assistant(entry, path, ctx)
+        return _decode_assistant(entry, path, ctx)
     if role in ("tool", "function"):
-        call = _function_id(json_values.need(entry, "name", path)) if role == "function" else None
+        call = _make_call_id(json_values.require_text(entry, "name", path)) if role == "function" else None
         result = ToolResult(
-            call or json_values.need(entry, "tool_call_id", path), _parts(content, f"{path}.content", ctx)
+            call or json_values.require_text(entry, "tool_call_id", path),
+            _decode_parts(content, f"{path}.content", ctx),
         )
         return Turn("user", (result,), path)
-    parts = _parts(content, f"{path}.content", ctx)
+    parts = _decode_parts(content, f"{path}.content", ctx)
     if not parts:
         raise BadRequest(f"{path}.content: a user message must have some content.")
     return Turn("user", parts, path)
 
 
-def _function_id(name: str) -> str:
-    """The id of a call in the old spelling, which has none."""
+def _make_call_id(name: str) -> str:
+    """An id for a call in the old `function_call` form, which has none: the same one for the call and its result."""
     return f"fc_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:20]}"
 
 
-def _assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
-    blocks: list[Block] = list(_reasoning(entry, path))
+def _decode_assistant(entry: Json, path: str, ctx: Context) -> Turn | None:
+    blocks: list[Block] = list(_decode_reasoning(entry, path))
     content = entry.get("content")
     if isinstance(content, list):
-        for at, part in enumerate(json_values.objects(content, f"{path}.content")):  # pyright: ignore[reportUnknownArgumentType]
+        for at, part in enumerate(json_values.read_objects(content, f"{path}.content")):  # pyright: ignore[reportUnknownArgumentType]
             here = f"{path}.content[{at}]"
-            said = json_values.text(part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here)
+            said = json_values.read_text(
+                part.get("refusal") if part.get("type") == "refusal" else part.get("text"), here
+            )
             if part.get("type") == "refusal":
-                ctx.weakened(here)
-            blocks += [Text(said, lifetime_of_part(part))] if said else []
-    elif json_values.text(content, f"{path}.content"):
+                ctx.note_weakened(here)
+            blocks += [Text(said, read_part_lifetime(part))] if said else []
+    elif json_values.read_text(content, f"{path}.content"):
         blocks.append(Text(str(content)))
-    refusal = json_values.text(entry.get("refusal"), f"{path}.refusal")
+    refusal = json_values.read_text(entry.get("refusal"), f"{path}.refusal")
     if refusal:
-        ctx.weakened(f"{path}.refusal")
+        ctx.note_weakened(f"{path}.refusal")
         blocks.append(Text(refusal))
     if entry.get("audio") is not None:
         raise ctx.refuse(f"{path}.audio", "spoken answers cannot be replayed")
-    for at, call in enumerate(json_values.objects(entry.get("tool_calls"), f"{path}.tool_calls")):
-        blocks.append(_call(call, f"{path}.tool_calls[{at}]"))
+    for at, call in enumerate(json_values.read_objects(entry.get("tool_calls"), f"{path}.tool_calls")):
+        blocks.append(_decode_call(call, f"{path}.tool_calls[{at}]"))
     legacy = entry.get("function_call")
     if legacy is not None:
-        form = json_values.obj(legacy, f"{path}.function_call")
-        name = json_values.need(form, "name", f"{path}.function_call")
-        blocks.append(ToolCall(_function_id(name), name, json_values.text(form.get("arguments"), path)))
+        form = json_values.require_object(legacy, f"{path}.function_call")
+        name = json_values.require_text(form, "name", f"{path}.function_call")
+        blocks.append(ToolCall(_make_call_id(name), name, json_values.read_text(form.get("arguments"), path)))
     return Turn("assistant", tuple(blocks), path) if blocks else None
 
 
-def _call(call: Json, path: str) -> ToolCall:
+def _decode_call(call: Json, path: str) -> ToolCall:
     kind = call.get("type") or "function"
-    form = json_values.obj(call.get(str(kind)), f"{path}.{kind}")
-    name = json_values.need(form, "name", f"{path}.{kind}")
+    form = json_values.require_object(call.get(str(kind)), f"{path}.{kind}")
+    name = json_values.require_text(form, "name", f"{path}.{kind}")
     if kind == "custom":
-        text = json_values.text(form.get("input"), f"{path}.custom.input")
-        return ToolCall(json_values.need(call, "id", path), name, json_values.encoded({"input": text}))
+        text = json_values.read_text(form.get("input"), f"{path}.custom.input")
+        return ToolCall(json_values.require_text(call, "id", path), name, json_values.encode_json({"input": text}))
     arguments = form.get("arguments")
     said = (
-        json_values.encoded(form["arguments"])
+        json_values.encode_json(form["arguments"])
         if isinstance(arguments, dict)
-        else json_values.text(arguments, f"{path}.arguments")
+        else json_values.read_text(arguments, f"{path}.arguments")
     )
-    return ToolCall(json_values.need(call, "id", path), name, said)
+    return ToolCall(json_values.require_text(call, "id", path), name, said)
 
 
-def _reasoning(entry: Json, path: str) -> list[Block]:
-    """Reasoning that came from here is in reasoning_details with its proof; other reasoning has none."""
+def _decode_reasoning(entry: Json, path: str) -> list[Block]:
+    """The reasoning of a message: with its signature in reasoning_details if fairlead wrote it, else plain text."""
     blocks: list[Block] = []
     details = entry.get("reasoning_details")
-    for one in json_values.objects(details, f"{path}.reasoning_details") if isinstance(details, list) else []:  # pyright: ignore[reportUnknownArgumentType]
+    for one in json_values.read_objects(details, f"{path}.reasoning_details") if isinstance(details, list) else []:  # pyright: ignore[reportUnknownArgumentType]
         if one.get("type") == "reasoning.text":
             text, signature = one.get("text"), one.get("signature")
             blocks.append(Thinking(str(text or ""), str(signature or "")))
@@ -108,44 +111,46 @@ def _reasoning(entry: Json, path: str) -> list[Block]:
     return blocks
 
 
-def _parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
+def _decode_parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
     parts: list[Text | Image | Document] = []
-    for at, part in enumerate(json_values.objects(content, path)):
+    for at, part in enumerate(json_values.read_objects(content, path)):
         here = f"{path}[{at}]"
         kind = part.get("type")
         if kind == "text":
-            text = json_values.text(part.get("text"), f"{here}.text")
+            text = json_values.read_text(part.get("text"), f"{here}.text")
             if text:
-                parts.append(Text(text, lifetime_of_part(part)))
+                parts.append(Text(text, read_part_lifetime(part)))
             elif parts:
-                parts[-1] = moved(parts[-1], lifetime_of_part(part))
+                parts[-1] = move_mark(parts[-1], read_part_lifetime(part))
         elif kind == "image_url":
-            parts.append(_image(part, here, ctx))
+            parts.append(_decode_image(part, here, ctx))
         elif kind == "file":
-            parts.append(_file(part, here, ctx))
+            parts.append(_decode_file(part, here, ctx))
         else:
             raise ctx.refuse(here, f"a part of type {kind!s} has no counterpart")
     return tuple(parts)
 
 
-def _image(part: Json, path: str, ctx: Context) -> Image:
+def _decode_image(part: Json, path: str, ctx: Context) -> Image:
     found = part.get("image_url")
-    form: Json = {"url": found} if isinstance(found, str) else json_values.obj(found, f"{path}.image_url")
-    url = json_values.need(form, "url", f"{path}.image_url")
-    detail = json_values.text(form.get("detail"), f"{path}.image_url.detail")
+    form: Json = {"url": found} if isinstance(found, str) else json_values.require_object(found, f"{path}.image_url")
+    url = json_values.require_text(form, "url", f"{path}.image_url")
+    detail = json_values.read_text(form.get("detail"), f"{path}.image_url.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=lifetime_of_part(part), detail=detail)
-    media, data = data_url(url, f"{path}.image_url.url")
-    return Image(media, data, cache=lifetime_of_part(part), detail=detail)
+        return Image(url=url, cache=read_part_lifetime(part), detail=detail)
+    media, data = parse_data_url(url, f"{path}.image_url.url")
+    return Image(media, data, cache=read_part_lifetime(part), detail=detail)
 
 
-def _file(part: Json, path: str, ctx: Context) -> Text | Document:
-    form = json_values.obj(part.get("file"), f"{path}.file")
+def _decode_file(part: Json, path: str, ctx: Context) -> Text | Document:
+    form = json_values.require_object(part.get("file"), f"{path}.file")
     if form.get("file_id"):
         raise ctx.refuse(f"{path}.file.file_id", "a file's id is known to the account it was uploaded with only")
-    title = json_values.text(form.get("filename"), f"{path}.file.filename")
-    found = document_of(json_values.need(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx)
-    return msgspec.structs.replace(found, cache=lifetime_of_part(part))
+    title = json_values.read_text(form.get("filename"), f"{path}.file.filename")
+    found = decode_document(
+        json_values.require_text(form, "file_data", f"{path}.file"), title, f"{path}.file.file_data", ctx
+    )
+    return msgspec.structs.replace(found, cache=read_part_lifetime(part))

@@ -1,14 +1,14 @@
-"""Decodes a Chat request (translation.md 2.2, 3.2, 3.5, 3.6)."""
+"""Decodes a Chat request."""
 
 from typing import cast
 
+from router.backends.profile import EFFORTS
 from router.errors import BadRequest
-from router.ir import Choice, Reasoning, Request, Shape, Text, Tool, Turn
-from router.settings.profile import EFFORTS
+from router.ir import Reasoning, Request, Shape, Text, Turn
 from router.wire.chat import decode_messages
-from router.wire.neutral import freeform_tools
+from router.wire.chat.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
-from router.wire.openai import openai_cache
+from router.wire.openai import decode_cache
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -22,7 +22,7 @@ _READ = frozenset(
         *("audio", "web_search_options", "moderation", "prompt_cache_options", *SHARED),
     )
 )
-# Values that change nothing are not worth a word.
+# Values equal to the default: leaving them out is no loss.
 _IDLE: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
@@ -51,43 +51,43 @@ def decode_request(data: Json, ctx: Context) -> Request:
     }
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
-            ctx.dropped(name)
-    tools = _tools(data, ctx)
-    choice, tools = _choice(data, tools, ctx)
-    system, turns = _conversation(data, ctx)
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+            ctx.note_dropped(name)
+    tools = decode_tools(data, ctx)
+    choice, tools = decode_choice(data, tools, ctx)
+    system, turns = _decode_conversation(data, ctx)
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
-        ctx.dropped("service_tier")
-    options = json_values.maybe(data.get("stream_options"), "stream_options")
+        ctx.note_dropped("service_tier")
+    options = json_values.read_object(data.get("stream_options"), "stream_options")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
+        model=json_values.read_text(data.get("model"), "model"),
         system=system,
         turns=turns,
         tools=tools,
         choice=choice if tools else None,
-        parallel=json_values.flag(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
-        max_tokens=json_values.whole(data.get(limit), limit, 1),
-        stop=_stop(data),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
-        top_k=json_values.whole(data.get("top_k"), "top_k"),
-        reasoning=_reasoning(data),
-        shape=_shape(data),
-        user=json_values.text(data.get(user), user),
+        parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
+        max_tokens=json_values.read_integer(data.get(limit), limit, 1),
+        stop=_decode_stop(data),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
+        top_k=json_values.read_integer(data.get("top_k"), "top_k"),
+        reasoning=_decode_reasoning(data),
+        shape=_decode_shape(data),
+        user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
-        cache=openai_cache(data),
+        cache=decode_cache(data),
         inline=True,
         shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
     )
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
-    if (json_values.whole(data.get("n"), "n", 1) or 1) > 1:
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
+    if (json_values.read_integer(data.get("n"), "n", 1) or 1) > 1:
         raise ctx.refuse("n", "only one choice can be made there")
-    if "audio" in json_values.texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
+    if "audio" in json_values.read_texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
         raise ctx.refuse("audio" if data.get("audio") else "modalities", "the backend does not speak")
     if data.get("web_search_options") is not None:
         raise ctx.refuse("web_search_options", "the backend does not search the web for it")
@@ -96,16 +96,16 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
         policy = cast("Json", moderation).get("policy")
         if isinstance(policy, dict) and cast("Json", policy).get("mode") == "block":
             raise ctx.refuse("moderation", "the backend does not moderate")
-        ctx.dropped("moderation")
+        ctx.note_dropped("moderation")
 
 
-def _stop(data: Json) -> tuple[str, ...]:
+def _decode_stop(data: Json) -> tuple[str, ...]:
     found = data.get("stop")
-    return (found,) if isinstance(found, str) else json_values.texts(found, "stop")
+    return (found,) if isinstance(found, str) else json_values.read_texts(found, "stop")
 
 
-def _reasoning(data: Json) -> Reasoning | None:
-    effort = json_values.text(data.get("reasoning_effort"), "reasoning_effort")
+def _decode_reasoning(data: Json) -> Reasoning | None:
+    effort = json_values.read_text(data.get("reasoning_effort"), "reasoning_effort")
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning_effort: expected one of {', '.join(EFFORTS)}.")
     if not effort:
@@ -113,8 +113,8 @@ def _reasoning(data: Json) -> Reasoning | None:
     return Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
 
 
-def _shape(data: Json) -> Shape | None:
-    found = json_values.maybe(data.get("response_format"), "response_format")
+def _decode_shape(data: Json) -> Shape | None:
+    found = json_values.read_object(data.get("response_format"), "response_format")
     kind = found.get("type", "text")
     if kind == "text":
         return None
@@ -122,24 +122,24 @@ def _shape(data: Json) -> Shape | None:
         return Shape(None)
     if kind != "json_schema":
         raise BadRequest("response_format.type: expected text, json_object or json_schema.")
-    form = json_values.obj(found.get("json_schema"), "response_format.json_schema")
+    form = json_values.require_object(found.get("json_schema"), "response_format.json_schema")
     path = "response_format.json_schema"
     return Shape(
-        json_values.obj(form.get("schema"), f"{path}.schema"),
-        json_values.text(form.get("name"), f"{path}.name") or "output",
-        json_values.flag(form.get("strict"), f"{path}.strict"),
+        json_values.require_object(form.get("schema"), f"{path}.schema"),
+        json_values.read_text(form.get("name"), f"{path}.name") or "output",
+        json_values.read_bool(form.get("strict"), f"{path}.strict"),
     )
 
 
-def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+def _decode_conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """The system prompt and the turns behind it."""
-    entries = json_values.objects(data.get("messages"), "messages")
+    entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
         raise BadRequest("messages: at least one message is required.")
     system: list[Text] = []
     turns: list[Turn] = []
     for at, entry in enumerate(entries):
-        turn = decode_messages.decode(entry, f"messages[{at}]", ctx)
+        turn = decode_messages.decode_message(entry, f"messages[{at}]", ctx)
         if turn is None:
             continue
         if turn.role == "system" and not turns:
@@ -147,77 +147,3 @@ def _conversation(data: Json, ctx: Context) -> tuple[tuple[Text, ...], tuple[Tur
         else:
             turns.append(turn)
     return tuple(system), tuple(turns)
-
-
-def _tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    tools: list[Tool] = []
-    for at, entry in enumerate(json_values.objects(data.get("tools"), "tools")):
-        path = f"tools[{at}]"
-        kind = entry.get("type", "function")
-        if kind == "function":
-            tools.append(_function(json_values.obj(entry.get("function"), f"{path}.function"), f"{path}.function"))
-        elif kind == "custom":
-            tools.append(_custom(json_values.obj(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx))
-        else:
-            raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
-    for at, entry in enumerate(json_values.objects(data.get("functions"), "functions")):
-        tools.append(_function(entry, f"functions[{at}]"))
-    return tuple(tools)
-
-
-def _function(form: Json, path: str) -> Tool:
-    name = json_values.need(form, "name", path)
-    if not name.strip():
-        raise BadRequest(f"{path}.name: it is blank.")
-    schema = json_values.maybe(form.get("parameters"), f"{path}.parameters")
-    return Tool(
-        name,
-        schema if "type" in schema else {"type": "object", "properties": {}, **schema},
-        json_values.text(form.get("description"), f"{path}.description"),
-        json_values.flag(form.get("strict"), f"{path}.strict"),
-    )
-
-
-def _custom(form: Json, path: str, ctx: Context) -> Tool:
-    """A tool that takes free text: its text stands in one field, and is taken out again on the way back."""
-    name = json_values.need(form, "name", path)
-    said = json_values.maybe(form.get("format"), f"{path}.format") or {"type": "text"}
-    if said.get("type") == "grammar":
-        said = {"type": "grammar", **json_values.obj(said.get("grammar"), f"{path}.format.grammar")}
-    ctx.custom.add(name)
-    return Tool(
-        name, freeform_tools.SCHEMA, json_values.text(form.get("description"), f"{path}.description"), format=said
-    )
-
-
-def _choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
-    """The tool choice, and the tools that it leaves."""
-    path = "tool_choice" if data.get("tool_choice") is not None else "function_call"
-    found = data.get(path)
-    if found is None:
-        return None, tools
-    if isinstance(found, str):
-        mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
-        if mode is None:
-            raise BadRequest(f"{path}: expected none, auto, required or a tool.")
-        return Choice(mode), tools  # pyright: ignore[reportArgumentType]
-    form = json_values.obj(found, path)
-    kind = form.get("type", "function")
-    if kind == "allowed_tools":
-        return _allowed(json_values.obj(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx)
-    if kind not in ("function", "custom"):
-        raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
-    named = form if path == "function_call" else json_values.obj(form.get(str(kind)), f"{path}.{kind}")
-    return Choice("tool", json_values.need(named, "name", path)), tools
-
-
-def _allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
-    """Only the tools that are allowed are sent."""
-    path = "tool_choice.allowed_tools"
-    ctx.weakened(path)
-    names: set[object] = set()
-    for at, entry in enumerate(json_values.objects(form.get("tools"), f"{path}.tools")):
-        inner = entry.get(str(entry.get("type", "function")))
-        names.add(json_values.need(json_values.obj(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"))
-    mode = "any" if form.get("mode") == "required" else "auto"
-    return Choice(mode), tuple(tool for tool in tools if tool.name in names)

@@ -1,19 +1,16 @@
-"""OpenAI Chat Completions and the older Completions: error forms, pings, what their events mean.
-
-Source: translation.md 2.2, 9, 10.2, 10.3.
-"""
+"""OpenAI Chat Completions and the older Completions: error forms, pings, what their events mean."""
 
 import re
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire import dialect
 from router.wire.chat import usage as chat_usage
 from router.wire.dialect import Failure, Needles, Verdict
-from router.wire.openai import error_object
+from router.wire.openai import encode_own_error
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
@@ -37,19 +34,20 @@ class Chat:
             b'"error": {',
         ),
         counts=re.compile(rb'"(?:prompt|completion)_tokens"\s*:\s*[0-9]'),
+        alone=(b'"choices":[]', b'"choices": []'),
     )
     has_terminal = True
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{error: {message, type, param, code}}`; the request id is in the headers."""
-        return msgspec.json.encode({"error": error_object(error)})
+        return msgspec.json.encode({"error": encode_own_error(error)})
 
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """One chunk with `error`; no finish_reason and no [DONE] follow."""
         return sse.frame(self.error_body(error, request_id))
 
     def ping(self, begun: bool) -> bytes:
-        """A comment: an unknown JSON event breaks clients (clients.md 0.7)."""
+        """A comment: clients ignore it, while a JSON event that they do not know breaks some."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -60,7 +58,7 @@ class Chat:
             return Verdict.HOLD
         if data.get("error"):
             return Verdict.ERROR
-        return Verdict.COMMIT if any(_meaningful(choice) for choice in _choices(data)) else Verdict.HOLD
+        return Verdict.COMMIT if any(_commits(choice) for choice in _read_choices(data)) else Verdict.HOLD
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
@@ -70,7 +68,7 @@ class Chat:
             return None
         if data.get("error"):
             return False
-        return True if any(choice.get("finish_reason") for choice in _choices(data)) else None
+        return True if any(choice.get("finish_reason") for choice in _read_choices(data)) else None
 
     def failure(self, data: Json) -> Failure | None:
         """An `error` object, or an error text, beside or in place of choices (OpenRouter, xAI, gateways)."""
@@ -87,21 +85,25 @@ class Chat:
         return Failure(status, msgspec.json.encode({"error": error}))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_chat`."""
-        return chat_usage.of_chat(found, known, profile)
+        """Decode a usage object (chat/usage.py)."""
+        return chat_usage.decode_usage(found, known, profile)
+
+    def is_usage_event(self, data: Json) -> bool:
+        """A chunk without any choice."""
+        return data.get("choices") == [] and bool(data.get("usage"))
 
     def usage_in(self, data: Json) -> Json:
-        """As `usages.in_chat`."""
-        return chat_usage.in_chat(data, [*_choices(data), {}][0])
+        """Find the usage object (chat/usage.py)."""
+        return chat_usage.find_usage(data, [*_read_choices(data), {}][0])
 
 
-def _choices(data: Json) -> list[Json]:
+def _read_choices(data: Json) -> list[Json]:
     choices = data.get("choices")
     if not isinstance(choices, list):
         return []
     return [choice for choice in choices if isinstance(choice, dict)]  # pyright: ignore[reportUnknownVariableType]
 
 
-def _meaningful(choice: Json) -> bool:
-    delta = json_values.object_at(choice, "delta")
+def _commits(choice: Json) -> bool:
+    delta = json_values.get_object(choice, "delta")
     return bool(choice.get("finish_reason") or choice.get("text") or any(delta.get(name) for name in _CONTENT))

@@ -1,63 +1,65 @@
-"""Encodes the messages of a Chat request (translation.md 3.3)."""
+"""Encodes the messages of a Chat request."""
 
 from collections.abc import Sequence
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire.chat.decode_stream import BESIDE
-from router.wire.neutral.cache_marks import has_marks, keep_last, marked
+from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import chat_id
-from router.wire.neutral.turn_order import ordered
+from router.wire.neutral.identifiers import to_chat_id
+from router.wire.neutral.turn_order import order_turns
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def encode(request: Request, ctx: Context) -> list[Json]:
+def encode_messages(request: Request, ctx: Context) -> list[Json]:
     """All messages, the system prompt first. Raises BadRequest."""
     messages: list[Json] = []
     if request.system:
-        messages.append({"role": ctx.profile.system_role, "content": _texts(request.system, "\n\n", ctx, "system")})
-    for turn in ordered(request.turns, ctx):
+        messages.append(
+            {"role": ctx.profile.system_role, "content": _encode_texts(request.system, "\n\n", ctx, "system")}
+        )
+    for turn in order_turns(request.turns, ctx):
         if turn.role == "system":
-            messages.append(_system(turn, ctx))
+            messages.append(_encode_system(turn, ctx))
         elif turn.role == "assistant":
-            message = _assistant(turn, ctx)
+            message = _encode_assistant(turn, ctx)
             if message is not None:
                 messages.append(message)
         else:
-            messages += _user(turn, ctx)
+            messages += _encode_user(turn, ctx)
     if ctx.profile.cache == "breakpoint":
-        keep_last(messages)
-    return _alternating(messages) if ctx.profile.alternates else messages
+        limit_marks(messages)
+    return _merge_neighbours(messages) if ctx.profile.alternates else messages
 
 
-def _texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
-    """One string, or parts where marks for a cache must stand on some of them."""
+def _encode_texts(blocks: Sequence[Text], between: str, ctx: Context, path: str) -> object:
+    """One string, or separate parts where some carry marks for the cache."""
     if has_marks(blocks, ctx):
-        return [_text_part(block, ctx, path) for block in blocks]
+        return [_encode_text(block, ctx, path) for block in blocks]
     return between.join(block.text for block in blocks)
 
 
-def _text_part(block: Text, ctx: Context, path: str) -> Json:
-    return marked({"type": "text", "text": block.text}, block.cache, ctx, path)
+def _encode_text(block: Text, ctx: Context, path: str) -> Json:
+    return add_mark({"type": "text", "text": block.text}, block.cache, ctx, path)
 
 
-def _system(turn: Turn, ctx: Context) -> Json:
-    """A system message within the conversation stays at its place."""
+def _encode_system(turn: Turn, ctx: Context) -> Json:
+    """A system message within the conversation, at its place; as user text where the upstream accepts only one."""
     said = "\n\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     if not ctx.profile.single_system:
         return {"role": ctx.profile.system_role, "content": said}
-    ctx.weakened(turn.path)
+    ctx.note_weakened(turn.path)
     return {"role": "user", "content": f"<system-reminder>\n{said}\n</system-reminder>"}
 
 
-def _assistant(turn: Turn, ctx: Context) -> Json | None:
-    said = _texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
+def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
+    said = _encode_texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
     if not said and not calls:
         return None
-    if _text_behind_call(turn.blocks):
-        ctx.weakened(turn.path)
+    if _has_text_behind_call(turn.blocks):
+        ctx.note_weakened(turn.path)
     message: Json = {"role": "assistant"}
     empty = {"null": None, "empty": ""}
     if said or not calls:
@@ -66,30 +68,30 @@ def _assistant(turn: Turn, ctx: Context) -> Json | None:
         message["content"] = empty[ctx.profile.empty_content]
     _put_reasoning(message, turn, ctx)
     if calls:
-        message["tool_calls"] = _calls(turn.blocks, ctx)
+        message["tool_calls"] = _encode_calls(turn.blocks, ctx)
     return message
 
 
-def _calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
-    """The calls, each with what its upstream had put beside it: that stands in the opaque block in front."""
+def _encode_calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
+    """The calls, each with the extra content that its upstream had put beside it, from the opaque block in front."""
     calls: list[Json] = []
     beside: Json = {}
     for block in blocks:
         if isinstance(block, ToolCall):
-            calls.append({**_call(block, ctx), **beside})
+            calls.append({**_encode_call(block, ctx), **beside})
             beside = {}
         elif isinstance(block, Thinking) and block.redacted:
-            beside = _beside(block, ctx)
+            beside = _unseal_beside(block, ctx)
     return calls
 
 
-def _beside(block: Thinking, ctx: Context) -> Json:
-    carried = ctx.seal.unpack(block.redacted, "") if block.redacted else None
-    found = json_values.decoded(carried.data) if carried is not None else None
+def _unseal_beside(block: Thinking, ctx: Context) -> Json:
+    carried = ctx.sealer.unseal(block.redacted, "") if block.redacted else None
+    found = json_values.decode_object(carried.data) if carried is not None else None
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
 
-def _text_behind_call(blocks: Sequence[Block]) -> bool:
+def _has_text_behind_call(blocks: Sequence[Block]) -> bool:
     seen = False
     for block in blocks:
         seen = seen or isinstance(block, ToolCall)
@@ -99,38 +101,38 @@ def _text_behind_call(blocks: Sequence[Block]) -> bool:
 
 
 def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
-    """Reasoning goes back where the upstream wants it, and only its own."""
+    """Put the upstream's own reasoning into the field in which it accepts it; other reasoning is left out."""
     kept = [
         block.text
         for block in turn.blocks
-        if isinstance(block, Thinking) and ctx.seal.unpack(block.signature, block.text) is not None
+        if isinstance(block, Thinking) and ctx.sealer.unseal(block.signature, block.text) is not None
     ]
     if ctx.profile.replay:
         calls = any(isinstance(block, ToolCall) for block in turn.blocks)
         if kept or (calls and ctx.profile.replay == "reasoning_content"):
             message[ctx.profile.replay] = "".join(kept)
-    elif any(isinstance(block, Thinking) and not _beside(block, ctx) for block in turn.blocks):
-        ctx.dropped(f"{turn.path}.thinking")
+    elif any(isinstance(block, Thinking) and not _unseal_beside(block, ctx) for block in turn.blocks):
+        ctx.note_dropped(f"{turn.path}.thinking")
 
 
-def _call(call: ToolCall, ctx: Context) -> Json:
-    name = ctx.names.sent(call.name, ctx.profile.name_limit)
+def _encode_call(call: ToolCall, ctx: Context) -> Json:
+    name = ctx.names.encode(call.name, ctx.profile.name_limit)
     function = {"name": name, "arguments": call.arguments or "{}"}
-    return {"id": chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
+    return {"id": to_chat_id(call.id, ctx.profile.id_form), "type": "function", "function": function}
 
 
-def _user(turn: Turn, ctx: Context) -> list[Json]:
-    """All results of a turn first, one tool message each, then what else it holds."""
+def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
+    """All results of a turn first, one tool message each, then the rest of the turn as a user message."""
     messages: list[Json] = []
     shown: list[Json] = []
     parts: list[Json] = []
     for block in turn.blocks:
         if isinstance(block, ToolResult):
-            messages.append(_result(block, shown, turn.path, ctx))
+            messages.append(_encode_result(block, shown, turn.path, ctx))
         elif isinstance(block, Text | Image | Document):
-            parts.append(_part(block, ctx, turn.path))
+            parts.append(_encode_part(block, ctx, turn.path))
     if shown:
-        ctx.weakened(turn.path)
+        ctx.note_weakened(turn.path)
         messages.append({"role": "user", "content": [{"type": "text", "text": "Tool result images:"}, *shown]})
     if parts:
         lone = parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else None
@@ -138,70 +140,70 @@ def _user(turn: Turn, ctx: Context) -> list[Json]:
     return messages
 
 
-def _result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Json:
-    """A tool message. shown: gets the images and files that it cannot hold."""
+def _encode_result(block: ToolResult, shown: list[Json], path: str, ctx: Context) -> Json:
+    """A tool message. shown: filled with the images and files that a tool message cannot hold."""
     texts: list[str] = []
     inline: list[Json] = []
     for part in block.content:
         if isinstance(part, Text):
             texts.append(part.text)
         elif ctx.profile.tool_images:
-            inline.append(_part(part, ctx, path))
+            inline.append(_encode_part(part, ctx, path))
         else:
-            shown.append(_part(part, ctx, path))
+            shown.append(_encode_part(part, ctx, path))
             kind = "image" if isinstance(part, Image) else "file"
             texts.append(f"[{kind} {len(shown)} of tool result {block.call_id}: see next user message]")
     said = "\n".join(texts)
     if block.is_error:
-        ctx.weakened(f"{path}.is_error")
+        ctx.note_weakened(f"{path}.is_error")
         said = said if said.lower().startswith(("error", "[error]")) else f"[error] {said}".rstrip()
     content: object = said or ctx.profile.empty_result
     if inline or (block.cache and ctx.profile.cache):
         parts: list[Json] = [*([{"type": "text", "text": said}] if said else []), *inline]
-        content = [*parts[:-1], marked(parts[-1], block.cache, ctx, path)] if parts else said
-    return {"role": "tool", "tool_call_id": chat_id(block.call_id, ctx.profile.id_form), "content": content}
+        content = [*parts[:-1], add_mark(parts[-1], block.cache, ctx, path)] if parts else said
+    return {"role": "tool", "tool_call_id": to_chat_id(block.call_id, ctx.profile.id_form), "content": content}
 
 
-def _part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
+def _encode_part(block: Text | Image | Document, ctx: Context, path: str) -> Json:
     if isinstance(block, Text):
-        return _text_part(block, ctx, path)
+        return _encode_text(block, ctx, path)
     if isinstance(block, Image):
         if block.url and not ctx.profile.remote_images:
             raise ctx.refuse(path, "the backend takes no image URLs, and they are not fetched here")
         url = block.url or f"data:{block.media_type};base64,{block.data}"
         image: Json = {"url": url, "detail": block.detail} if block.detail else {"url": url}
-        return marked({"type": "image_url", "image_url": image}, block.cache, ctx, path)
+        return add_mark({"type": "image_url", "image_url": image}, block.cache, ctx, path)
     if block.url:
         raise ctx.refuse(path, "documents by URL have no counterpart, and they are not fetched here")
     if not ctx.profile.files:
         raise ctx.refuse(path, "the backend is not known to read files")
     title = block.title or "document.pdf"
     data = f"data:{block.media_type};base64,{block.data}"
-    return marked({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
+    return add_mark({"type": "file", "file": {"filename": title, "file_data": data}}, block.cache, ctx, path)
 
 
-def _alternating(messages: list[Json]) -> list[Json]:
-    """Neighbours of one role as one message; no user message directly behind a tool's."""
+def _merge_neighbours(messages: list[Json]) -> list[Json]:
+    """Merge neighbouring user messages, and a user's text into a tool message directly in front of it."""
     out: list[Json] = []
     for message in messages:
         role = message["role"]
         if out and role == "user" and out[-1]["role"] == "user":
-            out[-1] = {"role": "user", "content": _parts_of(out[-1]) + _parts_of(message)}
+            out[-1] = {"role": "user", "content": _as_parts(out[-1]) + _as_parts(message)}
         elif out and role == "user" and out[-1]["role"] == "tool" and _is_text(message):
-            out[-1] = {**out[-1], "content": f"{_said(out[-1])}\n\n{_said(message)}"}
+            out[-1] = {**out[-1], "content": f"{_join_texts(out[-1])}\n\n{_join_texts(message)}"}
         else:
             out.append(message)
     return out
 
 
-def _parts_of(message: Json) -> list[Json]:
+def _as_parts(message: Json) -> list[Json]:
     content = message["content"]
     return content if isinstance(content, list) else [{"type": "text", "text": content}]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_text(message: Json) -> bool:
-    return all(part["type"] == "text" for part in _parts_of(message))
+    return all(part["type"] == "text" for part in _as_parts(message))
 
 
-def _said(message: Json) -> str:
-    return "\n".join(str(part["text"]) for part in _parts_of(message))
+def _join_texts(message: Json) -> str:
+    return "\n".join(str(part["text"]) for part in _as_parts(message))

@@ -1,14 +1,11 @@
-"""Encodes a Chat request (translation.md 3.1, 3.3, 3.5, 3.6, 7.1, 8)."""
+"""Encodes a Chat request."""
 
 import hashlib
 
-from router.errors import BadRequest
 from router.ir import Request
-from router.wire.chat import encode_messages
-from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import mark
+from router.wire.chat import encode_messages, tools
 from router.wire.neutral.context import Context
-from router.wire.openai import OWN_USER, effort_of, nearest, strict_schema
+from router.wire.openai import OWN_USER, find_nearest_effort, is_strict_schema, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -16,16 +13,16 @@ from router.wire.raw.json_values import Json
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     profile = ctx.profile
-    body: Json = {"model": request.model, "messages": encode_messages.encode(request, ctx)}
+    body: Json = {"model": request.model, "messages": encode_messages.encode_messages(request, ctx)}
     if request.max_tokens is not None:
-        body[profile.max_tokens_field] = _capped(request.max_tokens, ctx)
+        body[profile.max_tokens_field] = _cap_tokens(request.max_tokens, ctx)
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
         if value is not None and name in profile.sampling:
             body[name] = value
         elif value is not None:
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     if len(request.stop) > profile.stop_max:
-        ctx.stops = request.stop
+        ctx.stop_sequences = request.stop
     elif request.stop:
         body["stop"] = list(request.stop)
     _put_tools(body, request, ctx)
@@ -36,22 +33,22 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         if profile.shared:
             body[name] = value
         else:
-            ctx.dropped(ctx.at(name))
-    if request.user and profile.shared and ctx.at("user") in OWN_USER:
-        body[ctx.at("user")] = request.user
+            ctx.note_dropped(ctx.caller_path(name))
+    if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
+        body[ctx.caller_path("user")] = request.user
     elif request.user and profile.user_field:
-        # Claude Code puts account and session ids there.
+        # Hashed: Claude Code writes account and session ids into it.
         hashed = hashlib.sha256(request.user.encode("utf-8", "surrogatepass")).hexdigest()
         body[profile.user_field] = hashed
         if ctx.auto_cache and profile.cache_key:
             body.setdefault("prompt_cache_key", hashed)
-        ctx.weakened(ctx.at("user"))
+        ctx.note_weakened(ctx.caller_path("user"))
     elif request.user:
-        ctx.dropped(ctx.at("user"))
+        ctx.note_dropped(ctx.caller_path("user"))
     if request.cache and profile.cache == "breakpoint":
         body["prompt_cache_options"] = {"mode": "implicit"}
     if request.tier == "default":
-        ctx.dropped(ctx.at("tier"))
+        ctx.note_dropped(ctx.caller_path("tier"))
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -59,73 +56,41 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     return body, {}
 
 
-def _capped(limit: int, ctx: Context) -> int:
+def _cap_tokens(limit: int, ctx: Context) -> int:
     cap = ctx.profile.max_output_cap
     if not cap or limit <= cap:
         return limit
-    ctx.weakened(ctx.at("max_tokens"))
+    ctx.note_weakened(ctx.caller_path("max_tokens"))
     return cap
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
-    profile = ctx.profile
     if not request.tools:
         return
-    body["tools"] = [_tool(request, at, ctx) for at in range(len(request.tools))]
+    body["tools"] = tools.encode_tools(request, ctx)
     if request.parallel is False:
-        if profile.parallel_tools:
+        if ctx.profile.parallel_tools:
             body["parallel_tool_calls"] = False
         else:
-            ctx.single = True
-            ctx.weakened(ctx.at("parallel"))
-    choice = request.choice
-    if choice is None:
-        return
-    if choice.mode in ("any", "tool") and not profile.forced_choice:
-        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
-    if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
-        raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
-    if choice.mode == "tool" and profile.named_choice:
-        name = ctx.names.sent(choice.name, profile.name_limit)
-        body["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif choice.mode == "tool" and len(request.tools) > 1:
-        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
-    else:
-        body["tool_choice"] = {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)
-
-
-def _tool(request: Request, at: int, ctx: Context) -> Json:
-    tool = request.tools[at]
-    function: Json = {"name": ctx.names.sent(tool.name, ctx.profile.name_limit)}
-    if freeform_tools.has_grammar(tool):
-        ctx.weakened(f"tools[{at}].format")
-    if description := freeform_tools.described(tool):
-        function["description"] = description
-    function["parameters"] = tool.schema
-    if tool.strict and ctx.profile.strict_tools and strict_schema(tool.schema):
-        function["strict"] = True
-    elif tool.strict:
-        ctx.weakened(f"tools[{at}].strict")
-    entry: Json = {"type": "function", "function": function}
-    if tool.cache and ctx.profile.cache == "cache_control":
-        entry["cache_control"] = mark(tool.cache)
-    elif tool.cache and ctx.profile.cache:
-        ctx.dropped(f"tools[{at}].cache_control")
-    return entry
+            ctx.single_call = True
+            ctx.note_weakened(ctx.caller_path("parallel"))
+    choice = tools.encode_choice(request, ctx)
+    if choice is not None:
+        body["tool_choice"] = choice
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
-    effort = effort_of(request)
+    effort = resolve_effort(request)
     if not effort:
         return
-    path, profile = ctx.at("reasoning"), ctx.profile
+    path, profile = ctx.caller_path("reasoning"), ctx.profile
     on = effort != "none"
     if profile.reasoning == "none":
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     if profile.reasoning == "reasoning_effort":
-        known = nearest(effort, profile.efforts)
+        known = find_nearest_effort(effort, profile.efforts)
         if known:
             body["reasoning_effort"] = known
     elif profile.reasoning == "openrouter":
@@ -142,23 +107,23 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     shape = request.shape
     if shape is None:
         return
-    path = ctx.at("shape")
+    path = ctx.caller_path("shape")
     kind = "json_schema" if shape.schema is not None else "json_object"
     if kind not in ctx.profile.shapes:
         raise ctx.refuse(path, "the backend does not take JSON schemas for answers")
     if shape.schema is None:
         body["response_format"] = {"type": "json_object"}
         return
-    strict = strict_schema(shape.schema)
+    strict = is_strict_schema(shape.schema)
     if not strict:
-        ctx.weakened(path)
+        ctx.note_weakened(path)
     form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}
     body["response_format"] = {"type": "json_schema", "json_schema": form}
 
 
 def _put_prefill(body: Json, request: Request, ctx: Context) -> None:
-    """A last assistant message is the beginning of the answer, where the upstream can continue one."""
-    messages = json_values.objects(body["messages"], "messages")
+    """Ask the upstream to continue a last assistant message, in the form it supports."""
+    messages = json_values.read_objects(body["messages"], "messages")
     if not messages:
         raise ctx.refuse(request.turns[0].path, "a conversation without any text or call cannot be sent")
     if messages[-1]["role"] != "assistant" or not request.continues:

@@ -1,4 +1,4 @@
-"""Encodes neutral events as a Chat stream (translation.md 10.2, 10.5).
+"""Encodes neutral events as a Chat stream.
 
 Rules of this file: the role stands in the first chunk and nowhere else; a call's id and name stand in its first chunk
 and nowhere else; arguments are never empty in the end; one finish reason, then usage, then [DONE].
@@ -76,46 +76,46 @@ class ChatEncoder:
             "id": answer_id,
             "object": "chat.completion.chunk",
             "created": self._ctx.now,
-            "model": self._ctx.named(model),
+            "model": self._ctx.name_model(model),
             "system_fingerprint": None,
         }
         self._head = b"data: " + _encode(announced)[:-1] + b',"choices":[{"index":0,"delta":'
 
-    def _began(self, event: Began) -> bytes:
+    def _write_began(self, event: Began) -> bytes:
         if self._head:
             return b""
         self._begin(event.id or f"chatcmpl-{self._ctx.new_id()}", event.model)
         return self._chunk(b'{"role":"assistant","content":""}')
 
-    def _text(self, event: TextDelta) -> bytes:
+    def _write_text(self, event: TextDelta) -> bytes:
         return self._chunk(b'{"content":%b}' % _encode(event.text))
 
-    def _thinking(self, event: ThinkingDelta) -> bytes:
+    def _write_thinking(self, event: ThinkingDelta) -> bytes:
         self._thought.append(event.text)
         return self._chunk(b'{"reasoning_content":%b}' % _encode(event.text))
 
-    def _signed(self, event: Signed) -> bytes:
+    def _write_signed(self, event: Signed) -> bytes:
         text = "".join(self._thought)
         self._thought.clear()
-        carrier = self._ctx.seal.pack("signature", event.signature, text)
-        entry: Json = {"type": "reasoning.text", "text": text, "signature": carrier, "format": FORMAT}
-        return self._detail(entry)
+        sealed = self._ctx.sealer.seal("signature", event.signature, text)
+        entry: Json = {"type": "reasoning.text", "text": text, "signature": sealed, "format": FORMAT}
+        return self._write_detail(entry)
 
-    def _redacted(self, event: Redacted) -> bytes:
-        carrier = self._ctx.seal.pack("redacted", event.data, "")
-        return self._detail({"type": "reasoning.encrypted", "data": carrier, "format": FORMAT})
+    def _write_redacted(self, event: Redacted) -> bytes:
+        sealed = self._ctx.sealer.seal("redacted", event.data, "")
+        return self._write_detail({"type": "reasoning.encrypted", "data": sealed, "format": FORMAT})
 
-    def _detail(self, entry: Json) -> bytes:
+    def _write_detail(self, entry: Json) -> bytes:
         entry["index"] = self._entries
         self._entries += 1
         return self._chunk(_encode({"reasoning_details": [entry]}))
 
-    def _block_ended(self, event: BlockEnded) -> bytes:
+    def _write_block_ended(self, event: BlockEnded) -> bytes:
         self._thought.clear()
         return b""
 
-    def _call_began(self, event: CallBegan) -> bytes:
-        if event.name in self._ctx.custom:
+    def _write_call_began(self, event: CallBegan) -> bytes:
+        if event.name in self._ctx.custom_tools:
             self._custom[event.index] = (event, [])
             return b""
         self._empty[event.index] = True
@@ -127,40 +127,42 @@ class ChatEncoder:
         }
         return self._chunk(b'{"tool_calls":[%b]}' % _encode(call))
 
-    def _call_delta(self, event: CallDelta) -> bytes:
+    def _write_call_delta(self, event: CallDelta) -> bytes:
         if not event.fragment:
             return b""
         if event.index in self._custom:
             self._custom[event.index][1].append(event.fragment)
             return b""
         self._empty[event.index] = False
-        return self._arguments(event.index, event.fragment)
+        return self._write_arguments(event.index, event.fragment)
 
-    def _arguments(self, index: int, fragment: str) -> bytes:
+    def _write_arguments(self, index: int, fragment: str) -> bytes:
         return self._chunk(b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (index, _encode(fragment)))
 
-    def _pinged(self, event: Pinged) -> bytes:
+    def _write_pinged(self, event: Pinged) -> bytes:
         return _PING
 
-    def _ended(self, event: Ended) -> bytes:
-        out = [self._arguments(index, "{}") for index, empty in self._empty.items() if empty]
+    def _write_ended(self, event: Ended) -> bytes:
+        out = [self._write_arguments(index, "{}") for index, empty in self._empty.items() if empty]
         for began, fragments in self._custom.values():
-            out.append(self._chunk(_encode({"tool_calls": [custom_call(began, "".join(fragments), began.index)]})))
+            out.append(
+                self._chunk(_encode({"tool_calls": [encode_custom_call(began, "".join(fragments), began.index)]}))
+            )
         if event.stop == "refusal":
             out.append(self._chunk(_encode({"refusal": event.refusal or DECLINED})))
         beside = b',"stop_reason":' + _encode(event.stopped_by) if event.stopped_by else b""
         out.append(self._chunk(b"{}", _encode(FINISH[event.stop]), beside))
-        usage = _encode(chat_usage.as_chat(event.usage))
+        usage = _encode(chat_usage.encode_usage(event.usage))
         out.append(self._head.partition(b'"choices":')[0] + b'"choices":[],"usage":' + usage + b"}\n\n")
         out.append(b"data: [DONE]\n\n")
         return b"".join(out)
 
-    def _fault(self, event: Fault) -> bytes:
-        return sse.frame(openai.as_chat(event, streamed=True)[1])
+    def _write_fault(self, event: Fault) -> bytes:
+        return sse.frame(openai.encode_error(event, streamed=True)[1])
 
 
-def custom_call(began: CallBegan, arguments: str, index: int | None = None) -> Json:
-    """A call of a tool that takes free text, with the text taken out of its field."""
+def encode_custom_call(began: CallBegan, arguments: str, index: int | None = None) -> Json:
+    """A call of a tool that takes free text, with the text taken out of the arguments."""
     try:
         found: object = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -172,15 +174,15 @@ def custom_call(began: CallBegan, arguments: str, index: int | None = None) -> J
 
 
 _WRITERS: dict[type, Callable[[ChatEncoder, Any], bytes]] = {
-    Began: ChatEncoder._began,  # pyright: ignore[reportPrivateUsage]
-    TextDelta: ChatEncoder._text,  # pyright: ignore[reportPrivateUsage]
-    ThinkingDelta: ChatEncoder._thinking,  # pyright: ignore[reportPrivateUsage]
-    Signed: ChatEncoder._signed,  # pyright: ignore[reportPrivateUsage]
-    Redacted: ChatEncoder._redacted,  # pyright: ignore[reportPrivateUsage]
-    BlockEnded: ChatEncoder._block_ended,  # pyright: ignore[reportPrivateUsage]
-    CallBegan: ChatEncoder._call_began,  # pyright: ignore[reportPrivateUsage]
-    CallDelta: ChatEncoder._call_delta,  # pyright: ignore[reportPrivateUsage]
-    Pinged: ChatEncoder._pinged,  # pyright: ignore[reportPrivateUsage]
-    Ended: ChatEncoder._ended,  # pyright: ignore[reportPrivateUsage]
-    Fault: ChatEncoder._fault,  # pyright: ignore[reportPrivateUsage]
+    Began: ChatEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
+    TextDelta: ChatEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
+    ThinkingDelta: ChatEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
+    Signed: ChatEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]
+    Redacted: ChatEncoder._write_redacted,  # pyright: ignore[reportPrivateUsage]
+    BlockEnded: ChatEncoder._write_block_ended,  # pyright: ignore[reportPrivateUsage]
+    CallBegan: ChatEncoder._write_call_began,  # pyright: ignore[reportPrivateUsage]
+    CallDelta: ChatEncoder._write_call_delta,  # pyright: ignore[reportPrivateUsage]
+    Pinged: ChatEncoder._write_pinged,  # pyright: ignore[reportPrivateUsage]
+    Ended: ChatEncoder._write_ended,  # pyright: ignore[reportPrivateUsage]
+    Fault: ChatEncoder._write_fault,  # pyright: ignore[reportPrivateUsage]
 }

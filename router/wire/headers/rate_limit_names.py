@@ -1,61 +1,83 @@
-"""An account's limits in the headers of one protocol, as the callers of the other look for them (translation.md 9)."""
+"""Renames the rate-limit headers of one protocol to those that callers of another look for.
+
+A client paces itself by its account's limits, also when its request is translated.
+"""
 
 import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.ir import Protocol
+from router.wire.headers.rate_limits import NAMES, LimitNames
 
 _Line = tuple[bytes, bytes, bytes]
-_THEIRS = re.compile(rb"anthropic-ratelimit-(requests|tokens)-(limit|remaining|reset)")
-_OURS = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _LONGEST = 32 * 86400.0
 _DIGITS = 18
 
 
-def renamed(lines: Sequence[_Line], protocol: Protocol, now: int) -> list[_Line]:
-    """Header lines with the limits under the names that callers of a protocol look for; others stay.
+def rename_limits(lines: Sequence[_Line], names: LimitNames, now: int) -> list[_Line]:
+    """Header lines with the limits under the names that callers look for; other lines stay.
 
-    Resets are moments at Anthropic and spans elsewhere; one that cannot be read is left out. now: seconds since 1970.
+    Only requests and tokens have a name in every protocol. Some write resets as timestamps, others as durations; a
+    reset that cannot be read is left out. now: seconds since 1970.
     """
     out: list[_Line] = []
     for line in lines:
-        found = (_OURS if protocol == "messages" else _THEIRS).fullmatch(line[1])
+        found = _read_name(line[1], names)
         if found is None:
             out.append(line)
             continue
-        part, unit = (found[1], found[2]) if protocol == "messages" else (found[2], found[1])
+        part, unit, form = found
         value = line[2]
         if part == b"reset":
-            value = _moment(value, now) if protocol == "messages" else _span(value, now)
+            seconds = _read_reset(value, form, now)
+            value = b"" if seconds is None else _write_reset(seconds, names, now)
         if value:
-            name = b"anthropic-ratelimit-%b-%b" % (unit, part)
-            name = name if protocol == "messages" else b"x-ratelimit-%b-%b" % (part, unit)
+            name = names.header(part, unit)
             out.append((name, name, value))
     return out
 
 
-def _moment(span: bytes, now: int) -> bytes:
-    """`6m0s` from now as RFC 3339; empty for what is no span."""
-    text = span.strip().decode("latin-1")
-    parts = _SPAN.findall(text)
-    if len(text) > _DIGITS or not parts or _SPAN.sub("", text):
-        return b""
-    seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
-    if seconds > _LONGEST:
-        return b""
-    moment = datetime.fromtimestamp(now, UTC) + timedelta(seconds=math.ceil(seconds))
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").encode("ascii")
+def _read_name(name: bytes, names: LimitNames) -> tuple[bytes, bytes, LimitNames] | None:
+    """Part, unit and form of a header with a limit under other names, None for any other header."""
+    for form in NAMES:
+        if form is names or not name.startswith(form.prefix):
+            continue
+        for part in (b"limit", b"remaining", b"reset"):
+            for unit in (b"requests", b"tokens"):
+                if name == form.header(part, unit):
+                    return part, unit, form
+    return None
 
 
-def _span(moment: bytes, now: int) -> bytes:
-    """An RFC 3339 moment as the seconds until then; empty for what is none."""
+def _read_reset(value: bytes, form: LimitNames, now: int) -> float | None:
+    """The seconds until a reset, None when it cannot be read."""
+    found = _parse_duration(value) if form.resets == "duration" else _parse_timestamp(value, now)
+    return found if found is not None and 0 <= found <= _LONGEST else None
+
+
+def _write_reset(seconds: float, names: LimitNames, now: int) -> bytes:
+    if names.resets == "duration":
+        return b"%ds" % math.ceil(seconds)
+    reset = datetime.fromtimestamp(now, UTC) + timedelta(seconds=math.ceil(seconds))
+    return reset.strftime("%Y-%m-%dT%H:%M:%SZ").encode("ascii")
+
+
+def _parse_duration(duration: bytes) -> float | None:
+    """A duration, such as `6m0s`, in seconds."""
+    text = duration.strip().decode("latin-1")
+    parts = _DURATION.findall(text)
+    if len(text) > _DIGITS or not parts or _DURATION.sub("", text):
+        return None
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+
+
+def _parse_timestamp(timestamp: bytes, now: int) -> float | None:
+    """The seconds until an RFC 3339 timestamp."""
     try:
-        found = datetime.fromisoformat(moment.strip().decode("ascii"))
+        found = datetime.fromisoformat(timestamp.strip().decode("ascii"))
     except ValueError:
-        return b""
-    seconds = math.ceil(found.timestamp() - now) if found.tzinfo is not None else -1
-    return b"%ds" % seconds if 0 <= seconds <= _LONGEST else b""
+        return None
+    return math.ceil(found.timestamp() - now) if found.tzinfo is not None else None

@@ -1,7 +1,7 @@
-"""Times as providers write them: how long from now until a limit is free again.
+"""Parses the times in providers' headers: how many seconds until a limit is free again.
 
-Absolute times count from the answer's own Date, so that no clock of this machine matters. What lies in the past, over
-LONGEST ahead, or cannot be read, is UNREADABLE: an account is then asked again after a minute.
+Absolute times are measured from the answer's own Date, so that the clock of this machine does not matter. A time in
+the past, over LONGEST ahead, or in an unknown form gives UNREADABLE: the account is then asked again after a minute.
 """
 
 import math
@@ -20,58 +20,59 @@ _PART = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(ns|us|µs|ms|s|m|h|d)")
 _NUMBER = re.compile(r"\d{1,20}(?:\.\d{1,20})?(?:e\+?\d{1,3})?", re.IGNORECASE)
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
-# RFC 9110, 5.6.7; the two obsolete forms are sent by nobody.
+# RFC 9110, 5.6.7, without the two obsolete forms, which no provider sends.
 _HTTP = re.compile(r"[a-z]{3}, (\d{2}) ([a-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) gmt", re.IGNORECASE)
 _LIMIT = 64
 
 
-def date_of(fields: Mapping[bytes, bytes]) -> float | None:
-    """When an answer was made, in seconds since 1970 by its own clock; None when it does not say."""
+def read_date(fields: Mapping[bytes, bytes]) -> float | None:
+    """When an answer was made, in seconds since 1970 by the upstream's clock; None when it does not say."""
     value = fields.get(b"date")
-    return None if value is None else _date(value)
+    return None if value is None else _parse_cached_date(value)
 
 
 @lru_cache(maxsize=64)
-def _date(value: bytes) -> float | None:
-    # Answers of one second have the same.
-    return _http_date(value.decode("latin-1").strip())
+def _parse_cached_date(value: bytes) -> float | None:
+    # All answers of one second have the same Date.
+    return _parse_http_date(value.decode("latin-1").strip())
 
 
 def seconds_until(value: bytes, date: float | None) -> float:
-    """Seconds until the moment a header names: a number of seconds, a duration such as `6m0s` or `20ms`, seconds or
+    """Seconds until the time in a header: a number of seconds, a duration such as `6m0s` or `20ms`, seconds or
     milliseconds since 1970, an RFC 3339 or HTTP date. date: when the answer was made."""
-    meant = _meant(value) if len(value) <= _LIMIT else None
-    if meant is None or (meant.is_moment and date is None):
+    parsed = _parse_time(value) if len(value) <= _LIMIT else None
+    if parsed is None or (parsed.is_moment and date is None):
         return UNREADABLE
-    found = meant.number - (date or 0.0) if meant.is_moment else meant.number
+    found = parsed.number - (date or 0.0) if parsed.is_moment else parsed.number
     return found if 0 <= found <= LONGEST else UNREADABLE
 
 
-class _Meant(NamedTuple):
-    """number: seconds, or of a moment seconds since 1970."""
+class _Time(NamedTuple):
+    """A parsed time."""
 
+    #: Seconds; for a moment seconds since 1970.
     number: float
     is_moment: bool
 
 
-# The end of a window is the same in all answers until then.
+# Cached: until a window ends, all answers give the same end.
 @lru_cache(maxsize=256)
-def _meant(value: bytes) -> _Meant | None:
+def _parse_time(value: bytes) -> _Time | None:
     text = value.decode("latin-1").strip().replace("Â\xb5", "µ")
     if _NUMBER.fullmatch(text):
         number = float(text)
         if number < _EPOCH:
-            return _Meant(number, is_moment=False)
+            return _Time(number, is_moment=False)
         moment = number if number < _EPOCH_MS else number / 1000
-        return _Meant(moment, is_moment=True) if math.isfinite(moment) else None
-    seconds = _duration(text) if text else None
+        return _Time(moment, is_moment=True) if math.isfinite(moment) else None
+    seconds = _parse_duration(text) if text else None
     if seconds is not None:
-        return _Meant(seconds, is_moment=False)
-    moment = _moment(text)
-    return None if moment is None else _Meant(moment, is_moment=True)
+        return _Time(seconds, is_moment=False)
+    moment = _parse_timestamp(text)
+    return None if moment is None else _Time(moment, is_moment=True)
 
 
-def _duration(text: str) -> float | None:
+def _parse_duration(text: str) -> float | None:
     seconds, at = 0.0, 0
     while match := _PART.match(text, at):
         seconds += float(match[1]) * _UNITS[match[2]]
@@ -79,15 +80,15 @@ def _duration(text: str) -> float | None:
     return seconds if at == len(text) else None
 
 
-def _moment(text: str) -> float | None:
+def _parse_timestamp(text: str) -> float | None:
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return _http_date(text)
+        return _parse_http_date(text)
 
 
-def _http_date(text: str) -> float | None:
+def _parse_http_date(text: str) -> float | None:
     match = _HTTP.fullmatch(text)
     if match is None or match[2].lower() not in _MONTHS:
         return None

@@ -1,9 +1,9 @@
-"""Decodes a Messages request (translation.md 2.1, 3.1, 3.3)."""
+"""Decodes a Messages request."""
 
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Turn
 from router.wire.messages import content
-from router.wire.messages.tools import choice_of, tools_of
+from router.wire.messages.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -29,7 +29,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 class ThreadUnsupported(BadRequest):
-    """400 in the form on which the official SDKs go on without threads."""
+    """400 in the form on which the official SDKs fall back to requests without threads."""
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -48,31 +48,33 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "tier": "service_tier",
         "cache": "cache_control",
     }
-    config = json_values.maybe(data.get("output_config"), "output_config")
+    config = json_values.read_object(data.get("output_config"), "output_config")
     for name in data:
         if name not in _READ:
-            ctx.dropped(name)
+            ctx.note_dropped(name)
     for name in config:
         if name not in ("effort", "format"):
-            ctx.dropped(f"output_config.{name}")
-    tools = tools_of(data, ctx)
-    choice, parallel = choice_of(data)
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+            ctx.note_dropped(f"output_config.{name}")
+    tools = decode_tools(data, ctx)
+    choice, parallel = decode_choice(data)
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
-        system=_system(data.get("system")),
-        turns=_turns(data, ctx),
+        model=json_values.read_text(data.get("model"), "model"),
+        system=_decode_system(data.get("system")),
+        turns=_decode_turns(data, ctx),
         tools=tools,
         choice=choice if tools else None,
         parallel=parallel if tools else None,
-        max_tokens=_max_tokens(data),
-        stop=json_values.texts(data.get("stop_sequences"), "stop_sequences"),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
-        top_k=json_values.whole(data.get("top_k"), "top_k"),
-        reasoning=_reasoning(data, config),
-        shape=_shape(data, config),
-        user=json_values.text(json_values.maybe(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"),
+        max_tokens=_decode_max_tokens(data),
+        stop=json_values.read_texts(data.get("stop_sequences"), "stop_sequences"),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
+        top_k=json_values.read_integer(data.get("top_k"), "top_k"),
+        reasoning=_decode_reasoning(data, config),
+        shape=_decode_shape(data, config),
+        user=json_values.read_text(
+            json_values.read_object(data.get("metadata"), "metadata").get("user_id"), "metadata.user_id"
+        ),
         tier={"auto": "auto", "standard_only": "default"}.get(tier, ""),
         stream=data.get("stream") is True,
         cache=True if data.get("cache_control") is not None else None,
@@ -81,7 +83,7 @@ def decode_request(data: Json, ctx: Context) -> Request:
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if data.get("thread") is not None:
         raise ThreadUnsupported("thread: message threads are not kept here; send the whole conversation.")
     reasons = {
@@ -96,13 +98,13 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     if isinstance(container, dict) and container.get("skills"):  # pyright: ignore[reportUnknownMemberType]
         raise ctx.refuse("container.skills", "skills run at Anthropic only")
     if container:
-        ctx.dropped("container")
-    if json_values.maybe(data.get("billing_policy"), "billing_policy").get("bill_to") == "user_profile":
+        ctx.note_dropped("container")
+    if json_values.read_object(data.get("billing_policy"), "billing_policy").get("bill_to") == "user_profile":
         raise ctx.refuse("billing_policy", "another account cannot be billed")
 
 
-def _max_tokens(data: Json) -> int:
-    found = json_values.whole(data.get("max_tokens"), "max_tokens")
+def _decode_max_tokens(data: Json) -> int:
+    found = json_values.read_integer(data.get("max_tokens"), "max_tokens")
     if found is None:
         raise BadRequest("max_tokens: the field is required.")
     if found == 0:
@@ -110,18 +112,18 @@ def _max_tokens(data: Json) -> int:
     return found
 
 
-def _system(value: object) -> tuple[Text, ...]:
+def _decode_system(value: object) -> tuple[Text, ...]:
     if isinstance(value, str):
         blocks = [Text(value)]
     else:
-        entries = json_values.objects(value, "system")
-        blocks = [content.text_of(entry, f"system[{at}]") for at, entry in enumerate(entries)]
-    # Claude Code's billing line differs per request and spoils the caches of other vendors.
+        entries = json_values.read_objects(value, "system")
+        blocks = [content.decode_text(entry, f"system[{at}]") for at, entry in enumerate(entries)]
+    # Claude Code's billing line differs in each request, which would prevent prompt cache hits at other vendors.
     return tuple(block for block in blocks if block.text and not block.text.startswith(_ATTRIBUTION))
 
 
-def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
-    entries = json_values.objects(data.get("messages"), "messages")
+def _decode_turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
+    entries = json_values.read_objects(data.get("messages"), "messages")
     if not entries:
         raise BadRequest("messages: at least one message is required.")
     last_user = max((at for at, entry in enumerate(entries) if entry.get("role") == "user"), default=-1)
@@ -134,13 +136,13 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
         if role == "system" and entry.get("clear_at") == "next_user_message" and last_user > at:
             continue
         if role == "system" and entry.get("output_config"):
-            ctx.dropped(f"{path}.output_config")
+            ctx.note_dropped(f"{path}.output_config")
         try:
-            blocks = content.decode(entry.get("content"), role, path, ctx)
+            blocks = content.decode_content(entry.get("content"), role, path, ctx)
         except RecursionError:
             raise BadRequest(f"{path}.content: it is nested too deep.") from None
         if not blocks and role == "user":
-            # Left out, what the assistant said before would become the beginning of its answer.
+            # Without this message the assistant's message before it would become the beginning of the answer.
             raise BadRequest(f"{path}.content: a user message must have some content.")
         if blocks:
             turns.append(Turn(role, blocks, path))
@@ -149,26 +151,26 @@ def _turns(data: Json, ctx: Context) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _reasoning(data: Json, config: Json) -> Reasoning | None:
-    thinking = json_values.maybe(data.get("thinking"), "thinking")
-    effort = json_values.text(config.get("effort"), "output_config.effort")
+def _decode_reasoning(data: Json, config: Json) -> Reasoning | None:
+    thinking = json_values.read_object(data.get("thinking"), "thinking")
+    effort = json_values.read_text(config.get("effort"), "output_config.effort")
     if effort and effort not in _EFFORTS:
         raise BadRequest(f"output_config.effort: expected one of {', '.join(_EFFORTS)}.")
-    kind = json_values.text(thinking.get("type"), "thinking.type")
+    kind = json_values.read_text(thinking.get("type"), "thinking.type")
     if kind not in ("", "enabled", "disabled", "adaptive", "between_tools"):
         raise BadRequest("thinking.type: expected enabled, disabled, adaptive or between_tools.")
     if kind == "disabled":
         return Reasoning(off=True)
-    budget = json_values.whole(thinking.get("budget_tokens"), "thinking.budget_tokens") or 0
+    budget = json_values.read_integer(thinking.get("budget_tokens"), "thinking.budget_tokens") or 0
     shown = kind in ("enabled", "adaptive") and thinking.get("display") != "omitted"
     return Reasoning(effort=effort, budget=budget, shown=shown) if effort or budget or shown else None
 
 
-def _shape(data: Json, config: Json) -> Shape | None:
+def _decode_shape(data: Json, config: Json) -> Shape | None:
     path = "output_config.format" if config.get("format") else "output_format"
-    found = json_values.maybe(config.get("format") or data.get("output_format"), path)
+    found = json_values.read_object(config.get("format") or data.get("output_format"), path)
     if not found:
         return None
     if found.get("type") != "json_schema":
         raise BadRequest(f"{path}.type: expected json_schema.")
-    return Shape(json_values.obj(found.get("schema"), f"{path}.schema"))
+    return Shape(json_values.require_object(found.get("schema"), f"{path}.schema"))

@@ -1,7 +1,7 @@
-"""Decodes a Messages stream to neutral events (translation.md 10.5).
+"""Decodes a Messages stream to neutral events.
 
-Rules of this file: blocks are known by their index; those of server tools and unknown ones are consumed in silence;
-usage is cumulative, what message_delta says overwrites; a second message_start with another id is a fault.
+Rules of this file: blocks are identified by their index; those of server tools and of unknown types are skipped and
+noted as a loss; usage in message_delta overwrites earlier counts; a second message_start with another id is a fault.
 """
 
 import msgspec
@@ -27,7 +27,7 @@ from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-STOPS: dict[str, Stop] = {
+_STOPS: dict[str, Stop] = {
     "end_turn": "end",
     "stop_sequence": "sequence",
     "max_tokens": "length",
@@ -38,11 +38,11 @@ STOPS: dict[str, Stop] = {
 }
 
 
-def stop_of(reason: object, ctx: Context) -> Stop:
-    """The neutral form of a stop reason; one that is unknown ends the answer."""
-    found = STOPS.get(reason) if isinstance(reason, str) else None
+def decode_stop(reason: object, ctx: Context) -> Stop:
+    """The neutral form of a stop reason; an unknown one means the end of the answer."""
+    found = _STOPS.get(reason) if isinstance(reason, str) else None
     if found is None or found == "pause":
-        ctx.weakened(f"stop_reason {str(reason)[:40]}")
+        ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
     return found or "end"
 
 
@@ -74,34 +74,34 @@ class MessagesDecoder:
         if self.ended:
             return []
         if kind == "content_block_delta":
-            return self._delta(data)
+            return self._read_delta(data)
         if kind == "content_block_start":
-            return self._started(data)
+            return self._read_block_start(data)
         if kind == "content_block_stop":
-            return self._stopped(data)
+            return self._read_block_stop(data)
         if kind == "message_start":
-            return self._began(json_values.object_at(data, "message"))
+            return self._read_start(json_values.get_object(data, "message"))
         if kind == "message_delta":
-            self._noted(data)
+            self._read_message_delta(data)
         elif kind == "message_stop":
             return self.done()
         elif kind == "ping":
             return [Pinged()]
         elif kind == "error" or name == "error":
             self.ended = True
-            fault = errors.of_messages(data if kind == "error" else {"type": "error", **data}, 0)
+            fault = errors.decode_error(data if kind == "error" else {"type": "error", **data}, 0)
             return [fault] if fault else []
         return []
 
     def done(self) -> list[Event]:
-        """The end."""
+        """End the answer."""
         self.ended = True
-        stop = self._stop or stop_of(None, self._ctx)
+        stop = self._stop or decode_stop(None, self._ctx)
         return [Ended(stop, self.usage, self._stopped_by, self._refusal)]
 
-    def _began(self, message: Json) -> list[Event]:
+    def _read_start(self, message: Json) -> list[Event]:
         answer_id = str(message.get("id") or "")
-        self._count(message)
+        self._read_usage(message)
         if self._id is not None:
             if answer_id == self._id:
                 return []
@@ -110,9 +110,9 @@ class MessagesDecoder:
         self._id = answer_id
         return [Began(answer_id, str(message.get("model") or ""), self.usage)]
 
-    def _started(self, data: Json) -> list[Event]:
-        block = json_values.object_at(data, "content_block")
-        index, kind = _index(data), block.get("type")
+    def _read_block_start(self, data: Json) -> list[Event]:
+        block = json_values.get_object(data, "content_block")
+        index, kind = _read_index(data), block.get("type")
         text = block.get("text")
         if kind == "text":
             self._open[index] = "text"
@@ -130,12 +130,12 @@ class MessagesDecoder:
             self._fragments[number] = False
             self._inputs[number] = block.get("input")
             call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
-            return [CallBegan(number, call_id, self._ctx.names.original(str(block.get("name") or "")))]
-        self._ctx.dropped(f"content block {str(kind)[:40]}")
+            return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
+        self._ctx.note_dropped(f"content block {str(kind)[:40]}")
         return []
 
-    def _delta(self, data: Json) -> list[Event]:
-        held = self._open.get(_index(data))
+    def _read_delta(self, data: Json) -> list[Event]:
+        held = self._open.get(_read_index(data))
         delta = data.get("delta")
         if held is None or not isinstance(delta, dict):
             return []
@@ -156,11 +156,11 @@ class MessagesDecoder:
             proof: object = delta.get("signature")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             return [Signed(proof)] if proof and isinstance(proof, str) else []
         if kind == "citations_delta":
-            self._ctx.dropped("citations")
+            self._ctx.note_dropped("citations")
         return []
 
-    def _stopped(self, data: Json) -> list[Event]:
-        held = self._open.pop(_index(data), None)
+    def _read_block_stop(self, data: Json) -> list[Event]:
+        held = self._open.pop(_read_index(data), None)
         if isinstance(held, int):
             given = self._inputs.get(held)
             if not self._fragments[held] and isinstance(given, dict) and given:
@@ -168,25 +168,25 @@ class MessagesDecoder:
             return []
         return [] if held is None else [BlockEnded()]
 
-    def _noted(self, data: Json) -> None:
-        delta = json_values.object_at(data, "delta")
+    def _read_message_delta(self, data: Json) -> None:
+        delta = json_values.get_object(data, "delta")
         if delta.get("stop_reason") is not None:
-            self._stop = stop_of(delta["stop_reason"], self._ctx)
+            self._stop = decode_stop(delta["stop_reason"], self._ctx)
         found = delta.get("stop_sequence")
         self._stopped_by = found if isinstance(found, str) else ""
-        self._refusal = refusal_of(delta)
-        self._count(data)
+        self._refusal = decode_refusal(delta)
+        self._read_usage(data)
 
-    def _count(self, holder: Json) -> None:
-        self.usage = usage.of_messages(json_values.object_at(holder, "usage"), self.usage, self._ctx.profile)
+    def _read_usage(self, holder: Json) -> None:
+        self.usage = usage.decode_usage(json_values.get_object(holder, "usage"), self.usage, self._ctx.profile)
 
 
-def _index(data: Json) -> int:
+def _read_index(data: Json) -> int:
     found = data.get("index")
     return found if isinstance(found, int) else -1
 
 
-def refusal_of(holder: Json) -> str:
-    """What the model says on declining, '' when it says nothing."""
-    said = json_values.object_at(holder, "stop_details").get("explanation")
+def decode_refusal(holder: Json) -> str:
+    """The model's explanation of a refusal, '' without one."""
+    said = json_values.get_object(holder, "stop_details").get("explanation")
     return said if isinstance(said, str) else ""

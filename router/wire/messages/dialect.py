@@ -1,10 +1,10 @@
-"""Anthropic Messages: error forms, pings, and what its events mean. Source: translation.md 2.1, 9, 10.2."""
+"""Anthropic Messages: error forms, pings, and what its events mean."""
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire import dialect
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.messages import usage as messages_usage
@@ -39,7 +39,7 @@ class Messages:
         return sse.frame(self.error_body(error, request_id), "error")
 
     def ping(self, begun: bool) -> bytes:
-        """The protocol's own ping event; any other unknown event breaks clients (clients.md 0.7)."""
+        """The protocol's own ping event; an event that clients do not know breaks some."""
         return _PING
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -57,7 +57,7 @@ class Messages:
 
     def failure(self, data: Json) -> Failure | None:
         """`type: error`, or an `error` object as some compatible servers send it."""
-        error = json_values.object_at(data, "error")
+        error = json_values.get_object(data, "error")
         if data.get("type") != "error" and not error:
             return None
         if data.get("type") != "error" or not isinstance(error.get("type"), str):
@@ -69,9 +69,13 @@ class Messages:
         return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_messages`."""
-        return messages_usage.of_messages(found, known, profile)
+        """Decode a usage object (messages/usage.py)."""
+        return messages_usage.decode_usage(found, known, profile)
+
+    def is_usage_event(self, data: Json) -> bool:
+        """Usage stands beside the end here."""
+        return False
 
     def usage_in(self, data: Json) -> Json:
-        """It stands at the top."""
-        return json_values.object_at(data, "usage")
+        """The usage member of the body."""
+        return json_values.get_object(data, "usage")

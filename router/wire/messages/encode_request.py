@@ -1,4 +1,4 @@
-"""Encodes a Messages request (translation.md 3.2, 3.4, 7.1, 8)."""
+"""Encodes a Messages request."""
 
 import hashlib
 import re
@@ -9,8 +9,8 @@ from router.wire.messages import content as messages_content
 from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
-from router.wire.neutral.provider_profiles import Claude, claude_of
-from router.wire.neutral.turn_order import ordered
+from router.wire.neutral.provider_profiles import Claude, find_claude
+from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
@@ -23,13 +23,13 @@ _LEAST_BUDGET = 1024
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
-    claude = claude_of(request.model)
+    claude = find_claude(request.model)
     body: Json = {"model": request.model, "max_tokens": request.max_tokens or claude.max_output}
-    system = _system(request, ctx)
+    system = _encode_system(request, ctx)
     if system:
         body["system"] = system
-    body["messages"] = _messages(request, claude, ctx)
-    tools = encode_tools(request, ctx) or _remembered(request, ctx)
+    body["messages"] = _encode_messages(request, claude, ctx)
+    tools = encode_tools(request, ctx) or _declare_called_tools(request, ctx)
     if tools:
         body["tools"] = tools
     choice = encode_choice(request, ctx)
@@ -37,47 +37,49 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         body["tool_choice"] = choice
     elif tools and not request.tools:
         body["tool_choice"] = {"type": "none"}
-    stop = _stop(request, ctx)
+    stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
     _put_reasoning(body, request, claude, ctx)
     _put_shape(body, request, ctx)
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
-        ctx.dropped(ctx.at(name))
+        ctx.note_dropped(ctx.caller_path(name))
     if request.user:
         private = _PRIVATE.search(request.user)
-        body["metadata"] = {"user_id": _hashed(request.user) if private else request.user}
+        body["metadata"] = {"user_id": _hash(request.user) if private else request.user}
         if private:
-            ctx.weakened(ctx.at("user"))
+            ctx.note_weakened(ctx.caller_path("user"))
     if request.tier in ("auto", "default"):
         body["service_tier"] = "auto" if request.tier == "auto" else "standard_only"
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
-        # OpenAI caches by itself: what its callers send would never meet a cache here.
+        # OpenAI caches without being asked, so its callers send no marks; without one Messages would not cache.
         body["cache_control"] = {"type": "ephemeral"}
     if request.stream:
         body["stream"] = True
     return body, {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _system(request: Request, ctx: Context) -> list[Json]:
-    blocks = [found for text in request.system if (found := messages_content.encode(text, ctx, "messages")) is not None]
+def _encode_system(request: Request, ctx: Context) -> list[Json]:
+    blocks = [
+        found for text in request.system if (found := messages_content.encode_block(text, ctx, "messages")) is not None
+    ]
     if request.shape is not None and request.shape.schema is None:
-        ctx.weakened(ctx.at("shape"))
+        ctx.note_weakened(ctx.caller_path("shape"))
         blocks.append({"type": "text", "text": _JSON_ONLY})
     return blocks
 
 
-def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
+def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
-    for turn in ordered(request.turns, ctx):
-        turn = _calls_last(_placed(turn, last, claude, ctx), ctx)
-        content = [found for block in turn.blocks if (found := messages_content.encode(block, ctx, turn.path))]
+    for turn in order_turns(request.turns, ctx):
+        turn = _move_calls_last(_place_system_turn(turn, last, claude, ctx), ctx)
+        content = [found for block in turn.blocks if (found := messages_content.encode_block(block, ctx, turn.path))]
         if not content:
             if turn.role == "user":
                 raise ctx.refuse(turn.path, "a message without any content cannot be sent")
@@ -88,59 +90,59 @@ def _messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
             messages.append({"role": turn.role, "content": content})
         last = turn.role
     if not messages or messages[0]["role"] == "assistant":
-        ctx.weakened("messages")
+        ctx.note_weakened("messages")
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": _START}]})
     _check_prefill(messages, claude, ctx)
     return messages
 
 
-def _placed(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
-    """A system message within the conversation: as such where the model knows them, else as marked user text."""
+def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> Turn:
+    """A system message within the conversation: as it is where the model supports them, else as tagged user text."""
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
-    ctx.weakened(turn.path)
+    ctx.note_weakened(turn.path)
     said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
     return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
 
 
-def _calls_last(turn: Turn, ctx: Context) -> Turn:
-    """The turn with nothing behind its calls: Chat has a message's text before them, and so it is meant.
+def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
+    """The turn with its calls last: a Chat message has its text in front of its calls, wherever the blocks stood.
 
-    Reasoning that leads to no call any more is left out.
+    Reasoning behind the last call is dropped.
     """
     calls = [at for at, block in enumerate(turn.blocks) if isinstance(block, ToolCall)]
     if not calls or not any(isinstance(block, Text | Thinking) for block in turn.blocks[calls[0] :]):
         return turn
     front, between, behind = (turn.blocks[: calls[0]], turn.blocks[calls[0] : calls[-1] + 1], turn.blocks[calls[-1] :])
     if any(isinstance(block, Thinking) for block in behind):
-        ctx.dropped(f"{turn.path}.reasoning")
+        ctx.note_dropped(f"{turn.path}.reasoning")
     late = [block for block in turn.blocks[calls[0] :] if isinstance(block, Text)]
     rest = [block for block in between if not isinstance(block, Text)]
     return Turn(turn.role, (*front, *late, *rest), turn.path)
 
 
 def _check_prefill(messages: list[Json], claude: Claude, ctx: Context) -> None:
-    """A last assistant message is history in Chat, and the beginning of the answer here."""
+    """Check a last assistant message: in Chat it is history, in Messages the beginning of the answer."""
     if messages[-1]["role"] != "assistant":
         return
     if not claude.prefill:
         raise ctx.refuse("messages", "the last message is the assistant's, and the model does not continue one")
-    ctx.weakened("messages")
+    ctx.note_weakened("messages")
     content = cast("list[Json]", messages[-1]["content"])
     text = content[-1].get("text")
     if isinstance(text, str):
         content[-1]["text"] = text.rstrip()
 
 
-def _remembered(request: Request, ctx: Context) -> list[Json]:
-    """Tools that the history calls and the request does not declare: some endpoints want them declared."""
+def _declare_called_tools(request: Request, ctx: Context) -> list[Json]:
+    """Declarations of the tools that the history calls, for a request without tools: some endpoints require them."""
     names = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
-    return [{"name": ctx.names.sent(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
+    return [{"name": ctx.names.encode(name, NAME_LIMIT), "input_schema": EMPTY} for name in dict.fromkeys(names)]
 
 
-def _stop(request: Request, ctx: Context) -> list[str]:
+def _encode_stop(request: Request, ctx: Context) -> list[str]:
     if any(not entry.strip() for entry in request.stop):
-        ctx.dropped(ctx.at("stop"))
+        ctx.note_dropped(ctx.caller_path("stop"))
     return [entry for entry in request.stop if entry.strip()]
 
 
@@ -148,7 +150,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     wanted = request.reasoning
     if wanted is None:
         return
-    path = ctx.at("reasoning")
+    path = ctx.caller_path("reasoning")
     if wanted.off or wanted.effort == "none":
         body["thinking"] = {"type": "disabled"}
         return
@@ -159,7 +161,7 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
         if effort not in claude.efforts:
             effort = "high" if effort == "xhigh" else "low"
         if effort != wanted.effort:
-            ctx.weakened(path)
+            ctx.note_weakened(path)
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": effort}
     if claude.adaptive:
@@ -172,13 +174,13 @@ def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context) -
     assert isinstance(limit, int)
     budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
     forced = request.choice is not None and request.choice.mode in ("any", "tool")
-    ctx.weakened(path)
-    if budget >= _LEAST_BUDGET and not forced and _restorable(body):
+    ctx.note_weakened(path)
+    if budget >= _LEAST_BUDGET and not forced and _has_restorable_reasoning(body):
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _restorable(body: Json) -> bool:
-    """False in a tool round whose reasoning was lost: the API wants it back or none at all."""
+def _has_restorable_reasoning(body: Json) -> bool:
+    """False in a tool round whose reasoning was lost: with thinking on, the API requires it."""
     for message in reversed(cast("list[Json]", body["messages"])):
         if message["role"] == "assistant":
             kinds = [block["type"] for block in cast("list[Json]", message["content"])]
@@ -190,14 +192,14 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     shape = request.shape
     if shape is None or shape.schema is None:
         return
-    ctx.weakened(ctx.at("shape"))
+    ctx.note_weakened(ctx.caller_path("shape"))
     config = body.setdefault("output_config", {})
     assert isinstance(config, dict)
     config["format"] = {"type": "json_schema", "schema": shape.schema}
 
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:
-    """Put what the model takes; True when any of it is sent."""
+    """Put the sampling parameters that the model accepts; True when any is sent."""
     thinking = body.get("thinking") not in (None, {"type": "disabled"})
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     sent: Json = {}
@@ -205,9 +207,9 @@ def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) ->
         if value is None:
             continue
         if not claude.sampling or thinking or (name == "top_p" and "temperature" in sent):
-            ctx.dropped(name)
+            ctx.note_dropped(name)
         elif name == "temperature" and value > 1:
-            ctx.weakened(name)
+            ctx.note_weakened(name)
             sent[name] = 1.0
         else:
             sent[name] = value

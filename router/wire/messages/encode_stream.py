@@ -1,8 +1,8 @@
-"""Encodes neutral events as a Messages stream (translation.md 10.2, 10.4).
+"""Encodes neutral events as a Messages stream.
 
 Rules of this file: blocks are numbered 0, 1, 2 … as they start and only one is open at a time; a call that begins while
-another is being written waits until that one's arguments are a whole JSON object, or until the end; arguments that are
-no object never leave as if they were.
+another is being written waits until the arguments of that one are a whole JSON object, or until the end; arguments that
+are not an object are never sent as if they were.
 """
 
 from collections.abc import Callable
@@ -28,13 +28,13 @@ from router.ir import (
 )
 from router.wire.messages import usage
 from router.wire.messages.dialect import Messages
-from router.wire.messages.errors import as_messages
+from router.wire.messages.errors import encode_error
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import messages_id
+from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values, sse
 from router.wire.raw.json_values import Json
 
-REASONS: dict[Stop, str] = {
+STOP_REASONS: dict[Stop, str] = {
     "end": "end_turn",
     "sequence": "stop_sequence",
     "length": "max_tokens",
@@ -80,7 +80,7 @@ class MessagesEncoder:
         """The bytes that one event adds."""
         return b"" if self._failed else _WRITERS[type(event)](self, event)
 
-    def _began(self, event: Began) -> bytes:
+    def _write_began(self, event: Began) -> bytes:
         if self._begun:
             return b""
         self._begun = True
@@ -88,103 +88,107 @@ class MessagesEncoder:
             "id": event.id if event.id.startswith("msg_") else f"msg_{self._ctx.new_id()}",
             "type": "message",
             "role": "assistant",
-            "model": self._ctx.named(event.model),
+            "model": self._ctx.name_model(event.model),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage.as_messages(event.usage),
+            "usage": usage.encode_usage(event.usage),
         }
         return sse.frame(_encode({"type": "message_start", "message": message}), "message_start")
 
-    def _text(self, event: TextDelta) -> bytes:
-        opened = b"" if self._kind == "text" else self._opened("text", {"type": "text", "text": ""})
+    def _write_text(self, event: TextDelta) -> bytes:
+        opened = b"" if self._kind == "text" else self._open_block("text", {"type": "text", "text": ""})
         return opened + self._delta(b"text_delta", b"text", event.text)
 
-    def _thinking(self, event: ThinkingDelta) -> bytes:
+    def _write_thinking(self, event: ThinkingDelta) -> bytes:
         opened = b""
         if self._kind != "thinking":
-            opened = self._opened("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         self._thought.append(event.text)
         return opened + self._delta(b"thinking_delta", b"thinking", event.text)
 
-    def _signed(self, event: Signed) -> bytes:
+    def _write_signed(self, event: Signed) -> bytes:
         self._proof = event.signature
         return b""
 
-    def _redacted(self, event: Redacted) -> bytes:
-        data = self._ctx.seal.pack("redacted", event.data, "")
-        return self._opened("redacted", {"type": "redacted_thinking", "data": data}) + self._closed()
+    def _write_redacted(self, event: Redacted) -> bytes:
+        data = self._ctx.sealer.seal("redacted", event.data, "")
+        return self._open_block("redacted", {"type": "redacted_thinking", "data": data}) + self._close_block()
 
-    def _block_ended(self, event: BlockEnded) -> bytes:
-        return self._closed() if self._kind in ("text", "thinking") else b""
+    def _write_block_ended(self, event: BlockEnded) -> bytes:
+        return self._close_block() if self._kind in ("text", "thinking") else b""
 
-    def _call_began(self, event: CallBegan) -> bytes:
+    def _write_call_began(self, event: CallBegan) -> bytes:
         call = self._calls[event.index] = _Call(event)
-        if self._call is not None and json_values.as_object(self._call.arguments or "x") is None:
+        if self._call is not None and json_values.as_raw_object(self._call.arguments or "x") is None:
             return b""
         return self._open_call(call)
 
-    def _call_delta(self, event: CallDelta) -> bytes:
+    def _write_call_delta(self, event: CallDelta) -> bytes:
         call = self._calls[event.index]
         if call.sent and call is not self._call:
             if not event.fragment.strip():
                 return b""
-            return self._fault(Fault(500, "api_error", _BAD_ARGUMENTS))
+            return self._write_fault(Fault(500, "api_error", _BAD_ARGUMENTS))
         call.fragments.append(event.fragment)
         return self._delta(b"input_json_delta", b"partial_json", event.fragment) if call.sent else b""
 
-    def _pinged(self, event: Pinged) -> bytes:
+    def _write_pinged(self, event: Pinged) -> bytes:
         return _PING
 
-    def _ended(self, event: Ended) -> bytes:
+    def _write_ended(self, event: Ended) -> bytes:
         out: list[bytes] = []
-        if self._call is not None and event.stop != "length" and json_values.as_object(self._call.arguments) is None:
-            return self._fault(Fault(500, "api_error", _BAD_ARGUMENTS))
-        out.append(self._closed())
+        if (
+            self._call is not None
+            and event.stop != "length"
+            and json_values.as_raw_object(self._call.arguments) is None
+        ):
+            return self._write_fault(Fault(500, "api_error", _BAD_ARGUMENTS))
+        out.append(self._close_block())
         for call in self._calls.values():
             if not call.sent:
-                if json_values.as_object(call.arguments) is None:
-                    self._ctx.weakened(f"tool call {call.began.name}")
-                    call.fragments = [json_values.encoded({"_raw_arguments": call.arguments})]
-                out += (self._open_call(call), self._closed())
-        delta: Json = {"stop_reason": REASONS[event.stop], "stop_sequence": event.stopped_by or None}
+                if json_values.as_raw_object(call.arguments) is None:
+                    self._ctx.note_weakened(f"tool call {call.began.name}")
+                    call.fragments = [json_values.encode_json({"_raw_arguments": call.arguments})]
+                out += (self._open_call(call), self._close_block())
+        delta: Json = {"stop_reason": STOP_REASONS[event.stop], "stop_sequence": event.stopped_by or None}
         if event.stop == "refusal":
-            delta["stop_details"] = details_of(event.refusal)
-        ending = {"type": "message_delta", "delta": delta, "usage": usage.as_messages(event.usage)}
-        begun = b"" if self._begun else self._began(Began("", "", Usage()))
+            delta["stop_details"] = encode_refusal(event.refusal)
+        ending = {"type": "message_delta", "delta": delta, "usage": usage.encode_usage(event.usage)}
+        begun = b"" if self._begun else self._write_began(Began("", "", Usage()))
         out.append(sse.frame(_encode(ending), "message_delta"))
         out.append(sse.frame(b'{"type":"message_stop"}', "message_stop"))
         return begun + b"".join(out)
 
-    def _fault(self, event: Fault) -> bytes:
+    def _write_fault(self, event: Fault) -> bytes:
         self._failed = True
-        return sse.frame(as_messages(event)[1], "error")
+        return sse.frame(encode_error(event)[1], "error")
 
     def _open_call(self, call: _Call) -> bytes:
         began = call.began
         call.sent = True
-        block: Json = {"type": "tool_use", "id": messages_id(began.id), "name": began.name, "input": {}}
-        out = self._opened("call", block)
+        block: Json = {"type": "tool_use", "id": to_messages_id(began.id), "name": began.name, "input": {}}
+        out = self._open_block("call", block)
         self._call = call
         return out + (self._delta(b"input_json_delta", b"partial_json", call.arguments) if call.fragments else b"")
 
-    def _opened(self, kind: str, block: Json) -> bytes:
-        closed = self._closed()
-        begun = b"" if self._begun else self._began(Began("", "", Usage()))
+    def _open_block(self, kind: str, block: Json) -> bytes:
+        closed = self._close_block()
+        begun = b"" if self._begun else self._write_began(Began("", "", Usage()))
         self._index += 1
         self._kind = kind
         data = _encode({"type": "content_block_start", "index": self._index, "content_block": block})
         return begun + closed + sse.frame(data, "content_block_start")
 
-    def _closed(self) -> bytes:
-        """Close what is open; reasoning gets its carrier first."""
+    def _close_block(self) -> bytes:
+        """Close the open block; reasoning gets its signature, which is sealed state, first."""
         if not self._kind:
             return b""
         out = b""
         if self._kind == "thinking":
             text = "".join(self._thought)
-            carrier = self._ctx.seal.pack("signature" if self._proof else "text", self._proof, text)
-            out = self._delta(b"signature_delta", b"signature", carrier)
+            sealed = self._ctx.sealer.seal("signature" if self._proof else "text", self._proof, text)
+            out = self._delta(b"signature_delta", b"signature", sealed)
             self._thought.clear()
             self._proof = ""
         self._kind = ""
@@ -198,21 +202,21 @@ class MessagesEncoder:
         )
 
 
-def details_of(refusal: str) -> Json:
-    """What is said of a refusal."""
+def encode_refusal(refusal: str) -> Json:
+    """The details of a refusal."""
     return {"type": "refusal", "category": None, "explanation": refusal or None}
 
 
 _WRITERS: dict[type, Callable[[MessagesEncoder, Any], bytes]] = {
-    Began: MessagesEncoder._began,  # pyright: ignore[reportPrivateUsage]
-    TextDelta: MessagesEncoder._text,  # pyright: ignore[reportPrivateUsage]
-    ThinkingDelta: MessagesEncoder._thinking,  # pyright: ignore[reportPrivateUsage]
-    Signed: MessagesEncoder._signed,  # pyright: ignore[reportPrivateUsage]
-    Redacted: MessagesEncoder._redacted,  # pyright: ignore[reportPrivateUsage]
-    BlockEnded: MessagesEncoder._block_ended,  # pyright: ignore[reportPrivateUsage]
-    CallBegan: MessagesEncoder._call_began,  # pyright: ignore[reportPrivateUsage]
-    CallDelta: MessagesEncoder._call_delta,  # pyright: ignore[reportPrivateUsage]
-    Pinged: MessagesEncoder._pinged,  # pyright: ignore[reportPrivateUsage]
-    Ended: MessagesEncoder._ended,  # pyright: ignore[reportPrivateUsage]
-    Fault: MessagesEncoder._fault,  # pyright: ignore[reportPrivateUsage]
+    Began: MessagesEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
+    TextDelta: MessagesEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
+    ThinkingDelta: MessagesEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
+    Signed: MessagesEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]
+    Redacted: MessagesEncoder._write_redacted,  # pyright: ignore[reportPrivateUsage]
+    BlockEnded: MessagesEncoder._write_block_ended,  # pyright: ignore[reportPrivateUsage]
+    CallBegan: MessagesEncoder._write_call_began,  # pyright: ignore[reportPrivateUsage]
+    CallDelta: MessagesEncoder._write_call_delta,  # pyright: ignore[reportPrivateUsage]
+    Pinged: MessagesEncoder._write_pinged,  # pyright: ignore[reportPrivateUsage]
+    Ended: MessagesEncoder._write_ended,  # pyright: ignore[reportPrivateUsage]
+    Fault: MessagesEncoder._write_fault,  # pyright: ignore[reportPrivateUsage]
 }

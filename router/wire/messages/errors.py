@@ -4,28 +4,28 @@ import msgspec
 
 from router.ir import Fault
 from router.wire import dialect
-from router.wire.openai import FOR_OPENAI, message_of
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 _TOO_LONG = "prompt is too long"
 
 
-def of_messages(data: Json, status: int) -> Fault | None:
+def decode_error(data: Json, status: int) -> Fault | None:
     """The error in a Messages body or event; None when it holds none. status: of the answer, 0 inside a stream."""
-    error = json_values.object_at(data, "error")
+    error = json_values.get_object(data, "error")
     if not error and data.get("type") != "error":
         return None
     kind = error.get("type")
-    said = message_of(error, data)
-    blames_itself = kind == "api_error" and 400 <= status < 500  # the status says whether to send it again
-    if not isinstance(kind, str) or kind not in FOR_OPENAI or blames_itself:
+    said = dialect.read_message(error, data)
+    # Some servers answer 4xx as an api_error, which clients retry: the status decides.
+    contradicts_status = kind == "api_error" and 400 <= status < 500
+    if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or contradicts_status:
         kind = dialect.anthropic_kind(status or dialect.error_status(error))
     code = "context_length_exceeded" if said.startswith(_TOO_LONG) else None
     return Fault(status or dialect.error_status({"type": kind}), kind, said, code)
 
 
-def as_messages(fault: Fault, request_id: str = "") -> tuple[int, bytes]:
+def encode_error(fault: Fault, request_id: str = "") -> tuple[int, bytes]:
     """Status and body for a Messages caller."""
     said = fault.message
     if fault.code == "context_length_exceeded" and not said.startswith(_TOO_LONG):

@@ -1,7 +1,7 @@
-"""A Messages conversation without reasoning that its upstream does not take for its own (translation.md 7.3).
+"""Removes reasoning from a Messages conversation that its upstream does not accept as its own.
 
-A client that was answered by one upstream and asks another sends the reasoning of the first along. Only Anthropic can
-tell whose it is: it answers 400, and the request goes out once more without.
+A client that was answered by one upstream and then asks another sends the reasoning of the first along. Only Anthropic
+can verify the signature: it answers 400, and the request is sent once more without that reasoning.
 """
 
 import re
@@ -14,33 +14,33 @@ from router.wire.neutral.sealed_state import PREFIX
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-#: What Anthropic answers to reasoning that is not its own.
+#: Anthropic's error message on reasoning with a foreign signature.
 REFUSED = re.compile(rb"[Ii]nvalid `?signature`? in `?thinking`? block")
 _KINDS = ("thinking", "redacted_thinking")
 
 
-def without_foreign(body: bytes) -> bytes | None:
-    """The request without the carriers in it; if it has none, without any reasoning of earlier turns.
+def drop_foreign_thinking(body: bytes) -> bytes | None:
+    """The request without fairlead's sealed state; if it has none, without any reasoning of earlier turns.
 
-    None when nothing can be left out.
+    None when there is nothing to remove.
     """
-    data = json_values.decoded(body)
+    data = json_values.decode_object(body)
     found = data.get("messages") if data is not None else None
     if data is None or not isinstance(found, list):
         return None
     entries = [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
     turns = [one for one in entries if one.get("role") == "assistant" and isinstance(one.get("content"), list)]
-    if not _strip(turns, _is_carrier):
-        # The turn of a tool round that is under way must begin with its reasoning.
+    if not _strip(turns, _is_sealed):
+        # The last turn stays: in an unfinished tool round it must begin with its reasoning.
         if not _strip(turns[:-1], lambda _: True):
             return None
-    elif turns and _in_tool_round(turns[-1]) and json_values.object_at(data, "thinking").get("type") == "enabled":
+    elif turns and _in_tool_round(turns[-1]) and json_values.get_object(data, "thinking").get("type") == "enabled":
         data["thinking"] = {"type": "disabled"}
     return msgspec.json.encode(data)
 
 
 def _strip(turns: list[Json], unwanted: Callable[[Json], bool]) -> bool:
-    """Take reasoning out of turns; True when there was any."""
+    """Remove reasoning from turns; True when any was removed."""
     some = False
     for turn in turns:
         blocks = cast("list[object]", turn["content"])
@@ -55,7 +55,7 @@ def _is_thinking(block: object) -> bool:
     return isinstance(block, dict) and cast("Json", block).get("type") in _KINDS
 
 
-def _is_carrier(block: Json) -> bool:
+def _is_sealed(block: Json) -> bool:
     held = block.get("signature") or block.get("data")
     return isinstance(held, str) and held.startswith(PREFIX)
 

@@ -1,41 +1,41 @@
-"""Whole answers of Messages, both ways (translation.md 3.7, 3.8, 3.9)."""
+"""Decodes and encodes whole answers of Messages."""
 
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
-from router.wire.messages.decode_stream import refusal_of, stop_of
-from router.wire.messages.encode_stream import REASONS, details_of
+from router.wire.messages.decode_stream import decode_refusal, decode_stop
+from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import messages_id
+from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | None:
-    """The neutral answer; None for what is no answer of this protocol."""
+    """The neutral answer; None for JSON that is no answer of this protocol."""
     content = data.get("content")
     if not isinstance(content, list):
         return None
     blocks: list[Text | Thinking | ToolCall] = []
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
-            blocks += _decoded(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            blocks += _decode_block(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
     found = data.get("stop_sequence")
     return Answer(
         id=str(data.get("id") or ""),
         model=str(data.get("model") or ""),
         blocks=tuple(blocks),
-        stop=stop_of(data.get("stop_reason"), ctx),
-        usage=usage.of_messages(json_values.object_at(data, "usage"), Usage(), ctx.profile),
+        stop=decode_stop(data.get("stop_reason"), ctx),
+        usage=usage.decode_usage(json_values.get_object(data, "usage"), Usage(), ctx.profile),
         stopped_by=found if isinstance(found, str) else "",
-        refusal=refusal_of(data),
+        refusal=decode_refusal(data),
     )
 
 
-def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
+def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
     kind = block.get("type")
     if kind == "text":
         if block.get("citations"):
-            ctx.dropped("citations")
+            ctx.note_dropped("citations")
         return [Text(str(block.get("text") or ""))] if block.get("text") else []
     if kind == "thinking":
         return [Thinking(str(block.get("thinking") or ""), str(block.get("signature") or ""))]
@@ -44,39 +44,39 @@ def _decoded(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
     if kind == "tool_use":
         given = block.get("input")
         call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
-        name = ctx.names.original(str(block.get("name") or ""))
-        return [ToolCall(call_id, name, json_values.encoded(given) if given else "")]
-    ctx.dropped(f"content block {str(kind)[:40]}")
+        name = ctx.names.decode(str(block.get("name") or ""))
+        return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
+    ctx.note_dropped(f"content block {str(kind)[:40]}")
     return []
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
-    """The answer as Messages has it."""
+    """The answer in the form of Messages."""
     body: Json = {
         "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
         "type": "message",
         "role": "assistant",
-        "model": ctx.named(answer.model),
-        "content": [_encoded(block, ctx) for block in answer.blocks],
-        "stop_reason": REASONS[answer.stop],
+        "model": ctx.name_model(answer.model),
+        "content": [_encode_block(block, ctx) for block in answer.blocks],
+        "stop_reason": STOP_REASONS[answer.stop],
         "stop_sequence": answer.stopped_by or None,
     }
     if answer.stop == "refusal":
-        body["stop_details"] = details_of(answer.refusal)
-    body["usage"] = usage.as_messages(answer.usage)
+        body["stop_details"] = encode_refusal(answer.refusal)
+    body["usage"] = usage.encode_usage(answer.usage)
     return body
 
 
-def _encoded(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
+def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):
-        arguments: object = json_values.as_object(block.arguments)
+        arguments: object = json_values.as_raw_object(block.arguments)
         if arguments is None:
-            ctx.weakened(f"tool call {block.name}")
+            ctx.note_weakened(f"tool call {block.name}")
             arguments = {"_raw_arguments": block.arguments}
-        return {"type": "tool_use", "id": messages_id(block.id), "name": block.name, "input": arguments}
+        return {"type": "tool_use", "id": to_messages_id(block.id), "name": block.name, "input": arguments}
     if block.redacted:
-        return {"type": "redacted_thinking", "data": ctx.seal.pack("redacted", block.redacted, "")}
-    carrier = ctx.seal.pack("signature" if block.signature else "text", block.signature, block.text)
-    return {"type": "thinking", "thinking": block.text, "signature": carrier}
+        return {"type": "redacted_thinking", "data": ctx.sealer.seal("redacted", block.redacted, "")}
+    sealed = ctx.sealer.seal("signature" if block.signature else "text", block.signature, block.text)
+    return {"type": "thinking", "thinking": block.text, "signature": sealed}

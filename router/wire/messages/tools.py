@@ -1,4 +1,4 @@
-"""Tools of a Messages request, both ways (translation.md 3.5, 3.6)."""
+"""Decodes and encodes the tools of a Messages request."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -6,8 +6,9 @@ from typing import cast
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import lifetime_of, mark
+from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
+from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -20,42 +21,36 @@ _READ = frozenset(
         *("eager_input_streaming", "input_examples", "defer_loading", "allowed_callers"),
     )
 )
-# Claude Code declares it while tools are deferred; nobody can call it.
+# Claude Code declares it while tools are deferred; it cannot be called.
 _PLACEHOLDER = "DeferredToolPlaceholder"
 _MODES = {"auto": "auto", "any": "any", "none": "none", "tool": "tool"}
 
 
-def _of(required: tuple[str, ...], **properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": list(required)}
-
-
-_STRING: Json = {"type": "string"}
-_NUMBER: Json = {"type": "integer"}
-_BASH: Json = _of((), command=_STRING, restart={"type": "boolean"})
-_EDITOR: Json = _of(
+_BASH: Json = build_object_schema((), command=STRING, restart={"type": "boolean"})
+_EDITOR: Json = build_object_schema(
     ("command", "path"),
     command={"type": "string", "enum": ["view", "create", "str_replace", "insert"]},
-    path=_STRING,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line=_NUMBER,
-    view_range={"type": "array", "items": _NUMBER},
+    path=STRING,
+    file_text=STRING,
+    old_str=STRING,
+    new_str=STRING,
+    insert_line=INTEGER,
+    view_range={"type": "array", "items": INTEGER},
 )
-_MEMORY: Json = _of(
+_MEMORY: Json = build_object_schema(
     ("command",),
     command={"type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"]},
-    path=_STRING,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line=_NUMBER,
-    insert_text=_STRING,
-    old_path=_STRING,
-    new_path=_STRING,
-    view_range={"type": "array", "items": _NUMBER},
+    path=STRING,
+    file_text=STRING,
+    old_str=STRING,
+    new_str=STRING,
+    insert_line=INTEGER,
+    insert_text=STRING,
+    old_path=STRING,
+    new_path=STRING,
+    view_range={"type": "array", "items": INTEGER},
 )
-# Tools the caller runs itself, whose schema the model was trained on: prefix of the type, description, schema.
+# Tools that the caller runs, whose schemas the model was trained on: prefix of the type, description, schema.
 BUILT_IN: tuple[tuple[str, str, Json], ...] = (
     ("bash_", "Run a command in a persistent bash session; restart starts a new one.", _BASH),
     ("text_editor_", "View, create and edit files.", _EDITOR),
@@ -63,133 +58,135 @@ BUILT_IN: tuple[tuple[str, str, Json], ...] = (
 )
 
 
-def tools_of(data: Json, ctx: Context) -> tuple[Tool, ...]:
-    """The tools of a Messages request. Raises BadRequest for what only Anthropic can run."""
+def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
+    """The tools of a Messages request. Raises BadRequest for tools that only Anthropic can run."""
     found: dict[str, Tool] = {}
-    for at, entry in enumerate(json_values.objects(data.get("tools"), "tools")):
-        tool = _tool(entry, f"tools[{at}]", ctx)
+    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
+        tool = _decode_tool(entry, f"tools[{at}]", ctx)
         if tool is not None and found.setdefault(tool.name, tool) is not tool:
             raise BadRequest(f"tools[{at}].name: another tool is named '{tool.name}'.")
-    for change, path in _changes(data):
-        _apply(change, found, path, ctx)
+    for change, path in _find_changes(data):
+        _apply_change(change, found, path, ctx)
     return tuple(found.values())
 
 
-def _changes(data: Json) -> Iterator[tuple[Json, str]]:
-    """The blocks by which system messages offer tools or withdraw them, each with its path."""
-    for at, message in enumerate(json_values.objects(data.get("messages"), "messages")):
+def _find_changes(data: Json) -> Iterator[tuple[Json, str]]:
+    """The blocks in system messages that add or remove tools, each with its path."""
+    for at, message in enumerate(json_values.read_objects(data.get("messages"), "messages")):
         content = message.get("content")
         if message.get("role") != "system" or not isinstance(content, list):
             continue
         path = f"messages[{at}].content"
-        for place, block in enumerate(json_values.objects(cast("list[object]", content), path)):
+        for place, block in enumerate(json_values.read_objects(cast("list[object]", content), path)):
             if block.get("type") in TOOL_CHANGES:
                 yield block, f"{path}[{place}]"
 
 
-def _apply(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
-    """One change. Elsewhere tools hold for the whole conversation: what is offered at its end is."""
-    named = json_values.obj(change.get("tool"), f"{path}.tool")
+def _apply_change(change: Json, tools: dict[str, Tool], path: str, ctx: Context) -> None:
+    """Apply one change. Other protocols have one list of tools per request: that at the end of the conversation."""
+    named = json_values.require_object(change.get("tool"), f"{path}.tool")
     kind = named.get("type")
     if kind == "tool_definition" and change["type"] == "tool_addition":
-        tool = _tool(
-            json_values.obj(named.get("definition"), f"{path}.tool.definition"), f"{path}.tool.definition", ctx
+        tool = _decode_tool(
+            json_values.require_object(named.get("definition"), f"{path}.tool.definition"),
+            f"{path}.tool.definition",
+            ctx,
         )
         if tool is not None:
             tools[tool.name] = tool
     elif kind == "tool_reference":
-        name = json_values.need(named, "name", f"{path}.tool")
+        name = json_values.require_text(named, "name", f"{path}.tool")
         if change["type"] == "tool_removal":
             tools.pop(name, None)
     else:
         raise ctx.refuse(f"{path}.tool", f"a change of type {kind!s} has no counterpart")
-    ctx.weakened(path)
+    ctx.note_weakened(path)
 
 
-def _tool(entry: Json, path: str, ctx: Context) -> Tool | None:
-    kind = json_values.text(entry.get("type"), f"{path}.type") or "custom"
+def _decode_tool(entry: Json, path: str, ctx: Context) -> Tool | None:
+    kind = json_values.read_text(entry.get("type"), f"{path}.type") or "custom"
     if kind.startswith("tool_search_tool_"):
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if kind != "custom":
-        return _built_in(kind, entry, path, ctx)
-    name = json_values.need(entry, "name", path)
+        return _decode_built_in(kind, entry, path, ctx)
+    name = json_values.require_text(entry, "name", path)
     if name == _PLACEHOLDER and entry.get("defer_loading") is True:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     for key in entry:
         if key not in _READ:
-            ctx.dropped(f"{path}.{key}")
-    callers = json_values.listed(entry.get("allowed_callers"), f"{path}.allowed_callers")
+            ctx.note_dropped(f"{path}.{key}")
+    callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return None
     if entry.get("defer_loading") is True:
-        ctx.weakened(f"{path}.defer_loading")
-    schema = json_values.maybe(entry.get("input_schema"), f"{path}.input_schema")
-    description = json_values.text(entry.get("description"), f"{path}.description")
-    examples = json_values.listed(entry.get("input_examples"), f"{path}.input_examples")
+        ctx.note_weakened(f"{path}.defer_loading")
+    schema = json_values.read_object(entry.get("input_schema"), f"{path}.input_schema")
+    description = json_values.read_text(entry.get("description"), f"{path}.description")
+    examples = json_values.read_list(entry.get("input_examples"), f"{path}.input_examples")
     if examples:
-        ctx.weakened(f"{path}.input_examples")
-        description = f"{description}\n\nExamples: {json_values.encoded(examples)}".strip()
+        ctx.note_weakened(f"{path}.input_examples")
+        description = f"{description}\n\nExamples: {json_values.encode_json(examples)}".strip()
     return Tool(
         name,
         schema if "type" in schema else {**EMPTY, **schema},
         description,
-        json_values.flag(entry.get("strict"), f"{path}.strict"),
-        lifetime_of(entry),
+        json_values.read_bool(entry.get("strict"), f"{path}.strict"),
+        read_lifetime(entry),
     )
 
 
-def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     for prefix, about, schema in BUILT_IN:
         if kind.startswith(prefix):
-            return Tool(json_values.need(entry, "name", path), schema, about)
+            return Tool(json_values.require_text(entry, "name", path), schema, about)
     raise ctx.refuse(path, f"the tool {kind} runs at Anthropic only")
 
 
-def choice_of(data: Json) -> tuple[Choice | None, bool | None]:
+def decode_choice(data: Json) -> tuple[Choice | None, bool | None]:
     """The tool choice, and False when calls must come one at a time."""
-    found = json_values.maybe(data.get("tool_choice"), "tool_choice")
+    found = json_values.read_object(data.get("tool_choice"), "tool_choice")
     if not found:
         return None, None
-    mode = _MODES.get(json_values.text(found.get("type"), "tool_choice.type"))
+    mode = _MODES.get(json_values.read_text(found.get("type"), "tool_choice.type"))
     if mode is None:
         raise BadRequest("tool_choice.type: expected auto, any, tool or none.")
-    name = json_values.need(found, "name", "tool_choice") if mode == "tool" else ""
+    name = json_values.require_text(found, "name", "tool_choice") if mode == "tool" else ""
     path = "tool_choice.disable_parallel_tool_use"
-    single = json_values.flag(found.get("disable_parallel_tool_use"), path)
+    single = json_values.read_bool(found.get("disable_parallel_tool_use"), path)
     return Choice(mode, name), (False if single else None)  # pyright: ignore[reportArgumentType]
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
-    """The tools as Messages has them."""
+    """The tools in the form of Messages."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
-        entry: Json = {"name": ctx.names.sent(tool.name, NAME_LIMIT)}
+        entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if freeform_tools.has_grammar(tool):
-            ctx.weakened(f"tools[{at}].format")
-        if description := freeform_tools.described(tool):
+            ctx.note_weakened(f"tools[{at}].format")
+        if description := freeform_tools.describe(tool):
             entry["description"] = description
         entry["input_schema"] = tool.schema
         if tool.strict:
             entry["strict"] = True
         if tool.cache:
-            entry["cache_control"] = mark(tool.cache)
+            entry["cache_control"] = build_mark(tool.cache)
         tools.append(entry)
     return tools
 
 
 def encode_choice(request: Request, ctx: Context) -> Json | None:
-    """The tool choice as Messages has it; None to leave it out."""
+    """The tool choice in the form of Messages; None to leave it out."""
     if not request.tools or (request.choice is None and request.parallel is not False):
         return None
     chosen = request.choice or Choice("auto")
     found: Json = {"type": chosen.mode}
     if chosen.mode == "tool":
-        found["name"] = ctx.names.sent(chosen.name, NAME_LIMIT)
+        found["name"] = ctx.names.encode(chosen.name, NAME_LIMIT)
     if request.parallel is False and chosen.mode != "none":
         found["disable_parallel_tool_use"] = True
     return found

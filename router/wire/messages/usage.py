@@ -1,28 +1,29 @@
 """Token counts of Anthropic Messages, read and written."""
 
+from router.backends.profile import Profile
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_messages(found: Json, known: Usage, profile: Profile) -> Usage:
-    """Counts of a Messages usage object: what it says overwrites, and what it leaves out stays as it was.
+def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
+    """Counts of a Messages usage object: counts in it overwrite the known ones, others stay.
 
-    A stream says what was read in message_start, and what was written in message_delta. No habit changes it.
+    A stream gives the input counts in message_start and the output counts in message_delta. The profile is not needed:
+    all providers of this protocol count alike.
     """
-    details = json_values.object_at(found, "output_tokens_details")
+    details = json_values.get_object(found, "output_tokens_details")
     return Usage(
-        json_values.first_count(found.get("input_tokens"), known.input),
-        json_values.first_count(found.get("output_tokens"), known.output),
-        json_values.first_count(found.get("cache_read_input_tokens"), known.cache_read),
-        json_values.first_count(found.get("cache_creation_input_tokens"), known.cache_write),
-        json_values.first_count(details.get("thinking_tokens"), known.reasoning),
+        json_values.find_count(found.get("input_tokens"), known.input),
+        json_values.find_count(found.get("output_tokens"), known.output),
+        json_values.find_count(found.get("cache_read_input_tokens"), known.cache_read),
+        json_values.find_count(found.get("cache_creation_input_tokens"), known.cache_write),
+        json_values.find_count(details.get("thinking_tokens"), known.reasoning),
     )
 
 
-def as_messages(usage: Usage) -> Json:
-    """All counts that Messages clients need, 0 where nothing is known."""
+def encode_usage(usage: Usage) -> Json:
+    """All counts that Messages clients require, 0 for unknown ones."""
     found: Json = {
         "input_tokens": usage.input or 0,
         "cache_creation_input_tokens": usage.cache_write or 0,

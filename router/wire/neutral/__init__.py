@@ -1,1 +1,1 @@
-"""What the codecs of all protocols share about the neutral form."""
+"""Helpers around the neutral form (router/ir.py) that the codecs of all protocols share."""

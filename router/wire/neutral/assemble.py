@@ -1,4 +1,4 @@
-"""Whole answers and streams of neutral events, one made from the other."""
+"""Converts between whole answers and streams of neutral events."""
 
 from collections.abc import Iterable
 
@@ -21,8 +21,8 @@ from router.ir import (
 )
 
 
-def events_of(answer: Answer) -> Iterable[Event]:
-    """The events that a whole answer would have come as."""
+def split_answer(answer: Answer) -> Iterable[Event]:
+    """The events of a stream that holds the same answer."""
     yield Began(answer.id, answer.model, answer.usage)
     calls = 0
     for block in answer.blocks:
@@ -44,8 +44,8 @@ def events_of(answer: Answer) -> Iterable[Event]:
     yield Ended(answer.stop, answer.usage, answer.stopped_by, answer.refusal)
 
 
-def answer_of(events: Iterable[Event]) -> Answer | Fault | None:
-    """The whole answer of a stream; its error when it has one; None when it does not end."""
+def assemble_answer(events: Iterable[Event]) -> Answer | Fault | None:
+    """The whole answer of a stream; its error if it has one; None when the stream has no end."""
     began: Began | None = None
     blocks: list[tuple[str, list[str], CallBegan | str]] = []
     calls: dict[int, list[str]] = {}
@@ -76,15 +76,15 @@ def answer_of(events: Iterable[Event]) -> Answer | Fault | None:
         elif isinstance(event, BlockEnded):
             joined = False
         elif isinstance(event, Ended):
-            return _whole(began, blocks, event)
+            return _build_answer(began, blocks, event)
     return None
 
 
-def _whole(began: Began | None, blocks: list[tuple[str, list[str], CallBegan | str]], end: Ended) -> Answer:
+def _build_answer(began: Began | None, blocks: list[tuple[str, list[str], CallBegan | str]], end: Ended) -> Answer:
     return Answer(
         id=began.id if began else "",
         model=began.model if began else "",
-        blocks=tuple(_block(kind, "".join(parts), extra) for kind, parts, extra in blocks),
+        blocks=tuple(_build_block(kind, "".join(parts), extra) for kind, parts, extra in blocks),
         stop=end.stop,
         usage=end.usage,
         stopped_by=end.stopped_by,
@@ -92,7 +92,7 @@ def _whole(began: Began | None, blocks: list[tuple[str, list[str], CallBegan | s
     )
 
 
-def _block(kind: str, said: str, extra: CallBegan | str) -> Text | Thinking | ToolCall:
+def _build_block(kind: str, said: str, extra: CallBegan | str) -> Text | Thinking | ToolCall:
     if isinstance(extra, CallBegan):
         return ToolCall(extra.id, extra.name, said)
     if kind == "text":

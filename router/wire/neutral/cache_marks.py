@@ -1,4 +1,4 @@
-"""Caching marks in the forms the protocols have for them (translation.md 8)."""
+"""Reads and writes marks for prompt caching in the forms that the protocols and gateways have for them."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
@@ -14,12 +14,12 @@ _MARKS = 4
 _B = TypeVar("_B", bound=Block)
 
 
-def mark(lifetime: str) -> Json:
+def build_mark(lifetime: str) -> Json:
     """Anthropic's mark of a lifetime: 5m or 1h."""
     return {"type": "ephemeral", "ttl": "1h"} if lifetime == "1h" else {"type": "ephemeral"}
 
 
-def lifetime_of(entry: Json) -> str:
+def read_lifetime(entry: Json) -> str:
     """The lifetime of Anthropic's mark on an entry, '' without one."""
     found = entry.get("cache_control")
     if not isinstance(found, dict):
@@ -27,36 +27,36 @@ def lifetime_of(entry: Json) -> str:
     return "1h" if cast("Json", found).get("ttl") == "1h" else "5m"
 
 
-def lifetime_of_part(part: Json) -> str:
+def read_part_lifetime(part: Json) -> str:
     """The lifetime of a mark on a part of a Chat message: OpenAI's own, or Anthropic's as gateways take it."""
     found = part.get(BREAKPOINT)
     if isinstance(found, dict):
         # OpenAI's are minimum lifetimes: 30m and more.
         return "1h" if cast("Json", found).get("ttl") else "5m"
-    return lifetime_of(part)
+    return read_lifetime(part)
 
 
-def marked(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
-    """A part of a Chat message with the mark its upstream takes, if it takes any."""
+def add_mark(part: Json, lifetime: str, ctx: Context, path: str) -> Json:
+    """A part of a message with the form of mark that the upstream supports; without one where it supports none."""
     if not lifetime or not ctx.profile.cache:
         return part
     if ctx.profile.cache == "cache_control":
-        return {**part, "cache_control": mark(lifetime)}
+        return {**part, "cache_control": build_mark(lifetime)}
     if lifetime == "1h":
-        ctx.weakened(f"{path}.cache_control.ttl")
+        ctx.note_weakened(f"{path}.cache_control.ttl")
         return {**part, BREAKPOINT: {"mode": "explicit", "ttl": "30m"}}
     return {**part, BREAKPOINT: {"mode": "explicit"}}
 
 
-def moved(block: _B, lifetime: str) -> _B:
-    """The block with the mark of one behind it that is left out; reasoning and calls hold none."""
+def move_mark(block: _B, lifetime: str) -> _B:
+    """The block with the mark of a dropped block that followed it; reasoning and calls cannot hold marks."""
     if not lifetime or isinstance(block, Thinking | ToolCall):
         return block
     return msgspec.structs.replace(block, cache=lifetime)
 
 
-def keep_last(messages: Sequence[Json]) -> None:
-    """Take out OpenAI's marks but the last ones: more are not written."""
+def limit_marks(messages: Sequence[Json]) -> None:
+    """Remove all but the last four of OpenAI's marks: the API writes no more than four cache entries a request."""
     left = _MARKS
     for part in _parts_backwards(messages):
         if BREAKPOINT in part:
@@ -73,11 +73,11 @@ def _parts_backwards(messages: Sequence[Json]) -> Iterable[Json]:
 
 
 def is_marked(request: Request) -> bool:
-    """True when the caller says itself what is to be cached."""
+    """True when the caller set marks itself."""
     blocks = (block for turn in request.turns for block in turn.blocks)
     return any(getattr(one, "cache", "") for part in (request.system, request.tools, blocks) for one in part)
 
 
 def has_marks(texts: Sequence[Text], ctx: Context) -> bool:
-    """True when texts must stay parts, since marks that the upstream takes stand on some."""
+    """True when texts must stay separate parts, because some carry marks that the upstream supports."""
     return bool(ctx.profile.cache) and any(text.cache for text in texts)

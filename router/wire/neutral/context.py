@@ -1,105 +1,115 @@
-"""What a translation is given from outside, and where it notes what it could not carry over."""
+"""The context of one translation: its inputs, and the losses it notes."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import Loss
-from router.settings.profile import Profile
-from router.wire.neutral.identifiers import Names
-from router.wire.neutral.replay_memory import Memory
-from router.wire.neutral.sealed_state import Seal
+from router.wire.neutral.identifiers import ToolNames
+from router.wire.neutral.replay_memory import ReplayMemory
+from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
 
 LossPolicy = Literal["warn", "strict", "silent"]
 HEADER_LIMIT = 1000
-#: Bytes of losses in a note of the log.
-NOTED = 300
-_LOSSES_KEPT = 200
+#: The most bytes of losses in a note of the log.
+NOTE_LIMIT = 300
+_LOSSES_LIMIT = 200
 _INDEX = re.compile(r"\[\d+\]")
 
 
-class Form(NamedTuple):
-    """How calls of a tool are written in a Responses answer. item: the type of the output item. name, namespace: as
-    the caller declared the tool."""
+class CallForm(NamedTuple):
+    """How a Responses answer writes the calls of a tool."""
 
+    #: The type of the output item.
     item: str
+    #: The name and namespace under which the caller declared the tool.
     name: str
     namespace: str = ""
 
 
 @dataclass(slots=True)
 class Context:
-    """One translation. now: seconds since 1970. new_id: 24 hex digits, another each time. upstream: the backend's
-    name. model: as the upstream gets it; shown: as the caller named it, which answers repeat, '' to name the one that
-    answered. policies: those of single fields, by their path without indices. settled: the request is sent, so that
-    losses are told and no longer refused. names: the tool names. memory: what earlier answers held that their callers
-    may not send back. forgets: no reasoning goes back. auto_cache: caching is asked for where the caller says nothing
-    of it. paths: where the caller wrote what the neutral request calls otherwise. stops: stop sequences that the
-    upstream does not take, to be watched for here. single: one call at a time, to be seen to here. declared: the
-    names of the tools. custom: tools that take free text and not arguments.
+    """The inputs of one translation, its state between request and answer, and its losses."""
 
-    For a Responses caller: asked, its request, of which answers repeat much; said, the items it holds; forms, its tools
-    that are no plain functions, by their neutral names; kept, answers and items that its request names, by id; keep,
-    what takes a whole answer: its id, the id of the answer it continues, the items of both directions, and the bytes
-    of the answer; None where nothing is kept."""
-
+    #: Seconds since 1970.
     now: int
+    #: Gives 24 hex digits, different ones at each call.
     new_id: Callable[[], str]
     profile: Profile
+    #: The backend's name.
     upstream: str = ""
+    #: The model's name at the upstream.
     model: str = ""
-    shown: str = ""
+    #: The caller's name of the model, which answers repeat; '' to show the name in the upstream's answer.
+    shown_model: str = ""
     policy: LossPolicy = "warn"
+    #: The policies of single fields, by their path without indices.
     policies: Mapping[str, str] = field(default_factory=dict[str, str])
-    settled: bool = False
-    seal: Seal = field(default_factory=Seal)
-    names: Names = field(default_factory=Names)
+    #: True once the request is sent: later losses are noted and no longer refused.
+    request_sent: bool = False
+    sealer: StateSealer = field(default_factory=StateSealer)
+    names: ToolNames = field(default_factory=ToolNames)
     losses: list[Loss] = field(default_factory=list[Loss])
-    memory: Memory | None = None
-    forgets: bool = False
+    #: Parts of earlier answers that their callers may not send back.
+    memory: ReplayMemory | None = None
+    #: No reasoning of the history is sent.
+    drop_reasoning: bool = False
+    #: Caching is asked for where the caller does not mention it.
     auto_cache: bool = True
-    stops: tuple[str, ...] = ()
-    single: bool = False
-    declared: frozenset[str] = frozenset()
-    custom: set[str] = field(default_factory=set[str])
+    #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
+    stop_sequences: tuple[str, ...] = ()
+    #: Only one call at a time may pass, and the upstream cannot be told.
+    single_call: bool = False
+    #: The names of the request's tools.
+    declared_tools: frozenset[str] = frozenset()
+    #: The names of a Chat caller's tools that take free text in place of arguments.
+    custom_tools: set[str] = field(default_factory=set[str])
+    #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
-    asked: Json = field(default_factory=dict[str, object])
-    forms: dict[str, Form] = field(default_factory=dict[str, Form])
-    kept: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    keep: Callable[[str, str, list[Json], int], None] | None = None
-    said: list[Json] = field(default_factory=list[Json])
+    #: Fields of a Responses request that its answers repeat.
+    request_fields: Json = field(default_factory=dict[str, object])
+    #: The forms of a Responses caller's tools that are not plain functions, by their neutral names.
+    call_forms: dict[str, CallForm] = field(default_factory=dict[str, CallForm])
+    #: Stored answers and items that a Responses request refers to, by id.
+    stored: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    #: Stores a whole Responses answer: its id, the id of the answer it continues, the items of both directions, and the
+    #: answer's size in bytes. None where nothing is to be stored.
+    store: Callable[[str, str, list[Json], int], None] | None = None
+    #: The items of a Responses request, to be stored with the answer.
+    request_items: list[Json] = field(default_factory=list[Json])
 
-    def dropped(self, path: str) -> None:
-        """Note a hint that is left out. Raises BadRequest when losses are refused."""
-        self._lost(Loss(path, "dropped"))
+    def note_dropped(self, path: str) -> None:
+        """Note that a hint is left out. Raises BadRequest where the policy is strict."""
+        self._note(Loss(path, "dropped"))
 
-    def weakened(self, path: str) -> None:
-        """Note what survives in a weaker form. Raises BadRequest when losses are refused."""
-        self._lost(Loss(path, "weakened"))
+    def note_weakened(self, path: str) -> None:
+        """Note that a field keeps only part of its meaning. Raises BadRequest where the policy is strict."""
+        self._note(Loss(path, "weakened"))
 
-    def at(self, name: str) -> str:
+    def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""
         return self.paths.get(name, name)
 
     def refuse(self, path: str, why: str) -> BadRequest:
-        """The error for what cannot be carried over without changing its meaning."""
+        """Build the error for a field that cannot be translated without changing the meaning of the request."""
         return BadRequest(f"{path}: {why} (the backend {self.upstream} is reached by translation).")
 
-    def named(self, model: str) -> str:
-        """The model as an answer names it. model: as the upstream does."""
-        return self.shown or model or self.model
+    def name_model(self, model: str) -> str:
+        """The name of the model for the answer. model: the name in the upstream's answer."""
+        return self.shown_model or model or self.model
 
-    def told(self, since: int = 0) -> list[Loss]:
-        """The losses that the caller is to be told of, those before the `since`-th left out."""
+    def select_losses(self, since: int = 0) -> list[Loss]:
+        """The losses to report to the caller, from the `since`-th on."""
         if self.policy == "silent" and not self.policies:
             return []
-        return [loss for loss in self.losses[since:] if self._policy(loss.path) != "silent"]
+        return [loss for loss in self.losses[since:] if self._policy_of(loss.path) != "silent"]
 
-    def _policy(self, path: str) -> str:
-        """What holds for a field: its own policy, or that of the nearest field around it that has one."""
+    def _policy_of(self, path: str) -> str:
+        """The policy of a field: its own, or that of the nearest field around it that has one."""
         if not self.policies:
             return self.policy
         name = _INDEX.sub("", path)
@@ -109,18 +119,18 @@ class Context:
                 return self.policy
         return self.policies[name]
 
-    def _lost(self, loss: Loss) -> None:
-        if not self.settled and self._policy(loss.path) == "strict":
+    def _note(self, loss: Loss) -> None:
+        if not self.request_sent and self._policy_of(loss.path) == "strict":
             raise BadRequest(
                 f"{loss.path}: it would be {loss.how} on the way to the backend {self.upstream}, and loss = strict "
                 "refuses that. Leave the field out, or set loss = warn for it."
             )
-        if len(self.losses) < _LOSSES_KEPT and loss not in self.losses:
+        if len(self.losses) < _LOSSES_LIMIT and loss not in self.losses:
             self.losses.append(loss)
 
 
-def losses_text(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
-    """`top_k=dropped, tools[3].strict=weakened`, cut at whole entries: then `+N more`."""
+def format_losses(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
+    """`top_k=dropped, tools[3].strict=weakened`, at most `limit` long; entries over that are counted: `+N more`."""
     parts: list[str] = []
     size = 0
     for at, loss in enumerate(losses):

@@ -1,7 +1,7 @@
-"""Tools that take free text, towards backends whose tools take arguments (translation.md 3.5, 10.6).
+"""Tools that take free text, towards backends whose tools take arguments.
 
-The text stands in one field of the arguments, `{"input": "…"}`, and is taken out again on the way back, also while the
-arguments are still coming in. The grammar of the text becomes part of the description.
+The text is put into one field of the arguments, `{"input": "…"}`, and taken out again in the answer, also while the
+arguments are still streaming. The grammar of the text becomes part of the description.
 """
 
 import json
@@ -20,80 +20,80 @@ SCHEMA: Json = {
 }
 OPENING, CLOSING = '{"input":"', '"}'
 _BEGINNING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-# Whole characters of a JSON string; an escape that JSON does not know stands for itself.
+# Whole characters of a JSON string; an escape that JSON does not define is taken literally.
 _WHOLE = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _KNOWN = '"\\/bfnrtu'
 _HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}$")
 
 
-def described(tool: Tool) -> str:
+def describe(tool: Tool) -> str:
     """The description of a tool, with the grammar that its text follows."""
     grammar = (tool.format or {}).get("definition")
     return f"{tool.description}\n\nThe input follows this grammar:\n{grammar}".strip() if grammar else tool.description
 
 
 def has_grammar(tool: Tool) -> bool:
-    """True when the form of the text is more than its description can promise."""
+    """True when the text has a grammar: a description cannot enforce it."""
     return bool((tool.format or {}).get("definition"))
 
 
-def wrapped(text: str) -> str:
-    """Free text as arguments."""
-    return OPENING + escaped(text) + CLOSING
+def wrap(text: str) -> str:
+    """Put free text into arguments."""
+    return OPENING + escape(text) + CLOSING
 
 
-def escaped(text: str) -> str:
-    """Text as it stands inside a JSON string."""
+def escape(text: str) -> str:
+    """Escape text for the inside of a JSON string."""
     return msgspec.json.encode(text)[1:-1].decode()
 
 
-def text_of(arguments: str) -> str:
-    """The free text that whole arguments hold; arguments of another form are taken for the text."""
+def unwrap(arguments: str) -> str:
+    """The free text in whole arguments; arguments of another form are taken as the text itself."""
     unwrapper = Unwrapper()
-    return unwrapper.feed(arguments) + unwrapper.rest()
+    return unwrapper.feed(arguments) + unwrapper.finish()
 
 
 class Unwrapper:
-    """Takes the text out of arguments as they come in."""
+    """Takes the text out of arguments while they are streamed."""
 
-    __slots__ = ("_held", "_open", "_over")
+    __slots__ = ("_buffer", "_ended", "_open")
 
     def __init__(self) -> None:
-        self._held = ""
+        self._buffer = ""
         self._open = False
-        self._over = False
+        self._ended = False
 
     def feed(self, fragment: str) -> str:
         """The text that a piece of the arguments adds."""
-        if self._over:
+        if self._ended:
             return ""
-        data = self._held + fragment
+        data = self._buffer + fragment
         if not self._open:
             began = _BEGINNING.match(data)
             if began is None:
-                self._held = data
+                self._buffer = data
                 return ""
             self._open = True
             data = data[began.end() :]
-        return self._taken(data)
+        return self._take_text(data)
 
-    def _taken(self, data: str) -> str:
+    def _take_text(self, data: str) -> str:
         found = _WHOLE.match(data)
         end = found.end() if found else 0
-        self._over = data[end : end + 1] == '"'
-        split = None if self._over else _HIGH_SURROGATE.search(data[:end])
+        self._ended = data[end : end + 1] == '"'
+        split = None if self._ended else _HIGH_SURROGATE.search(data[:end])
         if split is not None:
             end = split.start()
-        self._held = "" if self._over else data[end:]
-        return _decoded(data[:end])
+        self._buffer = "" if self._ended else data[end:]
+        return _decode_string(data[:end])
 
-    def rest(self) -> str:
-        """What is left at the end: of arguments that hold the text elsewhere or are no object, all."""
-        held, self._held = self._held, ""
-        if self._over:
+    def finish(self) -> str:
+        """The rest of the text at the end; arguments that are not of the form {"input": text} are returned whole."""
+        held, self._buffer = self._buffer, ""
+        if self._ended:
             return ""
-        self._over = True
+        self._ended = True
         if self._open:
             return held
         try:
@@ -104,10 +104,10 @@ class Unwrapper:
         return said if isinstance(said, str) else held
 
 
-def _decoded(inside: str) -> str:
+def _decode_string(inside: str) -> str:
     if "\\" not in inside:
         return inside
     known = _ESCAPE.sub(lambda found: found[0] if found[1] in _KNOWN else "\\" + found[0], inside)
     text: str = json.loads(f'"{known}"', strict=False)
-    # Half a pair of surrogates cannot be written as UTF-8.
+    # A lone surrogate cannot be encoded as UTF-8.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

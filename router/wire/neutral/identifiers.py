@@ -1,6 +1,7 @@
-"""Names of tools and ids of calls that a protocol's own rules would refuse (translation.md 3.5, 6).
+"""Replaces tool names and call ids that another protocol's rules would refuse.
 
-Every replacement is a pure function of the original, so that a history translates to the same bytes every time.
+Every replacement is a pure function of the original, so that a history translates to the same bytes every time and the
+upstream's prompt cache still matches.
 """
 
 import hashlib
@@ -11,8 +12,8 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CALL_ID_LIMIT = 64
 
 
-class Names:
-    """The tool names of one request, both ways."""
+class ToolNames:
+    """Maps the tool names of one request to legal ones and back."""
 
     __slots__ = ("_original", "_sent")
 
@@ -20,13 +21,13 @@ class Names:
         self._sent: dict[str, str] = {}
         self._original: dict[str, str] = {}
 
-    def sent(self, name: str, limit: int) -> str:
-        """The name as the upstream gets it: of legal characters, at most `limit` long, unique."""
+    def encode(self, name: str, limit: int) -> str:
+        """The name for the upstream: of legal characters, at most `limit` long, unique in the request."""
         known = self._sent.get(name)
         if known is not None:
             return known
         legal = _ILLEGAL.sub("_", name)
-        digest = _hex(name)
+        digest = _digest(name)
         size = 8
         if legal != name or len(legal) > limit or legal in self._original:
             legal = f"{legal[: limit - 1 - size]}_{digest[:size]}"
@@ -37,28 +38,28 @@ class Names:
         self._original[legal] = name
         return legal
 
-    def original(self, name: str) -> str:
-        """The caller's name for a name in an answer."""
+    def decode(self, name: str) -> str:
+        """The caller's name for a name in the upstream's answer."""
         return self._original.get(name, name)
 
 
-def messages_id(original: str) -> str:
-    """A call's id as Messages takes it: ^[A-Za-z0-9_-]+$."""
+def to_messages_id(original: str) -> str:
+    """A call's id in the form that Messages accepts: ^[A-Za-z0-9_-]+$."""
     legal = _ILLEGAL.sub("_", original)
-    return legal if legal == original and legal else f"{legal or 'call'}_{_hex(original)[:6]}"
+    return legal if legal == original and legal else f"{legal or 'call'}_{_digest(original)[:6]}"
 
 
-def chat_id(original: str, form: str) -> str:
-    """A call's id as a Chat upstream takes it: at most 64 characters, or Mistral's nine."""
+def to_chat_id(original: str, form: str) -> str:
+    """A call's id in the form that a Chat upstream accepts: at most 64 characters, or exactly Mistral's nine."""
     if form == "mistral9":
-        number = int(_hex(original), 16)
+        number = int(_digest(original), 16)
         digits = ""
         while len(digits) < 9:
             number, rest = divmod(number, 62)
             digits += _DIGITS[rest]
         return digits
-    return original if len(original) <= CALL_ID_LIMIT else f"call_{_hex(original)[:24]}"
+    return original if len(original) <= CALL_ID_LIMIT else f"call_{_digest(original)[:24]}"
 
 
-def _hex(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,101 +1,21 @@
-"""What providers do differently under the same protocol, as data (translation.md 1.6).
+"""What an upstream accepts for a model.
 
-Chat flags say what a Chat upstream takes; Messages flags depend on the model's name, since all providers of that
-protocol serve the same family. Flags marked (U) in translation.md are set to what fails loudly, not silently.
+Of Chat and Responses that depends on the provider, of Messages on the model's name alone, since all providers of that
+protocol serve Claude.
 """
 
 import re
 
 import msgspec
 
-from router.settings.profile import OPENAI_SAMPLING, Profile
-
-LOCAL_SAMPLING = OPENAI_SAMPLING | {"top_k"}
-
-GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")
-_OLLAMA = Profile(
-    remote_images=False,
-    efforts=("none", "low", "medium", "high"),
-    stop_max=16,
-    thinkers="gpt-oss|qwen3|deepseek-r1|magistral|think",
-)
-
-PROFILES: dict[str, Profile] = {
-    "openai": Profile(
-        prefers="responses",
-        shared=True,
-        max_tokens_field="max_completion_tokens",
-        system_role="developer",
-        files=True,
-        user_field="safety_identifier",
-        thinkers=r"^(o\d|gpt-([5-9]|oss)|codex)",
-        fixed=r"^(o\d|gpt-[5-9](?!.*chat)|codex)",
-        cache="breakpoint",
-        cachers=r"^gpt-(5\.([6-9]|\d\d)|[6-9])",
-        cache_key=True,
-    ),
-    "groq": Profile(
-        max_tokens_field="max_completion_tokens",
-        efforts=("none", "low", "medium", "high"),
-        user_field="user",
-        thinkers="gpt-oss|qwen3",
-    ),
-    "deepseek": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
-    "mistral": Profile(
-        id_form="mistral9",
-        empty_content="omit",
-        alternates=True,
-        stream_usage=False,
-        reasoning="none",
-        prefill="prefix",
-        stop_max=16,
-    ),
-    "xai": Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
-    "openrouter": Profile(
-        reasoning="openrouter",
-        sampling=LOCAL_SAMPLING,
-        cache="cache_control",
-        files=True,
-        replay="reasoning",
-        user_field="user",
-    ),
-    "gemini": Profile(efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False),
-    "ollama": _OLLAMA,
-    "vllm": Profile(
-        sampling=LOCAL_SAMPLING,
-        reasoning="chat_template",
-        prefill="continue",
-        stop_max=16,
-        tool_images=True,
-        counts="messages",
-    ),
-    "llamacpp": Profile(
-        sampling=LOCAL_SAMPLING,
-        reasoning="chat_template",
-        single_system=True,
-        stop_max=16,
-        tool_images=True,
-        counts="messages",
-    ),
-    "lmstudio": Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
-    "litellm": Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
-    "together": Profile(sampling=LOCAL_SAMPLING, efforts=("low", "medium", "high"), thinkers="gpt-oss"),
-    "fireworks": Profile(sampling=LOCAL_SAMPLING, user_field="user"),
-    "cerebras": Profile(
-        max_tokens_field="max_completion_tokens",
-        efforts=("low", "medium", "high"),
-        remote_images=False,
-        thinkers="gpt-oss",
-    ),
-    "zai": Profile(reasoning="thinking_type", stream_usage=False, stop_max=1, shapes=("json_object",)),
-    "moonshot": Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=5),
-    "alibaba": Profile(reasoning="enable_thinking", sampling=LOCAL_SAMPLING, cache="cache_control", stop_max=16),
-}
+from router.backends.known import known
+from router.backends.profile import GENERIC, Profile
 
 
-def profile_of(vendor: str, model: str = "") -> Profile:
-    """The habits of a known provider towards a model; of an unknown provider those that most servers share."""
-    found = PROFILES.get(vendor, GENERIC)
+def find_profile(vendor: str, model: str = "") -> Profile:
+    """The profile of a provider for a model; for an unknown provider one that most servers accept."""
+    entry = known(vendor)
+    found = (entry.profile if entry is not None else None) or GENERIC
     if found.thinkers and not re.search(found.thinkers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, reasoning="none")
     if found.fixed and re.search(found.fixed, model, re.IGNORECASE):
@@ -106,15 +26,19 @@ def profile_of(vendor: str, model: str = "") -> Profile:
 
 
 class Claude(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Claude model takes. sampling: temperature and its like. adaptive: effort in place of a budget. efforts:
-    values of output_config.effort. inline_system: system messages within the conversation. prefill: a last assistant
-    message. max_output: tokens asked for when the caller set no limit."""
+    """What a Claude model accepts."""
 
+    #: temperature, top_p and top_k.
     sampling: bool = True
+    #: Adaptive thinking with an effort, in place of a token budget.
     adaptive: bool = False
+    #: Values of output_config.effort.
     efforts: tuple[str, ...] = ()
+    #: System messages within the conversation.
     inline_system: bool = False
+    #: A last assistant message, which the answer continues.
     prefill: bool = True
+    #: max_tokens where the caller set no limit; Messages requires one.
     max_output: int = 8192
 
 
@@ -122,8 +46,8 @@ _VERSION = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)(?:-([
 _OLD = Claude()
 
 
-def claude_of(model: str) -> Claude:
-    """What a model takes by its name; a name that is no Claude's is taken for an old one: least is assumed."""
+def find_claude(model: str) -> Claude:
+    """What a model accepts, by its name; an unknown name is treated as an old Claude, which accepts least."""
     found = _VERSION.search(model)
     if found is None:
         return _OLD

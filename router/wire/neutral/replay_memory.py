@@ -1,8 +1,8 @@
-"""What answers held and their callers may not send back: bounded, and nothing depends on it (translation.md 6).
+"""Remembers parts of answers that callers may not send back. It is bounded, and a translation works without it.
 
-A call's id is the one thing every caller returns. By it are kept: the id and the arguments as the upstream wrote them,
-so that it reads its own words again and finds them in its cache; and the reasoning in front of the call, which Chat
-clients drop and which some upstreams ask back.
+The id of a call is the only part that every caller returns unchanged. It is the key to: the id and the arguments as the
+upstream wrote them, so that the replayed history is byte-identical for the upstream and matches its prompt cache; and
+the reasoning in front of the call, which Chat clients drop and some upstreams require.
 """
 
 from collections import OrderedDict
@@ -26,58 +26,59 @@ from router.ir import (
     ToolResult,
     Turn,
 )
-from router.wire.neutral.identifiers import messages_id
-from router.wire.neutral.sealed_state import Seal
+from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw import json_values
 
 ENTRIES, BYTES = 4096, 16 << 20
-#: What is larger is not kept: it would put all others out.
+#: A larger call is not stored: it would evict all others.
 _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
 
 
-class Call(msgspec.Struct, frozen=True):
-    """One call as its upstream made it. thoughts: the reasoning in front of it, each with a carrier as its proof."""
+class RecordedCall(msgspec.Struct, frozen=True):
+    """One call as its upstream wrote it."""
 
     id: str
     arguments: str
+    #: The reasoning in front of it, each with sealed state as its signature.
     thoughts: tuple[Thinking, ...] = ()
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """About how many bytes of memory it takes."""
         said = sum(len(one.text) + len(one.signature) + len(one.redacted) for one in self.thoughts)
         return _OVERHEAD + 2 * len(self.id) + len(self.arguments) + said
 
 
-class Memory:
-    """The calls that were made last, by the id that clients know. Bounded in number and in bytes."""
+class ReplayMemory:
+    """The most recently used calls by the id that clients know; bounded in number and in bytes."""
 
     def __init__(self, entries: int = ENTRIES, size: int = BYTES):
-        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._calls: OrderedDict[str, RecordedCall] = OrderedDict()
         self._entries = entries
         self._room = size
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def put(self, call: Call) -> None:
-        """Keep a call; those that were used longest ago make room for it."""
+    def put(self, call: RecordedCall) -> None:
+        """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
             return
-        key = messages_id(call.id)
+        key = to_messages_id(call.id)
         self._drop(key)
         self._calls[key] = call
         self._room -= call.size
         while len(self._calls) > self._entries or self._room < 0:
             self._drop(next(iter(self._calls)))
 
-    def get(self, call_id: str) -> Call | None:
+    def get(self, call_id: str) -> RecordedCall | None:
         """The call with an id that a client sent."""
-        key = messages_id(call_id)
+        key = to_messages_id(call_id)
         found = self._calls.get(key)
         if found is not None:
-            # Large requests are read in a thread, and the call may be put out meanwhile.
+            # Large requests are translated in a thread, and the call may be evicted meanwhile.
             with suppress(KeyError):
                 self._calls.move_to_end(key)
         return found
@@ -88,32 +89,33 @@ class Memory:
             self._room += old.size
 
 
-def recalled(request: Request, memory: Memory, seal: Seal, *, replays: bool) -> Request:
-    """The request with its calls as their upstream wrote them, and their reasoning in front where it is missing.
+def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
+    """The request with its calls as their upstream wrote them, and with missing reasoning put in front of them.
 
-    seal: of the upstream that gets it; reasoning of another stays out. replays: it takes its reasoning back as text.
+    sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
+    its reasoning as text.
     """
     if not len(memory):
         return request
     ids: dict[str, str] = {}
-    turns = [_recalled(turn, memory, seal, ids, replays=replays) for turn in request.turns]
+    turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in request.turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, replays: bool) -> Turn:
-    """ids: gets the id each call had; results follow their call in it."""
+def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
+    """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
     blocks: list[Block] = []
     known = False
     thinks = any(isinstance(block, Thinking) for block in turn.blocks)
     for block in turn.blocks:
         found = memory.get(block.id) if isinstance(block, ToolCall) else None
         if found is not None and isinstance(block, ToolCall):
-            # What stood in front of the first call stood in front of the text before it, too.
+            # The reasoning of the first call also came before any text in front of that call.
             at = len(blocks) if known else 0
-            blocks[at:at] = () if thinks else _wanted(found.thoughts, seal, replays=replays)
+            blocks[at:at] = () if thinks else _select_thoughts(found.thoughts, sealer, replays=replays)
             known = True
             ids[block.id] = found.id
-            block = ToolCall(found.id, block.name, _original(block.arguments, found.arguments))
+            block = ToolCall(found.id, block.name, _restore_arguments(block.arguments, found.arguments))
         elif isinstance(block, ToolResult) and block.call_id in ids:
             known = True
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
@@ -121,40 +123,40 @@ def _recalled(turn: Turn, memory: Memory, seal: Seal, ids: dict[str, str], *, re
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
 
 
-def _wanted(thoughts: tuple[Thinking, ...], seal: Seal, *, replays: bool) -> list[Thinking]:
-    """The reasoning that the upstream takes: what it does not is no loss, since its caller never sent it."""
+def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, replays: bool) -> list[Thinking]:
+    """The reasoning that the upstream accepts; leaving out the rest is no loss, since the caller did not send it."""
     kept: list[Thinking] = []
     for one in thoughts:
-        carried = seal.unpack(one.signature or one.redacted, one.text)
+        carried = sealer.unseal(one.signature or one.redacted, one.text)
         if carried is not None and (replays or carried.kind != "text"):
             kept.append(one)
     return kept
 
 
-def _original(arguments: str, kept: str) -> str:
-    """The arguments as they were written, if they are the same to JSON."""
+def _restore_arguments(arguments: str, kept: str) -> str:
+    """The arguments as the upstream wrote them, if both are equal as JSON."""
     if arguments == kept:
         return kept
-    mine, theirs = json_values.decoded(arguments or "{}"), json_values.decoded(kept or "{}")
+    mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
     return kept if mine is not None and mine == theirs else arguments
 
 
-class Learner:
-    """Puts the calls of one answer into a memory, as its events pass."""
+class CallRecorder:
+    """Stores the calls of one answer in a memory while its events pass."""
 
-    #: The events it needs to see; to leave the others away costs a stream less than to hand them over.
+    #: The event types to record; skipping others at the caller is cheaper than a call for each.
     EVENTS = frozenset((ThinkingDelta, Signed, Redacted, BlockEnded, CallBegan, CallDelta, Ended))
 
-    def __init__(self, memory: Memory, seal: Seal):
+    def __init__(self, memory: ReplayMemory, sealer: StateSealer):
         self._memory = memory
-        self._seal = seal
+        self._sealer = sealer
         self._text: list[str] = []
         self._proof = ""
         self._thoughts: list[Thinking] = []
         self._calls: dict[int, tuple[str, list[str], tuple[Thinking, ...]]] = {}
 
-    def see(self, event: Event) -> None:
-        """Take note of one event."""
+    def record(self, event: Event) -> None:
+        """Record one event."""
         if isinstance(event, CallDelta):
             self._calls[event.index][1].append(event.fragment)
         elif isinstance(event, ThinkingDelta):
@@ -165,20 +167,20 @@ class Learner:
             self._close()
         elif isinstance(event, Redacted):
             self._close()
-            self._thoughts.append(Thinking(redacted=self._seal.pack("redacted", event.data, "")))
+            self._thoughts.append(Thinking(redacted=self._sealer.seal("redacted", event.data, "")))
         elif isinstance(event, CallBegan):
             self._close()
             self._calls[event.index] = (event.id, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
             for call_id, fragments, thoughts in self._calls.values():
-                self._memory.put(Call(call_id, "".join(fragments), thoughts))
+                self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
 
     def _close(self) -> None:
-        """The reasoning that was under way is a block."""
+        """End the current block of reasoning."""
         if self._text or self._proof:
             text = "".join(self._text)
-            carrier = self._seal.pack("signature" if self._proof else "text", self._proof, text)
-            self._thoughts.append(Thinking(text, carrier))
+            sealed = self._sealer.seal("signature" if self._proof else "text", self._proof, text)
+            self._thoughts.append(Thinking(text, sealed))
             self._text.clear()
             self._proof = ""

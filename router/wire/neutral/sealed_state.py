@@ -1,8 +1,7 @@
-"""Opaque reasoning state on its way through a foreign protocol (translation.md 7.3).
+"""Seals an upstream's opaque reasoning state, so that it can travel through another protocol.
 
-A carrier stands where the caller's protocol has room for opaque data, and comes back with the history. It is signed,
-so that nobody but this program makes one, and it names the upstream and the model it belongs to: what comes back for
-another one is not used.
+Sealed state is put where the caller's protocol has room for opaque data, and returns with the history. It is signed, so
+that a caller cannot forge it, and it names the upstream and the model it belongs to: any other one does not get it.
 """
 
 import base64
@@ -19,55 +18,57 @@ _TAG = 16
 Kind = Literal["signature", "redacted", "text"]
 
 
-def _unsigned(data: bytes) -> bytes:
+def _sign_without_key(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:_TAG]
 
 
-def signer(key: bytes) -> Callable[[bytes], bytes]:
-    """The tag of some bytes under a key."""
+def make_signer(key: bytes) -> Callable[[bytes], bytes]:
+    """A function that signs bytes with a key."""
     return lambda data: hmac.digest(key, data, "sha256")[:_TAG]
 
 
-class Carried(msgspec.Struct, array_like=True):
-    """What a carrier holds. print: of the visible text, to notice a change of it."""
+class SealedState(msgspec.Struct, array_like=True):
+    """The content of sealed state."""
 
     upstream: str
     model: str
     kind: Kind
     data: str
+    #: A fingerprint of the visible text, which shows whether the caller changed it.
     print: str
 
 
-class Seal:
-    """Packs and unpacks carriers of one upstream and model."""
+class StateSealer:
+    """Seals and unseals state of one upstream and model."""
 
     __slots__ = ("_mac", "_model", "_upstream")
 
-    def __init__(self, mac: Callable[[bytes], bytes] = _unsigned, upstream: str = "", model: str = ""):
+    def __init__(self, mac: Callable[[bytes], bytes] = _sign_without_key, upstream: str = "", model: str = ""):
         self._mac = mac
         self._upstream = upstream
         self._model = model
 
-    def pack(self, kind: Kind, data: str, text: str) -> str:
-        """A carrier for `data` that belongs to the visible `text`."""
-        held = msgspec.json.encode(Carried(self._upstream, self._model, kind, data, _print(text)))
+    def seal(self, kind: Kind, data: str, text: str) -> str:
+        """Seal `data` that belongs to the visible `text`."""
+        held = msgspec.json.encode(SealedState(self._upstream, self._model, kind, data, _fingerprint(text)))
         return PREFIX + base64.urlsafe_b64encode(self._mac(held) + held).decode("ascii")
 
-    def unpack(self, carrier: str, text: str) -> Carried | None:
-        """What a carrier holds; None unless it is ours, of this upstream and model, and its text unchanged."""
-        if not carrier.startswith(PREFIX):
+    def unseal(self, sealed: str, text: str) -> SealedState | None:
+        """The content of sealed state; None unless it was sealed here for this upstream and model, and its text is
+        unchanged."""
+        if not sealed.startswith(PREFIX):
             return None
         try:
-            raw = base64.urlsafe_b64decode(carrier[len(PREFIX) :].encode("ascii"))
+            raw = base64.urlsafe_b64decode(sealed[len(PREFIX) :].encode("ascii"))
             tag, held = raw[:_TAG], raw[_TAG:]
             if not hmac.compare_digest(tag, self._mac(held)):
                 return None
-            found = msgspec.json.decode(held, type=Carried)
+            found = msgspec.json.decode(held, type=SealedState)
         except (binascii.Error, UnicodeEncodeError, ValueError):
             return None
-        mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _print(text))
+        mine = (found.upstream, found.model, found.print) == (self._upstream, self._model, _fingerprint(text))
         return found if mine else None
 
 
-def _print(text: str) -> str:
+def _fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

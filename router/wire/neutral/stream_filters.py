@@ -1,5 +1,5 @@
-"""What the upstream does not see to itself: stop sequences, one call at a time, arguments that are JSON, and reasoning
-apart from text (translation.md 3.6, 7.2, 10.4, 10.7).
+"""Filters on a stream of neutral events, for what an upstream does not do itself: stop at stop sequences, make one call
+at a time, write arguments that are JSON, separate reasoning from text.
 """
 
 from collections.abc import Iterator
@@ -12,39 +12,39 @@ from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 
 
-class Watch(Protocol):
-    """One watch over a stream."""
+class StreamFilter(Protocol):
+    """Changes the events of one stream."""
 
-    def pass_on(self, event: Event) -> list[Event]:
+    def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         ...
 
 
-def watches(ctx: Context) -> tuple[Watch, ...]:
-    """Those that a translation needs."""
-    found: list[Watch] = []
+def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
+    """Build the filters that a translation needs, in the order to apply them."""
+    found: list[StreamFilter] = []
     if ctx.profile.think_tags:
-        found.append(ThinkTags())
+        found.append(ThinkTagFilter())
     if ctx.profile.buffer_tool_args:
-        found.append(WholeCalls(ctx))
-    if ctx.single:
-        found.append(OneCall(ctx))
-    if ctx.stops:
-        found.append(StopWatch(ctx.stops))
+        found.append(WholeCallFilter(ctx))
+    if ctx.single_call:
+        found.append(OneCallFilter(ctx))
+    if ctx.stop_sequences:
+        found.append(StopSequenceFilter(ctx.stop_sequences))
     return tuple(found)
 
 
-class ThinkTags:
-    """Makes reasoning of what a text has between <think> at its very beginning and </think>."""
+class ThinkTagFilter:
+    """Turns text between <think>, at the very beginning of a text, and </think> into reasoning."""
 
     _OPEN, _CLOSE = "<think>", "</think>"
 
     def __init__(self) -> None:
         self._held: str = ""
-        # Whether the next text belongs to the reasoning; None before anything was said.
+        # Whether the next text belongs to the reasoning; None until the beginning was read.
         self._inside: bool | None = None
 
-    def pass_on(self, event: Event) -> list[Event]:
+    def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if not isinstance(event, TextDelta):
             if not self._held or isinstance(event, Pinged | Fault):
@@ -54,14 +54,14 @@ class ThinkTags:
         if self._inside is False:
             return [event]
         self._held += event.text
-        if self._inside is None and not self._begun():
+        if self._inside is None and not self._decide():
             return []
         if self._inside:
-            return self._split()
+            return self._split_thought()
         held, self._held = self._held, ""
         return [TextDelta(held)] if held else []
 
-    def _begun(self) -> bool:
+    def _decide(self) -> bool:
         """True once it is known whether the text begins with reasoning."""
         head = self._held.lstrip()
         if len(head) < len(self._OPEN) and self._OPEN.startswith(head):
@@ -71,10 +71,10 @@ class ThinkTags:
             self._held = head[len(self._OPEN) :]
         return True
 
-    def _split(self) -> list[Event]:
+    def _split_thought(self) -> list[Event]:
         """The reasoning so far, and the text behind its end."""
         thought, end, text = self._held.partition(self._CLOSE)
-        keep = 0 if end else _overlap(thought, self._CLOSE)
+        keep = 0 if end else _overlap_length(thought, self._CLOSE)
         self._held = thought[len(thought) - keep :] if keep else ""
         thought = thought[: len(thought) - keep]
         found: list[Event] = [ThinkingDelta(thought)] if thought else []
@@ -84,14 +84,14 @@ class ThinkTags:
         return found
 
 
-class WholeCalls:
-    """Holds calls back until the answer ends, so that arguments that are no JSON never leave as if they were."""
+class WholeCallFilter:
+    """Buffers calls until the answer ends, so that arguments that are not JSON are never streamed as if they were."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._calls: dict[int, tuple[CallBegan, list[str]]] = {}
 
-    def pass_on(self, event: Event) -> list[Event]:
+    def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if isinstance(event, CallBegan):
             self._calls[event.index] = (event, [])
@@ -99,37 +99,37 @@ class WholeCalls:
         if isinstance(event, CallDelta):
             self._calls[event.index][1].append(event.fragment)
             return []
-        return [*self._whole(), event] if isinstance(event, Ended) else [event]
+        return [*self._release_calls(), event] if isinstance(event, Ended) else [event]
 
-    def _whole(self) -> Iterator[Event]:
+    def _release_calls(self) -> Iterator[Event]:
         for index, (began, fragments) in self._calls.items():
             arguments = "".join(fragments)
-            if json_values.as_object(arguments) is None:
-                self._ctx.weakened(f"tool call {began.name}")
-                arguments = json_values.encoded({"_raw_arguments": arguments})
+            if json_values.as_raw_object(arguments) is None:
+                self._ctx.note_weakened(f"tool call {began.name}")
+                arguments = json_values.encode_json({"_raw_arguments": arguments})
             yield began
             if arguments:
                 yield CallDelta(index, arguments)
 
 
-class OneCall:
-    """Passes the first call on and leaves the others out, where the caller asked for one at a time."""
+class OneCallFilter:
+    """Passes the first call and drops the others, where the caller asked for one at a time."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
 
-    def pass_on(self, event: Event) -> list[Event]:
+    def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if isinstance(event, CallBegan | CallDelta) and event.index > 0:
-            self._ctx.dropped(f"tool call {event.index + 1}")
+            self._ctx.note_dropped(f"tool call {event.index + 1}")
             return []
         return [event]
 
 
-class StopWatch:
-    """Ends the text of a stream at the first stop sequence; reasoning and arguments are not looked at.
+class StopSequenceFilter:
+    """Ends the text of a stream at the first stop sequence; reasoning and arguments are not searched.
 
-    What may be the beginning of a sequence is held back. After a match nothing but the end passes, with its usage.
+    Text that may be the beginning of a sequence is buffered. After a match only the end passes, with its usage.
     """
 
     def __init__(self, stops: tuple[str, ...]):
@@ -137,41 +137,41 @@ class StopWatch:
         self._held: str = ""
         self._matched: str = ""
 
-    def pass_on(self, event: Event) -> list[Event]:
+    def apply(self, event: Event) -> list[Event]:
         """What one event becomes."""
         if isinstance(event, Fault | Pinged):
             return [event]
         if isinstance(event, Ended):
-            return [*self._rest(), self._end(event)]
+            return [*self._release_text(), self._mark_end(event)]
         if self._matched:
             return []
         if isinstance(event, TextDelta):
-            return self._text(event.text)
-        return [*self._rest(), event] if isinstance(event, BlockEnded | CallBegan) else [event]
+            return self._filter_text(event.text)
+        return [*self._release_text(), event] if isinstance(event, BlockEnded | CallBegan) else [event]
 
-    def _text(self, text: str) -> list[Event]:
+    def _filter_text(self, text: str) -> list[Event]:
         text = self._held + text
         found = [(text.find(stop), stop) for stop in self._stops if stop in text]
         if found:
             at, self._matched = min(found)
             self._held = ""
             return [TextDelta(text[:at])] if at else []
-        keep = max((_overlap(text, stop) for stop in self._stops), default=0)
+        keep = max((_overlap_length(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - keep :]
         text = text[: len(text) - keep]
         return [TextDelta(text)] if text else []
 
-    def _rest(self) -> list[Event]:
+    def _release_text(self) -> list[Event]:
         held, self._held = self._held, ""
         return [TextDelta(held)] if held else []
 
-    def _end(self, event: Ended) -> Ended:
+    def _mark_end(self, event: Ended) -> Ended:
         if not self._matched:
             return event
         return msgspec.structs.replace(event, stop="sequence", stopped_by=self._matched)
 
 
-def _overlap(text: str, stop: str) -> int:
+def _overlap_length(text: str, stop: str) -> int:
     """The length of the longest end of `text` that begins `stop`."""
     for size in range(min(len(stop) - 1, len(text)), 0, -1):
         if text.endswith(stop[:size]):

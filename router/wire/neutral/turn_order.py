@@ -1,7 +1,8 @@
-"""Brings a conversation into the order both protocols accept: each call is answered right behind its message.
+"""Brings a conversation into the order that all protocols accept: results follow directly behind the message with their
+calls.
 
-What is done to a turn depends on it and its neighbours up to the next assistant turn, never on the end of the
-conversation: so a growing conversation keeps its prefix (translation.md 1.5, 3.3, 3.4).
+Changes to a turn depend only on the turns up to the next assistant turn, never on the end of the conversation: a
+growing conversation keeps its translated prefix, and so its place in the upstream's prompt cache.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from router.wire.neutral.context import Context
 MISSING = "[no result recorded]"
 
 
-def ordered(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
+def order_turns(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
     """The turns with every tool result directly behind its call, in the order of the calls.
 
     Results of one call are merged; a call without a result gets one that says so; a result without a call becomes
@@ -24,31 +25,31 @@ def ordered(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
         turn = turns[at]
         at += 1
         if turn.role != "assistant":
-            out.append(_without_orphans(turn, ctx))
+            out.append(_convert_orphans(turn, ctx))
             continue
-        while at < len(turns) and turns[at].role == "assistant" and _calls(turn):
+        while at < len(turns) and turns[at].role == "assistant" and _call_ids(turn):
             turn = Turn("assistant", turn.blocks + turns[at].blocks, turn.path)
             at += 1
-        turn = _with_unique_calls(turn, ctx)
+        turn = _drop_repeated_calls(turn, ctx)
         end = at
         while end < len(turns) and turns[end].role != "assistant":
             end += 1
         out.append(turn)
-        out += _answered(turn, turns[at:end], ctx)
+        out += _collect_results(turn, turns[at:end], ctx)
         at = end
     return out
 
 
-def _calls(turn: Turn) -> list[str]:
+def _call_ids(turn: Turn) -> list[str]:
     return [block.id for block in turn.blocks if isinstance(block, ToolCall)]
 
 
-def _with_unique_calls(turn: Turn, ctx: Context) -> Turn:
-    """The turn without calls that have the id of one before: no protocol could tell their results apart."""
-    calls = _calls(turn)
+def _drop_repeated_calls(turn: Turn, ctx: Context) -> Turn:
+    """The turn without calls that repeat the id of an earlier one: their results could not be told apart."""
+    calls = _call_ids(turn)
     if len(set(calls)) == len(calls):
         return turn
-    ctx.weakened(f"{turn.path}.tool_calls")
+    ctx.note_weakened(f"{turn.path}.tool_calls")
     blocks: list[Block] = []
     seen: set[str] = set()
     for block in turn.blocks:
@@ -60,9 +61,9 @@ def _with_unique_calls(turn: Turn, ctx: Context) -> Turn:
     return Turn(turn.role, tuple(blocks), turn.path)
 
 
-def _answered(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:
-    """The results for a turn's calls as one user turn, then what else was said."""
-    calls = _calls(turn)
+def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:
+    """The results for a turn's calls as one user turn, then the rest of the turns that follow it."""
+    calls = _call_ids(turn)
     results: dict[str, ToolResult] = {}
     rest: list[Turn] = []
     for one in following:
@@ -71,14 +72,14 @@ def _answered(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]
             if not isinstance(block, ToolResult):
                 kept.append(block)
             elif block.call_id in calls:
-                results[block.call_id] = _merged(results.get(block.call_id), block, one.path, ctx)
+                results[block.call_id] = _merge_results(results.get(block.call_id), block, one.path, ctx)
             else:
-                kept += _orphan(block, one.path, ctx)
+                kept += _convert_orphan(block, one.path, ctx)
         if kept:
             rest.append(Turn(one.role, tuple(kept), one.path))
     for call in calls:
         if call not in results:
-            ctx.weakened(f"{turn.path}.tool_calls")
+            ctx.note_weakened(f"{turn.path}.tool_calls")
             results[call] = ToolResult(call, (Text(MISSING),), is_error=True)
     if not calls:
         return rest
@@ -86,24 +87,24 @@ def _answered(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]
     return [Turn("user", tuple(results[call] for call in dict.fromkeys(calls)), path), *rest]
 
 
-def _merged(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:
+def _merge_results(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:
     if old is None:
         return new
-    ctx.weakened(path)
+    ctx.note_weakened(path)
     return ToolResult(new.call_id, old.content + new.content, old.is_error or new.is_error, old.cache or new.cache)
 
 
-def _without_orphans(turn: Turn, ctx: Context) -> Turn:
+def _convert_orphans(turn: Turn, ctx: Context) -> Turn:
     if not any(isinstance(block, ToolResult) for block in turn.blocks):
         return turn
     blocks: list[Block] = []
     for block in turn.blocks:
-        blocks += _orphan(block, turn.path, ctx) if isinstance(block, ToolResult) else [block]
+        blocks += _convert_orphan(block, turn.path, ctx) if isinstance(block, ToolResult) else [block]
     return Turn(turn.role, tuple(blocks), turn.path)
 
 
-def _orphan(block: ToolResult, path: str, ctx: Context) -> list[Block]:
-    ctx.weakened(path)
+def _convert_orphan(block: ToolResult, path: str, ctx: Context) -> list[Block]:
+    ctx.note_weakened(path)
     said = "\n".join(part.text for part in block.content if isinstance(part, Text))
     others: list[Block] = [part for part in block.content if isinstance(part, Image | Document)]
     return [Text(f"[orphan tool result {block.call_id}] {said}".rstrip()), *others]

@@ -1,4 +1,4 @@
-"""Several calls that a model wrapped into one (translation.md 4.4): some GPT models do when calls may be parallel."""
+"""Unwraps several calls that a model put into one: some GPT models do so when parallel calls are allowed."""
 
 from collections.abc import Collection
 from typing import cast
@@ -9,9 +9,12 @@ WRAPPERS = frozenset(("parallel", "multi_tool_use.parallel", "multi_tool_use_par
 _PREFIX = "functions."
 
 
-def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
-    """Name and arguments of each call inside; [] unless all are of declared tools. arguments: of the wrapper."""
-    data = json_values.decoded(arguments)
+def unwrap_calls(arguments: str, declared: Collection[str]) -> list[tuple[str, str]]:
+    """Name and arguments of each call inside a wrapper; [] unless all are of declared tools.
+
+    arguments: the wrapper's.
+    """
+    data = json_values.decode_object(arguments)
     uses = data.get("tool_uses") if data is not None else None
     found: list[tuple[str, str]] = []
     for one in cast("list[object]", uses) if isinstance(uses, list) else []:
@@ -22,5 +25,5 @@ def unwrapped(arguments: str, declared: Collection[str]) -> list[tuple[str, str]
         name = name.removeprefix(_PREFIX)
         if name not in declared:
             return []
-        found.append((name, json_values.encoded(cast("object", parameters))))
+        found.append((name, json_values.encode_json(cast("object", parameters))))
     return found

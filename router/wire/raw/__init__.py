@@ -1,1 +1,1 @@
-"""Bytes and JSON, whatever protocol they are of."""
+"""Bytes and JSON of any protocol: reading, cutting and splicing them."""

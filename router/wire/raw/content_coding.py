@@ -1,10 +1,10 @@
-"""Content codings (RFC 9110, 8.4.1) taken off piece by piece: gzip, deflate in both its readings, br, zstd.
+"""Decodes content codings (RFC 9110, 8.4.1) piece by piece: gzip, both forms of deflate, br, zstd.
 
 Rules of this file:
-- No input makes it hold more than its output so far and a step of 1 MiB for each coding: decoders are asked for one
-  step at a time, and each coding's output is counted against the limit, so that a bomb inside a bomb is one too.
+- Memory is bounded by the output so far plus a step of 1 MiB for each coding: decoders are asked for one step at a
+  time, and the output of each coding counts against the limit, so that nested compression bombs are caught too.
 - A gzip member or zstd frame may follow another (RFC 1952, 2.2; RFC 8878, 3); anything else behind the end is an error.
-- brotli and zstd are imported when they are first met; a proxy has loaded them by then (proxy/preload.py).
+- brotli and zstd are imported on first use; a proxy has loaded them by then (server/preload.py).
 """
 
 import sys
@@ -14,37 +14,41 @@ from importlib import import_module
 from typing import Protocol
 
 STEP = 1 << 20
-# What a sender could mean is two; each more multiplies what a bomb costs to find out.
+# Senders use one, at most two; each further coding multiplies the cost of detecting a compression bomb.
 CODINGS_LIMIT = 4
-# Empty members cost time and give no output that a limit would see.
+# Empty members cost time, and they give no output that would count against the limit.
 _MEMBERS_PER_CALL = 1000
 # RFC 9659: a content coding's window is at most 8 MiB.
 _ZSTD_WINDOW_LOG = 23
 
 
 class UnknownCoding(Exception):
-    """A content coding that is not read here; the text is its name."""
+    """A content coding that is not supported; the text is its name."""
 
 
 class Malformed(Exception):
-    """The data is not in its coding; the text says how."""
+    """The data is not valid in its coding; the text gives the reason."""
 
 
 class OverLimit(Exception):
-    """The data gives more than the limit."""
+    """The decoded data is larger than the limit."""
 
 
 class _Member(Protocol):
-    """One gzip member, zstd frame, or brotli stream. eof: it is whole. rest: what came behind it."""
+    """One gzip member, zstd frame, or brotli stream."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """True once its end was read."""
+        ...
 
     @property
-    def rest(self) -> bytes: ...
+    def rest(self) -> bytes:
+        """The bytes behind its end."""
+        ...
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the data gives, about a step at a time. Raises Malformed."""
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        """The decoded data, about a step at a time. Raises Malformed."""
         ...
 
 
@@ -62,7 +66,7 @@ class _Zlib:
     def rest(self) -> bytes:
         return self._decoder.unused_data
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         decoder = self._decoder
         while True:
             try:
@@ -72,13 +76,13 @@ class _Zlib:
             if piece:
                 yield piece
             data = decoder.unconsumed_tail
-            # A full step may have left output behind without any input.
+            # After a full step there may be more output, even without more input.
             if decoder.eof or (not data and len(piece) < STEP):
                 return
 
 
 class _Deflate:
-    """`deflate` is zlib's form by the RFC and the raw form by many senders; the first two bytes tell."""
+    """`deflate` means zlib's form in RFC 9110, but many senders use the raw form; the first two bytes show which."""
 
     def __init__(self) -> None:
         self._begin = b""
@@ -92,7 +96,7 @@ class _Deflate:
     def rest(self) -> bytes:
         return self._found.rest if self._found is not None else b""
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         if self._found is None:
             data = self._begin + data
             if len(data) < 2:
@@ -100,11 +104,11 @@ class _Deflate:
                 return
             wrapped = data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0
             self._found = _Zlib(15 if wrapped else -15)
-        yield from self._found.pieces(data)
+        yield from self._found.decompress(data)
 
 
 class _BrotliDecompressor(Protocol):
-    """What the package, which has no types, gives."""
+    """The part of the untyped brotli package that is used."""
 
     def process(self, data: bytes, output_buffer_limit: int) -> bytes: ...
 
@@ -114,7 +118,7 @@ class _BrotliDecompressor(Protocol):
 
 
 class _Brotli:
-    """A brotli stream; it has no second one behind it."""
+    """A brotli stream; the format allows no second stream behind it."""
 
     def __init__(self) -> None:
         brotli = import_module("brotli")
@@ -129,7 +133,7 @@ class _Brotli:
     def eof(self) -> bool:
         return self._decoder.is_finished()
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         decoder = self._decoder
         while True:
             try:
@@ -138,7 +142,7 @@ class _Brotli:
                 raise Malformed(str(error).removeprefix("brotli: ")) from None
             if piece:
                 yield piece
-            # A full step may have left output behind though it would accept more.
+            # After a full step there may be more output, although it would accept more input.
             if decoder.is_finished() or (len(piece) < STEP // 2 and decoder.can_accept_more_data()):
                 return
             data = b""
@@ -164,7 +168,7 @@ class _Zstd:
     def rest(self) -> bytes:
         return self._decoder.unused_data
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         decoder = self._decoder
         while not decoder.eof:
             try:
@@ -185,32 +189,34 @@ _MEMBERS: dict[str, Callable[[], _Member]] = {
     "br": _Brotli,
     "zstd": _Zstd,
 }
-#: As a content-encoding or accept-encoding field lists them.
+#: The supported codings, as a content-encoding or accept-encoding field lists them.
 KNOWN = "gzip, deflate, br, zstd"
 
 
 class _Layer:
-    """One coding: members one behind the other. total: bytes it gave. whole: it stands at the end of a member."""
+    """One coding: a sequence of members."""
 
     def __init__(self, name: str):
         self._name = name
         self._begin = _MEMBERS[name]
         self._member = self._begin()
         self._begun = False
+        #: Decoded bytes of the current call.
         self.total = 0
 
     @property
     def whole(self) -> bool:
+        """True at the end of a member."""
         return self._begun and self._member.eof
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         for _ in range(_MEMBERS_PER_CALL):
             if not data:
                 return
             if self._member.eof:
                 self._begin_next()
             self._begun = True
-            yield from self._member.pieces(data)
+            yield from self._member.decompress(data)
             data = self._member.rest if self._member.eof else b""
         if data:
             raise Malformed("it has too many members")
@@ -222,13 +228,11 @@ class _Layer:
 
 
 class Decoder:
-    """Takes off what a content-encoding field lists. Raises UnknownCoding; Malformed when it lists too many.
-
-    names: the codings, as they were applied; none for identity.
-    """
+    """Decodes the codings of a content-encoding field. Raises UnknownCoding; Malformed when it lists too many."""
 
     def __init__(self, field: bytes):
-        self.names = names_in(field)
+        #: The codings in the order they were applied; empty for identity.
+        self.names = parse_codings(field)
         if len(self.names) > CODINGS_LIMIT:
             raise Malformed(f"it has over {CODINGS_LIMIT} codings")
         for name in self.names:
@@ -238,32 +242,32 @@ class Decoder:
 
     @property
     def whole(self) -> bool:
-        """True when every coding stands at its end."""
+        """True when every coding is at its end."""
         return all(layer.whole for layer in self._layers)
 
     def decode(self, data: bytes, limit: int) -> bytes:
-        """All that the data gives. Raises Malformed, and OverLimit once one coding gives more than `limit` bytes.
+        """The decoded data. Raises Malformed, and OverLimit once one coding gives more than `limit` bytes.
 
-        After an error the decoder is of no more use.
+        After an error the decoder cannot be used again.
         """
         for layer in self._layers:
             layer.total = 0
-        return b"".join(_through(self._layers, data, limit))
+        return b"".join(_decode_through(self._layers, data, limit))
 
 
-def names_in(field: bytes) -> list[str]:
-    """The codings a content-encoding field lists, lower-case, less identity."""
+def parse_codings(field: bytes) -> list[str]:
+    """The codings in a content-encoding field, lower-case, without identity."""
     names = (name.strip().lower() for name in field.decode("latin-1").split(","))
     return [name for name in names if name not in ("", "identity")]
 
 
-def _through(layers: list[_Layer], data: bytes, limit: int) -> Iterator[bytes]:
+def _decode_through(layers: list[_Layer], data: bytes, limit: int) -> Iterator[bytes]:
     if not layers:
         yield data
         return
     layer, *inner = layers
-    for piece in layer.pieces(data):
+    for piece in layer.decompress(data):
         layer.total += len(piece)
         if layer.total > limit:
             raise OverLimit
-        yield from _through(inner, piece, limit)
+        yield from _decode_through(inner, piece, limit)

@@ -1,7 +1,7 @@
-"""How deep a JSON body nests, judged without parsing it.
+"""Checks how deep a JSON body nests, without parsing it.
 
-The limit guards whoever parses a body later against running out of stack; it is no border against the caller. So the
-quick judgement may be fooled by texts whose brackets are arranged to cancel real ones, and by nothing else.
+The limit keeps later parsers of the body from running out of stack; it is not a defence against a hostile caller. So
+the quick check may be misled, but only by texts whose brackets are arranged to cancel real ones.
 """
 
 DEPTH_LIMIT = 200
@@ -15,18 +15,18 @@ _WINDOW = 160
 def too_deep(body: bytes) -> bool:
     """True when valid JSON nests over DEPTH_LIMIT levels.
 
-    Brackets are counted without regard to strings first (50 µs for 122 KB). That settles it unless they go too deep
-    or do not match up, as brackets in texts make them; then strings are taken out (0.5 ms).
+    First brackets are counted including those inside strings (50 µs for 122 KB). Only if they seem too deep or do not
+    match up, which brackets in texts can cause, are strings removed and the rest counted (0.5 ms).
     """
     brackets = body.translate(_ONE_KIND, _NOT_BRACKETS)
-    if len(brackets) <= DEPTH_LIMIT or _shallow(brackets):
+    if len(brackets) <= DEPTH_LIMIT or _is_shallow(brackets):
         return False
-    return _deep(_outside_strings(body).translate(_ONE_KIND, _NOT_BRACKETS))
+    return _is_deep(_remove_strings(body).translate(_ONE_KIND, _NOT_BRACKETS))
 
 
-def _shallow(brackets: bytes) -> bool:
-    """True when all brackets match up in number and no window can reach the limit even if it opened all its brackets
-    first."""
+def _is_shallow(brackets: bytes) -> bool:
+    """True when as many brackets close as open, and no window could reach the limit even if all its opening brackets
+    came first."""
     depth = 0
     for at in range(0, len(brackets), _WINDOW):
         opened = brackets.count(b"[", at, at + _WINDOW)
@@ -37,7 +37,7 @@ def _shallow(brackets: bytes) -> bool:
     return depth + -len(brackets) % _WINDOW == 0
 
 
-def _deep(brackets: bytes) -> bool:
+def _is_deep(brackets: bytes) -> bool:
     depth = 0
     for bracket in brackets:
         depth += 1 if bracket == 0x5B else -1
@@ -46,7 +46,7 @@ def _deep(brackets: bytes) -> bool:
     return False
 
 
-def _outside_strings(body: bytes) -> bytes:
+def _remove_strings(body: bytes) -> bytes:
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(body.split(b'"')[::2])

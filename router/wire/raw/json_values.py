@@ -1,4 +1,7 @@
-"""Reading fields of a decoded JSON body; what has another type than it should is refused with the field's path."""
+"""Reads fields of a decoded JSON body; a value of the wrong type is refused with the field's path.
+
+`read_*` takes null or an absent field for its empty value, `require_*` refuses it.
+"""
 
 from typing import cast
 
@@ -10,7 +13,7 @@ Json = dict[str, object]
 _decoder = msgspec.json.Decoder()
 
 
-def decoded(data: str | bytes) -> Json | None:
+def decode_object(data: str | bytes) -> Json | None:
     """A JSON object, or None for anything else."""
     try:
         value = _decoder.decode(data)
@@ -19,20 +22,20 @@ def decoded(data: str | bytes) -> Json | None:
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
-def object_at(value: Json, name: str) -> Json:
-    """The object under a key, {} when there is none."""
+def get_object(value: Json, name: str) -> Json:
+    """The object under a key, {} for any other value."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def count(value: object) -> int | None:
-    """A token count, None for anything that is none."""
+def as_count(value: object) -> int | None:
+    """A token count, None for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def first_count(*values: object) -> int | None:
-    """The first of some values that is a token count, None when none is."""
-    return next((found for value in values if (found := count(value)) is not None), None)
+def find_count(*values: object) -> int | None:
+    """The first token count among some values, None when there is none."""
+    return next((found for value in values if (found := as_count(value)) is not None), None)
 
 
 _NAMES: dict[type, str] = {
@@ -44,104 +47,104 @@ _NAMES: dict[type, str] = {
 }
 
 
-def wrong(path: str, expected: str, value: object) -> BadRequest:
-    """The error for a value of another type."""
+def _wrong_type(path: str, expected: str, value: object) -> BadRequest:
+    """The error for a value of the wrong type."""
     return BadRequest(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'a number')}.")
 
 
-def text(value: object, path: str) -> str:
+def read_text(value: object, path: str) -> str:
     """A string; '' for null or an absent field."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise wrong(path, "a string", value)
+        raise _wrong_type(path, "a string", value)
     return value
 
 
-def need(data: Json, name: str, path: str) -> str:
-    """A string that must be there and not be empty."""
+def require_text(data: Json, name: str, path: str) -> str:
+    """A string that must be present and not empty."""
     value = data.get(name)
     if not isinstance(value, str):
-        raise wrong(f"{path}.{name}", "a string", value)
+        raise _wrong_type(f"{path}.{name}", "a string", value)
     if not value:
         raise BadRequest(f"{path}.{name}: it is empty.")
     return value
 
 
-def number(value: object, path: str) -> float | None:
+def read_number(value: object, path: str) -> float | None:
     """A number, None for null."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong(path, "a number", value)
+        raise _wrong_type(path, "a number", value)
     return value
 
 
-def whole(value: object, path: str, least: int = 0) -> int | None:
-    """A whole number of at least `least`, None for null."""
+def read_integer(value: object, path: str, least: int = 0) -> int | None:
+    """An integer of at least `least`, None for null; 1.0 counts as one."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wrong(path, "a whole number", value)
+        raise _wrong_type(path, "a whole number", value)
     if not least <= value <= 2**53:
         raise BadRequest(f"{path}: it must be a whole number of at least {least}.")
     return value
 
 
-def flag(value: object, path: str) -> bool | None:
+def read_bool(value: object, path: str) -> bool | None:
     """A truth value, None for null."""
     if value is not None and not isinstance(value, bool):
-        raise wrong(path, "true or false", value)
+        raise _wrong_type(path, "true or false", value)
     return value
 
 
-def obj(value: object, path: str) -> Json:
+def require_object(value: object, path: str) -> Json:
     """An object."""
     if not isinstance(value, dict):
-        raise wrong(path, "an object", value)
+        raise _wrong_type(path, "an object", value)
     return cast("Json", value)
 
 
-def maybe(value: object, path: str) -> Json:
+def read_object(value: object, path: str) -> Json:
     """An object, {} for null."""
-    return {} if value is None else obj(value, path)
+    return {} if value is None else require_object(value, path)
 
 
-def objects(value: object, path: str) -> list[Json]:
+def read_objects(value: object, path: str) -> list[Json]:
     """A list of objects, [] for null."""
-    entries = listed(value, path)
+    entries = read_list(value, path)
     for at, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise wrong(f"{path}[{at}]", "an object", entry)
+            raise _wrong_type(f"{path}[{at}]", "an object", entry)
     return cast("list[Json]", entries)
 
 
-def listed(value: object, path: str) -> list[object]:
+def read_list(value: object, path: str) -> list[object]:
     """A list, [] for null."""
     if value is None:
         return []
     if not isinstance(value, list):
-        raise wrong(path, "a list", value)
+        raise _wrong_type(path, "a list", value)
     return cast("list[object]", value)
 
 
-def texts(value: object, path: str) -> tuple[str, ...]:
+def read_texts(value: object, path: str) -> tuple[str, ...]:
     """A list of strings."""
-    return tuple(text(entry, f"{path}[{at}]") for at, entry in enumerate(listed(value, path)))
+    return tuple(read_text(entry, f"{path}[{at}]") for at, entry in enumerate(read_list(value, path)))
 
 
-def encoded(value: object) -> str:
-    """Compact JSON with its keys in order. Raises BadRequest for what JSON cannot say."""
+def encode_json(value: object) -> str:
+    """Compact JSON that keeps the order of keys. Raises BadRequest for a value that JSON cannot hold."""
     try:
         return msgspec.json.encode(value).decode("utf-8")
     except (UnicodeEncodeError, OverflowError, msgspec.EncodeError) as error:
         raise BadRequest(f"A value cannot be written as JSON: {error}.") from None
 
 
-def as_object(arguments: str) -> msgspec.Raw | None:
-    """The JSON text of an object as it stands, {} for an empty one; None when it is no object."""
+def as_raw_object(arguments: str) -> msgspec.Raw | None:
+    """The JSON text of a call's arguments without change, {} for an empty text; None when it is no object."""
     if not arguments.strip():
         return msgspec.Raw(b"{}")
     try:

@@ -1,4 +1,4 @@
-"""Server-sent events: cutting a byte stream at event borders, and reading single events.
+"""Server-sent events: cuts a byte stream at event borders, and parses single events.
 
 Source: WHATWG HTML, 9.2. Lines end at LF, CRLF or CR only (`splitlines` would also cut at U+2028 inside JSON); an
 event ends at a blank line. The splitter never changes a byte: what goes in comes out, cut at borders.
@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 EVENT_LIMIT = 8 << 20
 
-# Atomic: without it CR LF could be read as two line ends.
+# Atomic groups: without them CR LF could match as two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Event(NamedTuple):
-    """One event. name: the `event:` field, '' without one. data: its `data:` lines joined by LF."""
+    """One event."""
 
+    #: The `event:` field, '' without one.
     name: str
+    #: The `data:` lines joined by LF.
     data: str
 
 
@@ -27,7 +29,7 @@ class EventTooLarge(Exception):
 
 
 class Splitter:
-    """Holds the tail of a stream until its blank line has come."""
+    """Cuts a stream into whole events, and buffers the unfinished event at its end."""
 
     __slots__ = ("_limit", "tail")
 
@@ -36,13 +38,13 @@ class Splitter:
         self.tail = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The whole events that are complete now, bytes unchanged; b"" when none is. Raises EventTooLarge."""
+        """The events that are complete now, bytes unchanged; b"" when there are none. Raises EventTooLarge."""
         tail = self.tail
         # A border can begin in the tail's last three bytes (CR LF CR | LF).
         searched = max(0, len(tail) - 3)
         if tail:
             data = tail + data
-        cut = last_border(data, searched)
+        cut = find_last_border(data, searched)
         if cut == len(data):
             self.tail = b""
             return data
@@ -52,7 +54,7 @@ class Splitter:
         return data[:cut]
 
 
-def last_border(data: bytes, start: int, end: int | None = None) -> int:
+def find_last_border(data: bytes, start: int, end: int | None = None) -> int:
     """The offset behind the last blank line between `start` and `end`; 0 when there is none."""
     if end is None:
         end = len(data)
@@ -65,17 +67,17 @@ def last_border(data: bytes, start: int, end: int | None = None) -> int:
     return cut
 
 
-def events(data: bytes) -> Iterator[tuple[int, Event]]:
+def parse_events(data: bytes) -> Iterator[tuple[int, Event]]:
     """Each whole event with the offset behind its blank line; comments and unknown fields are left out."""
     at = 0
     for match in _BLANK_LINE.finditer(data):
         if match.start() < at:
             continue
-        yield match.end(), parse(data[at : match.start()])
+        yield match.end(), parse_event(data[at : match.start()])
         at = match.end()
 
 
-def parse(block: bytes) -> Event:
+def parse_event(block: bytes) -> Event:
     """One event from its lines. Undecodable bytes become U+FFFD; a leading byte order mark is dropped."""
     name = ""
     lines: list[str] = []
@@ -90,5 +92,5 @@ def parse(block: bytes) -> Event:
 
 
 def frame(data: bytes, name: str = "") -> bytes:
-    """An event of one data line."""
+    """Encode an event with one data line."""
     return (b"event: " + name.encode() + b"\n" if name else b"") + b"data: " + data + b"\n\n"

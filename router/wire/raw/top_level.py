@@ -19,25 +19,25 @@ MODEL_LIMIT = 256
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
-# strict=False lets control characters pass: whether they are acceptable is for the upstream to say.
-# Integers of any length are as good as infinite; Python's own limit is an error.
+# strict=False accepts control characters: the upstream decides whether they are valid.
+# parse_int=float accepts integers of any length, where int() raises over 4300 digits.
 _walker = json.JSONDecoder(strict=False, parse_int=float)
 _SPACE = re.compile(r"[ \t\n\r]*")
-# A name without escapes, which nearly all are.
+# A model name without escapes, which nearly all names are.
 _PLAIN_NAME = re.compile(rb'"[!#-\[\]-~]+"')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Top:
-    """The top level of a JSON object: where each value stands in the body. doubled: names that stand there more
-    than once; the last one's value counts."""
+    """The top level of a JSON object: the place of each value in the body."""
 
-    __slots__ = ("_body", "_spans", "doubled")
+    __slots__ = ("_body", "_spans", "duplicates")
 
-    def __init__(self, body: bytes, spans: dict[str, tuple[int, int]], doubled: frozenset[str] = frozenset()):
+    def __init__(self, body: bytes, spans: dict[str, tuple[int, int]], duplicates: frozenset[str] = frozenset()):
         self._body = body
         self._spans = spans
-        self.doubled = doubled
+        #: Keys that occur more than once; the value of the last one counts.
+        self.duplicates = duplicates
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._spans)
@@ -53,14 +53,14 @@ class Top:
     def value(self, name: str) -> object:
         """The decoded value, None when the key is absent. Bytes that are no UTF-8 become lone surrogates."""
         raw = self.raw(name)
-        return None if raw is None else decoded(raw)
+        return None if raw is None else decode_value(raw)
 
     def span(self, name: str) -> tuple[int, int]:
         """Start and end of the value in the body; the key must be present."""
         return self._spans[name]
 
 
-def decoded(raw: bytes) -> object:
+def decode_value(raw: bytes) -> object:
     """A JSON value. Bytes that are no UTF-8 become lone surrogates."""
     try:
         return _any.decode(raw)
@@ -75,21 +75,22 @@ def peek(body: bytes) -> Top:
     except (msgspec.DecodeError, UnicodeDecodeError):
         fields = None
     except RecursionError:
-        raise _too_deep() from None
+        raise _nesting_error() from None
     spans = None
     if fields:
-        spans = _located(body, fields, b"") or _located(body, fields, b" ")
-    top = Top(body, spans) if spans else _walked(body)
+        spans = _locate_values(body, fields, b"") or _locate_values(body, fields, b" ")
+    top = Top(body, spans) if spans else _walk(body)
     if too_deep(body):
-        # What is relayed today is translated, and then parsed, tomorrow.
-        raise _too_deep()
+        # Refused for a relayed body too, so that a body does not fail only when it is translated, and then parsed.
+        raise _nesting_error()
     return top
 
 
-def _located(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) -> dict[str, tuple[int, int]] | None:
+def _locate_values(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) -> dict[str, tuple[int, int]] | None:
     """Each value's place, if the body is laid out as encoders do it, with `space` behind colons and commas.
 
-    Every key must stand where the values before it end: then no key stands twice, which msgspec does not tell.
+    Every key must start where the value before it ends. This also proves that no key occurs twice, which msgspec does
+    not report.
     """
     spans: dict[str, tuple[int, int]] = {}
     between = 1 + len(space)
@@ -105,67 +106,67 @@ def _located(body: bytes, fields: dict[str, msgspec.Raw], space: bytes) -> dict[
     return spans if at - between == len(body) - 1 else None
 
 
-def _too_deep() -> BadRequest:
+def _nesting_error() -> BadRequest:
     return BadRequest(f"The JSON body is nested over {DEPTH_LIMIT} levels deep.")
 
 
-def _walked(body: bytes) -> Top:
-    # Latin-1 keeps one character a byte, so that offsets in the text are offsets in the body.
+def _walk(body: bytes) -> Top:
+    # Latin-1 decodes each byte to one character, so that offsets in the text are offsets in the body.
     text = body.decode("latin-1")
     try:
-        return Top(body, *_spans(text))
+        return Top(body, *_find_spans(text))
     except json.JSONDecodeError as error:
         raise BadRequest(
             f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno} (byte {error.pos})."
         ) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise _nesting_error() from None
 
 
-def _spans(text: str) -> tuple[dict[str, tuple[int, int]], frozenset[str]]:
-    at = _skip(text, 3 if text.startswith("\xef\xbb\xbf") else 0)
+def _find_spans(text: str) -> tuple[dict[str, tuple[int, int]], frozenset[str]]:
+    at = _skip_space(text, 3 if text.startswith("\xef\xbb\xbf") else 0)
     if text[at : at + 1] != "{":
         _walker.raw_decode(text, at)
         raise BadRequest("The body must be a JSON object.")
     spans: dict[str, tuple[int, int]] = {}
-    doubled: set[str] = set()
-    at = _skip(text, at + 1)
+    duplicates: set[str] = set()
+    at = _skip_space(text, at + 1)
     while text[at : at + 1] != "}":
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expecting a property name in double quotes", text, at)
         start = at
         _, at = _walker.raw_decode(text, at)
         name = str(_walker.decode(text[start:at].encode("latin-1").decode("utf-8", "surrogateescape")))
-        at = _skip(text, at)
+        at = _skip_space(text, at)
         if text[at : at + 1] != ":":
             raise json.JSONDecodeError("Expecting ':'", text, at)
-        start = _skip(text, at + 1)
+        start = _skip_space(text, at + 1)
         _, at = _walker.raw_decode(text, start)
         if name in spans:
             if name in ("model", "stream"):
                 raise BadRequest(f'The body has the key "{name}" twice.')
-            doubled.add(name)
+            duplicates.add(name)
         spans[name] = (start, at)
-        at = _skip(text, at)
+        at = _skip_space(text, at)
         if text[at : at + 1] == ",":
-            at = _skip(text, at + 1)
+            at = _skip_space(text, at + 1)
             if text[at : at + 1] == "}":
                 raise json.JSONDecodeError("Expecting a property name in double quotes", text, at)
         elif text[at : at + 1] != "}":
             raise json.JSONDecodeError("Expecting ',' or '}'", text, at)
-    end = _skip(text, at + 1)
+    end = _skip_space(text, at + 1)
     if end != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
-    return spans, frozenset(doubled)
+    return spans, frozenset(duplicates)
 
 
-def _skip(text: str, at: int) -> int:
+def _skip_space(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
 
-def model_name(top: Top) -> str | None:
-    """The request's model, None when it names none. Raises BadRequest for a name that is no sensible text."""
+def read_model(top: Top) -> str | None:
+    """The request's model, None when it names none. Raises BadRequest for an empty, too long or non-text name."""
     raw = top.raw("model")
     if raw is None:
         return None

@@ -1,7 +1,7 @@
-"""Calls of Responses that are no function calls, and the results of all calls (translation.md 4.2, 4.3).
+"""Calls of Responses that are no function calls, and the results of all calls.
 
-Responses has item types of its own for tools of free text, shells, patches and the search for tools. Elsewhere each is
-a function with the schema below: a call's fields are its arguments.
+Responses has its own item types for free-text tools, shells, patches and tool search. In other protocols each is a
+function with the schema below, and the fields of a call are its arguments.
 """
 
 from typing import cast
@@ -10,39 +10,36 @@ import msgspec
 
 from router.ir import Tool, ToolCall
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.context import Form
+from router.wire.neutral.context import CallForm
+from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 FUNCTION, CUSTOM = "function_call", "custom_tool_call"
-_STRING: Json = {"type": "string"}
-_WHOLE: Json = {"type": "integer"}
-_TEXTS: Json = {"type": "array", "items": _STRING}
-
-
-def _of(required: tuple[str, ...], **properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "required": list(required)}
+_TEXTS: Json = {"type": "array", "items": STRING}
 
 
 class BuiltIn(msgspec.Struct, frozen=True):
-    """A tool whose calls are items of their own. item: their type. holder: the field with what a call says."""
+    """A tool whose calls have an item type of their own."""
 
     tool: Tool
+    #: The type of the items.
     item: str
+    #: The field of an item that holds the call's arguments.
     holder: str
 
 
-_SHELL = _of(("commands",), commands=_TEXTS, timeout_ms=_WHOLE, max_output_length=_WHOLE)
-_LOCAL_SHELL = _of(
-    ("command",), command=_TEXTS, env={"type": "object"}, timeout_ms=_WHOLE, working_directory=_STRING, user=_STRING
+_SHELL = build_object_schema(("commands",), commands=_TEXTS, timeout_ms=INTEGER, max_output_length=INTEGER)
+_LOCAL_SHELL = build_object_schema(
+    ("command",), command=_TEXTS, env={"type": "object"}, timeout_ms=INTEGER, working_directory=STRING, user=STRING
 )
-_PATCH = _of(
+_PATCH = build_object_schema(
     ("type", "path"),
     type={"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
-    path=_STRING,
+    path=STRING,
     diff={"type": "string", "description": "A V4A diff; none to delete a file."},
 )
-_SEARCH = _of(("query",), query=_STRING)
+_SEARCH = build_object_schema(("query",), query=STRING)
 #: By the type of the tool.
 BUILT_IN: dict[str, BuiltIn] = {
     "shell": BuiltIn(Tool("shell", _SHELL, "Run shell commands, one after the other."), "shell_call", "action"),
@@ -62,49 +59,55 @@ CALLS = frozenset((FUNCTION, CUSTOM, *_BY_ITEM))
 RESULTS = frozenset(f"{name}_output" for name in CALLS if name != "tool_search_call") | {"tool_search_output"}
 
 
-def neutral_name(name: str, namespace: str) -> str:
-    """The name of a tool as the neutral form knows it; one of a namespace has its name in front."""
+def to_neutral_name(name: str, namespace: str) -> str:
+    """The name of a tool in the neutral form; a tool in a namespace has the namespace's name in front."""
     return f"{namespace}__{name}" if namespace else name
 
 
-def decode(item: Json, path: str) -> ToolCall:
-    """A call of the history. Raises BadRequest with the path of what is wrong."""
+def decode_call(item: Json, path: str) -> ToolCall:
+    """A call in the history. Raises BadRequest with the path of what is wrong."""
     kind = item.get("type")
-    call_id = json_values.text(item.get("call_id"), f"{path}.call_id") or json_values.need(item, "id", path)
+    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
+        item, "id", path
+    )
     if kind in (FUNCTION, CUSTOM):
-        namespace = json_values.text(item.get("namespace"), f"{path}.namespace")
-        name = neutral_name(json_values.need(item, "name", path), namespace)
+        namespace = json_values.read_text(item.get("namespace"), f"{path}.namespace")
+        name = to_neutral_name(json_values.require_text(item, "name", path), namespace)
         if kind == CUSTOM:
-            return ToolCall(call_id, name, freeform_tools.wrapped(json_values.text(item.get("input"), f"{path}.input")))
-        return ToolCall(call_id, name, _arguments(item.get("arguments"), f"{path}.arguments"))
+            return ToolCall(
+                call_id, name, freeform_tools.wrap(json_values.read_text(item.get("input"), f"{path}.input"))
+            )
+        return ToolCall(call_id, name, _read_arguments(item.get("arguments"), f"{path}.arguments"))
     found = _BY_ITEM[str(kind)]
-    said = {name: value for name, value in _said(item.get(found.holder), path).items() if value is not None}
+    said = {name: value for name, value in _read_fields(item.get(found.holder), path).items() if value is not None}
     if kind == "local_shell_call":
-        # What the item must have, and a model seldom says.
+        # Fields that the item requires and models seldom fill.
         said = {name: value for name, value in said.items() if name != "type" and value != {}}
-    return ToolCall(call_id, found.tool.name, json_values.encoded(said))
+    return ToolCall(call_id, found.tool.name, json_values.encode_json(said))
 
 
-def _said(value: object, path: str) -> Json:
-    """What a call says, as an object or as its text."""
-    return _object(value) if isinstance(value, str) else json_values.maybe(value, path)
+def _read_fields(value: object, path: str) -> Json:
+    """The arguments of a call, given as an object or as its JSON text."""
+    return _parse_object(value) if isinstance(value, str) else json_values.read_object(value, path)
 
 
-def _arguments(value: object, path: str) -> str:
-    return json_values.encoded(cast("Json", value)) if isinstance(value, dict) else json_values.text(value, path)
+def _read_arguments(value: object, path: str) -> str:
+    return (
+        json_values.encode_json(cast("Json", value)) if isinstance(value, dict) else json_values.read_text(value, path)
+    )
 
 
-def item_of(form: Form, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
+def encode_call(form: CallForm, item_id: str, call_id: str, arguments: str, *, status: str) -> Json:
     """A whole call as an output item."""
     item: Json = {"id": item_id, "type": form.item, "status": status, "call_id": call_id}
     if form.item in (FUNCTION, CUSTOM):
         item["name"] = form.name
         if form.item == CUSTOM:
-            item["input"] = freeform_tools.text_of(arguments)
+            item["input"] = freeform_tools.unwrap(arguments)
         else:
             item["arguments"] = arguments
         return {**item, "namespace": form.namespace} if form.namespace else item
-    said: Json = _object(arguments)
+    said: Json = _parse_object(arguments)
     if form.item == "local_shell_call":
         said = {"type": "exec", "env": {}, **said}
     if form.item == "tool_search_call":
@@ -112,7 +115,7 @@ def item_of(form: Form, item_id: str, call_id: str, arguments: str, *, status: s
     return {**item, _BY_ITEM[form.item].holder: said}
 
 
-def _object(arguments: str) -> Json:
+def _parse_object(arguments: str) -> Json:
     try:
         value: object = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -120,6 +123,6 @@ def _object(arguments: str) -> Json:
     return value if isinstance(value, dict) else {"input": arguments}  # pyright: ignore[reportUnknownVariableType]
 
 
-def prefix_of(form: Form) -> str:
-    """What the id of a call's item begins with."""
+def id_prefix(form: CallForm) -> str:
+    """The prefix of the id of a call's item."""
     return {FUNCTION: "fc", CUSTOM: "ctc"}.get(form.item, form.item.removesuffix("_call"))

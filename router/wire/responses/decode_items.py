@@ -1,7 +1,7 @@
-"""Decodes the items of a Responses request to turns (translation.md 4.2, 5).
+"""Decodes the items of a Responses request to turns.
 
-Neighbours on the assistant's side are one turn, and so are neighbouring results; a result that stands before the next
-call ends the turn of the first.
+Neighbouring items of the assistant form one turn, and so do neighbouring results; a result between two calls ends the
+turn of the first call.
 """
 
 from typing import Literal, cast
@@ -10,9 +10,9 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolResult, Turn
-from router.wire.neutral.cache_marks import lifetime_of_part
+from router.wire.neutral.cache_marks import read_part_lifetime
 from router.wire.neutral.context import Context
-from router.wire.openai import data_url, document_of
+from router.wire.openai import decode_document, parse_data_url
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls
@@ -33,8 +33,8 @@ _HOSTED = {
 _FOREIGN = ("compaction", "compaction_trigger", "program", "program_output", "mcp_approval_request")
 
 
-class Turns:
-    """Collects turns. system: what stood in front of the first."""
+class TurnCollector:
+    """Collects items into turns."""
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
@@ -42,40 +42,41 @@ class Turns:
         self._blocks: list[Block] = []
         self._kind: Literal["", "assistant", "result"] = ""
         self._path = ""
+        #: System messages in front of the first turn.
         self.system: list[Text] = []
 
     def add(self, item: Json, path: str) -> None:
-        """One item. Raises BadRequest with the path of what is wrong."""
-        kind = json_values.text(item.get("type"), f"{path}.type") or "message"
+        """Add one item. Raises BadRequest with the path of what is wrong."""
+        kind = json_values.read_text(item.get("type"), f"{path}.type") or "message"
         if kind == "message":
-            self._message(item, path)
+            self._add_message(item, path)
         elif kind in calls.CALLS:
-            self._put("assistant", [calls.decode(item, path)], path)
+            self._put("assistant", [calls.decode_call(item, path)], path)
         elif kind in calls.RESULTS:
-            self._put("result", [_result(item, kind, path, self._ctx)], path)
+            self._put("result", [_decode_result(item, kind, path, self._ctx)], path)
         elif kind == "reasoning":
-            self._put("assistant", [_reasoning(item, path, self._ctx)], path)
+            self._put("assistant", [_decode_reasoning(item, path, self._ctx)], path)
         elif kind in _HOSTED:
-            self._ctx.weakened(path)
-            said = _summary(item, _HOSTED[kind])
+            self._ctx.note_weakened(path)
+            said = _summarize_hosted_call(item, _HOSTED[kind])
             self._put("assistant", [Text(said)] if said else [], path)
         elif kind in ("additional_tools", "configuration_update"):
-            self._ctx.weakened(path)
+            self._ctx.note_weakened(path)
         elif kind in _FOREIGN:
             raise self._ctx.refuse(path, f"an item of type {kind} means something at OpenAI only")
         else:
             raise self._ctx.refuse(path, f"an item of type {kind} has no counterpart")
 
-    def done(self) -> tuple[Turn, ...]:
-        """All turns."""
+    def finish(self) -> tuple[Turn, ...]:
+        """End the last turn; all turns."""
         self._close()
         return tuple(self._turns)
 
-    def _message(self, item: Json, path: str) -> None:
+    def _add_message(self, item: Json, path: str) -> None:
         role = item.get("role")
         if role not in _ROLES:
             raise BadRequest(f"{path}.role: expected one of {', '.join(_ROLES)}.")
-        parts = parts_of(item.get("content"), f"{path}.content", self._ctx)
+        parts = decode_parts(item.get("content"), f"{path}.content", self._ctx)
         if role == "assistant":
             self._put("assistant", list(parts), path)
             return
@@ -104,94 +105,96 @@ class Turns:
         self._blocks, self._kind = [], ""
 
 
-def _result(item: Json, kind: str, path: str, ctx: Context) -> ToolResult:
-    call_id = json_values.text(item.get("call_id"), f"{path}.call_id") or json_values.need(item, "id", path)
+def _decode_result(item: Json, kind: str, path: str, ctx: Context) -> ToolResult:
+    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
+        item, "id", path
+    )
     if kind == "tool_search_output":
-        names = ", ".join(_names(item, path)) or "none"
+        names = ", ".join(_find_names(item, path)) or "none"
         return ToolResult(call_id, (Text(f"[tools available: {names}]"),))
     failed = item.get("status") == "failed"
     output = item.get("output")
     if kind == "shell_call_output" and isinstance(output, list):
-        return ToolResult(call_id, (Text(json_values.encoded(cast("list[object]", output))),))
-    return ToolResult(call_id, parts_of(output, f"{path}.output", ctx), is_error=failed)
+        return ToolResult(call_id, (Text(json_values.encode_json(cast("list[object]", output))),))
+    return ToolResult(call_id, decode_parts(output, f"{path}.output", ctx), is_error=failed)
 
 
-def _names(item: Json, path: str) -> list[str]:
+def _find_names(item: Json, path: str) -> list[str]:
     """The names of the tools that a search has found."""
     names: list[str] = []
-    for at, tool in enumerate(json_values.objects(item.get("tools"), f"{path}.tools")):
-        inner = json_values.objects(tool.get("tools"), f"{path}.tools[{at}].tools")
+    for at, tool in enumerate(json_values.read_objects(item.get("tools"), f"{path}.tools")):
+        inner = json_values.read_objects(tool.get("tools"), f"{path}.tools[{at}].tools")
         space = str(tool.get("name") or "")
-        names += [calls.neutral_name(str(one.get("name")), space) for one in inner]
+        names += [calls.to_neutral_name(str(one.get("name")), space) for one in inner]
         names += [space] if space and not inner else []
     return names
 
 
-def _reasoning(item: Json, path: str, ctx: Context) -> Thinking:
-    """Reasoning with the carrier that came with it; what the caller left out of the text, the carrier may hold."""
-    parts = json_values.objects(item.get("summary"), f"{path}.summary")
-    content = json_values.objects(item.get("content"), f"{path}.content")
-    said = "\n\n".join(json_values.text(part.get("text"), path) for part in parts) or "".join(
-        json_values.text(part.get("text"), path) for part in content
+def _decode_reasoning(item: Json, path: str, ctx: Context) -> Thinking:
+    """Reasoning with its sealed state, which may hold the text that the caller left out."""
+    parts = json_values.read_objects(item.get("summary"), f"{path}.summary")
+    content = json_values.read_objects(item.get("content"), f"{path}.content")
+    said = "\n\n".join(json_values.read_text(part.get("text"), path) for part in parts) or "".join(
+        json_values.read_text(part.get("text"), path) for part in content
     )
-    proof = json_values.text(item.get("encrypted_content"), f"{path}.encrypted_content")
-    carried = ctx.seal.unpack(proof, "")
+    proof = json_values.read_text(item.get("encrypted_content"), f"{path}.encrypted_content")
+    carried = ctx.sealer.unseal(proof, "")
     if carried is not None and carried.kind == "redacted":
         return Thinking(redacted=proof)
     if carried is not None and carried.kind == "text":
-        return Thinking(carried.data, ctx.seal.pack("text", "", carried.data))
+        return Thinking(carried.data, ctx.sealer.seal("text", "", carried.data))
     return Thinking(said, proof)
 
 
-def _summary(item: Json, name: str) -> str:
+def _summarize_hosted_call(item: Json, name: str) -> str:
     """One line on a call that the provider ran itself."""
     if not name:
         return ""
     action = item.get("action")
     said = cast("Json", action) if isinstance(action, dict) else item.get("queries") or item.get("code")
-    return f"[{name}: {json_values.encoded(said)}]" if said else f"[{name}]"
+    return f"[{name}: {json_values.encode_json(said)}]" if said else f"[{name}]"
 
 
-def parts_of(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
+def decode_parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
     """A string or a list of content parts."""
     if content is None or isinstance(content, str):
         return (Text(content),) if content else ()
     parts: list[Text | Image | Document] = []
-    for at, part in enumerate(json_values.objects(content, path)):
-        found = _part(part, f"{path}[{at}]", ctx)
+    for at, part in enumerate(json_values.read_objects(content, path)):
+        found = _decode_part(part, f"{path}[{at}]", ctx)
         parts += [] if isinstance(found, Text) and not found.text else [found]
     return tuple(parts)
 
 
-def _part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
+def _decode_part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     kind = part.get("type")
-    cache = lifetime_of_part(part)
+    cache = read_part_lifetime(part)
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
-            ctx.dropped(f"{path}.annotations")
-        return Text(json_values.text(part.get("text"), f"{path}.text"), cache)
+            ctx.note_dropped(f"{path}.annotations")
+        return Text(json_values.read_text(part.get("text"), f"{path}.text"), cache)
     if kind == "refusal":
-        ctx.weakened(path)
-        return Text(json_values.text(part.get("refusal"), f"{path}.refusal"), cache)
+        ctx.note_weakened(path)
+        return Text(json_values.read_text(part.get("refusal"), f"{path}.refusal"), cache)
     if part.get("file_id"):
         raise ctx.refuse(f"{path}.file_id", "a file's id is known to the account it was uploaded with only")
     if kind == "input_image":
-        return _image(part, path, cache)
+        return _decode_image(part, path, cache)
     if kind == "input_file":
-        url = json_values.text(part.get("file_url"), f"{path}.file_url")
-        title = json_values.text(part.get("filename"), f"{path}.filename")
+        url = json_values.read_text(part.get("file_url"), f"{path}.file_url")
+        title = json_values.read_text(part.get("filename"), f"{path}.filename")
         if url:
             return Document(url=url, title=title, cache=cache)
-        found = document_of(json_values.need(part, "file_data", path), title, f"{path}.file_data", ctx)
+        found = decode_document(json_values.require_text(part, "file_data", path), title, f"{path}.file_data", ctx)
         return msgspec.structs.replace(found, cache=cache)
     raise ctx.refuse(path, f"a part of type {kind!s} has no counterpart")
 
 
-def _image(part: Json, path: str, cache: str) -> Image:
-    url = json_values.need(part, "image_url", path)
-    detail = json_values.text(part.get("detail"), f"{path}.detail")
+def _decode_image(part: Json, path: str, cache: str) -> Image:
+    url = json_values.require_text(part, "image_url", path)
+    detail = json_values.read_text(part.get("detail"), f"{path}.detail")
     detail = "" if detail == "auto" else detail
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=cache, detail=detail)
-    media, data = data_url(url, f"{path}.image_url")
+    media, data = parse_data_url(url, f"{path}.image_url")
     return Image(media, data, cache=cache, detail=detail)

@@ -1,16 +1,16 @@
-"""Decodes a Responses request (translation.md 2.3, 4.2, 5)."""
+"""Decodes a Responses request."""
 
 from typing import cast
 
+from router.backends.profile import EFFORTS
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Tool
-from router.settings.profile import EFFORTS
 from router.wire.neutral.context import Context
-from router.wire.openai import openai_cache
+from router.wire.openai import decode_cache
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import tools as responses_tools
-from router.wire.responses.decode_items import BRINGS_TOOLS, Turns
+from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
@@ -23,7 +23,7 @@ _READ = frozenset(
         *("moderation", "prompt_cache_options", "stream_options", *SHARED),
     )
 )
-# Values that change nothing are not worth a word.
+# Values equal to the default: leaving them out is no loss.
 _IDLE: dict[str, tuple[object, ...]] = {
     "metadata": ({},),
     "top_logprobs": (0,),
@@ -33,14 +33,14 @@ _IDLE: dict[str, tuple[object, ...]] = {
 _INCLUDED = "reasoning.encrypted_content"
 
 
-def refers(body: bytes | bytearray) -> bool:
-    """True for a request that may refer to answers or items."""
+def has_references(body: bytes | bytearray) -> bool:
+    """True for a request that may refer to stored answers or items; a quick check without parsing."""
     return b"previous_response_id" in body or b"item_reference" in body
 
 
-def named(body: bytes | bytearray) -> list[str]:
+def read_references(body: bytes | bytearray) -> list[str]:
     """The ids of answers and items that a request refers to."""
-    data = json_values.decoded(bytes(body)) or {}
+    data = json_values.decode_object(bytes(body)) or {}
     items = data.get("input")
     entries = cast("list[object]", items) if isinstance(items, list) else []
     objects = [cast("Json", one) for one in entries if isinstance(one, dict)]
@@ -51,8 +51,8 @@ def named(body: bytes | bytearray) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
-class NotKept(BadRequest):
-    """400: an answer is named that is not kept here, in the form that SDKs know."""
+class NotStored(BadRequest):
+    """400 for a reference to an answer that is not stored, in the form that SDKs know."""
 
     code = "previous_response_not_found"
 
@@ -64,7 +64,7 @@ class NotKept(BadRequest):
 def decode_request(data: Json, ctx: Context) -> Request:
     """The neutral request. Raises BadRequest with the path of a field that is wrong or cannot be carried over."""
     _refuse_constraints(data, ctx)
-    ctx.asked = {name: data[name] for name in REPEATED if name in data}
+    ctx.request_fields = {name: data[name] for name in REPEATED if name in data}
     user = "user" if data.get("user") is not None else "safety_identifier"
     ctx.paths |= {
         "max_tokens": "max_output_tokens",
@@ -77,46 +77,46 @@ def decode_request(data: Json, ctx: Context) -> Request:
     }
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
-            ctx.dropped(name)
-    for at, name in enumerate(json_values.texts(data.get("include"), "include")):
+            ctx.note_dropped(name)
+    for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
         if name != _INCLUDED:
-            ctx.dropped(f"include[{at}]")
-    items = _items(data, ctx)
-    tools = _tools(data, items, ctx)
-    choice, tools = responses_tools.choice_of(data, tools, ctx)
-    turns = Turns(ctx)
+            ctx.note_dropped(f"include[{at}]")
+    items = _collect_items(data, ctx)
+    tools = _decode_tools(data, items, ctx)
+    choice, tools = responses_tools.decode_choice(data, tools, ctx)
+    turns = TurnCollector(ctx)
     for at, item in enumerate(items):
         turns.add(item, f"input[{at}]")
-    conversation = turns.done()
+    conversation = turns.finish()
     if not conversation:
         raise BadRequest("input: at least one message is required.")
-    instructions = json_values.text(data.get("instructions"), "instructions")
-    tier = json_values.text(data.get("service_tier"), "service_tier")
+    instructions = json_values.read_text(data.get("instructions"), "instructions")
+    tier = json_values.read_text(data.get("service_tier"), "service_tier")
     if tier not in ("", "auto", "default"):
-        ctx.dropped("service_tier")
-    text = json_values.maybe(data.get("text"), "text")
+        ctx.note_dropped("service_tier")
+    text = json_values.read_object(data.get("text"), "text")
     return Request(
-        model=json_values.text(data.get("model"), "model"),
+        model=json_values.read_text(data.get("model"), "model"),
         system=(*([Text(instructions)] if instructions else []), *turns.system),
         turns=conversation,
         tools=tools,
         choice=choice if tools else None,
-        parallel=json_values.flag(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
-        max_tokens=json_values.whole(data.get("max_output_tokens"), "max_output_tokens", 1),
-        temperature=json_values.number(data.get("temperature"), "temperature"),
-        top_p=json_values.number(data.get("top_p"), "top_p"),
-        reasoning=_reasoning(data, items, ctx),
-        shape=_shape(text),
-        user=json_values.text(data.get(user), user),
+        parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
+        max_tokens=json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1),
+        temperature=json_values.read_number(data.get("temperature"), "temperature"),
+        top_p=json_values.read_number(data.get("top_p"), "top_p"),
+        reasoning=_decode_reasoning(data, items, ctx),
+        shape=_decode_shape(text),
+        user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
-        cache=openai_cache(data),
-        shared=_shared(data, text),
+        cache=decode_cache(data),
+        shared=_decode_shared(data, text),
     )
 
 
 def _refuse_constraints(data: Json, ctx: Context) -> None:
-    """What would change the answer's meaning if it were left out."""
+    """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if data.get("background") is True:
         raise ctx.refuse("background", "an answer cannot be worked on while nobody waits for it")
     reasons = {
@@ -127,41 +127,41 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     for name, why in reasons.items():
         if data.get(name):
             raise ctx.refuse(name, why)
-    moderation = json_values.maybe(data.get("moderation"), "moderation")
-    if json_values.maybe(moderation.get("policy"), "moderation.policy").get("mode") == "block":
+    moderation = json_values.read_object(data.get("moderation"), "moderation")
+    if json_values.read_object(moderation.get("policy"), "moderation.policy").get("mode") == "block":
         raise ctx.refuse("moderation", "the backend does not moderate")
     if moderation:
-        ctx.dropped("moderation")
+        ctx.note_dropped("moderation")
 
 
-def _items(data: Json, ctx: Context) -> list[Json]:
-    """The conversation: what is kept of it, and what the request adds."""
+def _collect_items(data: Json, ctx: Context) -> list[Json]:
+    """The conversation: its stored items, and those of the request."""
     found = data.get("input")
     items: list[Json] = []
     if isinstance(found, str) and found:
         items.append({"type": "message", "role": "user", "content": found})
-    for at, item in enumerate(json_values.objects(found, "input") if not isinstance(found, str) else ()):
+    for at, item in enumerate(json_values.read_objects(found, "input") if not isinstance(found, str) else ()):
         if item.get("type") == "item_reference":
-            items += _referred(json_values.need(item, "id", f"input[{at}]"), ctx)
+            items += _resolve_reference(json_values.require_text(item, "id", f"input[{at}]"), ctx)
         else:
             items.append(item)
     if data.get("store") is False:
-        ctx.keep = None
-    if ctx.keep is not None:
-        ctx.said = items
-    return [*_before(data, ctx), *items]
+        ctx.store = None
+    if ctx.store is not None:
+        ctx.request_items = items
+    return [*_read_chain(data, ctx), *items]
 
 
-def _before(data: Json, ctx: Context) -> list[Json]:
-    """The items of the answers that `previous_response_id` leads to, oldest first."""
-    name = json_values.text(data.get("previous_response_id"), "previous_response_id")
+def _read_chain(data: Json, ctx: Context) -> list[Json]:
+    """The items of the chain of answers behind `previous_response_id`, oldest first."""
+    name = json_values.read_text(data.get("previous_response_id"), "previous_response_id")
     chain: list[Json] = []
     seen: set[str] = set()
     while name and name not in seen:
         seen.add(name)
-        found = ctx.kept.get(name)
+        found = ctx.stored.get(name)
         if found is None:
-            raise NotKept(
+            raise NotStored(
                 f"previous_response_id: '{name}' is not kept by fairlead (it keeps the answers it translates, unless "
                 "store is false, for 30 days within a bound). Send the whole conversation as input.",
                 "previous_response_id",
@@ -171,38 +171,40 @@ def _before(data: Json, ctx: Context) -> list[Json]:
     return [item for one in chain for item in cast("list[Json]", one["items"])]
 
 
-def _referred(name: str, ctx: Context) -> list[Json]:
-    """The item a reference names; one that is not kept is left out, since a refusal ends the caller's tool loop."""
-    found = ctx.kept.get(name)
+def _resolve_reference(name: str, ctx: Context) -> list[Json]:
+    """The item a reference names; an unknown one is left out, since an error would end the caller's tool loop."""
+    found = ctx.stored.get(name)
     if found is None:
-        ctx.dropped(f"item_reference {name[:40]}")
+        ctx.note_dropped(f"item_reference {name[:40]}")
         return []
     return [found]
 
 
-def _tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
+def _decode_tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
     """The tools of the request, and those that items of the conversation bring."""
     forced = data.get("tool_choice") not in (None, "auto", "none")
-    tools = responses_tools.tools_of(json_values.objects(data.get("tools"), "tools"), "tools", ctx, forced=forced)
+    tools = responses_tools.decode_tools(
+        json_values.read_objects(data.get("tools"), "tools"), "tools", ctx, forced=forced
+    )
     for at, item in enumerate(items):
         if item.get("type") in BRINGS_TOOLS:
             path = f"input[{at}]"
-            brought = json_values.objects(item.get("tools"), f"{path}.tools")
-            ctx.weakened(path)
-            tools += responses_tools.tools_of(brought, f"{path}.tools", ctx, forced=forced)
-    # The last of a name counts: what is brought replaces what was deferred.
+            brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
+            ctx.note_weakened(path)
+            tools += responses_tools.decode_tools(brought, f"{path}.tools", ctx, forced=forced)
+    # The last tool of a name counts: a tool brought by an item replaces its deferred declaration.
     return tuple({tool.name: tool for tool in tools}.values())
 
 
-def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
-    found = json_values.maybe(data.get("reasoning"), "reasoning")
+def _decode_reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
+    found = json_values.read_object(data.get("reasoning"), "reasoning")
     for name in found:
         if name not in ("effort", "summary", "generate_summary"):
-            ctx.dropped(f"reasoning.{name}")
+            ctx.note_dropped(f"reasoning.{name}")
     for item in items:
         if item.get("type") == "configuration_update":
-            found = {**found, **json_values.maybe(item.get("reasoning"), "reasoning")}
-    effort = json_values.text(found.get("effort"), "reasoning.effort")
+            found = {**found, **json_values.read_object(item.get("reasoning"), "reasoning")}
+    effort = json_values.read_text(found.get("effort"), "reasoning.effort")
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning.effort: expected one of {', '.join(EFFORTS)}.")
     shown = bool(found.get("summary") or found.get("generate_summary"))
@@ -211,8 +213,8 @@ def _reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
     return Reasoning(effort=effort, shown=shown) if effort or shown else None
 
 
-def _shape(text: Json) -> Shape | None:
-    form = json_values.maybe(text.get("format"), "text.format")
+def _decode_shape(text: Json) -> Shape | None:
+    form = json_values.read_object(text.get("format"), "text.format")
     kind = form.get("type", "text")
     if kind == "text":
         return None
@@ -221,19 +223,19 @@ def _shape(text: Json) -> Shape | None:
     if kind != "json_schema":
         raise BadRequest("text.format.type: expected text, json_object or json_schema.")
     return Shape(
-        json_values.obj(form.get("schema"), "text.format.schema"),
-        json_values.text(form.get("name"), "text.format.name") or "output",
-        json_values.flag(form.get("strict"), "text.format.strict"),
+        json_values.require_object(form.get("schema"), "text.format.schema"),
+        json_values.read_text(form.get("name"), "text.format.name") or "output",
+        json_values.read_bool(form.get("strict"), "text.format.strict"),
     )
 
 
-def _shared(data: Json, text: Json) -> Json:
+def _decode_shared(data: Json, text: Json) -> Json:
     shared: Json = {}
     for name in SHARED:
         value = data.get(name)
         if value is not None and value not in _IDLE.get(name, ()):
             shared[name] = value
-    verbosity = json_values.text(text.get("verbosity"), "text.verbosity")
+    verbosity = json_values.read_text(text.get("verbosity"), "text.verbosity")
     if verbosity not in ("", "medium"):
         shared["verbosity"] = verbosity
     return shared

@@ -1,8 +1,9 @@
-"""Decodes a Responses stream to neutral events (translation.md 10.6).
+"""Decodes a Responses stream to neutral events.
 
-Rules of this file: items are known by their output index, since some servers change their ids; what a `done` event says
-is used only where no delta said it; the carrier of reasoning is that of the finished item; a call of the wrapper
-`parallel` becomes the calls it holds; the end is completed, incomplete, failed or error, and never the end of the body.
+Rules of this file: items are identified by their output index, since some servers change their ids; the content of a
+`done` event is used only where no delta brought it; the opaque content of reasoning is that of the finished item; a
+call of the wrapper `parallel` becomes the calls in it; the end is completed, incomplete, failed or error, and never the
+end of the body.
 """
 
 from typing import cast
@@ -26,11 +27,11 @@ from router.ir import (
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrapped
+from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import errors, usage
-from router.wire.responses.calls import CUSTOM, FUNCTION, neutral_name
+from router.wire.responses.calls import CUSTOM, FUNCTION, to_neutral_name
 
 _INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
 _FAILED = ("failed", "cancelled")
@@ -39,19 +40,23 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed", "respon
 
 
 class _Item:
-    """One output item on its way. call: its number, -1 for what is no call. said: something of it has come; part: of
-    its last part; source: the type of the events that brought its reasoning, which some send twice."""
+    """One output item that is being streamed."""
 
     __slots__ = ("call", "custom", "done", "kind", "part", "said", "source", "wrapper")
 
     def __init__(self, kind: object):
         self.kind = kind
         self.custom = kind == CUSTOM
+        #: The number of a call, -1 for any other item.
         self.call = -1
+        #: A delta of it has come.
         self.said = False
         self.done = False
+        #: The index of its last part.
         self.part: object = None
+        #: The type of the events that brought its reasoning, which some servers send in two forms.
         self.source: object = None
+        #: Fragments of a call that wraps several.
         self.wrapper: list[str] | None = None
 
 
@@ -78,32 +83,32 @@ class ResponsesDecoder:
             return []
         kind = data.get("type") or name
         if kind == "response.output_text.delta":
-            return self._text(data)
+            return self._read_text(data)
         reader = _READERS.get(str(kind))
         if reader is not None:
             return reader(self, data)
         if kind in _STARTS:
-            return self._began(json_values.object_at(data, "response"))
+            return self._read_start(json_values.get_object(data, "response"))
         if kind in _ENDS:
-            return self._terminal(str(kind)[9:], json_values.object_at(data, "response"))
+            return self._read_end(str(kind)[9:], json_values.get_object(data, "response"))
         if kind == "error" or data.get("error"):
             self.ended = True
-            return [errors.of_responses(data, 0) or Fault(500, "api_error", "The upstream reported an error.")]
+            return [errors.decode_error(data, 0) or Fault(500, "api_error", "The upstream reported an error.")]
         return []
 
     def done(self) -> list[Event]:
-        """[DONE], which ends nothing here."""
+        """[DONE], which has no meaning in this protocol."""
         return []
 
-    def _began(self, response: Json) -> list[Event]:
-        self.usage = usage.of_responses(json_values.object_at(response, "usage"), self.usage, self._ctx.profile)
+    def _read_start(self, response: Json) -> list[Event]:
+        self.usage = usage.decode_usage(json_values.get_object(response, "usage"), self.usage, self._ctx.profile)
         if self._begun:
             return []
         self._begun = True
         return [Began(str(response.get("id") or ""), str(response.get("model") or ""), self.usage)]
 
-    def _item(self, data: Json, kind: str) -> _Item:
-        """The item an event is of; one that was never announced is of the kind the event says."""
+    def _find_item(self, data: Json, kind: str) -> _Item:
+        """The item of an event; an item that was never announced gets the kind of the event."""
         index = data.get("output_index")
         place = index if isinstance(index, int) else max(self._items, default=0)
         item = self._items.get(place)
@@ -111,11 +116,11 @@ class ResponsesDecoder:
             item = self._items[place] = _Item(kind)
         return item
 
-    def _text(self, data: Json) -> list[Event]:
+    def _read_text(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not delta or not isinstance(delta, str):
             return []
-        item = self._item(data, "message")
+        item = self._find_item(data, "message")
         part = data.get("content_index")
         if item.said and part != item.part:
             item.part = part
@@ -123,19 +128,19 @@ class ResponsesDecoder:
         item.said, item.part = True, part
         return [TextDelta(delta)]
 
-    def _refused(self, data: Json) -> list[Event]:
+    def _read_refusal(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        self._item(data, "message").said = True
+        self._find_item(data, "message").said = True
         self._refusal.append(delta)
         return [TextDelta(delta)]
 
-    def _thought(self, data: Json) -> list[Event]:
+    def _read_reasoning(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        item = self._item(data, "reasoning")
+        item = self._find_item(data, "reasoning")
         source = item.source = item.source or data.get("type")
         if source != data.get("type"):
             return []
@@ -144,82 +149,82 @@ class ResponsesDecoder:
         item.said, item.part = True, part
         return [*before, ThinkingDelta(delta)]
 
-    def _added(self, data: Json) -> list[Event]:
-        found = json_values.object_at(data, "item")
+    def _read_item_added(self, data: Json) -> list[Event]:
+        found = json_values.get_object(data, "item")
         kind = found.get("type")
         index = data.get("output_index")
         place = index if isinstance(index, int) else len(self._items)
         if place in self._items:
             return []
         item = self._items[place] = _Item(kind)
-        return self._call_began(item, found) if kind in (FUNCTION, CUSTOM) else []
+        return self._begin_call(item, found) if kind in (FUNCTION, CUSTOM) else []
 
-    def _call_began(self, item: _Item, found: Json) -> list[Event]:
+    def _begin_call(self, item: _Item, found: Json) -> list[Event]:
         name = str(found.get("name") or "")
-        if name in WRAPPERS and name not in self._ctx.declared:
+        if name in WRAPPERS and name not in self._ctx.declared_tools:
             item.wrapper = []
             return []
         item.call = self._calls
         self._calls += 1
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
-        given = neutral_name(self._ctx.names.original(name), str(found.get("namespace") or ""))
+        given = to_neutral_name(self._ctx.names.decode(name), str(found.get("namespace") or ""))
         began: list[Event] = [CallBegan(item.call, call_id, given)]
         return [*began, CallDelta(item.call, freeform_tools.OPENING)] if item.custom else began
 
-    def _fragment(self, data: Json) -> list[Event]:
+    def _read_fragment(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        item = self._item(data, FUNCTION)
+        item = self._find_item(data, FUNCTION)
         if item.wrapper is not None:
             item.wrapper.append(delta)
             return []
         if item.call < 0:
             return []
         item.said = True
-        return [CallDelta(item.call, freeform_tools.escaped(delta) if item.custom else delta)]
+        return [CallDelta(item.call, freeform_tools.escape(delta) if item.custom else delta)]
 
-    def _item_done(self, data: Json) -> list[Event]:
-        found = json_values.object_at(data, "item")
+    def _read_item_done(self, data: Json) -> list[Event]:
+        found = json_values.get_object(data, "item")
         kind = found.get("type")
         index = data.get("output_index")
-        before: list[Event] = [] if isinstance(index, int) and index in self._items else self._added(data)
-        item = self._item(data, str(kind))
+        before: list[Event] = [] if isinstance(index, int) and index in self._items else self._read_item_added(data)
+        item = self._find_item(data, str(kind))
         if item.done:
             return []
         item.done = True
         if kind in (FUNCTION, CUSTOM):
             if item.call < 0 and item.wrapper is None:
-                # Its pieces came without an announcement; what is whole is said here.
+                # Its deltas came without an announcement: the whole call is written here.
                 item.custom, item.said = kind == CUSTOM, False
-                before = self._call_began(item, found)
-            return before + self._call_done(item, found)
+                before = self._begin_call(item, found)
+            return before + self._end_call(item, found)
         if kind == "reasoning":
-            return self._reasoned(item, found)
+            return self._end_reasoning(item, found)
         if kind == "message":
-            return self._message_done(item, found)
+            return self._end_message(item, found)
         if item.kind != kind or kind is not None:
-            self._ctx.dropped(f"output item {str(kind)[:40]}")
+            self._ctx.note_dropped(f"output item {str(kind)[:40]}")
         return []
 
-    def _call_done(self, item: _Item, found: Json) -> list[Event]:
+    def _end_call(self, item: _Item, found: Json) -> list[Event]:
         whole = found.get("input" if item.custom else "arguments")
         if isinstance(whole, dict):
             whole = msgspec.json.encode(whole).decode()
         text = whole if isinstance(whole, str) else ""
         if item.wrapper is not None:
-            return self._unwrapped(item, found, text or "".join(item.wrapper))
+            return self._unwrap(item, found, text or "".join(item.wrapper))
         out: list[Event] = []
         if text and not item.said:
-            out.append(CallDelta(item.call, freeform_tools.escaped(text) if item.custom else text))
+            out.append(CallDelta(item.call, freeform_tools.escape(text) if item.custom else text))
         return [*out, CallDelta(item.call, freeform_tools.CLOSING)] if item.custom else out
 
-    def _unwrapped(self, item: _Item, found: Json, arguments: str) -> list[Event]:
-        """The calls inside a wrapper; the wrapper itself when it holds anything else than calls of declared tools."""
+    def _unwrap(self, item: _Item, found: Json, arguments: str) -> list[Event]:
+        """The calls inside a wrapper; the wrapper itself unless all of them are calls of declared tools."""
         call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
         names = self._ctx.names
-        inner = unwrapped(arguments, {names.sent(name, CALL_ID_LIMIT) for name in self._ctx.declared})
-        pairs = [(f"{call_id}_{at}", names.original(name), said) for at, (name, said) in enumerate(inner)]
+        inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared_tools})
+        pairs = [(f"{call_id}_{at}", names.decode(name), said) for at, (name, said) in enumerate(inner)]
         pairs = pairs or [(call_id, str(found.get("name")), arguments)]
         out: list[Event] = []
         for one in pairs:
@@ -227,17 +232,17 @@ class ResponsesDecoder:
             self._calls += 1
         return out
 
-    def _reasoned(self, item: _Item, found: Json) -> list[Event]:
-        """The end of reasoning: its text where no delta brought it, and what it takes to give it back."""
-        texts = _texts(found.get("summary"))
-        said = "\n\n".join(texts) or "".join(_texts(found.get("content")))
+    def _end_reasoning(self, item: _Item, found: Json) -> list[Event]:
+        """End reasoning: its text where no delta brought it, and the state that restores it in a later request."""
+        texts = _read_texts(found.get("summary"))
+        said = "\n\n".join(texts) or "".join(_read_texts(found.get("content")))
         out: list[Event] = [ThinkingDelta(said)] if said and not item.said else []
         proof = found.get("encrypted_content")
         if isinstance(proof, str) and proof:
-            out.append(Signed(_proof(str(found.get("id") or ""), proof, texts)))
+            out.append(Signed(_encode_proof(str(found.get("id") or ""), proof, texts)))
         return [*out, BlockEnded()] if out or item.said else []
 
-    def _message_done(self, item: _Item, found: Json) -> list[Event]:
+    def _end_message(self, item: _Item, found: Json) -> list[Event]:
         if item.said:
             return [BlockEnded()]
         out: list[Event] = []
@@ -252,58 +257,58 @@ class ResponsesDecoder:
                 out += (TextDelta(text), BlockEnded())
         return out
 
-    def _noted(self, data: Json) -> list[Event]:
-        self._ctx.dropped("annotations")
+    def _read_annotation(self, data: Json) -> list[Event]:
+        self._ctx.note_dropped("annotations")
         return []
 
-    def _terminal(self, kind: str, response: Json) -> list[Event]:
-        out = self._began(response)
+    def _read_end(self, kind: str, response: Json) -> list[Event]:
+        out = self._read_start(response)
         status = str(response.get("status") or kind)
         if status in _FAILED or kind in _FAILED:
             self.ended = True
-            fault = errors.of_responses(response, 0)
+            fault = errors.decode_error(response, 0)
             return [fault or Fault(500, "api_error", f"The upstream ended the answer as {status}.")]
         output = response.get("output")
         if not self._items and isinstance(output, list):
-            # Some servers send nothing but the end.
+            # Some servers send only the last event.
             for at, item in enumerate(cast("list[object]", output)):
-                out += self._item_done({"output_index": at, "item": item})
+                out += self._read_item_done({"output_index": at, "item": item})
         self.ended = True
         refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
-            self._ctx.weakened("usage")
-        return [*out, Ended(self._stop(status, response, refusal), self.usage, refusal=refusal)]
+            self._ctx.note_weakened("usage")
+        return [*out, Ended(self._resolve_stop(status, response, refusal), self.usage, refusal=refusal)]
 
-    def _stop(self, status: str, response: Json, refusal: str) -> Stop:
+    def _resolve_stop(self, status: str, response: Json, refusal: str) -> Stop:
         if status == "incomplete":
-            reason = json_values.object_at(response, "incomplete_details").get("reason")
+            reason = json_values.get_object(response, "incomplete_details").get("reason")
             stop = _INCOMPLETE.get(str(reason))
             if stop is None:
-                self._ctx.weakened(f"incomplete_details.reason {str(reason)[:40]}")
+                self._ctx.note_weakened(f"incomplete_details.reason {str(reason)[:40]}")
             return stop or "end"
         if refusal:
             return "refusal"
         return "tool" if self._calls else "end"
 
 
-def _texts(parts: object) -> list[str]:
+def _read_texts(parts: object) -> list[str]:
     found = cast("list[object]", parts) if isinstance(parts, list) else []
     texts = [cast("Json", part).get("text") for part in found if isinstance(part, dict)]
     return [text for text in texts if isinstance(text, str)]
 
 
-def _proof(item_id: str, encrypted: str, texts: list[str]) -> str:
-    """What restores a reasoning item: its id, its opaque content, and the lengths of its summary's parts."""
+def _encode_proof(item_id: str, encrypted: str, texts: list[str]) -> str:
+    """The state that restores a reasoning item: its id, its opaque content, and the lengths of its summary's parts."""
     return msgspec.json.encode([item_id, encrypted, [len(text) for text in texts]]).decode()
 
 
 _READERS = {
-    "response.output_item.added": ResponsesDecoder._added,  # pyright: ignore[reportPrivateUsage]
-    "response.output_item.done": ResponsesDecoder._item_done,  # pyright: ignore[reportPrivateUsage]
-    "response.refusal.delta": ResponsesDecoder._refused,  # pyright: ignore[reportPrivateUsage]
-    "response.reasoning_summary_text.delta": ResponsesDecoder._thought,  # pyright: ignore[reportPrivateUsage]
-    "response.reasoning_text.delta": ResponsesDecoder._thought,  # pyright: ignore[reportPrivateUsage]
-    "response.function_call_arguments.delta": ResponsesDecoder._fragment,  # pyright: ignore[reportPrivateUsage]
-    "response.custom_tool_call_input.delta": ResponsesDecoder._fragment,  # pyright: ignore[reportPrivateUsage]
-    "response.output_text.annotation.added": ResponsesDecoder._noted,  # pyright: ignore[reportPrivateUsage]
+    "response.output_item.added": ResponsesDecoder._read_item_added,  # pyright: ignore[reportPrivateUsage]
+    "response.output_item.done": ResponsesDecoder._read_item_done,  # pyright: ignore[reportPrivateUsage]
+    "response.refusal.delta": ResponsesDecoder._read_refusal,  # pyright: ignore[reportPrivateUsage]
+    "response.reasoning_summary_text.delta": ResponsesDecoder._read_reasoning,  # pyright: ignore[reportPrivateUsage]
+    "response.reasoning_text.delta": ResponsesDecoder._read_reasoning,  # pyright: ignore[reportPrivateUsage]
+    "response.function_call_arguments.delta": ResponsesDecoder._read_fragment,  # pyright: ignore[reportPrivateUsage]
+    "response.custom_tool_call_input.delta": ResponsesDecoder._read_fragment,  # pyright: ignore[reportPrivateUsage]
+    "response.output_text.annotation.added": ResponsesDecoder._read_annotation,  # pyright: ignore[reportPrivateUsage]
 }

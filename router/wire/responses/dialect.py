@@ -1,10 +1,10 @@
-"""OpenAI Responses: error forms, pings, what its events mean. Source: translation.md 2.3, 9, 10.2."""
+"""OpenAI Responses: error forms, pings, what its events mean."""
 
 import msgspec
 
+from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire import dialect, openai
 from router.wire.dialect import Failure, Needles, Verdict
 from router.wire.raw import json_values, sse
@@ -37,7 +37,7 @@ class Responses:
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
         """`{error: {message, type, param, code}}`."""
-        return msgspec.json.encode({"error": openai.error_object(error)})
+        return msgspec.json.encode({"error": openai.encode_own_error(error)})
 
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """`error`, then `response.failed` with the id the stream began with, both with a sequence number.
@@ -81,7 +81,7 @@ class Responses:
         )
 
     def ping(self, begun: bool) -> bytes:
-        """An event once the response was announced (Codex's timer counts events only), before that a comment."""
+        """An event once the response was announced (Codex's idle timer ignores comments), before that a comment."""
         return sse.frame(b'{"type":"keepalive"}', "keepalive") if begun else b": keep-alive\n\n"
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
@@ -99,8 +99,8 @@ class Responses:
 
     def failure(self, data: Json) -> Failure | None:
         """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""
-        error = json_values.object_at(data, "error") or json_values.object_at(
-            json_values.object_at(data, "response"), "error"
+        error = json_values.get_object(data, "error") or json_values.get_object(
+            json_values.get_object(data, "response"), "error"
         )
         if not error and data.get("type") == "error":
             error = {name: data[name] for name in ("code", "message", "param") if name in data}
@@ -116,9 +116,13 @@ class Responses:
         return Failure(status, msgspec.json.encode({"error": body}))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """As `usages.of_responses`."""
-        return responses_usage.of_responses(found, known, profile)
+        """Decode a usage object (responses/usage.py)."""
+        return responses_usage.decode_usage(found, known, profile)
+
+    def is_usage_event(self, data: Json) -> bool:
+        """Usage stands beside the end here."""
+        return False
 
     def usage_in(self, data: Json) -> Json:
-        """It stands at the top."""
-        return json_values.object_at(data, "usage")
+        """The usage member of the body."""
+        return json_values.get_object(data, "usage")

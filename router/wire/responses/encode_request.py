@@ -1,4 +1,4 @@
-"""Encodes a Responses request (translation.md 4.1, 5, 7.1)."""
+"""Encodes a Responses request."""
 
 import hashlib
 
@@ -14,23 +14,23 @@ _LEAST_TOKENS = 16
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     body: Json = {"model": request.model}
-    if request.system and encode_items.plain(request, ctx):
+    if request.system and encode_items.fits_instructions(request, ctx):
         body["instructions"] = "\n\n".join(block.text for block in request.system)
-    body["input"] = encode_items.encode(request, ctx)
+    body["input"] = encode_items.encode_items(request, ctx)
     if request.continues and request.turns[-1].role == "assistant":
         raise ctx.refuse(request.turns[-1].path, "the answer's beginning cannot be given there (assistant prefill)")
     _put_tools(body, request, ctx)
     if request.max_tokens is not None:
         body["max_output_tokens"] = max(request.max_tokens, _LEAST_TOKENS)
         if request.max_tokens < _LEAST_TOKENS:
-            ctx.weakened(ctx.at("max_tokens"))
+            ctx.note_weakened(ctx.caller_path("max_tokens"))
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
         if value is not None and name in ctx.profile.sampling and name != "top_k":
             body[name] = value
         elif value is not None:
-            ctx.dropped(name)
-    # The protocol has no stop sequences: they are watched for here.
-    ctx.stops = request.stop
+            ctx.note_dropped(name)
+    # The protocol has no stop sequences: the answer is searched for them.
+    ctx.stop_sequences = request.stop
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
     body |= {name: value for name, value in request.shared.items() if name != "verbosity"}
@@ -62,16 +62,16 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
     if wanted is None:
         return
     if ctx.profile.reasoning == "none" and ctx.profile.thinkers:
-        ctx.dropped(ctx.at("reasoning"))
+        ctx.note_dropped(ctx.caller_path("reasoning"))
         return
-    effort = openai.effort_of(request)
+    effort = openai.resolve_effort(request)
     found: Json = {}
     if effort:
-        known = openai.nearest(effort, ctx.profile.efforts)
+        known = openai.find_nearest_effort(effort, ctx.profile.efforts)
         if known:
             found["effort"] = known
         if known != effort or wanted.budget:
-            ctx.weakened(ctx.at("reasoning"))
+            ctx.note_weakened(ctx.caller_path("reasoning"))
     if wanted.shown:
         found["summary"] = "auto"
     if found:
@@ -84,9 +84,9 @@ def _put_text(body: Json, request: Request, ctx: Context) -> None:
     if shape is not None and shape.schema is None:
         text["format"] = {"type": "json_object"}
     elif shape is not None:
-        strict = openai.strict_schema(shape.schema) if shape.strict is None else shape.strict
+        strict = openai.is_strict_schema(shape.schema) if shape.strict is None else shape.strict
         if shape.strict is None and not strict:
-            ctx.weakened(ctx.at("shape"))
+            ctx.note_weakened(ctx.caller_path("shape"))
         text["format"] = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}
     if "verbosity" in request.shared:
         text["verbosity"] = request.shared["verbosity"]
@@ -95,10 +95,10 @@ def _put_text(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_user(body: Json, request: Request, ctx: Context) -> None:
-    """The caller's user: as it is from OpenAI's own protocols; else hashed, Claude Code puts account ids there."""
+    """Put the caller's user: unchanged from OpenAI's protocols, else hashed, as Claude Code puts account ids there."""
     if not request.user:
         return
-    path = ctx.at("user")
+    path = ctx.caller_path("user")
     if path in openai.OWN_USER:
         body[path] = request.user
         return
@@ -106,4 +106,4 @@ def _put_user(body: Json, request: Request, ctx: Context) -> None:
     body["safety_identifier"] = hashed
     if ctx.auto_cache and ctx.profile.cache_key:
         body.setdefault("prompt_cache_key", hashed)
-    ctx.weakened(path)
+    ctx.note_weakened(path)

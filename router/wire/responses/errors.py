@@ -3,33 +3,33 @@
 import msgspec
 
 from router.ir import Fault
-from router.wire.openai import as_chat, of_chat
+from router.wire import openai
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_responses(data: Json, status: int) -> Fault | None:
+def decode_error(data: Json, status: int) -> Fault | None:
     """The error in a Responses body or event: nested, flat, or within a failed response; None when it holds none."""
-    nested = json_values.object_at(data, "error") or json_values.object_at(
-        json_values.object_at(data, "response"), "error"
+    nested = json_values.get_object(data, "error") or json_values.get_object(
+        json_values.get_object(data, "response"), "error"
     )
     if not nested and data.get("type") == "error":
         nested = {name: data[name] for name in ("code", "message", "param") if name in data}
-    return of_chat({"error": nested}, status) if nested else of_chat(data, status)
+    return openai.decode_error({"error": nested} if nested else data, status)
 
 
-# What a failed response may give as its code.
+# Anthropic type -> one of the codes that a failed response may have.
 _FAILURES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
 
 
-def responses_error(fault: Fault) -> Json:
+def encode_event_error(fault: Fault) -> Json:
     """The error object of an `error` event."""
-    error: Json = msgspec.json.decode(as_chat(fault, streamed=True)[1])["error"]
+    error: Json = msgspec.json.decode(openai.encode_error(fault, streamed=True)[1])["error"]
     return {**error, "code": error["code"] or error["type"]}
 
 
-def responses_failure(fault: Fault) -> Json:
-    """The error object of a failed response; its code is one of few, so that the true one stands in the message."""
+def encode_failure(fault: Fault) -> Json:
+    """The error object of a failed response. Few codes are allowed there, so the actual one is added to the message."""
     code = _FAILURES.get(fault.kind, "server_error")
     own = f" ({fault.code})" if fault.code and fault.code != code else ""
     return {"code": code, "message": f"{fault.message}{own}"}

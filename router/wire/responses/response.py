@@ -1,6 +1,6 @@
-"""Whole answers of Responses, both ways (translation.md 4.3, 4.4).
+"""Decodes and encodes whole answers of Responses.
 
-A whole answer is read as the stream that says nothing but its end, and written as the end of the stream it would be.
+A whole answer is decoded as a stream that consists of its last event, and encoded as the last event of its stream.
 """
 
 import msgspec
@@ -14,17 +14,17 @@ from router.wire.responses.encode_stream import ResponsesEncoder
 
 
 def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
-    """The neutral answer; None for what is no answer of this protocol."""
+    """The neutral answer; None for JSON that is no answer of this protocol."""
     if not isinstance(data.get("output"), list) and data.get("object") != "response":
         return None
     status = str(data.get("status") or "completed")
     events = ResponsesDecoder(ctx).feed("", {"type": f"response.{status}", "response": data})
-    return assemble.answer_of(events)
+    return assemble.assemble_answer(events)
 
 
 def encode_answer(answer: Answer, ctx: Context) -> msgspec.Raw:
-    """The answer as Responses has it."""
+    """The answer in the form of Responses."""
     encoder = ResponsesEncoder(ctx)
-    for event in assemble.events_of(answer):
+    for event in assemble.split_answer(answer):
         encoder.encode(event)
     return msgspec.Raw(encoder.response)

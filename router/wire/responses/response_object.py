@@ -1,4 +1,4 @@
-"""The response object: what an answer is wrapped in, with the request's fields that it repeats (translation.md 4.3)."""
+"""The response object, which holds an answer and repeats fields of its request."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 
 _encode = msgspec.json.encode
-#: Request fields a response repeats, with the value each has when it was not sent. SDK models require several.
+#: Request fields that a response repeats, with their defaults. The models of the SDKs require several.
 REPEATED: Json = {
     "background": False,
     "instructions": None,
@@ -30,21 +30,24 @@ REPEATED: Json = {
 }
 
 
-class Shell:
-    """The response objects of one answer: the same id, time and repeated fields in each. model: that answered."""
+class ResponseObject:
+    """Encodes the response objects of one answer: each has the same id, time and repeated fields.
+
+    model: the one that answered.
+    """
 
     __slots__ = ("_head", "_repeated", "id")
 
     def __init__(self, ctx: Context, model: str):
         self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
-        asked = ctx.asked
+        asked = ctx.request_fields
         repeated = {name: asked[name] if asked.get(name) is not None else REPEATED[name] for name in REPEATED}
-        repeated["store"] = ctx.keep is not None
-        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown or model}
+        repeated["store"] = ctx.store is not None
+        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown_model or model}
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]
 
-    def encoded(
+    def encode(
         self,
         status: str,
         output: list[Json],
@@ -53,7 +56,7 @@ class Shell:
         error: Json | None = None,
         reason: str = "",
     ) -> bytes:
-        """A response object. reason: why it is incomplete."""
+        """Encode a response object. reason: why it is incomplete."""
         details = {"reason": reason} if reason else None
         said: Json = {"status": status, "error": error, "incomplete_details": details, "output": output, "usage": usage}
         return self._head + b"," + _encode(said)[1:-1] + self._repeated

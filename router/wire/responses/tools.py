@@ -1,106 +1,106 @@
-"""Tools of a Responses request, both ways (translation.md 4.1, 4.2, 5)."""
+"""Decodes and encodes the tools of a Responses request."""
 
 import msgspec
 
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.context import Context, Form
+from router.wire.neutral.context import CallForm, Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT as NAME_LIMIT
-from router.wire.openai import strict_schema
+from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
-from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, neutral_name
+from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, to_neutral_name
 
 _SEARCHES = ("web_search", "web_search_preview")
 
 
-def tools_of(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
-    """The tools of a list. forced: the model must call one. Raises BadRequest for what only the provider can run."""
+def decode_tools(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
+    """The tools of a list. forced: the model must call one. Raises BadRequest for tools that only OpenAI can run."""
     tools: list[Tool] = []
     for at, entry in enumerate(entries):
-        tools += _tool(entry, f"{path}[{at}]", ctx, forced=forced)
+        tools += _decode_tool(entry, f"{path}[{at}]", ctx, forced=forced)
     return tools
 
 
-def _tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
-    kind = json_values.text(entry.get("type"), f"{path}.type") or "function"
+def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
+    kind = json_values.read_text(entry.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
-        return [_callable(entry, kind, path, ctx, "")]
+        return [_decode_callable(entry, kind, path, ctx, "")]
     if kind == "namespace":
-        space = json_values.need(entry, "name", path)
-        inner = json_values.objects(entry.get("tools"), f"{path}.tools")
+        space = json_values.require_text(entry, "name", path)
+        inner = json_values.read_objects(entry.get("tools"), f"{path}.tools")
         return [
-            _callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
+            _decode_callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
             for at, one in enumerate(inner)
         ]
     if kind == "tool_search" and entry.get("execution") != "client":
-        # What it would find is sent at once.
-        ctx.dropped(path)
+        # The tools that it would find are sent at once.
+        ctx.note_dropped(path)
         return []
     if kind in BUILT_IN:
-        return [_built_in(kind, entry, path, ctx)]
+        return [_decode_built_in(kind, entry, path, ctx)]
     if kind.startswith(_SEARCHES) and not forced:
-        ctx.dropped(path)
+        ctx.note_dropped(path)
         return []
     raise ctx.refuse(path, f"the tool {kind} runs at OpenAI only")
 
 
-def _callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> Tool:
-    name = json_values.need(entry, "name", path)
+def _decode_callable(entry: Json, kind: str, path: str, ctx: Context, space: str) -> Tool:
+    name = json_values.require_text(entry, "name", path)
     if not name.strip():
         raise BadRequest(f"{path}.name: it is blank.")
     if kind not in ("function", "custom"):
         raise ctx.refuse(f"{path}.type", f"a tool of type {kind} has no counterpart")
     if entry.get("defer_loading") is True:
-        ctx.weakened(f"{path}.defer_loading")
-    callers = json_values.listed(entry.get("allowed_callers"), f"{path}.allowed_callers")
+        ctx.note_weakened(f"{path}.defer_loading")
+    callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
     if callers and "direct" not in callers:
         raise ctx.refuse(f"{path}.allowed_callers", "programs that call tools run at OpenAI only")
-    neutral = neutral_name(name, space)
-    description = json_values.text(entry.get("description"), f"{path}.description")
+    neutral = to_neutral_name(name, space)
+    description = json_values.read_text(entry.get("description"), f"{path}.description")
     if kind == "custom":
-        ctx.forms[neutral] = Form(CUSTOM, name, space)
-        form = json_values.maybe(entry.get("format"), f"{path}.format") or {"type": "text"}
+        ctx.call_forms[neutral] = CallForm(CUSTOM, name, space)
+        form = json_values.read_object(entry.get("format"), f"{path}.format") or {"type": "text"}
         return Tool(neutral, freeform_tools.SCHEMA, description, format=form)
     if space:
-        ctx.forms[neutral] = Form(FUNCTION, name, space)
-    schema = json_values.maybe(entry.get("parameters"), f"{path}.parameters")
+        ctx.call_forms[neutral] = CallForm(FUNCTION, name, space)
+    schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
     return Tool(
         neutral,
         schema if "type" in schema else {"type": "object", "properties": {}, **schema},
         description,
-        _strict(entry, schema, path, ctx),
+        _decode_strict(entry, schema, path, ctx),
     )
 
 
-def _strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
-    """Responses means strict when nothing is said, and then rewrites a schema that is not; nobody else does."""
-    said = json_values.flag(entry.get("strict"), f"{path}.strict")
+def _decode_strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
+    """Whether a tool is strict. Only Responses takes an absent field as true, and then adapts the schema."""
+    said = json_values.read_bool(entry.get("strict"), f"{path}.strict")
     if said is not None or "strict" in entry:
         return said is True
-    fitting = strict_schema(schema)
+    fitting = is_strict_schema(schema)
     if not fitting and schema.get("properties"):
-        ctx.weakened(f"{path}.strict")
+        ctx.note_weakened(f"{path}.strict")
     return fitting and bool(schema)
 
 
-def _built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
+def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     found = BUILT_IN[kind]
-    environment = json_values.maybe(entry.get("environment"), f"{path}.environment")
+    environment = json_values.read_object(entry.get("environment"), f"{path}.environment")
     if environment.get("type", "local") != "local":
         raise ctx.refuse(f"{path}.environment", "containers run at OpenAI only")
-    ctx.forms[found.tool.name] = Form(found.item, found.tool.name)
+    ctx.call_forms[found.tool.name] = CallForm(found.item, found.tool.name)
     if kind != "tool_search":
         return found.tool
-    schema = json_values.maybe(entry.get("parameters"), f"{path}.parameters")
-    said = json_values.text(entry.get("description"), f"{path}.description")
+    schema = json_values.read_object(entry.get("parameters"), f"{path}.parameters")
+    said = json_values.read_text(entry.get("description"), f"{path}.description")
     return msgspec.structs.replace(
         found.tool, schema=schema or found.tool.schema, description=said or found.tool.description
     )
 
 
-def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
     """The tool choice, and the tools that it leaves."""
     found = data.get("tool_choice")
     if found is None:
@@ -110,50 +110,50 @@ def choice_of(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice
         if mode is None:
             raise BadRequest("tool_choice: expected none, auto, required or a tool.")
         return Choice(mode), tools  # pyright: ignore[reportArgumentType]
-    form = json_values.obj(found, "tool_choice")
+    form = json_values.require_object(found, "tool_choice")
     kind = form.get("type")
     if kind == "allowed_tools":
-        names = {_named(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_listed(form))}
-        ctx.weakened("tool_choice")
+        names = {_read_tool_name(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_read_allowed(form))}
+        ctx.note_weakened("tool_choice")
         mode = "any" if form.get("mode") == "required" else "auto"
         return Choice(mode), tuple(tool for tool in tools if tool.name in names)
-    return Choice("tool", _named(form, "tool_choice", ctx)), tools
+    return Choice("tool", _read_tool_name(form, "tool_choice", ctx)), tools
 
 
-def _listed(form: Json) -> list[Json]:
-    return json_values.objects(form.get("tools"), "tool_choice.tools")
+def _read_allowed(form: Json) -> list[Json]:
+    return json_values.read_objects(form.get("tools"), "tool_choice.tools")
 
 
-def _named(form: Json, path: str, ctx: Context) -> str:
-    kind = json_values.text(form.get("type"), f"{path}.type") or "function"
+def _read_tool_name(form: Json, path: str, ctx: Context) -> str:
+    kind = json_values.read_text(form.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
-        space = json_values.text(form.get("namespace"), f"{path}.namespace")
-        return neutral_name(json_values.need(form, "name", path), space)
+        space = json_values.read_text(form.get("namespace"), f"{path}.namespace")
+        return to_neutral_name(json_values.require_text(form, "name", path), space)
     if kind in BUILT_IN:
         return BUILT_IN[kind].tool.name
     raise ctx.refuse(path, f"a choice of type {kind} has no counterpart")
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
-    """The tools as Responses has them; strict is always said, since nothing said means true."""
+    """The tools in the form of Responses; strict is always written, since an absent field means true."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
-        entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.sent(tool.name, NAME_LIMIT)}
+        entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if tool.description:
             entry["description"] = tool.description
         if tool.format:
             entry["format"] = tool.format
         else:
             entry["parameters"] = tool.schema
-            entry["strict"] = tool.strict is True and strict_schema(tool.schema)
+            entry["strict"] = tool.strict is True and is_strict_schema(tool.schema)
             if tool.strict and not entry["strict"]:
-                ctx.weakened(f"tools[{at}].strict")
+                ctx.note_weakened(f"tools[{at}].strict")
         tools.append(entry)
     return tools
 
 
 def encode_choice(request: Request, ctx: Context) -> object:
-    """The tool choice as Responses has it; None to leave it out."""
+    """The tool choice in the form of Responses; None to leave it out."""
     choice = request.choice
     if choice is None or not request.tools:
         return None
@@ -162,4 +162,4 @@ def encode_choice(request: Request, ctx: Context) -> object:
     tool = next((tool for tool in request.tools if tool.name == choice.name), None)
     if tool is None:
         raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
-    return {"type": "custom" if tool.format else "function", "name": ctx.names.sent(tool.name, NAME_LIMIT)}
+    return {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}

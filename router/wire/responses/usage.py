@@ -1,28 +1,32 @@
 """Token counts of OpenAI Responses, read and written."""
 
+from router.backends.profile import Profile
 from router.ir import Usage
-from router.settings.profile import Profile
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 
-def of_responses(found: Json, known: Usage, profile: Profile) -> Usage:
+def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Responses usage object; the last one that has any wins.
 
-    input_tokens holds the cached tokens, `Usage.input` does not. No habit changes it.
+    input_tokens holds the cached tokens, `Usage.input` does not. The profile is not needed: all providers of this
+    protocol count alike.
     """
-    total, output = json_values.count(found.get("input_tokens")), json_values.count(found.get("output_tokens"))
+    total, output = json_values.as_count(found.get("input_tokens")), json_values.as_count(found.get("output_tokens"))
     if total is None and output is None:
         return known
-    details = json_values.object_at(found, "input_tokens_details")
-    read, write = json_values.count(details.get("cached_tokens")), json_values.count(details.get("cache_write_tokens"))
-    reasoning = json_values.count(json_values.object_at(found, "output_tokens_details").get("reasoning_tokens"))
+    details = json_values.get_object(found, "input_tokens_details")
+    read, write = (
+        json_values.as_count(details.get("cached_tokens")),
+        json_values.as_count(details.get("cache_write_tokens")),
+    )
+    reasoning = json_values.as_count(json_values.get_object(found, "output_tokens_details").get("reasoning_tokens"))
     uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
     return Usage(uncached, output, read, write, reasoning)
 
 
-def as_responses(usage: Usage) -> Json:
-    """The counts as Responses has them; its clients need every field."""
+def encode_usage(usage: Usage) -> Json:
+    """The counts in the form of Responses; its clients require every field."""
     read, write = usage.cache_read or 0, usage.cache_write or 0
     total, output = (usage.input or 0) + read + write, usage.output or 0
     return {

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from router.cli.demo.requests import pair_protocols, send_requests
-from router.wire.protocols import CODECS
+from router.wire.protocols import BY_NAME
 
 
 def test_demo_answers_in_each_protocol(fairlead):
@@ -30,7 +30,7 @@ def test_demo_answers_in_each_protocol(fairlead):
             rf'  {label} +demo +"Hello from fairlead, over {title}" + +\d+ events +\d+ ms( to first byte)?$', line
         )
     translated = lines[5:-2]
-    for line, (asked, spoken) in zip(translated, pair_protocols(CODECS), strict=True):
+    for line, (asked, spoken) in zip(translated, pair_protocols(BY_NAME), strict=True):
         about = f"from {asked.title} to {spoken.title}"
         assert re.match(
             rf'  {asked.label}->{spoken.label} +demo +"Hello from fairlead, {about}" +\d+ events +\d+ ms$', line

@@ -326,7 +326,7 @@ def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
 @pytest.mark.parametrize("coded", [False, True])
 def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
     """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
-    dialect = BY_NAME["chat"]
+    dialect = BY_NAME["chat"].dialect
     pace = StreamTimeouts(commit_by=0, end_by=0, idle=1)
     relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, decoder=Decoder(b"gzip") if coded else None)
     endless = [b"x" * sse.EVENT_LIMIT, b"x"]

@@ -9,7 +9,7 @@ from router.exchange.request.configured_edits import change_body, touches
 from router.settings.tables import Edits
 from router.upstream.configured_headers import header_changes
 from router.wire import calls
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import peek
 
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
@@ -17,10 +17,10 @@ PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses"
 
 def changed(body, *all_edits, path="/v1/chat/completions", vendor=""):
     """The body after the edits, and the notes."""
-    draft = Draft(body, peek(body))
+    splice = Splice(body, peek(body))
     notes = []
-    change_body(draft, all_edits, call=calls.call(path, anthropic=False), vendor=vendor, notes=notes)
-    return b"".join(draft.parts()), notes
+    change_body(splice, all_edits, call=calls.call(path), vendor=vendor, notes=notes)
+    return b"".join(splice.parts()), notes
 
 
 def one(body, path="/v1/chat/completions", vendor="", **edits):

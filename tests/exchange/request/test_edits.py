@@ -31,7 +31,7 @@ def edited(home, silent_log):
         done = edit(
             body,
             peek(body),
-            call=calls.call(path, anthropic=False),
+            call=calls.call(path),
             route=Route(target.backend, model, why, renamed=why == "prefix"),
             target=target,
             probe=probe,

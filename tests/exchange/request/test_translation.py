@@ -53,7 +53,7 @@ def test_what_is_translated(made, path, spoken, found):
     table = made(box("box", "a0", protocols=spoken)).snapshot.table
     route = playing(made(box("box", "a0")), CHAT, chat(), good()).attempt.route
     route = msgspec.structs.replace(route, backend=table.named["box"])
-    assert needs_translation(calls.call(path, anthropic=False), route) is found
+    assert needs_translation(calls.call(path, {}), route) is found
 
 
 def test_what_cannot_be_translated_is_refused(made):
@@ -117,7 +117,7 @@ def test_what_explain_says(made):
         b'{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"hi"}]}',
     )
     assert peek(body)
-    call = calls.call("/v1/messages/count_tokens", anthropic=False)
+    call = calls.call("/v1/messages/count_tokens", {})
     arguments = (attempt.route, attempt.target, runtime.snapshot, context.facts, ())
     assert foretell(body, call, *arguments) == (
         "messages->chat",

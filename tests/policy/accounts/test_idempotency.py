@@ -13,7 +13,8 @@ FUNCTION = {"type": "function", "name": "f"}
 
 def safety(path, body=None, method="POST", **options):
     top = None if body is None else peek(json.dumps(body).encode())
-    return judge_retry_safety(calls.call(path, anthropic=path.startswith("/v1/messages")), method, top, **options)
+    fields = {b"anthropic-version": b""} if path.startswith("/v1/messages") else {}
+    return judge_retry_safety(calls.call(path, fields), method, top, **options)
 
 
 @pytest.mark.parametrize(

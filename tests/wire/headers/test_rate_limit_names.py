@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.headers.rate_limit_names import renamed
+from router.wire.headers.rate_limit_names import rename_limits
+from router.wire.headers.rate_limits import ANTHROPIC, OPENAI
 
 NOW = 1_700_000_000
 
@@ -26,8 +27,8 @@ def test_limits_under_the_callers_names():
         anthropic_ratelimit_unified_status=b"allowed",
         content_type=b"application/json",
     )
-    told = names(renamed(theirs, "chat", NOW))
-    assert told == {
+    found = names(rename_limits(theirs, OPENAI, NOW))
+    assert found == {
         "x-ratelimit-limit-requests": "50",
         "x-ratelimit-remaining-requests": "49",
         "x-ratelimit-reset-tokens": "61s",
@@ -35,7 +36,7 @@ def test_limits_under_the_callers_names():
         "content-type": "application/json",
     }
     ours = lines(x_ratelimit_limit_tokens=b"9", x_ratelimit_reset_tokens=b"1m1s", x_ratelimit_reset_requests=b"20ms")
-    assert names(renamed(ours, "messages", NOW)) == {
+    assert names(rename_limits(ours, ANTHROPIC, NOW)) == {
         "anthropic-ratelimit-tokens-limit": "9",
         "anthropic-ratelimit-tokens-reset": "2023-11-14T22:14:21Z",
         "anthropic-ratelimit-requests-reset": "2023-11-14T22:13:21Z",
@@ -45,13 +46,13 @@ def test_limits_under_the_callers_names():
 @pytest.mark.parametrize("junk", [b"", b"soon", b"-1s", b"1e9d", b"9" * 40, b"\xff", b"2023-11-14", b"99999d", b"1s2x"])
 def test_resets_that_cannot_be_read_are_left_out(junk):
     """A wrong moment is worse than none."""
-    assert renamed(lines(x_ratelimit_reset_tokens=junk), "messages", NOW) == []
-    assert renamed(lines(anthropic_ratelimit_tokens_reset=junk), "chat", NOW) == []
+    assert rename_limits(lines(x_ratelimit_reset_tokens=junk), ANTHROPIC, NOW) == []
+    assert rename_limits(lines(anthropic_ratelimit_tokens_reset=junk), OPENAI, NOW) == []
 
 
 @given(st.binary(max_size=30))
 def test_any_reset(value):
     """Whatever stands there, what comes out is ASCII of the other form, or nothing."""
-    for name, protocol in (("x_ratelimit_reset_tokens", "messages"), ("anthropic_ratelimit_tokens_reset", "chat")):
-        for _, _, found in renamed(lines(**{name: value}), protocol, NOW):
+    for name, wanted in (("x_ratelimit_reset_tokens", ANTHROPIC), ("anthropic_ratelimit_tokens_reset", OPENAI)):
+        for _, _, found in rename_limits(lines(**{name: value}), wanted, NOW):
             assert found.decode("ascii")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.headers.times import LONGEST, UNREADABLE, date_of, seconds_until
+from router.wire.headers.times import LONGEST, UNREADABLE, read_date, seconds_until
 
 # Thu, 01 Jan 2026 00:00:00 GMT
 DATE = 1767225600.0
@@ -70,6 +70,6 @@ def test_anything(text, date):
 
 def test_date_of_an_answer():
     """The Date field, None when it is missing or no date."""
-    assert date_of({b"date": b"Thu, 01 Jan 2026 00:00:00 GMT"}) == DATE
-    assert date_of({b"date": b"yesterday"}) is None
-    assert date_of({}) is None
+    assert read_date({b"date": b"Thu, 01 Jan 2026 00:00:00 GMT"}) == DATE
+    assert read_date({b"date": b"yesterday"}) is None
+    assert read_date({}) is None

@@ -1,4 +1,4 @@
-"""A conversation without reasoning that its upstream refuses (translation.md 7.3)."""
+"""A conversation without reasoning that its upstream refuses."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.wire.messages.foreign_thinking import REFUSED, without_foreign
+from router.wire.messages.foreign_thinking import REFUSED, drop_foreign_thinking
 from router.wire.neutral.sealed_state import PREFIX
 
 from ..translations import assistant, claude, result, use, user
@@ -21,7 +21,7 @@ SO = {"type": "text", "text": "so"}
 
 
 def stripped(*messages, **fields):
-    found = without_foreign(json.dumps(claude(*messages, **fields)).encode())
+    found = drop_foreign_thinking(json.dumps(claude(*messages, **fields)).encode())
     return None if found is None else json.loads(found)
 
 
@@ -100,6 +100,6 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_body(body):
     """Whatever the body holds, it is stripped or left, and never an error."""
-    without_foreign(json.dumps(body).encode())
-    without_foreign(json.dumps({"messages": body}).encode())
-    without_foreign(json.dumps({"messages": [{"role": "assistant", "content": [body]}]}).encode())
+    drop_foreign_thinking(json.dumps(body).encode())
+    drop_foreign_thinking(json.dumps({"messages": body}).encode())
+    drop_foreign_thinking(json.dumps({"messages": [{"role": "assistant", "content": [body]}]}).encode())

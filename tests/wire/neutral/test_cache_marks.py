@@ -1,4 +1,4 @@
-"""Caching marks and wishes, from each protocol to the other (translation.md 8)."""
+"""Caching marks and wishes, from each protocol to the other."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def text(said, **fields):
 
 @pytest.mark.parametrize(("model", "takes"), [("gpt-5.6", True), ("gpt-6-mini", True), ("gpt-5.5", False)])
 def test_marks_for_openai(model, takes):
-    """Models from GPT-5.6 on take marks on parts; others get plain texts, and nobody is told of a hint."""
+    """Models from GPT-5.6 on take marks on parts; others get plain texts, and no loss of a hint is reported."""
     asked = claude(user([text("x", **MARK)]), system=[text("s", **HOUR)])
     made, losses = sent(asked, "messages", "openai", model=model)
     system, first = (message["content"] for message in made["messages"])

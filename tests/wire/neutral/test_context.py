@@ -1,4 +1,4 @@
-"""What is done about a loss, for all fields and for single ones (translation.md 1.3)."""
+"""The policy for losses, of all fields and of single ones."""
 
 import pytest
 
@@ -20,8 +20,8 @@ from ..translations import claude, context, sent, user
 def test_the_nearest_field_with_a_policy_decides(policies, path, told):
     """Of the field itself, else of what it stands in; the log has every loss."""
     ctx = context(policies=policies)
-    ctx.dropped(path)
-    assert [loss.path.rpartition(".")[2] for loss in ctx.told()] == told
+    ctx.note_dropped(path)
+    assert [loss.path.rpartition(".")[2] for loss in ctx.select_losses()] == told
     assert len(ctx.losses) == 1
 
 
@@ -42,6 +42,6 @@ def test_one_field_is_refused_and_another_is_not_told():
 def test_a_sent_request_is_not_refused_any_more():
     """What its answer loses is told, however strict the policy."""
     ctx = context(policy="strict")
-    ctx.settled = True
-    ctx.dropped("citations")
-    assert [loss.path for loss in ctx.told()] == ["citations"]
+    ctx.request_sent = True
+    ctx.note_dropped("citations")
+    assert [loss.path for loss in ctx.select_losses()] == ["citations"]

@@ -21,7 +21,7 @@ def spellings(text):
         ascii_only,
         json.dumps(given, ensure_ascii=False),
         json.dumps(given, indent=2),
-        freeform_tools.wrapped(text),
+        freeform_tools.wrap(text),
     ]
 
 
@@ -31,14 +31,14 @@ def fed(arguments, seed):
         size = rng.choice((1, 2, 3, 7))
         out += unwrapper.feed(arguments[at : at + size])
         at += size
-    return out + unwrapper.rest()
+    return out + unwrapper.finish()
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_spelling_in_any_pieces(text):
     """However JSON was written and cut, the same text comes out."""
     for arguments in spellings(text):
-        assert freeform_tools.text_of(arguments) == text
+        assert freeform_tools.unwrap(arguments) == text
         for seed in range(50):
             assert fed(arguments, seed) == text
 
@@ -53,7 +53,7 @@ def test_any_text(text, seed):
 @given(texts, st.integers(0, 9))
 def test_any_arguments(arguments, seed):
     """Arguments of another form never fail, and read the same in pieces as at once."""
-    assert fed(arguments, seed) == freeform_tools.text_of(arguments)
+    assert fed(arguments, seed) == freeform_tools.unwrap(arguments)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_any_arguments(arguments, seed):
 )
 def test_forms_that_models_write(arguments, text):
     """What is no object with the one field is taken for the text itself, or for what of it has come."""
-    assert freeform_tools.text_of(arguments) == text
+    assert freeform_tools.unwrap(arguments) == text
 
 
 def test_the_grammar_is_described():
     """A model that is not held to a grammar is told of it."""
     tool = Tool("t", freeform_tools.SCHEMA, "Does it.", format={"type": "grammar", "definition": "start: x"})
-    assert freeform_tools.described(tool) == "Does it.\n\nThe input follows this grammar:\nstart: x"
+    assert freeform_tools.describe(tool) == "Does it.\n\nThe input follows this grammar:\nstart: x"
     assert freeform_tools.has_grammar(tool)
     assert not freeform_tools.has_grammar(Tool("t", freeform_tools.SCHEMA, format={"type": "text"}))

@@ -1,4 +1,4 @@
-"""What is kept of answers for callers that do not send it back (translation.md 6, 7.3)."""
+"""Parts of answers are remembered for callers that do not send them back."""
 
 import json
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.ir import Thinking
 from router.wire import translate
-from router.wire.neutral.replay_memory import Call, Memory
+from router.wire.neutral.replay_memory import RecordedCall, ReplayMemory
 
 from ..translations import (
     DONE,
@@ -33,35 +33,35 @@ from ..translations import (
 
 def test_what_was_used_longest_ago_goes_first():
     """The number of entries is bounded; looking one up keeps it."""
-    memory = Memory(entries=2)
+    memory = ReplayMemory(entries=2)
     for name in ("a", "b"):
-        memory.put(Call(name, "{}"))
+        memory.put(RecordedCall(name, "{}"))
     memory.get("a")
-    memory.put(Call("c", "{}"))
+    memory.put(RecordedCall("c", "{}"))
     assert [memory.get(name) is not None for name in "abc"] == [True, False, True]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000))))
 def test_it_never_holds_more_than_its_bounds(puts):
     """Whatever is put, entries and bytes stay bounded, and the last one is there if it fits at all."""
-    memory = Memory(entries=4, size=4000)
+    memory = ReplayMemory(entries=4, size=4000)
     kept = {}
     for name, size in puts:
-        memory.put(Call(name, "x" * size))
+        memory.put(RecordedCall(name, "x" * size))
         kept[name] = size
         assert len(memory) <= 4
         held = [found for other in kept if (found := memory.get(other)) is not None]
         assert sum(one.size for one in held) <= 4000
         assert len(held) == len(memory)
-    if puts and Call(*puts[-1][:1], "x" * puts[-1][1]).size <= 4000:
+    if puts and RecordedCall(*puts[-1][:1], "x" * puts[-1][1]).size <= 4000:
         assert len(memory.get(puts[-1][0]).arguments) == puts[-1][1]
 
 
 def test_a_huge_call_is_not_kept():
     """One entry cannot put all others out."""
-    memory = Memory()
-    memory.put(Call("a", "{}"))
-    memory.put(Call("b", "x" * (1 << 20)))
+    memory = ReplayMemory()
+    memory.put(RecordedCall("a", "{}"))
+    memory.put(RecordedCall("b", "x" * (1 << 20)))
     assert (memory.get("a") is not None, memory.get("b")) == (True, None)
 
 
@@ -116,7 +116,7 @@ PLAIN = gpt(
 @pytest.mark.parametrize("stream", [False, True])
 def test_reasoning_that_the_client_dropped_goes_back(stream):
     """A plain Chat client sends no reasoning: its genuine blocks stand where they stood, byte for byte."""
-    memory = Memory()
+    memory = ReplayMemory()
     answered(memory, THOUGHT, stream=stream)
     made, losses = sent(PLAIN, "chat", model="claude-opus-5", memory=memory)
     assert made["messages"][1]["content"] == THOUGHT
@@ -125,7 +125,7 @@ def test_reasoning_that_the_client_dropped_goes_back(stream):
 
 def test_reasoning_of_another_model_stays_out():
     """It is sealed for the upstream and model that wrote it; and it is no loss to a client that never sent it."""
-    memory = Memory()
+    memory = ReplayMemory()
     answered(memory, THOUGHT, stream=False)
     made, losses = sent(PLAIN, "chat", model="claude-sonnet-5", memory=memory)
     assert [part["type"] for part in made["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
@@ -135,7 +135,7 @@ def test_reasoning_of_another_model_stays_out():
 @pytest.mark.parametrize(("vendor", "expected"), [("deepseek", "hm"), ("", None)])
 def test_reasoning_text_goes_back_where_it_is_taken(vendor, expected):
     """DeepSeek gets its own text though the client dropped it; a server that does not ask for it gets none."""
-    memory = Memory()
+    memory = ReplayMemory()
     data = chunk({"reasoning_content": "hm"}) + chunk(call(0, "t1", "look", "{}")) + chunk({}, "tool_calls") + DONE
     streamed([data], "chat", context(vendor, memory=memory))
     asked = claude(user("x"), assistant([use()]), user([result("r")]), tools=[TOOL])
@@ -146,15 +146,15 @@ def test_reasoning_text_goes_back_where_it_is_taken(vendor, expected):
 
 def test_nothing_depends_on_it():
     """Without the memory the request is as good as it can be: no reasoning, and no error."""
-    made, losses = sent(PLAIN, "chat", model="claude-opus-5", memory=Memory())
+    made, losses = sent(PLAIN, "chat", model="claude-opus-5", memory=ReplayMemory())
     assert [part["type"] for part in made["messages"][1]["content"]] == ["text", "tool_use", "tool_use"]
     assert losses == []
 
 
 def test_what_the_client_sends_itself_is_not_doubled():
     """Reasoning that came back with the history stays as it is."""
-    memory = Memory()
-    memory.put(Call("t1", "{}", (Thinking("other", "rtr1.x"),)))
+    memory = ReplayMemory()
+    memory.put(RecordedCall("t1", "{}", (Thinking("other", "rtr1.x"),)))
     thinking = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
     made, _ = sent(claude(user("x"), assistant([thinking, use()]), user([result("r")])), "messages", memory=memory)
     assert "other" not in json.dumps(made)
@@ -165,7 +165,7 @@ SPACED = '{"b": 1.0, "a": [1,  2]}'
 
 def test_ids_and_arguments_go_back_as_the_upstream_wrote_them():
     """A Messages client returns an id and arguments in its own spelling; the upstream reads its own again."""
-    memory = Memory()
+    memory = ReplayMemory()
     data = chunk(call(0, "functions.look:0", "look", SPACED)) + chunk({}, "tool_calls") + DONE
     [block] = blocks(streamed([data], "chat", context(memory=memory)))
     assert block["id"] != "functions.look:0"
@@ -183,8 +183,8 @@ def test_ids_and_arguments_go_back_as_the_upstream_wrote_them():
 
 def test_arguments_that_the_client_changed_stay_changed():
     """What a hook or a user edited is what is meant."""
-    memory = Memory()
-    memory.put(Call("t1", SPACED))
+    memory = ReplayMemory()
+    memory.put(RecordedCall("t1", SPACED))
     made, _ = sent(
         claude(user("x"), assistant([use(b=2)]), user([result("r")]), tools=[TOOL]), "messages", memory=memory
     )
@@ -192,8 +192,8 @@ def test_arguments_that_the_client_changed_stay_changed():
 
 
 def test_a_conversation_keeps_its_prefix_with_a_memory():
-    """Each turn translates to what the turn before did, and more (translation.md 1.5)."""
-    memory = Memory()
+    """Each turn translates to what the turn before did, and more."""
+    memory = ReplayMemory()
     answered(memory, THOUGHT, stream=True)
     longer = {**PLAIN, "messages": [*PLAIN["messages"], assistant("done"), user("more")]}
     first, _ = sent(PLAIN, "chat", model="claude-opus-5", memory=memory)

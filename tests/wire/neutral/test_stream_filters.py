@@ -1,4 +1,4 @@
-"""What the upstream does not see to itself, seen to in its stream (translation.md 3.6, 7.2, 10.4)."""
+"""Filters do in a stream what its upstream does not do itself."""
 
 import json
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from router.ir import BlockEnded, Ended, TextDelta, ThinkingDelta, Usage
 from router.settings.profile import override
 from router.wire import translate
-from router.wire.neutral.provider_profiles import profile_of
-from router.wire.neutral.stream_filters import ThinkTags
+from router.wire.neutral.provider_profiles import find_profile
+from router.wire.neutral.stream_filters import ThinkTagFilter
 
 from ..translations import DONE, TOOL, blocks, call, chunk, claude, context, events, reason, sent, streamed, user
 
@@ -20,7 +20,7 @@ TWO = chunk(call(0, "a", "f", '{"x":1}')) + chunk(call(1, "b", "g", "{}")) + chu
 def flagged(**flags):
     """A context towards an upstream with these flags."""
     ctx = context()
-    ctx.profile = override(profile_of(""), flags)
+    ctx.profile = override(find_profile(""), flags)
     return ctx
 
 
@@ -69,18 +69,18 @@ def test_where_the_provider_has_the_field_calls_pass():
 @given(data=st.data())
 def test_reasoning_between_tags(text, thought, said, data):
     """Only at the very beginning, however the text is cut into pieces."""
-    watch = ThinkTags()
+    watch = ThinkTagFilter()
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)))))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    out = [one for piece in pieces for one in watch.pass_on(TextDelta(piece)) if piece]
-    out += watch.pass_on(Ended("end", Usage()))
+    out = [one for piece in pieces for one in watch.apply(TextDelta(piece)) if piece]
+    out += watch.apply(Ended("end", Usage()))
     assert "".join(one.text for one in out if isinstance(one, ThinkingDelta)) == thought
     assert "".join(one.text for one in out if isinstance(one, TextDelta)) == said
     closed = "</think>" in text and text.lstrip().startswith("<think>")
     assert sum(isinstance(one, BlockEnded) for one in out) == closed
 
 
-def test_tags_are_left_alone_where_nobody_said_they_are_used():
+def test_tags_are_left_alone_unless_the_profile_has_them():
     """A text that begins so is a text."""
     data = chunk({"content": "<think>a</think>b"}) + chunk({}, "stop") + DONE
     assert blocks(streamed([data], "chat"))[0]["text"] == "<think>a</think>b"

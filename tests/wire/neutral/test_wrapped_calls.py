@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.wire.neutral.wrapped_calls import unwrapped
+from router.wire.neutral.wrapped_calls import unwrap_calls
 
 
 def wrapper(*uses):
@@ -17,7 +17,7 @@ ONE = {"recipient_name": "functions.f", "parameters": {"b": 1, "a": [2]}}
 def test_calls_of_declared_tools():
     """In their order, with their arguments as compact JSON."""
     other = {"recipient_name": "g", "parameters": {}}
-    assert unwrapped(wrapper(ONE, other), {"f", "g"}) == [("f", '{"b":1,"a":[2]}'), ("g", "{}")]
+    assert unwrap_calls(wrapper(ONE, other), {"f", "g"}) == [("f", '{"b":1,"a":[2]}'), ("g", "{}")]
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_calls_of_declared_tools():
     ],
 )
 def test_anything_else_is_left_as_it_is(arguments):
-    """Also when one of them is of a tool that nobody declared."""
-    assert unwrapped(arguments, {"f"}) == []
+    """Also when one of them is of an undeclared tool."""
+    assert unwrap_calls(arguments, {"f"}) == []

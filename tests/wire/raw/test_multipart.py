@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw.multipart import HEADERS_LIMIT, PARTS_LIMIT, PREAMBLE_LIMIT, Reader, boundary_of
+from router.wire.raw.multipart import HEADERS_LIMIT, PARTS_LIMIT, PREAMBLE_LIMIT, ModelReader, parse_boundary
 
 BOUNDARY = b"x-boundary"
 MARK = b"--" + BOUNDARY
@@ -20,7 +20,7 @@ def part(name, value, *, filename=None, extra=b""):
 
 def read(*pieces, boundary=BOUNDARY):
     """The reader after these pieces."""
-    reader = Reader(boundary)
+    reader = ModelReader(boundary)
     for piece in pieces:
         reader.feed(piece)
     return reader
@@ -141,7 +141,7 @@ def test_a_file_shows_when_it_begins():
 )
 def test_boundaries(kind, boundary):
     """Quoted or not, in any place and spelling."""
-    assert boundary_of(kind) == boundary
+    assert parse_boundary(kind) == boundary
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_boundaries(kind, boundary):
 def test_bad_boundaries(kind):
     """None, an empty one, a long one, or two: refused."""
     with pytest.raises(BadRequest, match="boundary"):
-        boundary_of(b"multipart/form-data" + kind)
+        parse_boundary(b"multipart/form-data" + kind)
 
 
 # Small alphabets of what parsers stumble over.

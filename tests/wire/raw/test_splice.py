@@ -7,20 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw.splice import Draft
+from router.wire.raw.splice import Splice
 from router.wire.raw.top_level import peek
 
 from .test_top_level import FORMS, MARGINS, OBJECTS, written
 
 
 def drafted(body, changes):
-    draft = Draft(body, peek(body))
+    splice = Splice(body, peek(body))
     for name, value in changes.items():
         if value is None:
-            draft.drop(name)
+            splice.drop(name)
         else:
-            draft.put(name, json.dumps(value).encode())
-    return b"".join(draft.parts())
+            splice.put(name, json.dumps(value).encode())
+    return b"".join(splice.parts())
 
 
 @settings(max_examples=150, deadline=None)
@@ -43,9 +43,9 @@ def test_a_splice_replaces_the_model_and_nothing_else(value, form, before, after
 def test_what_is_added_stands_first(value, form, before, after):
     """The new member stands in front of all others, and the rest is the same."""
     body = written(value, form, before, after)
-    draft = Draft(body, peek(body))
-    draft.put("stream_options", b'{"include_usage":true}')
-    new = b"".join(draft.parts())
+    splice = Splice(body, peek(body))
+    splice.put("stream_options", b'{"include_usage":true}')
+    new = b"".join(splice.parts())
     pairs = json.loads(new, object_pairs_hook=list)
     assert pairs[0] == ("stream_options", [("include_usage", True)])
     assert pairs[1:] == json.loads(body, object_pairs_hook=list)
@@ -103,20 +103,20 @@ def test_behind_a_long_margin():
 def test_reading_sees_what_was_put():
     """A second edit of a member builds upon the first."""
     body = b'{"model":"m","a":{"b":1}}'
-    draft = Draft(body, peek(body))
-    assert (draft.value("a"), draft.raw("x"), "a" in draft, "x" in draft) == ({"b": 1}, None, True, False)
-    draft.put("a", b"[2]")
-    assert (draft.value("a"), draft.raw("a")) == ([2], b"[2]")
-    draft.drop("a")
-    assert (draft.value("a"), "a" in draft) == (None, False)
-    draft.put("a", b"3")
-    assert b"".join(draft.parts()) == b'{"model":"m","a":3}'
+    splice = Splice(body, peek(body))
+    assert (splice.value("a"), splice.raw("x"), "a" in splice, "x" in splice) == ({"b": 1}, None, True, False)
+    splice.put("a", b"[2]")
+    assert (splice.value("a"), splice.raw("a")) == ([2], b"[2]")
+    splice.drop("a")
+    assert (splice.value("a"), "a" in splice) == (None, False)
+    splice.put("a", b"3")
+    assert b"".join(splice.parts()) == b'{"model":"m","a":3}'
 
 
 def test_a_doubled_key_is_not_guessed_at():
     """Which of the two an upstream reads cannot be known; other members can still be replaced."""
     body = b'{"model":"m","x":1,"y":2,"x":3}'
-    assert peek(body).doubled == {"x"}
+    assert peek(body).duplicates == {"x"}
     with pytest.raises(BadRequest, match='"x" twice'):
         drafted(body, {"x": 5})
     with pytest.raises(BadRequest, match='"x" twice'):
@@ -128,4 +128,4 @@ def test_a_doubled_key_is_not_guessed_at():
 def test_without_edits_the_body_is_not_copied():
     """No edit, no copy."""
     body = b'{"model":"m"}'
-    assert next(iter(Draft(body, peek(body)).parts())) is body
+    assert next(iter(Splice(body, peek(body)).parts())) is body

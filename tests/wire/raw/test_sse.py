@@ -36,7 +36,7 @@ def read(pieces):
     """The batches that a splitter gives, the events in them, and what it still holds."""
     splitter = sse.Splitter()
     batches = [batch for batch in map(splitter.feed, pieces) if batch]
-    found = [tuple(event) for batch in batches for _, event in sse.events(batch) if event.data]
+    found = [tuple(event) for batch in batches for _, event in sse.parse_events(batch) if event.data]
     return batches, found, splitter.tail
 
 
@@ -115,7 +115,7 @@ def test_the_splitter_keeps_every_byte_and_ends_at_borders(stream, places):
 @given(STREAMS)
 def test_the_last_border_is_found(stream):
     """The border found is one, and nothing but further line ends stands between it and the last."""
-    found, expected = sse.last_border(stream, 0), borders(stream)
+    found, expected = sse.find_last_border(stream, 0), borders(stream)
     assert (found > 0) == bool(expected)
     if expected:
         assert found in expected
@@ -126,7 +126,7 @@ def test_the_last_border_is_found(stream):
 @given(STREAMS)
 def test_events_end_where_their_blank_lines_end(stream):
     """The offsets beside the events are borders, in order: cut there, the pieces are the stream again."""
-    ends = [end for end, _ in sse.events(stream)]
+    ends = [end for end, _ in sse.parse_events(stream)]
     assert ends == sorted(set(ends))
     assert set(ends) <= set(borders(stream))
 
@@ -149,4 +149,4 @@ def test_a_whole_batch_over_the_limit_passes():
 def test_a_frame_is_one_event(name, framed):
     """What `frame` writes, `events` reads."""
     assert sse.frame(b"{}", name) == framed
-    assert [event for _, event in sse.events(framed)] == [sse.Event(name, "{}")]
+    assert [event for _, event in sse.parse_events(framed)] == [sse.Event(name, "{}")]

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.errors import BadRequest
-from router.wire.raw.top_level import DEPTH_LIMIT, MODEL_LIMIT, model_name, peek, wants_stream
+from router.wire.raw.top_level import DEPTH_LIMIT, MODEL_LIMIT, peek, read_model, wants_stream
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(
@@ -93,7 +93,7 @@ def test_a_model_or_stream_given_twice_is_refused(body):
 def test_other_names_may_stand_twice():
     """Nothing is decided by them, so they pass as they are."""
     body = b'{"a":1,"model":"m","a":2,"inner":{"model":"x","model":"y"}}'
-    assert model_name(peek(body)) == "m"
+    assert read_model(peek(body)) == "m"
 
 
 # Text with brackets: inside the nesting, and behind it.
@@ -128,7 +128,7 @@ def test_nesting_has_a_limit(kind, decoy, pad, indent):
     """200 levels pass and 201 do not, whatever stands in strings and however large the body is."""
     body = nested(DEPTH_LIMIT, kind, DECOYS[decoy], pad, indent)
     assert (len(body) > 100_000) == bool(pad)
-    assert model_name(peek(body)) == "m"
+    assert read_model(peek(body)) == "m"
     with pytest.raises(BadRequest, match="200 levels"):
         peek(nested(DEPTH_LIMIT + 1, kind, DECOYS[decoy], pad, indent))
 
@@ -137,7 +137,7 @@ def test_nesting_has_a_limit(kind, decoy, pad, indent):
 def test_texts_that_cancel_brackets_hide_no_more_than_a_parser_survives(kind):
     """The quick judgement can be fooled by texts made for it (wire/depth.py); no such body is then dangerous."""
     cancelling = ("]}" * 300, "[{" * 300)
-    assert model_name(peek(nested(DEPTH_LIMIT, kind, cancelling, 0, None))) == "m"
+    assert read_model(peek(nested(DEPTH_LIMIT, kind, cancelling, 0, None))) == "m"
     deep = b"[" * 100_000 + b'"' + b"]" * 100_000 + b'"' + b"]" * 100_000
     with pytest.raises(BadRequest, match="200 levels"):
         peek(b'{"model":"m","deep":' + deep + b',"behind":"' + b"[" * 100_000 + b'"}')
@@ -191,7 +191,7 @@ ODD = [
 
 def looked_at(body):
     """All that is asked of a body; what it refuses, it refuses as BadRequest."""
-    for look in (lambda: peek(body), lambda: model_name(peek(body)), lambda: wants_stream(peek(body))):
+    for look in (lambda: peek(body), lambda: read_model(peek(body)), lambda: wants_stream(peek(body))):
         try:
             look()
         except BadRequest as error:
@@ -253,7 +253,7 @@ def test_an_error_says_where_it_is(body, place):
 @pytest.mark.parametrize("layout", ['{{"model":{}}}', '{{ "model" : {} }}', '{{"model":{},"n":NaN}}'])
 def test_a_model_name_is_what_it_decodes_to(layout, text, name):
     """Up to 256 bytes of anything printable; null is no name."""
-    assert model_name(peek(layout.format(text).encode())) == name
+    assert read_model(peek(layout.format(text).encode())) == name
 
 
 @pytest.mark.parametrize(
@@ -280,13 +280,13 @@ def test_a_model_name_is_what_it_decodes_to(layout, text, name):
 def test_no_sensible_model_name_is_refused(layout, text):
     """Too long, empty, with control characters, or no string."""
     with pytest.raises(BadRequest, match='"model"'):
-        model_name(peek(layout.format(text).encode()))
+        read_model(peek(layout.format(text).encode()))
 
 
 def test_a_request_may_name_no_model():
     """Then there is none."""
-    assert model_name(peek(b'{"a":1}')) is None
-    assert model_name(peek(b"{}")) is None
+    assert read_model(peek(b'{"a":1}')) is None
+    assert read_model(peek(b"{}")) is None
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("true", True), ("false", False), ("null", False)])

@@ -139,7 +139,7 @@ def test_a_search_brings_tools():
 
 
 def test_a_search_of_the_server_is_left_out():
-    """Deferred tools are sent at once, where nobody searches for them."""
+    """Deferred tools are sent at once, where no client searches for them."""
     ctx = context()
     deferred = {"type": "function", "name": "find", "defer_loading": True, "strict": False}
     body = gpt5(say("user", "go"), tools=[{"type": "tool_search"}, deferred])

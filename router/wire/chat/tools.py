@@ -1,0 +1,139 @@
+"""Decodes and encodes the tools of a Chat request."""
+
+from router.errors import BadRequest
+from router.ir import Choice, Request, Tool
+from router.wire.neutral import freeform_tools
+from router.wire.neutral.cache_marks import build_mark
+from router.wire.neutral.context import Context
+from router.wire.openai import is_strict_schema
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+
+def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
+    """The tools of a Chat request. Raises BadRequest for types that other protocols do not have."""
+    tools: list[Tool] = []
+    for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
+        path = f"tools[{at}]"
+        kind = entry.get("type", "function")
+        if kind == "function":
+            tools.append(
+                _decode_function(
+                    json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function"
+                )
+            )
+        elif kind == "custom":
+            tools.append(
+                _decode_custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
+            )
+        else:
+            raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
+    for at, entry in enumerate(json_values.read_objects(data.get("functions"), "functions")):
+        tools.append(_decode_function(entry, f"functions[{at}]"))
+    return tuple(tools)
+
+
+def _decode_function(form: Json, path: str) -> Tool:
+    name = json_values.require_text(form, "name", path)
+    if not name.strip():
+        raise BadRequest(f"{path}.name: it is blank.")
+    schema = json_values.read_object(form.get("parameters"), f"{path}.parameters")
+    return Tool(
+        name,
+        schema if "type" in schema else {"type": "object", "properties": {}, **schema},
+        json_values.read_text(form.get("description"), f"{path}.description"),
+        json_values.read_bool(form.get("strict"), f"{path}.strict"),
+    )
+
+
+def _decode_custom(form: Json, path: str, ctx: Context) -> Tool:
+    """A tool that takes free text, which is put into one field of its arguments and taken out again in the answer."""
+    name = json_values.require_text(form, "name", path)
+    said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
+    if said.get("type") == "grammar":
+        said = {"type": "grammar", **json_values.require_object(said.get("grammar"), f"{path}.format.grammar")}
+    ctx.custom_tools.add(name)
+    return Tool(
+        name, freeform_tools.SCHEMA, json_values.read_text(form.get("description"), f"{path}.description"), format=said
+    )
+
+
+def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
+    """The tool choice, and the tools that it leaves."""
+    path = "tool_choice" if data.get("tool_choice") is not None else "function_call"
+    found = data.get(path)
+    if found is None:
+        return None, tools
+    if isinstance(found, str):
+        mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
+        if mode is None:
+            raise BadRequest(f"{path}: expected none, auto, required or a tool.")
+        return Choice(mode), tools  # pyright: ignore[reportArgumentType]
+    form = json_values.require_object(found, path)
+    kind = form.get("type", "function")
+    if kind == "allowed_tools":
+        return _decode_allowed(
+            json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx
+        )
+    if kind not in ("function", "custom"):
+        raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
+    named = form if path == "function_call" else json_values.require_object(form.get(str(kind)), f"{path}.{kind}")
+    return Choice("tool", json_values.require_text(named, "name", path)), tools
+
+
+def _decode_allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
+    """Only the tools that are allowed are sent."""
+    path = "tool_choice.allowed_tools"
+    ctx.note_weakened(path)
+    names: set[object] = set()
+    for at, entry in enumerate(json_values.read_objects(form.get("tools"), f"{path}.tools")):
+        inner = entry.get(str(entry.get("type", "function")))
+        names.add(
+            json_values.require_text(
+                json_values.require_object(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"
+            )
+        )
+    mode = "any" if form.get("mode") == "required" else "auto"
+    return Choice(mode), tuple(tool for tool in tools if tool.name in names)
+
+
+def encode_tools(request: Request, ctx: Context) -> list[Json]:
+    """The tools in Chat's form."""
+    return [_encode_tool(request, at, ctx) for at in range(len(request.tools))]
+
+
+def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
+    tool = request.tools[at]
+    function: Json = {"name": ctx.names.encode(tool.name, ctx.profile.name_limit)}
+    if freeform_tools.has_grammar(tool):
+        ctx.note_weakened(f"tools[{at}].format")
+    if description := freeform_tools.describe(tool):
+        function["description"] = description
+    function["parameters"] = tool.schema
+    if tool.strict and ctx.profile.strict_tools and is_strict_schema(tool.schema):
+        function["strict"] = True
+    elif tool.strict:
+        ctx.note_weakened(f"tools[{at}].strict")
+    entry: Json = {"type": "function", "function": function}
+    if tool.cache and ctx.profile.cache == "cache_control":
+        entry["cache_control"] = build_mark(tool.cache)
+    elif tool.cache and ctx.profile.cache:
+        ctx.note_dropped(f"tools[{at}].cache_control")
+    return entry
+
+
+def encode_choice(request: Request, ctx: Context) -> object:
+    """The tool choice in Chat's form; None to leave it out. Raises BadRequest where a call cannot be forced."""
+    choice, profile = request.choice, ctx.profile
+    if choice is None:
+        return None
+    if choice.mode in ("any", "tool") and not profile.forced_choice:
+        raise ctx.refuse("tool_choice", "a call of a tool cannot be forced there")
+    if choice.mode == "tool" and not any(tool.name == choice.name for tool in request.tools):
+        raise BadRequest(f"tool_choice.name: no tool is named '{choice.name}'.")
+    if choice.mode == "tool" and profile.named_choice:
+        name = ctx.names.encode(choice.name, profile.name_limit)
+        return {"type": "function", "function": {"name": name}}
+    if choice.mode == "tool" and len(request.tools) > 1:
+        raise ctx.refuse("tool_choice", "a certain tool cannot be forced there")
+    return {"any": "required", "tool": "required"}.get(choice.mode, choice.mode)

@@ -1,0 +1,34 @@
+"""What a request of Messages shows of itself, and the smallest one."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from router.wire.raw.json_values import Json
+from router.wire.raw.top_level import Top
+
+#: Words in the names of models that are usually asked for in this protocol.
+MODEL_WORDS = ("claude", "opus", "sonnet", "haiku")
+_OWN = ("system", "stop_sequences", "thinking", "output_config", "context_management", "anthropic_version")
+
+
+def recognize(top: Top, fields: Mapping[bytes, bytes]) -> int:
+    """3 for a header or a field that only this protocol has, 1 for tools or a model that it usually has, else 0."""
+    if b"anthropic-version" in fields or any(name in top for name in _OWN):
+        return 3
+    tools = top.value("tools")
+    entries = cast("list[object]", tools) if isinstance(tools, list) else []
+    if any(isinstance(tool, dict) and "input_schema" in tool for tool in entries):
+        return 1
+    model = top.value("model")
+    return int("max_tokens" in top and isinstance(model, str) and "claude" in model.lower())
+
+
+def asks_thinking(top: Top) -> bool:
+    """True for thinking of type enabled or adaptive."""
+    thinking = top.value("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")  # pyright: ignore[reportUnknownMemberType]
+
+
+def tiny_request(model: str, cap: str) -> Json:
+    """The smallest request. cap: name of the output limit."""
+    return {"model": model, cap: 16, "messages": [{"role": "user", "content": "hi"}]}

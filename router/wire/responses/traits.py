@@ -1,0 +1,65 @@
+"""What a request of Responses shows of itself, the smallest one, and what it leaves behind at the upstream."""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import msgspec
+
+from router.wire.raw.json_values import Json
+from router.wire.raw.top_level import Top
+
+#: Input that only the organisation it was written for can read.
+SEALED = b'"encrypted_content"'
+# Tools that the client runs itself; all others may have acted by the time an answer fails.
+_CLIENTS_TOOLS = frozenset(
+    ("function", "custom", "namespace", "local_shell", "shell", "apply_patch", "computer", "computer_use_preview")
+)
+
+
+class _Tool(msgspec.Struct):
+    type: object = None
+    execution: object = None
+
+
+_tools = msgspec.json.Decoder(list[_Tool])
+
+
+def recognize(top: Top, fields: Mapping[bytes, bytes]) -> int:
+    """4 for a conversation under the name that only this protocol has, else 0."""
+    return 4 if "input" in top and "messages" not in top else 0
+
+
+def asks_thinking(top: Top) -> bool:
+    """True for a reasoning object that says something, and not effort none."""
+    found = top.value("reasoning")
+    reasoning = cast("Json", found) if isinstance(found, dict) else {}
+    return bool(reasoning) and reasoning.get("effort") != "none"
+
+
+def tiny_request(model: str, cap: str) -> Json:
+    """The smallest request. cap: name of the output limit."""
+    return {"model": model, "input": "hi", cap: 16, "store": False}
+
+
+def issues(top: Top | None) -> bool:
+    """True when the answer may be named later: what is not stored cannot; Codex stores nothing."""
+    return top is None or top.raw("store") != b"false"
+
+
+def leaves_traces(top: Top) -> bool:
+    """True for a request that is kept, runs on, follows another, or has the server act."""
+    if top.raw("store") != b"false" or top.raw("background") == b"true":
+        return True
+    if any(top.raw(name) not in (None, b"null") for name in ("previous_response_id", "conversation")):
+        return True
+    raw = top.raw("tools")
+    if raw in (None, b"null", b"[]"):
+        return False
+    try:
+        return any(not _is_clients(tool) for tool in cast("Iterable[_Tool]", _tools.decode(raw or b"")))
+    except (msgspec.DecodeError, RecursionError):
+        return True
+
+
+def _is_clients(tool: _Tool) -> bool:
+    return tool.type in _CLIENTS_TOOLS or (tool.type == "tool_search" and tool.execution == "client")
