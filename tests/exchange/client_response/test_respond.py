@@ -371,8 +371,10 @@ def test_a_capture_holds_the_beginnings(one, limit):
 def test_a_capture_of_a_large_answer(one):
     """What is sent on as it comes is captured at its beginning."""
     script = says(200, LARGE)[0]
-    played = playing(one, CHAT, chat(), [script[:2000], script[2000:]], capture=300)
-    assert played.record.answer_body == played.got[:300]
+    cut = 2 * WHOLE_LIMIT
+    played = playing(one, CHAT, chat(), [script[:cut], script[cut : cut + 9], script[cut + 9 :]], capture=cut + 99)
+    assert played.json() == LARGE
+    assert played.record.answer_body == played.got[: cut + 99]
 
 
 def test_a_capture_of_a_coded_answer_is_readable(one):
