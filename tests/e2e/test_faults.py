@@ -119,13 +119,6 @@ def test_redirect(hasty, upstream, protocol, status):
     assert b"secret" not in answer.body
 
 
-@pytest.mark.parametrize("place", [b"/v2/x", b"", b"https://[portal/", b"https://portal.example:port/", b"\xff"])
-def test_redirect_to_nowhere(hasty, upstream, place):
-    """A redirect whose target is no URL with a host is a 502 too."""
-    upstream.script(plain(b"", b"302 Found", (b"Location", place)))
-    refused(CHAT, ask(hasty.port, CHAT.path, CHAT.body()), 502, "redirect")
-
-
 @CUTS
 @STREAMED
 def test_cut_before_head(hasty, upstream, protocol, cut, streamed):

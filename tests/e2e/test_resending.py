@@ -94,14 +94,3 @@ def test_what_was_never_sent_moves(tmp_path, path, body):
         assert (answer.status, answer.fields["x-fairlead-backend"], asked) == (200, "second", 1)
     else:
         assert (answer.status, asked) == (502, 0), "without a model there is no chain"
-
-
-def test_final_errors_are_final(tmp_path):
-    """A request that is at fault itself is not sent again, whoever else is there."""
-
-    async def main():
-        async with flock(dict.fromkeys(KEYS, "400")) as up, served(tmp_path, pooled("box", up.root)) as serving:
-            answer = await once(serving.port, "/v1/messages", message())
-            return answer.status, sum(up.asked.values())
-
-    assert trio.run(main) == (400, 1)

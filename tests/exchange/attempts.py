@@ -10,8 +10,8 @@ from router.backends import Account
 from router.policy.accounts.session_affinity import SessionAffinity
 
 from ..upstream.runtimes import backend
-from .playbook import answer as script_of
 from .playbook import play
+from .upstreams import answer as script_of
 
 PROTOCOLS = ("messages", "chat", "responses")
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}

@@ -8,7 +8,8 @@ from router.net.server.connection import CancelReason
 from router.settings import Settings
 
 from .attempts import GOOD, PATHS, PROTOCOLS, asks, two_accounts
-from .playbook import JSON, Break, Silence, answer, playing, says, streams
+from .playbook import playing
+from .upstreams import JSON, Break, Silence, answer, says, streams
 
 QUOTA = {"error": {"message": "over", "type": "insufficient_quota", "code": "insufficient_quota"}}
 CHUNK = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}

@@ -228,7 +228,7 @@ class Failover:
         if not fetches_anew:
             failure.report(now)
         step = retry.RetryDecision("again") if fetches_anew else self._decide(failure, now)
-        failure.record(step)
+        failure.record(step, reported=not fetches_anew)
         self.release()
         if self.best is None or failure.rank <= self.best.rank:
             self.best = failure

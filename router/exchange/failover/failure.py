@@ -71,8 +71,8 @@ class AttemptFailure:
         if self.fault is not None and not isinstance(self.outcome, RouterError):
             member.headroom.note_headers(self.fields, now)
 
-    def record(self, step: RetryDecision) -> None:
-        """Say in the record how the attempt ended. step: what follows it."""
+    def record(self, step: RetryDecision, *, reported: bool = True) -> None:
+        """Say in the record how the attempt ended. step: what follows it. reported: its account was told as well."""
         attempt, error = self.attempt, self.outcome
         record = attempt.context.record
         if isinstance(error, Halted):
@@ -86,7 +86,8 @@ class AttemptFailure:
         last.error = error.kind if own else "upstream_error"
         last.note = self.hold.words if self.hold is not None else ""
         if step.action != "stop" and self.fault is not None:
-            last.done = _DONE.get(self.fault, "retried" if step.action == "again" else "moved")
+            closed = _DONE.get(self.fault) if reported else None
+            last.done = closed or ("retried" if step.action == "again" else "moved")
             if self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 

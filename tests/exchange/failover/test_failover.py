@@ -1,0 +1,270 @@
+"""Where a request goes after each failure, and what the client, the record and the accounts have of it."""
+
+import pytest
+
+from router.errors import BadGateway
+from router.policy.accounts.rate_limit import RateSettings
+from router.settings.tables import BackendOptions
+from router.upstream.targets import FAR_SECONDS
+
+from ..playbook import on_stage, play, playing
+from ..upstreams import Break, Silence, streams
+from ..worlds import (
+    CHAT,
+    RESPONSES,
+    box,
+    chat,
+    good,
+    in_order,
+    members,
+    refuses,
+    response,
+    states,
+    wait,
+)
+
+QUOTA = {"code": "insufficient_quota"}
+
+
+@pytest.mark.parametrize(
+    ("failure", "done", "state"),
+    [
+        (refuses(401), "cooled", "cooling"),
+        (refuses(403), "cooled", "cooling"),
+        (refuses(429), "parked", "parked"),
+        (refuses(429, **QUOTA), "parked", "parked"),
+        (refuses(500), "moved", "ready"),
+        (refuses(529), "moved", "ready"),
+        ([Break()], "moved", "ready"),
+        ([Break(reset=False)], "moved", "ready"),
+        ([b"SSH-2.0-server\r\n\r\n"], "moved", "ready"),
+        ([good()[0][:-5], Break()], "moved", "ready"),
+    ],
+)
+def test_a_failed_account_is_followed_by_the_next(three, failure, done, state):
+    """Each failure that another account may not have moves the request on, and leaves its mark on the account."""
+    played = playing(three, CHAT, chat(), failure, good())
+    assert played.asked == ["a0", "a1"]
+    assert played.status == 200
+    assert [one[3] for one in played.tries] == [done, ""]
+    assert states(three) == [state, "ready", "ready"]
+    assert played.fields[b"x-fairlead-attempts"] == b"2"
+    assert b"x-should-retry" not in played.fields
+    assert members(three)[0].faults == (done == "moved")
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 409, 413, 422])
+def test_an_error_of_the_request_is_final(three, status):
+    """Another account would answer the same: none is asked, the account stays as it was."""
+    played = playing(three, CHAT, chat(), refuses(status))
+    assert (played.asked, played.status) == (["a0"], status)
+    assert states(three) == ["ready"] * 3
+    assert b"x-should-retry" not in played.fields
+    assert played.record.error == "upstream_error"
+
+
+def test_a_chain_that_failed_is_begun_again(chain):
+    """After a wait the request goes to what the user wants most, though each backend has one account alone."""
+    played = playing(chain, CHAT, chat(), *[refuses(500)] * 3, good())
+    assert played.asked == ["a", "b", "c", "a"]
+    assert [one[3] for one in played.tries] == ["moved", "moved", "retried", ""]
+
+
+def test_a_chain_may_lead_back(made):
+    """An account that failed for one model is asked for another one along the chain."""
+    settings = in_order(fallback={"*": ("second:n", "box:o")})
+    runtime = made(box("box", "a"), box("second", "b"), settings=settings)
+    played = playing(runtime, CHAT, chat(), refuses(500), refuses(500), good())
+    assert played.asked == ["a", "b", "a"]
+    assert [one.json()["model"] for one in played.sent] == ["m", "n", "o"]
+    assert not any("passed over" in note for note in played.record.notes)
+
+
+def test_an_account_that_cannot_be_reached(three):
+    """What was never sent moves on; a network that fails says nothing about the account."""
+    played = playing(three, CHAT, chat(), good(), unreachable=[BadGateway("It could not be reached.")])
+    assert played.story == ["! unreachable", "> a1 POST /v1/chat/completions", "< 200", "= 200 application/json"]
+    assert played.tries == [("a0", 0, "api_error", "moved"), ("a1", 200, "", "")]
+    assert [one.faults for one in members(three)] == [0, 0, 0]
+
+
+def test_the_chain_is_asked_in_its_order(chain):
+    """Each backend gets its own model's name, and the answer names what served it."""
+    played = playing(chain, CHAT, chat(), refuses(429, wait(900)), refuses(500), good())
+    assert played.asked == ["a", "b", "c"]
+    assert [one.json()["model"] for one in played.sent] == ["m", "n", "o"]
+    assert played.fields[b"x-fairlead-fallback"] == b"third:o"
+    assert played.fields[b"x-fairlead-backend"] == b"third"
+    assert (played.record.backend, played.record.account, played.record.route) == ("third", "c", "fallback")
+    assert played.record.sent_model == "o"
+
+
+def test_a_limit_that_ends_soon_is_waited_for(made):
+    """One account at a limit of a moment is asked again after it, once the limit is over."""
+    runtime = made(box("box", "a0"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(2)), good())
+    assert played.asked == ["a0", "a0"]
+    assert 2 <= played.record.total < 4
+    assert [one[3] for one in played.tries] == ["parked", ""]
+
+
+def test_a_limit_is_waited_for_twice_at_most(made):
+    """Then the client gets it, and is told not to try again at once."""
+    runtime = made(box("box", "a0"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), *[refuses(429, wait(2))] * 3)
+    assert (played.asked, played.status) == (["a0"] * 3, 429)
+    assert played.fields[b"x-should-retry"] == b"false"
+
+
+def test_a_burst_is_waited_for_where_the_sessions_cache_is(three):
+    """A conversation stays with its account for a moment's limit, though others are ready."""
+
+    async def main():
+        await play(three, CHAT, chat(), good())
+        return await play(three, CHAT, chat(), refuses(429, wait(3)), good())
+
+    played = on_stage(three, main)
+    assert played.asked == ["a0", "a0"]
+    assert 3 <= played.record.total < 5
+
+
+def test_a_burst_moves_a_conversation_that_begins(three):
+    """Nothing is in a cache yet: the next account is asked at once."""
+    played = playing(three, CHAT, chat(), refuses(429, wait(3)), good())
+    assert played.asked == ["a0", "a1"]
+    assert played.record.total == 0
+
+
+def test_of_two_bursts_the_shorter_one_is_waited_for(made):
+    """A conversation that begins waits where an account is ready first, not where it was refused last."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(1)), refuses(429, wait(4)), good())
+    assert played.asked == ["a0", "a1", "a0"]
+    assert 1 <= played.record.total < 2
+
+
+def test_all_that_failed_are_asked_again(three):
+    """Every account stumbled: after a wait the steadiest is asked once more, twice at most."""
+    played = playing(three, CHAT, chat(), *[refuses(500)] * 6)
+    assert played.asked[:3] == ["a0", "a1", "a2"]
+    assert len(played.asked) == 5
+    assert [one[3] for one in played.tries] == ["moved", "moved", "retried", "retried", ""]
+    assert played.record.total >= 0.5 + 1.0
+    assert (played.status, played.fields[b"x-should-retry"]) == (500, b"false")
+
+
+def test_one_account_is_left_to_the_clients_own_retries(made):
+    """Without another place a 500 is given as it came, and the client may try again."""
+    runtime = made(box("box", "a0"), settings=in_order())
+    played = playing(runtime, CHAT, chat(), refuses(500))
+    assert (played.asked, played.status) == (["a0"], 500)
+    assert b"x-should-retry" not in played.fields
+
+
+UNSAFE = [refuses(500), [Break()]]
+
+
+HARMLESS = [refuses(401), refuses(429, wait(900))]
+
+
+@pytest.mark.parametrize("failure", [*UNSAFE, *HARMLESS])
+@pytest.mark.parametrize(
+    ("body", "safe"),
+    [
+        (response(), True),
+        (response(store=True), False),
+        (response(background=True), False),
+        (response(previous_response_id="resp_9"), False),
+        (response(tools=[{"type": "web_search"}]), False),
+        (response(tools=[{"type": "function", "name": "f"}]), True),
+    ],
+)
+def test_what_may_have_been_carried_out_is_not_sent_again(made, failure, body, safe):
+    """A Responses request that leaves traces moves only while nothing can have been done."""
+    runtime = made(box("box", "a0", "a1", protocols=("responses",)), settings=in_order())
+    played = playing(runtime, RESPONSES, body, failure, good("responses"))
+    again = safe or failure in HARMLESS
+    assert played.asked == (["a0", "a1"] if again else ["a0"])
+    assert (played.status == 200) is again
+
+
+def test_silence_before_the_head_moves_on(made):
+    """Each attempt of a stream has its own limit, and the last is judged like the first."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(timeouts_first_byte=10.0))
+    played = playing(runtime, CHAT, chat(stream=True), *[[Silence(999)]] * 4)
+    assert played.asked == ["a0", "a1", "a0", "a1"]
+    assert played.status == 504
+    assert "sent no answer within 10 s" in played.json()["error"]["message"]
+    assert played.fields[b"x-should-retry"] == b"false"
+
+
+def test_a_slow_connection_moves_on(made):
+    """The limit to connect is the attempt's own as well, and counts as nothing sent."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(timeouts_connect=3.0))
+    played = playing(runtime, CHAT, chat(), good(), unreachable=[Silence(99)])
+    assert (played.asked, played.status, played.record.total) == (["a1"], 200, 3.0)
+    assert played.tries[0] == ("a0", 0, "timeout_error", "moved")
+
+
+def test_no_attempt_begins_too_late(made):
+    """240 s after it arrived a request is not sent again."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order())
+    assert FAR_SECONDS > 240
+    played = playing(runtime, CHAT, chat(stream=True), [Silence(999)], good())
+    assert (played.asked, played.status, played.record.total) == (["a0"], 504, 240)
+
+
+def test_a_streams_preamble_that_falls_silent_moves_on(made):
+    """Silence before any content is an error of the attempt while another may follow."""
+    runtime = made(box("box", "a0", "a1"), settings=in_order(timeouts_idle=7.0))
+    begun = b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
+    played = playing(runtime, CHAT, chat(stream=True), streams(begun, Silence(99)), good())
+    assert (played.asked, played.status, played.record.total) == (["a0", "a1"], 200, 7.0)
+
+
+def test_a_parked_account_is_waited_for(made):
+    """Within the queue's timeout a request waits for the account, and the wait is recorded."""
+    runtime = made(box("box", "a0"), settings=in_order(queue_timeout=60.0))
+
+    async def main():
+        await play(runtime, CHAT, chat(), *[refuses(429, wait(40))] * 3)
+        return await play(runtime, CHAT, chat(), good())
+
+    played = on_stage(runtime, main)
+    assert played.status == 200
+    assert 0 < played.record.queued <= 40
+    assert played.record.total >= played.record.queued
+
+
+def test_patience_is_of_the_whole_request(made):
+    """What was waited for one limit is not waited again for the next."""
+    runtime = made(box("box", "a0"), settings=in_order(queue_timeout=50.0))
+    played = playing(runtime, CHAT, chat(), refuses(429, wait(30)), refuses(429, wait(30)), good())
+    assert (played.asked, played.status) == (["a0", "a0"], 429)
+    assert 30 <= played.record.total < 40
+
+
+def test_a_full_backend_leads_along_the_chain(made):
+    """A limit of the user's own leaves the chain open, and what was passed over is noted."""
+    settings = in_order(
+        queue_timeout=5.0, fallback={"*": ("second:n", "third:o")}, backends={"box": BackendOptions(rpm=1)}
+    )
+    runtime = made(box("box", "a"), box("second", "b"), box("third", "c"), settings=settings)
+
+    async def main():
+        await play(runtime, CHAT, chat(), good())
+        return await play(runtime, CHAT, chat(), good())
+
+    played = on_stage(runtime, main)
+    assert (played.asked, played.status) == (["b"], 200)
+    assert "box passed over: no place for it in time (rpm)" in played.record.notes
+
+
+def test_tokens_are_counted_when_the_answer_ends(made):
+    """A limit of tokens counts an estimate first, and what was used in its place at the end."""
+    runtime = made(box("box", "a0"), settings=in_order(backends={"box": BackendOptions(tpm=1000)}))
+    played = playing(runtime, CHAT, chat(), good())
+    line = runtime.snapshot.services["box"].queue
+    assert line.rate_limit.limits == RateSettings(None, 1000, 0.0)
+    assert played.record.usage.input + played.record.usage.output == 4
+    assert line.rate_limit.used(line.clock())["tpm"][0] == 4

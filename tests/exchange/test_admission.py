@@ -1,0 +1,97 @@
+"""The guard before each attempt: what is halted is passed over, and what is said when nothing is left."""
+
+import pytest
+
+from router.errors import Halted
+
+from .playbook import playing
+from .worlds import (
+    CHAT,
+    MESSAGES,
+    RESPONSES,
+    box,
+    chat,
+    good,
+    guarded,
+    in_order,
+    message,
+    refuses,
+    response,
+    wait,
+)
+
+
+def test_a_halted_account_is_passed_over(three):
+    """Another serves in its place, and the record says why."""
+    guarded(three, "account box/a0")
+    played = playing(three, CHAT, chat(), good())
+    assert (played.asked, played.status) == (["a1"], 200)
+    assert "box/a0 passed over: account box/a0 spent its budget" in played.record.notes
+    assert played.record.attempts == 1
+
+
+@pytest.mark.parametrize(("path", "status"), [(CHAT, 402), (MESSAGES, 402), (RESPONSES, 429)])
+def test_a_halt_of_all_is_final(made, path, status):
+    """No account is asked; Codex takes only a 429 as final."""
+    body = {CHAT: chat(), MESSAGES: message(), RESPONSES: response()}[path]
+    protocols = ("chat", "messages", "responses")
+    runtime = made(box("box", "a0", "a1", protocols=protocols), settings=in_order())
+    guarded(runtime, "all")
+    played = playing(runtime, path, body)
+    assert (played.asked, played.status) == ([], status)
+    assert isinstance(played.error, Halted)
+    assert played.fields[b"x-should-retry"] == b"false"
+
+
+def test_a_halted_backend_leads_along_the_chain(chain):
+    """All accounts of a halted backend are left out at once."""
+    guarded(chain, "backend box")
+    played = playing(chain, CHAT, chat(), good())
+    assert (played.asked, played.status) == (["b"], 200)
+    assert "passed over: backend box spent its budget" in played.record.notes[0]
+
+
+def test_a_halted_backend_without_a_chain(three):
+    """The guard's refusal is given, and no try is recorded."""
+    guarded(three, "backend box")
+    played = playing(three, CHAT, chat())
+    assert (played.asked, played.status, played.record.tries) == ([], 402, [])
+    # One account speaks for all of them.
+    assert played.record.notes == ("box/a0 passed over: backend box spent its budget",)
+
+
+def test_an_upstreams_error_goes_before_a_halt(chain):
+    """A halt is the last that is told: an upstream that answered says more."""
+    guarded(chain, "backend second", "backend third")
+    played = playing(chain, CHAT, chat(), refuses(429, wait(900)))
+    assert (played.asked, played.status) == (["a"], 429)
+    assert b"x-should-retry" in played.fields
+
+
+def test_a_halt_is_no_try(made):
+    """What passed over a halted backend was sent to one place only: the client may try again itself."""
+    first, second = (box(name, alias, protocols=("responses",)) for name, alias in (("box", "a"), ("second", "b")))
+    runtime = made(first, second, settings=in_order(fallback={"*": ("second:n",)}))
+    guarded(runtime, "backend box")
+    played = playing(runtime, RESPONSES, response(store=True), refuses(500))
+    assert (played.asked, played.status) == (["b"], 500)
+    assert b"x-should-retry" not in played.fields
+
+
+CLAIM = b"anthropic-ratelimit-unified-representative-claim"
+
+
+@pytest.mark.parametrize(
+    ("script", "allowed", "trips"),
+    [
+        (good("chat", (CLAIM, b"five_hour")), ("five_hour",), []),
+        (good("chat", (CLAIM, b"overage")), ("five_hour",), ["all"]),
+        (good(), ("five_hour",), []),
+        (refuses(400, (CLAIM, b"overage")), ("five_hour",), []),
+    ],
+)
+def test_what_an_answer_is_billed_to(one, script, allowed, trips):
+    """A class that is not allowed halts all as soon as the head is there; an error is billed to nothing."""
+    guard = guarded(one, billing=allowed)
+    playing(one, CHAT, chat(), script)
+    assert list(guard._halting) == trips

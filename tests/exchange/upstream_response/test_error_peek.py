@@ -1,0 +1,56 @@
+"""Looking into an answer leaves it readable."""
+
+import pytest
+import trio
+
+from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches, peek_body
+from router.exchange.upstream_response.response import BufferedResponse
+
+
+class Pieces(BufferedResponse):
+    """An answer that comes in pieces."""
+
+    def __init__(self, status, *pieces):
+        super().__init__(status, b"", [], b"")
+        self._pieces = list(pieces)
+
+    async def read(self):
+        return [self._pieces.pop(0)] if self._pieces else []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "seen", "left"),
+    [
+        ((), b"", []),
+        ((b"a", b"b"), b"ab", [b"ab"]),
+        ((b"x" * 40_000, b"y" * 40_000, b"z"), b"x" * 40_000 + b"y" * 40_000, [b"x" * 40_000 + b"y" * 40_000, b"z"]),
+    ],
+)
+def test_the_beginning_is_seen_and_stays(pieces, seen, left):
+    """As much as is needed is read, and put back."""
+
+    async def main():
+        found = Pieces(400, *pieces)
+        assert await peek_body(found) == seen
+        assert found._pieces == left
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "matches"),
+    [
+        (400, b'{"error":{"code":"invalid_encrypted_content"}}', True),
+        (400, b'{"error":{"message":"The encrypted content gAAA could not be verified."}}', True),
+        (400, b'{"error":{"message":"no"}}', False),
+        (422, b'{"error":{"code":"invalid_encrypted_content"}}', False),
+        (400, b"", False),
+    ],
+)
+def test_what_says_that_a_seal_cannot_be_read(status, body, matches):
+    """Only a 400 with OpenAI's words."""
+
+    async def main():
+        assert await error_matches(Pieces(status, *([body] if body else [])), SEALED_REFUSED) is matches
+
+    trio.run(main)
