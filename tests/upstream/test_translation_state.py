@@ -20,8 +20,8 @@ KEY = Secret("0123456789abcdef")
 )
 def test_carriers_outlive_a_run_with_its_key(first, second, known):
     """Without a stored key each run signs with one of its own, and takes no carrier of another."""
-    carrier = TranslationState(first).seal("up", "m").pack("signature", "data", "text")
-    found = TranslationState(second).seal("up", "m").unpack(carrier, "text")
+    carrier = TranslationState(first).seal("up", "m").seal("signature", "data", "text")
+    found = TranslationState(second).seal("up", "m").unseal(carrier, "text")
     assert (found is not None) is known
 
 
@@ -31,5 +31,5 @@ def test_carriers_outlive_a_run_with_its_key(first, second, known):
 def test_a_carrier_belongs_to_its_upstream_and_model(upstream, model, known):
     """Another one could not read what it holds."""
     state = TranslationState()
-    carrier = state.seal("up", "m").pack("signature", "data", "text")
-    assert (state.seal(upstream, model).unpack(carrier, "text") is not None) is known
+    carrier = state.seal("up", "m").seal("signature", "data", "text")
+    assert (state.seal(upstream, model).unseal(carrier, "text") is not None) is known
