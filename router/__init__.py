@@ -10,8 +10,9 @@ bytes out  <- exchange  relay: whole events, commit point, pings, final error
               wire      tap: usage and terminal events, read beside the relay
 
 upstream, budget, telemetry   shared by all requests: accounts and catalogs; the guard; records and metrics
-store     files: home, configuration, keys, history
-cli       commands; settings, backends: what can be configured, known providers; demo: a built-in upstream
+store     files: home, configuration, keys, history; host: the machine: clock, processes, memory
+cli       commands, which ask a running proxy by operator_api, the table of the operator's endpoints
+settings  what can be configured; backends: known providers; demo: a built-in upstream
 
 For other programs: `router.running` (see library) and `router.__version__`; nothing else is public Python.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import trio
 
@@ -20,8 +21,7 @@ from router.upstream.targets import Target
 from router.wire.translate import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A place in the queue of a backend, with the account that was chosen there."""
 
     service: Service

@@ -15,7 +15,7 @@ from router.exchange.client_response.head import refuse
 from router.exchange.client_response.relay import Relay
 from router.exchange.client_response.respond import error_of_200, read_error, relay_for, respond
 from router.exchange.client_response.translation import translate_error, translate_response
-from router.exchange.context import Arrival, RequestContext
+from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
 from router.exchange.failover.failover import Failover
@@ -53,36 +53,30 @@ class Exchange:
             context = await read_request(self._arrival)
             failover = Failover(context)
             try:
-                await self._answer(context, failover)
+                while (attempt := await failover.next_attempt()) is not None:
+                    self.attempt, self._relay = attempt, None
+                    failure = await self._try(attempt, failover)
+                    if failure is None:
+                        return
+                    attempt.upstream.release()
+                    attempt.memory.release()
+                    if not await failover.continue_after(failure):
+                        break
+                if failover.best is not None:
+                    await self._give(failover.best, moved=failover.moved)
             finally:
                 self._end()
                 failover.release()
         finally:
             self._arrival.memory.release()
 
-    async def _answer(self, context: RequestContext, failover: Failover) -> None:
-        """Ask one account after the other, until one answers or none is left."""
-        while True:
-            attempt = await failover.next_attempt()
-            if attempt is None:
-                break
-            self.attempt, self._relay = attempt, None
-            failure = await self._try(attempt, failover)
-            if failure is None:
-                return
-            attempt.upstream.release()
-            attempt.memory.release()
-            if not await failover.continue_after(failure):
-                break
-        if failover.best is not None:
-            await self._give(failover.best, moved=failover.moved)
-
     def _end(self) -> None:
         """Give back what the exchange holds, unless `cut` follows, which may read the rest of a good stream first."""
         attempt = self.attempt
         if attempt is None:
             return
-        attempt.context.body.release()
+        if attempt.context.body.replayable:
+            attempt.context.body.release()
         attempt.memory.release()
         # `cut` follows a cancellation; nothing follows anything else.
         if not (isinstance(sys.exception(), trio.Cancelled) and self._worth_draining):
@@ -114,7 +108,10 @@ class Exchange:
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
         await admission.admit(attempt)
         await failover.fetch_key(attempt)
-        hide_usage = await _send(attempt)
+        if attempt.movable:
+            hide_usage = await _send_within(attempt)
+        else:
+            hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection))
         upstream = attempt.upstream
         fault = classify_status(upstream.status)
         if upstream.status == 400 and failover.sealed and await error_matches(upstream, SEALED_REFUSED):
@@ -122,7 +119,8 @@ class Exchange:
         if fault is not None:
             return await _read_failure(attempt, fault)
         failover.note_answer(attempt)
-        await translate_response(attempt)
+        if attempt.plan is not None:
+            await translate_response(attempt, attempt.plan)
         if not attempt.movable:
             attempt.context.body.release()
         relay = self._relay = relay_for(attempt, hide_usage=hide_usage)
@@ -229,11 +227,9 @@ class Exchange:
             connection.abort()
 
 
-async def _send(attempt: Attempt) -> bool:
-    """Send the request; where another attempt may follow, the deadlines of this one end nothing else."""
+async def _send_within(attempt: Attempt) -> bool:
+    """Send a request that another attempt may follow: the deadlines of this one end nothing else."""
     connection = attempt.context.connection
-    if not attempt.movable:
-        return await send(attempt, ExchangeDeadline(connection))
     connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     scope = trio.CancelScope()
     deadline = AttemptDeadline(scope)
@@ -247,7 +243,8 @@ async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None
     """An answer that may not be the last: read, and kept. One that is too large is the last."""
     found = await read_error(attempt)
     if found is None:
-        await translate_response(attempt)
+        if attempt.plan is not None:
+            await translate_response(attempt, attempt.plan)
         await respond(attempt, attempt.response)
         return None
     response, readable = found

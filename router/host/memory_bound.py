@@ -45,5 +45,6 @@ class MemoryShare:
 
     def release(self) -> None:
         """Give all of it back."""
-        self._bound.release(self.size)
-        self.size = 0
+        if self.size:
+            self._bound.release(self.size)
+            self.size = 0

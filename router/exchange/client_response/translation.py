@@ -31,11 +31,11 @@ from router.wire.translate import Made, Plan
 _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8")
 
 
-async def translate_response(attempt: Attempt) -> None:
+async def translate_response(attempt: Attempt, plan: Plan) -> None:
     """Have the upstream's answer in the caller's protocol in `attempt.translated`: a stream as it comes, all else when
     it is whole; nothing for one that is passed on as it is. Raises BadGateway, UpstreamDisconnected."""
-    plan, upstream = attempt.plan, attempt.upstream
-    if plan is None or attempt.context.call.counts or 300 <= upstream.status < 400:
+    upstream = attempt.upstream
+    if attempt.context.call.counts or 300 <= upstream.status < 400:
         return
     kind = upstream.fields.get(b"content-type", b"")[:17].lower()
     good = 200 <= upstream.status < 300

@@ -3,7 +3,7 @@
 from router.backends import speaks_api
 from router.errors import BadRequest, UnknownModel
 from router.exchange.body.body import THREAD_BYTES
-from router.exchange.body.buffered import BufferedBody, read_buffered
+from router.exchange.body.buffered import read_buffered
 from router.exchange.body.upload import Upload, is_upload
 from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
@@ -32,7 +32,11 @@ async def read_request(arrival: Arrival) -> RequestContext:
     if arrival.capture_limit:
         record.request_body = bytes(body.data[: arrival.capture_limit])
     facts = find_facts(call, top)
-    names = await _named_ids(arrival, body)
+    names = resource_affinity.named_ids(call, top)
+    if top is not None and arrival.runtime.resource_owners.attached:
+        in_depth = resource_ids.in_depth
+        large = len(body.data) > THREAD_BYTES
+        names += await arrival.run_in_thread(in_depth, body.data) if large else in_depth(body.data)
     facts = await resource_affinity.add_owner(arrival.runtime.resource_owners, facts, names) if names else facts
     record.model, record.stream = facts.model, facts.stream
     issues_id = resource_ids.issues(call, arrival.request.method, top)
@@ -71,25 +75,17 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
     return RoutingFacts(call.protocol, model, stream=stream, generates=writes)
 
 
-async def _named_ids(arrival: Arrival, body: BufferedBody) -> list[str]:
-    """The ids of resources that the request names."""
-    names = resource_affinity.named_ids(arrival.call, body.top)
-    if body.top is None or not arrival.runtime.resource_owners.attached:
-        return names
-    if len(body.data) > THREAD_BYTES:
-        return names + await arrival.run_in_thread(resource_ids.in_depth, body.data)
-    return names + resource_ids.in_depth(body.data)
-
-
 async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route:
-    route = await _decide_now(arrival, facts, size, top)
+    traits = await _find_traits(arrival, size, top) if arrival.snapshot.table.asks else NO_TRAITS
+    route = _decide_now(arrival, facts, traits)
     unknown = isinstance(route, UnknownModel)
     if arrival.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
         # A request of the first second must not be misled by a catalog that is still on its way.
         arrival.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await arrival.runtime.catalogs.wait_complete()
         arrival.snapshot = arrival.runtime.snapshot
-        route = await _decide_now(arrival, facts, size, top)
+        traits = await _find_traits(arrival, size, top) if arrival.snapshot.table.asks else NO_TRAITS
+        route = _decide_now(arrival, facts, traits)
     if isinstance(route, UnknownModel):
         raise route
     record = arrival.record
@@ -99,12 +95,10 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     return route
 
 
-async def _decide_now(arrival: Arrival, facts: RoutingFacts, size: int, top: Top | None) -> Route | UnknownModel:
+def _decide_now(arrival: Arrival, facts: RoutingFacts, traits: RequestTraits) -> Route | UnknownModel:
     """The route as far as it is known now; the error for a model that no backend is known to serve."""
-    table = arrival.snapshot.table
-    traits = await _find_traits(arrival, size, top) if table.asks else NO_TRAITS
     try:
-        return decide(facts, table, traits)
+        return decide(facts, arrival.snapshot.table, traits)
     except UnknownModel as error:
         return error
 

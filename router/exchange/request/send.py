@@ -1,6 +1,5 @@
 """Send a request to the account of an attempt, and wait for the head of its answer."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.exchange import admission
@@ -49,29 +48,23 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
             await _count(attempt, deadline, body.data, body.top)
             return False
         return await _send_translated(attempt, deadline, body.data)
-    return await _send_passed_through(attempt, deadline, body.data, body.top)
-
-
-@dataclass(slots=True)
-class _Form:
-    """The form in which a request is sent. The resend rules change it and send again."""
-
-    #: Chat streams are asked for usage, where the backend is known to take that.
-    probe: bool = True
-    #: The reasoning of earlier turns goes along.
-    thinking: bool = True
-
-
-async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) -> bool:
-    """Send the request in the protocol it came in, with the edits that are configured."""
-    context, target = attempt.context, attempt.target
+    target = attempt.target
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
-    form = _Form(probe=probe)
-    edited = _edit(attempt, body, top, probe=probe)
+    edited = _edit(attempt, body.data, body.top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)
+    if attempt.upstream.status == 400:
+        edited = await _resend_passed_through(attempt, deadline, body.data, body.top, edited)
+    return edited.hide_usage
+
+
+async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: bytes, top: Top, edited: Edited) -> Edited:
+    """Send a request that was answered with 400 again in another form, as far as a rule says so; gives the last form.
+    edited: the first one."""
+    context = attempt.context
+    probe, thinks = edited.probed, True
     drop_thinking = context.call.entry.without_foreign if context.call.writes else None
     while attempt.upstream.status == 400:
-        thinking = form.thinking and drop_thinking is not None
+        thinking = thinks and drop_thinking is not None
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
         if rule is None:
             break
@@ -79,14 +72,14 @@ async def _send_passed_through(attempt: Attempt, deadline: Deadline, body: bytes
             stripped = drop_thinking(body)
             if stripped is None:
                 break
-            form.thinking, form.probe = False, False
+            thinks, probe = False, False
             body, top = stripped, peek(stripped)
         else:
-            form.probe = False
+            probe = False
         _note_resend(attempt, rule)
-        edited = _edit(attempt, body, top, probe=form.probe)
+        edited = _edit(attempt, body, top, probe=probe)
         await _send_with_retry(attempt, deadline, edited)
-    return edited.hide_usage
+    return edited
 
 
 def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
@@ -101,17 +94,17 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
 
 async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) -> bool:
     """Send the request in the protocol of its backend, which its answer is in too."""
-    form = _Form()
+    thinks = True
     edited, hide_usage = await translate_request(attempt, body)
     await _send_with_retry(attempt, deadline, edited)
     while attempt.upstream.status == 400:
-        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=form.thinking))
+        rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinks))
         if rule is None:
             break
         if rule.change is ResendChange.THINKING:
-            form.thinking = False
+            thinks = False
         _note_resend(attempt, rule)
-        edited, hide_usage = await translate_request(attempt, body, forget_thinking=not form.thinking)
+        edited, hide_usage = await translate_request(attempt, body, forget_thinking=not thinks)
         await _send_with_retry(attempt, deadline, edited)
     return hide_usage
 

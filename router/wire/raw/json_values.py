@@ -30,12 +30,15 @@ def get_object(value: Json, name: str) -> Json:
 
 def as_count(value: object) -> int | None:
     """A token count, None for any other value."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def find_count(*values: object) -> int | None:
     """The first token count among some values, None when there is none."""
-    return next((found for value in values if (found := as_count(value)) is not None), None)
+    for value in values:
+        if type(value) is int and value >= 0:
+            return value
+    return None
 
 
 _NAMES: dict[type, str] = {
