@@ -1,1 +1,1 @@
-"""Formats of the three protocols, without I/O: one file each, and what they share."""
+"""The wire formats of the protocols, without I/O: one folder for each, and the code they share."""

@@ -1,4 +1,4 @@
-"""Which protocol a path speaks, and what it may do there."""
+"""Maps a path and its method to the call it makes: the protocol, and what is allowed there."""
 
 import re
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ from router.wire.raw.top_level import Top
 
 
 class Call(NamedTuple):
-    """What a path under /v1 is."""
+    """The call that a path under /v1 makes."""
 
     #: Canonical form, beginning with /v1.
     path: str
     #: Forms of errors and events.
     dialect: Dialect
-    #: What a backend must speak, None when any that follows the common API will do.
+    #: The protocol a backend must speak; None when any backend that follows the common API can serve it.
     protocol: str | None
-    #: A model answers, so an error inside a 200 is one.
+    #: A model answers, so an error object inside a 200 counts as a failure.
     generates: bool
-    #: The entry of its protocol; OTHERS and its like for paths of none.
+    #: The entry of its protocol; OTHERS, COMPLETIONS or EMBEDDINGS for paths of no protocol.
     entry: WireProtocol = OTHERS
-    #: It is a POST that names a model, and by itself leaves nothing behind.
+    #: It is a POST that names a model, and the path alone stores nothing at the upstream.
     asks_model: bool = False
     #: Its answer is a count of tokens.
     counts: bool = False
-    #: What its path says of model and stream, where they do not stand in the body.
+    #: Model and stream flag as given by the path, where they do not stand in the body.
     model: str | None = None
     stream: bool = False
     #: The path with MODEL in it, '' where the model does not stand in the path.
@@ -37,20 +37,22 @@ class Call(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        """True for a request that has a model write text in a protocol that is known."""
+        """True for a request that asks a model to write text in a known protocol."""
         return self.generates and self.protocol is not None
 
     def path_with(self, model: str | None) -> str:
-        """The path of the same call for another model, None for the one it has."""
+        """The path of the same call for another model; None keeps the model it has."""
         return fill_model(self.template, model) if self.template and model is not None else self.path
 
 
 class _Paths(NamedTuple):
-    """What paths are. exact: by the path. placed: what stands before and behind a model's name; the longest end first.
-    below: by the beginning."""
+    """The tables that paths are looked up in."""
 
+    #: Calls by their whole path.
     exact: dict[str, Call]
+    #: Calls with the model in the path: the text before the model's name, the text behind it (longest first), the call.
     placed: tuple[tuple[str, str, Call], ...]
+    #: Dialect and protocol by the beginning of the path.
     below: tuple[tuple[str, Dialect, WireProtocol], ...]
 
 
@@ -58,7 +60,7 @@ _NO_FIELDS: Mapping[bytes, bytes] = {}
 
 
 @protocols.derived
-def _paths() -> _Paths:
+def _build_paths() -> _Paths:
     found = [
         Call(entry.path, entry.dialect, None, generates=True, entry=entry, asks_model=True)
         for entry in (COMPLETIONS, EMBEDDINGS)
@@ -86,7 +88,7 @@ _SEGMENTS = (
     "completions|embeddings|models|files|batches|images|audio|moderations|uploads"
     "|vector_stores|conversations|fine_tuning|rerank|containers|evals|skills|videos|assistants|threads"
 )
-# Closed unless passthrough = all: what manages an organisation, its keys and its bill.
+# Closed unless passthrough = all: paths that manage an organisation, its keys and its bill.
 _CLOSED = re.compile(
     r"^/v1/(?:organizations?|admin|projects?|api_?keys?|keys?|auth|users?|billing|credits?|usage|dashboard|account"
     r"|invites?|workspaces?|limits?)(?:/|$)",
@@ -97,15 +99,15 @@ _SPENDS = re.compile(r"^/v1/(?:images|audio|videos|batches|messages/batches|fine
 
 
 def canonical(path: str) -> str | None:
-    """The path with one /v1 in front; None when it is no path of an LLM's API."""
+    """The path with exactly one /v1 in front; None when it is no path of an LLM API."""
     if path.startswith("/v1/"):
         return "/v1" + _PREFIX.sub("", path) if path.startswith("/v1/v1/") else path
-    return "/v1" + path if _bare().match(path) else None
+    return "/v1" + path if _compile_bare().match(path) else None
 
 
 @protocols.derived
-def _bare() -> re.Pattern[str]:
-    """What begins like a path below /v1."""
+def _compile_bare() -> re.Pattern[str]:
+    """Matches a path below /v1 whose /v1 was left out."""
     own = [re.escape(entry.path.split("/")[2]) for entry in protocols.BY_NAME.values()]
     return re.compile(f"^/(?:{'|'.join(own)}|{_SEGMENTS})(?:/|$)")
 
@@ -120,14 +122,14 @@ def is_closed(path: str, method: str) -> bool:
 
 
 def spends(path: str, method: str) -> bool:
-    """True for a canonical path whose POST costs money that no answer tells of: pictures, sound, batches, training."""
+    """True for a canonical path whose POST costs money that no answer reports: images, audio, batches, training."""
     return method == "POST" and _SPENDS.match(path) is not None
 
 
 def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:
-    """The call a canonical path is; fields: the request's headers by lower-case name, which tell whose API it is where
-    several have the path."""
-    paths = _paths()
+    """The call that a canonical path makes. fields: the request's headers by lower-case name, which identify the API
+    where several vendors have the path."""
+    paths = _build_paths()
     known = paths.exact.get(path)
     if known is not None:
         return known
@@ -145,7 +147,8 @@ def call(path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS) -> Call:
 
 
 def by_content(found: Call, top: Top) -> Call:
-    """The call that a body is meant for: some tools send requests of another protocol to a path. top: its top level."""
+    """The call that a body is meant for: some tools send a request of another protocol to a path. top: the body's top
+    level."""
     if not found.generates or found.entry.conversation in top:
         return found
     for name in found.entry.strays:
@@ -156,7 +159,7 @@ def by_content(found: Call, top: Top) -> Call:
 
 
 def operation(path: str) -> str:
-    """What a path has a model do, as OpenTelemetry calls it."""
+    """The name that OpenTelemetry has for the operation of a path."""
     found = call(path)
     if found.writes:
         return "chat"

@@ -1,4 +1,4 @@
-"""Counting tokens in another protocol: the question, and its answer."""
+"""Translates a request to count tokens, and its answer, to another protocol."""
 
 import msgspec
 
@@ -9,11 +9,11 @@ from router.wire.raw import json_values
 
 
 def question(body: bytes, source: str, target: str, ctx: Context) -> translate.Sent:
-    """A request to count tokens in the other protocol, which must count. Raises RouterError."""
+    """A request to count tokens in the target protocol, which must have token counting. Raises RouterError."""
     data = json_values.decode_object(body)
-    asked, counting = BY_NAME[source].count, BY_NAME[target].count
-    if data is not None and asked is not None and asked.fills:
-        body = msgspec.json.encode({**asked.fills, **data})
+    source_counting, counting = BY_NAME[source].count, BY_NAME[target].count
+    if data is not None and source_counting is not None and source_counting.fills:
+        body = msgspec.json.encode({**source_counting.fills, **data})
     sent = translate.request(body, source, target, ctx)
     if counting is None:
         return sent
@@ -23,7 +23,7 @@ def question(body: bytes, source: str, target: str, ctx: Context) -> translate.S
 
 
 def count_in(answer: json_values.Json, protocol: str) -> int | None:
-    """The tokens that an answer tells; None when it does not."""
+    """The number of tokens in an answer; None when it holds none."""
     counting = BY_NAME[protocol].count
     return json_values.as_count(answer.get(counting.answer_field)) if counting is not None else None
 

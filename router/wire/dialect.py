@@ -1,7 +1,7 @@
-"""What every protocol file provides, and the terms they share.
+"""The interface of a protocol's errors, events and usage, and the types that all protocols share.
 
-A dialect is stateless. What a relay must remember of one stream (its id, its last sequence number) stands in the
-stream's Tap, and the dialect reads it from there when it has to end a broken stream.
+A dialect is stateless. The state of one stream (its id, its last sequence number) is kept in the stream's Tap; the
+dialect reads it from there to end a broken stream.
 """
 
 import enum
@@ -14,7 +14,7 @@ from router.ir import Usage
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 
-# Text of an upstream that is quoted in an error of ours.
+# Most characters of an upstream's text that an error of fairlead quotes.
 QUOTE_LIMIT = 2048
 
 # (Anthropic type, OpenAI type) by status.
@@ -56,7 +56,7 @@ def openai_kind(status: int) -> str:
 
 
 class Verdict(enum.Enum):
-    """What one event before the commit point means."""
+    """How one event before the commit point is to be treated."""
 
     HOLD = "preamble"
     COMMIT = "content, or the end"
@@ -64,14 +64,16 @@ class Verdict(enum.Enum):
 
 
 class Failure(NamedTuple):
-    """An error found inside a 200: the status it should have had, and its body in the protocol's error form."""
+    """An error found inside a 200."""
 
+    #: The status the answer should have had.
     status: int
+    #: The body in the protocol's error form.
     body: bytes
 
 
 class Stream(Protocol):
-    """What a tap remembers of a stream, for the event that ends it when it breaks."""
+    """The state of a stream that is needed to write the event that ends it when it breaks."""
 
     response_id: str
     created: int
@@ -83,50 +85,50 @@ class Stream(Protocol):
         ...
 
 
-#: How most protocols begin a usage object.
+#: The bytes that a usage object begins with in most protocols.
 USAGE = (b'"usage":{', b'"usage": {')
 
 
 class Needles(NamedTuple):
-    """Byte patterns in which a tap sees what to look at closer."""
+    """Byte patterns by which a tap finds the events it must decode."""
 
-    #: Of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`).
+    #: Patterns of the events that end a stream. A hit is a candidate: the event is then decoded (`ending`).
     ending: tuple[bytes, ...]
-    #: Of a usage object that takes the place of all before it; None where one adds to the others.
+    #: Pattern of a usage object that replaces all earlier ones; None where each adds to the others.
     counts: re.Pattern[bytes] | None = None
-    #: Where a usage object begins, in both spellings that are seen: without and with a space.
+    #: The beginning of a usage object, in both spellings in use: without and with a space.
     usage: tuple[bytes, bytes] = USAGE
     #: The name of an error in the JSON of a 200.
     error: bytes = b'"error"'
-    #: Of events that hold usage and nothing else.
+    #: Patterns of events that hold usage and nothing else.
     alone: tuple[bytes, ...] = ()
 
 
 class Dialect(Protocol):
-    """One protocol."""
+    """Errors, events and usage of one protocol."""
 
     @property
     def name(self) -> str:
-        """As in settings and backend files: messages, chat, responses."""
+        """The name used in settings and backend files: messages, chat, responses."""
         ...
 
     @property
     def title(self) -> str:
-        """As people say it."""
+        """The name used in texts for users."""
         ...
 
     @property
     def needles(self) -> Needles:
-        """Where a tap looks closer."""
+        """The byte patterns by which a tap finds the events it must decode."""
         ...
 
     @property
     def has_terminal(self) -> bool:
-        """False where a stream has no end mark of its own: then its clean end is taken for its end."""
+        """False where a stream has no end mark of its own: then the end of the body is its end."""
         ...
 
     def error_body(self, error: RouterError, request_id: str) -> bytes:
-        """The JSON body of an error of ours."""
+        """The JSON body of an error that fairlead raises itself."""
         ...
 
     def error_events(self, error: RouterError, request_id: str, stream: Stream) -> bytes:
@@ -134,11 +136,11 @@ class Dialect(Protocol):
         ...
 
     def ping(self, begun: bool) -> bytes:
-        """What keeps the client's idle timer from running out; begun: its first event was sent."""
+        """Bytes that keep the client's idle timer from running out. begun: the first event was sent."""
         ...
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
-        """What an event before the commit point means; data: its decoded JSON object."""
+        """How to treat an event before the commit point. data: its decoded JSON object."""
         ...
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
@@ -150,7 +152,7 @@ class Dialect(Protocol):
         ...
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
-        """The counts of a `usage` object. known: what earlier ones of the same answer said."""
+        """The counts of a `usage` object. known: the counts of earlier ones of the same answer."""
         ...
 
     def usage_in(self, data: Json) -> Json:
@@ -158,18 +160,18 @@ class Dialect(Protocol):
         ...
 
     def is_usage_event(self, data: Json) -> bool:
-        """True for an event that holds usage and nothing else, which comes only where it was asked for."""
+        """True for an event that holds usage and nothing else, which is sent only on request."""
         ...
 
 
 def read_message(error: Json, data: Json) -> str:
     """The message of an error object, or of the body around it."""
-    said = error.get("message") or data.get("message")
-    return said if isinstance(said, str) and said else "The upstream reported an error."
+    message = error.get("message") or data.get("message")
+    return message if isinstance(message, str) and message else "The upstream reported an error."
 
 
 def error_status(error: Json) -> int:
-    """The HTTP status an error object inside a 200 stands for; 502 when it does not say."""
+    """The HTTP status that an error object inside a 200 stands for; 502 when it names none."""
     for name in ("code", "status", "status_code"):
         value = error.get(name)
         if isinstance(value, str) and len(value) == 3 and value.isdecimal():

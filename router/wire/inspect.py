@@ -1,8 +1,8 @@
-"""What a request body holds, as routing rules ask: tools and images.
+"""Finds out whether a request body holds tools and images, for routing rules.
 
-An image is a content block of an image's type where the protocol has content blocks; a text that spells the same
-words is none. Bodies without the type's name are told by a byte search; only where the name stands, plainly or in a
-spelling with \\u escapes, the conversation is decoded and walked.
+An image is a content block of an image type; a text that spells the same words does not count. A byte search rules out
+bodies without the name of such a type; only where the name occurs, plainly or spelled with \\u escapes, the
+conversation is decoded and walked.
 """
 
 from typing import cast
@@ -11,12 +11,12 @@ from router.wire.protocol import WireProtocol
 from router.wire.raw.json_values import Json
 from router.wire.raw.top_level import Top
 
-# Where blocks nest: messages: content > tool_result.content. Responses: content, or a tool's output.
+# Fields that hold nested blocks. Messages: content, tool_result.content. Responses: content, or a tool's output.
 _HOLDERS = ("content", "output")
 
 
 def has_tools(top: Top) -> bool:
-    """True when `tools`, or Chat's older `functions`, is a list with something in it."""
+    """True when `tools`, or Chat's older `functions`, is a list that is not empty."""
     for name in ("tools", "functions"):
         raw = top.raw(name)
         if raw is not None and raw[:1] == b"[" and raw[1:-1].strip():
@@ -25,17 +25,17 @@ def has_tools(top: Top) -> bool:
 
 
 def has_images(top: Top, entry: WireProtocol) -> bool:
-    """True when the conversation holds a block of an image's type, in a turn or in a tool's result."""
+    """True when the conversation holds a block of an image type, in a turn or in a tool's result."""
     images = entry.images
     raw = top.raw(entry.conversation) if images is not None else None
     if images is None or raw is None or images.needle.search(raw) is None:
         return False
-    return any(_shows(turn, images.types) for turn in _list(top.value(entry.conversation)))
+    return any(_has_image(turn, images.types) for turn in _as_list(top.value(entry.conversation)))
 
 
-def _shows(value: object, types: frozenset[str]) -> bool:
+def _has_image(value: object, types: frozenset[str]) -> bool:
     """True when a turn, an item or a block is an image, or holds one as content."""
-    block = _object(value)
+    block = _as_object(value)
     if not block:
         return False
     kind = block.get("type")
@@ -43,13 +43,15 @@ def _shows(value: object, types: frozenset[str]) -> bool:
         return True
     # computer_call_output has its one screenshot as an object.
     return any(
-        _shows(inner, types) for holder in _HOLDERS for inner in (*_list(block.get(holder)), _object(block.get(holder)))
+        _has_image(inner, types)
+        for holder in _HOLDERS
+        for inner in (*_as_list(block.get(holder)), _as_object(block.get(holder)))
     )
 
 
-def _object(value: object) -> Json:
+def _as_object(value: object) -> Json:
     return cast("Json", value) if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []

@@ -15,15 +15,15 @@ from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-#: What a 429 says of an account that has nothing left to pay with.
+#: Words in a 429 that mean that the account has used up its credit.
 QUOTA_WORDS = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota")
-#: Where OpenAI's own callers name their user.
+#: The fields in which OpenAI's own callers name their user.
 OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
 def is_strict_schema(schema: object) -> bool:
-    """True when a schema already meets OpenAI's rules for strict ones: every property required, none beside."""
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, no others allowed."""
     if isinstance(schema, list):
         return all(map(is_strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
     if not isinstance(schema, dict):
@@ -40,7 +40,7 @@ def is_strict_schema(schema: object) -> bool:
 
 
 def resolve_effort(request: Request) -> str:
-    """The effort that was asked for, '' when none was."""
+    """The effort that the request asks for, '' when it asks for none."""
     wanted = request.reasoning
     if wanted is None:
         return ""
@@ -52,7 +52,7 @@ def resolve_effort(request: Request) -> str:
 
 
 def find_nearest_effort(effort: str, known: tuple[str, ...]) -> str:
-    """The effort itself, else the next weaker one, else the weakest; '' to say nothing where `none` is unknown."""
+    """The effort itself, else the next weaker one, else the weakest; '' (leave the field out) when nothing is near."""
     if effort in known or not known:
         return effort if effort in known else ""
     order = ("minimal", "low", "medium", "high", "xhigh", "max")
@@ -63,7 +63,7 @@ def find_nearest_effort(effort: str, known: tuple[str, ...]) -> str:
 
 
 def decode_cache(data: Json) -> bool | None:
-    """What is said of caching without marks; None for nothing."""
+    """True when caching without marks is asked for, False when only marks count, None when the request does not say."""
     options = json_values.read_object(data.get("prompt_cache_options"), "prompt_cache_options")
     return {"implicit": True, "explicit": False}.get(
         json_values.read_text(options.get("mode"), "prompt_cache_options.mode")
@@ -71,7 +71,7 @@ def decode_cache(data: Json) -> bool | None:
 
 
 def encode_own_error(error: RouterError) -> Json:
-    """`{message, type, param, code}`, the form that Chat and Responses share."""
+    """An error of fairlead as `{message, type, param, code}`, the form that Chat and Responses share."""
     return {
         "message": error.message,
         "type": dialect.openai_kind(error.status),
@@ -102,29 +102,29 @@ _STATUS = {400: 400, 401: 401, 402: 402, 403: 403, 404: 404, 409: 409, 413: 413,
 
 
 def decode_error(data: Json, status: int) -> Fault | None:
-    """The error in an OpenAI body or chunk; None when it holds none. status: of the answer, 0 inside a stream."""
+    """The error in an OpenAI body or chunk; None when it holds none. status: that of the answer, 0 inside a stream."""
     found = data.get("error")
     if not found:
         return None
     error: Json = found if isinstance(found, dict) else {"message": str(found)}  # pyright: ignore[reportUnknownVariableType]
     code = error.get("code") if isinstance(error.get("code"), str) else None
     param = error.get("param") if isinstance(error.get("param"), str) else None
-    said = dialect.read_message(error, data)
+    message = dialect.read_message(error, data)
     status = _to_anthropic_status(status or dialect.error_status(error))
     if code == "insufficient_quota":
         status = 402
     kind = dialect.anthropic_kind(status)
-    return Fault(status, kind, said, code, param)  # pyright: ignore[reportArgumentType]
+    return Fault(status, kind, message, code, param)  # pyright: ignore[reportArgumentType]
 
 
 def _to_anthropic_status(status: int) -> int:
-    """The status that Messages callers know for a status of an OpenAI-speaking upstream."""
+    """The Anthropic status for a status of an OpenAI-speaking upstream."""
     status = _FOR_ANTHROPIC.get(status, status)
     return _STATUS.get(status, 400 if 400 <= status < 500 else 500)
 
 
 def encode_error(fault: Fault, *, streamed: bool = False) -> tuple[int, bytes]:
-    """Status and body for a Chat caller. streamed: the status stands in the body too."""
+    """Status and body for a Chat caller. streamed: the body holds the status too."""
     status, kind, code = _FOR_OPENAI.get(fault.kind, (500, "server_error", None))
     if kind == "invalid_request_error" and fault.kind == "not_found_error" and "model" not in fault.message.lower():
         code = None
@@ -139,17 +139,17 @@ _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "imag
 
 
 def decode_document(url: str, title: str, path: str, ctx: Context) -> Text | Document:
-    """A file given as a data URL; one of text becomes text."""
+    """A file given as a data URL; a text file becomes a text block."""
     media, data = parse_data_url(url, path)
     if media.startswith("text/"):
-        said = base64.b64decode(data).decode("utf-8", "replace")
+        text = base64.b64decode(data).decode("utf-8", "replace")
         ctx.note_weakened(path)
-        return Text(f"Title: {title}\n{said}" if title else said)
+        return Text(f"Title: {title}\n{text}" if title else text)
     return Document(media, data, title=title)
 
 
 def parse_data_url(url: str, path: str) -> tuple[str, str]:
-    """Media type and base64 of a data URL; the bytes' own beginning is believed over the label."""
+    """Media type and base64 of a data URL; the first bytes of the data overrule the media type in the URL."""
     found = _DATA_URL.match(url)
     if found is None or not found[3]:
         raise BadRequest(f"{path}: expected an http(s) URL or a data URL in base64.")

@@ -1,4 +1,4 @@
-"""What there is to know of one protocol. Its folder makes the values, `protocols` has the entries."""
+"""The record that describes one protocol. Its folder provides the values, `protocols` has the entries."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,22 +23,22 @@ MODEL = "{model}"
 class Decoder(Protocol):
     """Reads one upstream's stream."""
 
-    #: Nothing comes any more.
+    #: The answer has ended; further events are not read.
     ended: bool
-    #: What the upstream has said of it so far.
+    #: The token counts that the upstream has reported so far.
     usage: Usage
 
     @property
     def finished(self) -> bool:
-        """True when the end of the upstream's body is a good end."""
+        """True when the answer is complete if the upstream's body ends now."""
         ...
 
     def feed(self, name: str, data: Json) -> list[Event]:
-        """The neutral events of one event: its name and its data."""
+        """The neutral events of one event, given its name and its data."""
         ...
 
     def done(self) -> list[Event]:
-        """The neutral events of the end."""
+        """The neutral events that the end of the body adds."""
         ...
 
 
@@ -46,12 +46,12 @@ class Encoder(Protocol):
     """Writes one client's stream."""
 
     def encode(self, event: Event) -> bytes:
-        """The events that say a neutral one; empty when nothing does."""
+        """The events for a neutral one; empty when the protocol has none for it."""
         ...
 
 
 class Codec(NamedTuple):
-    """One protocol to and from the neutral form."""
+    """Translates one protocol to and from the neutral form."""
 
     decode_request: Callable[[Json, Context], Request]
     encode_request: Callable[[Request, Context], tuple[Json, dict[str, str]]]
@@ -60,137 +60,144 @@ class Codec(NamedTuple):
     decoder: Callable[[Context], Decoder]
     encoder: Callable[[Context], Encoder]
     #: The error in a body; the status is that of the answer, 0 inside a stream.
-    decode_fault: Callable[[Json, int], Fault | None]
-    encode_fault: Callable[[Fault], tuple[int, bytes]]
+    decode_error: Callable[[Json, int], Fault | None]
+    encode_error: Callable[[Fault], tuple[int, bytes]]
 
 
 class TokenCounting(msgspec.Struct, frozen=True, kw_only=True):
-    """How tokens are counted without an answer being written."""
+    """How a protocol counts the tokens of a request without a model answering it."""
 
-    #: As `WireProtocol.path`.
+    #: The path of a request to count; as `WireProtocol.path`.
     path: str
-    #: Fields of a request that are counted.
+    #: Fields of a request for text that a request to count may hold.
     fields: frozenset[str]
-    #: What a request for text needs and a question may leave out.
+    #: Fields that a request for text needs and a request to count may leave out, with the values to decode it with.
     fills: Mapping[str, object] = {}
-    #: What an answer has beside the count.
+    #: Fields of an answer beside the count.
     marks: Mapping[str, object] = {}
-    #: The field of an answer with the count.
+    #: The field of an answer that holds the count.
     answer_field: str = "input_tokens"
-    #: A question must be a POST that names a model, and may be sent again like one for text.
+    #: A request to count is a POST that must name a model, and may be repeated like a request for text.
     asks_model: bool = False
 
 
 class Images(NamedTuple):
-    """How an image stands in a conversation."""
+    """How a conversation holds images."""
 
-    #: The types of its content block.
+    #: The types of an image's content block.
     types: frozenset[str]
-    #: Finds every body that may hold one of these types, in whatever spelling of JSON strings.
+    #: Matches in every body that may hold one of these types, in any spelling of JSON strings.
     needle: re.Pattern[bytes]
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the reasoning effort stands."""
+    """How a request states the reasoning effort."""
 
-    #: Dotted path of its field.
+    #: Dotted path of the field.
     field: str
-    #: Other words for some efforts.
+    #: The protocol's own words for efforts that it names differently.
     words: Mapping[str, str] = {}
-    #: What is set in place of the effort `none`; empty where `none` is a word like others.
+    #: Fields that are set in place of the effort `none`; empty where `none` is a word like others.
     off: Mapping[str, object] = {}
 
 
 class Stored(NamedTuple):
-    """How requests name what was answered before."""
+    """How requests name earlier answers that were stored."""
 
-    #: True for a body that may name an answer.
+    #: True for a body that may name an earlier answer.
     refers: Callable[[bytes | bytearray], bool]
-    #: The ids that a body names.
+    #: The ids of earlier answers that a body names.
     named: Callable[[bytes | bytearray], list[str]]
 
 
 class ModelList(NamedTuple):
     """The shape of the list of models."""
 
-    #: One model, with the backend that serves it.
+    #: The entry of one model, from its name and the backend that serves it.
     entry: Callable[[str, str], Json]
-    #: The list of all (name -> backend), as the query string asks for it. Raises BadRequest.
+    #: The list of all models (name -> backend), as the query string asks for it. Raises BadRequest.
     page: Callable[[Mapping[str, str], str], Json]
 
 
 class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
-    """One protocol: everything that anything outside its folder asks of it."""
+    """One protocol: everything that code outside its folder needs to know of it."""
 
-    #: As in settings and backend files.
+    #: The name used in settings and backend files.
     name: str
     api: Api
     #: Forms of errors and events.
     dialect: Dialect
+    #: The translation to and from the neutral form.
     codec: Codec
 
-    #: Path of its requests for text, with MODEL where the model's name stands in it and not in the body.
+    #: Path of its requests for text; holds MODEL where the model's name stands in the path and not in the body.
     path: str
-    #: The same where events are asked for; '' where the body says so.
+    #: Path of its requests for a stream; '' where the body asks for the stream.
     stream_path: str = ""
-    #: What its further paths begin with, and the forms they have; None: as its dialect.
+    #: The beginning of its further paths.
     prefix: str
+    #: The dialect of its further paths; None: `dialect`.
     prefix_dialect: Dialect | None = None
     #: Protocols whose requests some tools send to this one's path.
     strays: tuple[str, ...] = ()
+    #: How it counts tokens; None where it does not.
     count: TokenCounting | None = None
 
-    #: The field of a request with the conversation.
+    #: The field of a request that holds the conversation.
     conversation: str
     #: The field that an answer must have.
     answer_field: str
-    #: How sure it is that a request without a path is in this protocol, 0 for not at all: its top level and its
-    #: headers by lower-case name.
+    #: How surely a request whose path is unknown is in this protocol, 0 for not at all; from the top level of its body
+    #: and its headers by lower-case name.
     recognize: Callable[[Top, Mapping[bytes, bytes]], int] = lambda top, fields: 0
-    #: Words in the names of models that are usually asked for in this protocol.
+    #: Words in the names of models that are usually requested in this protocol.
     model_words: tuple[str, ...] = ()
+    #: How its conversations hold images; None where they hold none.
     images: Images | None = None
     #: True for a request that asks the model to reason.
     asks_thinking: Callable[[Top], bool] = lambda top: False
 
     #: Names of the output limit, the newest first; the last is known to every provider.
     output_caps: tuple[str, ...] = ()
+    #: How its requests state the reasoning effort; None where they do not.
     effort: Effort | None = None
-    #: The smallest request, of a model and the name of its output limit.
+    #: Makes the smallest request, from a model and the name of the output limit.
     tiny_request: Callable[[str, str], Json]
-    #: Asks for the usage of a stream in a request that does not; False when it does, or when it cannot be told.
+    #: Adds the request for a stream's usage; False when it is there already, or when that cannot be determined.
     ask_usage: Callable[[Splice], bool] | None = None
-    #: The field that asks for usage, '' where it is not asked for.
+    #: The field that asks for usage, '' where usage is always reported.
     usage_field: str = ""
-    #: Takes the billing line of Claude Code out of a request; True when there was one.
+    #: Removes the billing line of Claude Code from a request; True when there was one.
     strip_attribution: Callable[[Splice], bool] | None = None
-    #: A body without reasoning that its upstream may not take for its own, None when there is none.
-    without_foreign: Callable[[bytes], bytes | None] | None = None
+    #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
+    drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
 
-    #: What a 429 says of an account that has nothing left to pay with, which no minute's wait mends.
+    #: Words in a 429 that mean that the account has used up its credit, so that waiting does not help.
     quota_words: tuple[bytes, ...] = ()
-    #: Where an account's limits stand in the headers of answers.
+    #: Names of the headers that report an account's limits.
     limits: LimitNames
-    #: Status of a refusal that callers take as final when a guard has halted them.
+    #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.
     halt_status: int = 402
+    #: The shape of its list of models.
     models: ModelList
 
-    #: Marks input that only the account that wrote it can read, b"" where there is none.
+    #: Bytes that mark input that only the account that wrote it can read, b"" where there is none.
     sealed: bytes = b""
-    #: True when the answer to a request may issue an id that a later one can name; None: never. Such protocols name
-    #: ids at the top of their requests.
+    #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
+    #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None
-    #: True for a request that leaves something behind at the upstream; None: none does.
+    #: True for a request that stores something at the upstream; None: no request does.
     leaves_traces: Callable[[Top], bool] | None = None
+    #: How its requests name stored answers; None where they do not.
     stored: Stored | None = None
-    #: Callers may delete what was stored for them.
+    #: Callers may delete stored answers.
     deletes: bool = False
-    #: What is kept under its further paths: an expression of the path, and the name of the collection.
+    #: Collections with ids under its further paths: an expression of the path, and the name of the collection.
     collections: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     @property
     def title(self) -> str:
-        """As people say it."""
+        """The name used in texts for users."""
         return self.dialect.title
 
     def path_for(self, model: str, *, stream: bool) -> str:
@@ -198,10 +205,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
         return fill_model(self.stream_path if stream and self.stream_path else self.path, model)
 
     def cap_for(self, *, newest: bool) -> str:
-        """The name for an output limit where a request has none. newest: the provider refuses older names."""
+        """The name to set an output limit by. newest: the provider refuses older names."""
         return self.output_caps[0 if newest else -1]
 
 
 def fill_model(path: str, model: str) -> str:
-    """A path with the model's name in it, where it stands there."""
+    """The path with the model's name in the place of MODEL, percent-encoded."""
     return path.replace(MODEL, quote(model, safe="")) if MODEL in path else path

@@ -1,6 +1,6 @@
-"""The protocols that fairlead speaks, one entry each: everything outside their folders asks here.
+"""The protocols that fairlead speaks, one entry each, for all code outside their folders.
 
-A further one is a folder with what its entry names, and the entry: `add` registers it.
+A further protocol is a folder with the values that its entry names, and the entry, which `add` registers.
 """
 
 import functools
@@ -42,7 +42,7 @@ from router.wire.responses import response as responses_response
 from router.wire.responses import traits as responses_traits
 from router.wire.responses.dialect import Responses
 
-# Nothing is written when tokens are counted; requests for text need a limit.
+# An output limit for decoding requests to count tokens: they have none, but requests for text need one.
 _ANY_LIMIT = 32_000
 
 
@@ -54,7 +54,7 @@ class Plain(Chat):
     has_terminal = False
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
-        """Everything commits."""
+        """Commit at every event."""
         return Verdict.COMMIT
 
 
@@ -63,8 +63,8 @@ PLAIN = Plain()
 
 _OPENAI_MODELS = ModelList(openai.model_entry, openai.model_page)
 
-# Types of image blocks are looked for as JSON strings, whose letters may be written as \u0061 to \u007a; in a text
-# their quotes would be escaped.
+# Types of image blocks are searched for as JSON strings, whose letters may be written as \u0061 to \u007a. Inside a
+# text the quotes would be escaped.
 MESSAGES = WireProtocol(
     name="messages",
     api=ANTHROPIC,
@@ -94,11 +94,11 @@ MESSAGES = WireProtocol(
     images=Images(frozenset(("image",)), re.compile(rb'"image"|\\u00[67]')),
     asks_thinking=messages_traits.asks_thinking,
     output_caps=("max_tokens",),
-    # Messages has no `none`, which is thinking switched off and no effort beside it, and no `minimal`.
+    # Messages has no effort `none` (thinking is switched off instead, with no effort set) and no `minimal`.
     effort=Effort(field="output_config.effort", words={"minimal": "low"}, off={"thinking": {"type": "disabled"}}),
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
-    without_foreign=foreign_thinking.drop_foreign_thinking,
+    drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     quota_words=(b"credit balance is too low",),
     limits=rate_limits.ANTHROPIC,
     models=ModelList(model_list.entry, model_list.page),
@@ -171,7 +171,7 @@ RESPONSES = WireProtocol(
     tiny_request=responses_traits.tiny_request,
     quota_words=openai.QUOTA_WORDS,
     limits=rate_limits.OPENAI,
-    # The one form Codex takes as final.
+    # The only status that Codex does not retry.
     halt_status=429,
     models=_OPENAI_MODELS,
     sealed=responses_traits.SEALED,
@@ -183,10 +183,10 @@ RESPONSES = WireProtocol(
 
 #: By name, in the order of `backends.PROTOCOLS`.
 BY_NAME: dict[str, WireProtocol] = {entry.name: entry for entry in (MESSAGES, CHAT, RESPONSES)}
-#: What is assumed where nothing tells the protocol.
+#: The protocol that is assumed where nothing identifies one.
 DEFAULT = CHAT
 
-# Requests of the API that most servers follow to paths that no protocol has: nothing is translated, nothing edited.
+# Requests to paths outside the protocols, in the API that most servers follow: they are neither translated nor edited.
 _UNNAMED = msgspec.structs.replace(
     CHAT,
     name="",
@@ -202,42 +202,42 @@ _UNNAMED = msgspec.structs.replace(
     conversation="",
     collections=(),
 )
-#: Paths of no protocol.
+#: Paths that belong to no protocol.
 OTHERS = msgspec.structs.replace(_UNNAMED, path="", dialect=PLAIN)
 #: The protocol before Chat, which is relayed and never translated.
 COMPLETIONS = msgspec.structs.replace(_UNNAMED, path="/v1/completions", output_caps=("max_tokens",))
 EMBEDDINGS = msgspec.structs.replace(OTHERS, path="/v1/embeddings")
 
-_Made = TypeVar("_Made")
-_forget: list[Callable[[], None]] = []
+_Value = TypeVar("_Value")
+_clear_caches: list[Callable[[], None]] = []
 
 
-def derived(make: Callable[[], _Made]) -> Callable[[], _Made]:
-    """What is worked out of all entries: once, and anew when one is added or taken away."""
-    made = functools.cache(make)
-    _forget.append(made.cache_clear)
-    return made
+def derived(make: Callable[[], _Value]) -> Callable[[], _Value]:
+    """Cache a value computed from all entries; it is computed again after an entry is added or removed."""
+    cached = functools.cache(make)
+    _clear_caches.append(cached.cache_clear)
+    return cached
 
 
 def add(entry: WireProtocol) -> None:
-    """Have a further protocol spoken. Raises ValueError when there is one of that name."""
+    """Register a further protocol. Raises ValueError when its name is taken."""
     if PROTOCOLS.get(entry.name, entry.api) is not entry.api or entry.name in BY_NAME:
         raise ValueError(f"there is a protocol {entry.name}")
     PROTOCOLS[entry.name] = entry.api
     BY_NAME[entry.name] = entry
     rate_limits.add(entry.limits)
-    for forget in _forget:
-        forget()
+    for clear in _clear_caches:
+        clear()
 
 
 def remove(name: str) -> None:
-    """Have a protocol that was added spoken no longer."""
+    """Remove a protocol that was added."""
     limits = BY_NAME.pop(name).limits
     del PROTOCOLS[name]
     if all(entry.limits is not limits for entry in BY_NAME.values()):
         rate_limits.remove(limits)
-    for forget in _forget:
-        forget()
+    for clear in _clear_caches:
+        clear()
 
 
 def entry_of(name: str | None) -> WireProtocol:
@@ -253,21 +253,21 @@ def conversations() -> tuple[str, ...]:
 
 @derived
 def quota_words() -> tuple[bytes, ...]:
-    """What a 429 of any protocol says of an account that has nothing left to pay with, each once: gateways repeat what
-    upstreams of other protocols told them."""
+    """Words in a 429 of any protocol that mean that the account has used up its credit, each once: a gateway may repeat
+    the error of an upstream that speaks another protocol."""
     return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_words))
 
 
 def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:
-    """The protocol whose API a request's headers (by lower-case name) name; None when they name none."""
-    for header, entry in _marks():
+    """The protocol whose API is marked by a request's headers (by lower-case name); None when no header marks one."""
+    for header, entry in _list_marks():
         if header in fields:
             return entry
     return None
 
 
 @derived
-def _marks() -> tuple[tuple[bytes, WireProtocol], ...]:
+def _list_marks() -> tuple[tuple[bytes, WireProtocol], ...]:
     found: dict[bytes, WireProtocol] = {}
     for entry in BY_NAME.values():
         for header, _ in entry.api.headers[:1]:

@@ -1,8 +1,8 @@
-"""Ids that mean something at one backend only: which an answer issues, and which a request names.
+"""Finds ids that are valid at one backend only: those that an answer issues, and those that a request names.
 
-Messages and Chat answers issue none that is ever used again. Nothing here decodes a whole body: an id is read where it
-stands at the top level, and one that stands deep inside (an attached file) is searched for as bytes. A JSON key in
-quotes cannot occur inside a JSON string, where its quotes would be escaped.
+Ids of Messages and Chat answers are never named again. No whole body is decoded: an id at the top level is read in its
+place, one deeper inside (an attached file) is searched for as bytes. A JSON key in quotes cannot occur inside a JSON
+string, where its quotes would be escaped.
 """
 
 import re
@@ -18,10 +18,10 @@ from router.wire.raw.top_level import Top
 
 ID_LIMIT = 256
 NAMED_LIMIT = 8
-#: Answers over this are files and lists, not objects.
+#: Bytes; answers above are files and lists, not objects with an id.
 ANSWER_LIMIT = 65_536
 
-# What stands first in a path below /v1 and can be created, and the words that stand where ids do.
+# First segments of paths below /v1 whose objects have ids, and the words that stand in the place of an id.
 _COLLECTION = re.compile(
     "assistants|batches|containers|conversations|evals|files|fine_tuning|responses|skills|threads|uploads"
     "|vector_stores|videos"
@@ -33,33 +33,33 @@ _WORD = re.compile(
 )
 _SEGMENTS = 6
 
-# Top-level keys of a request that name what was issued before, in the order they are asked for.
+# Top-level keys of a request that hold ids issued before, in the order of their precedence.
 _TOP = ("previous_response_id", "conversation", "input_file_id", "training_file", "container", "file_id", "file_ids")
 _ATTACHED = re.compile(
     rb'"(?:(?:input_)?file_id|container|container_id)"\s*:\s*"([!#-\[\]-~]{1,256})"'
     rb'|"(?:file_ids|vector_store_ids)"\s*:\s*\[([^\]\\]{2,2048})\]'
 )
-# Four times as fast as the expression, and seldom there.
+# Searched for first: four times as fast as the expression, and rarely found.
 _NEEDLES = (b"file_id", b'"vector_store_ids"', b'"container')
 _QUOTED = re.compile(rb'"([!#-\[\]-~]{1,256})"')
-# As OpenAI and those who follow it write an answer: its id first.
+# OpenAI and compatible servers write the id of an answer first.
 _FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*"([!#-\[\]-~]{1,256})"')
 
 
-class _Issued(msgspec.Struct):
+class _IssuedIds(msgspec.Struct):
     id: object = None
     output_file_id: object = None
     error_file_id: object = None
     file: object = None
 
 
-_issued = msgspec.json.Decoder(_Issued)
+_decoder = msgspec.json.Decoder(_IssuedIds)
 
 
 def collection(path: str) -> str:
-    """What a canonical path creates or names: its first segment, or what a protocol keeps below its own; "" when
-    nothing there has an id."""
-    for pattern, name in _kept_below():
+    """The collection of objects that a canonical path creates or names: its first segment, or a protocol's own
+    collection below its paths; "" when objects of the path have no ids."""
+    for pattern, name in _list_collections():
         if pattern.match(path):
             return name
     first = path.split("/", 3)[2]
@@ -67,7 +67,7 @@ def collection(path: str) -> str:
 
 
 @protocols.derived
-def _kept_below() -> tuple[tuple[re.Pattern[str], str], ...]:
+def _list_collections() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple(one for entry in protocols.BY_NAME.values() for one in entry.collections)
 
 
@@ -80,8 +80,8 @@ def in_path(path: str) -> list[str]:
 
 
 def in_top(top: Top) -> list[str]:
-    """The ids that keys of a request's top level name."""
-    return [name for key in _TOP if key in top for name in _texts(top.value(key)) if _is_id(name)][:NAMED_LIMIT]
+    """The ids that a request names at its top level."""
+    return [name for key in _TOP if key in top for name in _read_ids(top.value(key)) if _is_id(name)][:NAMED_LIMIT]
 
 
 def in_depth(body: bytes) -> list[str]:
@@ -103,29 +103,29 @@ def names_ids(call: Call) -> bool:
 
 
 def issues(call: Call, method: str, top: Top | None) -> bool:
-    """True when the answer to a call may issue an id that is worth remembering."""
+    """True when the answer to a call may issue an id that a later request can name."""
     if method == "POST":
         if call.generates:
             return call.entry.issues is not None and call.entry.issues(top)
         return bool(collection(call.path))
-    # A batch names the files with its results once it is done.
+    # A finished batch names the files that hold its results.
     return method == "GET" and collection(call.path) == "batches" and not call.path.endswith("/results")
 
 
 def issued(body: bytes | bytearray) -> list[tuple[str, str]]:
-    """The ids a plain answer issues, each with the collection it is of: "" for that of the call's path."""
+    """The ids a plain answer issues, each with its collection: "" for the collection of the call's path."""
     try:
-        answer = _issued.decode(body)
+        answer = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     found = [(answer.id, ""), (answer.output_file_id, "files"), (answer.error_file_id, "files")]
-    # A completed upload has become a file.
-    found += [(name, "files") for name in _texts(answer.file)]
+    # The answer to the completion of an upload names the file.
+    found += [(name, "files") for name in _read_ids(answer.file)]
     return [(name, kind) for name, kind in found if isinstance(name, str) and _is_id(name)]
 
 
 def issued_first(beginning: bytes | bytearray) -> list[tuple[str, str]]:
-    """The id at the very beginning of a JSON answer."""
+    """The id at the beginning of a JSON answer."""
     match = _FIRST.match(beginning)
     return [(match[1].decode("ascii"), "")] if match else []
 
@@ -134,11 +134,11 @@ def _is_id(name: str) -> bool:
     return 0 < len(name) <= ID_LIMIT and name.isascii() and name.isprintable() and " " not in name
 
 
-def _texts(value: object) -> Iterator[str]:
-    """An id, an object with an id, or a list of ids."""
+def _read_ids(value: object) -> Iterator[str]:
+    """The ids in a value that is an id, an object with an id, or a list of ids."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from _texts(cast("dict[str, object]", value).get("id"))
+        yield from _read_ids(cast("dict[str, object]", value).get("id"))
     elif isinstance(value, list):
         yield from (entry for entry in cast("list[object]", value)[:NAMED_LIMIT] if isinstance(entry, str))

@@ -1,8 +1,8 @@
-"""Reads an answer beside its relay: usage, end, and what is needed to end it if it breaks.
+"""Reads an answer while it is relayed: its usage, its end, and the values needed to end the stream if it breaks.
 
-Events are not decoded. Byte patterns that cannot stand inside a JSON string are searched for where a stream's end can
-be: in the last event, and in the last 16 KiB of what came in one read. A hit is remembered or decoded; the rest of the
-stream costs a few searches a read.
+Most events are not decoded. Byte patterns that cannot occur inside a JSON string are searched for where a stream's end
+can be: in the last event, and in the last 16 KiB of each read. A hit is stored or decoded; the rest of the stream costs
+a few searches a read.
 """
 
 import json
@@ -16,26 +16,25 @@ from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
 _USAGE_LIMIT = 8192
-# Usage objects of one read that are looked at, the last ones.
-_USAGE_MOST = 16
+# Most usage objects of one read that are decoded: the last ones.
+_USAGE_COUNT_LIMIT = 16
 _TAIL_LIMIT = 32768
-# Of one read: 64 KiB of the best packed data are 64 MiB.
+# Most decoded bytes of one read: 64 KiB of compressed data can decode to 64 MiB.
 _INFLATED_LIMIT = 8 << 20
 _SEQUENCE = b'"sequence_number":'
 
 
-class _Plain(msgspec.Struct):
+class _PlainAnswer(msgspec.Struct):
     usage: dict[str, object] | None = None
 
 
-_plain = msgspec.json.Decoder(_Plain)
+_answer_decoder = msgspec.json.Decoder(_PlainAnswer)
 _scanner = json.JSONDecoder(strict=False)
-_USUAL = Profile()
+_DEFAULT_PROFILE = Profile()
 
 
 class Tap:
-    """What is known of one stream. ended: True after a good end, False after a failed one, None before either.
-    pieces: events that were read, which is about a token each. profile: the habits of the provider that sends it."""
+    """The state of one stream, updated with each read. profile: the habits of the provider that sends it."""
 
     __slots__ = (
         "_dialect",
@@ -55,7 +54,7 @@ class Tap:
         "response_id",
     )
 
-    def __init__(self, dialect: Dialect, profile: Profile = _USUAL, *, hide_usage: bool = False):
+    def __init__(self, dialect: Dialect, profile: Profile = _DEFAULT_PROFILE, *, hide_usage: bool = False):
         self._dialect = dialect
         self._needles = dialect.needles
         self._usage_needles = dialect.needles.usage
@@ -65,15 +64,18 @@ class Tap:
         self._usage = Usage()
         self._usage_hit = b""
         self._sequence = b""
+        #: Events read so far; each carries about one token.
         self.pieces = 0
+        #: The stream has announced its id and model.
         self.begun = False
+        #: True after a good end, False after a failed one, None before either.
         self.ended: bool | None = None
         self.response_id = ""
         self.created = 0
         self.model = ""
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
-        """What an event before the commit point means; remembers how the stream announced itself."""
+        """How to treat an event before the commit point; stores the id, model and usage that the stream announces."""
         data = json_values.decode_object(event.data) if event.data else None
         verdict = self._dialect.judge(event, data)
         if data is None:
@@ -90,34 +92,34 @@ class Tap:
         return verdict, None
 
     def read(self, batch: bytes) -> bytes:
-        """Take note of whole events; returns them, less a usage event the client did not ask for."""
+        """Scan whole events; returns them, without usage events that the client did not ask for."""
         self.pieces += batch.count(b"\ndata:") + batch.startswith(b"data:")
         start = len(batch) - _REGION
-        # Four bytes less: the border that ends the last event is not the one it begins at.
+        # Four bytes less: skip the border that ends the last event, to find the one before it.
         start = min(start, sse.find_last_border(batch, 0, len(batch) - 4)) if start > 0 else 0
         first, second = self._usage_needles
         if batch.find(first, start) >= 0 or batch.find(second, start) >= 0:
             self._note_usage(batch, start)
         for needle in self._endings:
             if batch.find(needle, start) >= 0:
-                self._confirm(batch[start:])
+                self._read_endings(batch[start:])
                 break
         at = batch.rfind(_SEQUENCE, start)
         if at >= 0:
             self._sequence = batch[at + len(_SEQUENCE) : at + len(_SEQUENCE) + 20]
         if self._hide_usage:
-            return self._without_usage(batch)
+            return self._drop_usage_events(batch)
         return batch
 
     def _note_usage(self, batch: bytes, start: int) -> None:
-        """Remember the last usage object, to be decoded when it is asked for; decode those that it adds to."""
+        """Store the last usage object, undecoded until it is needed; decode those that it adds to."""
         replaces, names = self._needles.counts, self._needles.usage
-        at = _last_usage(names, batch, start, len(batch))
+        at = _find_last_usage(names, batch, start, len(batch))
         last = batch[at : at + _USAGE_LIMIT]
         if replaces is None or not replaces.search(last):
             self._read_usage(self._usage_hit)
             before: list[int] = []
-            while len(before) < _USAGE_MOST and (at := _last_usage(names, batch, start, at)) >= 0:
+            while len(before) < _USAGE_COUNT_LIMIT and (at := _find_last_usage(names, batch, start, at)) >= 0:
                 before.append(at)
             for at in reversed(before):
                 self._read_usage(batch[at : at + _USAGE_LIMIT])
@@ -125,25 +127,25 @@ class Tap:
 
     def _read_usage(self, hit: bytes) -> None:
         if hit:
-            self._usage = _read(hit, self._dialect, self._usage, self._profile)
+            self._usage = _decode_usage(hit, self._dialect, self._usage, self._profile)
 
-    def _confirm(self, region: bytes) -> None:
+    def _read_endings(self, region: bytes) -> None:
         for _, event in sse.parse_events(region):
             ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
 
-    def _without_usage(self, batch: bytes) -> bytes:
+    def _drop_usage_events(self, batch: bytes) -> bytes:
         if not any(needle in batch for needle in self._needles.alone):
             return batch
-        kept: list[bytes] = []
+        rest: list[bytes] = []
         at = 0
         for end, event in sse.parse_events(batch):
             data = json_values.decode_object(event.data) or {}
             if not self._dialect.is_usage_event(data):
-                kept.append(batch[at:end])
+                rest.append(batch[at:end])
             at = end
-        return b"".join(kept)
+        return b"".join(rest)
 
     @property
     def sequence(self) -> int:
@@ -159,21 +161,22 @@ class Tap:
         return self._usage
 
 
-def _last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
-    """Where the last usage object of some bytes stands, -1 where there is none. names: what it begins with."""
+def _find_last_usage(names: tuple[bytes, bytes], data: bytes, start: int, end: int) -> int:
+    """The position of the last usage object in some bytes, -1 for none. names: the bytes that it may begin with."""
     return max(data.rfind(names[0], start, end), data.rfind(names[1], start, end))
 
 
 class Tail:
-    """Reads the usage of a plain answer that is too large to hold: it stands behind the text, so the end is kept.
+    """Reads the usage of a plain answer that is too large to buffer: usage stands behind the text, so the last 32 KiB
+    are enough.
 
-    coding: the answer's content codings, b"" for none. What is decoded is bounded; past the bound nothing is known.
+    coding: the answer's content codings, b"" for none. The decoded size is bounded; past the bound no usage is read.
     profile: the habits of the provider that sends it.
     """
 
     __slots__ = ("_decoder", "_dialect", "_end", "_known", "_profile", "size")
 
-    def __init__(self, dialect: Dialect, coding: bytes, profile: Profile = _USUAL):
+    def __init__(self, dialect: Dialect, coding: bytes, profile: Profile = _DEFAULT_PROFILE):
         self._dialect = dialect
         self._profile = profile
         self._decoder: content_coding.Decoder | None = None
@@ -186,7 +189,7 @@ class Tail:
         self.size = 0
 
     def read(self, data: bytes) -> bytes:
-        """Take note of the next bytes of the answer; returns what they are without the coding, b"" if that is lost."""
+        """Scan the next bytes of the answer; returns them decoded, b"" once decoding has failed."""
         if self._decoder is not None and self._known:
             try:
                 data = self._decoder.decode(data, _INFLATED_LIMIT)
@@ -200,14 +203,14 @@ class Tail:
 
     def usage(self) -> Usage:
         """The token counts; none where they cannot be read."""
-        at = _last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
+        at = _find_last_usage(self._dialect.needles.usage, self._end, 0, len(self._end)) if self._known else -1
         if at < 0:
             return Usage()
-        return _read(self._end[at:], self._dialect, Usage(), self._profile)
+        return _decode_usage(self._end[at:], self._dialect, Usage(), self._profile)
 
 
-def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usage:
-    """The counts of the usage object behind the name that some bytes begin with; what is known where it is cut off."""
+def _decode_usage(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usage:
+    """The counts of the usage object behind the name that some bytes begin with; `known` when it is cut off."""
     try:
         found: json_values.Json = _scanner.raw_decode(data[data.index(b"{") :].decode("utf-8", "replace"))[0]
     except (ValueError, RecursionError):
@@ -215,15 +218,15 @@ def _read(data: bytes, dialect: Dialect, known: Usage, profile: Profile) -> Usag
     return dialect.usage(found, known, profile)
 
 
-def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _USUAL) -> Usage:
+def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFAULT_PROFILE) -> Usage:
     """The token counts of a plain answer. profile: the habits of the provider that sent it."""
     names = dialect.needles.usage
     try:
-        found = _plain.decode(body).usage if names is USAGE else None
+        found = _answer_decoder.decode(body).usage if names is USAGE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if not found and names[0][:-2] in body:
-        # Where the top level has none, it may stand deeper: the whole answer is decoded.
+        # The top level has none, but it may stand deeper: decode the whole answer.
         found = dialect.usage_in(json_values.decode_object(bytes(body)) or {})
     return dialect.usage(found, Usage(), profile) if found else Usage()
 

@@ -1,6 +1,6 @@
-"""Decode, neutral form, encode: what a request, an answer, a stream and an error become in the other protocol.
+"""Translates requests, answers, streams and errors: decoded from one protocol to the neutral form, encoded to another.
 
-A protocol is one entry of `protocols`; nothing here or elsewhere knows a pair of them.
+A protocol is one entry of `protocols`; no code handles a pair of protocols.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,43 +26,49 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Plan(msgspec.Struct):
-    """How one exchange is translated. caller, spoken: the protocols of the client and of the upstream. path, headers:
-    of the request that is sent; headers by lower-case name. stream: the client asked for events. asked: how many of
-    the losses are the request's."""
+    """How one exchange is translated."""
 
+    #: The protocol of the client.
     caller: str
+    #: The protocol of the upstream.
     spoken: str
     ctx: Context
+    #: The path of the translated request.
     path: str
+    #: The headers of the translated request, by lower-case name.
     headers: dict[str, str]
+    #: The client asked for a stream.
     stream: bool
+    #: How many of the losses come from the request.
     asked: int = 0
 
     @property
     def title(self) -> str:
-        """As the header says it."""
+        """The value of the response header that names the translation."""
         return f"{self.caller}->{self.spoken}"
 
 
 class Sent(NamedTuple):
-    """A translated request. headers: that go with it, lower-case. usage: the caller wants a usage event."""
+    """A translated request."""
 
     body: bytes
+    #: Headers that the target protocol needs for it, by lower-case name.
     headers: dict[str, str]
+    #: The caller wants a usage event.
     usage: bool
 
 
 class Made(NamedTuple):
-    """An answer for the client. usage: what the upstream said of it, which the body may not be able to carry; None for
-    an error."""
+    """An answer for the client."""
 
     status: int
     body: bytes
+    #: The token counts that the upstream reported, which the body may not be able to carry; None for an error.
     usage: Usage | None = None
 
 
 def target_of(source: str | None, spoken: tuple[str, ...], prefers: str = "") -> str | None:
-    """The protocol to translate to; None when there is none. prefers: the one to take where it is among several."""
+    """The protocol to translate to; None when there is none. prefers: the one to choose among several."""
     if source not in BY_NAME:
         return None
     found: str | None = None
@@ -73,8 +79,8 @@ def target_of(source: str | None, spoken: tuple[str, ...], prefers: str = "") ->
 
 
 def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool | None = None) -> Sent:
-    """A request in the other protocol, its model renamed to `ctx.model`. stream: whether events are asked for, None
-    where the body says so. Raises RouterError in the caller's terms."""
+    """A request in the target protocol, its model renamed to `ctx.model`. stream: whether a stream is asked for, None
+    to read that from the body. Raises RouterError in the caller's terms."""
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
@@ -88,7 +94,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         if ctx.memory is not None:
             neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=bool(ctx.profile.replay))
         if ctx.drop_reasoning:
-            neutral = _leave_out_thinking(neutral, ctx)
+            neutral = _drop_thinking(neutral, ctx)
         written, headers = BY_NAME[target].codec.encode_request(neutral, ctx)
         return Sent(msgspec.json.encode(written), headers, neutral.usage)
     except RecursionError:
@@ -97,7 +103,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
 
 
-def _leave_out_thinking(asked: Request, ctx: Context) -> Request:
+def _drop_thinking(asked: Request, ctx: Context) -> Request:
     """The request without any reasoning in its history."""
     turns: list[Turn] = []
     for turn in asked.turns:
@@ -109,21 +115,21 @@ def _leave_out_thinking(asked: Request, ctx: Context) -> Request:
 
 
 def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool) -> Made | None:
-    """A whole answer of the upstream as the client gets it; None when it is none of its protocol.
+    """A whole answer of the upstream as the client gets it; None when it is not an answer of the source protocol.
 
-    stream: the client asked for events, and gets them.
+    stream: the client asked for a stream, and gets one.
     """
     data = json_values.decode_object(body)
     if data is None:
         return None
     try:
-        fault = BY_NAME[source].codec.decode_fault(data, 0)
+        fault = BY_NAME[source].codec.decode_error(data, 0)
         found = fault or BY_NAME[source].codec.decode_answer(data, ctx)
         if found is None:
             return None
         if isinstance(found, Answer):
             return Made(200, encode_answer(found, target, ctx, stream=stream), found.usage)
-        return Made(*BY_NAME[target].codec.encode_fault(found))
+        return Made(*BY_NAME[target].codec.encode_error(found))
     except (UnicodeEncodeError, RecursionError):
         return None
 
@@ -147,17 +153,17 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> 
 
 
 def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made | None:
-    """A stream that came for a plain request, as a whole answer; None when it does not end."""
+    """A stream that answered a plain request, as a whole answer; None when it does not end."""
     stream = Stream(source, target, ctx)
     events = stream.all_events(body)
     found = assemble.assemble_answer(events)
     for _ in events:
-        pass  # Usage may stand behind the end.
+        pass  # Usage may follow the end.
     if found is None:
         return None
     if isinstance(found, Answer):
         return Made(200, encode_answer(found, target, ctx, stream=False), stream.usage)
-    return Made(*BY_NAME[target].codec.encode_fault(found))
+    return Made(*BY_NAME[target].codec.encode_error(found))
 
 
 def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
@@ -165,32 +171,32 @@ def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, by
     data = json_values.decode_object(body)
     if data is None:
         return None
-    fault = BY_NAME[source].codec.decode_fault(data, status)
+    fault = BY_NAME[source].codec.decode_error(data, status)
     if fault is None:
-        # Some servers say what is wrong in a field of their own.
-        said = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
-        fault = BY_NAME[source].codec.decode_fault({"type": "error", "error": {"message": _short(said)}}, status)
-    return BY_NAME[target].codec.encode_fault(fault) if fault is not None else None
+        # Some servers put the message into another field.
+        text = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
+        fault = BY_NAME[source].codec.decode_error({"type": "error", "error": {"message": _shorten(text)}}, status)
+    return BY_NAME[target].codec.encode_error(fault) if fault is not None else None
 
 
 def failure_in(events: bytes, source: str) -> Failure | None:
-    """The first error among whole events of an upstream, as its own protocol tells it; None when there is none."""
+    """The first error among whole events of an upstream, in its own protocol's form; None when there is none."""
     dialect = BY_NAME[source].dialect
     for _, payload in payloads(events):
-        data = _object(payload)
+        data = _decode_object(payload)
         found = dialect.failure(data) if data is not None else None
         if found is not None:
             return found
     return None
 
 
-def _short(said: object) -> str:
-    text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+def _shorten(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return "".join(char if char.isprintable() else " " for char in text[: wire_dialect.QUOTE_LIMIT])
 
 
 class Stream:
-    """One stream on its way from one protocol to the other."""
+    """Translates one stream from the source to the target protocol."""
 
     def __init__(self, source: str, target: str, ctx: Context):
         self._decoder = BY_NAME[source].codec.decoder(ctx)
@@ -199,12 +205,12 @@ class Stream:
         self._filters = stream_filters(ctx)
         self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
         self._ctx = ctx
-        self._known = len(ctx.losses)
-        # True when something came that is more than a beginning or a sign of life.
+        self._losses_before = len(ctx.losses)
+        # True once an event was sent that is neither the beginning nor a ping.
         self.meaningful = False
-        # True when the last thing that was said is an error: nothing may follow.
+        # True when the last event sent is an error: no other may follow.
         self.failed = False
-        # That error as the upstream's own protocol tells it; None where it did not say one itself.
+        # That error in the upstream's own form; None where the upstream sent no error itself.
         self.failure: Failure | None = None
 
     @property
@@ -214,7 +220,7 @@ class Stream:
 
     @property
     def usage(self) -> Usage:
-        """The token counts that the upstream has said so far; the client's events may not be able to carry them."""
+        """The token counts that the upstream has reported so far; the client's events may not be able to carry them."""
         return self._decoder.usage
 
     def feed(self, batch: bytes) -> bytes:
@@ -233,8 +239,8 @@ class Stream:
         for event in events:
             if recorder is not None and event.__class__ in recorder.EVENTS:
                 recorder.record(event)
-            if event.__class__ is Ended and len(self._ctx.losses) > self._known:
-                out.append(self._late_losses())
+            if event.__class__ is Ended and len(self._ctx.losses) > self._losses_before:
+                out.append(self._format_late_losses())
             out.append(encode(event))
             if not self.meaningful and event.__class__ not in _PREAMBLE:
                 self.meaningful = True
@@ -244,22 +250,22 @@ class Stream:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """What the end of the upstream's body adds, after a good end."""
+        """The events that the end of the upstream's body adds; none when the answer has ended or is incomplete."""
         if not self._may_end:
             return b""
         return self._encode(self._decoder.done())
 
     @property
     def _may_end(self) -> bool:
-        """True when the end of the body would be the end of the answer."""
+        """True when the end of the body ends the answer."""
         return not self._decoder.ended and (self._decoder.finished or self._ctx.profile.finish_optional)
 
-    def _late_losses(self) -> bytes:
-        """A comment, since the head is sent and no client may take it for content."""
-        said = format_losses(self._ctx.select_losses(self._known))
-        if not said:
+    def _format_late_losses(self) -> bytes:
+        """The losses found since the head was sent, as a comment, which no client reads as content."""
+        text = format_losses(self._ctx.select_losses(self._losses_before))
+        if not text:
             return b""
-        return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in said).encode() + b"\n\n"
+        return b": fairlead-loss " + "".join(char if " " <= char <= "~" else "?" for char in text).encode() + b"\n\n"
 
     def all_events(self, body: bytes) -> Iterator[Event]:
         """The neutral events of a whole body."""
@@ -274,7 +280,7 @@ class Stream:
             if payload[:6] == b"[DONE]":
                 yield from decoder.done()
                 continue
-            data = _object(payload)
+            data = _decode_object(payload)
             if data is not None:
                 yield from decoder.feed(name, data)
             elif not decoder.ended and not payload.startswith(b":"):
@@ -287,7 +293,7 @@ def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Ev
         yield from stream_filter.apply(event)
 
 
-def _object(payload: bytes) -> Json | None:
+def _decode_object(payload: bytes) -> Json | None:
     try:
         data = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -296,13 +302,13 @@ def _object(payload: bytes) -> Json | None:
 
 
 def is_whole(tail: bytes) -> bool:
-    """True for an event that lacks nothing but the blank line behind it."""
+    """True for an event that is complete except for the blank line behind it."""
     event = sse.parse_event(tail.strip(b"\r\n"))
     return event.data.strip() == "[DONE]" or json_values.decode_object(event.data) is not None
 
 
 def payloads(batch: bytes) -> Iterator[tuple[str, bytes]]:
-    """str and data of each whole event that has any data."""
+    """Name and data of each whole event that has any data."""
     if b"\r" in batch:
         for _, event in sse.parse_events(batch):
             if event.data.strip():

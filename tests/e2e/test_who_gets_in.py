@@ -20,7 +20,7 @@ SERVED = {
 OPEN = {"/", "/api/hello", "/livez", "/health"}
 #: The API: all that the wire knows, the model lists, paths that are passed on, one that is closed by default.
 API = (
-    *calls._paths().exact,
+    *calls._build_paths().exact,
     *(
         "/v1/models",
         "/v1/models/demo",

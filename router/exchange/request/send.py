@@ -62,7 +62,7 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
     edited: the first one."""
     context = attempt.context
     probe, thinks = edited.probed, True
-    drop_thinking = context.call.entry.without_foreign if context.call.writes else None
+    drop_thinking = context.call.entry.drop_foreign_thinking if context.call.writes else None
     while attempt.upstream.status == 400:
         thinking = thinks and drop_thinking is not None
         rule = await _choose_resend(attempt, SendResult(status=400, probed=edited.probed, thinking=thinking))
