@@ -1,4 +1,4 @@
-"""Known providers as data, and the form in which a configured backend is held. No I/O."""
+"""Known providers as data, and the records of configured backends. No I/O."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -9,21 +9,21 @@ from router.backends.profile import Profile
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
-    """What the HTTP API of one vendor has in common, whichever of its protocols is spoken."""
+    """The properties of one vendor's HTTP API that all its protocols share."""
 
-    #: As its vendor is called, in lower case.
+    #: The vendor's name in lower case.
     name: str
-    #: Name of the header that carries a key, spelled, and what stands before the key in it.
+    #: Name of the header that carries a key, as it is written, and the text before the key in it.
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
     #: Headers that every request needs, by lower-case name. The first also marks a caller's request for a path that
     #: several vendors have (models, files).
     headers: tuple[tuple[str, str], ...] = ()
-    #: The header in which callers look for the id of a request that was refused.
+    #: The header in which callers look for the id of a refused request.
     request_id_header: str = "x-request-id"
-    #: Its list of models comes in pages, and knows `limit`.
+    #: Its list of models comes in pages, and takes `limit`.
     paged: bool = False
-    #: Variables that point its tools at a base URL, with what is to stand behind the root, and give them a key.
+    #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key.
     url_variable: str = ""
     url_suffix: str = ""
     key_variable: str = ""
@@ -45,13 +45,13 @@ OPENAI = Api(
     url_suffix="/v1",
     key_variable="OPENAI_API_KEY",
 )
-#: The API of paths and backends that say nothing else: most servers follow it.
+#: The API of paths and backends without a known API: most servers follow it.
 COMMON = OPENAI
-#: Those with variables that point tools at them.
+#: The APIs that have environment variables for tools.
 APIS = (ANTHROPIC, OPENAI)
 
-#: Names of the protocols, in the order they are listed and preferred, each with the API it belongs to. What else there
-#: is to know of them stands in `wire.protocols`, which adds the name of a protocol that is registered there.
+#: Names of the protocols, in the order they are listed and preferred, each with the API it belongs to. Their other
+#: properties stand in `wire.protocols`, which adds the name of each protocol that is registered there.
 PROTOCOLS: dict[str, Api] = {"messages": ANTHROPIC, "chat": OPENAI, "responses": OPENAI}
 
 
@@ -68,24 +68,24 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: URL that `/chat/completions` or `/messages` is appended to; it includes `/v1` where the provider has it.
     root: str
     protocols: tuple[str, ...]
-    #: Its roots in other regions, and former ones.
+    #: Its roots in other regions, and its former roots.
     other_roots: tuple[str, ...] = ()
-    #: The API whose form its keys and its list of models have.
+    #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
-    #: Regular expressions (whole match) of the model names that are this provider's.
+    #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
-    #: Lower-case names of request headers that are meant for this provider and go to no other.
+    #: Lower-case names of request headers that are sent to this provider only.
     own_headers: tuple[str, ...] = ()
-    #: Dated list for backends whose catalog cannot be read without a key of ours (auth=client).
+    #: Models for backends with auth=client, whose catalog cannot be read for lack of a key; see MODELS_DATE.
     models: tuple[str, ...] = ()
-    #: What stands before the names in its list of models, and is left out in requests.
+    #: Prefix of the names in its list of models, which requests leave out.
     model_prefix: str = ""
-    #: Its newer models refuse Chat's `max_tokens`, which is all that other providers are sure to know.
+    #: Its newer models refuse Chat's `max_tokens`, the only name that all other providers know.
     refuses_max_tokens: bool = False
     #: It reads the billing line of Claude Code's system prompt.
     reads_attribution: bool = False
-    #: Its habits in Chat; None where it does not speak it.
+    #: How its Chat differs from others; None where it does not speak Chat.
     profile: Profile | None = None
 
     @property
@@ -95,9 +95,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One key of a backend. key: a literal, or a reference such as `env:GROQ_API_KEY`."""
+    """One key of a backend."""
 
     alias: str
+    #: A literal, or a reference such as `env:GROQ_API_KEY`.
     key: str
 
     def __repr__(self) -> str:
@@ -105,19 +106,19 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
-    """A configured backend, as `backends/NAME.json` holds it.
-
-    root: as in Known. vendor: name of the known provider it is an instance of, '' for others.
-    auth: `key` sends an account's key, `client` passes the caller's own credential on, `none` sends nothing.
-    added: seconds since 1970, for the order of ties. insecure_http: the user allowed http:// to a public address.
-    """
+    """A configured backend, as `backends/NAME.json` holds it."""
 
     name: str
+    #: As in Known.
     root: str
     protocols: tuple[str, ...]
+    #: Name of the known provider it is an instance of, '' for others.
     vendor: str = ""
+    #: `key` sends an account's key, `client` passes the caller's own credential on, `none` sends nothing.
     auth: Literal["key", "client", "none"] = "key"
     accounts: tuple[Account, ...] = ()
     enabled: bool = True
+    #: Seconds since 1970; where backends tie, the earliest comes first.
     added: float = 0.0
+    #: The user allowed http:// to a public address.
     insecure_http: bool = False

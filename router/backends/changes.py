@@ -1,6 +1,6 @@
-"""What a backend becomes when it is added or changed, for the command line and the operator API alike.
+"""Computes a backend after it is added or changed, for the command line and the operator API.
 
-Pure: the caller reads and writes the files, checks names and keys, and turns these errors into its own.
+No I/O: the caller reads and writes the files, checks names and keys, and converts these errors to its own.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ Auth = Literal["key", "client", "none"]
 
 
 class PublicHttp(ValueError):
-    """An http:// URL of a public address. root: what the URL came to."""
+    """An http:// URL of a public address. root: the root that the URL names."""
 
     def __init__(self, root: str):
         super().__init__(
@@ -27,8 +27,8 @@ class PublicHttp(ValueError):
 
 
 class Unfit(ValueError):
-    """A change that does not fit the backend as it is: it takes no accounts (`login`), has that one already (`taken`)
-    or has it not (`absent`)."""
+    """A change that does not fit the backend: it takes no accounts (`login`), has this account already (`taken`) or
+    does not have it (`absent`)."""
 
     def __init__(self, kind: Literal["login", "taken", "absent"], message: str):
         super().__init__(message)
@@ -36,12 +36,14 @@ class Unfit(ValueError):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a backend; None leaves it as it is, or as it is known. root: as `root_of` gives it. protocols:
-    as `protocols_of` gives them. key: a literal or a reference, checked; it makes auth `key`."""
+    """The settings asked for a backend; None keeps its value, or that of the known provider."""
 
+    #: As `root_of` returns it.
     root: str | None = None
+    #: As `protocols_of` returns them.
     protocols: tuple[str, ...] | None = None
     auth: Literal["client", "none"] | None = None
+    #: A literal or a reference, checked; it makes auth `key`.
     key: str | None = None
     enabled: bool | None = None
     insecure_http: bool = False
@@ -51,15 +53,17 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(NamedTuple):
-    """A backend as it becomes. dropped: accounts that it loses by that; why: the reason, '' when it loses none."""
+    """The result of a change."""
 
     backend: Backend
+    #: Accounts that the change removes.
     dropped: tuple[Account, ...] = ()
+    #: Why they are removed, '' when none is.
     why: str = ""
 
 
 def root_of(url: str, *, insecure: bool) -> str:
-    """The root that a base URL names. Raises ValueError saying what is wrong with it, PublicHttp unless `insecure`."""
+    """The root that a base URL names. Raises ValueError with what is wrong with it, PublicHttp unless `insecure`."""
     root = api_root(url)
     if not (is_https(root) or insecure or plain_http_allowed(host_of(root))):
         raise PublicHttp(root)
@@ -75,31 +79,31 @@ def protocols_of(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def root_for(name: str, wish: Wish, before: Backend | None) -> str | None:
-    """Where a backend of that name is: as asked, as before, as known; None when nothing says."""
+    """The root for a backend: the one asked for, else its present one, else the known provider's, else None."""
     entry = known(name)
     return wish.root or (before.root if before else entry.root if entry else None)
 
 
 def known_at(name: str, root: str) -> Known | None:
-    """The provider that a backend is an instance of, None when fairlead does not know it."""
-    return known(_vendor(name, root))
+    """The known provider that a backend is an instance of, None for others."""
+    return known(_find_vendor(name, root))
 
 
 def unchanged_keys(before: Backend | None, root: str) -> Backend | None:
-    """The backend whose keys stay, None at another place: a key belongs to the place it was given for."""
+    """The backend if its keys stay, None if its root is another place: a key is only for the place it was given for."""
     return before if before is not None and same_place(before.root, root) else None
 
 
 def add_backend(name: str, wish: Wish, root: str, before: Backend | None, *, now: float) -> Outcome:
-    """Add a backend, or write it anew. Without a key it gets the one it had, else none. protocols: () when
-    they must be found out. now: seconds since 1970."""
+    """Add a backend, or replace it. Without a key it keeps the one it had, if any. Its protocols are () when they must
+    be probed. now: seconds since 1970."""
     entry, same = known_at(name, root), unchanged_keys(before, root)
-    auth, accounts = _credentials(wish, same)
+    auth, accounts = _choose_credentials(wish, same)
     backend = Backend(
         name=name,
         root=root,
         protocols=wish.protocols or (same.protocols if same else entry.protocols if entry else ()),
-        vendor=_vendor(name, root),
+        vendor=_find_vendor(name, root),
         auth=auth,
         accounts=accounts,
         enabled=same.enabled if same else True,
@@ -111,7 +115,7 @@ def add_backend(name: str, wish: Wish, root: str, before: Backend | None, *, now
     return Outcome(backend)
 
 
-def _credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account, ...]]:
+def _choose_credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account, ...]]:
     if wish.auth is not None:
         return wish.auth, ()
     if wish.key is not None:
@@ -120,9 +124,9 @@ def _credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account,
 
 
 def change_backend(before: Backend, wish: Wish) -> Outcome:
-    """Change what is asked of a backend; another place drops the keys."""
+    """Apply the settings asked for; a root at another place drops the keys."""
     root = wish.root or before.root
-    changes: dict[str, Any] = {"root": root, "vendor": _vendor(before.name, root)}
+    changes: dict[str, Any] = {"root": root, "vendor": _find_vendor(before.name, root)}
     if wish.insecure_http:
         changes["insecure_http"] = True
     if wish.protocols is not None:
@@ -142,7 +146,7 @@ def change_backend(before: Backend, wish: Wish) -> Outcome:
 
 
 def replace_key(accounts: tuple[Account, ...], key: str) -> tuple[Account, ...]:
-    """Replace the key of the first account, which serves; the others stay."""
+    """Replace the key of the first account, the one used first; the others stay."""
     if not accounts:
         return (Account(FIRST_ALIAS, key),)
     return (Account(accounts[0].alias, key), *accounts[1:])
@@ -157,13 +161,13 @@ def check_place(backend: Backend, alias: str) -> None:
 
 
 def add_account(backend: Backend, account: Account) -> Backend:
-    """Give the backend a further account. Raises Unfit."""
+    """Add an account to the backend. Raises Unfit."""
     check_place(backend, account.alias)
     return msgspec.structs.replace(backend, auth="key", accounts=(*backend.accounts, account))
 
 
 def remove_account(backend: Backend, alias: str) -> Outcome:
-    """Take one of its accounts from the backend. Raises Unfit."""
+    """Remove an account from the backend. Raises Unfit."""
     gone = tuple(account for account in backend.accounts if account.alias == alias)
     if not gone:
         raise Unfit("absent", f"{backend.name} has no account {alias}.")
@@ -171,5 +175,5 @@ def remove_account(backend: Backend, alias: str) -> Outcome:
     return Outcome(msgspec.structs.replace(backend, accounts=left), gone, "it was removed")
 
 
-def _vendor(name: str, root: str) -> str:
+def _find_vendor(name: str, root: str) -> str:
     return name if known(name) else vendor_of(root)

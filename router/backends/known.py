@@ -1,4 +1,4 @@
-"""Known providers by their names, and how a base URL is read."""
+"""Looks up known providers by name, and parses base URLs."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ from router.backends import COMMON, PROTOCOLS, Api, Backend, Known
 from router.backends.providers import PROVIDERS
 
 KNOWN: dict[str, Known] = {entry.name: entry for entry in PROVIDERS}
-# What else users call them: vendor, product or model instead of the API's name.
+# Other names that users type: vendor, product or model instead of the API's name.
 OTHER_NAMES = {
     "chatgpt": "openai",
     "claude": "anthropic",
@@ -45,8 +45,8 @@ def vendor_of(root: str) -> str:
 
 
 def api_of(backend: Backend) -> Api:
-    """The API whose form the key and the model list of a backend have: its provider's, else that of its protocols
-    where it speaks those of one API alone."""
+    """The API whose form a backend's key and model list have: its provider's, else the API that all its protocols
+    belong to, else COMMON."""
     entry = known(backend.vendor)
     if entry is not None:
         return entry.api
@@ -70,7 +70,7 @@ def text_model(backend: Backend, catalog: list[str]) -> str | None:
 
 
 def clean_url(url: str) -> str:
-    """The URL without trailing slashes, scheme and host in lower case. Raises ValueError saying what is wrong."""
+    """The URL without trailing slashes, scheme and host in lower case. Raises ValueError with what is wrong."""
     text = url.strip()
     if not _URL_CHARACTERS.fullmatch(text) or "\\" in text:
         raise ValueError("it has a space, a backslash or a character that is not ASCII")
@@ -103,7 +103,7 @@ def _split(text: str) -> SplitResult:
 def api_root(url: str) -> str:
     """The root that `/chat/completions` is appended to, from a base URL with or without its version segment.
 
-    Raises ValueError saying what is wrong with the URL.
+    Raises ValueError with what is wrong with the URL.
     """
     cleaned = clean_url(url)
     if cleaned in _ROOTS:
@@ -136,7 +136,7 @@ def host_of(root: str) -> str:
 
 
 def plain_http_allowed(host: str) -> bool:
-    """True for hosts that http:// may reach: this machine and private addresses, where no stranger can listen."""
+    """True for hosts that http:// may reach: this machine and private addresses, off the public internet."""
     name = host.strip("[]").lower().rstrip(".")
     if name in ("localhost", "host.docker.internal") or name.endswith((".localhost", ".local")):
         return True

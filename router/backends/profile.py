@@ -1,4 +1,4 @@
-"""What upstreams of the Chat protocol do differently, as flags."""
+"""The differences between upstreams of the Chat protocol, as flags."""
 
 from typing import Annotated, Literal
 
@@ -13,9 +13,9 @@ ReasoningForm = Literal["reasoning_effort", "openrouter", "thinking_type", "enab
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The habits of one Chat upstream."""
+    """How one upstream's Chat differs from others."""
 
-    #: Where the output limit stands.
+    #: The field of the output limit.
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     #: Role of the system prompt.
     system_role: Literal["system", "developer"] = "system"
@@ -37,7 +37,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     named_choice: bool = True
     #: Kinds of structured output it takes.
     shapes: tuple[str, ...] = ("json_schema", "json_object")
-    #: How effort is said.
+    #: The form in which a request states the effort.
     reasoning: ReasoningForm = "reasoning_effort"
     #: Expression for the models that take an effort, '' for all.
     thinkers: str = ""
@@ -45,13 +45,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     fixed: str = ""
     #: Efforts it takes.
     efforts: tuple[str, ...] = EFFORTS
-    #: The field in which it wants its reasoning back, '' for none.
+    #: The field in which its reasoning is sent back to it, '' for none.
     replay: Literal["", "reasoning_content", "reasoning"] = ""
     #: Sampling parameters it takes.
     sampling: frozenset[str] = OPENAI_SAMPLING
     #: Number of stop sequences it takes.
     stop_max: Annotated[int, Meta(ge=0)] = 4
-    #: How a last assistant message is continued, '' when it cannot be.
+    #: How a request asks to continue a last assistant message, '' where that is impossible.
     prefill: Literal["", "continue", "prefix"] = ""
     #: It must be asked for the usage of a stream.
     stream_usage: bool = True
@@ -59,7 +59,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     files: bool = False
     #: It takes images by their URL.
     remote_images: bool = True
-    #: Where the caller's user goes, '' for none.
+    #: The field for the caller's user, '' for none.
     user_field: Literal["", "user", "safety_identifier"] = ""
     #: Content of an assistant message with calls only.
     empty_content: Literal["null", "empty", "omit"] = "null"
@@ -69,29 +69,29 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cache: Literal["", "cache_control", "breakpoint"] = ""
     #: Expression for the models that take caching marks, '' for all.
     cachers: str = ""
-    #: It takes a key for its cache.
+    #: It takes `prompt_cache_key`.
     cache_key: bool = False
-    #: The protocol in which it counts tokens beside its own.
+    #: A further protocol in which it counts tokens.
     counts: Literal["", "messages"] = ""
-    #: The most tokens it writes, 0 when not known.
+    #: The highest output limit it takes in tokens, 0 when not known.
     max_output_cap: Annotated[int, Meta(ge=0)] = 0
-    #: Content of a tool's result without any.
+    #: Content that is sent for an empty tool result.
     empty_result: str = ""
     #: Its text begins with reasoning between <think> and </think>.
     think_tags: bool = False
-    #: Calls are passed on when they are whole, since their arguments may be no JSON.
+    #: Tool calls are passed on once they are complete, since their arguments may be invalid JSON.
     buffer_tool_args: bool = False
     #: Answers may end without a finish reason.
     finish_optional: bool = False
-    #: Its count of output is without reasoning.
+    #: Its count of output tokens excludes reasoning.
     usage_excludes_reasoning: bool = False
-    #: Its count of input is without what the cache holds.
+    #: Its count of input tokens excludes cached ones.
     usage_excludes_cache: bool = False
-    #: The protocol that says more than Chat, where the backend has both.
+    #: The protocol to translate to rather than Chat, where the backend speaks both: it can express more.
     prefers: Literal["", "responses"] = ""
     #: It takes the fields that only OpenAI's two protocols have.
     shared: bool = False
 
 
-#: Of a provider that is not known: the habits that most servers share.
+#: For providers that are not known: the behaviour that most servers share.
 GENERIC = Profile(sampling=LOCAL_SAMPLING, reasoning="none")

@@ -1,9 +1,9 @@
-"""Known providers: one entry each, with all that is known of one.
+"""Known providers, one entry each.
 
-Protocols are those a provider documents under one root; a second root (DeepSeek's and Moonshot's `/anthropic`) would
-be a backend of its own. When a documentation did not say, the protocol is left out: a request would end in a 404.
+The protocols of an entry are those the provider documents under its root; a second root (DeepSeek's and Moonshot's
+`/anthropic`) is a backend of its own. An undocumented protocol is left out: a request to it would end in a 404.
 
-Habits that a documentation leaves open are set to what fails loudly, not silently.
+Properties that the documentation leaves open have the value that causes an error rather than a silent loss.
 """
 
 from router.backends import ANTHROPIC, Known
@@ -95,7 +95,7 @@ PROVIDERS = (
         families=(r"deepseek-.*",),
         profile=Profile(reasoning="thinking_type", replay="reasoning_content", stop_max=16, shapes=("json_object",)),
     ),
-    # Mistral and Z.ai put usage into the last chunk without being asked; Mistral refuses the question (422).
+    # Mistral and Z.ai report usage in the last chunk in any case; Mistral refuses `stream_options` (422).
     Known(
         name="mistral",
         title="Mistral",
