@@ -1,1 +1,1 @@
-"""What operators may ask of a running proxy: one table of endpoints, a struct an answer, and a client."""
+"""The operator's API of a running proxy: one table of endpoints, a struct for each answer, and a client."""

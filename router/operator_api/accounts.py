@@ -5,13 +5,13 @@ from msgspec import UNSET, UnsetType
 
 
 class AccountLimit(msgspec.Struct, kw_only=True):
-    """A limit of an account, as its last answer told it."""
+    """A limit of an account, as its last answer reported it."""
 
     #: The provider's name for it.
     name: str
     #: The share in use, from 0 to 1.
     used: float
-    #: Seconds until it begins anew.
+    #: Seconds until it starts again from zero.
     resets_s: float
 
 
@@ -22,17 +22,17 @@ class AccountStatus(msgspec.Struct, kw_only=True):
     alias: str
     #: `ready`, `parked`, `cooling`, `revoked`, `halted` or `unusable`.
     state: str
-    #: The state in words, with what brought it there.
+    #: The state in words, with its cause.
     reason: str
-    #: Seconds until it is ready; null when it is, or when that cannot be told.
+    #: Seconds until it is ready; null when it is, or when that is not known.
     until_s: float | None
     #: What is left of it, from 0 to 1; the user's own limits of its backend count too.
     headroom: float
-    #: Its limits, as far as they were told.
+    #: Its limits, as far as its answers reported them.
     limits: list[AccountLimit]
     #: Requests it serves now.
     running: int
-    #: Of several accounts of a backend, the one that takes the next conversation.
+    #: Of several accounts of a backend, the one that gets the next conversation.
     next: bool
 
 

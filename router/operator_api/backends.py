@@ -1,4 +1,4 @@
-"""Backends as the operator's API shows and changes them. No answer holds a key."""
+"""The structs in which the operator's API shows and changes backends. No answer holds a key."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedAccount(StoredAccount, frozen=True, kw_only=True):
-    """An account with what keeps it from serving."""
+    """An account, with the problem that keeps it from serving."""
 
     #: Why its key cannot be had, or why the running proxy cannot use its backend; else null.
     problem: str | None
@@ -52,7 +52,7 @@ class StoredBackend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedBackend(StoredBackend, frozen=True, kw_only=True):
-    """A backend with what keeps it from serving."""
+    """A backend, with the problem that keeps it from serving."""
 
     #: Its accounts, in the order they were added.
     accounts: tuple[CheckedAccount, ...]
@@ -74,7 +74,7 @@ class BackendList(msgspec.Struct, kw_only=True):
 class NewBackend(msgspec.Struct, forbid_unknown_fields=True):
     """A backend to add."""
 
-    #: Its name; that of a known provider brings its URL and protocols.
+    #: Its name; the name of a known provider supplies the URL and the protocols.
     name: str
     #: May be left out for a known name.
     base_url: str | None = None
@@ -87,13 +87,13 @@ class NewBackend(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BackendChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a backend; what is left out stays."""
+    """The changes to a backend; fields that are left out keep their value."""
 
     #: It takes requests.
     enabled: bool | None = None
-    #: Another place of its API drops the keys that were stored.
+    #: A base URL at another place drops the stored keys.
     base_url: str | None = None
-    #: All of those it speaks.
+    #: All protocols it speaks.
     protocols: list[str] | None = None
     #: Replaces the key of the first account.
     key: str | None = None
@@ -104,7 +104,7 @@ class BackendAdded(msgspec.Struct, kw_only=True):
 
     #: The backend as it is now.
     backend: StoredBackend
-    #: What the proxy says of the configuration after the change, each with its fix.
+    #: Problems of the configuration after the change, each with its fix.
     problems: list[str] = []
 
 
@@ -113,9 +113,9 @@ class BackendChanged(msgspec.Struct, kw_only=True):
 
     #: The backend as it is now.
     backend: StoredBackend
-    #: Aliases of the accounts that went, since their keys were given for another base URL.
+    #: Aliases of the accounts that were removed, since their keys were given for another base URL.
     dropped: list[str]
-    #: What the proxy says of the configuration after the change, each with its fix.
+    #: Problems of the configuration after the change, each with its fix.
     problems: list[str] = []
 
 
@@ -124,7 +124,7 @@ class BackendRemoved(msgspec.Struct, kw_only=True):
 
     #: Its name.
     removed: str
-    #: What the proxy says of the configuration after the change, each with its fix.
+    #: Problems of the configuration after the change, each with its fix.
     problems: list[str] = []
 
 
@@ -135,7 +135,7 @@ class AccountRemoved(msgspec.Struct, kw_only=True):
     backend: StoredBackend
     #: The account's alias.
     removed: str
-    #: What the proxy says of the configuration after the change, each with its fix.
+    #: Problems of the configuration after the change, each with its fix.
     problems: list[str] = []
 
 

@@ -1,4 +1,4 @@
-"""The client of a running proxy: what commands ask it, typed by the table of endpoints."""
+"""The client that commands use to call a running proxy, typed by the table of endpoints."""
 
 import hmac
 import secrets
@@ -22,18 +22,18 @@ CALL_SECONDS = 15.0
 
 
 class RunningProxy:
-    """A proxy of this home that proved it knows the operator token; each call raises ControlError."""
+    """A proxy of this home that has proved to know the operator token; each call raises ControlError."""
 
     def __init__(self, url: str, token: Secret):
         self.url = url
         self._token = token
 
     async def fetch_status(self) -> Status:
-        """Everything it tells of itself."""
+        """Fetch everything it reports about itself."""
         return await self.call(endpoints.STATUS)
 
     async def reload(self) -> None:
-        """Have it read the home's files anew."""
+        """Make it read the home's files again."""
         await self._send(endpoints.RELOAD)
 
     async def explain(self, question: Question) -> Explanation:
@@ -41,23 +41,23 @@ class RunningProxy:
         return await self.call(endpoints.EXPLAIN, question)
 
     async def resume(self) -> Resumed:
-        """Have it end the halts of its home."""
+        """End the halts of its home."""
         return await self.call(endpoints.RESUME)
 
     async def fetch_accounts(self) -> AccountList:
-        """How its accounts are."""
+        """Fetch its accounts and their state."""
         return await self.call(endpoints.ACCOUNTS)
 
     async def fetch_latest_request(self) -> HistoryRequest:
-        """The request that ended last, once it stands in the history."""
+        """Fetch the request that ended last, once it is in the history."""
         return await self.call(endpoints.REQUEST, id=endpoints.LATEST)
 
     async def stop(self) -> None:
-        """Ask it to end: it stops accepting and drains first."""
+        """Make it stop: it closes its listener and drains first."""
         await self._send(endpoints.STOP)
 
     async def call(self, endpoint: Endpoint[Body, Answer], body: Body | None = None, **names: str) -> Answer:
-        """Ask for what a endpoint answers. names: those in its path."""
+        """Call an endpoint. names: values for the names in its path."""
         response = await self._send(endpoint, body, names)
         try:
             return msgspec.json.decode(response.body, type=endpoint.answer)
@@ -70,18 +70,18 @@ class RunningProxy:
         self, endpoint: Endpoint[Any, Any], body: object = None, names: dict[str, str] | None = None
     ) -> Response:
         headers = {"authorization": f"Bearer {self._token.reveal()}", "content-type": "application/json"}
-        sent = None
+        content = None
         if endpoint.verb == "POST":
-            sent = b"{}" if body is None else msgspec.json.encode(body)
+            content = b"{}" if body is None else msgspec.json.encode(body)
         url = self.url + endpoint.url_path(names or {})
-        response = await send(endpoint.verb, url, headers, sent, CALL_SECONDS)
+        response = await send(endpoint.verb, url, headers, content, CALL_SECONDS)
         if not 200 <= response.status < 300:
             raise read_refusal(response, self.url, self._token)
         return response
 
 
 async def verify_listener(url: str, token: Secret, *, timeout: float = 3.0) -> bool | None:
-    """True when the listener knows the token, which is not sent; False when it does not; None when nothing answers."""
+    """True when the listener knows the token, which is not sent; False when it does not; None when none answers."""
     nonce = secrets.token_hex(16)
     try:
         response = await send("GET", url + endpoints.LIVEZ.path, {"x-fairlead-nonce": nonce}, None, timeout)

@@ -1,4 +1,4 @@
-"""One endpoint as data, and how a path is matched to its pattern."""
+"""An endpoint as data, and the table that matches paths to endpoints."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
@@ -22,33 +22,35 @@ class Endpoint(msgspec.Struct, Generic[Body, Answer], frozen=True, eq=False, kw_
     """One verb of one path. GET is served for HEAD too."""
 
     verb: Verb
-    #: Segments in braces are names, such as `/admin/backends/{name}`; they are percent-decoded and never empty.
+    #: Segments in braces are names, as in `/admin/backends/{name}`; their values are percent-decoded and never empty.
     path: str
-    #: What it does, in a sentence.
+    #: Its effect, in a sentence.
     about: str
-    #: The form of the answer's JSON; of one event where the answer is a stream; `str` for text.
+    #: The type of the answer's JSON; of one event where the answer is a stream; `str` for text.
     answer: type[Answer]
-    #: The form of the body, None where it is not looked at.
+    #: The type of the body, None where it is not read.
     body: type[Body] | None = None
     query: tuple[Parameter, ...] = ()
     #: True when the operator token is needed.
     operator: bool = True
     #: True when it changes the configuration or the state of the proxy.
     changes: bool = False
-    #: The status of an answer that is no error.
+    #: The status of a successful answer.
     status: int = 200
     #: The content type of the answer.
     content: str = "application/json"
 
     def url_path(self, names: Mapping[str, str]) -> str:
-        """The path with these names in the place of the braces."""
+        """The path with these values in the place of the braces."""
         return self.path.format_map({name: quote(value, safe="") for name, value in names.items()})
 
 
 class Match(NamedTuple):
-    """The endpoints of a path by verb, and the names that stand in it."""
+    """The result of matching a path."""
 
+    #: The endpoints of the path by verb.
     verbs: Mapping[str, Endpoint[Any, Any]]
+    #: The values that the path has for the names in braces.
     names: Mapping[str, str]
 
     @property
@@ -62,7 +64,7 @@ class Match(NamedTuple):
 
 
 class EndpointTable:
-    """Endpoints, to be found by the paths of requests."""
+    """Endpoints, found by the paths of requests."""
 
     def __init__(self, endpoints: Iterable[Endpoint[Any, Any]]):
         self.all = tuple(endpoints)
@@ -76,7 +78,7 @@ class EndpointTable:
             verbs[endpoint.verb] = endpoint
 
     def match(self, path: str) -> Match | None:
-        """What is served at a path, None when nothing is."""
+        """The endpoints of a path, None when it has none."""
         verbs = self._fixed.get(path)
         if verbs is not None:
             return Match(verbs, {})
@@ -89,7 +91,7 @@ class EndpointTable:
 
 
 def _read_names(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
-    """The names in a path, None when it does not fit the pattern."""
+    """The values of the names in a path, None when it does not match the pattern."""
     if len(pattern) != len(segments):
         return None
     names: dict[str, str] = {}

@@ -1,6 +1,7 @@
-"""The table of the operator's endpoints: all that fairlead serves of its own beside the LLM APIs.
+"""The table of the operator's endpoints: everything that fairlead serves beside the LLM APIs.
 
-Each has its handler in admin/handlers.py. The reference page, the client and the Allow header follow from it.
+Each endpoint has its handler in admin/handlers.py. The reference page, the client and the Allow header are derived from
+the table.
 """
 
 import msgspec
@@ -23,7 +24,7 @@ from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, 
 
 #: The id that stands for the newest request.
 LATEST = "-"
-#: Requests on a page of the history, and how many there may be.
+#: Requests on a page of the history: the default, and the maximum.
 PAGE, PAGE_LIMIT = 100, 1000
 
 ROOT: Endpoint[None, Greeting] = Endpoint(

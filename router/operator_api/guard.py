@@ -1,4 +1,4 @@
-"""What operators see of the guard: its state, what it has halted, and its budgets."""
+"""The guard as operators see it: its state, its halts and its budgets."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from router.policy.budget.guard import Halt
 
 
 class HaltReport(msgspec.Struct, kw_only=True):
-    """Why and how long traffic of a scope stands still."""
+    """Why, and until when, traffic of a scope is halted."""
 
     #: `all`, `backend NAME`, `account NAME/ALIAS` or `tag NAME`.
     scope: str
@@ -24,21 +24,21 @@ class HaltReport(msgspec.Struct, kw_only=True):
 
 
 class BudgetReport(msgspec.Struct, kw_only=True):
-    """A budget, and what is used of it in the day or month that runs."""
+    """A budget, and how much of it is used in the current day or month."""
 
     #: As in HaltReport.
     scope: str
     #: `day` or `month`.
     period: str
-    #: `usd` or `tokens`; the amounts below are in it.
+    #: `usd` or `tokens`, the unit of the amounts below.
     unit: str
     #: How much may be used.
     limit: float
     #: How much is used.
     spent: float
-    #: How much is set aside for requests that run.
+    #: How much is reserved for running requests.
     reserved: float
-    #: When it counts from nothing again, in seconds since 1970; null for never.
+    #: When it starts again from zero, in seconds since 1970; null for never.
     renews: float | None
 
 
@@ -58,7 +58,7 @@ class GuardStatus(msgspec.Struct, kw_only=True):
     reason: str | None = None
     #: As in HaltReport.
     request: str | None = None
-    #: All halts that hold.
+    #: All halts in force.
     halts: list[HaltReport] = []
     #: All budgets.
     budgets: list[BudgetReport] = []
@@ -67,7 +67,7 @@ class GuardStatus(msgspec.Struct, kw_only=True):
 class Resumed(msgspec.Struct, kw_only=True):
     """All halts of this home were ended."""
 
-    #: Those that held.
+    #: The halts that were in force.
     lifted: list[HaltReport]
     #: As in /status.
     guard: GuardStatus
@@ -79,9 +79,9 @@ def report_halt(halt: Halt) -> HaltReport:
 
 
 def report_guard(
-    state: str, shown: Halt | None, halts: Iterable[Halt], purses: Mapping[str, BudgetState]
+    state: str, shown: Halt | None, halts: Iterable[Halt], states: Mapping[str, BudgetState]
 ) -> GuardStatus:
-    """The guard as operators see it. shown: the halt, or warning, that stands for all."""
+    """The guard as operators see it. shown: the halt, or warning, that is shown for all."""
     return GuardStatus(
         state=state,
         scope=shown and shown.scope,
@@ -90,20 +90,20 @@ def report_guard(
         reason=shown and shown.reason,
         request=shown and shown.request,
         halts=[report_halt(halt) for halt in halts],
-        budgets=[report_budget(purse) for purse in purses.values()],
+        budgets=[report_budget(budget_state) for budget_state in states.values()],
     )
 
 
-def report_budget(purse: BudgetState) -> BudgetReport:
+def report_budget(budget_state: BudgetState) -> BudgetReport:
     """A budget in US dollars or tokens."""
-    budget = purse.budget
+    budget = budget_state.budget
     unit = DOLLAR if budget.unit == "usd" else 1
     return BudgetReport(
         scope=budget.scope,
         period=budget.period,
         unit=budget.unit,
         limit=budget.limit / unit,
-        spent=purse.spent / unit,
-        reserved=purse.running / unit,
-        renews=purse.term.end,
+        spent=budget_state.spent / unit,
+        reserved=budget_state.running / unit,
+        renews=budget_state.term.end,
     )

@@ -1,4 +1,4 @@
-"""What operators may read of past requests: sums of a window, pages of rows, and the event of each that ends."""
+"""The history as operators read it: sums of a window, pages of requests, and an event for each request that ends."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Analytics(UsageSummary, kw_only=True):
 
     #: 1 until a field goes or changes its meaning; new ones may come.
     schema: int
-    #: What keeps the history from being written, null when nothing does.
+    #: Why the history cannot be written, null when it can.
     history: str | None
     #: Bodies of requests are captured.
     capture: bool
@@ -25,7 +25,7 @@ class HistoryPage(msgspec.Struct, kw_only=True):
 
     #: 1 until a field goes or changes its meaning; new ones may come.
     schema: int
-    #: None of them when there is no older one.
+    #: Empty when there is no older one.
     requests: list[RecordedRequest]
 
 
@@ -38,8 +38,8 @@ class HistoryRequest(msgspec.Struct, kw_only=True):
     request: RecordedRequest
 
 
-# Derived, so that a field of an entry need not be named a second time. The URL of a backend is not told: it may be
-# a private one, and its name is there.
+# Derived, so that a field of an entry is named in one place. The URL of a backend is left out, since it may be private;
+# the backend's name is there.
 LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
     "LiveEvent",
     [
@@ -57,7 +57,7 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
 
 
 def make_event(schema: int, entry: HistoryEntry, cost_usd: float | None, price: str) -> msgspec.Struct:
-    """The event of a request. cost_usd: None when the price is unknown. price: where it is from."""
+    """The event of a request. cost_usd: None when the price is unknown. price: the source of the price."""
     fields: dict[str, Any] = msgspec.structs.asdict(entry)
     del fields["root"]
     return LiveEvent(schema=schema, **fields, cost_usd=cost_usd, price=price)

@@ -1,4 +1,4 @@
-"""What a proxy tells of itself: whether it lives, whether it can serve, and everything in /status."""
+"""What a proxy reports about itself: whether it is alive, whether it can serve, and everything in /status."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from router.operator_api.guard import GuardStatus
 
 
 class Greeting(msgspec.Struct, kw_only=True):
-    """What answers here."""
+    """The answer at the root: fairlead runs here."""
 
     #: `fairlead`.
     name: str
@@ -25,40 +25,40 @@ class Liveness(msgspec.Struct, kw_only=True):
 class Readiness(msgspec.Struct, kw_only=True):
     """Whether a request could be served now."""
 
-    #: `ok`; `stalled` while requests have waited for long and none was answered; `halted` while the guard lets nothing
-    #: through; `nothing can serve`, with status 503, while no backend can.
+    #: `ok`; `stalled` while requests have waited for long and none was answered; `halted` while the guard refuses every
+    #: request; `nothing can serve`, with status 503, while no backend can.
     status: str
 
 
 class Stopping(msgspec.Struct, kw_only=True):
-    """The proxy ends; answers under way get their time."""
+    """The proxy stops; it gives running answers time to end."""
 
     #: `stopping`.
     status: str
 
 
 class Reloaded(msgspec.Struct, kw_only=True):
-    """The configuration was read anew."""
+    """The configuration was read again."""
 
     #: Names of the enabled backends.
     backends: list[str]
-    #: What the user should know, each with its fix.
+    #: Problems that the user should know, each with its fix.
     problems: list[str]
 
 
 class QueueLimit(msgspec.Struct, kw_only=True):
-    """A limit a minute that the user set."""
+    """A limit per minute that the user set."""
 
-    #: Of the last minute.
+    #: How much was used in the last minute.
     used: int
-    #: How much there may be.
+    #: How much may be used.
     limit: int
 
 
 class Queue(msgspec.Struct, kw_only=True):
-    """The line of requests before a backend."""
+    """The queue of requests for a backend."""
 
-    #: Requests that are with the backend.
+    #: Requests that the backend is serving.
     running: int
     #: Requests that wait.
     waiting: int
@@ -66,14 +66,14 @@ class Queue(msgspec.Struct, kw_only=True):
     limit: int
     #: How many may wait.
     most: int
-    #: Seconds for which no request was let go although some wait, null when none waits.
+    #: Seconds since a request last left the queue, while some wait; null when none waits.
     stalled_s: float | None
-    #: By name (`rpm`, `tpm`), the limits a minute that the user set.
+    #: By name (`rpm`, `tpm`), the limits per minute that the user set.
     limits: dict[str, QueueLimit]
 
 
 class BackendStatus(msgspec.Struct, kw_only=True):
-    """A backend as it serves."""
+    """The state of a backend."""
 
     #: Its name, as in `NAME:MODEL`.
     name: str
@@ -85,118 +85,118 @@ class BackendStatus(msgspec.Struct, kw_only=True):
     models: int
     #: Why it cannot serve now, or null.
     problem: str | None
-    #: How its accounts are.
+    #: The state of its accounts.
     accounts: list[AccountStatus]
-    #: The line before it.
+    #: Its queue.
     queue: Queue
 
 
 class ModelStatus(msgspec.Struct, kw_only=True):
     """A model that can be reached."""
 
-    #: The name to ask for.
+    #: The name to request.
     id: str
-    #: The backend it is asked from.
+    #: The backend that serves it.
     backend: str
     #: The protocols of that backend.
     protocols: list[str]
 
 
 class ConnectionCounts(msgspec.Struct, kw_only=True):
-    """ConnectionCounts to backends."""
+    """Connections to backends."""
 
-    #: All of them.
+    #: All connections.
     open: int
-    #: Those without a request.
+    #: Connections without a request.
     idle: int
 
 
 class HistoryStatus(msgspec.Struct, kw_only=True):
-    """How the history is kept."""
+    """The state of the history."""
 
-    #: Why nothing is kept on disk, or null.
+    #: Why it cannot be written to disk, or null.
     problem: str | None
     #: Rows that were lost since the start.
     dropped: int
-    #: The file.
+    #: Path of the file.
     path: str
-    #: Why it does not lie in the home, or null.
+    #: Why the file is not in the home, or null.
     elsewhere: str | None
 
 
 class CaptureStatus(msgspec.Struct, kw_only=True):
-    """How bodies are captured."""
+    """The state of capturing bodies."""
 
-    #: They are.
+    #: Bodies are captured.
     on: bool
-    #: Where they lie.
+    #: The folder they are written to.
     folder: str
     #: Requests that were not captured since the start.
     dropped: int
-    #: Why not, or null.
+    #: Why they cannot be captured, or null.
     problem: str | None
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """Something of which there may be only so much."""
+    """The use of something that may be bounded."""
 
-    #: How much is in use, null where the system does not tell.
+    #: How much is in use, null where the system does not report it.
     used: int | None
-    #: How much there may be, null for no bound.
+    #: The bound, null for none.
     limit: int | None
 
 
 class Vitals(msgspec.Struct, kw_only=True):
-    """How the process is doing."""
+    """The health of the process."""
 
-    #: For how long requests have waited and none was answered, null while that is no long time.
+    #: Seconds for which requests have waited and none was answered, null while that is not long.
     stalled_s: float | None
     #: Requests whose answer has not begun.
     waiting: int
-    #: How late the event loop came at last.
+    #: The last delay of the event loop.
     loop_lag_ms: float
-    #: The same, at most within the last minute.
+    #: Its longest delay within the last minute.
     worst_loop_lag_ms: float
-    #: How often the machine slept, or its time was changed, since the start.
+    #: How often the machine slept, or its clock was changed, since the start.
     clock_jumps: int
     #: How often the machine's addresses changed since the start.
     network_changes: int
-    #: By name; names of what is not counted in pieces say their unit.
+    #: By name; the name includes the unit of everything that is not counted in pieces.
     bounds: dict[str, Bound]
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """Everything a proxy tells of itself."""
+    """Everything a proxy reports about itself."""
 
     #: 1 until a field goes or changes its meaning; new ones may come.
     schema: int
-    #: Of the program.
+    #: The version of the program.
     version: str
-    #: The process.
+    #: The id of the process.
     pid: int
-    #: Where it serves, for clients on this machine.
+    #: Its URL for clients on this machine.
     url: str
-    #: Seconds since its start.
+    #: Seconds since it started.
     uptime_s: float
-    #: All code is in memory: the installation may be replaced.
+    #: All code is loaded, so the installation may be replaced.
     loaded: bool
     #: The enabled backends.
     backends: list[BackendStatus]
     #: The models that can be reached.
     models: list[ModelStatus]
-    #: What the user should know, each with its fix.
+    #: Problems that the user should know, each with its fix.
     problems: list[str]
-    #: ConnectionCounts to backends.
+    #: Connections to backends.
     upstream_connections: ConnectionCounts
-    #: Bytes held for requests under way.
+    #: Bytes buffered for running requests.
     buffered_bytes: int
     #: Lines of the access log that could not be written since the start.
     dropped_log_lines: int
-    #: How the history is kept.
+    #: The state of the history.
     history: HistoryStatus
-    #: How bodies are captured.
+    #: The state of capturing bodies.
     capture: CaptureStatus
     #: The state of the guard.
     guard: GuardStatus
-    #: How the process is doing.
+    #: The health of the process.
     vitals: Vitals
