@@ -1,1 +1,1 @@
-"""What answers the operator's endpoints: dispatch, the handlers (one file a subject), and the lists of models."""
+"""Serves the operator's endpoints: dispatch, the handlers (one file a subject), and the lists of models."""

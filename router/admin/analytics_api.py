@@ -1,6 +1,6 @@
-"""What operators may read of the history and the counts: /analytics, /admin/history and /metrics.
+"""Serves the history and the counts to operators: /analytics, /admin/history and /metrics.
 
-Queries run in threads of their own over a connection that only reads; nothing here holds up a request.
+Queries run in threads over a read-only connection, so they delay no request.
 """
 
 import time
@@ -45,17 +45,17 @@ async def find_request(ask: Ask) -> HistoryRequest:
 
 async def serve_metrics(ask: Ask) -> None:
     """The counts since the start, in Prometheus' text form."""
-    text = await _query(ask, _expose, ask.runtime)
+    text = await _query(ask, _expose_metrics, ask.runtime)
     await ask.connection.respond(200, ask.headers(METRICS.content), text)
 
 
 async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> _Result:
-    """Ask in a thread. The head of the request has been read; what follows has a limit of its own."""
+    """Run a query in a thread, with a time limit for query and answer together."""
     ask.connection.set_deadline(QUERY_SECONDS, CancelReason.TOTAL)
     try:
         return await trio.to_thread.run_sync(work, *arguments, limiter=_threads)
     except CommandError as error:
-        # The file is damaged, or of a newer version: later it may be another.
+        # The file is damaged or of a newer version, which may be mended later: 503, not 500.
         raise Unavailable(f"{error} {error.hint}".strip()) from None
 
 
@@ -86,7 +86,7 @@ def _list_requests(runtime: Runtime, limit: str, before: str) -> HistoryPage:
 def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
     found = None if name == LATEST else _look_up(runtime, name)
     if found is None:
-        # It may have ended just now.
+        # It may have ended just now, with its row not written yet.
         runtime.ledger.flush()
         found = _look_up(runtime, name)
     if found is None:
@@ -103,7 +103,7 @@ def _look_up(runtime: Runtime, name: str) -> read_requests.RecordedRequest | Non
         return read_requests.find_request(db, name)
 
 
-def _expose(runtime: Runtime) -> bytes:
+def _expose_metrics(runtime: Runtime) -> bytes:
     from router.admin.metrics_api import expose
 
     return expose(runtime)

@@ -1,4 +1,4 @@
-"""One request of an operator, and what its handler needs to answer it."""
+"""One request of an operator, with everything its handler needs to answer it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
@@ -19,14 +19,14 @@ _BODY_LIMIT = 65536
 class Operated(Protocol):
     """The process that operators act on."""
 
-    #: For clients on this machine.
+    #: Its URL for clients on this machine.
     url: str
-    #: On trio's clock.
+    #: Time of the start on trio's clock.
     started: float
 
     @property
     def problems(self) -> list[str]:
-        """What the user should know, each with its fix."""
+        """Problems that the user should know, each with its fix."""
         ...
 
     def stop(self) -> None:
@@ -39,20 +39,20 @@ class Operated(Protocol):
 
 
 class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """One request that may be answered."""
+    """One request that has passed the checks of access."""
 
     runtime: Runtime
     gate: Gate
     operated: Operated
     connection: Connection
     request: Request
-    #: Those in the path, by the names in the endpoint's braces.
+    #: The values in the path, by the names in the endpoint's braces.
     names: Mapping[str, str]
     body: bytes = b""
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query parameters; of several of one name the last."""
+        """The query parameters; the last one where a name is repeated."""
         return dict(parse_qsl(self.request.query))
 
     async def read_body(self) -> bytes:
@@ -62,12 +62,12 @@ class Ask(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return await self.connection.read_body(_BODY_LIMIT, lambda _: None)
 
     def headers(self, content: str) -> RawHeaders:
-        """The headers of every answer. content: its type."""
+        """The headers that every answer has. content: its content type."""
         kind = (b"content-type", content.encode())
         return [*SECURITY, kind, (b"cache-control", b"no-store"), *self.gate.make_cors_headers(self.request)]
 
     async def respond(self, answer: object, status: int = 200, headers: RawHeaders | None = None) -> None:
-        """Send an answer in JSON. headers: further ones."""
+        """Send an answer in JSON. headers: further headers."""
         lines = [*self.headers("application/json"), *(headers or [])]
         await self.connection.respond(status, lines, msgspec.json.encode(answer))
 
@@ -77,7 +77,7 @@ Served = tuple[Endpoint[Body, Answer], Handler]
 
 
 def answers(endpoint: Endpoint[Body, Answer], handler: Callable[[Ask], Awaitable[Answer]]) -> Served[Body, Answer]:
-    """Have the endpoint answered by what the handler returns. The body is read before the handler runs."""
+    """Answer the endpoint with the value that the handler returns. The body is read before the handler runs."""
 
     async def serve(ask: Ask) -> None:
         ask = msgspec.structs.replace(ask, body=await ask.read_body())
@@ -87,5 +87,5 @@ def answers(endpoint: Endpoint[Body, Answer], handler: Callable[[Ask], Awaitable
 
 
 def serves(endpoint: Endpoint[Body, Answer], handler: Handler) -> Served[Body, Answer]:
-    """Have the endpoint served by a handler that reads the body and responds by itself."""
+    """Serve the endpoint by a handler that reads the body and responds itself."""
     return endpoint, handler

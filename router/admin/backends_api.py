@@ -1,9 +1,9 @@
-"""Backends and accounts: what /accounts, /admin/backends… and /admin/accounts… do.
+"""Reads and changes backends and accounts: /accounts, /admin/backends… and /admin/accounts….
 
-Rules of this file: its functions block on the disk and run in a thread; what changes, changes under the home's lock,
-by the code that the command line uses. A key is taken as a literal only. What could make fairlead run a command, read
-a file, or send keys in the clear changes on the machine only: the token that lets a page or another program in is no
-reason to trust it with that. No answer holds a key.
+Rules of this file: its functions block on the disk and run in a thread; changes are made under the home's lock, by the
+code that the command line uses. A key is accepted as a literal only. Settings that could make fairlead run a command,
+read a file, or send keys unencrypted can be changed on the machine only: a page or another program that holds the
+token is not trusted with them. No answer holds a key.
 """
 
 import time
@@ -106,7 +106,7 @@ def remove_backend(call: HomeCall) -> BackendRemoved:
     name = _check(backends.check_name, call.names["name"])
     found, _ = backends.discard(call.home, name)
     if not found:
-        raise _unknown_backend(call.home, name)
+        raise _make_not_found(call.home, name)
     return BackendRemoved(removed=name)
 
 
@@ -127,7 +127,7 @@ def add_account(call: HomeCall) -> BackendAdded:
     account = Account(_check(backends.check_alias, asked.alias), _read_key(asked.key))
 
     def make(before: Backend | None) -> Backend:
-        return _refuse_unfit(lambda: changes.add_account(_require(call.home, name, before), account))
+        return _convert_unfit(lambda: changes.add_account(_require(call.home, name, before), account))
 
     return BackendAdded(backend=_show_backend(call, backends.change(call.home, name, make)))
 
@@ -137,12 +137,12 @@ def remove_account(call: HomeCall) -> AccountRemoved:
     name, alias = _check(backends.check_name, call.names["backend"]), call.names["alias"].lower()
 
     def make(before: Backend | None) -> Backend:
-        return _refuse_unfit(lambda: changes.remove_account(_require(call.home, name, before), alias).backend)
+        return _convert_unfit(lambda: changes.remove_account(_require(call.home, name, before), alias).backend)
 
     return AccountRemoved(backend=_show_backend(call, backends.change(call.home, name, make)), removed=alias)
 
 
-def _refuse_unfit(make: Callable[[], T]) -> T:
+def _convert_unfit(make: Callable[[], T]) -> T:
     try:
         return make()
     except Unfit as problem:
@@ -151,21 +151,21 @@ def _refuse_unfit(make: Callable[[], T]) -> T:
 
 def _require(home: Home, name: str, before: Backend | None) -> Backend:
     if before is None:
-        raise _unknown_backend(home, name)
+        raise _make_not_found(home, name)
     return before
 
 
-def _unknown_backend(home: Home, name: str) -> NotFound:
+def _make_not_found(home: Home, name: str) -> NotFound:
     names = home.names(backends.FOLDER, ".json")
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return NotFound(f"There is no backend {name}. Configured: {', '.join(names[:_NAMED]) or 'none'}{more}.")
 
 
-# What is sent, and what is shown
+# Reading bodies, and showing backends
 
 
 def _read_body(body: bytes, shape: type[T]) -> T:
-    """The body as one of the shapes above. Raises BadRequest, Forbidden."""
+    """Decode the body as a struct. Raises BadRequest, Forbidden."""
     try:
         data: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -202,7 +202,7 @@ def _read_wish(
     auth: Literal["client", "none"] | None = None,
     enabled: bool | None = None,
 ) -> Wish:
-    """What the fields ask for. Raises BadRequest, Forbidden."""
+    """The settings that the fields ask for. Raises BadRequest, Forbidden."""
     return Wish(
         root=None if base_url is None else _read_root(base_url),
         protocols=None if protocols is None else _read_protocols(protocols),
@@ -240,7 +240,7 @@ def _read_key(key: str) -> str:
 
 def _read_auth(asked: NewBackend) -> Literal["client", "none"] | None:
     if asked.auth not in (None, "key", "client", "none"):
-        # Not repeated: a key may have been put there.
+        # The value is not repeated: it may be a key in the wrong field.
         raise BadRequest("auth is something else; expected key, client or none.")
     if asked.auth in ("client", "none"):
         if asked.key is not None:

@@ -1,4 +1,4 @@
-"""What a proxy holds of everything that has a bound, and how its process is doing: for /status and /metrics."""
+"""Measures the use of everything that has a bound, and the health of the process, for /status and /metrics."""
 
 from router.net import descriptors
 from router.net.server.listen import CONNECTION_LIMIT
@@ -9,7 +9,7 @@ from router.upstream.runtime import Runtime
 
 
 def list_bounds(runtime: Runtime) -> dict[str, Bound]:
-    """All of them by name; the names of those that are not counted in pieces say their unit. Blocks for a moment."""
+    """All bounds by name; a name includes the unit where pieces are not counted. Blocks for a moment."""
     vitals = runtime.health
     return {
         "client_connections": Bound(used=len(vitals.clients), limit=CONNECTION_LIMIT),
@@ -27,7 +27,7 @@ def list_bounds(runtime: Runtime) -> dict[str, Bound]:
 
 
 def report_vitals(runtime: Runtime) -> Vitals:
-    """How the process is doing. Blocks for a moment."""
+    """The health of the process. Blocks for a moment."""
     vitals = runtime.health
     stalled = vitals.stalled
     return Vitals(

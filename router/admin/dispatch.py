@@ -1,4 +1,4 @@
-"""Dispatches requests of operators: finds the endpoint, checks whether it may be asked, and runs its handler."""
+"""Dispatches requests of operators: finds the endpoint, checks access, and runs its handler."""
 
 from router.admin.ask import Ask, Operated
 from router.admin.handlers import HANDLERS
@@ -21,7 +21,7 @@ class Dispatcher:
         self._operated = operated
 
     async def serve(self, connection: Connection, request: Request) -> bool:
-        """Answer when the path is one of ours; False when it is not. Raises RouterError."""
+        """Answer when the path is an endpoint of fairlead; False when it is not. Raises RouterError."""
         if request.method == "OPTIONS":
             await connection.respond(204, [*SECURITY, _ALLOW, *self._gate.make_preflight_headers(request)])
             return True
@@ -48,10 +48,10 @@ class Dispatcher:
 
 
 def is_own(path: str) -> bool:
-    """True for a path that serves something of fairlead's own, whatever the verb."""
+    """True for a path of an endpoint of fairlead, for any verb."""
     return ENDPOINTS.match(path) is not None
 
 
 def unknown_path(path: str) -> NotFound:
-    """The 404 for a path that is neither ours nor an API's."""
+    """The 404 for a path that is neither an endpoint of fairlead nor a path of an LLM API."""
     return NotFound(f"Nothing is served at {path}. Tools point at the root, or at /v1 (see `fairlead env`).")

@@ -1,4 +1,4 @@
-"""What would happen to a request, found by the code that serves requests; nothing is sent."""
+"""Predicts what would happen to a request, by the code that serves requests; nothing is sent."""
 
 from collections.abc import Collection, Mapping
 
@@ -30,7 +30,7 @@ def explain(
     question: Question, snapshot: Snapshot, refuses_usage: Collection[str] = (), owners: ResourceOwners | None = None
 ) -> Explanation:
     """How the request would be routed and edited now. refuses_usage: backends that are not asked for usage. owners:
-    which account issued which id, None to look none up. Blocks on the disk."""
+    which account issued which id; None skips the lookup. Blocks on the disk."""
     fields: dict[bytes, bytes] = {}
     for name, value in question.headers:
         fields.setdefault(name.lower().encode(), value.strip().encode())
@@ -42,7 +42,7 @@ def explain(
         )
     names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
     found = [_explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners) for name in names]
-    # A name alone is taken for a request that needs no translation, where there is one.
+    # For a name alone, prefer a protocol that needs no translation.
     served = sorted((one for one in found if not one.status), key=lambda one: bool(one.translation))
     best = served[0] if served else found[0]
     best.assumed = question.protocol is None
@@ -73,7 +73,7 @@ def _explain_as(
         _fill(found, body, protocol, model, fields, snapshot, refuses_usage, owners)
     except RouterError as error:
         found.status, found.error = error.status, error.message
-    # Said once, as the record of a request says it.
+    # Each once, as in the record of a request.
     found.edits = [*dict.fromkeys(found.edits)]
     return found
 
@@ -88,7 +88,7 @@ def _fill(
     refuses_usage: Collection[str],
     owners: ResourceOwners | None,
 ) -> None:
-    """The steps of exchange/request, up to the sending. Raises RouterError as they do."""
+    """Take the steps of exchange/request up to sending. Raises RouterError as they do."""
     top = peek(body)
     call = calls.by_content(calls.call(protocols.BY_NAME[protocol].path_for(model, stream=False)), top)
     found.protocol = call.protocol or ""
@@ -112,8 +112,8 @@ def _fill(
 
 
 def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:
-    """The account a new conversation would get now, the one after it, and the chain. The accounts are those of the
-    running proxy; they are looked at, not chosen."""
+    """Fill in the account a new conversation would get now, the one after it, and the chain. The accounts of the
+    running proxy are only read: none is acquired."""
     service = snapshot.services[route.backend.name]
     now, family = boot_time(), find_family(route.model)
     order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
@@ -124,11 +124,11 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
         found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
     for hop in build_chain(route, snapshot.table):
         if hop.backend.name in snapshot.services and speaks(call, hop):
-            becomes = ""
+            suffix = ""
             if translation.needs_translation(call, hop):
                 plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
-                becomes = f" (translated to {plan.spoken})"
-            found.fallback.append(format_route(hop) + becomes)
+                suffix = f" (translated to {plan.spoken})"
+            found.fallback.append(format_route(hop) + suffix)
 
 
 def _fill_translation(
@@ -141,12 +141,12 @@ def _fill_translation(
     facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> None:
-    """What becomes of the request on its way to the other protocol; of a name alone only that it is translated."""
+    """Fill in the translation, its losses and its edits; for a name alone only that it is translated."""
     top = peek(body)
     if call.entry.conversation not in top:
         plan = translation.plan_translation(call, route, snapshot, shown=facts.model or "", stream=False)
         found.translation = plan.title
         return
-    told = translation.foretell(body, call, route, target, snapshot, facts, refuses_usage)
-    found.translation, found.losses, notes = told
+    forecast = translation.foretell(body, call, route, target, snapshot, facts, refuses_usage)
+    found.translation, found.losses, notes = forecast
     found.edits += notes

@@ -1,4 +1,4 @@
-"""POST /admin/explain: what would happen to a request; admin/explain.py finds it."""
+"""Serves POST /admin/explain; admin/explain.py finds the answer."""
 
 import msgspec
 import trio
@@ -14,7 +14,7 @@ _QUESTION_LIMIT = LIMIT * 3 // 2
 
 
 async def answer_question(ask: Ask) -> None:
-    """Answer a Question with an Explanation. Its body counts as buffered until then. Raises RouterError."""
+    """Answer a Question with an Explanation. Until then its body counts as buffered. Raises RouterError."""
     runtime = ask.runtime
     reserved: list[int] = []
 
@@ -27,7 +27,7 @@ async def answer_question(ask: Ask) -> None:
         if runtime.catalogs.loading:
             await runtime.catalogs.wait_complete()
         snapshot, refused = runtime.snapshot, frozenset(runtime.refuses_usage)
-        # In a thread: it asks history.db which account issued an id.
+        # In a thread: it looks up in history.db which account issued an id.
         explanation = await trio.to_thread.run_sync(
             explain, question, snapshot, refused, runtime.resource_owners, limiter=THREAD
         )

@@ -1,4 +1,4 @@
-"""What answers each of the operator's endpoints."""
+"""The handler of each of the operator's endpoints."""
 
 from collections.abc import Mapping
 from typing import Any

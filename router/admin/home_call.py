@@ -1,4 +1,4 @@
-"""Calls that read or change the home: they run in a thread, one at a time, and a change is taken up by the proxy."""
+"""Calls that read or change the home: they run in a thread, one at a time, and the proxy reloads after a change."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
@@ -15,30 +15,30 @@ from router.store.home.home import Home
 from router.upstream.account_state import report_accounts
 
 WAIT_SECONDS = 60.0
-# One: they wait for the same lock, and no request that is served needs this thread.
+# One thread: all calls wait for the same lock, and no request of a client needs this thread.
 _thread = trio.CapacityLimiter(1)
 
 T = TypeVar("T")
 
 
 class HomeCall(NamedTuple):
-    """What a call is about, and what was known of the running proxy as it came."""
+    """One call, with the state of the running proxy when it arrived."""
 
     home: Home
     environ: Mapping[str, str]
-    #: Of each backend, the names of the headers that config.toml sets.
+    #: By backend, the names of the headers that config.toml sets.
     headers: Mapping[str, Sequence[str]]
-    #: Of each backend that the running proxy cannot use, why.
+    #: By backend that the running proxy cannot use, the reason.
     problems: Mapping[str, str]
-    #: By backend and alias, how each account is.
+    #: By backend and alias, the state of each account.
     accounts: Mapping[tuple[str, str], AccountStatus]
-    #: Those in the path.
+    #: The values in the path, by the names in the endpoint's braces.
     names: Mapping[str, str]
     body: bytes
 
 
 class _Change(Protocol):
-    """An answer that says what the proxy made of a change."""
+    """An answer that lists the problems of the configuration after a change."""
 
     problems: list[str]
 
@@ -47,30 +47,30 @@ _Changed = TypeVar("_Changed", bound=_Change)
 
 
 def reads_home(work: Callable[[HomeCall], T]) -> Callable[[Ask], Awaitable[T]]:
-    """The handler that answers by reading the home."""
+    """Make a handler that answers by reading the home."""
 
     async def handle(ask: Ask) -> T:
-        call = await _call_of(ask)
-        # Not given up when the caller leaves: the thread would run on, and the next call would find it taken.
+        call = await _make_call(ask)
+        # Not cancelled when the caller leaves: the thread would run on and block the next call.
         with _shield():
             return await trio.to_thread.run_sync(carry_out, work, call, limiter=_thread)
-        raise _time_out()
+        raise _make_timeout()
 
     return handle
 
 
 def changes_home(work: Callable[[HomeCall], _Changed]) -> Callable[[Ask], Awaitable[_Changed]]:
-    """The handler that changes the home, and answers once the proxy uses what lies there then."""
+    """Make a handler that changes the home, and answers once the proxy uses the changed configuration."""
 
     async def handle(ask: Ask) -> _Changed:
-        call = await _call_of(ask)
-        # A change that was begun is carried out and taken up, whether its caller waits or not.
+        call = await _make_call(ask)
+        # A change that has begun is completed and loaded, even when its caller leaves.
         with _shield():
             changed = await trio.to_thread.run_sync(carry_out, work, call, limiter=_thread)
             await ask.operated.reload().wait()
             changed.problems = ask.operated.problems
             return changed
-        raise _time_out()
+        raise _make_timeout()
 
     return handle
 
@@ -79,12 +79,12 @@ def _shield() -> trio.CancelScope:
     return trio.CancelScope(shield=True, deadline=trio.current_time() + WAIT_SECONDS)
 
 
-def _time_out() -> Unavailable:
+def _make_timeout() -> Unavailable:
     return Unavailable(f"Other changes have not ended within {WAIT_SECONDS:g} s.")
 
 
-async def _call_of(ask: Ask) -> HomeCall:
-    # The home's lock may be waited for, and other calls with it.
+async def _make_call(ask: Ask) -> HomeCall:
+    # The call may wait for the home's lock, and for other calls.
     ask.connection.set_deadline(WAIT_SECONDS, CancelReason.TOTAL)
     runtime = ask.runtime
     await runtime.guard.current()
@@ -105,5 +105,5 @@ def carry_out(work: Callable[[HomeCall], T], call: HomeCall) -> T:
     try:
         return work(call)
     except CommandError as error:
-        # What the home itself is at fault for: a file that cannot be read, a lock that is held, a full disk.
+        # The home itself is at fault (an unreadable file, a lock that is held, a full disk), so it is a 500.
         raise RouterError(" ".join(f"{error} {error.hint}".split())) from None

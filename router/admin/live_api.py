@@ -1,6 +1,7 @@
-"""GET /analytics/stream: the last requests, then each as it ends, as server-sent events.
+"""Serves GET /analytics/stream: the last requests, then each as it ends, as server-sent events.
 
-A reader that stops reading delays no request: what waits for it is bounded, and then its connection is cut.
+A reader that stops reading delays no request: the queue of its events is bounded, and when it is full the connection is
+closed.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ STREAM_SCHEMA = 1
 READERS = 32
 WAITING = 256
 HEARTBEAT_SECONDS = 15.0
-# How long a stop waits for a stream to notice it.
+# How often a stream checks whether the proxy stops.
 _TICK_SECONDS = 1.0
 _BEAT = b": heartbeat\n\n"
 _thread = trio.CapacityLimiter(1)
@@ -76,14 +77,14 @@ async def _pump(recorder: Recorder, connection: Connection, receive: "trio.Memor
 
 
 def _drain(receive: "trio.MemoryReceiveChannel[HistoryEntry]") -> Iterator[HistoryEntry]:
-    """What has come meanwhile, without waiting."""
+    """The entries that have arrived, without waiting."""
     with contextlib.suppress(trio.WouldBlock):
         while True:
             yield receive.receive_nowait()
 
 
 async def _encode_events(recorder: Recorder, entries: Sequence[HistoryEntry]) -> bytes:
-    """The events of these requests; prices are looked up in a thread, since their data may have to be loaded first."""
+    """Encode the events of requests, in a thread: the data for prices may have to be loaded first."""
     return await trio.to_thread.run_sync(_frame_events, recorder, entries, limiter=_thread)
 
 

@@ -1,6 +1,6 @@
-"""GET /metrics in Prometheus' text form, with the names of OpenTelemetry's conventions for generative AI.
+"""Writes GET /metrics in Prometheus' text form, with the names of OpenTelemetry's conventions for generative AI.
 
-Counts begin with the proxy's start. Label sets are bounded (metrics_counts.LIMIT): further models share one set.
+Counts begin when the proxy starts. Label sets are bounded (metrics_counts.LIMIT): further models share one set.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ Key = tuple[str, str, str]
 
 
 def expose(runtime: Runtime) -> bytes:
-    """The body, in the form that every version of Prometheus reads."""
+    """The body, in the text form that all versions of Prometheus read."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_ProxyCollector(runtime))
     return generate_latest(registry)
@@ -34,9 +34,9 @@ class _ProxyCollector(Collector):
         self._runtime = runtime
 
     def collect(self) -> Iterator[Metric]:
-        """All families, with their values of now."""
+        """All families, with their present values."""
         counters = self._runtime.recorder.counters
-        # The event loop may add a set meanwhile.
+        # A copy: the event loop may add a set during the iteration.
         sets = list(counters.sets.items())
         yield _collect_tokens(sets)
         yield _collect_durations(sets)
@@ -52,9 +52,9 @@ def _collect_tokens(sets: list[tuple[Key, LabelCounts]]) -> Metric:
     )
     for key, counts in sets:
         for kind, sizes in list(counts.tokens.items()):
-            held = list(sizes.counts)
+            bucket_counts = list(sizes.counts)
             edges = [*map(str, TOKEN_EDGES), "+Inf"]
-            family.add_metric([*key, kind], _cumulate(edges, held), sizes.sum)
+            family.add_metric([*key, kind], _cumulate(edges, bucket_counts), sizes.sum)
     return family
 
 
@@ -124,21 +124,21 @@ def _collect_vitals(runtime: Runtime) -> Iterator[Metric]:
 
 
 def _bucket_seconds(times: DurationHistogram) -> list[tuple[str, float]]:
-    held = list(times.counts)
+    bucket_counts = list(times.counts)
     found: list[tuple[str, float]] = []
     sum_, at = 0, 0
     for edge in _EDGES:
-        sum_ += sum(held[at : edge + 1])
+        sum_ += sum(bucket_counts[at : edge + 1])
         at = edge + 1
         found.append((f"{buckets.bucket_end(edge) / 1e6:g}", sum_))
-    found.append(("+Inf", sum_ + sum(held[at:])))
+    found.append(("+Inf", sum_ + sum(bucket_counts[at:])))
     return found
 
 
-def _cumulate(edges: list[str], held: list[int]) -> list[tuple[str, float]]:
+def _cumulate(edges: list[str], bucket_counts: list[int]) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     total = 0
-    for edge, count in zip(edges, held, strict=True):
+    for edge, count in zip(edges, bucket_counts, strict=True):
         total += count
         found.append((edge, total))
     return found

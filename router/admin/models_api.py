@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/ID, in the shape of the caller's vendor."""
+"""Serves GET /v1/models and /v1/models/ID, in the shape of the vendor's API that the caller uses."""
 
 from urllib.parse import unquote
 

@@ -1,4 +1,4 @@
-"""What operators ask of the process itself: whether it lives and can serve, its status, reload, resume and stop."""
+"""Serves the endpoints of the process itself: liveness, health, status, reload, resume and stop."""
 
 from router.admin import status
 from router.admin.ask import Ask
@@ -18,7 +18,7 @@ async def greet(_: Ask) -> Greeting:
 
 
 async def prove(ask: Ask) -> None:
-    """Say that the process answers, and prove to hold the operator token where a nonce asks for it."""
+    """Say that the process answers; where a nonce is given, prove knowledge of the operator token."""
     nonce = ask.request.fields.get(b"x-fairlead-nonce")
     if nonce is None or len(nonce) > _NONCE_LIMIT:
         await ask.respond(Liveness(status="ok"))
@@ -38,18 +38,18 @@ async def judge_health(ask: Ask) -> None:
         word = "halted"
     elif not able and any(service.halted() for service in services):
         able, word = True, "halted"
-    # A stall and a halt are no 503: what restarts an unhealthy process would cut a model that thinks for long.
+    # A stall or a halt is not a 503: a supervisor that restarts unhealthy processes would cut a model that thinks long.
     await ask.respond(Readiness(status=word), 200 if able else 503)
 
 
 async def report_status(ask: Ask) -> Status:
-    """Everything the proxy tells of itself."""
+    """Report everything the proxy knows about itself."""
     await ask.runtime.guard.current()
     return status.report_status(ask.runtime, ask.operated)
 
 
 async def reload(ask: Ask) -> Reloaded:
-    """Read the configuration anew, and wait until it is in use."""
+    """Read the configuration again, and wait until it is in use."""
     await ask.operated.reload().wait()
     names = [backend.name for backend in ask.runtime.snapshot.table.backends]
     return Reloaded(backends=names, problems=ask.operated.problems)
@@ -63,7 +63,7 @@ async def resume(ask: Ask) -> Resumed:
 
 
 async def stop(ask: Ask) -> None:
-    """Begin to stop, once the answer is sent."""
+    """Answer, then begin to stop."""
     await ask.read_body()
     await ask.respond(Stopping(status="stopping"), endpoints.STOP.status)
     ask.operated.stop()

@@ -1,4 +1,4 @@
-"""What a proxy tells operators of itself, as structs: GET /status, and `status()` of the library."""
+"""Reports the state of a proxy as structs, for GET /status and `status()` of the library."""
 
 import os
 
@@ -28,7 +28,7 @@ STATUS_SCHEMA = 1
 
 
 def report_status(runtime: Runtime, operated: Operated) -> Status:
-    """Everything there is to tell. Blocks for a moment."""
+    """Everything the proxy reports about itself. Blocks for a moment."""
     table = runtime.snapshot.table
     return Status(
         schema=STATUS_SCHEMA,
@@ -64,7 +64,7 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
 
 
 def report_backends(runtime: Runtime) -> list[BackendStatus]:
-    """The enabled backends, as they serve."""
+    """The enabled backends and their state."""
     problems = find_problems(runtime)
     now = boot_time()
     found: list[BackendStatus] = []
@@ -86,7 +86,7 @@ def report_backends(runtime: Runtime) -> list[BackendStatus]:
 
 
 def find_problems(runtime: Runtime) -> dict[str, str]:
-    """Of each backend that cannot serve now, why."""
+    """By backend that cannot serve now, the reason."""
     found = {name: entry.problem for name, entry in runtime.catalogs.items() if entry.problem}
     for name, target in runtime.snapshot.targets.items():
         problem = target.problem or why_not(runtime.snapshot.services[name], boot_time())
@@ -96,17 +96,17 @@ def find_problems(runtime: Runtime) -> dict[str, str]:
 
 
 def report_queue(service: Service) -> Queue:
-    """The line of requests before a backend."""
-    line = service.queue
-    stalled = line.stalled()
+    """The queue of requests for a backend."""
+    queue = service.queue
+    stalled = queue.stalled()
     return Queue(
-        running=line.running,
-        waiting=line.waiting,
-        limit=line.limit,
-        most=line.most,
+        running=queue.running,
+        waiting=queue.waiting,
+        limit=queue.limit,
+        most=queue.most,
         stalled_s=None if stalled is None else round(stalled, 1),
         limits={
             name: QueueLimit(used=used, limit=limit)
-            for name, (used, limit) in line.rate_limit.used(line.clock()).items()
+            for name, (used, limit) in queue.rate_limit.used(queue.clock()).items()
         },
     )
