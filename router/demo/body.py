@@ -1,4 +1,4 @@
-"""Walking a request body of any shape: what is not of the expected type counts as absent, never as an error."""
+"""Reads request bodies of any shape: a value of an unexpected type counts as absent, never as an error."""
 
 from typing import TypeAlias
 
@@ -9,7 +9,7 @@ from router.errors import BadRequest
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Object: TypeAlias = dict[str, Json]
 
-# Strings a model does not read as text: binary data, addresses, and the protocol's own plumbing.
+# Fields whose strings are not text for the model: binary data, addresses, and identifiers of the protocol.
 _BINARY = {"data", "url", "image_url", "file_data", "signature", "encrypted_content"}
 _NOT_TEXT = _BINARY | {"cache_control", "type", "role", "id", "tool_use_id", "tool_call_id", "call_id", "status"}
 
@@ -31,7 +31,7 @@ def as_object(value: Json) -> Object:
 
 
 def objects(value: Json) -> list[Object]:
-    """The objects in a list; none for anything that is no list."""
+    """The objects in a list; [] for a value that is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -41,7 +41,7 @@ def as_text(value: Json) -> str:
 
 
 def conversation(body: Object, field: str) -> list[Object]:
-    """The turns of a request; raises BadRequest when the field is missing, empty, or no list."""
+    """The turns of a request; raises BadRequest when the field is missing, empty, or not a list."""
     turns = body.get(field)
     if not isinstance(turns, list) or not turns:
         raise BadRequest(f"{field}: a list with at least one item is required.")
@@ -67,7 +67,7 @@ def last_text(turns: list[Object]) -> str:
 
 
 def without_notes(turns: list[Object]) -> list[Object]:
-    """The turns without the system and developer turns at the end, which tools put after a result."""
+    """The turns without the system and developer turns at the end, which some clients add after a tool result."""
     end = len(turns)
     while end and turns[end - 1].get("role") in ("system", "developer"):
         end -= 1
@@ -75,7 +75,7 @@ def without_notes(turns: list[Object]) -> list[Object]:
 
 
 def weigh(*values: Json) -> int:
-    """Bytes of all text in the values; binary data, addresses and plumbing do not count."""
+    """Bytes of all text in the values; binary data, addresses and identifiers do not count."""
     size = 0
     rest = list(values)
     while rest:

@@ -6,7 +6,7 @@ from router.errors import UnknownModel
 
 def model_list(*, anthropic: bool) -> object:
     """The answer of GET /v1/models; all models are on its one page."""
-    data = [_model(name, anthropic=anthropic) for name in MODELS]
+    data = [_make_entry(name, anthropic=anthropic) for name in MODELS]
     if anthropic:
         return {"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
     return {"object": "list", "data": data}
@@ -16,10 +16,10 @@ def model_info(name: str, *, anthropic: bool) -> object:
     """The answer of GET /v1/models/ID; raises UnknownModel."""
     if name not in MODELS:
         raise UnknownModel(f"The demo backend lists no model '{name[:200]}'.")
-    return _model(name, anthropic=anthropic)
+    return _make_entry(name, anthropic=anthropic)
 
 
-def _model(name: str, *, anthropic: bool) -> object:
+def _make_entry(name: str, *, anthropic: bool) -> object:
     if anthropic:
         return {
             "type": "model",

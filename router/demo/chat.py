@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions, as the demo speaks it."""
+"""OpenAI Chat Completions: reads requests, and encodes replies."""
 
 from collections.abc import Iterator
 
@@ -30,54 +30,54 @@ class Chat:
             stream=body.get("stream") is True,
             text=last_text(turns),
             size=weigh(body.get("messages"), body.get("tools")),
-            tool=choose(_tools(body.get("tools")), body.get("tool_choice")),
-            result=_result(turns),
+            tool=choose(_read_tools(body.get("tools")), body.get("tool_choice")),
+            result=_read_result(turns),
             format=wanted_format(body.get("response_format")),
         )
         self._key = key
-        self._counted = wants_usage(body)
+        self._wants_usage = wants_usage(body)
 
     def whole(self, reply: Reply) -> object:
         """The completion, one choice."""
         message: dict[str, object] = {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []}
         if reply.call is not None:
             message["content"] = None
-            message["tool_calls"] = [{**self._named(reply.call), **_input(reply.call, reply.input)}]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(reply)}
-        return {**self._frame("chat.completion"), "choices": [choice], "usage": usage(self.ask.size, reply.tokens)}
+            message["tool_calls"] = [{**self._make_call_head(reply.call), **_make_input(reply.call, reply.input)}]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _get_finish_reason(reply)}
+        return {**self._make_frame("chat.completion"), "choices": [choice], "usage": usage(self.ask.size, reply.tokens)}
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Chunks, a usage chunk if asked for, and [DONE]."""
-        yield self._chunk(self._opened(reply))
+        """Chunks, a usage chunk if it is asked for, and [DONE]."""
+        yield self._make_chunk(self._make_first_delta(reply))
         for piece in reply.pieces():
             delta = {"content": piece}
             if reply.call is not None:
-                delta = {"tool_calls": [{"index": 0, **_input(reply.call, piece, named=False)}]}
-            yield Event(self._chunk(delta).data, piece=True)
-        yield self._chunk({}, _finish_reason(reply))
-        if self._counted:
+                delta = {"tool_calls": [{"index": 0, **_make_input(reply.call, piece, named=False)}]}
+            yield Event(self._make_chunk(delta).data, piece=True)
+        yield self._make_chunk({}, _get_finish_reason(reply))
+        if self._wants_usage:
             closing: dict[str, object] = {"choices": [], "usage": usage(self.ask.size, reply.tokens)}
-            yield Event(sse({**self._frame("chat.completion.chunk"), **closing}))
+            yield Event(sse({**self._make_frame("chat.completion.chunk"), **closing}))
         yield Event(DONE)
 
-    def _opened(self, reply: Reply) -> object:
-        """The first delta: the only one with the role, and with a call's id, type and name."""
+    def _make_first_delta(self, reply: Reply) -> object:
+        """The first delta: the only one that has the role, and a call's id, type and name."""
         if reply.call is None:
             return {"role": "assistant", "content": "", "refusal": None}
-        call = {"index": 0, **self._named(reply.call), **_input(reply.call, "")}
+        call = {"index": 0, **self._make_call_head(reply.call), **_make_input(reply.call, "")}
         return {"role": "assistant", "content": None, "tool_calls": [call]}
 
-    def _named(self, tool: Tool) -> dict[str, object]:
+    def _make_call_head(self, tool: Tool) -> dict[str, object]:
         return {"id": f"call_{self._key}", "type": "custom" if tool.custom else "function"}
 
-    def _chunk(self, delta: object, finish_reason: str | None = None) -> Event:
+    def _make_chunk(self, delta: object, finish_reason: str | None = None) -> Event:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        chunk: dict[str, object] = {**self._frame("chat.completion.chunk"), "choices": [choice]}
-        if self._counted:
+        chunk: dict[str, object] = {**self._make_frame("chat.completion.chunk"), "choices": [choice]}
+        if self._wants_usage:
             chunk["usage"] = None
         return Event(sse(chunk))
 
-    def _frame(self, kind: str) -> dict[str, object]:
+    def _make_frame(self, kind: str) -> dict[str, object]:
         return {
             "id": f"chatcmpl-{self._key}",
             "object": kind,
@@ -89,7 +89,7 @@ class Chat:
 
 
 def wants_usage(body: Object) -> bool:
-    """True when a stream is to end with a usage chunk."""
+    """True when the request asks for a usage chunk at the end of the stream."""
     return as_object(body.get("stream_options")).get("include_usage") is True
 
 
@@ -109,17 +109,17 @@ def usage(size: int, output: int) -> object:
     }
 
 
-def _input(tool: Tool, text: str, *, named: bool = True) -> dict[str, object]:
-    """A call's input under its kind's key; later deltas go without the name, which clients would join on."""
+def _make_input(tool: Tool, text: str, *, named: bool = True) -> dict[str, object]:
+    """A call's input under the key of its kind; without the name in later deltas, since clients join names."""
     detail = {"input" if tool.custom else "arguments": text}
     return {"custom" if tool.custom else "function": {"name": tool.name, **detail} if named else detail}
 
 
-def _finish_reason(reply: Reply) -> str:
+def _get_finish_reason(reply: Reply) -> str:
     return "stop" if reply.call is None else "tool_calls"
 
 
-def _tools(value: Json) -> list[Tool]:
+def _read_tools(value: Json) -> list[Tool]:
     found: list[Tool] = []
     for tool in objects(value):
         custom = tool.get("type") == "custom"
@@ -129,7 +129,7 @@ def _tools(value: Json) -> list[Tool]:
     return found
 
 
-def _result(turns: list[Object]) -> str | None:
+def _read_result(turns: list[Object]) -> str | None:
     results: list[str] = []
     for turn in reversed(without_notes(turns)):
         if turn.get("role") not in ("tool", "function"):

@@ -1,4 +1,4 @@
-"""OpenAI's old text completions: one choice for each prompt, which it echoes."""
+"""OpenAI's old text completions: one choice for each prompt, with the text of the prompt."""
 
 from collections.abc import Iterator
 
@@ -12,34 +12,34 @@ class Completions:
     """One POST /v1/completions. Raises BadRequest without a prompt."""
 
     def __init__(self, body: Object, model: str, key: str):
-        prompts = _prompts(body.get("prompt"))
+        prompts = _read_prompts(body.get("prompt"))
         size = weigh([*prompts])
         asks = [Ask(model=model, stream=body.get("stream") is True, text=text, size=size) for text in prompts]
         self.ask = asks[0]
         self._replies = [decide(ask) for ask in asks]
         self._key = key
-        self._counted = wants_usage(body)
+        self._wants_usage = wants_usage(body)
 
     def whole(self, reply: Reply) -> object:
         """The completion."""
-        choices = [_choice(index, each.text, "stop") for index, each in enumerate(self._replies)]
-        return {**self._frame(choices), "usage": self._usage()}
+        choices = [_make_choice(index, each.text, "stop") for index, each in enumerate(self._replies)]
+        return {**self._make_frame(choices), "usage": self._make_usage()}
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Chunks, choice after choice, a usage chunk if asked for, and [DONE]."""
+        """Chunks, choice after choice, a usage chunk if it is asked for, and [DONE]."""
         for index, each in enumerate(self._replies):
             for piece in each.pieces():
-                yield Event(self._chunk(_choice(index, piece, None)), piece=True)
-            yield Event(self._chunk(_choice(index, "", "stop")))
-        if self._counted:
-            yield Event(sse({**self._frame([]), "usage": self._usage()}))
+                yield Event(self._make_chunk(_make_choice(index, piece, None)), piece=True)
+            yield Event(self._make_chunk(_make_choice(index, "", "stop")))
+        if self._wants_usage:
+            yield Event(sse({**self._make_frame([]), "usage": self._make_usage()}))
         yield Event(DONE)
 
-    def _chunk(self, choice: object) -> bytes:
-        frame = self._frame([choice])
-        return sse({**frame, "usage": None} if self._counted else frame)
+    def _make_chunk(self, choice: object) -> bytes:
+        frame = self._make_frame([choice])
+        return sse({**frame, "usage": None} if self._wants_usage else frame)
 
-    def _frame(self, choices: list[object]) -> dict[str, object]:
+    def _make_frame(self, choices: list[object]) -> dict[str, object]:
         return {
             "id": f"cmpl-{self._key}",
             "object": "text_completion",
@@ -48,16 +48,16 @@ class Completions:
             "choices": choices,
         }
 
-    def _usage(self) -> object:
+    def _make_usage(self) -> object:
         return usage(self.ask.size, sum(reply.tokens for reply in self._replies))
 
 
-def _choice(index: int, text: str, finish_reason: str | None) -> object:
+def _make_choice(index: int, text: str, finish_reason: str | None) -> object:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
 
 
-def _prompts(value: Json) -> list[str]:
-    """The texts of a prompt: a string or a list of them; token arrays have no text here."""
+def _read_prompts(value: Json) -> list[str]:
+    """The texts of a prompt, a string or a list of strings; token arrays have no text."""
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list) or not value:

@@ -19,11 +19,11 @@ _DEFAULT_DIMENSIONS = 256
 
 
 class Embeddings:
-    """One POST /v1/embeddings; never a stream. Raises BadRequest for input, dimensions or encoding_format."""
+    """One POST /v1/embeddings; never a stream. Raises BadRequest for a wrong input, dimensions or encoding_format."""
 
     def __init__(self, body: Object, model: str, key: str):
-        self._inputs = _inputs(body.get("input"))
-        self._dimensions = _dimensions(body.get("dimensions"))
+        self._inputs = _read_inputs(body.get("input"))
+        self._dimensions = _read_dimensions(body.get("dimensions"))
         encoding = body.get("encoding_format")
         if encoding not in (None, "float", "base64"):
             raise BadRequest("encoding_format: must be float or base64.")
@@ -33,32 +33,32 @@ class Embeddings:
     def whole(self, reply: Reply) -> object:
         """The list of embeddings, in the order of the inputs."""
         data = [
-            {"object": "embedding", "index": index, "embedding": self._embedding(each)}
+            {"object": "embedding", "index": index, "embedding": self._encode_embedding(each)}
             for index, each in enumerate(self._inputs)
         ]
-        spent = sum(tokens(len(each.encode())) if isinstance(each, str) else len(each) for each in self._inputs)
-        usage = {"prompt_tokens": spent, "total_tokens": spent}
+        count = sum(tokens(len(each.encode())) if isinstance(each, str) else len(each) for each in self._inputs)
+        usage = {"prompt_tokens": count, "total_tokens": count}
         return {"object": "list", "data": data, "model": self.ask.model, "usage": usage}
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Nothing: there is no stream of embeddings."""
+        """No events: embeddings are not streamed."""
         return iter(())
 
-    def _embedding(self, value: "str | list[Json]") -> object:
-        packed = _vector(msgspec.json.encode(value), self._dimensions)
+    def _encode_embedding(self, value: "str | list[Json]") -> object:
+        packed = _make_vector(msgspec.json.encode(value), self._dimensions)
         return base64.b64encode(packed).decode() if self._base64 else struct.unpack(f"<{self._dimensions}f", packed)
 
 
-def _vector(seed: bytes, dimensions: int) -> bytes:
-    """A vector of length 1, as little-endian float32: both encodings carry the same numbers."""
+def _make_vector(seed: bytes, dimensions: int) -> bytes:
+    """A vector of length 1, as little-endian float32, so that both encodings carry the same numbers."""
     raw = hashlib.shake_256(seed).digest(2 * dimensions)
     values = [(number - 32767.5) / 32768 for number in struct.unpack(f"<{dimensions}H", raw)]
     length = sum(value * value for value in values) ** 0.5
     return struct.pack(f"<{dimensions}f", *(value / length for value in values))
 
 
-def _inputs(value: Json) -> "list[str | list[Json]]":
-    """The inputs of a string, a token array, or a list of either."""
+def _read_inputs(value: Json) -> "list[str | list[Json]]":
+    """The inputs in a string, a token array, or a list of either."""
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list) or not value:
@@ -73,7 +73,7 @@ def _inputs(value: Json) -> "list[str | list[Json]]":
     return inputs
 
 
-def _dimensions(value: Json) -> int:
+def _read_dimensions(value: Json) -> int:
     if value is None:
         return _DEFAULT_DIMENSIONS
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _DIMENSIONS:

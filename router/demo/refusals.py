@@ -1,10 +1,10 @@
-"""The demo's errors, and the two shapes they are answered in."""
+"""The demo's errors, and their two encodings."""
 
 import msgspec
 
 from router.errors import BadRequest, NotFound, RouterError, Unavailable
 
-# Anthropic's error type to OpenAI's; what is not here is invalid_request_error.
+# Anthropic's error type to OpenAI's; all others become invalid_request_error.
 _OPENAI_TYPES = {
     "api_error": "server_error",
     "overloaded_error": "server_error",
@@ -14,7 +14,7 @@ _OPENAI_TYPES = {
 
 
 class RateLimited(RouterError):
-    """429: what demo-429 answers."""
+    """429: the answer of demo-429."""
 
     status = 429
     kind = "rate_limit_error"
@@ -26,7 +26,7 @@ class ThreadsUnsupported(BadRequest):
 
 
 def refused(model: str) -> RouterError | None:
-    """The error a model always answers with, or None."""
+    """The error that a model always answers with, None for the others."""
     if model == "demo-429":
         return RateLimited("demo-429 is always over its limit.", retry_after=1)
     if model == "demo-500":

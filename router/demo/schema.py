@@ -1,13 +1,13 @@
-"""Values made from a JSON schema: the arguments of a tool call, or an answer in a wanted format.
+"""Builds values from a JSON schema: the arguments of a tool call, or an answer in a required format.
 
-An agent may really run the call, so names that reach outside get harmless values, and flags are false.
+An agent may really run the call, so fields for commands, paths and URLs get harmless values, and flags are false.
 """
 
 import math
 
 from router.demo.body import Json, Object, as_object, as_text, objects
 
-# A schema can refer to itself, and a few bytes can ask for millions of items.
+# Limits: a schema can refer to itself, and a few bytes can ask for millions of items.
 _DEPTH = 8
 _NODES = 500
 _LENGTH = 1000
@@ -42,23 +42,23 @@ _BY_FORMAT = {
 
 
 def arguments(schema: Object) -> Object:
-    """Tool arguments that fit the schema; {} when it describes no object."""
+    """Tool arguments that fit the schema; {} when it does not describe an object."""
     return as_object(example(schema))
 
 
 def example(schema: Object) -> Json:
-    """A value that fits the schema, always the same. Patterns, conditions and references elsewhere are not read."""
-    return _Example(schema).value(schema, "", 0)
+    """A value that fits the schema, always the same. Patterns, conditions and external references are ignored."""
+    return _ExampleBuilder(schema).build(schema, "", 0)
 
 
-class _Example:
+class _ExampleBuilder:
     def __init__(self, root: Object):
         self._root = root
         self._left = _NODES
 
-    def value(self, schema: Json, name: str, depth: int) -> Json:
+    def build(self, schema: Json, name: str, depth: int) -> Json:
         self._left -= 1
-        node = self._resolved(schema)
+        node = self._resolve(schema)
         for key in ("const", "default"):
             if key in node:
                 return node[key]
@@ -66,59 +66,59 @@ class _Example:
             choices = node.get(key)
             if isinstance(choices, list) and choices:
                 return choices[0]
-        kind = _kind(node)
+        kind = _find_kind(node)
         if kind == "object":
-            return self._object(node, depth)
+            return self._build_object(node, depth)
         if kind == "array":
-            return self._array(node, name, depth)
-        return _scalar(kind, node, name)
+            return self._build_array(node, name, depth)
+        return _build_scalar(kind, node, name)
 
-    def _resolved(self, schema: Json) -> Object:
-        """The node itself, behind references and choices."""
+    def _resolve(self, schema: Json) -> Object:
+        """The node that references and choices lead to."""
         node = as_object(schema)
         for _ in range(_DEPTH):
             options = objects(node.get("anyOf")) or objects(node.get("oneOf"))
             if "$ref" in node:
-                node = self._referred(as_text(node["$ref"]))
+                node = self._follow_reference(as_text(node["$ref"]))
             elif options:
                 node = next((option for option in options if option.get("type") != "null"), options[0])
             elif "allOf" in node:
-                node = _merged(node)
+                node = _merge_all_of(node)
             else:
                 break
         return node
 
-    def _referred(self, pointer: str) -> Object:
+    def _follow_reference(self, pointer: str) -> Object:
         node = self._root
         for step in pointer.removeprefix("#").strip("/").split("/"):
             node = as_object(node.get(step.replace("~1", "/").replace("~0", "~"))) if step else node
         return node
 
-    def _object(self, node: Object, depth: int) -> Object:
+    def _build_object(self, node: Object, depth: int) -> Object:
         properties = as_object(node.get("properties"))
         if depth >= _DEPTH:
             return {}
         required = node.get("required")
-        # A schema that requires nothing says little; all of its properties make the better example.
+        # Where nothing is required, all properties are filled, for a more useful example.
         names = [as_text(name) for name in required] if isinstance(required, list) and required else list(properties)
         result: Object = {}
         for name in names:
             if self._left > 0:
-                result[name] = self.value(properties.get(name), name, depth + 1)
+                result[name] = self.build(properties.get(name), name, depth + 1)
         return result
 
-    def _array(self, node: Object, name: str, depth: int) -> list[Json]:
-        least = max(_whole(node.get("minItems"), 1), 1)
-        most = _whole(node.get("maxItems"), least)
+    def _build_array(self, node: Object, name: str, depth: int) -> list[Json]:
+        least = max(_read_count(node.get("minItems"), 1), 1)
+        most = _read_count(node.get("maxItems"), least)
         result: list[Json] = []
         if depth < _DEPTH and "items" in node:
             while len(result) < min(least, most) and self._left > 0:
-                result.append(self.value(node["items"], name, depth + 1))
+                result.append(self.build(node["items"], name, depth + 1))
         return result
 
 
-def _merged(node: Object) -> Object:
-    """A node with its allOf parts folded in, their properties side by side."""
+def _merge_all_of(node: Object) -> Object:
+    """A node merged with its allOf parts and their properties."""
     parts = [{key: value for key, value in node.items() if key != "allOf"}, *objects(node.get("allOf"))]
     result: Object = {}
     properties: Object = {}
@@ -131,7 +131,7 @@ def _merged(node: Object) -> Object:
     return {**result, "properties": properties, "required": required}
 
 
-def _kind(node: Object) -> str:
+def _find_kind(node: Object) -> str:
     kind = node.get("type")
     if isinstance(kind, list):
         kind = next((each for each in kind if each != "null"), "null")
@@ -142,34 +142,34 @@ def _kind(node: Object) -> str:
     return "array" if "items" in node else "string"
 
 
-def _scalar(kind: str, node: Object, name: str) -> Json:
+def _build_scalar(kind: str, node: Object, name: str) -> Json:
     if kind in ("integer", "number"):
-        return _number(node, whole=kind == "integer")
+        return _build_number(node, whole=kind == "integer")
     if kind == "boolean":
         return False
-    return None if kind == "null" else _string(node, name)
+    return None if kind == "null" else _build_string(node, name)
 
 
-def _number(node: Object, *, whole: bool) -> int | float:
-    low = _bound(node.get("minimum"), 1)
-    high = min(_bound(node.get("maximum"), _EXACT), _bound(node.get("exclusiveMaximum"), _EXACT + 1) - 1)
-    value = min(max(low, _bound(node.get("exclusiveMinimum"), low - 1) + 1), high)
+def _build_number(node: Object, *, whole: bool) -> int | float:
+    low = _read_bound(node.get("minimum"), 1)
+    high = min(_read_bound(node.get("maximum"), _EXACT), _read_bound(node.get("exclusiveMaximum"), _EXACT + 1) - 1)
+    value = min(max(low, _read_bound(node.get("exclusiveMinimum"), low - 1) + 1), high)
     if not whole:
         return value
     return math.ceil(value) if math.ceil(value) <= high else math.floor(value)
 
 
-def _bound(value: Json, otherwise: float) -> int | float:
+def _read_bound(value: Json, otherwise: float) -> int | float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return otherwise
     return max(-_EXACT, min(_EXACT, value))
 
 
-def _whole(value: Json, otherwise: int) -> int:
+def _read_count(value: Json, otherwise: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
 
 
-def _string(node: Object, name: str) -> str:
+def _build_string(node: Object, name: str) -> str:
     text = _BY_FORMAT.get(as_text(node.get("format"))) or _BY_NAME.get(name.lower(), "demo")
-    least = min(_whole(node.get("minLength"), 0), _LENGTH)
-    return text.ljust(least, ".")[: _whole(node.get("maxLength"), _LENGTH)]
+    least = min(_read_count(node.get("minLength"), 0), _LENGTH)
+    return text.ljust(least, ".")[: _read_count(node.get("maxLength"), _LENGTH)]

@@ -1,4 +1,4 @@
-"""What the demo models say: a pure function from what a request asks to what is answered, in no protocol's words."""
+"""Decides the replies of the demo models: a pure function from a request to a reply, independent of protocols."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MODELS: tuple[str, ...] = (
     "demo-hang",
 )
 
-# 2026-01-01T00:00:00Z: answers are the same at any time.
+# 2026-01-01T00:00:00Z, a constant, so that answers are the same at any time.
 CREATED = 1767225600
 
 _NO_TEXT = "The last user message has no text."
@@ -31,60 +31,67 @@ _WORD = re.compile(r"\S+\s*|\s+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool a request declares. custom: takes free text instead of JSON. schema: of its arguments."""
+    """A tool that a request declares."""
 
     name: str
+    #: JSON schema of its arguments.
     schema: Object
+    #: It takes free text instead of JSON.
     custom: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a request asks for. model: as sent. text: of the last user turn. size: bytes of text in the prompt.
+    """One request, in the terms that all protocols share."""
 
-    tool: the one to call, or None. result: text of the tool results the conversation ends with, or None.
-    format: JSON schema of the wanted answer, or None for prose.
-    """
-
+    #: The model's name as it was sent.
     model: str
     stream: bool
+    #: The text of the last user turn.
     text: str
+    #: Bytes of text in the prompt.
     size: int
+    #: The tool to call, or None.
     tool: Tool | None = None
+    #: Text of the tool results that the conversation ends with, None when it ends otherwise.
     result: str | None = None
+    #: JSON schema of the required answer, None for prose.
     format: Object | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What is answered: text, or one call of a tool. input: the call's arguments as JSON, or a custom tool's text."""
+    """A reply: text, or one call of a tool."""
 
     text: str = ""
+    #: The tool that is called, None for a reply of text.
     call: Tool | None = None
+    #: The call's arguments as JSON, or a custom tool's text.
     input: str = ""
 
     def pieces(self) -> list[str]:
-        """The pieces it is streamed in: the words of the text, or fragments of the call's input; never empty ones."""
+        """The pieces it is streamed in: the words of the text, or fragments of the call's input; none is empty."""
         if self.call is not None:
             return [self.input[at : at + _FRAGMENT] for at in range(0, len(self.input), _FRAGMENT)]
         return words(self.text)
 
     @property
     def tokens(self) -> int:
-        """Estimated output tokens."""
+        """The estimated number of output tokens."""
         name = self.call.name if self.call else ""
         return tokens(len((name + self.input + self.text).encode()))
 
 
 class Event(NamedTuple):
-    """One event of a stream, as bytes. piece: True when it carries a piece of the reply."""
+    """One event of a stream, as bytes."""
 
     data: bytes
+    #: True when it carries a piece of the reply.
     piece: bool = False
 
 
 class Dialect(Protocol):
-    """A request of one protocol: what it asks, and the reply in its shape, whole or as a stream."""
+    """A request of one protocol: decodes it to an Ask, and encodes the reply, whole or as a stream."""
 
     ask: Ask
 
@@ -103,13 +110,13 @@ def decide(ask: Ask) -> Reply:
         if ask.result is not None:
             return Reply(text=f"The tool returned: {ask.result}" if ask.result else "The tool returned nothing.")
         if ask.tool is not None:
-            return _call(ask.tool, ask.text)
+            return _call_tool(ask.tool, ask.text)
     if ask.format is not None:
         return Reply(text=compact(example(ask.format)))
     return Reply(text=ask.text or _NO_TEXT)
 
 
-def _call(tool: Tool, text: str) -> Reply:
+def _call_tool(tool: Tool, text: str) -> Reply:
     return Reply(call=tool, input=(text or "demo") if tool.custom else compact(arguments(tool.schema)))
 
 
@@ -124,7 +131,7 @@ def choose(tools: list[Tool], choice: Json) -> Tool | None:
 
 
 def wanted_format(value: Json) -> Object | None:
-    """The JSON schema in a protocol's format field; {"type": "object"} for any JSON; None for prose."""
+    """The JSON schema in the format field of a request; {"type": "object"} for any JSON; None for prose."""
     field = as_object(value)
     if field.get("type") == "json_object":
         return {"type": "object"}
@@ -134,7 +141,7 @@ def wanted_format(value: Json) -> Object | None:
 
 
 def words(text: str) -> list[str]:
-    """The text in words, each with the space after it: joined, they are the text again."""
+    """The words of a text, each with the space after it; joined, they are the text again."""
     return _WORD.findall(text)
 
 

@@ -1,6 +1,6 @@
-"""The demo's HTTP server: which path is what, and how the misbehaving models misbehave.
+"""The demo's HTTP server: its paths, and the models that are slow, fail or break off.
 
-Every event of a stream is a write and an HTTP chunk of its own, so that a peer sees them arrive one by one.
+Every event of a stream is written separately, as one HTTP chunk, so that a peer sees them arrive one by one.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 
 _BODY_LIMIT = 64 << 20
-# Some systems drop what a peer has not read yet when a reset comes; the events before the cut shall arrive.
+# Seconds. Some systems discard unread data when a reset arrives; the wait lets the peer read the events before it.
 _BEFORE_CUT = 0.02
 
 _GENERATE: dict[str, Callable[[Object, str, str], Dialect]] = {
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Demo:
     """The demo upstream, an application for connections of `router.net.server`; it keeps no state between requests.
 
-    word_delay: seconds demo-slow takes for each word.
+    word_delay: seconds that demo-slow waits before each word.
     """
 
     def __init__(self, *, word_delay: float = 0.5):
@@ -74,9 +74,9 @@ class Demo:
         """Answer one request."""
         try:
             if request.path in _GENERATE or request.path in _COUNT:
-                await self._post(connection, request)
+                await self._serve_post(connection, request)
             else:
-                await _get(connection, request)
+                await _serve_get(connection, request)
         except RouterError as error:
             await _refuse(connection, request, error)
         except RecursionError:
@@ -84,13 +84,13 @@ class Demo:
 
     def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
         """The answer to a request that could not be read, whose protocol is therefore unknown."""
-        return _headers("", error), openai_shape(error)[1]
+        return _make_headers("", error), openai_shape(error)[1]
 
     def report_crash(self, error: Exception) -> None:
         """Log a defect of the demo."""
         _log.error("The demo backend failed.", exc_info=error)
 
-    async def _post(self, connection: Connection, request: Request) -> None:
+    async def _serve_post(self, connection: Connection, request: Request) -> None:
         _check_verb(request, "POST")
         if request.fields.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedMedia("The demo backend reads no compressed bodies.")
@@ -101,7 +101,7 @@ class Demo:
             await _respond(connection, "", _COUNT[request.path](body))
             return
         key = hashlib.sha256(request.path.encode() + raw).hexdigest()[:24]
-        await self._generate(connection, _GENERATE[request.path](body, _model(body), key), key)
+        await self._generate(connection, _GENERATE[request.path](body, _read_model(body), key), key)
 
     async def _generate(self, connection: Connection, dialect: Dialect, key: str) -> None:
         ask = dialect.ask
@@ -113,26 +113,26 @@ class Demo:
         elif ask.stream:
             await self._stream(connection, dialect, decide(ask), key)
         else:
-            await self._whole(connection, dialect, decide(ask), key)
+            await self._respond_whole(connection, dialect, decide(ask), key)
 
-    async def _whole(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
-        await trio.sleep(self._pause(dialect) * len(reply.pieces()))
+    async def _respond_whole(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
+        await trio.sleep(self._get_pause(dialect) * len(reply.pieces()))
         answer = dialect.whole(reply)
         if dialect.ask.model != "demo-cut":
             await _respond(connection, key, answer)
             return
         body = msgspec.json.encode(answer)
-        head = connection.frame_head(200, [*_headers(key), (b"content-length", b"%d" % len(body))])
+        head = connection.frame_head(200, [*_make_headers(key), (b"content-length", b"%d" % len(body))])
         await connection.write([*head, *connection.frame_data(body[: len(body) // 2])])
         await _cut(connection)
 
     async def _stream(self, connection: Connection, dialect: Dialect, reply: Reply, key: str) -> None:
         left = max(1, len(reply.pieces()) // 2) if dialect.ask.model == "demo-cut" else math.inf
-        pause = self._pause(dialect)
+        pause = self._get_pause(dialect)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-        await connection.write(connection.frame_head(200, [*headers, *_ids(key)]))
+        await connection.write(connection.frame_head(200, [*headers, *_make_id_headers(key)]))
         for event in dialect.events(reply):
-            # Also without a pause: a long echo must not keep the other connections waiting.
+            # Yields to other connections also without a pause, since an echo can be long.
             await trio.sleep(pause if event.piece else 0)
             await connection.write(connection.frame_data(event.data))
             left -= event.piece
@@ -141,11 +141,11 @@ class Demo:
                 return
         await connection.write(connection.frame_end())
 
-    def _pause(self, dialect: Dialect) -> float:
+    def _get_pause(self, dialect: Dialect) -> float:
         return self._word_delay if dialect.ask.model == "demo-slow" else 0.0
 
 
-async def _get(connection: Connection, request: Request) -> None:
+async def _serve_get(connection: Connection, request: Request) -> None:
     prefix = "/v1/models/"
     anthropic = _speaks_anthropic(request)
     if request.path == "/v1/models":
@@ -159,7 +159,7 @@ async def _get(connection: Connection, request: Request) -> None:
 
 
 async def _hang(connection: Connection) -> None:
-    # A client that left before the cycle was busy does not cut it, and nothing here would notice.
+    # A client that left before this request began does not cancel it, so the connection is checked here.
     if connection.client_gone:
         connection.abort()
         return
@@ -172,18 +172,18 @@ async def _cut(connection: Connection) -> None:
 
 
 async def _respond(connection: Connection, key: str, answer: object) -> None:
-    await connection.respond(200, _headers(key), msgspec.json.encode(answer))
+    await connection.respond(200, _make_headers(key), msgspec.json.encode(answer))
 
 
 async def _refuse(connection: Connection, request: Request, error: RouterError) -> None:
     key = hashlib.sha256(f"{request.path} {error.message}".encode()).hexdigest()[:24]
     anthropic = _speaks_anthropic(request)
     status, body = anthropic_shape(error, f"req_{key}") if anthropic else openai_shape(error)
-    await connection.respond(status, _headers(key, error), body)
+    await connection.respond(status, _make_headers(key, error), body)
 
 
-def _headers(key: str, error: RouterError | None = None) -> RawHeaders:
-    headers = [(b"content-type", b"application/json"), *_ids(key)]
+def _make_headers(key: str, error: RouterError | None = None) -> RawHeaders:
+    headers = [(b"content-type", b"application/json"), *_make_id_headers(key)]
     if error is not None:
         headers += [(name.encode(), value.encode()) for name, value in error.headers]
         if error.retry_after is not None:
@@ -191,14 +191,14 @@ def _headers(key: str, error: RouterError | None = None) -> RawHeaders:
     return headers
 
 
-def _ids(key: str) -> RawHeaders:
-    """The request's id under both protocols' names; none without a key."""
+def _make_id_headers(key: str) -> RawHeaders:
+    """The request's id under the header names of both vendors; none without a key."""
     value = f"req_{key}".encode()
     return [(b"request-id", value), (b"x-request-id", value)] if key else []
 
 
 def _speaks_anthropic(request: Request) -> bool:
-    """True when the path, or else the headers, are Anthropic's."""
+    """True for a path of Anthropic's API, and for its headers on a path that both vendors have."""
     if request.path in _GENERATE or request.path in _COUNT:
         return request.path.startswith("/v1/messages")
     return b"anthropic-version" in request.fields
@@ -209,7 +209,7 @@ def _check_verb(request: Request, *verbs: str) -> None:
         raise WrongVerb(f"{request.path[:200]} takes {' or '.join(verbs)}.", allow=", ".join(verbs))
 
 
-def _model(body: Object) -> str:
+def _read_model(body: Object) -> str:
     model = body.get("model", "demo")
     if not isinstance(model, str) or not model:
         raise BadRequest("model: must be a string.")
@@ -217,4 +217,4 @@ def _model(body: Object) -> str:
 
 
 def _hold_nothing(_: int) -> None:
-    """The demo has no budget of memory to keep."""
+    """Reserve nothing: the demo has no memory bound."""
