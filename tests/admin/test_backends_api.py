@@ -1,4 +1,4 @@
-"""What the operator's API refuses, and how it says what was expected; tests/e2e/test_operator.py has what it does."""
+"""Refusals of the operator's API and their messages; its effects are tested in tests/e2e/test_operator.py."""
 
 import json
 
@@ -37,7 +37,7 @@ def call(home):
 
 
 def refused(home, call, work, fields, **names):
-    """The error of a call, which changed nothing."""
+    """The error of a call, after checking that the call changed nothing."""
     before = backends.load(home)
     with pytest.raises(RouterError) as caught:
         call(work, fields, **names)
@@ -104,7 +104,7 @@ def without(name):
     ],
 )
 def test_backends_that_cannot_be_added(home, call, fields, status, text):
-    """Refused with the field and what was expected; keys and control characters are in no message."""
+    """A wrong body is refused with the field and the expected value; no message holds a key or a control character."""
     found, message = refused(home, call, add_backend, fields)
     assert (found, text in message) == (status, True), message
 
@@ -128,7 +128,7 @@ def test_backends_that_cannot_be_added(home, call, fields, status, text):
     ],
 )
 def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
-    """A backend that is not there, and fields that cannot be set."""
+    """A change of an unknown backend, and of fields that cannot be set, is refused."""
     found, message = refused(home, call, change_backend, fields, name=name)
     assert (found, text in message) == (status, True), message
 
@@ -154,13 +154,13 @@ def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
     ],
 )
 def test_accounts_that_cannot_be_added(home, call, fields, status, text):
-    """Wrong names, wrong keys, and a backend that takes none."""
+    """An account with a wrong name or key, or for a backend without accounts, is refused."""
     found, message = refused(home, call, add_account, fields)
     assert (found, text in message) == (status, True), message
 
 
 def test_what_is_not_there_cannot_go(home, call):
-    """404 for a backend and for an account, 400 for a name that nothing can have."""
+    """Removing an unknown backend or account is a 404, an invalid backend name a 400."""
     assert refused(home, call, remove_account, None, backend="box", alias="work") == (404, "box has no account work.")
     assert refused(home, call, remove_account, None, backend="nobody", alias="work")[0] == 404
     assert refused(home, call, remove_account, None, backend="box", alias="\u001b" * 5000)[0] == 404
@@ -169,7 +169,7 @@ def test_what_is_not_there_cannot_go(home, call):
 
 
 def test_plain_http_of_the_machine_moves_nowhere(home, call):
-    """What was allowed on the machine for one place is not allowed through the API for the next."""
+    """Unencrypted HTTP that was allowed on the machine for one URL is not allowed through the API for another."""
     backends.save(home, Backend(name="lan", root="http://one.example/v1", protocols=("chat",), insecure_http=True))
     assert refused(home, call, change_backend, {"base_url": "http://two.example"}, name="lan")[0] == 403
     call(change_backend, {"enabled": False}, name="lan")
@@ -178,7 +178,7 @@ def test_plain_http_of_the_machine_moves_nowhere(home, call):
 
 
 def test_machine_only_settings_are_no_fields(call):
-    """Refused by name in each body, so that a caller learns why."""
+    """Fields that change on the machine only are refused by name in each body."""
     for work in (add_backend, change_backend, add_account):
         for name in ON_THE_MACHINE:
             with pytest.raises(RouterError) as caught:
@@ -187,7 +187,7 @@ def test_machine_only_settings_are_no_fields(call):
 
 
 def test_locked_home_is_said(home, call, monkeypatch):
-    """What the home is at fault for is 500, with the command line's words."""
+    """A fault of the home is a 500 with the message of the command line."""
     monkeypatch.setattr("router.store.home.home.LOCK_PATIENCE", 0.0)
     with home.lock():
         status, message = refused(home, call, change_backend, {"enabled": False}, name="box")

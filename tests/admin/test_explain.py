@@ -1,4 +1,4 @@
-"""What `explain` says beside what requests meet (tests/e2e/test_explain.py): assumptions, and what is remembered."""
+"""The assumptions of `explain` and the state it reads; tests/e2e/test_explain.py compares it with real requests."""
 
 import json
 
@@ -16,7 +16,7 @@ from router.upstream.configuration import read
 
 @pytest.fixture
 def snapshot(home, silent_log):
-    """Makes a snapshot from protocols by backend name; every backend is the default in turn."""
+    """Makes a snapshot from protocols by backend name; each backend is the default in turn."""
 
     def make(protocols, **settings):
         for name, spoken in protocols.items():
@@ -39,25 +39,25 @@ def snapshot(home, silent_log):
     ],
 )
 def test_the_protocol_of_a_name(snapshot, spoken, model, wanted):
-    """The one such models are mostly asked in, else the first in which it is served; it is said to be assumed."""
+    """For a name alone the usual protocol of such models is assumed, else the first that serves it."""
     found = explain(Question(model=model), snapshot({"up": spoken}, default_backend="up"))
     assert (found.protocol, found.assumed, found.status, found.backend) == (wanted, True, 0, "up")
 
 
 def test_a_given_protocol_is_kept(snapshot):
-    """Also where its backend speaks another."""
+    """A protocol that is given is kept, also where the backend speaks another."""
     found = explain(Question(model="gpt-5", protocol="messages"), snapshot({"up": ("responses",)}))
     assert (found.protocol, found.assumed, found.status, found.backend) == ("messages", False, 0, "up")
 
 
 def test_a_name_that_nothing_serves(snapshot):
-    """One refusal, in the protocol that was assumed first."""
+    """A model that nothing serves has one refusal, in the protocol assumed first."""
     found = explain(Question(model="claude-x"), snapshot({"up": ("chat",)}))
     assert (found.protocol, found.status, found.backend) == ("messages", 404, "")
 
 
 def test_a_backend_that_refused_the_probe(snapshot):
-    """It is not asked for usage any more, and explain knows."""
+    """No request for usage is predicted for a backend that refused one before."""
     body = json.dumps({"model": "gpt-5", "stream": True, "messages": []}).encode()
     question = Question(body=body, protocol="chat")
     state = snapshot({"up": ("chat",)})
@@ -66,7 +66,7 @@ def test_a_backend_that_refused_the_probe(snapshot):
 
 
 def test_headers_tell_the_client(snapshot):
-    """The first of a name counts, in any case, as a server reads it."""
+    """Of several headers of one name, in any case, the first counts, as in the server."""
     rule = Rule(name="cc", when=Condition(client="claude-code"), backend="other")
     state = snapshot({"up": ("chat",), "other": ("chat",)}, routes=(rule,), default_backend="up")
     headers = [("X-App", " cli "), ("x-app", "other"), ("X-Claude-Code-Session-Id", "1")]
@@ -75,14 +75,14 @@ def test_headers_tell_the_client(snapshot):
 
 
 def test_a_chat_body_that_is_a_responses_request(snapshot):
-    """As on the path itself."""
+    """A Chat body with `input` is explained as Responses, as on the path."""
     state = snapshot({"up": ("chat", "responses")})
     found = explain(Question(body=b'{"model":"gpt-5","input":"hi"}', protocol="chat"), state)
     assert (found.protocol, found.status) == ("responses", 0)
 
 
 def test_a_translation_is_foretold(snapshot):
-    """Its direction and what it cannot carry over; and the refusal of what it must not leave out."""
+    """A translation is shown with its direction and losses, or with the refusal of a field that must not be lost."""
     state = snapshot({"up": ("chat",)}, default_backend="up")
     asked = {"model": "gpt-5", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
     found = explain(Question(body=json.dumps(asked).encode(), protocol="messages"), state)
@@ -93,7 +93,7 @@ def test_a_translation_is_foretold(snapshot):
 
 
 def test_a_backend_is_translated_as_another_providers(snapshot):
-    """What a self-hosted server takes is not known from its address: the user says whose habits it has."""
+    """A self-hosted server is translated for with the provider profile that the user set."""
     asked = {"model": "m", "max_tokens": 5, "top_k": 3, "messages": [{"role": "user", "content": "hi"}]}
     question = Question(body=json.dumps(asked).encode(), protocol="messages")
     plain = explain(question, snapshot({"up": ("chat",)}, default_backend="up"))

@@ -1,4 +1,4 @@
-"""What a backend becomes: places and their keys, accounts, and what a change leaves alone."""
+"""Changes of backends: roots and their keys, accounts, and the fields that a change keeps."""
 
 import msgspec
 import pytest
@@ -40,7 +40,7 @@ WISHES = st.builds(
     ],
 )
 def test_root(url, insecure, root):
-    """http:// to a public address needs to be allowed; other faults are faults anyway."""
+    """http:// to a public address must be allowed; other wrong URLs are refused in any case."""
     if isinstance(root, str):
         assert changes.root_of(url, insecure=insecure) == root
         return
@@ -49,7 +49,7 @@ def test_root(url, insecure, root):
 
 
 def test_protocols_come_in_order():
-    """Each once, in any case; an unknown one or none at all is refused with what was expected."""
+    """Protocols are read once each, in any case; an unknown one, or none, is refused with the expected names."""
     assert changes.protocols_of([" Responses", "messages", "messages"]) == ("messages", "responses")
     for names in ([], [" "], ["chat", "smoke"]):
         with pytest.raises(ValueError, match=f"some of {','.join(PROTOCOLS)}"):
@@ -58,7 +58,7 @@ def test_protocols_come_in_order():
 
 @given(WISHES, st.none() | st.just(BOX))
 def test_keys_stay_at_their_place(wish, before):
-    """No account reaches another place but by a key given in the same wish; what is dropped is named."""
+    """A change of place drops the keys, unless a key is given in the same wish; dropped accounts are named."""
     root = changes.root_for("box", wish, before) or BOX.root
     outcomes = [changes.add_backend("box", wish, root, before, now=9.0)]
     if before is not None:
@@ -77,7 +77,7 @@ def test_keys_stay_at_their_place(wish, before):
 
 @given(WISHES)
 def test_only_what_is_asked_changes(wish):
-    """A change leaves alone what it does not name, and the order in which backends were added."""
+    """A change keeps the fields it does not name, and the order in which backends were added."""
     after = changes.change_backend(BOX, wish).backend
     assert (after.name, after.added, after.insecure_http) == (BOX.name, BOX.added, False)
     assert after.protocols == (wish.protocols or BOX.protocols)
@@ -86,13 +86,13 @@ def test_only_what_is_asked_changes(wish):
 
 
 def test_empty_wish():
-    """It changes nothing, and shows no key."""
+    """An empty wish changes nothing, and no repr shows a key."""
     assert changes.change_backend(BOX, Wish()) == (BOX, (), "")
     assert "sk-" not in repr(Wish(key="sk-2"))
 
 
 def test_known_place():
-    """A known name brings root, protocols and vendor; a provider's URL under another name its vendor."""
+    """A known name supplies root, protocols and vendor; a known root under another name supplies the vendor."""
     root = changes.root_for("groq", Wish(), None)
     backend = changes.add_backend("groq", Wish(key="sk-1"), root, None, now=1.0).backend
     assert (backend.vendor, backend.protocols, backend.added) == ("groq", ("chat", "responses"), 1.0)
@@ -102,7 +102,7 @@ def test_known_place():
 
 
 def test_accounts():
-    """One more, one less; none twice, none that is not there, none where each tool has its own login."""
+    """Accounts are added and removed; a repeated or unknown one, and any with a tool's own login, is refused."""
     more = changes.add_account(BOX, Account("home", "sk-3"))
     assert [account.alias for account in more.accounts] == ["default", "work", "home"]
     less = changes.remove_account(more, "default")

@@ -121,7 +121,7 @@ urls = st.builds(
 
 @given(urls | st.text(max_size=60))
 def test_root_is_stable(url):
-    """Whatever is taken as a base URL is a clean root, and taken again it stays the same."""
+    """Every accepted base URL becomes a clean root, which stays the same when it is read again."""
     try:
         root = api_root(url)
     except ValueError:
@@ -183,13 +183,13 @@ def test_a_key_stays_where_it_was_given(one, other, same):
 
 
 def test_other_names_lead_to_known_ones():
-    """What users call a provider leads to a preset, and is the name of none."""
+    """Each other name that users type leads to a known provider, and is not itself a provider's name."""
     assert set(OTHER_NAMES.values()) <= set(KNOWN)
     assert not set(OTHER_NAMES) & set(KNOWN)
 
 
 def test_the_api_of_a_backend():
-    """A known vendor's counts; otherwise a server that speaks Messages alone gets Anthropic's header."""
+    """A known vendor decides the API; otherwise a server that speaks only Messages gets Anthropic's header."""
     assert api_of(backend(vendor="anthropic")) is ANTHROPIC
     assert api_of(backend(vendor="openrouter", protocols=("messages",))) is OPENAI
     assert api_of(backend(protocols=("messages",))) is ANTHROPIC
@@ -197,7 +197,7 @@ def test_the_api_of_a_backend():
 
 
 def test_model_for_a_tiny_request():
-    """The model for a test is the vendor's cheap one if listed, and never one that cannot answer text."""
+    """The model for a test is the vendor's cheapest listed one, and never one that cannot answer text."""
     assert text_model(backend(vendor="openai"), ["gpt-5", "gpt-5-mini"]) == "gpt-5-mini"
     assert text_model(backend(), ["text-embedding-3", "whisper-1", "qwen3"]) == "qwen3"
     assert text_model(backend(), ["text-embedding-3"]) is None

@@ -40,7 +40,7 @@ def test_echo(gpt: openai.OpenAI) -> None:
 
 
 def test_stream(http: httpx.Client) -> None:
-    """One role, the words, one finish_reason, then [DONE]; no usage that nobody asked for."""
+    """One role, the words, one finish_reason, then [DONE]; no usage unless it is asked for."""
     got = chunks(http, "/v1/chat/completions", ask("one two"))
     deltas = [chunk["choices"][0]["delta"] for chunk in got]
     assert deltas == [
@@ -215,7 +215,7 @@ def test_embeddings_default(gpt: openai.OpenAI) -> None:
     ],
 )
 def test_embeddings_refused(http: httpx.Client, body: dict) -> None:
-    """What is no input, dimension or encoding is a 400."""
+    """A wrong input, dimension or encoding is a 400."""
     assert http.post("/v1/embeddings", json=body).status_code == 400
 
 

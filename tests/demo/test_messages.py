@@ -157,7 +157,7 @@ def test_structured_output(claude: anthropic.Anthropic) -> None:
 
 
 def test_parts_and_odd_roles(claude: anthropic.Anthropic) -> None:
-    """Parts are joined, images say nothing, and a system turn inside the conversation is no user message."""
+    """Parts are joined, images add no text, and a system turn inside the conversation is not a user message."""
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
     turns = [
         {"role": "user", "content": [{"type": "text", "text": "one"}, image, {"type": "text", "text": "two"}]},
@@ -170,7 +170,7 @@ def test_parts_and_odd_roles(claude: anthropic.Anthropic) -> None:
 
 
 def test_count_tokens(claude: anthropic.Anthropic) -> None:
-    """count_tokens says what the same request reports as input_tokens."""
+    """count_tokens answers the number that the same request reports as input_tokens."""
     body = {"model": "demo", "system": "Be brief.", "tools": [WEATHER], "messages": ask("Hello")["messages"]}
     counted = claude.messages.count_tokens(**body)
     assert counted.input_tokens == claude.messages.create(**body, max_tokens=9).usage.input_tokens > 9

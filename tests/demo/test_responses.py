@@ -37,7 +37,7 @@ def test_echo(gpt: openai.OpenAI) -> None:
 
 
 def test_items(gpt: openai.OpenAI) -> None:
-    """The last user message is echoed, whatever items stand around it."""
+    """The last user message is echoed, with any items around it."""
     items = [
         {"role": "user", "content": "first"},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "second"}]},
@@ -70,7 +70,7 @@ def test_event_sequence(http: httpx.Client) -> None:
 
 
 def test_stream_and_whole_agree(http: httpx.Client) -> None:
-    """The terminal event's response is what the same request gets unstreamed, but for the ids."""
+    """The terminal event's response equals the unstreamed answer to the same request, except for the ids."""
     whole = http.post("/v1/responses", json={"model": "demo", "input": "one two"}).json()
     streamed = events(http, input="one two")[-1]["response"]
     whole["id"], whole["output"][0]["id"] = streamed["id"], streamed["output"][0]["id"]
@@ -121,7 +121,7 @@ def test_structured_output(gpt: openai.OpenAI) -> None:
 
 
 def test_input_tokens(http: httpx.Client) -> None:
-    """input_tokens says what the same request reports as input_tokens."""
+    """input_tokens answers the number that the same request reports as input_tokens."""
     body = {"model": "demo", "input": "Hello", "instructions": "Be brief.", "tools": [FUNCTION]}
     counted = http.post("/v1/responses/input_tokens", json=body).json()
     answered = http.post("/v1/responses", json=body).json()["usage"]

@@ -64,7 +64,7 @@ def test_all_of() -> None:
 
 
 def test_no_object() -> None:
-    """Arguments are an object even when the schema describes none."""
+    """Arguments are an object even when the schema does not describe one."""
     assert arguments({}) == arguments({"type": "string"}) == arguments({"$ref": "#/nowhere"}) == {}
 
 
@@ -77,7 +77,7 @@ def test_harmless() -> None:
 
 
 def test_bounded() -> None:
-    """A schema that refers to itself, or wants millions, ends in a small value."""
+    """A schema that refers to itself, or asks for millions of items, ends in a small value."""
     assert len(msgspec.json.encode(arguments(TREE))) < 20_000
     endless = {"$ref": "#/a", "a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}}
     assert arguments(endless) == {}
@@ -97,5 +97,5 @@ SCHEMAS = st.recursive(
 @settings(deadline=None, database=None, max_examples=100)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), SCHEMAS))
 def test_any_schema(schema: dict) -> None:
-    """Whatever the schema, there are arguments, they are JSON, and they are the same again."""
+    """Every schema yields arguments that are JSON and always the same."""
     assert msgspec.json.encode(arguments(schema)) == msgspec.json.encode(arguments(schema))

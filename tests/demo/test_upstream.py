@@ -50,7 +50,7 @@ def with_demo(test: Callable[[str], Awaitable[None]], *, word_delay: float = 0) 
 
 
 async def read_to_reset(stream: trio.SocketStream) -> bytes:
-    """What comes before the connection is reset; fails when it ends in another way."""
+    """The bytes received before the connection is reset; fails when it ends in another way."""
     got = b""
     try:
         while data := await stream.receive_some():
@@ -63,7 +63,7 @@ async def read_to_reset(stream: trio.SocketStream) -> bytes:
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"{}", b'{"a":"\\ud800"}', b"[" * 100_000])
 def test_bad_bodies(http: httpx.Client, path: str, body: bytes) -> None:
-    """What is no JSON object, or lacks its conversation, is a 400 in the protocol's shape."""
+    """A body that is not a JSON object, or lacks its conversation, is a 400 in the protocol's shape."""
     answer = http.post(path, content=body)
     assert answer.status_code == 400
     assert shaped(answer)
@@ -71,7 +71,7 @@ def test_bad_bodies(http: httpx.Client, path: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("depth", [50, 500, 900, 990, 5000])
 def test_deep_nesting(http: httpx.Client, caplog: pytest.LogCaptureFixture, depth: int) -> None:
-    """A body nested too deeply is a 400, wherever it is walked or repeated."""
+    """A body nested too deeply is a 400, in fields that are read and in fields that are repeated."""
     deep = b'{"enum":[' * (depth // 2) + b"1" + b"]}" * (depth // 2)
     tool = b'{"type":"function","name":"f","parameters":{"properties":{"a":%b}}}' % deep
     for stream in (b"true", b"false"):
@@ -144,7 +144,7 @@ NAMES = st.sampled_from(["demo", "demo-tools", "demo-slow", "other"])
 @settings(deadline=None, database=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_odd_shapes(http: httpx.Client, caplog: pytest.LogCaptureFixture, data: st.DataObject) -> None:
-    """Whatever JSON comes, the answer is a 200 or a 4xx in the protocol's shape, and nothing is logged."""
+    """Any JSON is answered with a 200 or a 4xx in the protocol's shape, and nothing is logged."""
     path = data.draw(st.sampled_from(list(POSTS)))
     body = data.draw(st.dictionaries(st.sampled_from(TOP), SHAPES, max_size=5))
     body[POSTS[path]] = data.draw(st.lists(SHAPES, max_size=3) | SHAPES)
@@ -224,7 +224,7 @@ def test_hang() -> None:
 
 
 def test_hang_ends_with_its_client() -> None:
-    """A client that leaves a silent model, at once or later, leaves no task behind."""
+    """When a client of a silent model leaves, at once or later, its task ends."""
     body = b'{"model":"demo-hang","input":"hi"}'
     request = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
@@ -304,6 +304,6 @@ def test_async_clients_at_once(url: str) -> None:
 
 
 def test_models_are_named() -> None:
-    """The names users type are these."""
+    """The demo's models have the names that users type."""
     named = "demo demo-tools demo-slow demo-429 demo-500 demo-529 demo-cut demo-hang"
     assert tuple(named.split()) == MODELS

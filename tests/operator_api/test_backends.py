@@ -1,4 +1,4 @@
-"""Backends as the operator's API and lists in JSON show them: no key."""
+"""Backends as the operator's API and lists in JSON show them, without keys."""
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ STORED, FROM_ENV = Account("default", "sk-secret"), Account("work", "env:WORK_KE
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_stored_backend(enabled):
-    """Its accounts serve, unless it is disabled; where each key is stands there, and no key."""
+    """Accounts serve unless the backend is disabled; the source of each key is shown, and no key."""
     accounts = (STORED, FROM_ENV)
     box = Backend(
         name="box", root="https://box.example/v1", protocols=("chat",), accounts=accounts, enabled=enabled, added=1.0

@@ -1,4 +1,4 @@
-"""The client of a running proxy against scripted peers: what it sends, and what it makes of the answers."""
+"""The client of a running proxy against scripted peers: its requests, and how it reads the answers."""
 
 import hmac
 import json
@@ -77,7 +77,7 @@ def proxy(peer):
 
 
 def test_listener_proves_itself_before_it_gets_the_token(proxy):
-    """A listener that knows the token is found; the proof costs a fresh nonce and never the token."""
+    """A listener that knows the token is recognised by a fresh nonce; the token is never sent."""
     assert trio.run(verify_listener, proxy.url, TOKEN) is True
     assert trio.run(verify_listener, proxy.url, TOKEN) is True
     nonces = [headers["x-fairlead-nonce"] for _, _, headers, _ in proxy.seen]
@@ -86,7 +86,7 @@ def test_listener_proves_itself_before_it_gets_the_token(proxy):
 
 
 def test_stranger_gets_no_token(proxy):
-    """A listener with another token, without a proof, or without HTTP is none of ours and is told nothing."""
+    """A listener with another token, without a proof, or without HTTP is rejected and is sent no token."""
     proxy.answers["/livez"] = lambda headers: proof(headers, Secret("u" * 43))
     assert trio.run(verify_listener, proxy.url, TOKEN) is False
     proxy.answers["/livez"] = (200, {}, b"{}")
@@ -97,14 +97,14 @@ def test_stranger_gets_no_token(proxy):
 
 
 def test_nobody_there():
-    """No answer is told from a wrong one."""
+    """No answer is distinguished from a wrong answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     assert trio.run(verify_listener, url, TOKEN) is None
 
 
 def test_calls_to_the_running_proxy(proxy):
-    """Status, reload and stop carry the token; what changes something is JSON."""
+    """Status, reload and stop carry the token; requests that change something are JSON."""
     proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
 
     async def talk():
@@ -124,21 +124,21 @@ def test_calls_to_the_running_proxy(proxy):
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"nope", b'{"schema":1}'])
 def test_status_of_another_form(proxy, body):
-    """A status that is not as documented is an error, not a crash."""
+    """A status of another form is an error, not a crash."""
     proxy.answers["/status"] = (200, {}, body)
     with pytest.raises(ControlError, match="another form than expected"):
         trio.run(RunningProxy(proxy.url, TOKEN).fetch_status)
 
 
 def test_refused_order(proxy):
-    """An order the proxy refuses is an error with its words."""
+    """A request that the proxy refuses is an error with the proxy's message."""
     proxy.answers["/admin/reload"] = (409, {}, b'{"error":{"message":"config is broken"}}')
     with pytest.raises(ControlError, match="config is broken"):
         trio.run(RunningProxy(proxy.url, TOKEN).reload)
 
 
 def test_names_are_quoted_in_the_path(proxy):
-    """A name cannot become another path, and a body goes along as its struct says."""
+    """A name cannot change the path, and a body is sent in the form of its struct."""
     proxy.answers["/admin/history/a%2Fb%3F"] = (404, {}, b'{"error":{"message":"none of that id"}}')
     proxy.answers["/admin/explain"] = (200, {}, b'{"model":"m","backend":"groq"}')
 

@@ -1,4 +1,4 @@
-"""The table of the operator's endpoints: each path has one endpoint a verb, a handler, and words for every field."""
+"""The table of the operator's endpoints: one endpoint for each verb of a path, a handler each, and described fields."""
 
 import msgspec
 import pytest
@@ -8,7 +8,7 @@ from router.operator_api.endpoints import ENDPOINTS
 
 
 def test_each_endpoint_has_its_handler():
-    """And there is no handler without a endpoint."""
+    """Every endpoint has a handler, and every handler an endpoint."""
     assert set(HANDLERS) == set(ENDPOINTS.all)
     assert len({(endpoint.verb, endpoint.path) for endpoint in ENDPOINTS.all}) == len(ENDPOINTS.all)
 
@@ -26,7 +26,7 @@ def test_each_endpoint_has_its_handler():
     ],
 )
 def test_paths_that_are_served(path, verbs, names):
-    """Names are percent-decoded after the path was split; GET is served for HEAD too."""
+    """Names are percent-decoded after the path is split; GET is served for HEAD too."""
     match = ENDPOINTS.match(path)
     assert (match.allow, match.names) == (verbs, names)
     assert match.endpoint("HEAD") is match.endpoint("GET")
@@ -38,13 +38,13 @@ def test_paths_that_are_served(path, verbs, names):
     ["", "//", "/status/", "/admin", "/admin/backends/", "/admin/accounts//b", "/admin/backends/a/b", "/%61dmin/stop"],
 )
 def test_paths_that_are_not(path):
-    """Empty names, further segments and other spellings serve nothing."""
+    """Empty names, further segments and other spellings match no endpoint."""
     assert ENDPOINTS.match(path) is None
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.all, ids=lambda endpoint: f"{endpoint.verb} {endpoint.path}")
 def test_endpoints_say_what_they_are(endpoint):
-    """Bodies are for POST, and only changes delete or are refused to readers."""
+    """Only POST has a body; changes need the operator token; whatever is not GET changes something, except explain."""
     assert endpoint.about.endswith(".")
     assert endpoint.body is None or (endpoint.verb == "POST" and issubclass(endpoint.body, msgspec.Struct))
     assert endpoint.operator or not endpoint.changes

@@ -6,7 +6,7 @@ from router.policy.budget.guard import Halt
 
 
 def test_a_budget_in_dollars():
-    """Amounts in whole dollars, and when the budget renews."""
+    """A budget is reported in whole dollars, with the time it renews."""
     purse = BudgetState(Budget("all", "day", "usd", 5 * DOLLAR), Term("2026-11-28", 0.0, 86_400.0))
     purse.settled, purse.reserved = DOLLAR, DOLLAR // 2
     found = report_budget(purse)

@@ -1,4 +1,4 @@
-"""Streams of the three protocols: the demo's own, and recorded ones where they are at hand."""
+"""Streams of the three protocols: the demo's, and recorded ones where recordings are installed."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def demo_events(protocol):
 
 
 def recorded_events(name):
-    """The events of a recording, framed again as they were sent."""
+    """The events of a recording, framed as they were sent."""
     path = FIXTURES / name
     if not path.exists():
         pytest.skip(f"no recording {name}")

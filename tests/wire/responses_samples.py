@@ -1,4 +1,4 @@
-"""What the tests of Responses share: a stream and its parts, a validator, and requests."""
+"""Helpers for tests of Responses: a stream and its parts, a validator, and requests."""
 
 import json
 

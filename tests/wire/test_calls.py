@@ -1,4 +1,4 @@
-"""Which call a path is, and the forms of errors and pings in each protocol."""
+"""The call of each path, and the forms of errors and pings in each protocol."""
 
 import json
 
@@ -63,13 +63,13 @@ def test_a_path_both_vendors_have_is_told_apart_by_headers():
     ],
 )
 def test_a_path_has_one_canonical_form(path, wanted):
-    """A doubled or missing /v1 is put right; what is no path of an LLM's API has no form."""
+    """A doubled or missing /v1 is corrected; other paths have no canonical form."""
     assert calls.canonical(path) == wanted
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/v1/files", "/files/a", "/v1//organization"])
 def test_the_canonical_form_is_canonical(path):
-    """Made canonical twice is made canonical once."""
+    """A canonical path stays as it is."""
     once = calls.canonical(path)
     assert calls.canonical(once) == once
 
@@ -98,7 +98,7 @@ def test_the_canonical_form_is_canonical(path):
     ],
 )
 def test_administration_is_closed(path):
-    """Organisation, key and billing paths need passthrough = all, however they are spelled."""
+    """Organisation, key and billing paths need passthrough = all, in any spelling."""
     assert calls.is_closed(path, "GET")
     assert calls.is_closed(path, "POST")
 
@@ -183,7 +183,7 @@ def test_an_error_has_the_shape_of_its_protocol(error, kind, openai_kind, code):
 
 @pytest.mark.parametrize("status", range(400, 600))
 def test_every_status_has_a_type_in_both_vocabularies(status):
-    """Anthropic's is one that its API documents; OpenAI's tells a caller's fault from a server's."""
+    """Anthropic's type is one that its API documents; OpenAI's distinguishes a caller's fault from a server's."""
     assert anthropic_kind(status) in ANTHROPIC_KINDS
     assert (anthropic_kind(status) == "api_error") <= (status >= 500)
     special = {402: "insufficient_quota", 429: "rate_limit_error"}
@@ -191,12 +191,12 @@ def test_every_status_has_a_type_in_both_vocabularies(status):
 
 
 def sdk_events(dialect, error, tap):
-    """What ends a stream, as the SDKs' own reader of events sees it."""
+    """The events that end a broken stream, as the SDKs' own reader reads them."""
     return [event for _, event in sse.parse_events(dialect.error_events(error, "req_1", tap))]
 
 
 def test_a_messages_stream_ends_with_an_error_event():
-    """One error event with the error object; its name is its type, without which the SDKs see nothing."""
+    """Messages ends with one error event, named by its type, since the SDKs ignore other names."""
     [event] = sdk_events(protocols.MESSAGES.dialect, errors.BadGateway("no"), Tap(protocols.MESSAGES.dialect))
     assert event.name == "error"
     assert json.loads(event.data) == json.loads(protocols.MESSAGES.dialect.error_body(errors.BadGateway("no"), "req_1"))
@@ -204,7 +204,7 @@ def test_a_messages_stream_ends_with_an_error_event():
 
 
 def test_a_chat_stream_ends_with_an_error_chunk():
-    """One chunk with the error and nothing that looks like a good end."""
+    """Chat ends with one chunk that has the error and nothing that looks like a good end."""
     [event] = sdk_events(protocols.CHAT.dialect, errors.BadGateway("no"), Tap(protocols.CHAT.dialect))
     assert event.name == ""
     assert json.loads(event.data) == {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
@@ -216,7 +216,7 @@ def test_a_chat_stream_ends_with_an_error_chunk():
     ids=["broken", "timeout"],
 )
 def test_a_responses_stream_ends_with_error_and_failed(error, code):
-    """Both events go on counting, the id is that of the stream, and OpenAI's own types accept them."""
+    """Both events of Responses continue the numbering, have the stream's id, and fit OpenAI's own types."""
     tap = Tap(protocols.RESPONSES.dialect)
     announced = {"id": "resp_7", "created_at": 5, "model": "m"}
     created = {"type": "response.created", "sequence_number": 0, "response": announced}
@@ -235,7 +235,7 @@ def test_a_responses_stream_ends_with_error_and_failed(error, code):
 
 
 def test_a_responses_stream_that_never_began_still_ends_whole():
-    """Without an id of the upstream's it takes the request's, and numbers begin at 0."""
+    """Without an id of the upstream the request's is used, and numbers begin at 0."""
     first, second = sdk_events(protocols.RESPONSES.dialect, errors.BadGateway("no"), Tap(protocols.RESPONSES.dialect))
     assert json.loads(first.data)["sequence_number"] == 0
     failed = ResponseFailedEvent.model_validate_json(second.data)
@@ -249,7 +249,7 @@ def test_a_responses_stream_that_never_began_still_ends_whole():
     ids=lambda value: type(value).__name__,
 )
 def test_a_ping_is_whole_and_means_nothing(dialect, begun):
-    """A ping stands at borders, is no content, ends nothing, and is an event only where clients know it."""
+    """A ping stands between events, is not content, ends nothing, and is an event only where clients know it."""
     ping = dialect.ping(begun)
     assert sse.find_last_border(ping, 0) == len(ping)
     events = [event for _, event in sse.parse_events(ping) if event.data]
@@ -268,7 +268,7 @@ def test_a_ping_is_whole_and_means_nothing(dialect, begun):
 
 
 def test_the_dialects_have_their_names():
-    """As settings and backend files write them."""
+    """Dialects have the names that settings and backend files use."""
     assert {name: entry.dialect.name for name, entry in protocols.BY_NAME.items()} == {
         "messages": "messages",
         "chat": "chat",

@@ -1,4 +1,4 @@
-"""Questions about tokens hold what is counted and nothing else."""
+"""Requests to count tokens hold the counted fields and nothing else."""
 
 import json
 
@@ -13,7 +13,7 @@ def asked(body, source, target):
 
 
 def test_for_responses():
-    """A Messages caller sets no limit when it counts, and none is sent."""
+    """A Messages request to count has no output limit, and none is sent."""
     body = claude(user("hi"), system="S", tools=[TOOL])
     del body["max_tokens"]
     made = asked(body, "messages", "responses")
@@ -21,12 +21,12 @@ def test_for_responses():
 
 
 def test_for_messages():
-    """Neither is what says how to write."""
+    """Fields that control the writing of the answer are not sent."""
     made = asked(gpt5(say("user", "hi"), tools=[LOOK], max_output_tokens=9, stream=True), "responses", "messages")
     assert set(made) == {"model", "messages", "tools"}
 
 
 def test_the_answer():
-    """In the caller's form."""
+    """A count is answered in the caller's form."""
     assert json.loads(count_tokens.answer(7, "messages")) == {"input_tokens": 7}
     assert json.loads(count_tokens.answer(7, "responses")) == {"object": "response.input_tokens", "input_tokens": 7}

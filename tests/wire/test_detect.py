@@ -1,4 +1,4 @@
-"""The protocol of a request is told from its fields, where no path says it."""
+"""The protocol of a request without a path is detected from its fields."""
 
 import json
 
@@ -25,5 +25,5 @@ from router.wire.raw.top_level import peek
     ],
 )
 def test_the_protocol_of_a_body(fields, headers, wanted):
-    """For explain: by fields that only one protocol has."""
+    """A request is recognised by fields that only one protocol has."""
     assert protocol_of(peek(json.dumps({"model": "m", **fields}).encode()), headers) == wanted

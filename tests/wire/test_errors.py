@@ -1,4 +1,4 @@
-"""Errors of one protocol as those of another, where type and status do not agree."""
+"""Errors translated between protocols, where type and status do not agree."""
 
 import json
 
@@ -20,7 +20,7 @@ from router.wire import translate
     ],
 )
 def test_what_is_the_requests_fault_is_not_sent_again(caller, kind, status, seen):
-    """A 4xx of a Messages upstream stays one for OpenAI's SDKs, which repeat every 5xx."""
+    """A 4xx of a Messages upstream stays a 4xx for OpenAI's SDKs, which repeat every 5xx."""
     body = json.dumps({"type": "error", "error": {"type": kind, "message": "out of order"}}).encode()
     made = translate.failure(body, status, "messages", caller)
     assert made is not None

@@ -1,4 +1,4 @@
-"""What events and error objects mean: the commit point, the end, an error inside a 200, token counts."""
+"""Meaning of events and error objects: the commit point, the end, an error inside a 200, token counts."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_an_event_means_what_its_protocol_says(dialect, name, data, verdict, end
 
 @pytest.mark.parametrize("text", ["[DONE]", " [DONE]", "[DONE] "])
 def test_done_ends_a_chat_stream(text):
-    """[DONE] alone, with space around it too."""
+    """Only [DONE], also with space around it, ends a Chat stream."""
     assert CHAT.judge(sse.Event("", text), None) is C
     assert CHAT.ending(sse.Event("", text), None) is True
 
@@ -113,7 +113,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("dialect", "body", "status", "kind"), FAILURES, ids=range(len(FAILURES)))
 def test_an_error_inside_a_200_has_a_status(dialect, body, status, kind):
-    """The number in it, else what its code or type stands for, else 502; the form is the protocol's."""
+    """An error inside a 200 has the status of its number, else of its code or type, else 502."""
     failure = dialect.failure(body)
     if status is None:
         assert failure is None
@@ -146,7 +146,7 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([MESSAGES, CHAT, RESPONSES, PLAIN]), st.text(max_size=8), JSON)
 def test_no_event_of_an_upstream_raises(dialect, name, value):
-    """Any JSON in any place is judged; an error found in it has an error's status and a JSON body."""
+    """Any JSON in any place is judged without a crash; an error found in it has an error status and a JSON body."""
     data = json_values.decode_object(json.dumps(value))
     event = sse.Event(name, json.dumps(value))
     dialect.judge(event, data)
@@ -200,5 +200,5 @@ def test_token_counts_are_read(dialect, found, wanted):
 
 
 def test_every_protocol_has_a_dialect():
-    """As many as a backend can speak."""
+    """There is a dialect for each protocol that a backend can speak."""
     assert sorted(BY_NAME) == ["chat", "messages", "responses"]

@@ -1,4 +1,4 @@
-"""Tools, images and thinking are told from what a body means, whatever its texts say."""
+"""Tools, images and thinking are found by the meaning of a body, not by words in its texts."""
 
 import json
 
@@ -33,7 +33,7 @@ def shows(data, protocol):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_image_in_a_turn(protocol):
-    """In any turn, beside texts, in any order of keys."""
+    """Images are found in any turn, beside texts, in any order of keys."""
     block = IMAGES[protocol]
     assert shows(body(protocol, turn({"type": "text", "text": "look"}, block)), protocol)
     assert shows(body(protocol, turn(), turn(dict(reversed(block.items())))), protocol)
@@ -41,7 +41,7 @@ def test_an_image_in_a_turn(protocol):
 
 
 def test_an_image_in_a_tool_s_result():
-    """Where Claude Code and Codex send what their tools read."""
+    """Images are found in tool results of Claude Code and Codex."""
     result = {"type": "tool_result", "tool_use_id": "t", "content": [IMAGES["messages"]]}
     assert shows(body("messages", turn(result)), "messages")
     output = {"type": "function_call_output", "call_id": "c", "output": [IMAGES["responses"]]}
@@ -53,7 +53,7 @@ def test_an_image_in_a_tool_s_result():
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_type_spelled_with_escapes(protocol):
-    """`\\u0069mage` is an image: what counts is what the JSON means."""
+    """`\\u0069mage` is an image: the meaning of the JSON counts."""
     data = body(protocol, turn(IMAGES[protocol]))
     kind = IMAGES[protocol]["type"].encode()
     for at in range(len(kind)):
@@ -64,7 +64,7 @@ def test_a_type_spelled_with_escapes(protocol):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_texts_that_talk_of_images(protocol):
-    """The words in a text, a tool's input, a tool's description or another protocol's block are no image."""
+    """The name of an image type in a text, a tool's input or another protocol's block is not an image."""
     block = IMAGES[protocol]
     quoted = json.dumps(block)
     others = [
@@ -88,20 +88,20 @@ def test_texts_that_talk_of_images(protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("value", [None, 1, "image", {}, [None], [[]], [1], {"content": [IMAGES["messages"]]}, [[{}]]])
 def test_odd_conversations_hold_none(protocol, value):
-    """What no upstream would take holds no image and breaks nothing."""
+    """A body that no upstream accepts holds no image and raises nothing."""
     value = {"model": "m", NAME[protocol]: value, "x": '"image" "image_url" "input_image"'}
     assert not shows(json.dumps(value).encode(), protocol)
 
 
 def test_odd_blocks_beside_an_image():
-    """A number, a lone surrogate or NaN beside it does not hide it."""
+    """A number, a lone surrogate or NaN beside an image does not hide it."""
     for odd in (b"1", b"null", b'{"type":5}', b'{"type":["image"]}', b'{"text":"\\ud800"}', b'{"n":NaN}', b"[]"):
         data = b'{"model":"m","messages":[{"role":"user","content":[%b,{"type":"image"}]}]}' % odd
         assert shows(data, "messages"), odd
 
 
 def test_paths_without_a_protocol():
-    """Nothing is known of their bodies."""
+    """Paths of no protocol never hold images."""
     assert not has_images(peek(body("chat", turn(IMAGES["chat"]))), entry_of(None))
 
 
@@ -116,7 +116,7 @@ VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(VALUES, st.sampled_from(PROTOCOLS))
 def test_the_byte_search_misses_nothing(value, protocol):
-    """What it lets pass unread is what the walk finds empty too: escapes, which mean the same, force the walk."""
+    """The byte search rules out only bodies in which the walk finds nothing; escaped spellings force the walk."""
     data = body(protocol, value)
     walked = data.replace(b"image", b"\\u0069mag\\u0065")
     assert shows(data, protocol) == shows(walked, protocol)
@@ -138,7 +138,7 @@ def test_the_byte_search_misses_nothing(value, protocol):
     ],
 )
 def test_tools(text, wanted):
-    """A list with something in it."""
+    """A body has tools when its list of tools is not empty."""
     assert has_tools(peek(f'{{"model":"m",{text}}}'.encode())) is wanted
 
 
@@ -165,5 +165,5 @@ def test_tools(text, wanted):
     ],
 )
 def test_thinking(protocol, field, wanted):
-    """By the field of the request's own protocol."""
+    """A request for thinking is found by the field of its own protocol."""
     assert entry_of(protocol).asks_thinking(peek(json.dumps({"model": "m", **field}).encode())) is wanted

@@ -1,4 +1,4 @@
-"""Any conversation is sent within the rules of its protocol, and reasoning goes to no other upstream than its own.
+"""Any conversation is sent within the rules of its protocol, and reasoning is sent only to the upstream that wrote it.
 
 Histories are drawn at random: turns in any order, calls without results and results without calls, reasoning that was
 signed by this upstream, by another, by none, or by Anthropic for another program.
@@ -169,7 +169,7 @@ def translated(body, source, vendor, model):
 @settings(max_examples=120, deadline=None)
 @given(turns=CLAUDE)
 def test_messages_histories_become_legal_chat_requests(vendor, turns):
-    """In every provider's form; nothing of a carrier or a signature is left in what is sent."""
+    """Chat requests are legal for every provider, without any remains of sealed state or signatures."""
     made = translated({"model": "x", "max_tokens": 9, "messages": turns}, "messages", vendor, MODEL)
     if made is not None:
         legal_chat_request(made)
@@ -183,7 +183,7 @@ def test_messages_histories_become_legal_chat_requests(vendor, turns):
 @settings(max_examples=200, deadline=None)
 @given(turns=GPT, effort=st.sampled_from([None, "low", "high"]))
 def test_chat_histories_become_legal_messages_requests(model, turns, effort):
-    """For models of each age; reasoning goes back only with a genuine signature of this upstream and model."""
+    """Messages requests are legal for old and new models; reasoning needs a signature of this upstream and model."""
     made = translated(gpt(*turns, max_tokens=9000, reasoning_effort=effort), "chat", "anthropic", model)
     if made is None:
         return

@@ -110,7 +110,7 @@ NAMED = {
         ),
     ],
 }
-#: What changes nothing is not worth a word.
+#: Fields that change nothing; they are not reported.
 IDLE = [gpt(user("x"), seed=None, logprobs=False, frequency_penalty=0, logit_bias={}, store=False, metadata={})]
 
 
@@ -130,7 +130,7 @@ def model_of(source, vendor):
 @pytest.mark.parametrize(("source", "path", "vendor", "body"), cases(REFUSED))
 @pytest.mark.parametrize("policy", ["warn", "silent"])
 def test_constraints_are_refused(source, path, vendor, body, policy):
-    """With the path of the field, whatever is said about losses."""
+    """A constraint is refused with the path of its field, for every setting of losses."""
     with pytest.raises(BadRequest) as caught:
         sent(body, source, vendor, model=model_of(source, vendor), policy=policy)
     assert caught.value.message.startswith(f"{path}:")
@@ -138,7 +138,7 @@ def test_constraints_are_refused(source, path, vendor, body, policy):
 
 @pytest.mark.parametrize(("source", "loss", "vendor", "body"), cases(NAMED))
 def test_hints_are_named(source, loss, vendor, body):
-    """As what they are; and refused where losses are, with the same path."""
+    """Hints are left out and named as losses; where losses are refused, with the same path."""
     assert loss in sent(body, source, vendor, model=model_of(source, vendor))[1]
     with pytest.raises(BadRequest) as caught:
         sent(body, source, vendor, model=model_of(source, vendor), policy="strict")
@@ -147,5 +147,5 @@ def test_hints_are_named(source, loss, vendor, body):
 
 @pytest.mark.parametrize("body", IDLE)
 def test_what_changes_nothing_is_not_named(body):
-    """Neither refused nor told."""
+    """Fields that change nothing are neither refused nor named as lost."""
     assert sent(body, "chat", policy="strict")[1] == []

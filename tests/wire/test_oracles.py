@@ -71,7 +71,7 @@ def expected(source, target, data):
 
 
 def by_python(protocol, data, *, status=200):
-    """What Python's SDK makes of a stream, or of an error."""
+    """The result of Python's SDK for a stream, or its exception."""
     kind = {"content-type": "text/event-stream" if status == 200 else "application/json"}
     library = httpx2 if protocol == "messages" else httpx
     transport = library.MockTransport(lambda _: library.Response(status, headers=kind, content=data))
@@ -93,7 +93,7 @@ def by_python(protocol, data, *, status=200):
 
 
 def essence(protocol, answer):
-    """What a program reads of an answer; of Chat what its types have, since accumulators overwrite other fields."""
+    """The fields of an answer that a program reads; for Chat only typed ones, since accumulators overwrite others."""
     if protocol == "messages":
         usage = {name: count for name, count in answer["usage"].items() if isinstance(count, int)}
         return answer["stop_reason"], answer["stop_sequence"], usage, [bare(block) for block in answer["content"]]
@@ -108,7 +108,7 @@ def essence(protocol, answer):
 
 
 def bare(block):
-    """A block without what an SDK adds to it."""
+    """A block without the fields that an SDK adds to it."""
     return {name: value for name, value in block.items() if value is not None and name in _KEPT}
 
 
@@ -125,7 +125,7 @@ _KEPT = ("type", "text", "thinking", "signature", "data", "id", "name", "input")
 
 @pytest.mark.parametrize(("source", "target", "data"), cases())
 def test_pythons_sdks(source, target, data):
-    """Streamed and whole, the SDK sees one and the same answer."""
+    """The SDK reads the same answer streamed and whole."""
     wanted = essence(target, expected(source, target, data))
     if wanted[0] == "content_filter":
         # OpenAI's accumulator has an exception for it.
@@ -155,7 +155,7 @@ NODE = shutil.which("node")
     reason="needs node, and FAIRLEAD_NODE_MODULES: a folder where `npm install @anthropic-ai/sdk openai` was run",
 )
 def test_nodes_sdks():
-    """As Python's: each stream reads as its answer does when it comes whole, and errors are raised."""
+    """Node's SDKs read each stream as the whole answer, and raise errors, like Python's."""
     params = [param.values for param in cases()]
     params += [(source, target, FAILED[source]) for source, target in (param.values for param in FAILURES)]
     made = [(target, streamed([data], source, target=target)) for source, target, data in params]

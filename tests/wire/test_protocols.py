@@ -1,4 +1,4 @@
-"""The entries of the protocols, and how a further one is registered."""
+"""The entries of the protocols, and the registration of a further one."""
 
 import json
 
@@ -26,7 +26,7 @@ def toy():
 
 
 def test_the_names_are_those_that_backends_may_have():
-    """In the same order, with the same API, so that files are checked without loading a codec."""
+    """The names agree with `backends.PROTOCOLS` in order and API, so that files are checked without loading a codec."""
     assert {name: entry.api for name, entry in protocols.BY_NAME.items()} == PROTOCOLS
     assert list(protocols.BY_NAME) == list(PROTOCOLS)
     assert {name for entry in KNOWN.values() for name in entry.protocols} <= set(PROTOCOLS)
@@ -34,7 +34,7 @@ def test_the_names_are_those_that_backends_may_have():
 
 @pytest.mark.parametrize("name", protocols.BY_NAME)
 def test_an_entry_is_of_one_piece(name):
-    """Its names agree, its paths lead back to it, and its smallest request is recognised as one of its own."""
+    """Each entry's names agree, its paths lead back to it, and its smallest request is recognised as its own."""
     entry = protocols.BY_NAME[name]
     assert entry.name == entry.dialect.name == name
     found = calls.call(entry.path_for("m", stream=False))
@@ -49,7 +49,7 @@ def test_an_entry_is_of_one_piece(name):
 
 
 def test_a_further_protocol_is_known_everywhere_until_it_is_taken_away(toy):
-    """Its name, its paths, its limits and its fields; another of the same name is refused."""
+    """A registered protocol is found by name, paths, limits and fields; another of the same name is refused."""
     assert PROTOCOLS["toy"] is toy.api
     assert calls.canonical("/toy/m") == "/v1/toy/m"
     assert calls.call("/v1/toy/m:stream").entry is toy
@@ -71,7 +71,7 @@ def test_a_further_protocol_is_known_everywhere_until_it_is_taken_away(toy):
 
 @given(model=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), stream=st.booleans())
 def test_a_model_in_the_path(model, stream):
-    """It comes back out of the path as it was put in, whatever it is called, with the stream flag beside it."""
+    """Any model's name put into a path is read back from it, with the stream flag."""
     protocols.add(TOY)
     try:
         found = calls.call(TOY.path_for(model, stream=stream))
@@ -85,7 +85,7 @@ def test_a_model_in_the_path(model, stream):
 
 
 def test_paths_of_no_protocol():
-    """They have the form of the API that most servers follow, unless a header names another; nothing is edited."""
+    """Paths of no protocol have the form of the common API, unless a header marks another, and are not edited."""
     assert calls.call("/v1/files").entry is protocols.OTHERS
     assert calls.call("/v1/files", {b"anthropic-version": b"1"}).entry is protocols.MESSAGES
     for entry in (protocols.OTHERS, protocols.EMBEDDINGS, protocols.COMPLETIONS):

@@ -1,4 +1,4 @@
-"""Which ids an answer issues, and which a request names."""
+"""The ids that an answer issues, and those that a request names."""
 
 import json
 
@@ -34,7 +34,7 @@ from router.wire.raw.top_level import peek
     ],
 )
 def test_in_path(path, found):
-    """Segments where ids stand, decoded; words, foreign collections and what is no id are left out."""
+    """Ids are read from path segments, decoded; words, other collections and segments that are not ids are left out."""
     assert resource_ids.in_path(path) == found
 
 
@@ -52,7 +52,7 @@ def test_in_path(path, found):
     ],
 )
 def test_in_top(body, found):
-    """Keys that name what was issued before, in the order they decide; at most eight."""
+    """Ids at the top level are read in the order of their precedence, at most eight."""
     assert resource_ids.in_top(peek(json.dumps(body).encode())) == found
 
 
@@ -74,7 +74,7 @@ def test_in_top(body, found):
 )
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 def test_in_depth(value, found, separators):
-    """Keys anywhere in the body; text that quotes them does not count, since its quotes are escaped."""
+    """Ids are found under their keys anywhere in the body; a text that quotes them does not count."""
     assert resource_ids.in_depth(json.dumps({"input": value}, separators=separators).encode()) == found
 
 
@@ -99,7 +99,7 @@ def test_in_depth(value, found, separators):
     ],
 )
 def test_issues(method, path, body, issues):
-    """Only what creates objects that later calls name; batches also when they are read."""
+    """Only calls that create objects issue ids; batches also when they are read."""
     top = None if body is None else peek(body)
     assert resource_ids.issues(call(path), method, top) is issues
 
@@ -123,12 +123,12 @@ def test_issues(method, path, body, issues):
     ],
 )
 def test_issued(answer, found):
-    """The object's id and the files it names; anything else issues nothing and breaks nothing."""
+    """An answer issues its id and those of its files; any other body issues none and raises nothing."""
     assert resource_ids.issued(answer) == found
 
 
 def test_issued_first():
-    """The id an answer begins with, before the rest of it is there."""
+    """The id that an answer begins with is read before the rest has arrived."""
     assert resource_ids.issued_first(b' {\n "id" : "resp_1", "object"') == [("resp_1", "")]
     assert resource_ids.issued_first(b'{"object":"response","id":"resp_1"') == []
     assert resource_ids.issued_first(b'{"id":"resp_') == []

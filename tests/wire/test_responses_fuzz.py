@@ -1,4 +1,4 @@
-"""Whatever is sent to or from Responses, it ends in an answer or in a RouterError; as test_translate_fuzz."""
+"""Any input translated to or from Responses ends in an answer or in a RouterError, as in test_translate_fuzz."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ EVENTS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(body=REQUESTS)
 def test_any_request(target, body):
-    """It is translated to JSON, or refused."""
+    """Any Responses request is translated to JSON, or refused."""
     with contextlib.suppress(RouterError):
         json.loads(translate.request(json.dumps(body).encode(), "responses", target, context("openai")).body)
 
@@ -69,7 +69,7 @@ def test_any_request(target, body):
 @settings(max_examples=80, deadline=None)
 @given(body=BODIES)
 def test_any_request_for_it(source, body):
-    """The same from the others."""
+    """Any request of another protocol is translated to Responses, or refused."""
     with contextlib.suppress(RouterError):
         json.loads(translate.request(json.dumps(body).encode(), source, "responses", context("openai")).body)
 
@@ -78,7 +78,7 @@ def test_any_request_for_it(source, body):
 @settings(max_examples=80, deadline=None)
 @given(found=EVENTS)
 def test_any_stream(target, found):
-    """It is translated, and the result is decodable events."""
+    """Any stream is translated to decodable events."""
     made = streamed([b"data: " + json.dumps(one).encode() + b"\n\n" for one in found], "responses", target=target)
     for _, payload in translate.payloads(made):
         assert payload == b"[DONE]" or isinstance(json.loads(payload), dict)
@@ -87,7 +87,7 @@ def test_any_stream(target, found):
 @settings(max_examples=80, deadline=None)
 @given(found=TYPED, output=ITEMS, stream=st.booleans())
 def test_any_answer(found, output, stream):
-    """It is an answer, an error, or nothing."""
+    """Any answer becomes an answer, an error, or None."""
     body = json.dumps({**found, "output": output}).encode()
     made = translate.answer(body, "responses", "messages", context(), stream=stream)
     assert made is None or 200 <= made[0] < 600
@@ -103,7 +103,7 @@ def test_any_bytes(source, target, data):
 
 @pytest.mark.parametrize("target", ["messages", "chat"])
 def test_deep_json(target):
-    """Nesting that would exhaust the stack is refused or taken for no answer."""
+    """Nesting that would exhaust the stack is refused, or is not an answer."""
     deep = b'{"output":' + b"[" * 100000
     assert translate.answer(deep, "responses", target, context(), stream=False) is None
     assert b"error" in streamed([b"data: " + deep + b"\n\n"], "responses", target=target)

@@ -1,4 +1,4 @@
-"""Whatever conversation comes, what goes to or from Responses keeps the rules, and no reasoning goes to a stranger.
+"""Any conversation translated to or from Responses keeps the rules, and reasoning is sent only to its own upstream.
 
 As test_legality, with the third protocol on either side.
 """
@@ -107,7 +107,7 @@ def translated(body, source, target, vendor, model=MODEL):
 @settings(max_examples=50, deadline=None)
 @given(items=ITEMS)
 def test_items_become_legal_chat_requests(vendor, items):
-    """In every provider's form; nothing of a carrier or a signature is left in what is sent."""
+    """Chat requests are legal for every provider, without any remains of sealed state or signatures."""
     # Both protocols take any text for arguments, and it stays as it is.
     items = [{**item, "arguments": '{"x": 1}'} if "arguments" in item else item for item in items]
     made = translated(gpt5(*items, tools=[LOOK, PATCH]), "responses", "chat", vendor)
@@ -121,7 +121,7 @@ def test_items_become_legal_chat_requests(vendor, items):
 @settings(max_examples=80, deadline=None)
 @given(items=ITEMS, effort=st.sampled_from([None, "low", "high"]))
 def test_items_become_legal_messages_requests(model, items, effort):
-    """Reasoning goes back only with a genuine signature of this upstream and model."""
+    """Reasoning is sent to Messages only with a genuine signature of this upstream and model."""
     asked = gpt5(*items, max_output_tokens=9000, reasoning={"effort": effort} if effort else None)
     made = translated(asked, "responses", "messages", "anthropic", model)
     if made is None:
@@ -140,7 +140,7 @@ _THOUGHT = st.sampled_from([GENUINE_ITEM, OTHERS[0].seal("signature", FOREIGN, "
 @settings(max_examples=120, deadline=None)
 @given(turns=CLAUDE, proof=_THOUGHT)
 def test_messages_histories_become_legal_items(turns, proof):
-    """Only reasoning that this upstream and model gave goes back, as the item it was."""
+    """Only reasoning of this upstream and model is sent to Responses, as the original item."""
     thought = {"type": "thinking", "thinking": "hm", "signature": proof}
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": [thought]}, *turns]
     made = translated({"model": "x", "max_tokens": 99, "messages": turns}, "messages", "responses", "openai")
@@ -152,7 +152,7 @@ def test_messages_histories_become_legal_items(turns, proof):
 @settings(max_examples=120, deadline=None)
 @given(turns=GPT, proof=_THOUGHT)
 def test_chat_histories_become_legal_items(turns, proof):
-    """The same from Chat."""
+    """From Chat, too, only reasoning of this upstream and model is sent."""
     details = [{"type": "reasoning.text", "text": "hm", "signature": proof}]
     first = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "so", "reasoning_details": details}]
     made = translated({"model": "x", "messages": [*first, *turns]}, "chat", "responses", "openai")

@@ -1,4 +1,4 @@
-"""Requests to and from Responses: what becomes what, what is lost, and what comes back."""
+"""Requests to and from Responses: the mapping of fields, the losses, and round trips."""
 
 import json
 
@@ -21,7 +21,7 @@ def to_responses(body, source="messages", vendor="openai", **fields):
 
 
 def test_a_messages_request():
-    """Every field of the table, in its place."""
+    """Every field of a Messages request reaches its place in Responses."""
     asked = claude(
         user([{"type": "text", "text": "Look."}, IMAGE, PDF]),
         assistant([{"type": "text", "text": "I will."}, use()]),
@@ -86,7 +86,7 @@ def test_a_messages_request():
 
 
 def test_a_chat_request():
-    """The system prompt stays a message; fields that both of OpenAI's protocols have stay."""
+    """A Chat system prompt stays a message, and fields that both of OpenAI's protocols have are kept."""
     asked = gpt(
         {"role": "system", "content": "S"},
         user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": DATA, "detail": "high"}}]),
@@ -166,7 +166,7 @@ def test_a_responses_request_for_messages():
 
 
 def test_a_responses_request_for_chat():
-    """The same for Chat; a result's image follows as a message."""
+    """Items become Chat messages; a result's image follows as a message."""
     asked = gpt5(
         say("user", "Look."),
         called("t1"),
@@ -190,7 +190,7 @@ def test_a_responses_request_for_chat():
 
 
 def test_string_input():
-    """The short form is one user message."""
+    """Input given as a string is one user message."""
     made, lost = sent({"model": "x", "input": "hi"}, "responses", "", "chat")
     assert (made["messages"], lost) == ([user("hi")], [])
 
@@ -228,21 +228,21 @@ def test_string_input():
 )
 @pytest.mark.parametrize("target", ["messages", "chat"])
 def test_what_is_refused(fields, path, target):
-    """What cannot be carried over, or is wrong, is a 400 that names the field."""
+    """A field that is wrong or cannot be carried over is a 400 that names it."""
     with pytest.raises(BadRequest, match=path) as caught:
         sent({**gpt5(say("user", "hi")), **fields}, "responses", "", target)
     assert caught.value.status == 400
 
 
 def test_an_answer_that_is_not_kept():
-    """The code and the field are those that OpenAI's SDKs know."""
+    """An unknown previous_response_id is refused with the code and field that OpenAI's SDKs know."""
     with pytest.raises(BadRequest) as caught:
         sent(gpt5(say("user", "hi"), previous_response_id="resp_x"), "responses", "", "chat")
     assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
 
 
 def test_hints_that_are_dropped():
-    """Each is named in the losses."""
+    """Each hint that is left out is named in the losses."""
     hints = {
         "truncation": "auto",
         "max_tool_calls": 3,
@@ -256,7 +256,7 @@ def test_hints_that_are_dropped():
 
 
 def test_prefill_has_no_counterpart():
-    """A beginning of the answer is refused; a last assistant message of OpenAI's protocols is history."""
+    """A prefilled answer is refused; a last assistant message of OpenAI's protocols is history."""
     with pytest.raises(BadRequest, match="prefill"):
         to_responses(claude(user("hi"), assistant("So")))
     made, _ = to_responses(gpt(user("hi"), assistant("So")), "chat")
@@ -346,7 +346,7 @@ def flat(items):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(items=conversations())
 def test_there_and_back(via, items):
-    """A conversation of texts and calls survives the way through either other protocol."""
+    """A conversation of texts and calls survives a round trip through either other protocol."""
     ctx = context("openai", model="gpt-4.1")
     there = translate.request(json.dumps(gpt5(*items)).encode(), "responses", via, ctx)
     assert ctx.losses == []
@@ -370,7 +370,7 @@ def _calls(items):
 
 
 def test_custom_tools_between_openais_protocols():
-    """Free text stays free text where both protocols have such tools."""
+    """A custom tool's free text stays free text where both protocols have such tools."""
     custom = {"name": "apply_patch", "description": "Change files."}
     grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /.+/"}}
     asked = gpt(

@@ -1,4 +1,4 @@
-"""Streams to and from Responses: the same as whole answers, in whatever pieces they come, and legal."""
+"""Streams to and from Responses: equal to whole answers, for any split, and legal."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_stream_equals_whole(source, target):
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_every_split(source, target):
-    """Wherever a read ends, the same bytes come out."""
+    """The same bytes come out for every split of the input."""
     data = SAMPLES[source]
     wanted = streamed([data], source, target=target)
     assert len(data) > 1000
@@ -167,7 +167,7 @@ def test_recorded_responses(data, target):
 
 
 def test_64_calls_in_turns():
-    """Calls whose pieces alternate keep theirs apart; in Responses both are open at once, in Messages one waits."""
+    """Calls whose pieces alternate stay separate; in Responses both are open at once, in Messages one waits."""
     one, two = call_item(0, "c1", "look", '{"a":', "1}"), call_item(1, "c2", "look", '{"b":', "2}")
     mixed = [one[0], two[0], one[1], two[1], one[2], two[2], *one[3:], *two[3:]]
     data = frames(*began(), *mixed, ended())
@@ -182,7 +182,7 @@ def test_64_calls_in_turns():
 
 
 def test_text_behind_a_call_keeps_its_place():
-    """Items may follow each other in any order."""
+    """Text behind a call keeps its place."""
     data = frames(*began(), *call_item(0, "c1", "look", "{}"), *text_item(1, "then"), *reasoning_item(2, "hm"), ended())
     made = streamed([data], "responses", target="messages")
     again = streamed([made], "messages", target="responses")
@@ -190,7 +190,7 @@ def test_text_behind_a_call_keeps_its_place():
 
 
 def test_an_answer_that_was_cut_short():
-    """Only the last item is incomplete; the reason is said in each protocol's words."""
+    """Only the last item of an answer cut short is incomplete; the reason has each protocol's name."""
     cut = ended("incomplete", incomplete_details={"reason": "max_output_tokens"})
     data = frames(*began(), *text_item(0, "so"), *call_item(1, "c1", "look", '{"a'), cut)
     assert whole(data, "responses").stop == "length"
@@ -202,7 +202,7 @@ def test_an_answer_that_was_cut_short():
 
 
 def test_a_filtered_answer():
-    """content_filter is a refusal; without any words of the model it stays what it was."""
+    """An answer that content_filter cut short is a refusal in the neutral form, and content_filter in Responses."""
     cut = ended("incomplete", incomplete_details={"reason": "content_filter"})
     found = whole(frames(*began(), *text_item(0, "so"), cut), "responses")
     assert found.stop == "refusal"

@@ -1,4 +1,4 @@
-"""A tap finds usage, end and numbers beside the relay, wherever the stream is cut, and decodes no text."""
+"""A tap finds usage, end and sequence numbers for any split of the stream, without decoding its text."""
 
 import gzip
 import json
@@ -45,7 +45,7 @@ RECORDINGS = {
 
 
 def batches(events, cut):
-    """What a splitter hands on."""
+    """The batches that a splitter returns."""
     if cut == "events":
         return events
     whole = b"".join(events)
@@ -56,7 +56,7 @@ def batches(events, cut):
 
 
 def tapped(protocol, events, cut, **options):
-    """A tap that has seen the stream, and what it passed on."""
+    """A tap that has read the stream, and the bytes it passed on."""
     tap = Tap(BY_NAME[protocol].dialect, **options)
     passed = b""
     for _, event in sse.parse_events(b"".join(events)):
@@ -84,7 +84,7 @@ def slow_usage(protocol, events):
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_usage_and_end_of_the_demo_are_found(stream, protocol, cut):
-    """Its counts and its good end, and every byte is passed on; what its text says of usage does not count."""
+    """The demo's counts and good end are found, every byte is passed on, and usage in its text does not count."""
     events = stream(protocol)
     tap, passed = tapped(protocol, events, cut)
     assert passed == b"".join(events)
@@ -96,7 +96,7 @@ def test_usage_and_end_of_the_demo_are_found(stream, protocol, cut):
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_usage_and_end_of_a_recording_are_found(recording, name, cut):
-    """So it is for what providers sent."""
+    """Counts and end of recorded streams are found, and every byte is passed on."""
     protocol, good = RECORDINGS[name]
     events = recording(name)
     tap, passed = tapped(protocol, events, cut)
@@ -107,7 +107,7 @@ def test_usage_and_end_of_a_recording_are_found(recording, name, cut):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_stream_without_its_last_events_has_not_ended(stream, protocol):
-    """Half a stream is no whole one, though its text names the end's words."""
+    """A stream without its last events has not ended, even when its text holds the words of an end."""
     events = stream(protocol)
     tap, _ = tapped(protocol, events[: len(events) // 2], "whole")
     assert tap.ended is None
@@ -136,7 +136,7 @@ QUOTED = [
     ],
 )
 def test_text_is_never_taken_for_an_event(protocol, around, text, ensure_ascii):
-    """What a model writes about ends, usage or errors is only text."""
+    """Text of the model about ends, usage or errors is never taken for an event."""
     for value in (text, json.dumps(text), json.dumps({"a": text})):
         data = json.dumps({**around, "text": value}, ensure_ascii=ensure_ascii, separators=(",", ":"))
         tap = Tap(BY_NAME[protocol].dialect)
@@ -156,7 +156,7 @@ ENDINGS = {
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_end_is_good_or_failed(protocol, separators):
-    """In both forms that encoders write; a failure is not mended by what follows."""
+    """An end is found in both spellings of JSON; later events do not undo a failure."""
     good, failed = (sse.frame(json.dumps(end, separators=separators).encode()) for end in ENDINGS[protocol])
     tap = Tap(BY_NAME[protocol].dialect)
     tap.read(good)
@@ -172,7 +172,7 @@ def test_an_end_is_good_or_failed(protocol, separators):
 @pytest.mark.parametrize("before", [0, 40_000])
 @pytest.mark.parametrize("size", [100, 20_000, 300_000])
 def test_a_long_last_event_is_found(size, before, eol):
-    """response.completed repeats the whole answer: its end counts however long it is, whatever ends its lines."""
+    """response.completed, which repeats the whole answer, is found at any length and with any line ends."""
     earlier = b'event: x%bdata: {"type":"x","t":"%b"}%b%b' % (eol, b"y" * before, eol, eol)
     response = {"output": [{"text": "z" * size}], "usage": {"input_tokens": 5, "output_tokens": 7}}
     data = json.dumps({"type": "response.completed", "response": response}, separators=(",", ":")).encode()
@@ -185,14 +185,14 @@ def test_a_long_last_event_is_found(size, before, eol):
 
 @pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"data: [DONE]\r\n\r\n"])
 def test_done_alone_ends_a_chat_stream(done):
-    """Servers that send no finish_reason."""
+    """[DONE] alone ends a Chat stream, for servers that send no finish_reason."""
     tap = Tap(BY_NAME["chat"].dialect)
     tap.read(done)
     assert tap.ended is True
 
 
 def test_sequence_numbers_are_remembered():
-    """The last one, with and without a space, wherever it stands in the event."""
+    """The last sequence number is kept, with and without a space, at any place in the event."""
     tap = Tap(BY_NAME["responses"].dialect)
     assert tap.sequence == -1
     tap.read(b'data: {"type":"a","sequence_number":3}\n\ndata: {"sequence_number": 12, "type": "b"}\n\n')
@@ -203,7 +203,7 @@ def test_sequence_numbers_are_remembered():
 
 @pytest.mark.parametrize("protocol", ["messages", "responses"])
 def test_a_stream_announces_itself(stream, protocol):
-    """Id, model and start are known before the commit point."""
+    """A stream's id, model and start are known before the commit point."""
     tap = Tap(BY_NAME[protocol].dialect)
     assert not tap.begun
     tap.judge(sse.parse_event(stream(protocol)[0].strip()))
@@ -215,7 +215,7 @@ def test_a_stream_announces_itself(stream, protocol):
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_usage_event_that_was_not_asked_for_is_hidden(stream, cut):
-    """The event whose choices are [] goes, all else stays byte for byte, and its counts are known all the same."""
+    """A usage event that was not asked for is removed, its counts are read, and all other bytes stay."""
     events = stream("chat")
     tap, passed = tapped("chat", events, cut, hide_usage=True)
     hidden = [event for event in events if b'"choices":[]' in event]
@@ -235,7 +235,7 @@ def test_a_usage_event_that_was_not_asked_for_is_hidden(stream, cut):
     ],
 )
 def test_nothing_else_is_hidden(data):
-    """Other events with empty choices, and content that mentions them, stay."""
+    """Other events with empty choices, and text that quotes them, are passed on."""
     batch = sse.frame(data)
     assert Tap(BY_NAME["chat"].dialect, hide_usage=True).read(batch) == batch
 
@@ -244,14 +244,14 @@ def test_nothing_else_is_hidden(data):
     "tail", [b'"usage":{', b'"usage":{"input_tokens":', b'"usage":{"input_tokens":1e}', b'"usage":{]']
 )
 def test_broken_usage_counts_nothing(tail):
-    """What cannot be decoded is no count and no error."""
+    """Usage that cannot be decoded is ignored without an error."""
     tap = Tap(BY_NAME["messages"].dialect)
     tap.read(b'data: {"type":"message_delta",' + tail + b"\n\n")
     assert tap.usage() == Usage()
 
 
 def test_a_path_without_an_end_mark_needs_none():
-    """Other paths' streams pass as they are."""
+    """Streams of paths without an end mark pass unchanged."""
     tap = Tap(PLAIN)
     assert tap.read(b"data: x\n\n") == b"data: x\n\n"
     assert tap.ended is None
@@ -274,12 +274,12 @@ def test_a_path_without_an_end_mark_needs_none():
     ],
 )
 def test_usage_of_a_plain_answer(body, wanted):
-    """The counts at its top level; anything else has none."""
+    """Counts are read at the top level of a plain answer; other bodies have none."""
     assert usage_of(BY_NAME["chat"].dialect, body) == wanted
 
 
 def test_an_error_in_a_plain_answer():
-    """An error object is a failure; the word in a text is none, nor is a broken body."""
+    """An error object is a failure; the word in a text, or a broken body, is not."""
     assert failure_of(BY_NAME["chat"].dialect, b'{"error":{"code":503,"message":"x"}}').status == 503
     assert failure_of(BY_NAME["chat"].dialect, b'{"choices":[],"error":null}') is None
     assert failure_of(BY_NAME["messages"].dialect, b'{"content":[{"text":"\\"error\\""}]}') is None
@@ -289,7 +289,7 @@ def test_an_error_in_a_plain_answer():
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate", "br", "zstd", "gzip, br"])
 @pytest.mark.parametrize("size", [1, 1000, 65536])
 def test_usage_of_a_large_answer(coding, size):
-    """Packed or not, in pieces of any size, the counts at the end of an answer that is not held are read."""
+    """The counts at the end of an answer that is not buffered are read, compressed or not, in pieces of any size."""
     body = b'{"object":"list","data":["%b"],"usage":{"prompt_tokens":7,"completion_tokens":2}}' % (b"x" * 100_000)
     packed = {
         "": lambda body: body,
@@ -323,7 +323,7 @@ def test_usage_of_a_large_answer(coding, size):
     ],
 )
 def test_usage_that_cannot_be_read(coding, pieces):
-    """Nothing is known then, and nothing fails."""
+    """Usage of an answer that cannot be decoded is empty, without an error."""
     tail = Tail(protocols.CHAT.dialect, coding.encode())
     for piece in pieces:
         tail.read(piece)

@@ -1,4 +1,4 @@
-"""Whatever is sent, a translation ends in an answer or in a RouterError; never in another exception."""
+"""Any input to a translation ends in an answer or in a RouterError, never in another exception."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ BODIES = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(body=BODIES)
 def test_any_request(source, vendor, body):
-    """It is translated to JSON, or refused."""
+    """Any request is translated to JSON, or refused."""
     with contextlib.suppress(RouterError):
         json.loads(translate.request(json.dumps(body).encode(), source, OTHER[source], context(vendor)).body)
 
@@ -73,7 +73,7 @@ def test_any_request(source, vendor, body):
     )
 )
 def test_any_stream(source, found):
-    """It is translated, and the result is decodable events."""
+    """Any stream is translated to decodable events."""
     made = streamed([b"data: " + json.dumps(one).encode() + b"\n\n" for one in found], source)
     for _, payload in translate.payloads(made):
         assert payload == b"[DONE]" or isinstance(json.loads(payload), dict)
@@ -89,7 +89,7 @@ def test_any_stream(source, found):
     stream=st.booleans(),
 )
 def test_any_answer(source, found, stream):
-    """It is an answer, an error, or nothing."""
+    """Any answer becomes an answer, an error, or None."""
     made = translate.answer(json.dumps(found).encode(), source, OTHER[source], context(), stream=stream)
     assert made is None or 200 <= made[0] < 600
 
@@ -103,7 +103,7 @@ def test_any_bytes(source, data):
 
 @pytest.mark.parametrize("source", OTHER)
 def test_deep_json(source):
-    """Nesting that would exhaust the stack is refused or taken for no answer."""
+    """Nesting that would exhaust the stack is refused, or is not an answer."""
     deep = b'{"choices":' + b"[" * 100000
     assert translate.answer(deep, source, OTHER[source], context(), stream=False) is None
     assert b"error" in streamed([b"data: " + deep + b"\n\n"], source)

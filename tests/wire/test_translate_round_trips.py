@@ -1,4 +1,4 @@
-"""What comes back from a round trip, and that a growing conversation keeps its translated prefix."""
+"""Round trips through another protocol, and the stable prefix of a growing conversation."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_a_growing_conversation_keeps_its_prefix(source, vendor):
 
 
 def test_messages_to_chat_and_back():
-    """Only what was declared as lost differs."""
+    """A Messages conversation survives a round trip through Chat, except for the declared losses."""
     asked = request("messages", CONVERSATION["messages"]) | {
         "tools": [{**TOOL, "description": "d"}],
         "tool_choice": {"type": "tool", "name": "look"},
@@ -106,7 +106,7 @@ def test_messages_to_chat_and_back():
 
 
 def test_chat_to_messages_and_back():
-    """The same from the other side."""
+    """A Chat conversation survives a round trip through Messages, except for the declared losses."""
     asked = request("chat", CONVERSATION["chat"]) | {
         "max_completion_tokens": 9,
         "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
@@ -127,7 +127,7 @@ def test_chat_to_messages_and_back():
 
 
 def test_losses_found_in_a_stream_are_a_comment():
-    """Behind the content, before the end; silent leaves it out."""
+    """Losses found in a stream are a comment behind the content and before the end, unless losses are silent."""
     data = chunk({"content": "x"}) + chunk({}, "eos") + DONE
     assert b"\n\n: fairlead-loss usage=weakened, finish_reason eos=weakened\n\n" in streamed([data], "chat")
     assert b"fairlead-loss" not in streamed([data], "chat", context(policy="silent"))
@@ -135,7 +135,7 @@ def test_losses_found_in_a_stream_are_a_comment():
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_stop_sequences_that_the_upstream_does_not_take(size):
-    """More than it takes are watched for here: the text ends before the first, wherever the deltas end."""
+    """Stop sequences beyond the upstream's limit are applied here: the text ends before the first, for any split."""
     ctx = context("openai")
     ctx.stop_sequences = ("STOP", "ST END", "\n\n")
     text = "All is well. ST STO" + "P and more"
@@ -152,7 +152,7 @@ def test_stop_sequences_that_the_upstream_does_not_take(size):
 
 
 def test_caching_marks():
-    """Kept where they mean something, dropped in silence elsewhere; Chat callers get Anthropic's automatic caching."""
+    """Caching marks are kept where the backend takes them, else dropped silently; Chat callers get automatic ones."""
     part = {"type": "text", "text": "long", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     made, lost = sent(claude(user("x"), system=[part]), "messages", "openrouter")
     assert made["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
@@ -162,6 +162,6 @@ def test_caching_marks():
 
 
 def test_pings_pass():
-    """A sign of life of the upstream is one in the client's protocol."""
+    """A ping of the upstream becomes a ping of the client's protocol."""
     start = event("message_start", message={"id": "m", "usage": {}})
     assert streamed([start + event("ping")], "messages").endswith(b": keep-alive\n\n")

@@ -1,4 +1,4 @@
-"""A stream says in the other protocol what the same answer says when it comes whole, however its bytes arrive."""
+"""A translated stream equals the translated whole answer, for any split of its bytes."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def test_stream_equals_whole(source):
 
 @pytest.mark.parametrize("source", SAMPLES)
 def test_every_split(source):
-    """Wherever a read ends, the same bytes come out."""
+    """The same bytes come out for every split of the input."""
     data = SAMPLES[source]
     wanted = streamed([data], source)
     for at in range(len(data)):
@@ -223,13 +223,13 @@ def calls(answer):
 
 
 def test_samples_are_legal():
-    """What the other tests compare keeps the contracts too."""
+    """The streams that other tests compare are legal."""
     legal_messages(streamed([CHAT], "chat"))
     legal_chat(streamed([MESSAGES], "messages"))
 
 
 def test_too_large_a_request():
-    """Over 8 MiB nothing is decoded."""
+    """A request over 8 MiB is refused without being decoded."""
     with pytest.raises(RouterError, match="8 MiB") as caught:
         translate.request(b" " * (translate.REQUEST_LIMIT + 1), "chat", "messages", context())
     assert caught.value.status == 413

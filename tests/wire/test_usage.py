@@ -1,4 +1,4 @@
-"""A usage object says the same counts however its answer goes on: relayed or translated, whole or streamed."""
+"""A usage object yields the same counts relayed or translated, whole or streamed."""
 
 import itertools
 import json
@@ -209,7 +209,7 @@ def relayed_plain(protocol, body, profile):
 
 
 def relayed_tail(protocol, body, profile):
-    """The usage of one that is too large to hold."""
+    """The usage of an answer that is too large to buffer."""
     tail = Tail(BY_NAME[protocol].dialect, b"", profile)
     tail.read(body)
     return tail.usage()
@@ -247,7 +247,7 @@ def others(protocol):
 
 @pytest.mark.parametrize("name", TABLE)
 def test_of_a_whole_answer(name):
-    """Held or not, as it is or in either other protocol, for a caller that wanted events or not: the counts are one."""
+    """The counts of a whole answer are the same buffered or not, relayed or translated, as a stream or not."""
     protocol, flags, found, expected = TABLE[name]
     profile = override(Profile(), flags)
     body = whole(protocol, found)
@@ -261,7 +261,7 @@ def test_of_a_whole_answer(name):
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("name", TABLE)
 def test_of_a_stream(name, together):
-    """So it is for a stream, read event by event or at once, also for a caller that wanted no events."""
+    """The counts of a stream are the same read event by event or at once, relayed, translated or assembled."""
     protocol, flags, found, expected = TABLE[name]
     profile = override(Profile(), flags)
     batches = events(protocol, found)
@@ -294,7 +294,7 @@ MERGED = {
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("name", MERGED)
 def test_of_several_in_a_stream(name, together):
-    """Messages adds to what it said, the last of OpenAI's wins, and one without counts leaves what is known."""
+    """Of several usage objects Messages adds up, OpenAI's last one wins, and one without counts changes nothing."""
     protocol, found, expected = MERGED[name]
     batches = events(protocol, *found)
     batches = [b"".join(batches)] if together else batches
@@ -305,7 +305,7 @@ def test_of_several_in_a_stream(name, together):
 
 @pytest.mark.parametrize("place", ["choice", "x_groq"])
 def test_of_chat_in_another_place(place):
-    """Moonshot has it in the choice, Groq in an object of its own."""
+    """Usage is found in the choice (Moonshot) and in an object of its own (Groq)."""
     found = chat(10, 5, read=4)
     answer = ANSWERS["chat"]
     choice = answer["choices"][0]
@@ -322,7 +322,7 @@ def test_of_chat_in_another_place(place):
 
 @pytest.mark.parametrize("ending", [b"", b"data: [DONE]\n\n"])
 def test_of_chat_behind_its_end(ending):
-    """A second usage event wins, though a translated answer had its end with the first."""
+    """A second usage event wins, although a translated answer ended with the first."""
     batches = [*events("chat", chat(10, 1))[:-1], events("chat", chat(10, 5))[-2], ending]
     assert relayed_stream("chat", batches, Profile()) == Usage(10, 5)
     for target in ("messages", "responses"):
@@ -331,7 +331,7 @@ def test_of_chat_behind_its_end(ending):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_of_a_stream_cut_short(protocol):
-    """What was said before the upstream broke off is known."""
+    """Counts that were sent before the upstream broke off are known."""
     said = {"messages": messages(10, 1), "chat": chat(10, 1), "responses": responses(10, 1)}[protocol]
     batches = events(protocol, said, None)
     cut = batches[: {"messages": 3, "chat": 3, "responses": 3}[protocol]]
@@ -345,7 +345,7 @@ def test_of_a_stream_cut_short(protocol):
 
 @pytest.mark.parametrize("target", ["messages", "chat"])
 def test_of_a_failed_response(target):
-    """A response that fails has read its input all the same."""
+    """A failed response counts its input."""
     batches = events("responses", responses(10, 5))
     answer = ANSWERS["responses"] | {"status": "failed", "error": {"code": "server_error", "message": "no"}}
     batches[-1] = _event("response.failed", response=answer | {"usage": responses(10, 3)})
@@ -362,7 +362,7 @@ def test_of_messages_that_begin_after_the_commit():
 
 
 def test_of_embeddings():
-    """They count what was read, and write nothing."""
+    """Embeddings count input and no output."""
     body = b'{"object":"list","data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}'
     assert usage_of(BY_NAME["chat"].dialect, body, Profile()) == Usage(7)
 
@@ -386,7 +386,7 @@ def first_answer(protocol, batches):
 
 @pytest.mark.parametrize(("protocol", "path"), _recorded())
 def test_of_a_recording(recording, protocol, path):
-    """What providers sent is read alike: relayed and translated to both other protocols."""
+    """Recorded answers have the same counts relayed and translated to both other protocols."""
     try:
         batches = recording(str(path.relative_to(FIXTURES)))
     except ValueError:
@@ -400,7 +400,7 @@ def test_of_a_recording(recording, protocol, path):
 
 @pytest.mark.parametrize("vendor", ["", *KNOWN])
 def test_the_flags_of_usage_hold_for_all_models_of_a_provider(vendor):
-    """What a model changes of a profile is no matter of usage: it is read before the model of a request is known."""
+    """The flags of usage are the same for all models of a provider, since usage is read without knowing the model."""
     usual = find_profile(vendor)
     for model in ("gpt-5.1", "o3", "gpt-4o", "gpt-oss-20b", "qwen3", "grok-3-mini", "deepseek-r1"):
         found = find_profile(vendor, model)

@@ -1,4 +1,4 @@
-"""What the translation's tests share: a context that gives the same ids every time, and a few ways to run one."""
+"""Helpers for tests of translations: a context with repeatable ids, and functions that run a translation."""
 
 import itertools
 import json
