@@ -11,7 +11,7 @@ from .translations import calls, chunk, claude, context, gpt, sent, streamed, to
 
 
 def test_96_one_field_for_the_limit():
-    """As the provider names it; a Chat caller's newer name wins."""
+    """The output limit has the provider's name; of a Chat caller's two names the newer wins."""
     assert "max_tokens" not in sent(claude(user("x")), "messages", "openai")[0]
     assert sent(claude(user("x")), "messages", "openai")[0]["max_completion_tokens"] == 50
     assert sent(gpt(user("x"), max_tokens=3, max_completion_tokens=5), "chat")[0]["max_tokens"] == 5
@@ -25,7 +25,7 @@ def test_96_one_field_for_the_limit():
     ],
 )
 def test_98_sampling(model, expected, losses, version):
-    """What the model takes is sent, with the version of the API that still does."""
+    """Sampling parameters are sent where the model takes them, under the API version that still does."""
     ctx = context(model=model)
     body = gpt(user("x"), temperature=1.5, top_p=0.5)
     made = translate.request(json.dumps(body).encode(), "chat", "messages", ctx)
@@ -36,13 +36,13 @@ def test_98_sampling(model, expected, losses, version):
 
 
 def test_99_nothing_is_sent_that_was_not_asked():
-    """A bare request stays bare."""
+    """A request without optional fields is translated without any."""
     assert set(sent(claude(user("x")), "messages")[0]) == {"model", "messages", "max_tokens"}
     assert set(sent(gpt(user("x"), max_tokens=5), "chat")[0]) == {"model", "messages", "max_tokens", "cache_control"}
 
 
 def test_100_structured_output():
-    """A schema stays one, an object of any form is asked for in words, what cannot be had is refused."""
+    """A schema is sent as a schema, an object of any form is asked for in words, an impossible format is refused."""
     schema = {"type": "object", "properties": {"a": {}}}
     made, losses = sent(
         claude(user("x"), output_config={"format": {"type": "json_schema", "schema": schema}}), "messages"
@@ -61,7 +61,7 @@ def test_100_structured_output():
     "arguments", ['{"b": 1.0, "a": 123456789012345678901234567890, "c": "\\u00e9", "b": 2}', "{ }"]
 )
 def test_101_arguments_keep_their_bytes(arguments):
-    """Key order, number forms, escapes and doubled keys are the upstream's own, and so its cache."""
+    """Key order, number forms, escapes and doubled keys of arguments stay, so that the upstream's cache hits."""
     ctx = context()
     body = gpt(user("x"), calls(("a", "f", arguments)), tool("a"))
     made = translate.request(json.dumps(body).encode(), "chat", "messages", ctx).body
@@ -69,12 +69,12 @@ def test_101_arguments_keep_their_bytes(arguments):
 
 
 def test_102_user_ids_do_not_leave():
-    """Claude Code's hold account ids: hashed where there is a place for them."""
+    """User ids, which hold account ids in Claude Code, are hashed where the backend has a field for them."""
     made, losses = sent(claude(user("x"), metadata={"user_id": "user_1_account_2"}), "messages", "openai")
     assert len(made["safety_identifier"]) == 64
     assert losses == ["metadata.user_id=weakened"]
 
 
 def test_103_answers_name_the_model_that_was_asked():
-    """Clients compare the two."""
+    """An answer names the requested model, since clients compare the two."""
     assert b'"model":"asked"' in streamed([chunk({"content": "x"})], "chat")

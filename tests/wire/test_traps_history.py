@@ -25,7 +25,7 @@ from .translations import (
 
 
 def test_1_3_results_first_then_what_else_the_turn_says():
-    """Tool messages stand right behind the calls, in their order; text and images of the turn come after all."""
+    """Tool messages follow the calls at once, in their order; text and images of the turn come after them."""
     made, _ = chat_messages(
         user("go"),
         assistant([use("a"), use("b")]),
@@ -40,7 +40,7 @@ def test_1_3_results_first_then_what_else_the_turn_says():
 
 
 def test_2_images_of_results_follow_as_parts():
-    """A tool message gets a placeholder; the picture is a part of the next user message, never text."""
+    """A tool message gets a placeholder; its image is a part of the next user message, never text."""
     made, losses = chat_messages(user("go"), assistant([use()]), user([result([IMAGE])]))
     assert made[2]["content"] == "[image 1 of tool result t1: see next user message]"
     assert made[3]["content"][1]["image_url"]["url"] == f"data:image/png;base64,{PNG}"
@@ -50,7 +50,7 @@ def test_2_images_of_results_follow_as_parts():
 
 
 def test_4_tool_messages_become_one_user_message():
-    """Ordered like the calls, results first, with what the user says behind them."""
+    """Tool messages become one user message: results in the order of the calls, then the user's text."""
     made, _ = claude_messages(
         user("go"), calls(("a", "f", "{}"), ("b", "f", "{}")), tool("b", "B"), tool("a", "A"), user("on")
     )
@@ -59,7 +59,7 @@ def test_4_tool_messages_become_one_user_message():
 
 
 def test_5_orphan_results_become_text():
-    """In both directions: the other API would refuse them."""
+    """Results without a call become text in both directions, since the other API refuses them."""
     made, losses = chat_messages(user([result("x", "gone")]))
     assert made == [user("[orphan tool result gone] x")]
     assert losses == ["messages[0]=weakened"]
@@ -68,7 +68,7 @@ def test_5_orphan_results_become_text():
 
 
 def test_6_system_messages_stay_where_they_are():
-    """Neither hoisted nor lost; wedged between call and result they move behind it."""
+    """System messages are neither moved to the top nor lost; one between call and result moves behind the result."""
     made, _ = chat_messages(
         user("go"), assistant([use()]), {"role": "system", "content": "now"}, user([result("r")]), system="first"
     )
@@ -80,7 +80,7 @@ def test_6_system_messages_stay_where_they_are():
 
 
 def test_7_8_models_without_system_messages_get_a_reminder():
-    """And a model that knows them does not get one behind an assistant's turn."""
+    """Models without system messages get a reminder; others get none behind an assistant's turn."""
     late = {"role": "system", "content": "b"}
     made, losses = claude_messages(user("x"), late, model="claude-sonnet-4-5")
     assert made[0]["content"][1]["text"] == "<system-reminder>\nb\n</system-reminder>"
@@ -90,13 +90,13 @@ def test_7_8_models_without_system_messages_get_a_reminder():
 
 
 def test_9_templates_with_one_system_message():
-    """A later system message is user text there."""
+    """Where only the first message may be a system message, a later one becomes user text."""
     made, _ = chat_messages(user("x"), {"role": "system", "content": "b"}, system="a", vendor="llamacpp")
     assert [one["role"] for one in made] == ["system", "user", "user"]
 
 
 def test_10_empty_texts_are_dropped():
-    """Both APIs refuse them."""
+    """Empty texts are dropped, since both APIs refuse them."""
     made, _ = chat_messages(user([{"type": "text", "text": ""}, {"type": "text", "text": "x"}]))
     assert made == [user("x")]
     made, _ = claude_messages(user([{"type": "text", "text": "x"}]), calls(("a", "f", "{}"), content=""), tool("a"))
@@ -107,13 +107,13 @@ def test_10_empty_texts_are_dropped():
 
 @pytest.mark.parametrize(("vendor", "expected"), [("", {"content": None}), ("mistral", {})])
 def test_12_content_beside_calls(vendor, expected):
-    """Null, or absent, as the provider wants it."""
+    """The content beside calls is null or absent, as the provider requires."""
     made, _ = chat_messages(user("go"), assistant([use()]), user([result("r")]), vendor=vendor)
     assert {name: made[1][name] for name in made[1] if name == "content"} == expected
 
 
 def test_13_texts_of_the_assistant_are_joined_with_nothing():
-    """They are split by citations, not by paragraphs."""
+    """Texts of the assistant are joined without a separator, since they are split by citations, not by paragraphs."""
     made, _ = chat_messages(
         user("x"), assistant([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), user("y")
     )
@@ -121,7 +121,7 @@ def test_13_texts_of_the_assistant_are_joined_with_nothing():
 
 
 def test_14_prefill():
-    """The beginning of an answer is continued where that can be said, and refused where not."""
+    """A prefilled answer is continued where the provider can do that, and else refused."""
     asked = (user("x"), assistant("It is"))
     with pytest.raises(BadRequest, match=r"messages\[1\].*prefill"):
         chat_messages(*asked)
@@ -133,7 +133,7 @@ def test_14_prefill():
 
 
 def test_15_roles_that_must_alternate():
-    """Neighbours of one role are merged there."""
+    """Neighbouring messages of one role are merged where roles must alternate."""
     made, _ = chat_messages(user("a"), user("b"), vendor="mistral")
     assert [part["text"] for part in made[0]["content"]] == ["a", "b"]
 
@@ -152,13 +152,13 @@ def test_16_17_documents():
 
 @pytest.mark.parametrize(("text", "said"), [("no such file", "[error] no such file"), ("Error: no", "Error: no")])
 def test_18_errors_of_tools_are_said(text, said):
-    """Chat has no flag for them."""
+    """Errors of tools are marked in the text, since Chat has no flag for them."""
     made, losses = chat_messages(user("go"), assistant([use()]), user([result(text, is_error=True)]))
     assert (made[2]["content"], losses) == (said, ["messages[2].is_error=weakened"])
 
 
 def test_19_tool_references_are_text_of_the_one_message():
-    """No second message with the same id."""
+    """Tool references become text of the one tool message, not a second message with the same id."""
     made, _ = chat_messages(
         user("go"), assistant([use()]), user([result([{"type": "tool_reference", "tool_name": "grep"}])])
     )
@@ -166,7 +166,7 @@ def test_19_tool_references_are_text_of_the_one_message():
 
 
 def test_20_the_billing_line_is_left_out():
-    """It changes with every request, and with it every cache."""
+    """The billing line is left out, since it changes with every request and would spoil every cache."""
     system = [{"type": "text", "text": "x-anthropic-billing-header: cc=1;"}, {"type": "text", "text": "Be kind."}]
     made, losses = chat_messages(user("x"), system=system)
     assert (made[0]["content"], losses) == ("Be kind.", [])
@@ -174,13 +174,13 @@ def test_20_the_billing_line_is_left_out():
 
 @pytest.mark.parametrize("content", ["", [], [{"type": "text", "text": ""}]])
 def test_11_an_empty_user_message_is_not_left_out(content):
-    """Without it the assistant's last words would be taken for the beginning of the answer."""
+    """An empty user message is kept, or the last assistant text would be read as a prefilled answer."""
     with pytest.raises(BadRequest, match=r"messages\[2\]\.content"):
         chat_messages(user("x"), assistant("so"), user(content), vendor="vllm")
 
 
 def test_21_no_citations_and_no_documents_where_the_new_version_refuses_them():
-    """What a Chat history becomes has neither citations on a user's text nor documents in assistant turns."""
+    """A translated Chat history has neither citations on a user's text nor documents in assistant turns."""
     file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}
     annotated = assistant("so", annotations=[{"type": "url_citation", "url_citation": {"url": "http://a"}}])
     made, _ = claude_messages(user([file, {"type": "text", "text": "x"}]), annotated, user("y"))
@@ -190,7 +190,7 @@ def test_21_no_citations_and_no_documents_where_the_new_version_refuses_them():
 
 
 def test_22_24_parallel_calls_stay_together():
-    """What was said between two calls comes before both, in one message; reasoning before all."""
+    """Text between two calls comes before both, in one message, and reasoning before the text."""
     spoken = assistant([{"type": "text", "text": "a"}, use("t1"), {"type": "text", "text": "b"}, use("t2")])
     made, losses = chat_messages(user("x"), spoken, user([result("1"), result("2", "t2")]))
     assert made[1]["content"] == "ab"
@@ -199,14 +199,14 @@ def test_22_24_parallel_calls_stay_together():
 
 
 def test_23_24_calls_are_the_last_blocks_of_their_turn():
-    """Text first, then the calls, right before their results."""
+    """Calls come behind the text of their turn, right before their results."""
     made, _ = claude_messages(user("x"), calls(("t1", "look", "{}"), content="so"), tool("t1"))
     assert [part["type"] for part in made[1]["content"]] == ["text", "tool_use"]
     assert made[2]["content"][0]["type"] == "tool_result"
 
 
 def test_10_a_mark_on_an_empty_text_moves_to_the_block_before():
-    """The mark is what the caller pays for; the empty text is what the API refuses."""
+    """The caching mark of an empty text moves to the block before, since the API refuses the empty text only."""
     mark = {"cache_control": {"type": "ephemeral"}}
     made, _ = chat_messages(
         user([{"type": "text", "text": "a"}, {"type": "text", "text": "", **mark}]), vendor="openrouter"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 COUNT = 104
-#: Why a trap has none; all have.
+#: Trap -> reason for having no test; empty, since all have tests.
 REASONS: dict[int, str] = {}
 
 TESTS = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ def covered():
 
 
 def test_every_trap_has_a_test_or_a_reason():
-    """And a reason is not kept for a trap that has a test by now."""
+    """Every trap has a test or a reason, and no trap with a test has a reason too."""
     tests = covered()
     assert {number for number in range(1, COUNT + 1) if number not in tests} == set(REASONS)
     assert not {number for number in tests if number > COUNT}

@@ -36,7 +36,7 @@ def to_responses(body, source="messages", **fields):
 
 
 def test_11_the_last_user_turn_stays():
-    """Nothing that is left out takes the last user turn with it: the request would become a prefill."""
+    """Dropping a part never drops the last user turn, or the request would become a prefill."""
     mark = {"type": "text", "text": " ", "cache_control": {"type": "ephemeral"}}
     made = to_responses(claude(user("hi"), assistant("So."), user([mark])))
     assert made["input"][-1]["role"] == "user"
@@ -52,7 +52,7 @@ def test_21_what_the_newer_version_refuses_is_not_sent():
 
 
 def test_22_nothing_is_said_between_calls():
-    """Some servers look for the results of a call only up to the next message."""
+    """Nothing stands between calls and results, since some servers look for results only up to the next message."""
     turn = assistant([{"type": "text", "text": "a"}, _use("t1"), {"type": "text", "text": "b"}, _use("t2")])
     made = to_responses(claude(user("hi"), turn, user([_result("t1"), _result("t2")])))
     kinds = [item["type"] for item in made["input"]]
@@ -77,7 +77,7 @@ def test_23_calls_stand_last_behind_what_the_server_ran():
 
 
 def test_24_order_is_kept():
-    """Reasoning, text and calls keep their places, there and in the answer."""
+    """Reasoning, text and calls keep their order in the request and in the answer."""
     data = frames(*began(), *reasoning_item(0, "hm"), *text_item(1, "so"), *call_item(2, "c1", "look", "{}"), ended())
     made = streamed([data], "responses", target="messages")
     assert [block["type"] for block in blocks(made)] == ["thinking", "text", "tool_use"]
@@ -89,7 +89,7 @@ def test_24_order_is_kept():
 
 
 def test_30_strict_is_always_said():
-    """Left out it means true at OpenAI, and the server would rewrite the schema."""
+    """`strict` is always sent, since its default is true at OpenAI and the server would rewrite the schema."""
     for source, body in (
         ("messages", claude(user("hi"), tools=[TOOL])),
         ("chat", gpt(user("hi"), tools=[{"type": "function", "function": {"name": "look"}}])),
@@ -100,7 +100,7 @@ def test_30_strict_is_always_said():
 
 
 def test_30_and_nothing_said_means_strict():
-    """From a Responses caller: strict where the schema is; else named as lost, and never rewritten."""
+    """A Responses caller's missing `strict` is true where the schema fits it; else it is a loss, never a rewrite."""
     said = {name: value for name, value in LOOK.items() if name != "strict"}
     made, lost = sent(gpt5(say("user", "hi"), tools=[said]), "responses", "openai", "chat")
     assert made["tools"][0]["function"]["parameters"] == LOOK["parameters"]
@@ -109,7 +109,7 @@ def test_30_and_nothing_said_means_strict():
 
 
 def test_33_freeform_tools_are_bridged():
-    """See test_responses_calls for the rounds; here: they are not lost."""
+    """Free-text tools are not lost; responses/test_calls.py tests whole rounds."""
     patch = {"type": "custom", "name": "apply_patch", "description": "d"}
     for target in ("messages", "chat"):
         made, _ = sent(gpt5(say("user", "hi"), tools=[patch]), "responses", "", target)
@@ -118,7 +118,7 @@ def test_33_freeform_tools_are_bridged():
 
 @pytest.mark.parametrize("name", ["parallel", "multi_tool_use.parallel"])
 def test_36_calls_in_a_wrapper(name):
-    """An undeclared wrapper becomes the calls it holds, if all of them are of declared tools."""
+    """An undeclared wrapper becomes the calls it holds, if all of them call declared tools."""
     uses = [{"recipient_name": "functions.look", "parameters": {"at": at}} for at in (1, 2)]
     found = _wrapped(name, uses)
     assert calls(found) == [("look", {"at": 1}), ("look", {"at": 2})]
@@ -135,7 +135,7 @@ def _wrapped(name, uses):
 
 
 def test_50_reasoning_goes_back_whole_or_not_at_all():
-    """An item's id alone means nothing to a server that stores nothing; with its opaque content it is restored."""
+    """A reasoning item goes back with its opaque content or not at all, since its id alone may not be stored."""
     data = frames(*began(), *reasoning_item(0, "one", "two", proof="ENC"), *call_item(1, "c1", "look", "{}"), ended())
     for client in ("messages", "chat"):
         made = streamed([data], "responses", target=client)
@@ -166,7 +166,7 @@ def _history(client, made):
 
 
 def test_48_50_reasoning_of_others_through_a_responses_client():
-    """The carrier holds the text too, since Codex sends nothing else back."""
+    """Sealed state holds the reasoning text too, since Codex sends nothing else back."""
     data = chunk({"reasoning_content": "hm"}) + chunk(call(0, "c1", "look", "{}")) + chunk({}, "tool_calls") + DONE
     response = legal(streamed([data], "chat", target="responses"))
     reasoning, made = response["output"]
@@ -177,7 +177,7 @@ def test_48_50_reasoning_of_others_through_a_responses_client():
 
 
 def test_51_the_kept_conversation_goes_in_front():
-    """With previous_response_id nothing is sent twice: the backend gets what is kept, then what is new."""
+    """With previous_response_id the backend gets the stored conversation, then the new items, each once."""
     kept = {"resp_1": {"previous": "", "items": [say("user", "one"), say("assistant", "two")]}}
     ctx = context(stored=kept)
     body = gpt5(say("user", "three"), previous_response_id="resp_1")
@@ -186,7 +186,7 @@ def test_51_the_kept_conversation_goes_in_front():
 
 
 def test_51_a_chain_of_answers():
-    """Each answer leads to the one before; the oldest comes first, and a loop ends."""
+    """A chain of answers is followed back to the oldest, which comes first; a loop ends."""
     kept = {f"resp_{at}": {"previous": f"resp_{at - 1}", "items": [say("user", str(at))]} for at in (1, 2, 3)}
     kept["resp_1"]["previous"] = "resp_3"
     ctx = context(stored=kept)
@@ -196,7 +196,7 @@ def test_51_a_chain_of_answers():
 
 
 def test_51_a_reference_to_an_item():
-    """It stands for the item that is kept; one that is not kept is left out and named."""
+    """A reference to a stored item becomes the item; one to an unknown item is left out and named as lost."""
     ctx = context(stored={"msg_1": say("assistant", "kept")})
     names = [{"type": "item_reference", "id": name} for name in ("msg_1", "msg_2")]
     body = gpt5(say("user", "one"), *names, say("user", "two"))
@@ -206,20 +206,20 @@ def test_51_a_reference_to_an_item():
 
 
 def test_52_the_proof_of_the_finished_item():
-    """What the beginning of an item says of its opaque content may be half of it."""
+    """Opaque content is read from the finished item, since the beginning may hold only a part of it."""
     found = whole(frames(*began(), *reasoning_item(0, "hm", proof="WHOLE"), ended()), "responses")
     assert json.loads(found.blocks[0].signature)[1] == "WHOLE"
 
 
 def test_56_responses_is_preferred_where_it_says_more():
-    """OpenAI tells of reasoning in Responses only."""
+    """Responses is preferred at OpenAI, which reports reasoning in Responses only."""
     assert translate.target_of("messages", ("chat", "responses"), "responses") == "responses"
     assert translate.target_of("messages", ("chat", "responses")) == "chat"
     assert translate.target_of("responses", ("chat", "responses"), "responses") == "chat"
 
 
 def test_78_lines_that_are_no_events():
-    """See test_forms_of_lines; here: a comment between two events changes nothing for a Responses caller."""
+    """A comment between two events changes nothing for a Responses caller."""
     data = chunk({"content": "a"}) + b": OPENROUTER PROCESSING\r\n\r\n" + chunk({}, "stop") + DONE
     assert legal(streamed([data], "chat", target="responses"))["output"][0]["content"][0]["text"] == "a"
 
@@ -247,7 +247,7 @@ def test_82_a_delta_of_another_kind_opens_a_block_of_its_own():
 
 
 def test_84_blocks_are_closed_where_they_end():
-    """Not all at the end."""
+    """Each block is closed where it ends, not at the end of the stream."""
     data = chunk({"reasoning_content": "a"}) + chunk({"content": "b"}) + chunk({}, "stop") + DONE
     made = streamed([data], "chat", target="responses")
     closed, opened = made.index(b'output_item.done","'), made.rindex(b'output_item.added","')
@@ -255,7 +255,7 @@ def test_84_blocks_are_closed_where_they_end():
 
 
 def test_85_streams_at_the_same_time_share_nothing():
-    """Two streams whose pieces alternate become what each becomes alone."""
+    """Two streams translated at the same time yield what each yields alone."""
     samples = [frames(*began(), *text_item(0, *said), ended()) for said in (("a", "b"), ("c", "d"))]
     alone = [streamed([data], "responses", target="chat") for data in samples]
     streams = [translate.Stream("responses", "chat", context()) for _ in samples]
@@ -267,14 +267,14 @@ def test_85_streams_at_the_same_time_share_nothing():
 
 
 def test_88_every_event_that_readers_need():
-    """Sequence numbers, log probabilities, parts and a terminal event; also of an empty answer."""
+    """Sequence numbers, log probabilities, parts and a terminal event are sent, also for an empty answer."""
     empty = legal(streamed([chunk({}, "stop") + DONE], "chat", target="responses"))
     assert (empty["output"], empty["status"]) == ([], "completed")
     assert all(name in empty for name in ("tools", "tool_choice", "parallel_tool_calls", "text", "truncation"))
 
 
 def test_89_ids_that_change():
-    """Items are known by their index."""
+    """Items are identified by their index, since some servers change the ids."""
     found = text_item(0, "a", "b")
     for at, one in enumerate(found):
         one["item_id"] = f"other_{at}"
@@ -284,7 +284,7 @@ def test_89_ids_that_change():
 
 
 def test_90_servers_that_leave_most_of_it_out():
-    """No deltas; no items; or an empty output at the end: what was said once is said once."""
+    """Content is sent once, also when the server leaves out deltas, items or the final output."""
     part = {"type": "output_text", "text": "so", "annotations": []}
     item = {"type": "message", "id": "m", "role": "assistant", "content": [part]}
     only_done = frames(*began(), done(0, "message", role="assistant", content=[part]), ended())
@@ -299,7 +299,7 @@ def test_90_servers_that_leave_most_of_it_out():
 
 
 def test_91_text_that_is_said_again_at_the_end():
-    """The last event's output is not written again, and the arguments of a call come once."""
+    """Text repeated by the last event is not sent again, and the arguments of a call are sent once."""
     part = {"type": "output_text", "text": "so", "annotations": []}
     item = {"type": "message", "id": "it_0", "role": "assistant", "content": [part]}
     data = frames(*began(), *text_item(0, "so"), *call_item(1, "c1", "look", '{"a":1}'), ended(output=[item]))
@@ -308,7 +308,7 @@ def test_91_text_that_is_said_again_at_the_end():
 
 
 def test_91_a_custom_call_under_another_name():
-    """Events of function calls for an item that was announced as free text."""
+    """A free-text call is read also from events of function calls."""
     begun = added(0, "custom_tool_call", call_id="c1", name="t", input="")
     delta = on("function_call_arguments.delta", 0, delta='a"b')
     finished = done(0, "custom_tool_call", call_id="c1", name="t", input='a"b')
@@ -317,19 +317,19 @@ def test_91_a_custom_call_under_another_name():
 
 
 def test_95_more_than_one_choice():
-    """It is refused, not merged."""
+    """A request for more than one choice is refused, not merged."""
     with pytest.raises(Exception, match="n: only one choice"):
         to_responses(gpt(user("hi"), n=2), "chat")
 
 
 def test_97_the_least_limit():
-    """Fewer than sixteen tokens are refused at OpenAI; the limit is raised and that is said."""
+    """A limit below sixteen tokens, which OpenAI refuses, is raised and named as a loss."""
     made, lost = sent(claude(user("hi"), max_tokens=5), "messages", "openai", "responses")
     assert (made["max_output_tokens"], lost) == (16, ["max_tokens=weakened"])
 
 
 def test_70_71_usage_of_responses():
-    """Cached tokens count once; a missing usage is zeros and said."""
+    """Cached tokens count once; a missing usage becomes zeros and is named."""
     found = whole(frames(*began(), *text_item(0, "so"), ended()), "responses")
     assert (found.usage.input, found.usage.cache_read, found.usage.output, found.usage.reasoning) == (6, 3, 4, 2)
     back = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
@@ -341,7 +341,7 @@ def test_70_71_usage_of_responses():
 
 
 def test_67_a_stream_without_its_end():
-    """The end of the body is none."""
+    """The end of the body without an end event is not an end."""
     data = frames(*began(), *text_item(0, "so"))
     for target in ("messages", "chat"):
         made = streamed([data], "responses", target=target)
@@ -352,7 +352,7 @@ def test_67_a_stream_without_its_end():
 @pytest.mark.parametrize("kind", ["error", "nested error", "failed", "cancelled"])
 @pytest.mark.parametrize("target", ["messages", "chat"])
 def test_74_76_77_errors_in_mid_stream(kind, target):
-    """An error of the upstream is the caller's own, and nothing follows."""
+    """An error of the upstream becomes one of the caller's protocol, and nothing follows."""
     said = {"code": "rate_limit_exceeded", "message": "slow down"}
     ends = {
         "error": {"type": "error", **said, "param": None},
@@ -373,7 +373,7 @@ def test_74_76_77_errors_in_mid_stream(kind, target):
 
 @pytest.mark.parametrize("source", ["chat", "messages"])
 def test_76_an_error_for_a_responses_caller(source):
-    """`error`, flat and nested, then `response.failed` with what was said so far; both numbered."""
+    """An error is `error`, flat and nested, then `response.failed` with the output so far, both numbered."""
     error = {"type": "overloaded_error", "message": "too busy"}
     if source == "chat":
         data = chunk({"content": "so"}) + b'data: {"error":{"code":503,"message":"too busy"}}\n\n'

@@ -19,7 +19,7 @@ def test_53_55_reasoning_is_read_once():
 
 
 def test_53_a_signed_thought_repeats_its_pieces():
-    """A fairlead upstream sends a thought in pieces and then whole, with its signature: it is read once, each time."""
+    """A signed thought that a fairlead upstream sends in pieces and then whole is read once."""
     data = b""
     for first, second in (("h", "m"), ("so", " so")):
         whole = {"type": "reasoning.text", "text": first + second, "signature": "c2ln"}
@@ -30,7 +30,7 @@ def test_53_a_signed_thought_repeats_its_pieces():
 
 
 def test_54_reasoning_behind_text_is_a_block_of_its_own():
-    """Text, thinking, text: three blocks."""
+    """Text, thinking and text again are three blocks."""
     data = chunk({"content": "a"}) + chunk({"reasoning": "b"}) + chunk({"content": "c"}) + chunk({}, "stop") + DONE
     assert [one["type"] for one in blocks(streamed([data], "chat"))] == ["text", "thinking", "text"]
 
@@ -57,7 +57,7 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize("deltas", FRAGMENTS.values(), ids=FRAGMENTS)
 def test_57_58_59_60_61_64_calls_in_pieces(deltas):
-    """However a server numbers and repeats them, the two calls come out whole, once, and one after the other."""
+    """Calls come out whole, once, and one after the other, for every way that servers number and repeat them."""
     data = b"".join(map(chunk, deltas)) + chunk({}, "tool_calls") + DONE
     found = blocks(streamed([data], "chat"))
     assert [(one["id"], one["name"], json.loads(one["json"])) for one in found] == [
@@ -74,7 +74,7 @@ def test_62_63_everything_in_one_chunk():
 
 
 def test_65_arguments_end_when_the_stream_does():
-    """What parses early is not taken for whole; what never parses is an error, not a call."""
+    """Arguments that parse early are not complete yet; arguments that never parse are an error, not a call."""
     data = chunk(call(0, "a", "f", '{"x":1')) + chunk({}, "tool_calls") + DONE
     made = streamed([data], "chat")
     assert events(made)[-1]["type"] == "error"
@@ -98,7 +98,7 @@ def test_65_arguments_end_when_the_stream_does():
     ],
 )
 def test_66_94_finish_reasons(finish, deltas, expected):
-    """Each has its stop reason; calls that were made count more than the word."""
+    """Each finish reason has its stop reason; calls in the answer overrule it."""
     made = streamed([b"".join(map(chunk, deltas)) + chunk({}, finish) + DONE], "chat")
     assert reason(made)["stop_reason"] == expected
 
@@ -117,7 +117,7 @@ def test_66_94_finish_reasons(finish, deltas, expected):
     ],
 )
 def test_87_stop_reasons(stop, expected):
-    """And the other way round; unknown ones end the answer and are noted."""
+    """Each stop reason has its finish reason; unknown ones end the answer and are named."""
     ctx = context()
     data = {"id": "m", "content": [], "stop_reason": stop, "usage": {}}
     made = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=False).body
@@ -132,7 +132,7 @@ def test_67_no_finish_reason(end):
 
 
 def test_68_69_70_ends_and_usage():
-    """The first finish reason counts; usage is taken wherever it stands; without any it is 0."""
+    """The first finish reason counts; usage is read at any place; without one it is 0."""
     usage = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}
     behind = b'data: {"choices":[],"usage":' + json.dumps(usage).encode() + b"}\n\n"
     for data in (
@@ -149,7 +149,7 @@ def test_68_69_70_ends_and_usage():
 
 
 def test_71_72_cached_tokens_count_once():
-    """Messages counts them beside the input, Chat within; what message_delta says overwrites."""
+    """Messages counts cached tokens beside the input, Chat within it; counts of message_delta replace earlier ones."""
     data = (
         event("message_start", message={"id": "m", "usage": {"input_tokens": 100, "output_tokens": 1}})
         + event(
@@ -170,7 +170,7 @@ def test_71_72_cached_tokens_count_once():
 
 
 def test_73_reasoning_beside_the_output():
-    """Where the total shows that it was not counted, it is added."""
+    """Reasoning is added to the output where the total shows that it was left out."""
     usage = {
         "prompt_tokens": 291,
         "completion_tokens": 26,
@@ -193,7 +193,7 @@ def test_79_92_chunks_that_say_nothing():
 
 
 def test_80_a_second_answer_in_the_stream():
-    """The same start again is passed over, another one is an error."""
+    """A repeated start is ignored; the start of another answer is an error."""
     start = event("message_start", message={"id": "m", "usage": {}})
     text = event("content_block_start", index=0, content_block={"type": "text", "text": "x"})
     end = event("message_delta", delta={"stop_reason": "end_turn"}, usage={}) + event("message_stop")
@@ -203,14 +203,14 @@ def test_80_a_second_answer_in_the_stream():
 
 
 def test_83_no_empty_blocks():
-    """An answer without content has none."""
+    """An answer without content has no blocks."""
     made = streamed([chunk({"role": "assistant", "content": ""}) + chunk({}, "stop") + DONE], "chat")
     assert blocks(made) == []
     assert reason(made)["stop_reason"] == "end_turn"
 
 
 def test_86_tools_of_the_server_do_not_leak_into_calls():
-    """Their arguments belong to no call of the client."""
+    """Arguments of the server's tools are not added to the client's calls."""
     made = streamed(
         [
             event("message_start", message={"id": "m", "usage": {}})
@@ -229,7 +229,7 @@ def test_86_tools_of_the_server_do_not_leak_into_calls():
 
 
 def test_93_the_stop_sequence_that_was_met():
-    """vLLM names it on the choice; a Chat caller gets it there too."""
+    """The stop sequence that was met is read from vLLM's choice, and a Chat caller gets it there too."""
     data = {"choices": [{"delta": {}, "index": 0, "finish_reason": "stop", "stop_reason": "END"}]}
     made = streamed([chunk({"content": "x"}) + b"data: " + json.dumps(data).encode() + b"\n\n" + DONE], "chat")
     assert reason(made) == {"stop_reason": "stop_sequence", "stop_sequence": "END"}
@@ -248,12 +248,12 @@ def test_93_the_stop_sequence_that_was_met():
     ],
 )
 def test_78_forms_of_events(data):
-    """Comments, line ends of each kind, a byte order mark, no space, several data lines."""
+    """Comments, line ends of each kind, a byte order mark, no space and several data lines are read."""
     assert [block["text"] for block in blocks(streamed([data], "chat"))] == ["a"]
 
 
 def test_81_82_unknown_events_and_deltas_are_no_errors():
-    """What is not known is left out, and a delta of another type than its block's opens what it needs."""
+    """Unknown events are ignored, and a delta of another type than its block's opens a block of its own."""
     data = (
         event("message_start", message={"id": "m", "usage": {}})
         + event("brand_new", x=1)
@@ -276,7 +276,7 @@ def test_81_82_unknown_events_and_deltas_are_no_errors():
 
 
 def test_84_one_block_is_open_at_a_time():
-    """Each block is closed before the next is opened, whatever order the upstream writes in."""
+    """Each block is closed before the next is opened, for any order of the upstream's events."""
     data = b"".join(
         (
             chunk({"content": "a"}),
@@ -302,7 +302,7 @@ def test_84_one_block_is_open_at_a_time():
 
 
 def test_85_streams_do_not_share_state():
-    """Two streams that take turns are each what they are alone."""
+    """Two streams read alternately yield what each yields alone."""
     first = [chunk({"content": "a"}), chunk(call(0, "a", "f", "{")), chunk(call(0, None, None, "}"))]
     second = [chunk({"reasoning": "b"}), chunk({"content": "c"}), chunk(call(0, "b", "g", "{}"))]
     ends = chunk({}, "tool_calls") + DONE

@@ -32,7 +32,7 @@ from .translations import (
 
 
 def test_25_names_that_are_too_long_or_odd():
-    """Replaced in tools, choice and history alike, and put back in answers."""
+    """Unfit names are replaced in tools, choice and history alike, and restored in answers."""
     name = "mcp__server.with dots__" + "n" * 80
     ctx = context()
     body = claude(
@@ -56,13 +56,13 @@ def test_25_names_that_are_too_long_or_odd():
 
 @pytest.mark.parametrize("name", ["", "   "])
 def test_26_blank_names(name):
-    """Refused with their path."""
+    """Blank names are refused with their path."""
     with pytest.raises(BadRequest, match=r"tools\[0\]\.name"):
         sent(claude(user("x"), tools=[{**TOOL, "name": name}]), "messages")
 
 
 def test_27_28_29_schemas_are_passed_verbatim():
-    """Nothing leaks into them, nothing is taken out, nothing becomes required."""
+    """Schemas are sent unchanged: nothing is added, removed or made required."""
     schema = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, "x-own": [1.0]}
     made, losses = sent(
         claude(user("x"), tools=[{**TOOL, "input_schema": schema, "strict": True, "defer_loading": False}]), "messages"
@@ -83,7 +83,7 @@ def test_27_28_29_schemas_are_passed_verbatim():
     ],
 )
 def test_31_32_tool_choice(choice, expected):
-    """Exact both ways, with one call at a time where that was asked."""
+    """The tool choice is exact both ways, with one call at a time where that is asked for."""
     single = {**choice, "disable_parallel_tool_use": True}
     made, losses = sent(claude(user("x"), tools=[TOOL], tool_choice=single), "messages")
     assert (made["tool_choice"], made["parallel_tool_calls"], losses) == (expected, False, [])
@@ -93,7 +93,7 @@ def test_31_32_tool_choice(choice, expected):
 
 
 def test_33_tools_that_take_free_text():
-    """Wrapped on the way out, unwrapped on the way back, whole and streamed."""
+    """Calls of free-text tools are wrapped in the request and unwrapped in the answer, whole and streamed."""
     ctx = context()
     body = gpt(user("x"), tools=[{"type": "custom", "custom": {"name": "patch"}}])
     made = json.loads(translate.request(json.dumps(body).encode(), "chat", "messages", ctx).body)
@@ -107,7 +107,7 @@ def test_33_tools_that_take_free_text():
 
 @pytest.mark.parametrize("arguments", ["[1]", '"x"', "{broken", "NaN"])
 def test_34_arguments_that_are_no_object(arguments):
-    """Wrapped, since Messages takes objects only; and said to be."""
+    """Arguments that are not an object are wrapped for Messages, and that is named."""
     made, losses = claude_messages(user("x"), calls(("a", "f", arguments)), tool("a"))
     assert made[1]["content"][0]["input"] == {"_raw_arguments": arguments}
     assert losses == ["messages[1].arguments=weakened"]
@@ -130,7 +130,7 @@ def test_35_calls_without_arguments():
 
 
 def test_37_ids_in_the_form_the_upstream_wants():
-    """Mistral's nine characters, Messages' charset; call and result alike, and always the same."""
+    """Ids get the form that the upstream requires, the same for call and result, and always the same."""
     made, _ = chat_messages(user("x"), assistant([use("toolu_1")]), user([result("r", "toolu_1")]), vendor="mistral")
     call_id = made[1]["tool_calls"][0]["id"]
     assert len(call_id) == 9
@@ -142,7 +142,7 @@ def test_37_ids_in_the_form_the_upstream_wants():
 
 
 def test_38_missing_ids_are_made():
-    """Unique within the answer."""
+    """Missing ids are made, unique within the answer."""
     parts = chunk(call(0, "", "f", "{}")) + chunk(call(1, "", "f", "{}"))
     made = blocks(streamed([parts + chunk({}, "tool_calls") + DONE], "chat"))
     assert len({one["id"] for one in made}) == 2
@@ -150,20 +150,20 @@ def test_38_missing_ids_are_made():
 
 @pytest.mark.parametrize("kind", ["web_search_20250305", "code_execution_20260521", "computer_20251124"])
 def test_39_tools_of_the_server(kind):
-    """Refused: the backend cannot run them, and without them the answer would be another."""
+    """The server's tools are refused: the backend cannot run them, and the answer would differ without them."""
     with pytest.raises(BadRequest, match=rf"tools\[0\]: the tool {kind}"):
         sent(claude(user("x"), tools=[{"type": kind, "name": "w"}]), "messages")
 
 
 def test_40_history_with_calls_and_no_tools():
-    """The tools are declared all the same, and not to be called."""
+    """Tools of calls in the history are declared, with the choice not to call them."""
     made, _ = sent(gpt(user("x"), calls(("a", "f", "{}")), tool("a")), "chat")
     assert made["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
     assert made["tool_choice"] == {"type": "none"}
 
 
 def test_41_42_43_only_genuine_reasoning_goes_back():
-    """A carrier of this upstream and model is unpacked; foreign, unsigned and edited reasoning stays out."""
+    """Sealed state of this upstream and model is unpacked; foreign, unsigned and edited reasoning is dropped."""
     ctx = context(model="claude-opus-5")
     data = {"id": "m", "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}, use()], "usage": {}}
     whole = translate.answer(
@@ -198,14 +198,14 @@ def test_41_42_43_only_genuine_reasoning_goes_back():
     ],
 )
 def test_44_45_46_thinking_as_the_model_takes_it(model, fields, expected):
-    """Budgets for old models and within their limits, effort for new ones, nothing when nothing was asked."""
+    """Thinking is a budget for old models, within their limits, an effort for new ones, and absent if not asked for."""
     made, _ = sent(gpt(user("x"), temperature=0.5, **fields), "chat", model=model)
     assert made.get("thinking") == expected
     assert not ("temperature" in made and made.get("thinking", {}).get("type") in ("enabled", "adaptive"))
 
 
 def test_44_forced_tools_and_budgets_exclude_each_other():
-    """The call is forced; the thinking is left out."""
+    """With a forced tool the thinking is left out."""
     function = {"type": "function", "function": {"name": "f"}}
     body = gpt(user("x"), tools=[function], tool_choice="required", reasoning_effort="high")
     assert "thinking" not in sent(body, "chat", model="claude-sonnet-4-5")[0]
@@ -216,7 +216,7 @@ def test_44_forced_tools_and_budgets_exclude_each_other():
     [("openai", ("reasoning_effort", "none")), ("deepseek", ("thinking", {"type": "disabled"}))],
 )
 def test_46_47_reasoning_is_turned_off_in_one_way(vendor, expected):
-    """As the provider says it, and never beside an effort."""
+    """Reasoning is turned off in the provider's form, and never beside an effort."""
     body = claude(user("x"), thinking={"type": "disabled"}, output_config={"effort": "high"})
     made, _ = sent(body, "messages", vendor, model="gpt-5")
     found = {name: made[name] for name in ("reasoning_effort", "thinking", "reasoning") if name in made}
@@ -240,7 +240,7 @@ def test_48_reasoning_that_must_come_back():
 
 
 def test_49_a_signature_on_a_call_comes_back_with_it():
-    """Gemini refuses a call without it: it travels in an opaque block in front of the call."""
+    """The signature of a call, which Gemini requires, is carried in an opaque block in front of the call."""
     entry = call(0, "c1", "look", "{}")
     entry["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
     data = chunk(entry) + chunk(call(1, "c2", "look", "{}")) + chunk({}, "tool_calls") + DONE
@@ -264,7 +264,7 @@ def test_49_a_signature_on_a_call_comes_back_with_it():
     ],
 )
 def test_36_calls_wrapped_into_one(name, declared, expected):
-    """Each is a call of its own when all are of declared tools; else the call stays as it is."""
+    """Wrapped calls become single calls when all call declared tools; else the wrapper stays."""
     ctx = context()
     tools = [{"name": one, "input_schema": {"type": "object"}} for one in declared]
     made = json.loads(
@@ -286,14 +286,14 @@ def test_36_calls_wrapped_into_one(name, declared, expected):
 
 
 def test_95_several_choices_are_refused():
-    """An answer has one message there: a second choice cannot be had."""
+    """Several choices are refused, since a Messages answer has one message."""
     with pytest.raises(BadRequest, match=r"^n: "):
         sent(gpt(user("x"), n=2), "chat")
     assert "n" not in sent(gpt(user("x"), n=1), "chat")[0]
 
 
 def test_tools_offered_and_withdrawn_by_system_messages():
-    """What holds at the end of the conversation is offered; the change is told."""
+    """The tools offered are those at the end of the conversation; the change is named."""
     added = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {**TOOL, "name": "late"}}}
     gone = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "look"}}
     back = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "late"}}
@@ -308,13 +308,13 @@ def test_tools_offered_and_withdrawn_by_system_messages():
 
 
 def test_two_tools_of_one_name_are_refused():
-    """As Anthropic does: which of them a call means could not be told."""
+    """Two tools of one name are refused, as by Anthropic, since calls would be ambiguous."""
     with pytest.raises(BadRequest, match=r"tools\[1\]\.name"):
         sent(claude(user("x"), tools=[TOOL, TOOL]), "messages")
 
 
 def test_deferred_tools_are_sent_at_once():
-    """All but the placeholder that stands for them, which cannot be called."""
+    """Deferred tools are sent at once, without the placeholder that stands for them."""
     deferred = [{**TOOL, "defer_loading": True}, {**TOOL, "name": "DeferredToolPlaceholder", "defer_loading": True}]
     made, losses = sent(claude(user("hi"), tools=deferred), "messages")
     assert [tool["function"]["name"] for tool in made["tools"]] == ["look"]
