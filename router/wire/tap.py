@@ -34,7 +34,7 @@ _DEFAULT_PROFILE = Profile()
 
 
 class Tap:
-    """The state of one stream, updated with each read. profile: the habits of the provider that sends it."""
+    """The state of one stream, updated with each read. profile: the properties of the provider that sends it."""
 
     __slots__ = (
         "_dialect",
@@ -171,7 +171,7 @@ class Tail:
     are enough.
 
     coding: the answer's content codings, b"" for none. The decoded size is bounded; past the bound no usage is read.
-    profile: the habits of the provider that sends it.
+    profile: the properties of the provider that sends it.
     """
 
     __slots__ = ("_decoder", "_dialect", "_end", "_known", "_profile", "size")
@@ -219,7 +219,7 @@ def _decode_usage(data: bytes, dialect: Dialect, known: Usage, profile: Profile)
 
 
 def usage_of(dialect: Dialect, body: bytes | bytearray, profile: Profile = _DEFAULT_PROFILE) -> Usage:
-    """The token counts of a plain answer. profile: the habits of the provider that sent it."""
+    """The token counts of a plain answer. profile: the properties of the provider that sent it."""
     names = dialect.needles.usage
     try:
         found = _answer_decoder.decode(body).usage if names is USAGE else None
