@@ -74,7 +74,7 @@ class Guard:
         self._near: set[str] = set()
         self._lift = False
         self._nursery: trio.Nursery | None = None
-        self._handed: tuple[Halt, ...] = ()
+        self._published_halts: tuple[Halt, ...] = ()
         #: Set when a request with a reservation has ended.
         self._ended = trio.Event()
 
@@ -101,7 +101,7 @@ class Guard:
         budgets = rules.budgets_of(scopes)
         if not budgets:
             return
-        rates = await self._priced(demand, rules) if any(one.unit == "usd" for one in budgets) else None
+        rates = await self._find_rates(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if demand.generates:
             await self._reserve(demand, scopes, budgets, rates, wait)
             self._sync.wake()
@@ -132,15 +132,15 @@ class Guard:
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _refusal(policy.explain_refusal(halt, self._clock()), "halted")
+            refusal = _make_refusal(policy.explain_refusal(halt, self._clock()), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
-    async def _priced(self, demand: Demand, rules: Rules) -> Rates | None:
+    async def _find_rates(self, demand: Demand, rules: Rules) -> Rates | None:
         """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and spends(demand.path, demand.method):
-            raise _refusal(policy.explain_uncounted(demand.path), "unpriced")
+            raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
         model = (demand.root, demand.model)
@@ -148,7 +148,7 @@ class Guard:
             await self._sync.next_exchange()
         rates = self._prices.rates(model)
         if rates is None and refuses:
-            raise _refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
+            raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
         return rates
 
     async def _reserve(
@@ -167,7 +167,7 @@ class Guard:
             estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
             short = self._reservations.find_full(estimate)
             if short and (rules.halts or not all(self._reservations.states[key].known for key in short)):
-                await self._shared(estimate)
+                await self._request_share(estimate)
                 self._check(scopes)
                 short = self._reservations.find_full(estimate)
             if not short:
@@ -175,7 +175,7 @@ class Guard:
             state = self._reservations.states[short[0]]
             if state.may_open and trio.current_time() < patience:
                 wait(2 * SETTLE_SECONDS)
-                await self._settled()
+                await self._wait_for_end()
                 continue
             reason = policy.explain_trip(state, self._clock())
             self._trip(rules, state.budget.scope, reason, demand.request, short[0])
@@ -187,7 +187,7 @@ class Guard:
             return
         self._reservations.reserve(demand.request, estimate)
 
-    async def _shared(self, estimate: Estimate) -> None:
+    async def _request_share(self, estimate: Estimate) -> None:
         """Ask for a share that this request fits in."""
         self._waiting[id(estimate)] = estimate
         try:
@@ -195,7 +195,7 @@ class Guard:
         finally:
             del self._waiting[id(estimate)]
 
-    async def _settled(self) -> None:
+    async def _wait_for_end(self) -> None:
         """Wait until a request has ended here, or may have elsewhere."""
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
@@ -292,8 +292,10 @@ class Guard:
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
         claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
-        self._handed = tuple(self._halting.values())
-        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
+        self._published_halts = tuple(self._halting.values())
+        message = SyncMessage(
+            sequence, claims, self._finished, self._published_halts, self._prices.pop_asked(), self._lift
+        )
         self._finished, self._lift = [], False
         return message
 
@@ -301,7 +303,7 @@ class Guard:
         """Take up what the store holds."""
         self.halts = state.halts
         if state.sequence >= sequence:
-            for halt in self._handed:
+            for halt in self._published_halts:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
         self._prices.receive(state.rates, self._clock())
@@ -325,7 +327,7 @@ class Guard:
             self.halts, self._lift = (), False
 
 
-def _refusal(text: str, error: str) -> Halted:
+def _make_refusal(text: str, error: str) -> Halted:
     refusal = Halted(text)
     refusal.word = error
     return refusal

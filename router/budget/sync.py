@@ -102,13 +102,13 @@ class BudgetSync:
                 if not self._participant.active and not self._urgent.is_set():
                     self._wake = trio.Event()
                 else:
-                    await self._while_busy()
+                    await self._exchange_while_busy()
         finally:
             if self._sequence:
                 self._publish(give_back=True)
             self._shared.leave()
 
-    async def _while_busy(self) -> None:
+    async def _exchange_while_busy(self) -> None:
         """Exchange for as long as something happens; at the end nothing is held, so that others may have it."""
         busy = True
         while busy:

@@ -102,7 +102,7 @@ class Exchange:
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if connection.started:
                 raise
-            fault = _fault(error, sent=attempt.sent)
+            fault = _classify_error(error, sent=attempt.sent)
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
 
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
@@ -273,7 +273,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
         record.error = "upstream_error_event"
 
 
-def _fault(error: RouterError, *, sent: bool) -> Fault:
+def _classify_error(error: RouterError, *, sent: bool) -> Fault:
     if isinstance(error, Unauthenticated):
         return Fault.AUTH_REJECTED  # its key cannot be had
     if not sent:

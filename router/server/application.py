@@ -42,7 +42,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = calls.call(path, request.fields)
-        record = RequestRecord(_request_id(), time.time(), request.method, path)
+        record = RequestRecord(_make_request_id(), time.time(), request.method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
@@ -108,15 +108,19 @@ class Proxy:
                 raise dispatch.unknown_path(request.path)
         except RouterError as error:
             # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
-            name = _request_id() if dispatch.is_own(request.path) else self._refused(request.method, "(unknown)", error)
-            headers = [*_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
+            name = (
+                _make_request_id()
+                if dispatch.is_own(request.path)
+                else self._record_refused(request.method, "(unknown)", error)
+            )
+            headers = [*_make_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
-    def _refused(self, method: str, place: str, error: RouterError) -> str:
+    def _record_refused(self, method: str, place: str, error: RouterError) -> str:
         """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word for it, in
         place of the path, which may hold anything."""
         method = method if method in _VERBS else ""
-        record = RequestRecord(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        record = RequestRecord(_make_request_id(), time.time(), method, place, status=error.status, error=error.kind)
         self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
@@ -128,7 +132,7 @@ class Proxy:
             "type": "error",
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
-        return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
+        return _make_refusal_headers(error, self._record_refused("", "(malformed)", error)), msgspec.json.encode(body)
 
     def report_crash(self, error: Exception) -> None:
         """A defect of ours: said on the terminal with the place it comes from, without values."""
@@ -140,13 +144,13 @@ class Proxy:
 _numbers = itertools.count(random.getrandbits(36))
 
 
-def _request_id() -> str:
+def _make_request_id() -> str:
     """It begins with the time: the index of an ever longer history then grows at its end, where ids without an order
     would have every request written to a page of its own."""
     return f"req_{(time.time_ns() // 1_000_000 << 36) + (next(_numbers) & 0xFFFFFFFFF):020x}"
 
 
-def _refusal_headers(error: RouterError, name: str) -> RawHeaders:
+def _make_refusal_headers(error: RouterError, name: str) -> RawHeaders:
     headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", name.encode())]
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 

@@ -42,11 +42,11 @@ _LONGEST_NAME = max(map(len, _NAMES))
 _PIECE = 16_384
 
 
-def _utc(moment: float) -> str:
+def _format_utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
 
 
-_log_fields = compile_log(utc=_utc)
+_log_fields = compile_log(utc=_format_utc)
 
 
 class RequestRecord(msgspec.Struct, gc=False):
@@ -169,8 +169,8 @@ class AccessLog:
             self._always |= {*texts}
             return
         # A new dict each time: the writing thread may be iterating over the old one.
-        kept = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
-        self._secrets = dict.fromkeys([*kept][-SECRETS:])
+        latest = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
+        self._secrets = dict.fromkeys([*latest][-SECRETS:])
 
     def add(self, record: "RequestRecord | str") -> None:
         """Hand over a record, or a line for the terminal. Never waits."""
@@ -214,7 +214,7 @@ class AccessLog:
                 logged.append(msgspec.json.encode(record.fields()) + b"\n")
             if self._terminal >= 0:
                 shown.append(record.line())
-                shown += self._bodies(record)
+                shown += self._format_bodies(record)
         if logged:
             with self._files:
                 self._write(self._file, b"".join(logged), len(logged))
@@ -222,7 +222,7 @@ class AccessLog:
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
-    def _bodies(self, record: RequestRecord) -> list[str]:
+    def _format_bodies(self, record: RequestRecord) -> list[str]:
         if not self.bodies:
             return []
         return [

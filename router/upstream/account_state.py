@@ -54,8 +54,8 @@ def account_words(service: Service, member: Member, now: float) -> str:
     families = [
         f"{name} for {format_duration(until - now)}" for name, until in member.parked_families.items() if until > now
     ]
-    said = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
-    return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
+    ready = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
+    return f"{ready}; parked for models of {', '.join(families)} ({member.why})" if families else ready
 
 
 def report_account(service: Service, member: Member, now: float) -> AccountStatus:
@@ -72,11 +72,11 @@ def report_account(service: Service, member: Member, now: float) -> AccountStatu
             for limit, until in member.headroom.readings(now)
         ],
         running=member.running,
-        next=len(service.pool.members) > 1 and _next(service, now) is member,
+        next=len(service.pool.members) > 1 and _find_next(service, now) is member,
     )
 
 
-def _next(service: Service, now: float) -> Member | None:
+def _find_next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
     stopped = service.halted()
     first = service.pool.list_in_order(now, Want(barred=stopped.keys()))[0]

@@ -77,7 +77,7 @@ class Catalogs(Mapping[str, Catalog]):
         self._entries = {}
         for backend in backends:
             entry = old.get(backend.name)
-            self._entries[backend.name] = entry if entry and entry.backend == backend else _fresh(backend)
+            self._entries[backend.name] = entry if entry and entry.backend == backend else _make_catalog(backend)
         self._note_complete()
 
     async def wait_complete(self) -> None:
@@ -174,7 +174,7 @@ class _Refresh:
     on_change: Callable[[], None]
 
 
-def _fresh(backend: Backend) -> Catalog:
+def _make_catalog(backend: Backend) -> Catalog:
     if backend.name == DEMO:
         from router.demo import MODELS
 

@@ -69,10 +69,10 @@ def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple
         for entry in DECLARATIONS
         if entry.restart and getattr(running, entry.attribute) != getattr(wanted, entry.attribute)
     ]
-    said = tuple(
+    texts_of_waiting = tuple(
         f"{entry.key} is {getattr(wanted, entry.attribute)} now, and {getattr(running, entry.attribute)} until the "
         "proxy is restarted."
         for entry in waiting
     )
-    kept = {entry.attribute: getattr(running, entry.attribute) for entry in waiting}
-    return replace(wanted, **kept), said
+    running_values = {entry.attribute: getattr(running, entry.attribute) for entry in waiting}
+    return replace(wanted, **running_values), texts_of_waiting

@@ -20,7 +20,7 @@ def header_changes(all_edits: Sequence[Edits], present: Mapping[bytes, bytes], n
     for edits in all_edits:
         wanted = [(name, None) for name in edits.remove_headers]
         for name, value in [*wanted, *edits.set_headers.items()]:
-            line = _line(name, value)
+            line = _make_line(name, value)
             if line is None:
                 notes.append(f"header {name} left alone")
             else:
@@ -36,11 +36,11 @@ def header_changes(all_edits: Sequence[Edits], present: Mapping[bytes, bytes], n
 def set_headers(options: BackendOptions | None) -> Mapping[str, str]:
     """The headers that a backend's table sets on every request to it, by lower-case name; those that may be sent."""
     wanted = options.edits.set_headers if options is not None else Frozen[str]()
-    return {name.lower(): value for name, value in wanted.items() if _line(name, value) is not None}
+    return {name.lower(): value for name, value in wanted.items() if _make_line(name, value) is not None}
 
 
 @lru_cache(maxsize=1024)
-def _line(name: str, value: str | None) -> Line | None:
+def _make_line(name: str, value: str | None) -> Line | None:
     """The field on the wire; None for one that may not be changed or could not be sent."""
     if not _NAME.fullmatch(name) or not _VALUE.fullmatch("x" if value is None else value):
         return None

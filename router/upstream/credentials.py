@@ -54,10 +54,10 @@ def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credent
         return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
         return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
-    return [_credential(account, environ) for account in backend.accounts]
+    return [_find_credential(account, environ) for account in backend.accounts]
 
 
-def _credential(account: Account, environ: Mapping[str, str]) -> Credential:
+def _find_credential(account: Account, environ: Mapping[str, str]) -> Credential:
     try:
         secret = secrets.at_hand(account.key, environ)
     except CommandError as error:
@@ -148,19 +148,19 @@ class Credentials:
             async with limit:
                 return await _run_command(words, self._environ)
         if reference.kind == "file":
-            return await _in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
+            return await _run_in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
         service, user = words
-        return await _in_thread(lambda: _entry(service, user), limit, "the keyring")
+        return await _run_in_thread(lambda: _look_up_entry(service, user), limit, "the keyring")
 
 
-def _entry(service: str, user: str) -> Secret:
+def _look_up_entry(service: str, user: str) -> Secret:
     secret = keyring.look_up(service, user)
     if secret is None:
         raise CommandError(f"the keyring has no entry {service}/{user}.", f"Add it:   keyring set {service} {user}")
     return secret
 
 
-async def _in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
+async def _run_in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
     with trio.move_on_after(FETCH_SECONDS):
         # A thread that hangs (a dead mount, an unanswered dialog) is left behind, and holds its place in the limit.
         return await trio.to_thread.run_sync(function, limiter=limit, abandon_on_cancel=True)
@@ -178,8 +178,8 @@ async def _run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Se
         raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
     if ended.code:
         how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
-        said = quote_error(ended)
-        raise CommandError(f"{name} {how}{f': {said}' if said else '.'}")
+        quoted = quote_error(ended)
+        raise CommandError(f"{name} {how}{f': {quoted}' if quoted else '.'}")
     return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
 
 

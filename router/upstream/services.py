@@ -59,29 +59,29 @@ def service_of(
     options = settings.backends.get(backend.name, BackendOptions())
     budgets = {*settings.guard_accounts_day_usd, *settings.guard_accounts_month_usd}
     pool = Pool(
-        [_member(target, settings, states) for target in targets],
+        [_make_member(target, settings, states) for target in targets],
         cast("Strategy", settings.pool_strategy),
         affinity=before.pool.affinity if before else SessionAffinity(),
         # What the demo's models do, each does by itself; a caller's own credential is that caller's.
         stateless=backend.name == DEMO or backend.auth == "client",
-        spent=(lambda alias: taken_share(guard, backend.name, alias)) if _any_of(backend.name, budgets) else None,
+        spent=(lambda alias: taken_share(guard, backend.name, alias)) if _has_any_of(backend.name, budgets) else None,
     )
     queue = before.queue if before else AdmissionQueue()
     queue.limit = options.max_concurrent or settings.queue_max_concurrent
     queue.most = settings.queue_max_queued
     queue.set_limits(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     queue.recheck()
-    counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
+    counts = options.tpm is not None or _has_any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
     return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts)
 
 
-def _any_of(backend: str, accounts: Iterable[str]) -> bool:
+def _has_any_of(backend: str, accounts: Iterable[str]) -> bool:
     """True when one of these (BACKEND/ALIAS) is of the backend."""
     return any(account.startswith(f"{backend}/") for account in accounts)
 
 
-def _member(target: Target, settings: Settings, states: AccountStates) -> Member:
+def _make_member(target: Target, settings: Settings, states: AccountStates) -> Member:
     text = target.reference or (target.secret.reveal() if target.secret is not None else "")
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
     member = states.load(target.backend.name, target.account, fingerprint) or Member(target.account, fingerprint)

@@ -83,7 +83,7 @@ def targets_of(
 ) -> list[Target]:
     """The backend as it is used with each of its accounts, one at least."""
     credentials = credentials_of(backend, environ)
-    target = _target(backend, settings, credentials[0], way)
+    target = _make_target(backend, settings, credentials[0], way)
     return [
         replace(
             target,
@@ -113,7 +113,7 @@ def forget_key(target: Target, credentials: Credentials) -> None:
         credentials.forget(target.reference, target.secret)
 
 
-def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
+def _make_target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
     """The backend, with what its table in config.toml and its vendor say of it."""
     url = urlsplit(backend.root)
     scheme = url.scheme
@@ -123,8 +123,8 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     options = settings.backends.get(backend.name, BackendOptions())
-    probes = _first(options.usage_probe, settings.usage_probe)
-    strips = _first(options.strip_attribution, settings.strip_attribution)
+    probes = _choose_switch(options.usage_probe, settings.usage_probe)
+    strips = _choose_switch(options.strip_attribution, settings.strip_attribution)
     return Target(
         backend=backend,
         origin=origin,
@@ -143,7 +143,7 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
         first_byte=options.first_byte or settings.timeouts_first_byte or far,
         idle=options.idle or settings.timeouts_idle or far,
         total=options.total or settings.timeouts_total,
-        ask_identity=_first(options.ask_identity, settings.ask_identity),
+        ask_identity=_choose_switch(options.ask_identity, settings.ask_identity),
         edits=None if options.edits == Edits() else options.edits,
         profile=habits_of(backend, options),
     )
@@ -154,7 +154,7 @@ def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Pro
     return override(find_profile(options.translate_as or backend.vendor, model), options.profile)
 
 
-def _first(own: bool | None, common: bool) -> bool:
+def _choose_switch(own: bool | None, common: bool) -> bool:
     """The backend's own switch where it is set."""
     return common if own is None else own
 

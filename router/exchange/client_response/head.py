@@ -20,16 +20,16 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
     """What names the server of an answer, and what keeps a browser from using it. attempt: whose answer it is, None
     for an error before any attempt."""
     record = arrival.record
-    lines = [*_SECURITY, *arrival.cors, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
+    lines = [*_SECURITY, *arrival.cors, _make_line(b"x-fairlead-request-id", record.id.encode("ascii"))]
     if record.backend:
-        lines.extend(_served_by(record.backend, record.account, record.sent_model))
-        lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+        lines.extend(_make_server_lines(record.backend, record.account, record.sent_model))
+        lines.append(_make_line(b"x-fairlead-attempts", b"%d" % record.attempts))
     if attempt is not None:
         fallback = attempt.fallback
         if fallback:
-            lines.append(_line(b"x-fairlead-fallback", encode_value(fallback)))
+            lines.append(_make_line(b"x-fairlead-fallback", encode_value(fallback)))
         if attempt.plan is not None:
-            lines += _translated(attempt.plan)
+            lines += _make_translation_lines(attempt.plan)
     return lines
 
 
@@ -69,21 +69,24 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
 
 
 @lru_cache(maxsize=256)
-def _served_by(backend: str, account: str, model: str | None) -> Lines:
-    lines = [_line(b"x-fairlead-backend", encode_value(backend)), _line(b"x-fairlead-account", encode_value(account))]
+def _make_server_lines(backend: str, account: str, model: str | None) -> Lines:
+    lines = [
+        _make_line(b"x-fairlead-backend", encode_value(backend)),
+        _make_line(b"x-fairlead-account", encode_value(account)),
+    ]
     if model is not None:
-        lines.append(_line(b"x-fairlead-model", encode_value(model)))
+        lines.append(_make_line(b"x-fairlead-model", encode_value(model)))
     return lines
 
 
-def _translated(plan: Plan) -> Lines:
+def _make_translation_lines(plan: Plan) -> Lines:
     """What names a translation, and what it could not carry over."""
-    lines = [_line(b"x-fairlead-translation", encode_value(plan.title))]
-    told = plan.ctx.select_losses()
-    if told:
-        lines.append(_line(b"x-fairlead-loss", encode_value(format_losses(told), HEADER_LIMIT)))
+    lines = [_make_line(b"x-fairlead-translation", encode_value(plan.title))]
+    losses = plan.ctx.select_losses()
+    if losses:
+        lines.append(_make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT)))
     return lines
 
 
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
     return name, name, value

@@ -116,14 +116,14 @@ class Relay:
             if self._counted:
                 self._count(len(self._splitter.tail) + len(self._held))
                 self._mark(trio.current_time())
-            with trio.CancelScope(deadline=self._wake()) as nap:
+            with trio.CancelScope(deadline=self._find_wake_time()) as nap:
                 while True:
                     pieces = await self._upstream.read()
                     if not pieces:
                         ended = True
                         break
                     committed = self.committed
-                    out = self._take(pieces)
+                    out = self._process(pieces)
                     if isinstance(out, Failure):
                         return out
                     rest = self._connection.write_now(out) if out else b""
@@ -137,7 +137,7 @@ class Relay:
                     ending = self.tap.ended is not None
                     if ending or committed is not self.committed or now - self._marked > self._lazy:
                         self._mark(now)
-                        nap.deadline = self._wake()
+                        nap.deadline = self._find_wake_time()
             if nap.cancelled_caught and self.tap.ended is not None:
                 # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
                 self._upstream.drop()
@@ -146,14 +146,14 @@ class Relay:
                 raise UpstreamDisconnected(f"it sent nothing for {self._timeouts.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
-                out = self._woken()
+                out = self._ping_or_commit()
                 rest = self._connection.write_now(out) if out else b""
         return await self._finish()
 
     def _gives_up(self) -> bool:
         return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
 
-    def _wake(self) -> float:
+    def _find_wake_time(self) -> float:
         if self.committed:
             return max(self._marked, self._pinged) + PING_SECONDS
         silence = self._marked + self._timeouts.idle if self._impatient else math.inf
@@ -168,15 +168,15 @@ class Relay:
         else:
             self._connection.set_deadline(timeouts.end_by - now, CancelReason.TOTAL)
 
-    def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
+    def _process(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
         """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
-        batch = self._whole_events(pieces)
+        batch = self._split_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
             return self._connection.frame_data(batch) if batch else None
-        return self._preamble(batch)
+        return self._judge_preamble(batch)
 
-    def _whole_events(self, pieces: list[bytes]) -> bytes:
+    def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
             data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
@@ -201,27 +201,27 @@ class Relay:
 
     def note(self, pieces: list[bytes]) -> None:
         """Take note of what comes after the client left; nothing is sent."""
-        batch = self._whole_events(pieces)
+        batch = self._split_events(pieces)
         if batch:
             self.tap.read(batch)
 
-    def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
+    def _judge_preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         self._held += batch
         for _, event in sse.parse_events(self._held[self._seen :]):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
                 return self._commit()
             if verdict is Verdict.ERROR:
-                return failure or self._unsaid(event)
+                return failure or self._make_failure(event)
         self._seen = len(self._held)
         if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
-    def _unsaid(self, event: sse.Event) -> Failure:
+    def _make_failure(self, event: sse.Event) -> Failure:
         """An error event that does not say what it is, in the protocol's form."""
-        said = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
-        error = BadGateway(f"The upstream sent an error event: {said.strip() or 'without any text'}")
+        text = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
+        error = BadGateway(f"The upstream sent an error event: {text.strip() or 'without any text'}")
         return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
@@ -232,7 +232,7 @@ class Relay:
         batch = self.tap.read(held)
         return self._begin() + (self._connection.frame_data(batch) if batch else [])
 
-    def _woken(self) -> list[Bytes]:
+    def _ping_or_commit(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
         if self.tap.ended is not None:
@@ -245,7 +245,7 @@ class Relay:
         tail = self._splitter.tail
         if tail and _is_whole(tail):
             # Some servers leave out the last blank line.
-            out = self._preamble_or_data(tail)
+            out = self._process_tail(tail)
             if isinstance(out, Failure):
                 return out
             parts += out
@@ -258,12 +258,12 @@ class Relay:
         await self._connection.write([*parts, *self._connection.frame_end()])
         return None
 
-    def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
+    def _process_tail(self, tail: bytes) -> list[Bytes] | Failure:
         event = sse.parse_event(tail.strip(b"\r\n"))
         if not self.committed:
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
-                return failure or self._unsaid(event)
+                return failure or self._make_failure(event)
             self._held += tail
             parts = self._commit()
             self.tap.read(tail + b"\n\n")

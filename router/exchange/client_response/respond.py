@@ -40,8 +40,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
     status = response.status
     if 300 <= status < 400 and status != 304:
         raise BadGateway(
-            f"The backend {_backend(attempt)} answered {status} and points to {_redirect_host(response)}; redirects "
-            "are not followed. Correct its base URL."
+            f"The backend {_name_backend(attempt)} answered {status} and points to {_find_redirect_host(response)}; "
+            "redirects are not followed. Correct its base URL."
         )
     kind = response.fields.get(b"content-type", b"")
     if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300:
@@ -74,7 +74,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
     )
 
 
-def _redirect_host(response: UpstreamResponse) -> str:
+def _find_redirect_host(response: UpstreamResponse) -> str:
     try:
         host = urlsplit(response.fields.get(b"location", b"").decode("latin-1")).hostname
     except ValueError:
@@ -158,7 +158,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     elif context.call.generates:
         problem = _find_problem(response, readable)
         if problem:
-            raise BadGateway(f"The backend {_backend(attempt)} answered {status} with {problem}.")
+            raise BadGateway(f"The backend {_name_backend(attempt)} answered {status} with {problem}.")
         failure = failure_of(context.call.dialect, readable)
         if failure is not None:
             return failure
@@ -192,10 +192,10 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     attempt.memory.release()
     resource_affinity.remember_answer(attempt, response, b"".join(pieces[:2]), whole=False)
     headers = relayed_headers(attempt, response)
-    headers += _length(response)
+    headers += _copy_length(response)
     connection = context.connection
     await connection.write(begin_response(attempt, response.status, headers, response.reason))
-    tail = _tail_of(attempt, response)
+    tail = _make_tail(attempt, response)
     while pieces:
         # One chunk for all of a read: thousands of pieces are more than one system call takes.
         data = b"".join(pieces)
@@ -210,7 +210,7 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     await connection.write(connection.frame_end())
 
 
-def _tail_of(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
+def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     """What reads the usage of a large answer of a model beside its relay."""
     call = attempt.context.call
     if not call.generates or response.status >= 300:
@@ -219,7 +219,7 @@ def _tail_of(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     return Tail(call.dialect, coding, attempt.target.profile)
 
 
-def _length(response: UpstreamResponse) -> Lines:
+def _copy_length(response: UpstreamResponse) -> Lines:
     """The upstream's content-length, unless chunks overrule it (RFC 9112, 6.3)."""
     length = response.fields.get(b"content-length")
     if length is None or b"transfer-encoding" in response.fields:
@@ -229,7 +229,7 @@ def _length(response: UpstreamResponse) -> Lines:
 
 async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> None:
     headers = relayed_headers(attempt, response)
-    headers += _length(response)
+    headers += _copy_length(response)
     head = begin_response(attempt, response.status, headers, response.reason)
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
@@ -237,7 +237,9 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
 async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
     """An error answer that is no JSON (a gateway's page, nothing at all) in the caller's form, same status."""
     context = attempt.context
-    error = BadGateway(f"The backend {_backend(attempt)} answered {response.status} with {_quote(response, body)}.")
+    error = BadGateway(
+        f"The backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}."
+    )
     error.status = response.status
     error.kind = dialect.anthropic_kind(response.status)
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
@@ -286,5 +288,5 @@ def relayed_headers(
     return filter_response(fields, drop=drop) + own_headers(attempt.context, attempt)
 
 
-def _backend(attempt: Attempt) -> str:
+def _name_backend(attempt: Attempt) -> str:
     return attempt.route.backend.name

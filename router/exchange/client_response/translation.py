@@ -42,7 +42,7 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
     events = kind == b"text/event-stream"
     if good and events and plan.stream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
-        attempt.translated = TranslatedStream(upstream, _lines(upstream, plan, _EVENTS), stream)
+        attempt.translated = TranslatedStream(upstream, _make_lines(upstream, plan, _EVENTS), stream)
         return
     body = await _read_whole(attempt, translation_decoder_of(upstream) if good else None)
     if not good:
@@ -55,7 +55,7 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
             f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "
             "answer."
         )
-    attempt.translated = _translated(upstream, plan, made, body, events=events)
+    attempt.translated = _make_response(upstream, plan, made, body, events=events)
 
 
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
@@ -65,32 +65,32 @@ def translate_error(attempt: Attempt, response: BufferedResponse, readable: byte
         return response
     made = _translate(readable, response.status, events=False, plan=plan)
     if made is None:
-        return BufferedResponse(response.status, response.reason, _lines(response, plan, None), readable)
-    return BufferedResponse(made.status, response.reason, _lines(response, plan, JSON), made.body)
+        return BufferedResponse(response.status, response.reason, _make_lines(response, plan, None), readable)
+    return BufferedResponse(made.status, response.reason, _make_lines(response, plan, JSON), made.body)
 
 
-def _translated(
+def _make_response(
     upstream: UpstreamResponse, plan: Plan, made: Made | None, body: bytes, *, events: bool
 ) -> TranslatedResponse:
     """The whole answer. made: None leaves the body, which is nothing that the upstream's protocol knows."""
     if made is None:
-        lines = _lines(upstream, plan, None)
+        lines = _make_lines(upstream, plan, None)
         return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
     failure = None
     if 200 <= upstream.status < 300 and made.status >= 400:
-        failure = _failure_in(body, made.status, plan, events=events)
-    lines = _lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
+        failure = _find_failure(body, made.status, plan, events=events)
+    lines = _make_lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
     return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
 
 
-def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
+def _find_failure(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
     """The error inside a 200 as the upstream's own protocol tells it. status: the client's, for one that it does not
     tell, such as a stream that ends without a finish."""
     found = translate.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
     return found or Failure(status, body)
 
 
-def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
+def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The fields for the caller, who finds the account's limits under the names that its protocol has for them."""
     lines = translated_lines(response.lines, content_type)
     return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)

@@ -20,7 +20,7 @@ from router.upstream.services import Service
 from router.wire.neutral.sealed_state import PREFIX
 from router.wire.protocols import BY_NAME
 
-_CARRIED = PREFIX.encode()
+_SEALED_PREFIX = PREFIX.encode()
 
 
 class Candidates:
@@ -91,17 +91,17 @@ class Candidates:
         """What it asks of an account here."""
         pool = self.service.pool
         if len(pool.members) == 1:
-            return ANY if not pool.members[0].parked_families else Want(family=self._family())
+            return ANY if not pool.members[0].parked_families else Want(family=self._find_family())
         holder = self._holder
         # Who wrote it can read it; of other accounts only those of a group that is known.
         only = self.only or (holder.alias if holder is not None and not holder.group else "")
         group = holder.group if holder is not None else ""
-        return Want(self.session, self._family(), only, group, self._barred(only))
+        return Want(self.session, self._find_family(), only, group, self._list_barred(only))
 
-    def _family(self) -> str:
+    def _find_family(self) -> str:
         return find_family(self.route.model)
 
-    def _barred(self, only: str) -> Collection[str]:
+    def _list_barred(self, only: str) -> Collection[str]:
         """The accounts that are halted, none when that leaves no other: then the guard says why."""
         stopped = self.service.halted()
         if not stopped or only:
@@ -111,18 +111,18 @@ class Candidates:
 
     def choose(self, now: float, stays: str = "") -> AccountChoice | None:
         """The account to ask now, None when none can be. stays: the one to ask, whatever the others have."""
-        return self.service.pool.choose(now, self._staying(stays), self.tried)
+        return self.service.pool.choose(now, self._restrict_want(stays), self.tried)
 
     def ready_at(self, now: float, stays: str = "") -> float:
         """When the next account is ready here."""
-        return self.service.pool.ready_at(now, self._staying(stays), self.tried)
+        return self.service.pool.ready_at(now, self._restrict_want(stays), self.tried)
 
-    def _staying(self, stays: str) -> Want:
+    def _restrict_want(self, stays: str) -> Want:
         return self.want()._replace(only=stays) if stays else self.want()
 
     def ready_anywhere(self, now: float) -> float:
         """When the first account is ready, also of those that failed it, here or along the chain."""
-        found = ((self._service_of(route).pool, self._want_at(route)) for route in self.routes)
+        found = ((self._service_of(route).pool, self._build_want(route)) for route in self.routes)
         return min((pool.ready_at(now, want) for pool, want in found if not pool.stateless), default=math.inf)
 
     def others(self, now: float) -> bool:
@@ -132,11 +132,11 @@ class Candidates:
         for route in self.routes[self._at + 1 :]:
             service = self._service_of(route)
             later = () if service is not self.service else self.tried
-            if service.pool.ready_at(now, self._want_at(route), later) <= now:
+            if service.pool.ready_at(now, self._build_want(route), later) <= now:
                 return True
         return False
 
-    def _want_at(self, route: Route) -> Want:
+    def _build_want(self, route: Route) -> Want:
         """What it asks of an account there."""
         family = find_family(route.model)
         return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
@@ -196,6 +196,6 @@ def _is_sealed(context: RequestContext, route: Route) -> bool:
     if not any(BY_NAME[name].sealed for name in route.backend.protocols):
         return False
     if needs_translation(context.call, route):
-        return _CARRIED in context.body.data
+        return _SEALED_PREFIX in context.body.data
     mark = context.call.entry.sealed
     return bool(mark) and mark in context.body.data

@@ -193,7 +193,7 @@ class Failover:
         attempt.limits = limit_headers(upstream.fields)
         member.headroom.note_headers(attempt.limits, place.service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
-            member.group = _organisation(upstream)
+            member.group = _find_organisation(upstream)
 
     def note_success(self, attempt: Attempt) -> None:
         """The whole answer was passed on: only now is it a success, since a good head may have a bad end."""
@@ -292,7 +292,7 @@ class Failover:
         return judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
 
 
-def _organisation(response: UpstreamResponse) -> str:
+def _find_organisation(response: UpstreamResponse) -> str:
     fields = response.fields
     value = fields.get(b"openai-organization") or fields.get(b"anthropic-organization-id") or b""
     return value[:128].decode("latin-1")

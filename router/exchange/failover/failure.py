@@ -100,9 +100,9 @@ class AttemptFailure:
             now = service.queue.clock()
             ready = service.pool.ready_at(now) - now
             if b"retry-after" not in response.fields and 0 < ready < math.inf:
-                lines = [*lines, _line(b"retry-after", b"%d" % math.ceil(ready))]
+                lines = [*lines, _make_line(b"retry-after", b"%d" % math.ceil(ready))]
         if moved:
-            lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _line(_SHOULD_RETRY, b"false")]
+            lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _make_line(_SHOULD_RETRY, b"false")]
         response.lines = lines
 
 
@@ -131,27 +131,27 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
         when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
-        bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
+        bound = f" This request needs {_explain_need(want)}." if want.only or want.group else ""
         return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_figures(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a request "
-        f"waits {service.patience:g} s (queue.timeout).",
+        f"{_format_usage(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a "
+        f"request waits {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 
 
-def _figures(line: AdmissionQueue, limit: str, now: float) -> str:
+def _format_usage(line: AdmissionQueue, limit: str, now: float) -> str:
     """How full a limit of the user's own is: ` = 60, 60 in use`."""
     used = line.rate_limit.used(now).get(limit)
     return f" = {line.rate_limit.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
 
 
-def _needed(want: Want) -> str:
+def _explain_need(want: Want) -> str:
     if want.only:
         return f"the account {want.only}, which issued or wrote something it holds"
     return f"an account of {want.group}, which wrote something it holds"
 
 
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
     return name, name, value

@@ -28,15 +28,15 @@ def change_body(splice: Splice, all_edits: Sequence[Edits], *, call: Call, vendo
     """Apply fields, effort and cap; vendor: the backend's. Raises BadRequest for a body with doubled keys."""
     for edits in all_edits:
         for path in edits.remove_fields:
-            _note(notes, f"field {path} removed", _removed(splice, path))
+            _note(notes, f"field {path} removed", _remove(splice, path))
         for path, value in edits.set_fields.items():
             _note(notes, f"field {path} set", _put(splice, path, value))
     efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
     if efforts and call.writes and call.entry.effort is not None:
-        _note(notes, f"effort {efforts[-1]}", _effort(splice, call.entry.effort, efforts[-1]))
+        _note(notes, f"effort {efforts[-1]}", _put_effort(splice, call.entry.effort, efforts[-1]))
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
     if caps:
-        notes.extend(_capped(splice, call, vendor, min(caps)))
+        notes.extend(_cap_output(splice, call, vendor, min(caps)))
 
 
 def touches(all_edits: Sequence[Edits], name: str) -> bool:
@@ -56,14 +56,14 @@ def _put(splice: Splice, path: str, value: object) -> str | None:
     if name in _NOT_EDITED:
         return "routing decides it"
     try:
-        raw = _with(splice.raw(name), below, _encode(value))
-    except _Left as left:
-        return str(left)
+        raw = _insert(splice.raw(name), below, _encode(value))
+    except _NoObject as error:
+        return str(error)
     splice.put(name, raw)
     return ""
 
 
-def _removed(splice: Splice, path: str) -> str | None:
+def _remove(splice: Splice, path: str) -> str | None:
     name, *below = path.split(".")
     if name in _NOT_EDITED:
         return "routing decides it"
@@ -74,8 +74,8 @@ def _removed(splice: Splice, path: str) -> str | None:
         splice.drop(name)
         return ""
     try:
-        new = _without(raw, below)
-    except _Left:
+        new = _delete(raw, below)
+    except _NoObject:
         return None
     if new is None:
         return None
@@ -83,38 +83,38 @@ def _removed(splice: Splice, path: str) -> str | None:
     return ""
 
 
-class _Left(Exception):
+class _NoObject(Exception):
     """A path that leads through something that is no object."""
 
 
-def _members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msgspec.Raw]:
+def _decode_members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msgspec.Raw]:
     """The members of an object, undecoded, so that those beside the path keep their bytes."""
     if raw is None or bytes(raw) == b"null":
         return {}
     try:
         return _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _Left(f"what holds {step} is no object") from None
+        raise _NoObject(f"what holds {step} is no object") from None
 
 
-def _with(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:
+def _insert(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:
     if not below:
         return value
-    members = _members(raw, below[0])
-    members[below[0]] = msgspec.Raw(_with(members.get(below[0]), below[1:], value))
+    members = _decode_members(raw, below[0])
+    members[below[0]] = msgspec.Raw(_insert(members.get(below[0]), below[1:], value))
     return _encode(members)
 
 
-def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
+def _delete(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
     """None when nothing is there."""
-    members = _members(raw, below[0])
+    members = _decode_members(raw, below[0])
     inner = members.get(below[0])
     if inner is None:
         return None
     if len(below) == 1:
         del members[below[0]]
         return _encode(members)
-    new = _without(inner, below[1:])
+    new = _delete(inner, below[1:])
     if new is None:
         return None
     members[below[0]] = msgspec.Raw(new)
@@ -124,16 +124,16 @@ def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
+def _put_effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
     """Put the effort where the protocol has it, in its words."""
     if effort != "none" or not form.off:
         return _put(splice, form.field, form.words.get(effort, effort))
-    _removed(splice, form.field)
+    _remove(splice, form.field)
     outcomes = [_put(splice, path, value) for path, value in form.off.items()]
     return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 
-def _capped(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[str]:
+def _cap_output(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[str]:
     """Lower the output limit to the cap, and name what was done.
 
     Where the limit is absent the cap is put in its place: a protocol requires it, or would let the model write without

@@ -25,7 +25,7 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
     """The request that asks the backend: in its own protocol where that can count, in the caller's where it counts for
     that too; None: it does not count. Raises RouterError."""
     context, record = attempt.context, attempt.context.record
-    plan = _plan(attempt)
+    plan = _make_plan(attempt)
     counting = BY_NAME[plan.spoken].count
     if counting is not None:
         plan.path = fill_model(counting.path, plan.ctx.model)
@@ -49,26 +49,26 @@ async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamRe
     if tokens is not None and attempt.plan is None:
         return response
     response.release()
-    return None if tokens is None or attempt.plan is None else _answer(attempt.plan, tokens)
+    return None if tokens is None or attempt.plan is None else _make_answer(attempt.plan, tokens)
 
 
 def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
     """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
-    plan = attempt.plan = _plan(attempt)
+    plan = attempt.plan = _make_plan(attempt)
     plan.ctx.losses.append(Loss("input_tokens", "weakened"))
     plan.asked = len(plan.ctx.losses)
     record = attempt.context.record
     record.estimated = True
     record.note("tokens estimated")
-    return _answer(plan, math.ceil(len(body) / BYTES_PER_TOKEN))
+    return _make_answer(plan, math.ceil(len(body) / BYTES_PER_TOKEN))
 
 
-def _plan(attempt: Attempt) -> Plan:
+def _make_plan(attempt: Attempt) -> Plan:
     context = attempt.context
     return plan_translation(
         context.call, attempt.route, context.snapshot, shown=context.facts.model or "", stream=False
     )
 
 
-def _answer(plan: Plan, tokens: int) -> BufferedResponse:
+def _make_answer(plan: Plan, tokens: int) -> BufferedResponse:
     return BufferedResponse(200, b"OK", [JSON], count_tokens.answer(tokens, plan.caller))

@@ -141,10 +141,10 @@ async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> 
     # What was sent on cannot be sent again, so no connection that may be stale.
     upstream = await _acquire_connection(attempt, deadline, fresh=True)
     attempt.begin_sending()
-    lines = _request_headers(attempt)
-    lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
+    lines = _build_headers(attempt)
+    lines.append(_make_length_line(upload.length) if upload.length is not None else _CHUNKED)
     method = attempt.context.request.method.encode("ascii")
-    await upstream.send_streamed(method, _request_target(attempt), lines, upload.more)
+    await upstream.send_streamed(method, _build_target(attempt), lines, upload.more)
 
 
 def _note_resend(attempt: Attempt, rule: Resend) -> None:
@@ -158,19 +158,19 @@ def _note_resend(attempt: Attempt, rule: Resend) -> None:
 
 async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
     """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
-    lines = _request_headers(attempt)
+    lines = _build_headers(attempt)
     size = 0
     for part in edited.parts:
         size += len(part)
     request = attempt.context.request
     if size or request.method not in ("GET", "HEAD", "DELETE"):
-        lines.append(_length(size))
-    target = _request_target(attempt)
+        lines.append(_make_length_line(size))
+    target = _build_target(attempt)
     method = request.method.encode("ascii")
     fresh = False
     while True:
         upstream = await _acquire_connection(attempt, deadline, fresh=fresh)
-        tried = attempt.begin_sending()
+        attempt_record = attempt.begin_sending()
         try:
             await upstream.send(method, target, lines, edited.parts)
             await upstream.head()
@@ -183,11 +183,11 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             if rule is None:
                 raise
             upstream.drop()
-            tried.error, tried.done = rule.error, "retried"
+            attempt_record.error, attempt_record.done = rule.error, "retried"
             fresh = True
 
 
-def _request_target(attempt: Attempt) -> bytes:
+def _build_target(attempt: Attempt) -> bytes:
     context, prefix = attempt.context, attempt.target.prefix
     if attempt.plan is not None:
         return prefix + attempt.plan.path[3:].encode("ascii")
@@ -196,7 +196,7 @@ def _request_target(attempt: Attempt) -> bytes:
     return prefix + path[3:].encode("ascii") + (filter_query(query) if query else mark)
 
 
-def _length(size: int) -> tuple[bytes, bytes, bytes]:
+def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
     return b"Content-Length", b"content-length", b"%d" % size
 
 
@@ -217,7 +217,7 @@ async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bo
     return upstream
 
 
-def _request_headers(attempt: Attempt) -> Lines:
+def _build_headers(attempt: Attempt) -> Lines:
     """The fields that go upstream, without the length of the body."""
     if attempt.plan is not None:
         return translated_headers(attempt, attempt.plan)

@@ -169,11 +169,11 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    auth = target.auth or _caller_auth(attempt)
+    auth = target.auth or _find_caller_auth(attempt)
     return [*out, auth] if auth is not None else out
 
 
-def _caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
+def _find_caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
     """The caller's own credential in the form of the other vendor, where it is the one to use."""
     context, target = attempt.context, attempt.target
     for name in sorted(context.caller_credentials(target.keep), reverse=True):

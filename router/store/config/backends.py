@@ -99,9 +99,9 @@ def find(home: Home, name: str) -> Backend | None:
     if data is None:
         return None
     stored = _decode(path, data)
-    fault = _fault(stored, name)
+    fault = _find_fault(stored, name)
     if fault:
-        raise CommandError(f"{shown(path)}: {fault}.", _rewrite_hint(name))
+        raise CommandError(f"{shown(path)}: {fault}.", _make_rewrite_hint(name))
     return Backend(**{field: getattr(stored, field) for field in Backend.__struct_fields__})
 
 
@@ -166,18 +166,20 @@ def _decode(path: Path, data: bytes) -> _Stored:
             )
         return msgspec.json.decode(data, type=_Stored)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{shown(path)}: {field_text(error)}.", _rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)}: {field_text(error)}.", _make_rewrite_hint(path.stem)) from None
     except msgspec.DecodeError as error:
-        raise CommandError(f"{shown(path)}{_place(error, data)} is not JSON.", _rewrite_hint(path.stem)) from None
+        raise CommandError(
+            f"{shown(path)}{_format_place(error, data)} is not JSON.", _make_rewrite_hint(path.stem)
+        ) from None
     except (RecursionError, UnicodeDecodeError):
-        raise CommandError(f"{shown(path)} is not JSON.", _rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)} is not JSON.", _make_rewrite_hint(path.stem)) from None
 
 
-def _rewrite_hint(name: str) -> str:
+def _make_rewrite_hint(name: str) -> str:
     return f"Mend it, or write it anew:   fairlead backend remove {name}"
 
 
-def _place(error: msgspec.DecodeError, data: bytes) -> str:
+def _format_place(error: msgspec.DecodeError, data: bytes) -> str:
     found = _BYTE.search(str(error))
     if found is None:
         return ""
@@ -193,7 +195,7 @@ def field_text(error: msgspec.ValidationError) -> str:
     return f"{where.lstrip('.')}: {what}" if where else what
 
 
-def _fault(backend: Backend, name: str) -> str:
+def _find_fault(backend: Backend, name: str) -> str:
     """What is wrong with a backend that could be decoded, '' when nothing is."""
     if backend.name != name:
         return f'name is "{backend.name}", unlike the file\'s'
@@ -207,10 +209,10 @@ def _fault(backend: Backend, name: str) -> str:
         return "root is http:// to a public address, and insecure_http is not set"
     if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
         return f"protocols must be some of {', '.join(PROTOCOLS)}"
-    return _account_fault(backend)
+    return _find_account_fault(backend)
 
 
-def _account_fault(backend: Backend) -> str:
+def _find_account_fault(backend: Backend) -> str:
     aliases = [account.alias for account in backend.accounts]
     if len(set(aliases)) != len(aliases):
         return "two accounts have the same alias"

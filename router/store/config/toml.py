@@ -62,16 +62,16 @@ def parse(text: str, name: str) -> ConfigFile:
     try:
         return ConfigFile(name, tomllib.loads(text), locate(text))
     except tomllib.TOMLDecodeError as error:
-        raise _syntax(name, text, str(error)) from None
+        raise _explain_syntax(name, text, str(error)) from None
     except RecursionError:
         raise CommandError(f"{name} has brackets nested too deep to be read.") from None
     except ValueError:
         raise CommandError(f"{name} holds a number of more digits than can be read.") from None
 
 
-def _syntax(name: str, text: str, said: str) -> CommandError:
-    found = _AT.search(said)
-    what = clean(_AT.sub("", said)).rstrip(".")
+def _explain_syntax(name: str, text: str, message: str) -> CommandError:
+    found = _AT.search(message)
+    what = clean(_AT.sub("", message)).rstrip(".")
     if found is not None and found[2]:
         place = f"line {found[2]} column {found[3]}"
     else:
@@ -90,10 +90,10 @@ def change(home: Home, changes: Sequence[Change]) -> Loaded:
 def before(home: Home) -> str:
     """The file's text, '' when there is none. Raises CommandError."""
     data = home.read(NAME)
-    return "" if data is None else _mark(data) + decode(data, shown(home.at(NAME)))
+    return "" if data is None else _find_mark(data) + decode(data, shown(home.at(NAME)))
 
 
-def _mark(data: bytes) -> str:
+def _find_mark(data: bytes) -> str:
     return _BOM if data.startswith(_BOM.encode()) else ""
 
 
@@ -119,21 +119,21 @@ def changed(text: str, changes: Sequence[Change], name: str) -> str:
     # Only where every line ends so: a mixed file keeps its mixture.
     carriage = "\r\n" in body and body.count("\n") == body.count("\r\n")
     body = body.replace("\r\n", "\n") if carriage else body
-    wanted = _expected(parse(body, name).tree, changes)
-    result = _edited(body, changes, name)
+    wanted = _apply_changes(parse(body, name).tree, changes)
+    result = _edit(body, changes, name)
     if parse(result, name).tree != wanted:
-        raise _by_hand(name)
+        raise _make_form_error(name)
     return mark + (result.replace("\n", "\r\n") if carriage else result)
 
 
-def _edited(body: str, changes: Sequence[Change], name: str) -> str:
+def _edit(body: str, changes: Sequence[Change], name: str) -> str:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     try:
         document = tomlkit.parse(body)
         if "".join(tomlkit.dumps(document).split()) != "".join(body.split()):
-            raise _by_hand(name)
+            raise _make_form_error(name)
         for one in changes:
             if one.value is None:
                 _remove(cast("dict[str, Any]", document), one.path)
@@ -142,19 +142,19 @@ def _edited(body: str, changes: Sequence[Change], name: str) -> str:
         return tomlkit.dumps(document)
     except (TOMLKitError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         # Forms that tomlkit cannot change; the file stays as it is.
-        raise _by_hand(name) from None
+        raise _make_form_error(name) from None
 
 
-def _by_hand(name: str) -> CommandError:
+def _make_form_error(name: str) -> CommandError:
     return CommandError(
         f"{name} is written in a form that cannot be changed without touching the rest.",
         "Change it by hand:   fairlead config edit",
     )
 
 
-def _expected(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
+def _apply_changes(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
     """What the file must hold afterwards, worked out without the library that writes it."""
-    wanted = _copied(tree)
+    wanted = _copy(tree)
     for one in changes:
         if one.value is None:
             _remove(wanted, one.path)
@@ -169,9 +169,9 @@ def _expected(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, A
     return wanted
 
 
-def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
+def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _copied(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in tree.items()
+        key: _copy(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in tree.items()
     }
 
 
@@ -196,29 +196,29 @@ def _put(document: "TOMLDocument", one: Change) -> None:
         if key not in node:
             # The outer ones get no header of their own.
             outer = depth < len(one.path) - 2
-            node[key] = tomlkit.inline_table() if _inline(node) else tomlkit.table(is_super_table=outer)
+            node[key] = tomlkit.inline_table() if _is_inline(node) else tomlkit.table(is_super_table=outer)
         node = node[key]
     value = one.value
     if isinstance(value, dict):
-        value = _inline_value(cast("dict[str, Any]", value))
+        value = _make_inline_value(cast("dict[str, Any]", value))
     if one.path == ("routes",):
         _put_rules(document, cast("list[dict[str, Any]]", one.value))
     else:
         node[one.path[-1]] = value
 
 
-def _inline(node: Any) -> bool:
+def _is_inline(node: Any) -> bool:
     from tomlkit.items import InlineTable
 
     return isinstance(node, InlineTable)
 
 
-def _inline_value(value: Mapping[str, Any]) -> Any:
+def _make_inline_value(value: Mapping[str, Any]) -> Any:
     import tomlkit
 
     table = tomlkit.inline_table()
     for key, item in value.items():
-        table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+        table[key] = _make_inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
     return table
 
 
@@ -238,5 +238,5 @@ def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> 
     for rule in rules[count:]:
         table = tomlkit.table()
         for key, item in rule.items():
-            table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+            table[key] = _make_inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
         cast("Any", listed).append(table)

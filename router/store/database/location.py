@@ -35,8 +35,8 @@ def locate(home: Home, environ: Mapping[str, str] = os.environ) -> Location:
     if not kind:
         return Location(home.at(NAME))
     why = f"{shown(home.path)} lies on a network file system ({kind})"
-    for folder in _candidates(environ):
-        if not network_type(_existing(folder)):
+    for folder in _list_folders(environ):
+        if not network_type(_find_existing(folder)):
             # Homes are told apart by their path.
             name = hashlib.sha256(str(home.path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
             return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
@@ -52,7 +52,7 @@ def make_folders(location: Location) -> None:
             check_home(folder)
 
 
-def _candidates(environ: Mapping[str, str]) -> list[Path]:
+def _list_folders(environ: Mapping[str, str]) -> list[Path]:
     found: list[Path] = []
     named = environ.get("XDG_STATE_HOME", "")
     own = os.path.expanduser("~")
@@ -66,7 +66,7 @@ def _candidates(environ: Mapping[str, str]) -> list[Path]:
     return [*found, Path(f"/var/tmp/fairlead-{os.getuid()}")]  # noqa: S108 - checked like a home before it is used
 
 
-def _existing(folder: Path) -> Path:
+def _find_existing(folder: Path) -> Path:
     """The nearest folder that is there: it says what file system a new one would lie on."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

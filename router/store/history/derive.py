@@ -46,7 +46,7 @@ def compile_log(**functions: Callable[..., object]) -> Callable[[Any], dict[str,
 def compile_row(columns: Iterable[tuple[Column, Storage]], computed: str = "") -> Callable[..., tuple[object, ...]]:
     """A function `(entry, number, …)` that makes the values of these columns. computed: the names of those whose
     values are arguments."""
-    values = ", ".join(storage.write.format(_stored(column)) for column, storage in columns)
+    values = ", ".join(storage.write.format(_format_stored(column)) for column, storage in columns)
     return _compile(f"({values},)", f"entry, number, {computed}", clean=clean, NONE=NONE)
 
 
@@ -55,7 +55,7 @@ def compile_sum(fields: Iterable[str]) -> Callable[[Any], int]:
     return _compile(" + ".join(f"(entry.{field} or 0)" for field in fields), "entry")
 
 
-def _stored(column: Column) -> str:
+def _format_stored(column: Column) -> str:
     """The expression of the value that is stored."""
     field, dot, _ = column.path.partition(".")
     if dot:

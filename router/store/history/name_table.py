@@ -55,7 +55,7 @@ class NameTable:
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
-        db = self._begun()
+        db = self._require_db()
         row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
         if row is not None:
             if len(self._known) < self._limit:
@@ -69,7 +69,7 @@ class NameTable:
         number = self._fresh[text] = cursor.lastrowid or 0
         return number
 
-    def _begun(self) -> "sqlite3.Connection":
+    def _require_db(self) -> "sqlite3.Connection":
         if self._db is None:
             raise RuntimeError("a name was asked for outside a transaction")
         return self._db

@@ -31,13 +31,13 @@ LOCK_PATIENCE = 10.0
 
 def open_home(environ: Mapping[str, str]) -> "Home":
     """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Raises CommandError."""
-    path = _path(environ.get("FAIRLEAD_HOME", ""))
+    path = _find_path(environ.get("FAIRLEAD_HOME", ""))
     make_folder(path)
     check_home(path)
     return Home(path)
 
 
-def _path(named: str) -> Path:
+def _find_path(named: str) -> Path:
     if named:
         path = Path(os.path.expanduser(named))
         # A relative one would be another home in every working directory.
@@ -55,7 +55,7 @@ class Home:
 
     def __init__(self, path: Path):
         self.path = path
-        self._number = _number(path)
+        self._inode = _read_inode(path)
 
     def at(self, name: str) -> Path:
         """Where a file of the home lies."""
@@ -63,7 +63,7 @@ class Home:
 
     def there(self) -> bool:
         """False once the folder was removed; another one in its place is another home."""
-        return self._number is not None and _number(self.path) == self._number
+        return self._inode is not None and _read_inode(self.path) == self._inode
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises CommandError for one others could read."""
@@ -147,7 +147,7 @@ class Home:
             check_folder(parent)
 
 
-def _number(path: Path) -> int | None:
+def _read_inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
     except OSError:

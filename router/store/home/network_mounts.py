@@ -35,15 +35,17 @@ def network_type(path: Path) -> str:
     """The type of the network file system a folder lies on; "" for a local one, or where that cannot be told."""
     try:
         if sys.platform == "win32":
-            return _windows_type(path)
+            return _read_windows_type(path)
         if sys.platform == "darwin":
-            return _named(_darwin_type(path))
-        return _named(mounted_type(Path("/proc/self/mountinfo").read_text("utf-8", "replace"), path.stat().st_dev))
+            return _filter_network_type(_read_darwin_type(path))
+        return _filter_network_type(
+            mounted_type(Path("/proc/self/mountinfo").read_text("utf-8", "replace"), path.stat().st_dev)
+        )
     except (OSError, AttributeError, ValueError):
         return ""
 
 
-def _named(kind: str) -> str:
+def _filter_network_type(kind: str) -> str:
     # FUSE puts its own name in front: fuse.sshfs.
     return kind if kind.removeprefix("fuse.") in _NETWORK else ""
 
@@ -58,7 +60,7 @@ def mounted_type(mountinfo: str, device: int) -> str:
     return ""
 
 
-def _darwin_type(path: Path) -> str:
+def _read_darwin_type(path: Path) -> str:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -70,7 +72,7 @@ def _darwin_type(path: Path) -> str:
     return buffer.raw[_TYPE_AT : _TYPE_AT + _TYPE_SIZE].split(b"\0")[0].decode("ascii", "replace")
 
 
-def _windows_type(path: Path) -> str:
+def _read_windows_type(path: Path) -> str:
     if sys.platform != "win32":
         return ""
     import ctypes

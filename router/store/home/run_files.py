@@ -28,14 +28,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(home: Home, run: Run) -> None:
     """Say that a proxy listens. Raises CommandError."""
-    home.write(_name(run.port), msgspec.json.encode(msgspec.structs.replace(run, machine=socket.gethostname())))
+    home.write(_format_name(run.port), msgspec.json.encode(msgspec.structs.replace(run, machine=socket.gethostname())))
 
 
 def remove(home: Home, port: int) -> None:
     """Remove this process's run file; one that another process has written since stays."""
     run = _read(home, str(port))
     if run is None or (run.pid == os.getpid() and run.machine == socket.gethostname()):
-        home.remove(_name(port))
+        home.remove(_format_name(port))
 
 
 def live(home: Home) -> list[Run]:
@@ -96,7 +96,7 @@ def _alive_on_windows(pid: int) -> bool:
         ctypes.windll.kernel32.CloseHandle(handle)
 
 
-def _name(port: int) -> str:
+def _format_name(port: int) -> str:
     return f"run/{port}.json"
 
 

@@ -96,7 +96,7 @@ class SqliteSharedBudgets:
         beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
         for message in messages:
             db.execute(beat, (self._process, os.getpid(), now, message.sequence))
-            others = _others(db, self._process, now)
+            others = _count_others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
             for key, claim in message.claims.items():
                 _begin(db, key, claim, now)
@@ -104,7 +104,7 @@ class SqliteSharedBudgets:
             for key, claim in message.claims.items():
                 self._hold(db, key, claim, processes=others + 1)
             for halt in message.halts:
-                _halt(db, halt, now)
+                _store_halt(db, halt, now)
             if message.lift:
                 lift_halts(db)
             self._keys = tuple(message.claims) or self._keys
@@ -143,11 +143,11 @@ class SqliteSharedBudgets:
         sequence = row[0] if row else 0
         # A message that could not be written yet is given out once it is.
         self._asked = sequence < self._latest
-        budgets = {key: self._view(db, key) for key in self._keys}
+        budgets = {key: self._read_view(db, key) for key in self._keys}
         rates, self._rates = self._rates, {}
         self._receive(SharedState(sequence, budgets, read_halts(db), rates))
 
-    def _view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
+    def _read_view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
         spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
         own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (key, self._process))
         held = own.fetchone()
@@ -184,7 +184,7 @@ def count_tokens(entry: HistoryEntry) -> TokenCounts:
     return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 
 
-def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
+def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:
     """How many other processes share the budgets; what ended ones held is free again."""
     alive = 0
     rows = db.execute("SELECT process, pid, beat FROM guard_processes WHERE process <> ?", (own,)).fetchall()
@@ -218,7 +218,7 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
     )
 
 
-def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
+def _store_halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
     """Keep a halt, unless its scope has one that still holds."""
     if any(old.scope == halt.scope and old.holds(now) for old in read_halts(db)):
         return

@@ -73,11 +73,11 @@ class SqliteResourceOwners:
         """Keep an entry in memory as the latest, and drop the oldest when there are too many."""
         before = self._known.pop(name, None)
         if before is not None:
-            self._bytes -= _size(name, before)
+            self._bytes -= _measure(name, before)
         self._known[name] = owner
-        self._bytes += _size(name, owner)
+        self._bytes += _measure(name, owner)
         while len(self._known) > ENTRIES or self._bytes > BYTES:
-            self._bytes -= _size(*self._known.popitem(last=False))
+            self._bytes -= _measure(*self._known.popitem(last=False))
         if owner.kind in ATTACHED:
             self._attached_here = True
 
@@ -110,5 +110,5 @@ class SqliteResourceOwners:
         db.execute(_TOO_MANY, (self._max_rows,))
 
 
-def _size(name: str, owner: Owner) -> int:
+def _measure(name: str, owner: Owner) -> int:
     return _ENTRY_BYTES + len(name) + len(owner.backend) + len(owner.account) + len(owner.kind)

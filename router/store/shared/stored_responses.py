@@ -62,18 +62,18 @@ class SqliteStoredResponses:
         """What is stored under these ids: an item, or an answer together with all those before it. Blocks."""
         found: dict[str, Json] = {}
         for name in names:
-            entry = self._entry(name)
+            entry = self._find_entry(name)
             if entry is None:
                 continue
             holder = entry.get("answer")
             if isinstance(holder, str):
-                item = _item(self._entry(holder) or {}, name)
+                item = _find_item(self._find_entry(holder) or {}, name)
                 found |= {name: item} if item is not None else {}
                 continue
             while entry is not None and name not in found and len(found) < CHAIN_LIMIT:
                 found[name] = entry
                 name = str(entry.get("previous") or "")
-                entry = self._entry(name) if name else None
+                entry = self._find_entry(name) if name else None
         return found
 
     def _put(self, name: str, entry: Json, size: int) -> None:
@@ -84,7 +84,7 @@ class SqliteStoredResponses:
         while self._bytes > MEMORY_BYTES:
             self._bytes -= self._latest.popitem(last=False)[1][1]
 
-    def _entry(self, name: str) -> Json | None:
+    def _find_entry(self, name: str) -> Json | None:
         latest = self._latest.get(name)
         if latest is not None:
             return latest[0]
@@ -111,6 +111,6 @@ def _write(db: "sqlite3.Connection", rows: list[tuple[str, Json, int]]) -> None:
             db.execute(_INSERT, (name, msgspec.json.encode(entry), used))
 
 
-def _item(entry: Json, name: str) -> Json | None:
+def _find_item(entry: Json, name: str) -> Json | None:
     items = cast("list[Json]", entry.get("items") or [])
     return next((item for item in items if item.get("id") == name), None)

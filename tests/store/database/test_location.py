@@ -62,7 +62,7 @@ def test_the_user_folder_is_far_too(far, monkeypatch, tmp_path, named):
     """Then it lies in /var/tmp, under this user's name; a relative name counts as none."""
     monkeypatch.setenv("HOME", "/far/me")
     local = {"/": "", "/var/tmp": ""}
-    monkeypatch.setattr(location, "_existing", lambda folder: str(folder.parent))
+    monkeypatch.setattr(location, "_find_existing", lambda folder: str(folder.parent))
     monkeypatch.setattr(location, "network_type", lambda path: local.get(str(path), "nfs4"))
     assert locate(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
 

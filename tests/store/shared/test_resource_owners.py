@@ -110,7 +110,7 @@ def test_memory_is_bounded(begun, monkeypatch):
     for number in range(ENTRIES):
         owners.remember(f"{number:0256}", "b" * 64, "main", "files")
     assert owners._bytes <= BYTES
-    assert owners._bytes == sum(module._size(name, owner) for name, owner in owners._known.items())
+    assert owners._bytes == sum(module._measure(name, owner) for name, owner in owners._known.items())
 
 
 def test_the_file_is_bounded(begun, clock):
