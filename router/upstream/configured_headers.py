@@ -15,7 +15,7 @@ _VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 
 
 def header_changes(all_edits: Sequence[Edits], present: Mapping[bytes, bytes], notes: list[str]) -> Changes:
-    """The header fields to change, by lower-case name; present: those of the request."""
+    """The header fields to change, by lower-case name; None removes one. present: those of the request."""
     found: dict[bytes, Line | None] = {}
     for edits in all_edits:
         wanted = [(name, None) for name in edits.remove_headers]
@@ -41,7 +41,7 @@ def set_headers(options: BackendOptions | None) -> Mapping[str, str]:
 
 @lru_cache(maxsize=1024)
 def _make_line(name: str, value: str | None) -> Line | None:
-    """The field on the wire; None for one that may not be changed or could not be sent."""
+    """The header line as it is sent; None for one that must not be changed or cannot be sent."""
     if not _NAME.fullmatch(name) or not _VALUE.fullmatch("x" if value is None else value):
         return None
     lowered = name.lower().encode()

@@ -1,8 +1,8 @@
-"""The pump of one event stream: commit point, whole events, pings, deadlines.
+"""Relays one event stream: commit point, whole events, pings, deadlines.
 
-One cancel scope beside the connection's own: `nap` wakes the pump to ping or to commit. Nothing is sent to the
-client inside it, since a send that is cut leaves half an event; what the socket does not take at once is sent after
-the scope is left. Deadlines move at most once a second.
+There is one cancel scope besides the connection's own: `nap` ends a read when it is time to ping or to commit. Nothing
+is sent to the client inside it, since a send that is cut leaves half an event; what the socket does not take at once is
+sent after the scope was left. Deadlines move at most once a second.
 """
 
 import math
@@ -32,14 +32,16 @@ _UNCOUNTED = 65536
 class StreamTimeouts:
     """Times of one stream, in seconds of trio's clock."""
 
-    #: Then a 2xx stream is committed as it stands.
+    #: When a 2xx stream is committed, whatever has come of it.
     commit_by: float
+    #: When the whole answer has taken too long.
     end_by: float
+    #: How long the upstream may be silent.
     idle: float
 
 
 class Relay:
-    """Pumps one stream from an upstream exchange to the client's connection."""
+    """Relays one stream from an upstream's answer to the client's connection."""
 
     __slots__ = (
         "_begin",
@@ -101,9 +103,9 @@ class Relay:
         self.captured = bytearray()
 
     async def run(self) -> Failure | None:
-        """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
+        """Relay to the end; a Failure when the answer turned out to be an error before anything was sent.
 
-        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client has seen anything.
+        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client got anything.
         """
         rest = b""
         ended = ending = False
@@ -128,7 +130,7 @@ class Relay:
                         return out
                     rest = self._connection.write_now(out) if out else b""
                     if rest or self._counted:
-                        # For a slow reader one copy is enough.
+                        # While a slow client reads, one copy of the data is enough.
                         del pieces, out
                         break
                     now = trio.current_time()
@@ -139,7 +141,7 @@ class Relay:
                         self._mark(now)
                         nap.deadline = self._find_wake_time()
             if nap.cancelled_caught and self.tap.ended is not None:
-                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                # The last event was sent, yet the upstream does not end: the client need not wait for that.
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
@@ -160,7 +162,7 @@ class Relay:
         return min(self._timeouts.commit_by, silence)
 
     def _mark(self, now: float) -> None:
-        """Move the connection's deadline to the next moment of silence that is too long."""
+        """Move the connection's deadline to where silence from now on becomes too long."""
         self._marked = now
         timeouts = self._timeouts
         if now + timeouts.idle < timeouts.end_by and (self.committed or not self._impatient):
@@ -169,7 +171,7 @@ class Relay:
             self._connection.set_deadline(timeouts.end_by - now, CancelReason.TOTAL)
 
     def _process(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
-        """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
+        """Process one read of the upstream: framed events for the client, None for nothing yet, or an error."""
         batch = self._split_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
@@ -192,7 +194,7 @@ class Relay:
         return batch
 
     def _count(self, waiting: int) -> None:
-        """Count what is held of a stream against the bound of all buffers, once it is more than one read."""
+        """Count the waiting bytes of a stream against the bound of all buffers, once they are more than one read."""
         try:
             self._hold(waiting - self._counted)
         except Unavailable as error:
@@ -200,7 +202,7 @@ class Relay:
         self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
-        """Take note of what comes after the client left; nothing is sent."""
+        """Read usage from what comes after the client left; nothing is sent."""
         batch = self._split_events(pieces)
         if batch:
             self.tap.read(batch)
@@ -219,7 +221,7 @@ class Relay:
         return None
 
     def _make_failure(self, event: sse.Event) -> Failure:
-        """An error event that does not say what it is, in the protocol's form."""
+        """The failure for an error event that the protocol cannot read, in the protocol's form."""
         text = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
         error = BadGateway(f"The upstream sent an error event: {text.strip() or 'without any text'}")
         return Failure(error.status, self._dialect.error_body(error, ""))
@@ -236,11 +238,12 @@ class Relay:
         if not self.committed:
             return self._commit()
         if self.tap.ended is not None:
-            return []  # nothing may stand behind the last event
+            return []  # nothing may follow the last event
         return self._connection.frame_data(self._dialect.ping(self.tap.begun))
 
     async def _finish(self) -> Failure | None:
-        """The upstream ended its body: pass the end on if the protocol's own end was seen."""
+        """End the client's stream after the upstream's body ended. Raises UpstreamDisconnected unless the protocol's
+        own end came."""
         parts: list[Bytes] = []
         tail = self._splitter.tail
         if tail and _is_whole(tail):

@@ -1,7 +1,7 @@
 """Count the tokens of a request at a backend that is asked in another protocol.
 
-The backend counts where it can; else the size of the body says it, and the answer is flagged. It is never refused for
-lack of an endpoint: Claude Code asks for counts by the dozen.
+The backend counts where it can; else the count is estimated by the size of the body, and the answer is flagged. A
+missing endpoint is never an error: Claude Code asks for dozens of counts.
 """
 
 import math
@@ -22,8 +22,8 @@ from router.wire.translate import Plan
 
 
 def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
-    """The request that asks the backend: in its own protocol where that can count, in the caller's where it counts for
-    that too; None: it does not count. Raises RouterError."""
+    """The request for the backend's count: in the backend's protocol where that can count, else in the caller's where
+    the backend serves its counts too; None when the backend does not count. Raises RouterError."""
     context, record = attempt.context, attempt.context.record
     plan = _make_plan(attempt)
     counting = BY_NAME[plan.spoken].count
@@ -42,7 +42,7 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
 
 
 async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamResponse | None:
-    """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
+    """The backend's count in the caller's protocol, unchanged where it came so; None when the backend gave none."""
     found = json_values.decode_object(await peek_body(response)) if response.status == 200 else None
     spoken = attempt.context.call.protocol if attempt.plan is None else attempt.plan.spoken
     tokens = count_tokens.count_in(found, spoken) if found is not None and spoken is not None else None
