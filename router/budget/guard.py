@@ -1,9 +1,9 @@
-"""The guard of one process: may a request go, what did it cost, and what is halted.
+"""The guard of one process: admits requests within budgets, counts what they cost, and knows what is halted.
 
 Rules of this file: a request waits only while its process does not know enough: no state was received for LOOK_SECONDS,
-a model's price or a share of a budget is missing, a halt is on its way to the store. All else is exchanged beside the
-requests. No request is refused by a halt before it was read back from the store. Where the store cannot be used, each
-process counts on by itself. Without rules nothing runs.
+a model's price or a share of a budget is missing, a halt is being written to the store. All else is exchanged while
+requests run. A halt refuses requests only after it was read back from the store. Where the store cannot be used, each
+process goes on counting by itself. Without rules nothing runs.
 """
 
 import time
@@ -29,14 +29,15 @@ from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
-#: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.
+#: How long a request without room waits for running ones to end, which may cost less than their reservations, before
+#: it trips a budget.
 SETTLE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
 _PENDING = 10_000
 
 
 class Demand(NamedTuple):
-    """What one attempt of a request asks the guard for."""
+    """The values of one attempt of a request that the guard decides by."""
 
     #: Id of the request.
     request: str
@@ -45,7 +46,7 @@ class Demand(NamedTuple):
     tag: str
     #: URL of the backend, by which its prices are found.
     root: str
-    #: As it is sent.
+    #: As it is sent upstream.
     model: str
     method: str
     #: Canonical, beginning with /v1.
@@ -79,18 +80,18 @@ class Guard:
         self._ended = trio.Event()
 
     def apply(self, settings: Settings) -> None:
-        """Guard as these settings say from now on."""
+        """Apply the rules of these settings from now on."""
         before, self.rules = self.rules, policy.read_rules(settings)
         self._prices.forget()
         if before != self.rules:
-            # What was held of other limits says nothing: it is asked for anew.
+            # Shares of budgets with other limits are not valid any more: they are requested anew.
             self._reservations.withdraw()
             self._sync.wake()
 
     # On the request path
 
     async def admit(self, demand: Demand, rules: Rules, wait: Callable[[float], None]) -> None:
-        """Let a request go, with a reservation. wait: is told before a wait how many seconds it may take.
+        """Admit a request, with a reservation. wait: called before a wait with the seconds that it may take.
 
         Raises Halted.
         """
@@ -107,7 +108,7 @@ class Guard:
             self._sync.wake()
 
     def finished(self, entry: HistoryEntry) -> None:
-        """A request has ended: what it used takes the place of its reservation."""
+        """Replace the reservation of a request that has ended by what it used."""
         rules = self.rules
         if rules is None:
             return
@@ -125,7 +126,7 @@ class Guard:
             self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
-        """A request was billed to a class, '' when the answer did not say."""
+        """Check the class that a request was billed to; '' when the answer named none."""
         if billing and billing.lower() not in rules.billing:
             self._trip(rules, ALL, policy.explain_billing(billing, backend, account, rules.billing), request)
 
@@ -137,7 +138,7 @@ class Guard:
             raise refusal
 
     async def _find_rates(self, demand: Demand, rules: Rules) -> Rates | None:
-        """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
+        """The prices of the model. Raises Halted for a request whose cost cannot be counted, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and spends(demand.path, demand.method):
             raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
@@ -159,7 +160,7 @@ class Guard:
         rates: Rates | None,
         wait: Callable[[float], None],
     ) -> None:
-        """Wait until there is room for a request, or until it is known that there is none."""
+        """Wait until there is room for a request, and reserve it. Raises Halted when it is known that there is none."""
         size = estimate_tokens(demand.size, bytes_per_token=BYTES_PER_TOKEN)
         model: Model = (demand.root, demand.model)
         patience = trio.current_time() + SETTLE_SECONDS
@@ -188,7 +189,7 @@ class Guard:
         self._reservations.reserve(demand.request, estimate)
 
     async def _request_share(self, estimate: Estimate) -> None:
-        """Ask for a share that this request fits in."""
+        """Request a share of the budgets that this request fits in."""
         self._waiting[id(estimate)] = estimate
         try:
             await self._sync.next_exchange()
@@ -220,13 +221,13 @@ class Guard:
     # What the operator sees and does
 
     def held(self, *scopes: str) -> Halt | None:
-        """The halt that a request of these scopes meets, as far as this process has heard."""
+        """The halt that holds for requests of these scopes, as far as this process knows."""
         if self.rules is None or not self.rules.halts:
             return None
         return policy.find_halt(self.halts, scopes, self._clock())
 
     def budget_states(self, scope: str) -> Sequence[BudgetState]:
-        """The budgets of a scope, as far as any was asked for."""
+        """The budgets of a scope that requests have counted in so far."""
         return self._reservations.of_scope(scope)
 
     async def current(self) -> None:
@@ -247,7 +248,7 @@ class Guard:
         return report_guard(overall, shown[0] if shown else None, halts, states)
 
     async def resume(self) -> list[HaltReport]:
-        """End all halts; gives those that held. A budget that was used up counts from here."""
+        """End all halts; returns those that held. A budget that was used up counts from here."""
         await self._sync.next_exchange()
         now = self._clock()
         held = [halt for halt in self.halts if halt.holds(now)]
@@ -273,7 +274,7 @@ class Guard:
 
     @property
     def has_news(self) -> bool:
-        """True when there is something to publish, not only to look at."""
+        """True when there is something to publish."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
         return bool(news) or self._reservations.has_news
 
@@ -300,7 +301,7 @@ class Guard:
         return message
 
     def receive(self, state: SharedState, sequence: int) -> None:
-        """Take up what the store holds."""
+        """Apply the state that the store holds."""
         self.halts = state.halts
         if state.sequence >= sequence:
             for halt in self._published_halts:
@@ -311,7 +312,7 @@ class Guard:
         self._look_near()
 
     def _look_near(self) -> None:
-        """Say once of each budget that it is nearly used up."""
+        """Warn once for each budget that is nearly used up."""
         for key, state in self._reservations.states.items():
             if state.spent_share >= policy.WARN_SHARE and key not in self._near and self.rules is not None:
                 self._near.add(key)
@@ -319,7 +320,7 @@ class Guard:
         self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:
-        """Let halts and spend be this process's own, since the store cannot be used."""
+        """Go on with the halts and spend of this process alone, since the store cannot be used."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
         self._reservations.use_local_state(lift=self._lift)

@@ -1,4 +1,4 @@
-"""Accounts that the guard lets no request go to, and how much of their budgets is taken."""
+"""Accounts that the guard has halted, and how much of their budgets is taken."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,7 @@
-"""`config.toml` in the home: read with the line of each key, changed with all that the user wrote around it.
+"""`config.toml` in the home: read with the line of each key; a change keeps all else that the user wrote.
 
-Rules of this file: a change is made under the home's lock, on the file as it is then; the result is read as it would
-be loaded, and written only when it is valid and holds just what was asked for. tomllib is imported where there is a
+Rules of this file: a change is made under the home's lock, on the file as it is then; the result is parsed as a load
+would, and written only when it is valid and has the requested change and no other. tomllib is imported where there is a
 file, tomlkit for a change only: both cost start-up time.
 """
 
@@ -40,8 +40,8 @@ def read(home: Home) -> ConfigFile | None:
 
 
 def load(home: Home, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Loaded:
-    """All settings as they hold now: the file read anew, the environment, flags (attribute -> text). This is what a
-    reload calls. Raises CommandError."""
+    """All settings: of the file, which is read anew, the environment, and flags (attribute -> text). A reload calls
+    this. Raises CommandError."""
     return resolve(environ, flags or {}, read(home))
 
 
@@ -56,7 +56,7 @@ def decode(data: bytes, name: str) -> str:
 
 
 def parse(text: str, name: str) -> ConfigFile:
-    """What a TOML text holds, and where. Raises CommandError."""
+    """The values of a TOML text with their lines. Raises CommandError."""
     import tomllib
 
     try:
@@ -116,7 +116,7 @@ def changed(text: str, changes: Sequence[Change], name: str) -> str:
     """The text with keys written or removed; comments, order, unknown keys and line ends stay. Raises CommandError."""
     mark = _BOM if text.startswith(_BOM) else ""
     body = text.removeprefix(_BOM)
-    # Only where every line ends so: a mixed file keeps its mixture.
+    # Only where every line ends with it: a file with mixed line ends keeps them.
     carriage = "\r\n" in body and body.count("\n") == body.count("\r\n")
     body = body.replace("\r\n", "\n") if carriage else body
     wanted = _apply_changes(parse(body, name).tree, changes)
@@ -153,7 +153,7 @@ def _make_form_error(name: str) -> CommandError:
 
 
 def _apply_changes(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    """What the file must hold afterwards, worked out without the library that writes it."""
+    """The values that the file must have after the changes, computed without the library that writes it."""
     wanted = _copy(tree)
     for one in changes:
         if one.value is None:
@@ -176,7 +176,7 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remove(tree: dict[str, Any], path: Sequence[str]) -> None:
-    """Take a key out, and the tables that it leaves empty."""
+    """Remove a key, and the tables that are empty then."""
     below = tree.get(path[0])
     if len(path) == 1:
         tree.pop(path[0], None)
@@ -194,7 +194,7 @@ def _put(document: "TOMLDocument", one: Change) -> None:
     node: Any = document
     for depth, key in enumerate(one.path[:-1]):
         if key not in node:
-            # The outer ones get no header of their own.
+            # Only the innermost table gets a header.
             outer = depth < len(one.path) - 2
             node[key] = tomlkit.inline_table() if _is_inline(node) else tomlkit.table(is_super_table=outer)
         node = node[key]
@@ -223,7 +223,7 @@ def _make_inline_value(value: Mapping[str, Any]) -> Any:
 
 
 def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> None:
-    """Write the rules; those that are there stay as they are when the new ones only come behind them."""
+    """Write the rules; existing ones keep their text when new ones are only added at the end."""
     import tomlkit
     from tomlkit.items import AoT
 

@@ -1,8 +1,8 @@
-"""On which line of a TOML text each key stands: tomllib reads the values and forgets the places.
+"""Finds the line of each key in a TOML text, which tomllib does not tell.
 
-Rules of this file: the text has been accepted by tomllib, so nothing is checked here and nothing is converted; a key
-of an array of tables or of an inline array stands under the index of its element; the first line that opens a table
-is that table's.
+Rules of this file: the text has been accepted by tomllib, so nothing is checked here and nothing is converted; the path
+of a key in an array of tables or an inline array contains the index of its element; the line of a table is the first
+one that opens it.
 """
 
 Path = tuple[str | int, ...]
@@ -17,19 +17,21 @@ def locate(text: str) -> dict[Path, int]:
 
 
 class _Scan:
-    """One walk over a text. at: the place in it; table: the path of the header above."""
+    """One scan of a text."""
 
     def __init__(self, text: str):
         self.text = text
+        #: The position in the text.
         self.at = 0
         self.line = 1
         self.counted = 0
+        #: The path of the last header.
         self.table: Path = ()
         self.lines: dict[Path, int] = {}
         self.arrays: dict[Path, int] = {}
 
     def read_document(self) -> dict[Path, int]:
-        """Walk the whole text."""
+        """Scan the whole text."""
         while self._skip(" \t\n"):
             if self.text[self.at] == "[":
                 self._read_header()
@@ -129,12 +131,12 @@ class _Scan:
         while not self.text.startswith(quote * 3, self.at):
             self.at += 2 if quote == '"' and self.text[self.at] == "\\" else 1
         self.at += 3
-        # One or two quotes may stand right before the closing three.
+        # One or two quotes may come right before the closing three.
         while self.text.startswith(quote, self.at):
             self.at += 1
 
     def _skip(self, blanks: str) -> bool:
-        """Pass blanks and, where lines may end, comments; False at the end of the text."""
+        """Skip blanks and, where lines may end, comments; False at the end of the text."""
         text = self.text
         while self.at < len(text):
             if text[self.at] in blanks:

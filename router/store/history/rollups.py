@@ -1,4 +1,4 @@
-"""Hourly sums of the history: what requests add up to, by name within each role, and how it is kept.
+"""Hourly sums of the history, by name within each role.
 
 A row of `rollups` is one hour of one name; histograms of durations are integers (histogram.py).
 """

@@ -58,7 +58,7 @@ class Home:
         self._inode = _read_inode(path)
 
     def at(self, name: str) -> Path:
-        """Where a file of the home lies."""
+        """The path of a file of the home."""
         return self.path.joinpath(*name.split("/"))
 
     def there(self) -> bool:
@@ -99,7 +99,7 @@ class Home:
         return True
 
     def names(self, folder: str, suffix: str) -> list[str]:
-        """The sorted names of a folder's files, without suffix; temporary files and others are left out."""
+        """The sorted names of a folder's files with this suffix, without it; temporary files are left out."""
         self._check_parent(folder + "/")
         try:
             entries = os.listdir(self.at(folder))
@@ -112,13 +112,14 @@ class Home:
         )
 
     def token(self, name: str) -> Secret:
-        """The token of that name (operator.token, client.key), made at the first use. Raises CommandError."""
+        """The token in the file of that name (operator.token, client.key), generated at its first use. Raises
+        CommandError."""
         text = self.read(name)
         if text is None:
             with self.lock():
                 text = self.read(name)
                 if text is None:
-                    # The prefix keeps a leading dash away, which command lines take for an option.
+                    # The prefix prevents a leading dash, which command lines take for an option.
                     text = f"fl-{secrets.token_urlsafe(32)}".encode()
                     self.write(name, text + b"\n")
         if not re.fullmatch(rb"[\x21-\x7e]{32,256}\n?", text):
@@ -175,7 +176,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _acquire(descriptor: int, path: Path) -> None:
-    # Polled: a blocking lock could not say who is in the way, nor end.
+    # Polled: a blocking lock has no time limit, so that no error could name the file.
     until = time.monotonic() + LOCK_PATIENCE
     while not _try_lock(descriptor, path):
         if time.monotonic() > until:

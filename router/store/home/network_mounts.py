@@ -1,4 +1,4 @@
-"""Whether a folder lies on a network file system: SQLite's shared memory and locks do not hold there."""
+"""Detects whether a folder is on a network file system, where SQLite's shared memory and locks do not work."""
 
 import os
 import sys
@@ -27,12 +27,12 @@ _NETWORK = frozenset(
     )
 )
 _DRIVE_REMOTE = 4
-# struct statfs of macOS with 64-bit inodes: f_fstypename stands behind eight numbers and an id.
+# struct statfs of macOS with 64-bit inodes: f_fstypename follows eight numbers and an id.
 _STATFS_SIZE, _TYPE_AT, _TYPE_SIZE = 2168, 72, 16
 
 
 def network_type(path: Path) -> str:
-    """The type of the network file system a folder lies on; "" for a local one, or where that cannot be told."""
+    """The type of the network file system that a folder is on; "" for a local one, or where it is not known."""
     try:
         if sys.platform == "win32":
             return _read_windows_type(path)

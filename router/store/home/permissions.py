@@ -1,9 +1,9 @@
-"""Who may read and change what lies in the home.
+"""File permissions of the home: which users may read and change its files.
 
 Rules of this file: the home belongs to this user and no other user can write in it; a file in it is a plain file of
 this user that no other user can read, never a link. What breaks a rule is refused with the command that mends it,
 never repaired in silence: a key that others could read may have been read already.
-On Windows the profile's access lists guard the home; only links are refused there.
+On Windows the access lists of the user's profile protect the home; only links are refused there.
 """
 
 import errno
@@ -26,7 +26,8 @@ def shown(path: Path) -> str:
 
 
 def failed(path: Path, what: str, error: OSError, *, home: bool = True) -> CommandError:
-    """The error for a system call on `path` that failed; `what` completes "cannot be …". home: it lies there."""
+    """The error for a system call on `path` that failed; `what` completes "cannot be …". home: True for a path in the
+    home."""
     other = ", or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
     return CommandError(
         f"{shown(path)} cannot be {what}: {error.strerror or error}.",
@@ -89,7 +90,7 @@ def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
         if path.is_symlink():
             raise _explain_link(path, home=home)
     else:
-        # Non-blocking: a pipe in the file's place must not hang us.
+        # Non-blocking: opening a pipe in place of the file must not hang.
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)

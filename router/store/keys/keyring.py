@@ -1,7 +1,7 @@
 """The system's keyring, by the keyring library: macOS Keychain, Windows Credential Locker, Secret Service, KWallet.
 
 The library is an extra of the package: on Linux it brings cryptography with it, 14 MB for one option. It is imported
-when an entry is needed, which takes 70 ms. Everything here blocks, for as long as a locked keyring asks its user.
+when an entry is needed, which takes 70 ms. Everything here blocks, as long as a locked keyring waits for its user.
 """
 
 import sys
@@ -51,7 +51,7 @@ def _import_library() -> ModuleType:
 
 
 def _explain(error: Exception, what: str) -> CommandError:
-    """A backend's error as ours. Its text is not shown: backends put into it what they like."""
+    """The error for one of the keyring's backends. Its own text is not shown, as it may contain anything."""
     from keyring.errors import KeyringLocked, NoKeyringError
 
     if isinstance(error, NoKeyringError):

@@ -4,7 +4,7 @@ Forms, as they stand in `backends/NAME.json`:
 
     env:VARIABLE           a variable of the process that needs the key
     file:PATH              a private file: an absolute path, or one that begins with ~
-    cmd:["WORD", …]        what a command prints; a JSON list, since no shell takes it apart
+    cmd:["WORD", …]        the output of a command; a JSON list, since no shell splits it
     keyring:SERVICE/USER   an entry of the system's keyring
 
 Any other text is the key itself. Messages here show a command by its first word only.
@@ -26,15 +26,16 @@ WORDS = 256
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORM = re.compile(r"(env|file|cmd|keyring):(.*)", re.DOTALL)
-# What stands for a key elsewhere and is never one: misspelled forms, and URLs such as op://vault/item.
+# References of other tools, and misspelled forms: URLs such as op://vault/item. None of them can be a key.
 _LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
 _SHELL = set("|&;<>()$`\n")
 
 
 class Reference(NamedTuple):
-    """A reference taken apart. words: the variable; the path; the command's words; service and user."""
+    """The parts of a reference."""
 
     kind: Kind
+    #: By kind: the variable; the path; the command's words; service and user.
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -43,7 +44,7 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference | None:
-    """The reference that a stored key is, None for a literal. Raises CommandError when it is malformed."""
+    """The reference in place of a stored key, None for a key itself. Raises CommandError when it is malformed."""
     match = _FORM.match(text)
     if match is None:
         return None
@@ -54,7 +55,7 @@ def parse(text: str) -> Reference | None:
 
 
 def looks_like_one(text: str) -> bool:
-    """True for a text that was meant as a reference, in our forms or another tool's; it is no key."""
+    """True for a text in the form of a reference, fairlead's or another tool's; it is no key."""
     return _LOOKALIKE.match(text) is not None
 
 
@@ -80,7 +81,7 @@ def to_entry(entry: str) -> str:
 
 
 def describe(text: str, environ: Mapping[str, str]) -> str:
-    """How lists show a key: where it comes from, never what it is."""
+    """The text for a key in lists: where it comes from, never the key."""
     try:
         found = parse(text)
     except CommandError:
@@ -163,7 +164,7 @@ def _split(line: str) -> list[str]:
 
 
 def _find_shell_sign(line: str) -> str:
-    """The first character that a shell would act on where it stands, '' when there is none."""
+    """The first character, as an error names it, that a shell would interpret, '' when there is none."""
     quote, skip = "", False
     for char in line:
         if skip:
@@ -187,7 +188,7 @@ def _split_entry(text: str) -> tuple[str, ...]:
 
 
 def _quote(text: str) -> str:
-    """A user's text as a message repeats it: one line, cut."""
+    """A user's text for a message: on one line, at most 80 characters, in quotes."""
     cut = text if len(text) <= 80 else text[:79] + "…"
     return '"' + "".join(char if char.isprintable() else "?" for char in cut) + '"'
 
