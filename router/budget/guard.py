@@ -204,11 +204,11 @@ class Guard:
     def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
         halt = Halt(scope, now, now + rules.cooldown, reason, request, key)
-        held = self._halting if rules.halts else self._warnings
-        known = held.get(scope) or policy.find_halt(self.halts, (scope,), now)
+        halts = self._halting if rules.halts else self._warnings
+        known = halts.get(scope) or policy.find_halt(self.halts, (scope,), now)
         if known is not None and known.holds(now):
             return
-        held[scope] = halt
+        halts[scope] = halt
         self._sync.wake()
         words = f"halted until {policy.format_moment(halt.until, now)}" if rules.halts else "warning"
         self._notice(rules, f"{words}: {reason}")
@@ -251,11 +251,11 @@ class Guard:
         """End all halts; returns those that held. A budget that was used up counts from here."""
         await self._sync.next_exchange()
         now = self._clock()
-        held = [halt for halt in self.halts if halt.holds(now)]
+        current = [halt for halt in self.halts if halt.holds(now)]
         self._lift = True
         self._warnings.clear()
         await self._sync.next_exchange()
-        return [report_halt(halt) for halt in held]
+        return [report_halt(halt) for halt in current]
 
     # Its part in the exchange with other processes
 

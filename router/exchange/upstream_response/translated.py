@@ -31,8 +31,8 @@ def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder
 def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
     """The header lines of an answer whose body was replaced. content_type: of the new body, None to keep the old."""
     gone = _OF_THE_BODY if content_type is None else (*_OF_THE_BODY, b"content-type")
-    kept = [line for line in lines if line[1] not in gone]
-    return kept if content_type is None else [*kept, content_type]
+    others = [line for line in lines if line[1] not in gone]
+    return others if content_type is None else [*others, content_type]
 
 
 class TranslatedResponse(BufferedResponse):

@@ -228,9 +228,9 @@ def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> 
     from tomlkit.items import AoT
 
     listed = cast("Any", document).get("routes")
-    held = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
-    count = len(held)
-    if not count or held != list(rules[:count]):
+    existing = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
+    count = len(existing)
+    if not count or existing != list(rules[:count]):
         count, listed = 0, tomlkit.aot()
         if "routes" not in document and len(document):
             document.add(tomlkit.nl())

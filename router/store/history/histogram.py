@@ -56,13 +56,13 @@ def list_counts(histogram: int) -> list[int]:
 
 def quantile(histogram: int, share: float) -> float | None:
     """Estimate the duration in microseconds that this share of all does not exceed; None when there are none."""
-    held = list_counts(histogram)
-    total = sum(held)
+    counts = list_counts(histogram)
+    total = sum(counts)
     if total == 0:
         return None
     rank = share * (total - 1)
     before = 0
-    for number, count in enumerate(held):
+    for number, count in enumerate(counts):
         if count and rank < before + count:
             # Evenly spread within the bucket, on its logarithmic scale.
             inside = (rank - before + 0.5) / count

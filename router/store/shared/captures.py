@@ -43,15 +43,15 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Captures:
-    """The captures of one home, as one process makes them. blotted: returns a body as text without secrets. on: returns
+    """The captures of one home, as one process makes them. redact: returns a body as text without secrets. on: returns
     whether bodies are captured now."""
 
-    def __init__(self, home: Home, blotted: Callable[[bytes], str], on: Callable[[], bool]):
+    def __init__(self, home: Home, redact: Callable[[bytes], str], on: Callable[[], bool]):
         #: Requests that were not captured: there were too many at a time, or the file could not be written.
         self.dropped = 0
         self.problem: str | None = None
         self._home = home
-        self._blotted = blotted
+        self._redact = redact
         self._on = on
         # Two counts, each written by one thread.
         self._begun = 0
@@ -116,7 +116,7 @@ class Captures:
         while self._pending:
             capture = self._pending.popleft()
             try:
-                written += _write_file(self._home, capture, self._blotted)
+                written += _write_file(self._home, capture, self._redact)
                 self.problem = None
             except (CommandError, OSError) as error:
                 self.dropped += 1
@@ -126,13 +126,13 @@ class Captures:
         return written
 
 
-def _write_file(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> int:
+def _write_file(home: Home, capture: Capture, redact: Callable[[bytes], str]) -> int:
     path = home.at(FOLDER)
     make_folder(path)
     check_folder(path)
     bodies = {
-        "request": blotted(capture.request)[:BODY_LIMIT],
-        "answer": blotted(capture.answer)[:BODY_LIMIT],
+        "request": redact(capture.request)[:BODY_LIMIT],
+        "answer": redact(capture.answer)[:BODY_LIMIT],
     }
     data = msgspec.json.encode(
         {

@@ -244,7 +244,7 @@ def test_sealed_input_whose_writer_is_not_known(sealing, failures, asked):
 
 @pytest.mark.parametrize("protocols", [("responses",), ("chat",)])
 def test_sealed_state_binds_at_a_responses_backend(made, protocols):
-    """Reasoning in a sealed state can be read where it was sealed; a backend without reasoning seals nothing."""
+    """An account of a Responses backend may be unable to read sealed reasoning; Chat backends have none."""
     runtime = made(box("box", "a0", "a1", protocols=protocols), settings=in_order())
     thought = {"type": "thinking", "thinking": "hm", "signature": "rtr1.abc"}
     said = [

@@ -138,7 +138,7 @@ def test_the_file_is_bounded(begun, clock):
 def test_bodies_are_searched_only_for_a_reason(begun):
     """Not while the file has no id of a kind that occurs deep in bodies; at once when one is issued."""
     owners, ledger = begun()
-    assert owners.attached  # nobody has looked yet
+    assert owners.attached  # the file was not searched yet
     owners.find(["x"])
     ledger.close()
     assert not owners.attached
