@@ -1,7 +1,6 @@
 """Dispatches requests of operators: finds the endpoint, checks whether it may be asked, and runs its handler."""
 
 from router.admin.ask import Ask, Operated
-from router.admin.handlers import HANDLERS
 from router.errors import NotFound, WrongVerb
 from router.host.access import Gate, check_json
 from router.net.headers import SECURITY
@@ -35,6 +34,9 @@ class Dispatcher:
             self._gate.check_operator(request)
         if request.method == "POST":
             check_json(request, allow_uploads=False)
+        # Late: none of it is needed before a command asks; `preload` has it within a second.
+        from router.admin.handlers import HANDLERS
+
         ask = Ask(
             runtime=self._runtime,
             gate=self._gate,

@@ -106,8 +106,12 @@ class Exchange:
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
 
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
-        await admission.admit(attempt)
-        await failover.fetch_key(attempt)
+        # Only what has to wait costs a coroutine: most requests have neither a guard nor a key to fetch.
+        if attempt.context.runtime.guard.rules is not None:
+            await admission.admit(attempt)
+        attempt.target.check()
+        if attempt.target.reference is not None:
+            await failover.fetch_key(attempt)
         if attempt.movable:
             hide_usage = await _send_within(attempt)
         else:

@@ -36,6 +36,7 @@ MODULES = (
     "httpx",
     "router.net.control.calls",
     "sqlite3",
+    "router.admin.handlers",
     "router.admin.metrics_api",
     "genai_prices.data",
     "genai_prices.units",

@@ -9,6 +9,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
+from router.policy.routing.fallback import WHY
 from router.wire.neutral.context import HEADER_LIMIT, format_losses
 from router.wire.translate import Plan
 
@@ -25,9 +26,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
         lines.extend(_make_server_lines(record.backend, record.account, record.sent_model))
         lines.append(_make_line(b"x-fairlead-attempts", b"%d" % record.attempts))
     if attempt is not None:
-        fallback = attempt.fallback
-        if fallback:
-            lines.append(_make_line(b"x-fairlead-fallback", encode_value(fallback)))
+        if attempt.route.why == WHY:
+            lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
         if attempt.plan is not None:
             lines += _make_translation_lines(attempt.plan)
     return lines

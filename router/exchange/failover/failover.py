@@ -43,6 +43,7 @@ class Failover:
         "_repeats",
         "_service",
         "_stays",
+        "_tokens",
         "_waited",
         "best",
         "movable",
@@ -62,6 +63,8 @@ class Failover:
         self._again = False
         self._repeats = 0
         self._waited = 0.0
+        #: Tokens that are counted against the limits of the current backend.
+        self._tokens = 0
         #: The failure with the best rank so far.
         self.best: AttemptFailure | None = None
         #: True once the request was sent to several accounts, or twice to one: the client then need not try again.
@@ -89,7 +92,7 @@ class Failover:
                 candidates.advance_to_ready()
             service = self._service = candidates.service
             now = service.queue.clock()
-            tokens = self._estimate(service)
+            tokens = self._tokens = self._estimate(service)
             try:
                 if not service.queue.try_acquire(self._choose, now, tokens):
                     await self._wait(service, now, tokens)
@@ -135,7 +138,7 @@ class Failover:
         if choice is None:
             return max(now + 0.001, self._candidates.ready_at(now, self._stays))
         service = self._service
-        service.pool.begin_request(choice.member, now, self._estimate(service))
+        service.pool.begin_request(choice.member, now, self._tokens)
         self._chosen.append((choice, now))
         return None
 
@@ -166,11 +169,8 @@ class Failover:
         return attempt
 
     async def fetch_key(self, attempt: Attempt) -> None:
-        """Put the account's key into the attempt's target, where it must be fetched. Raises Unauthenticated."""
+        """Fetch the key of the account from where its reference points. Raises Unauthenticated."""
         context, target = self._context, attempt.target
-        target.check()
-        if target.reference is None:
-            return
         # Commands and keyrings have a time limit of their own, and an error that names it.
         context.connection.set_deadline(
             context.snapshot.settings.timeouts_total - context.elapsed(), CancelReason.TOTAL
