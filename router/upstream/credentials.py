@@ -99,7 +99,7 @@ class Credentials:
         self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
 
     async def key(self, text: str) -> Secret:
-        """The key that an account's `key` stands for. Raises CommandError."""
+        """The key that an account's `key` is or refers to. Raises CommandError."""
         secret = secrets.at_hand(text, self._environ)
         if secret is not None:
             return secret

@@ -21,7 +21,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX owners_by_kind ON owners (kind)",
     ),
     (
-        # Texts that stand in many rows, once each; a row holds the number.
+        # Texts that many rows have, stored once each; a row has the number.
         "CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
         # time: ms since 1970. queue_ms, first_byte_us, total_us: durations. cost: billionths of a US dollar, null for
         # an unknown price. tokens_in: without those from the cache. utilisation: used share of the tightest limit.
@@ -48,7 +48,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # sent_ms: when the only attempt was made, counted from `time`; null where there were several, which stand in
+        # sent_ms: when the only attempt was made, counted from `time`; null when there were several, which are in
         # `attempts`. bound, session, turns: the binding that held. given_up: tokens a move left behind in a cache.
         # used_*, resets_*: the two windows of a subscription; shares, and seconds since 1970.
         *(

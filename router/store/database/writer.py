@@ -239,7 +239,7 @@ class Ledger:
             try:
                 prepare()
             except Exception as error:
-                # A defect of ours must not end the writer of all the others.
+                # A defect in one of them must not end the writer of all the others.
                 self._say_once(f"{NAME}: {prepare.__name__} failed: {error}")
 
     def _open_writer(self) -> "sqlite3.Connection | None":
@@ -307,7 +307,7 @@ class Ledger:
             except Unusable as error:
                 self._give_up(str(error))
             except Exception as error:
-                # A defect of ours must not end the writer of all the others.
+                # A defect in one of them must not end the writer of all the others.
                 self._maintenance.remove(work)
                 self._say(f"{NAME}: {work.__name__} failed and is not done again: {error}")
 

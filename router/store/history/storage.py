@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-#: Stands for NULL on the way to SQLite, as no stored value is below zero: Python's module takes 0.25 µs to hand over a
+#: Stands for NULL on the way to SQLite, as no stored value is below zero: Python's module takes 0.25 µs to pass a
 #: None, and a quarter of that for a number.
 NONE = -1
 #: The largest count that is stored: SQLite's integers have 64 bits, and the sums of hours must fit too.
