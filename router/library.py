@@ -17,7 +17,7 @@ from router.store.home.home import open_home
 
 
 class Running:
-    """A proxy that serves."""
+    """A running proxy."""
 
     def __init__(self, serving: serve.Serving):
         #: Its URL for clients on this machine.

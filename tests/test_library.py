@@ -48,7 +48,7 @@ PROGRAM = """
 
 
 def test_a_program_serves(tmp_path):
-    """It serves while the body runs, tells of itself, and has its own home."""
+    """It serves while the body runs, reports its state, and has its own home."""
     url, kind, status, backends = run(tmp_path, PROGRAM).splitlines()
     assert kind == "message"
     told = json.loads(status)
@@ -88,7 +88,7 @@ def test_bad_settings(tmp_path, settings, text):
 
 
 def test_what_is_given_wins(tmp_path):
-    """Over the environment and the home's config.toml; what is not given is theirs, after a reload too."""
+    """They come before the environment and the home's config.toml, which give all others, after a reload too."""
     home = tmp_path / ".fairlead"
     home.mkdir(mode=0o700)
     (home / "config.toml").touch(mode=0o600)
@@ -110,7 +110,7 @@ def test_what_is_given_wins(tmp_path):
 
 
 def test_import_is_light(tmp_path):
-    """`import router` loads nothing of the proxy; there is nothing else to be had."""
+    """`import router` loads nothing of the proxy, and offers nothing else."""
     program = """
     import sys, router
     print(sorted(name for name in sys.modules if name.startswith(("router", "trio"))), router.__all__)

@@ -1,1 +1,1 @@
-"""The guard at work: halts, reservations, rounds with other processes."""
+"""The guard of a running proxy: halts, reservations, the exchange of budgets with other processes."""

@@ -1,9 +1,9 @@
-"""The guard of one process: may a request go, what did it cost, and what is halted.
+"""The guard of one process: admits requests within budgets, counts what they cost, and knows what is halted.
 
 Rules of this file: a request waits only while its process does not know enough: no state was received for LOOK_SECONDS,
-a model's price or a share of a budget is missing, a halt is on its way to the store. All else is exchanged beside the
-requests. No request is refused by a halt before it was read back from the store. Where the store cannot be used, each
-process counts on by itself. Without rules nothing runs.
+a model's price or a share of a budget is missing, a halt is being written to the store. All else is exchanged while
+requests run. A halt refuses requests only after it was read back from the store. Where the store cannot be used, each
+process goes on counting by itself. Without rules nothing runs.
 """
 
 import time
@@ -29,14 +29,15 @@ from router.store.shared.budgets import count_tokens
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.calls import spends
 
-#: How long a request waits for running ones to cost less than was reserved for them, before it trips a budget.
+#: How long a request without room waits for running ones to end, which may cost less than their reservations, before
+#: it trips a budget.
 SETTLE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
 _PENDING = 10_000
 
 
 class Demand(NamedTuple):
-    """What one attempt of a request asks the guard for."""
+    """The values of one attempt of a request that the guard decides by."""
 
     #: Id of the request.
     request: str
@@ -45,7 +46,7 @@ class Demand(NamedTuple):
     tag: str
     #: URL of the backend, by which its prices are found.
     root: str
-    #: As it is sent.
+    #: As it is sent upstream.
     model: str
     method: str
     #: Canonical, beginning with /v1.
@@ -74,23 +75,23 @@ class Guard:
         self._near: set[str] = set()
         self._lift = False
         self._nursery: trio.Nursery | None = None
-        self._handed: tuple[Halt, ...] = ()
+        self._published_halts: tuple[Halt, ...] = ()
         #: Set when a request with a reservation has ended.
         self._ended = trio.Event()
 
     def apply(self, settings: Settings) -> None:
-        """Guard as these settings say from now on."""
+        """Apply the rules of these settings from now on."""
         before, self.rules = self.rules, policy.read_rules(settings)
         self._prices.forget()
         if before != self.rules:
-            # What was held of other limits says nothing: it is asked for anew.
+            # Shares of budgets with other limits are not valid any more: they are requested anew.
             self._reservations.withdraw()
             self._sync.wake()
 
     # On the request path
 
     async def admit(self, demand: Demand, rules: Rules, wait: Callable[[float], None]) -> None:
-        """Let a request go, with a reservation. wait: is told before a wait how many seconds it may take.
+        """Admit a request, with a reservation. wait: called before a wait with the seconds that it may take.
 
         Raises Halted.
         """
@@ -101,13 +102,13 @@ class Guard:
         budgets = rules.budgets_of(scopes)
         if not budgets:
             return
-        rates = await self._priced(demand, rules) if any(one.unit == "usd" for one in budgets) else None
+        rates = await self._find_rates(demand, rules) if any(one.unit == "usd" for one in budgets) else None
         if demand.generates:
             await self._reserve(demand, scopes, budgets, rates, wait)
             self._sync.wake()
 
     def finished(self, entry: HistoryEntry) -> None:
-        """A request has ended: what it used takes the place of its reservation."""
+        """Replace the reservation of a request that has ended by what it used."""
         rules = self.rules
         if rules is None:
             return
@@ -125,22 +126,22 @@ class Guard:
             self._sync.wake()
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
-        """A request was billed to a class, '' when the answer did not say."""
+        """Check the class that a request was billed to; '' when the answer named none."""
         if billing and billing.lower() not in rules.billing:
             self._trip(rules, ALL, policy.explain_billing(billing, backend, account, rules.billing), request)
 
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _refusal(policy.explain_refusal(halt, self._clock()), "halted")
+            refusal = _make_refusal(policy.explain_refusal(halt, self._clock()), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
-    async def _priced(self, demand: Demand, rules: Rules) -> Rates | None:
-        """What the model costs. Raises Halted for what cannot be counted in dollars, where that is refused."""
+    async def _find_rates(self, demand: Demand, rules: Rules) -> Rates | None:
+        """The prices of the model. Raises Halted for a request whose cost cannot be counted, where that is refused."""
         refuses = rules.refuse_unpriced and demand.backend != DEMO
         if refuses and spends(demand.path, demand.method):
-            raise _refusal(policy.explain_uncounted(demand.path), "unpriced")
+            raise _make_refusal(policy.explain_uncounted(demand.path), "unpriced")
         if not demand.generates:
             return None
         model = (demand.root, demand.model)
@@ -148,7 +149,7 @@ class Guard:
             await self._sync.next_exchange()
         rates = self._prices.rates(model)
         if rates is None and refuses:
-            raise _refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
+            raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
         return rates
 
     async def _reserve(
@@ -159,7 +160,7 @@ class Guard:
         rates: Rates | None,
         wait: Callable[[float], None],
     ) -> None:
-        """Wait until there is room for a request, or until it is known that there is none."""
+        """Wait until there is room for a request, and reserve it. Raises Halted when it is known that there is none."""
         size = estimate_tokens(demand.size, bytes_per_token=BYTES_PER_TOKEN)
         model: Model = (demand.root, demand.model)
         patience = trio.current_time() + SETTLE_SECONDS
@@ -167,7 +168,7 @@ class Guard:
             estimate = self._reservations.estimate(budgets, size, rates, model, self._clock())
             short = self._reservations.find_full(estimate)
             if short and (rules.halts or not all(self._reservations.states[key].known for key in short)):
-                await self._shared(estimate)
+                await self._request_share(estimate)
                 self._check(scopes)
                 short = self._reservations.find_full(estimate)
             if not short:
@@ -175,7 +176,7 @@ class Guard:
             state = self._reservations.states[short[0]]
             if state.may_open and trio.current_time() < patience:
                 wait(2 * SETTLE_SECONDS)
-                await self._settled()
+                await self._wait_for_end()
                 continue
             reason = policy.explain_trip(state, self._clock())
             self._trip(rules, state.budget.scope, reason, demand.request, short[0])
@@ -187,15 +188,15 @@ class Guard:
             return
         self._reservations.reserve(demand.request, estimate)
 
-    async def _shared(self, estimate: Estimate) -> None:
-        """Ask for a share that this request fits in."""
+    async def _request_share(self, estimate: Estimate) -> None:
+        """Request a share of the budgets that this request fits in."""
         self._waiting[id(estimate)] = estimate
         try:
             await self._sync.next_exchange()
         finally:
             del self._waiting[id(estimate)]
 
-    async def _settled(self) -> None:
+    async def _wait_for_end(self) -> None:
         """Wait until a request has ended here, or may have elsewhere."""
         with trio.move_on_after(_AGAIN_SECONDS):
             await self._ended.wait()
@@ -203,11 +204,11 @@ class Guard:
     def _trip(self, rules: Rules, scope: str, reason: str, request: str, key: str = "") -> None:
         now = self._clock()
         halt = Halt(scope, now, now + rules.cooldown, reason, request, key)
-        held = self._halting if rules.halts else self._warnings
-        known = held.get(scope) or policy.find_halt(self.halts, (scope,), now)
+        halts = self._halting if rules.halts else self._warnings
+        known = halts.get(scope) or policy.find_halt(self.halts, (scope,), now)
         if known is not None and known.holds(now):
             return
-        held[scope] = halt
+        halts[scope] = halt
         self._sync.wake()
         words = f"halted until {policy.format_moment(halt.until, now)}" if rules.halts else "warning"
         self._notice(rules, f"{words}: {reason}")
@@ -220,13 +221,13 @@ class Guard:
     # What the operator sees and does
 
     def held(self, *scopes: str) -> Halt | None:
-        """The halt that a request of these scopes meets, as far as this process has heard."""
+        """The halt that holds for requests of these scopes, as far as this process knows."""
         if self.rules is None or not self.rules.halts:
             return None
         return policy.find_halt(self.halts, scopes, self._clock())
 
     def budget_states(self, scope: str) -> Sequence[BudgetState]:
-        """The budgets of a scope, as far as any was asked for."""
+        """The budgets of a scope that requests have counted in so far."""
         return self._reservations.of_scope(scope)
 
     async def current(self) -> None:
@@ -247,14 +248,14 @@ class Guard:
         return report_guard(overall, shown[0] if shown else None, halts, states)
 
     async def resume(self) -> list[HaltReport]:
-        """End all halts; gives those that held. A budget that was used up counts from here."""
+        """End all halts; returns those that held. A budget that was used up counts from here."""
         await self._sync.next_exchange()
         now = self._clock()
-        held = [halt for halt in self.halts if halt.holds(now)]
+        current = [halt for halt in self.halts if halt.holds(now)]
         self._lift = True
         self._warnings.clear()
         await self._sync.next_exchange()
-        return [report_halt(halt) for halt in held]
+        return [report_halt(halt) for halt in current]
 
     # Its part in the exchange with other processes
 
@@ -273,7 +274,7 @@ class Guard:
 
     @property
     def has_news(self) -> bool:
-        """True when there is something to publish, not only to look at."""
+        """True when there is something to publish."""
         news = self._finished or self._waiting or self._halting or self._prices.wants or self._lift
         return bool(news) or self._reservations.has_news
 
@@ -292,16 +293,18 @@ class Guard:
         budgets = self.rules.budgets if self.rules is not None else ()
         now = self._clock()
         claims = self._reservations.begin(sequence, budgets, self._waiting.values(), give_back=give_back, now=now)
-        self._handed = tuple(self._halting.values())
-        message = SyncMessage(sequence, claims, self._finished, self._handed, self._prices.pop_asked(), self._lift)
+        self._published_halts = tuple(self._halting.values())
+        message = SyncMessage(
+            sequence, claims, self._finished, self._published_halts, self._prices.pop_asked(), self._lift
+        )
         self._finished, self._lift = [], False
         return message
 
     def receive(self, state: SharedState, sequence: int) -> None:
-        """Take up what the store holds."""
+        """Apply the state that the store holds."""
         self.halts = state.halts
         if state.sequence >= sequence:
-            for halt in self._handed:
+            for halt in self._published_halts:
                 if self._halting.get(halt.scope) is halt:
                     del self._halting[halt.scope]
         self._prices.receive(state.rates, self._clock())
@@ -309,7 +312,7 @@ class Guard:
         self._look_near()
 
     def _look_near(self) -> None:
-        """Say once of each budget that it is nearly used up."""
+        """Warn once for each budget that is nearly used up."""
         for key, state in self._reservations.states.items():
             if state.spent_share >= policy.WARN_SHARE and key not in self._near and self.rules is not None:
                 self._near.add(key)
@@ -317,7 +320,7 @@ class Guard:
         self._near &= self._reservations.states.keys()
 
     def use_local_state(self) -> None:
-        """Let halts and spend be this process's own, since the store cannot be used."""
+        """Go on with the halts and spend of this process alone, since the store cannot be used."""
         self.halts = (*self.halts, *self._halting.values())
         self._halting.clear()
         self._reservations.use_local_state(lift=self._lift)
@@ -325,7 +328,7 @@ class Guard:
             self.halts, self._lift = (), False
 
 
-def _refusal(text: str, error: str) -> Halted:
+def _make_refusal(text: str, error: str) -> Halted:
     refusal = Halted(text)
     refusal.word = error
     return refusal

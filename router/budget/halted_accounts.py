@@ -1,4 +1,4 @@
-"""Accounts that the guard lets no request go to, and how much of their budgets is taken."""
+"""Accounts that the guard has halted, and how much of their budgets is taken."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from router.policy.budget.guard import explain_used_up
 
 def halted_accounts(guard: Guard, backend: str, aliases: Iterable[str]) -> Mapping[str, tuple[str, float]]:
     """The halted accounts of a backend, by alias: why, and until when (seconds since 1970)."""
-    found = ((alias, _halt_of(guard, f"account {backend}/{alias}")) for alias in aliases)
+    found = ((alias, _find_halt(guard, f"account {backend}/{alias}")) for alias in aliases)
     return {alias: one for alias, one in found if one is not None}
 
 
@@ -17,7 +17,7 @@ def taken_share(guard: Guard, backend: str, alias: str) -> float:
     return max((state.used_share for state in guard.budget_states(f"account {backend}/{alias}")), default=0.0)
 
 
-def _halt_of(guard: Guard, scope: str) -> tuple[str, float] | None:
+def _find_halt(guard: Guard, scope: str) -> tuple[str, float] | None:
     halt = guard.held(scope)
     if halt is not None:
         return halt.reason, halt.until

@@ -1,8 +1,8 @@
 """Budgets kept in step between the processes of a store: each publishes what it spent and receives the common state.
 
-Rules of this file: one exchange at a time, beside the requests. A request that waits for an exchange waits for the end
-of one that begins from then on. A process that has nothing to publish only looks. Where the store cannot be used, or no
-state comes within PATIENCE, the process decides by its local state, and does not wait again for LOCAL_SECONDS.
+Rules of this file: one exchange at a time, while requests run. A request that waits for an exchange waits for the end
+of one that begins later. A process that has nothing to publish only reads. Where the store cannot be used, or no state
+comes within PATIENCE, the process decides by its local state, and does not wait again for LOCAL_SECONDS.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import trio
 from router.store.interfaces import SharedBudgets, SharedState, SyncMessage
 
 EXCHANGE_SECONDS = 0.4
-#: No decision is made on what was seen longer ago.
+#: No decision is made by a state that is older.
 LOOK_SECONDS = 0.9
 PATIENCE = 10.0
 LOCAL_SECONDS = 10.0
@@ -22,7 +22,7 @@ _BEAT_SECONDS = 20.0
 
 
 class SyncParticipant(Protocol):
-    """The guard, as the exchange of messages needs it."""
+    """The part of the guard that the exchange of messages needs."""
 
     @property
     def active(self) -> bool:
@@ -36,24 +36,24 @@ class SyncParticipant(Protocol):
 
     @property
     def busy(self) -> bool:
-        """True while something may change soon."""
+        """True while the state may change soon."""
         ...
 
     @property
     def holds(self) -> bool:
-        """True while it keeps shares that it has no request for."""
+        """True while it holds shares that no request needs."""
         ...
 
     def publish(self, sequence: int, *, give_back: bool) -> SyncMessage:
-        """The message for the others. give_back: keep no share that no request needs."""
+        """Make the message for the other processes. give_back: hold no share that no request needs."""
         ...
 
     def receive(self, state: SharedState, sequence: int) -> None:
-        """Take up what the store holds. sequence: of the last message that was published."""
+        """Apply the state that the store holds. sequence: of the last message that was published."""
         ...
 
     def use_local_state(self) -> None:
-        """Decide by what this process knows, since nothing could be shared."""
+        """Decide by what this process knows, since the store cannot be used."""
         ...
 
 
@@ -67,15 +67,15 @@ class BudgetSync:
         self._received_at = self._published_at = self._local_since = -1e9
         self._token: trio.lowlevel.TrioToken | None = None
         self._fresh = False
-        #: Something happened.
+        #: Set when there is something to exchange.
         self._wake = trio.Event()
-        #: A request waits for the exchange whose end is `_next`.
+        #: Set while a request waits for the exchange whose end is `_next`.
         self._urgent = trio.Event()
         self._next, self._received = trio.Event(), trio.Event()
         shared.subscribe(self._receive_in_thread)
 
     def wake(self) -> None:
-        """Something happened: exchange soon."""
+        """Have an exchange begin soon."""
         self._wake.set()
 
     async def current(self) -> None:
@@ -102,14 +102,14 @@ class BudgetSync:
                 if not self._participant.active and not self._urgent.is_set():
                     self._wake = trio.Event()
                 else:
-                    await self._while_busy()
+                    await self._exchange_while_busy()
         finally:
             if self._sequence:
                 self._publish(give_back=True)
             self._shared.leave()
 
-    async def _while_busy(self) -> None:
-        """Exchange for as long as something happens; at the end nothing is held, so that others may have it."""
+    async def _exchange_while_busy(self) -> None:
+        """Exchange for as long as there is something to exchange; then give back unused shares for other processes."""
         busy = True
         while busy:
             self._wake = trio.Event()
@@ -132,7 +132,7 @@ class BudgetSync:
         patience = trio.current_time() + PATIENCE
         while not self._is_received and self._shared.problem is None and trio.current_time() < patience:
             self._received = trio.Event()
-            # A store that turns out not to be usable gives no sign.
+            # A store that becomes unusable does not set the event.
             with trio.move_on_after(_AGAIN_SECONDS):
                 await self._received.wait()
         if not self._is_received:

@@ -1,1 +1,1 @@
-"""Where it meets: one request's story, the pump of a stream, our own endpoints, and the nursery that serves them."""
+"""The life of one request: read, routed, sent to one account after another, answered, recorded."""

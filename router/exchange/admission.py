@@ -1,4 +1,4 @@
-"""The guard, asked with values before each attempt, and told what its answer is billed to."""
+"""Asks the guard before each attempt, and reports to it what the answer was billed to."""
 
 from router.budget.guard import Demand
 from router.errors import Halted
@@ -8,7 +8,7 @@ from router.wire.headers.rate_limits import billing_and_usage
 
 
 async def admit(attempt: Attempt) -> None:
-    """Let an attempt go, or raise Halted in the form that the caller takes as final."""
+    """Admit an attempt, or raise Halted with the status on which clients of the caller's protocol do not retry."""
     context = attempt.context
     guard = context.runtime.guard
     rules = guard.rules
@@ -35,8 +35,8 @@ async def admit(attempt: Attempt) -> None:
 
 
 def check_billing(attempt: Attempt) -> None:
-    """Look at what an answer is billed to as soon as its head is there: its stream may run for long. An error is
-    billed to nothing; it names the class that is at its limit."""
+    """Check the billing class of an answer as soon as its head came, since its stream may run for long. Errors are not
+    checked: they are not billed, and name the class that is at its limit."""
     guard = attempt.context.runtime.guard
     if guard.rules is not None and guard.rules.billing and attempt.upstream.status < 400:
         record = attempt.context.record

@@ -10,7 +10,7 @@ from router.exchange.context import RequestContext
 from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
 from router.exchange.upstream_response.translated import Translated
 from router.host.memory_bound import MemoryShare
-from router.policy.accounts import attempt as told
+from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.pool import AccountChoice
 from router.policy.routing.fallback import WHY, format_route
 from router.policy.routing.routes import Route
@@ -34,21 +34,21 @@ class Place(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One try. The failover makes it with all that is decided; sending fills in how it went."""
+    """One try. The failover creates it with what is decided by then; sending it fills in the rest."""
 
     context: RequestContext
     place: Place
     route: Route
-    #: The account; from the moment its key was fetched, with that key.
+    #: The account; it includes the key once that was fetched.
     target: Target
-    #: True when another attempt may follow this one: its failure is then no end of the exchange.
+    #: True when another attempt may follow this one: its failure then does not end the exchange.
     movable: bool
     memory: MemoryShare
     #: How the exchange is translated; None for one that is passed through.
     plan: Plan | None = None
     #: Configured edits of the headers.
     changes: Changes | None = None
-    #: The upstream's own answer, which all is judged by.
+    #: The upstream's own answer: faults, cooldowns and limits are read from it.
     upstream: UpstreamResponse = NOT_ASKED
     #: That answer in the caller's protocol; None for one that is passed on as it is.
     translated: Translated | None = None
@@ -62,33 +62,33 @@ class Attempt:
 
     @property
     def sent(self) -> bool:
-        """True when a connection was had and the request went out on it."""
+        """True once there was a connection to send the request on."""
         return self.upstream is not NOT_ASKED
 
     @property
     def fallback(self) -> str:
-        """What serves in place of what was asked for; "" when nothing does."""
+        """The route that serves in place of the one asked for, as a text; "" when the one asked for serves."""
         return format_route(self.route) if self.route.why == WHY else ""
 
     def name_server(self) -> None:
-        """Say in the record that this backend and account serve the request."""
+        """Note in the record that this backend and account serve the request."""
         record, route = self.context.record, self.route
         record.backend, record.account, record.route = route.backend.name, self.target.account, route.why
         record.sent_model = route.model
 
-    def begin_sending(self) -> told.AttemptRecord:
-        """Say in the record that the request goes out now."""
+    def begin_sending(self) -> AttemptRecord:
+        """Note in the record that the request is sent now."""
         return note_try(self.context.record, self.context.request.arrived)
 
     def left(self) -> float:
-        """Seconds until the request as a whole took too long."""
+        """Seconds that are left of the time the request may take as a whole."""
         return self.target.total - self.context.elapsed()
 
 
-def note_try(record: RequestRecord, arrived: float) -> told.AttemptRecord:
-    """Begin a try in the record, at the backend and account that it names. What ends it says how; the status of the
-    last one is filled in with the record's end."""
+def note_try(record: RequestRecord, arrived: float) -> AttemptRecord:
+    """Add a try to the record, at the backend and account that the record names. The code that ends a try fills in how
+    it ended; the status of the last one is filled in when the record is concluded."""
     record.attempts += 1
-    attempt = told.AttemptRecord(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
+    attempt = AttemptRecord(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
     record.tries.append(attempt)
     return attempt

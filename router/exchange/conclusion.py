@@ -1,4 +1,4 @@
-"""The end of a request: its record is completed, and handed to those who tell of it."""
+"""The end of a request: its record is completed and given to the recorder."""
 
 import msgspec
 
@@ -16,10 +16,10 @@ PATH_LIMIT = 200
 
 
 def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
-    """Complete the record of a request, and record it. attempt: whose answer the client got, None when there was none.
+    """Complete the record of a request, and record it. attempt: the one whose answer the client got, None for none.
 
-    A generation whose usage cannot be read, or that was cut, is counted by an estimate and marked: by the bytes sent,
-    and by the pieces that came.
+    A generation whose usage cannot be read, or that was cut, is counted by an estimate and marked: input by the bytes
+    of the request, output by the pieces that came.
     """
     record = arrival.record
     record.client = identify_client(arrival.request.fields)
@@ -28,7 +28,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         record.root = attempt.target.backend.root
         if attempt.sent:
             status = attempt.upstream.status
-            # A few fields of its head, which is large; they are read where many are at a time.
+            # Only these fields are kept of the head, which is large; the recorder parses them, many records at a time.
             record.limits = attempt.limits or limit_headers(attempt.upstream.fields)
         if attempt.plan is not None:
             _note_losses(record, attempt.plan)
@@ -38,14 +38,14 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     if record.tries:
         _end_try(record, status)
     if arrival.capture_limit or len(record.path) > PATH_LIMIT:
-        # What waits is not bounded in bytes otherwise.
+        # Records that wait to be processed are bounded by count alone, so each must be small.
         path = record.path[:PATH_LIMIT]
         record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
     arrival.runtime.recorder.add_finished(record)
 
 
 def _note_losses(record: RequestRecord, plan: Plan) -> None:
-    """Note what was lost in translation; what the answer lost could not stand in its head."""
+    """Note what was lost in translation. The answer's own losses were not in the headers, which were sent before it."""
     losses = plan.ctx.losses
     record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in losses)
     if len(losses) > plan.asked:
@@ -53,7 +53,7 @@ def _note_losses(record: RequestRecord, plan: Plan) -> None:
 
 
 def estimate(record: RequestRecord, *, writes: bool) -> None:
-    """Fill in what the upstream did not say of a generation. writes: the answer is text of a model, not embeddings."""
+    """Estimate the token counts that the upstream did not give. writes: the answer is a model's text, no embeddings."""
     if record.error == "upstream_error" or (record.status >= 400 and not record.estimated and record.guess == 0):
         return  # refused: it is not billed
     usage = record.usage
@@ -62,13 +62,13 @@ def estimate(record: RequestRecord, *, writes: bool) -> None:
         read = (usage.cache_read or 0) + (usage.cache_write or 0)
         usage.input = max(0, round(record.request_bytes / BYTES_PER_TOKEN) - read)
     if writes and (usage.output is None or record.error):
-        # Cut short: the count that stands at a stream's beginning says nothing of its end.
+        # Of an answer that was cut, the count is the one at the beginning of the stream, which is too low.
         record.estimated = True
         usage.output = max(usage.output or 0, record.guess)
 
 
 def _end_try(record: RequestRecord, status: int) -> None:
-    """Fill in how the last try ended, where that was not said. status: of the last answer's head."""
+    """Fill in how the last try ended, unless that was noted before. status: of the last answer's head."""
     last = record.tries[-1]
     if not last.done:
         last.status, last.error = last.status or status, last.error or record.error

@@ -25,7 +25,7 @@ _Result = TypeVar("_Result")
 
 
 class Arrival:
-    """A request whose head was read. Who serves it, and what of it is known, grows in `record` until its end."""
+    """A request whose head was read. `record` is filled in until the request ends."""
 
     __slots__ = (
         "call",
@@ -42,24 +42,24 @@ class Arrival:
 
     def __init__(self, runtime: Runtime, connection: Connection, request: Request, call: Call, record: RequestRecord):
         self.runtime = runtime
-        #: What the request is served by to its end, whatever is reloaded meanwhile.
+        #: The configuration that holds for the request to its end, whatever is reloaded meanwhile.
         self.snapshot = runtime.snapshot
         self.connection = connection
         self.request = request
         #: By its path; a Chat call whose body is a Responses request becomes one when the body is read.
         self.call = call
         self.record = record
-        #: fairlead's own keys, which go nowhere.
+        #: fairlead's own keys, which are never sent to an upstream.
         self.own_keys: Sequence[bytes] = ()
-        #: What lets a page of a listed origin read the answer.
+        #: Headers that let a page of a listed origin read the answer.
         self.cors: Lines = []
         #: Bytes of each body that are kept beside the request, for history.capture or -vv.
         self.capture_limit: int = runtime.capture_limit()
-        #: Bytes of the request body that are counted.
+        #: Counts the bytes of the request body against the bound of all buffers.
         self.memory = MemoryShare(runtime.memory)
 
     def body_source(self) -> BodySource:
-        """What the request's body is read from."""
+        """The source that the request's body is read from."""
         total = self.snapshot.settings.timeouts_total
         return BodySource(self.connection, self.request, self.memory.hold, self.memory.release, total)
 
@@ -68,12 +68,12 @@ class Arrival:
         return trio.current_time() - self.request.arrived
 
     async def run_in_thread(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
-        """Do work on a large body in the one thread for that."""
+        """Run work on a large body in the one thread for such work."""
         return await run_in_thread(self.connection, self.snapshot.settings.timeouts_total, work, *arguments)
 
 
 class RequestContext(Arrival):
-    """A request that was read and routed; nothing of it changes any more but its record."""
+    """A request that was read and routed. Only its record changes from here on."""
 
     __slots__ = ("body", "facts", "issues_id", "route")
 
@@ -98,7 +98,7 @@ class RequestContext(Arrival):
     def caller_credentials(self, names: frozenset[bytes]) -> frozenset[bytes]:
         """The headers, of those named, that hold the caller's own credential and not one of fairlead's keys.
 
-        What goes upstream may come back in an answer: it is hidden in what is captured of one.
+        An upstream may repeat them in its answer: they are redacted in captured bodies.
         """
         values = [(name, strip_scheme(value)) for _, name, value in self.request.lines if name in names]
         own = {name for name, value in values if any(hmac.compare_digest(value, key) for key in self.own_keys)}

@@ -1,4 +1,4 @@
-"""What a deadline, or the stop of the proxy, means for the client: each has its own error text."""
+"""The errors for exchanges that a deadline or the stop of the proxy ended: each reason has its own text."""
 
 from router.errors import BadRequest, RouterError, Unavailable, UpstreamTimeout
 from router.exchange.attempt import Attempt

@@ -1,4 +1,4 @@
-"""What ends an attempt that takes too long: the exchange as a whole, or, where another attempt may follow, it alone."""
+"""Deadlines of attempts: one that is reached ends the attempt where another may follow, else the whole exchange."""
 
 import math
 from typing import Protocol
@@ -12,20 +12,20 @@ class Deadline(Protocol):
     """The deadline of an attempt from its beginning to the head of its answer."""
 
     def move(self, seconds: float, reason: CancelReason) -> None:
-        """Let it end in so many seconds."""
+        """Move the deadline to `seconds` from now."""
         ...
 
     def await_whole(self, seconds: float) -> None:
-        """The answer is no stream: only the whole of it has a limit, `seconds` from now."""
+        """Wait for an answer that is no stream: only the whole of it has a limit, `seconds` from now."""
         ...
 
     def reach_head(self) -> None:
-        """The head of the answer came."""
+        """End the deadline, since the head of the answer came."""
         ...
 
 
 class ExchangeDeadline:
-    """The deadline of an attempt that is the last: the exchange ends with it."""
+    """The deadline of the last attempt of an exchange: when it is reached, the exchange ends."""
 
     __slots__ = ("_connection",)
 
@@ -33,36 +33,36 @@ class ExchangeDeadline:
         self._connection = connection
 
     def move(self, seconds: float, reason: CancelReason) -> None:
-        """Let the exchange end in so many seconds."""
+        """Move the deadline of the exchange to `seconds` from now."""
         self._connection.set_deadline(seconds, reason)
 
     def await_whole(self, seconds: float) -> None:
-        """Let the exchange end when the whole answer took too long."""
+        """End the exchange when the whole answer takes longer than `seconds` from now."""
         self._connection.set_deadline(seconds, CancelReason.TOTAL)
 
     def reach_head(self) -> None:
-        """The relay moves the connection's deadline from here on."""
+        """Do nothing: the relay moves the connection's deadline from here on."""
 
 
 class AttemptDeadline:
-    """The deadline of an attempt that another may follow. The exchange as a whole has its own, which stays."""
+    """The deadline of an attempt that another may follow. The deadline of the whole exchange holds besides."""
 
     __slots__ = ("_scope", "reason")
 
     def __init__(self, scope: trio.CancelScope):
         self._scope = scope
-        #: What it means that the scope was cancelled.
+        #: The reason, should the scope be cancelled.
         self.reason = CancelReason.TOTAL
 
     def move(self, seconds: float, reason: CancelReason) -> None:
-        """Let the attempt end in so many seconds."""
+        """Move the deadline of the attempt to `seconds` from now."""
         self._scope.deadline = trio.current_time() + seconds
         self.reason = reason
 
     def await_whole(self, seconds: float) -> None:
-        """The limit of the whole answer is the exchange's."""
+        """Remove the deadline: the exchange's own limits the whole answer."""
         self.move(math.inf, CancelReason.TOTAL)
 
     def reach_head(self) -> None:
-        """From here on the exchange's deadline holds."""
+        """Remove the deadline: from here on the exchange's own holds."""
         self.move(math.inf, CancelReason.TOTAL)

@@ -1,7 +1,7 @@
-"""The story of one request: asked, answered, and what happens when either half is cut.
+"""The exchange of one request: its attempts, its answer, and what happens when either connection is cut.
 
-The client's connection has one cancel scope. Whatever cuts it (a deadline, a client that left, the proxy's stop)
-arrives in `cut`, outside the scope; whatever breaks upstream arrives as UpstreamDisconnected inside it.
+The client's connection has one cancel scope. What cancels it (a deadline, a client that left, the stop of the proxy) is
+handled in `cut`, outside the scope; a broken upstream connection raises UpstreamDisconnected inside it.
 """
 
 import sys
@@ -71,19 +71,19 @@ class Exchange:
             self._arrival.memory.release()
 
     def _end(self) -> None:
-        """Give back what the exchange holds, unless `cut` follows, which may read the rest of a good stream first."""
+        """Release what the exchange holds; the answer stays where `cut` follows and reads the rest of a good stream."""
         attempt = self.attempt
         if attempt is None:
             return
         if attempt.context.body.replayable:
             attempt.context.body.release()
         attempt.memory.release()
-        # `cut` follows a cancellation; nothing follows anything else.
+        # `cut` follows a cancellation only.
         if not (isinstance(sys.exception(), trio.Cancelled) and self._worth_draining):
             attempt.response.release()
 
     async def _try(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
-        """Ask one account; None when its answer, or its last words, went to the client."""
+        """Ask one account; None when its answer, or an error that ends it, was sent to the client."""
         connection = attempt.context.connection
         try:
             return await self._ask(attempt, failover)
@@ -102,7 +102,7 @@ class Exchange:
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if connection.started:
                 raise
-            fault = _fault(error, sent=attempt.sent)
+            fault = _classify_error(error, sent=attempt.sent)
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
 
     async def _ask(self, attempt: Attempt, failover: Failover) -> AttemptFailure | None:
@@ -134,7 +134,7 @@ class Exchange:
             failure = await relay.run()
             _note_stream(attempt, relay)
         if failure is not None:
-            # An error inside a 200 counts as the answer it should have been.
+            # An error inside a 200 is judged by the status that it should have had.
             translated = attempt.translated
             own = (translated.failure if translated is not None else None) or failure
             return _judge(attempt, classify_status(own.status), own, error_of_200(attempt, failure))
@@ -142,8 +142,8 @@ class Exchange:
         return None
 
     async def _give(self, best: AttemptFailure, *, moved: bool) -> None:
-        """Give the client the most telling error there was. Raises it where it is ours. moved: fairlead tried again
-        itself, so the client need not."""
+        """Send the client the failure with the best rank; an error of fairlead's own is raised. moved: fairlead tried
+        again itself, so the client need not."""
         attempt = self.attempt = best.attempt
         attempt.name_server()
         error = best.outcome
@@ -157,7 +157,7 @@ class Exchange:
         await respond(attempt, error)
 
     async def cut(self, why: CancelReason) -> None:
-        """End the exchange after its scope was cut."""
+        """End the exchange after its scope was cancelled."""
         arrival, attempt = self._arrival, self.attempt
         record = arrival.record
         if why is CancelReason.CLIENT_GONE:
@@ -183,7 +183,7 @@ class Exchange:
 
     @property
     def _ended(self) -> bool:
-        """True when the client was sent the stream's last event, good or bad: there is nothing to add to it."""
+        """True when the stream's last event, good or bad, was sent to the client: nothing may follow it."""
         return self._relay is not None and self._relay.committed and self._relay.tap.ended is not None
 
     @property
@@ -193,7 +193,8 @@ class Exchange:
         return relay is not None and relay.tap.ended is True and attempt is not None and not attempt.response.ended
 
     async def _drain(self) -> None:
-        """The client left with all it came for (Codex does so every time): read the rest for usage and reuse."""
+        """Read the rest of a stream after the client left at its last event, as Codex always does: for the usage, and
+        to be able to use the connection again."""
         relay, attempt = self._relay, self.attempt
         if relay is None or attempt is None:
             return
@@ -205,7 +206,8 @@ class Exchange:
                 return
 
     async def _end_broken(self, attempt: Attempt, error: RouterError) -> None:
-        """The upstream broke off in its answer: nothing after a good end, else the last words of the protocol."""
+        """End an answer in which the upstream broke off: as it is after the last event, else with the protocol's
+        error."""
         record, connection, relay = attempt.context.record, attempt.context.connection, self._relay
         if relay is not None and self._ended:
             await connection.write(connection.frame_end())
@@ -218,7 +220,8 @@ class Exchange:
         await self._end_with(error)
 
     async def _end_with(self, error: RouterError) -> None:
-        """Tell the client, in whatever form its answer has taken so far. Never a clean end after a committed head."""
+        """Send the client an error in the form that its answer still allows. After a committed head the answer never
+        ends as if it were whole."""
         arrival = self._arrival
         connection = arrival.connection
         if not connection.started:
@@ -232,7 +235,7 @@ class Exchange:
 
 
 async def _send_within(attempt: Attempt) -> bool:
-    """Send a request that another attempt may follow: the deadlines of this one end nothing else."""
+    """Send an attempt that another may follow: its deadlines end this attempt alone."""
     connection = attempt.context.connection
     connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     scope = trio.CancelScope()
@@ -244,7 +247,7 @@ async def _send_within(attempt: Attempt) -> bool:
 
 
 async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None:
-    """An answer that may not be the last: read, and kept. One that is too large is the last."""
+    """Read an error answer whole, since another attempt may follow. One that is too large is sent to the client."""
     found = await read_error(attempt)
     if found is None:
         if attempt.plan is not None:
@@ -257,8 +260,8 @@ async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None
 
 
 def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: UpstreamResponse) -> AttemptFailure:
-    """What an error means for its account: that depends on the upstream's own words alone. outcome: what the client
-    may get of it."""
+    """The failure of an attempt, as the upstream's own status, fields and body say. outcome: what the client gets if
+    no other attempt does better."""
     fields = attempt.upstream.fields
     family = find_family(attempt.route.model)
     hold = read_cooldown(fields, failure.body, family) if fault is Fault.LIMITED else None
@@ -277,9 +280,9 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
         record.error = "upstream_error_event"
 
 
-def _fault(error: RouterError, *, sent: bool) -> Fault:
+def _classify_error(error: RouterError, *, sent: bool) -> Fault:
     if isinstance(error, Unauthenticated):
-        return Fault.AUTH_REJECTED  # its key cannot be had
+        return Fault.AUTH_REJECTED  # the account has no usable key
     if not sent:
         return Fault.NOT_CONNECTED
     return Fault.NO_RESPONSE if isinstance(error, UpstreamTimeout) else Fault.FAILED

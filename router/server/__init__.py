@@ -1,1 +1,1 @@
-"""The process: listening, reloading, stopping."""
+"""The serving process: listening, reloading, stopping."""

@@ -1,4 +1,4 @@
-"""What a client connection serves: the gate, then one of our endpoints or an exchange, then the record of it."""
+"""The application behind a client connection: access checks, then an endpoint or an exchange, then the record."""
 
 import itertools
 import random
@@ -42,7 +42,7 @@ class Proxy:
             await self._serve_own(connection, request)
             return
         call = calls.call(path, request.fields)
-        record = RequestRecord(_request_id(), time.time(), request.method, path)
+        record = RequestRecord(_make_request_id(), time.time(), request.method, path)
         arrival = Arrival(self._runtime, connection, request, call, record)
         exchange = Exchange(arrival)
 
@@ -107,31 +107,36 @@ class Proxy:
             if not await self._own.serve(connection, request):
                 raise dispatch.unknown_path(request.path)
         except RouterError as error:
-            # A path of ours that is refused is an operator's matter, and asked for again and again by what watches it.
-            name = _request_id() if dispatch.is_own(request.path) else self._refused(request.method, "(unknown)", error)
-            headers = [*_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
+            # Refusals of the operator's own paths are not recorded: monitoring may repeat such a request forever.
+            name = (
+                _make_request_id()
+                if dispatch.is_own(request.path)
+                else self._record_refused(request.method, "(unknown)", error)
+            )
+            headers = [*_make_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))
 
-    def _refused(self, method: str, place: str, error: RouterError) -> str:
-        """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word for it, in
-        place of the path, which may hold anything."""
+    def _record_refused(self, method: str, place: str, error: RouterError) -> str:
+        """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word that is
+        recorded as the path, since the path may contain anything."""
         method = method if method in _VERBS else ""
-        record = RequestRecord(_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        record = RequestRecord(_make_request_id(), time.time(), method, place, status=error.status, error=error.kind)
         self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
         return record.id
 
     def format_refusal(self, error: RouterError) -> tuple[RawHeaders, bytes]:
-        """A request that could not be read has no protocol: both vendors' fields in one object."""
+        """The answer to a request that could not be parsed: its protocol is not known, so the error has the fields of
+        all of them."""
         body = {
             "type": "error",
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
-        return _refusal_headers(error, self._refused("", "(malformed)", error)), msgspec.json.encode(body)
+        return _make_refusal_headers(error, self._record_refused("", "(malformed)", error)), msgspec.json.encode(body)
 
     def report_crash(self, error: Exception) -> None:
-        """A defect of ours: said on the terminal with the place it comes from, without values."""
+        """Log a defect of fairlead with the place in the code, without values."""
         last = traceback.extract_tb(error.__traceback__)[-3:]
         places = ", ".join(f"{frame.filename.rpartition('router')[2]}:{frame.lineno}" for frame in reversed(last))
         self._runtime.log.add(f"internal error: {type(error).__name__} at router{places} (please report it)")
@@ -140,13 +145,13 @@ class Proxy:
 _numbers = itertools.count(random.getrandbits(36))
 
 
-def _request_id() -> str:
-    """It begins with the time: the index of an ever longer history then grows at its end, where ids without an order
-    would have every request written to a page of its own."""
+def _make_request_id() -> str:
+    """A new id, which begins with the time: the history's index then grows at its end, where unordered ids would write
+    another page for every request."""
     return f"req_{(time.time_ns() // 1_000_000 << 36) + (next(_numbers) & 0xFFFFFFFFF):020x}"
 
 
-def _refusal_headers(error: RouterError, name: str) -> RawHeaders:
+def _make_refusal_headers(error: RouterError, name: str) -> RawHeaders:
     headers = [*SECURITY, (b"content-type", b"application/json"), (b"x-fairlead-request-id", name.encode())]
     return headers + [(name.encode(), value.encode()) for name, value in error.headers]
 

@@ -1,4 +1,4 @@
-"""The heartbeat: every few seconds it compares the clocks and the machine's addresses, and runs periodic chores.
+"""The heartbeat: compares the clocks and the machine's addresses every few seconds, and runs periodic chores.
 
 After a sleep, or on another network, idle upstream connections are dead although the socket does not show it, and
 deadlines do not count the time that passed: connections are then closed, and deadlines get their full time again.

@@ -1,7 +1,7 @@
 """Loads, right after listening, all that a proxy imports or reads later: from then on an upgrade may delete its files.
 
 It runs in a thread, one module after the other. Meanwhile the interpreter switches threads ten times as often: a
-request of the first second then waits half a millisecond for its turn, instead of five.
+request of the first second then waits half a millisecond for the interpreter instead of five.
 """
 
 import sys
@@ -53,7 +53,7 @@ async def preload(report: Callable[[str], None], loaded: trio.Event, load_roots:
     try:
         for name in MODULES:
             await _load(report, name, lambda name=name: import_module(name))
-        # A proxy with plain backends only may get others at the next reload.
+        # Also where no backend uses TLS: one that does may be added by a reload.
         await _load(report, "the trusted certificates", load_roots)
     finally:
         sys.setswitchinterval(usual)

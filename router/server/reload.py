@@ -33,7 +33,7 @@ class Reloader:
         self._load_settings = load_settings
         self._start_demo = start_demo
         self._thread = trio.CapacityLimiter(1)
-        # The last path read, also when its file could not be used: it is watched until it can.
+        # The path in the settings that were read last, also when they were refused: its file may be mended.
         self._roots = runtime.settings.tls_ca_file
         self.watch = ConfigWatcher(runtime.home, self._reload, self._list_other_files)
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 10.0
 ERROR_EVENT_SECONDS = 1.0
-#: For connections accepted with the last descriptors: they end early, since further clients wait for theirs.
+#: For connections accepted with the last file descriptors: they end early, since further clients wait for descriptors.
 LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
 OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
@@ -94,7 +94,7 @@ class Serving:
         return [*own, *self.runtime.snapshot.problems]
 
     def stop(self) -> None:
-        """Start to stop; returns at once."""
+        """Begin to stop; returns at once."""
         self._stop.set()
 
     def remove_connection(self, connection: Connection) -> None:
@@ -251,7 +251,7 @@ class _AcceptLoops:
 
 
 async def _start_writers(runtime: Runtime) -> None:
-    # Off the start path; what they need is loaded by then.
+    # After the preload, which has imported what the writers need.
     await runtime.loaded.wait()
     runtime.start()
 
@@ -276,7 +276,7 @@ def run(
     load_settings: Callable[[], Loaded] | None = None,
     announce: Callable[[Serving], None] | None = None,
 ) -> int:
-    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. warnings, again: as for `running`.
+    """Serve until a signal or an operator stops the proxy; 0 after an orderly end. Other arguments: as for `running`.
     Raises CommandError."""
     host_limits.apply_limits()
     try:

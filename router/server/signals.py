@@ -12,7 +12,7 @@ class Stoppable(Protocol):
     """The part of a serving proxy that signals act on."""
 
     def stop(self) -> None:
-        """Start to stop."""
+        """Begin to stop."""
         ...
 
     def reload(self) -> object:

@@ -64,7 +64,7 @@ class ConfigWatcher:
 
 
 def read_signature(home: Home, others: Iterable[str] = ()) -> Signature:
-    """Name, inode, size and time of each file of the configuration, and the home's inode: differs after a change.
+    """Name, inode, size and time of each file of the configuration, and the home's inode, which differ after a change.
     others: files outside the home, which may be links."""
     names = list(FILES)
     for folder in FOLDERS:

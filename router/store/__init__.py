@@ -1,1 +1,1 @@
-"""What lies on disk: the home folder, backends, secrets, run files."""
+"""What is stored on disk: the home folder, configuration, keys, run files, history.db."""

@@ -1,10 +1,10 @@
-"""What a proxy asks of a store, as small Protocols, and the values that pass between them.
+"""The interfaces of a store as small Protocols, and the values that pass through them.
 
-A proxy keeps more than its own memory in five places: the ledger with its requests, the owners of ids, answers that may
-be named again, what processes share of their budgets, and the state of accounts. Each is a Protocol with what its
-callers need, so that another store is an argument of the function that composes a runtime. Rules for every
-implementation: a method neither blocks nor waits unless it says so, and a store that cannot be used is no error: it
-says so in `problem`, and the proxy goes on with what it has in memory.
+A store has five parts: the ledger with the history of requests, the owners of ids, answers that later requests may
+name, the budgets that processes share, and the state of accounts. Each is a Protocol with what its callers need, so
+that another store is an argument of the function that composes a runtime. Rules for every implementation: a method
+neither blocks nor waits unless its docstring says so, and a store that cannot be used raises nothing: it gives the
+reason in `problem`, and the proxy goes on with what it has in memory.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,20 +22,20 @@ from router.store.history.entry import HistoryEntry, Priced
 from router.store.home.home import Home
 
 Json = dict[str, object]
-#: What a request cost. May load the price data: for a thread.
+#: Computes what a request cost. For threads, as it may load the price data.
 Price = Callable[[HistoryEntry], Priced]
 
 
 class StoreWriter(Protocol):
-    """The writer of a store, as a thread of its own, and what operators see of it."""
+    """The writer of a store, which has a thread of its own, and its state for operators."""
 
     #: Rows that were lost since the start.
     dropped: int
-    #: Why nothing is kept, None while all is well.
+    #: Why nothing is stored, None while the store can be used.
     problem: str | None
-    #: Of the file; it may not be there yet.
+    #: The path of the file, which may not exist yet.
     path: Path
-    #: Why the file does not lie in the home, None when it does.
+    #: Why the file is not in the home, None when it is.
     elsewhere: str | None
 
     @property
@@ -52,31 +52,31 @@ class StoreWriter(Protocol):
         ...
 
     def add_preparation(self, preparation: Callable[[], None]) -> None:
-        """Have the writer's thread do this before it writes; to be called before `start`."""
+        """Have the writer's thread call this before it writes. To be called before `start`."""
         ...
 
     def wake(self) -> None:
-        """There is something to write or to prepare: do it soon."""
+        """Have the writer's thread prepare and write soon."""
         ...
 
     def flush_soon(self) -> None:
-        """Prepare and write now rather than soon."""
+        """Have the writer's thread prepare and write now."""
         ...
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Write what waits; False when that took longer than `seconds`. Blocks."""
+        """Write what waits; False when that takes longer than `seconds`. Blocks."""
         ...
 
     def pause(self) -> None:
-        """Leave the interpreter to the requests for a moment. Blocks: for the writer's thread."""
+        """Sleep for a moment, so that requests get the interpreter. For the writer's thread, since it blocks."""
         ...
 
 
 class EntryWriter(Protocol):
-    """The history of requests, as it is written."""
+    """The writing side of the history of requests."""
 
     def extend(self, entries: Sequence[HistoryEntry]) -> None:
-        """Hand over requests that have ended, in a preparation of the ledger's thread."""
+        """Queue requests that have ended, in a preparation of the ledger's thread."""
         ...
 
 
@@ -85,9 +85,9 @@ class Owner(NamedTuple):
 
     backend: str
     account: str
-    #: The collection that the id is of, as in its path.
+    #: The collection of the id, as in its path.
     kind: str
-    #: When it was issued or last asked for, give or take a day: seconds since 1970.
+    #: When the id was issued or last requested, within a day: seconds since 1970.
     used: int
 
 
@@ -96,7 +96,7 @@ class ResourceOwners(Protocol):
 
     @property
     def attached(self) -> bool:
-        """False when no id is known that stands deep in bodies: then none need be searched."""
+        """False when no known id is of a kind that occurs deep in bodies: then bodies need not be searched."""
         ...
 
     def remember(self, name: str, backend: str, account: str, kind: str) -> None:
@@ -104,15 +104,15 @@ class ResourceOwners(Protocol):
         ...
 
     def cache(self, name: str, owner: Owner) -> None:
-        """Keep an entry that `find` found in memory, as the latest."""
+        """Put an entry that `find` returned into memory, as the latest."""
         ...
 
     def known(self, names: Iterable[str]) -> tuple[str, Owner] | None:
-        """The first of the ids that memory holds, with its owner."""
+        """The first of the ids that is in memory, with its owner."""
         ...
 
     def find(self, names: Sequence[str]) -> tuple[str, Owner] | None:
-        """The first of the ids that the store holds, with its owner. Blocks: for a thread."""
+        """The first of the ids that is in the store, with its owner. For threads, since it blocks."""
         ...
 
 
@@ -120,35 +120,35 @@ class StoredResponses(Protocol):
     """Answers that were translated for Responses callers, which later requests may name."""
 
     def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
-        """Store an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
-        bytes of it."""
+        """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
+        `size` bytes."""
         ...
 
     def find(self, names: Iterable[str]) -> dict[str, Json]:
-        """What is stored under these ids: an item, or an answer together with all those before it. Blocks."""
+        """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
         ...
 
 
 class SyncMessage(msgspec.Struct, frozen=True):
-    """What one process tells the others of its budgets."""
+    """A message of one process to the others about budgets."""
 
     #: Counts the messages of the process.
     sequence: int
     #: By budget key.
     claims: Mapping[str, Claim]
-    #: Requests that ended, each with the keys of the budgets it counts in.
+    #: Requests that have ended, each with the keys of the budgets it counts in.
     finished: Sequence[tuple[Sequence[str], HistoryEntry]] = ()
     halts: Sequence[Halt] = ()
-    #: Those whose rates are asked for.
+    #: The models whose rates are requested.
     models: Sequence[Model] = ()
-    #: End all halts.
+    #: True to end all halts.
     lift: bool = False
 
 
 class SharedState(NamedTuple):
-    """What the store holds of the budgets of all processes."""
+    """The state of the budgets of all processes in the store."""
 
-    #: Of the last message of this process that is in it.
+    #: The sequence number of the last message of this process that the state includes.
     sequence: int
     #: By budget key.
     budgets: Mapping[str, BudgetView]
@@ -158,23 +158,23 @@ class SharedState(NamedTuple):
 
 
 class SharedBudgets(Protocol):
-    """Spend, shares of budgets and halts, as the processes of a home have them in common.
+    """Spend, shares of budgets and halts that the processes of a home share.
 
-    A message is on the disk, or as safe as the store makes it, before a state that holds it is given out.
+    A message is on the disk, or as safe as the store makes it, before a state that includes it is given out.
     """
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be shared, None while all is well."""
+        """Why nothing can be shared, None while the store can be used."""
         ...
 
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:
-        """Have the state given to `receive` after every message and every `look`, in any thread; to be called once,
+        """Have `receive` called with the state after every message and every `look`, in any thread. To be called once,
         before the first message."""
         ...
 
     def publish(self, message: SyncMessage) -> None:
-        """Write a message at once, and give out the state that holds it."""
+        """Write a message at once, and give out the state that includes it."""
         ...
 
     def look(self) -> None:
@@ -182,12 +182,12 @@ class SharedBudgets(Protocol):
         ...
 
     def leave(self) -> None:
-        """Give everything back that this process holds, since it ends."""
+        """Give back all shares that this process holds, since it ends."""
         ...
 
 
 class AccountStates(Protocol):
-    """What is known of accounts beyond a reload: parked, cooling, revoked, headroom, by backend, alias and the
+    """The state of accounts that stays over a reload: parked, cooling, revoked, headroom, by backend, alias and the
     fingerprint of the key, so that an account with a new key begins as ready."""
 
     def load(self, backend: str, alias: str, fingerprint: str) -> Member | None:
@@ -195,7 +195,7 @@ class AccountStates(Protocol):
         ...
 
     def save(self, accounts: Mapping[str, Sequence[Member]]) -> None:
-        """Keep these, by backend, and nothing else."""
+        """Save the state of these accounts, by backend, and forget all others."""
         ...
 
 
@@ -205,7 +205,7 @@ class OpenStore(Protocol):
     def __call__(
         self, home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]
     ) -> "Store":
-        """say: where a line for the user goes; it must not wait. settings: those in use."""
+        """Open a store. say: logs a line for the user; it must not wait. settings: returns those in use."""
         ...
 
 

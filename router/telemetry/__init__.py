@@ -1,1 +1,1 @@
-"""What happened: the record of each request, the log, the counts of the metrics."""
+"""The record of each request, the access log and the counts of the metrics."""

@@ -22,7 +22,7 @@ from router.store.history.derive import compile_log
 
 RING = 10_000
 BODY_SHOWN = 8192
-# A little more is kept than is shown, so that a secret at the border is still recognised.
+# A little more is kept than is shown, so that a secret across the end of the shown part is still recognised.
 BODY_KEPT = BODY_SHOWN + 512
 FILE_BYTES = 20 << 20
 FILES = 5
@@ -33,7 +33,7 @@ _BATCH_SECONDS = 0.05
 _KEYS = re.compile(
     r"(?:sk|pk|rk|gsk|xai|key|or|fw|tgp|csk)[-_][A-Za-z0-9_\-]{12,}|AIza[0-9A-Za-z_\-]{20,}|Bearer\s+[^\s\"']{8,}"
 )
-# Values of JSON strings, also in JSON within JSON; the last one may be cut off by the bound. The names before them are
+# Values of JSON strings, also in JSON inside JSON; the last one may be cut off by the bound. The names before them are
 # compared afterwards (_redact_value): as part of the pattern they would be tried at every character.
 _VALUES = re.compile(r'(\\*"\s*:\s*\\*")(?:[^"\\]|\\.)*')
 _NAMES = ("api_key", "apikey", "token", "secret", "password", "authorization")
@@ -42,15 +42,15 @@ _LONGEST_NAME = max(map(len, _NAMES))
 _PIECE = 16_384
 
 
-def _utc(moment: float) -> str:
+def _format_utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
 
 
-_log_fields = compile_log(utc=_utc)
+_log_fields = compile_log(utc=_format_utc)
 
 
 class RequestRecord(msgspec.Struct, gc=False):
-    """One request, filled in as it goes. What of it is logged and recorded is declared in store/history/columns.py."""
+    """One request, filled in until it ends. store/history/columns.py declares what of it is logged and recorded."""
 
     id: str
     #: Seconds since 1970.
@@ -75,7 +75,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     #: Whether the counts of tokens are an estimate.
     estimated: bool = False
     client: str = ""
-    #: The headers of the answer about the account's limits (rate_limits.telling); they are read when they are needed.
+    #: The headers of the answer about the account's limits (rate_limits.limit_headers), parsed when they are needed.
     limits: Mapping[bytes, bytes] = {}
     #: Seconds spent waiting for an account.
     queued: float = 0.0
@@ -87,7 +87,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     given_up: int | None = None
     #: The length of the body.
     request_bytes: int = 0
-    #: An estimate of the output tokens, by what came of the answer.
+    #: An estimate of the output tokens, by the part of the answer that came.
     guess: int = 0
     #: The backend's URL; known at the request's end.
     root: str = ""
@@ -98,7 +98,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     answer_body: bytes = b""
 
     def note(self, *texts: str) -> None:
-        """Add what was done to the request; a text that several attempts have in common stands once."""
+        """Add notes on what was done to the request; one that several attempts have in common is added once."""
         for text in texts:
             if text not in self.notes:
                 self.notes += (text,)
@@ -127,9 +127,10 @@ class RequestRecord(msgspec.Struct, gc=False):
 
 
 class AccessLog:
-    """The ring and its thread. verbose and log_file as in Settings; terminal: a file descriptor."""
+    """The ring and its thread. verbose, log_file: as in Settings. terminal: a file descriptor."""
 
     def __init__(self, verbose: int, log_file: str | None, *, terminal: int = 2):
+        #: Records and lines that were lost.
         self.dropped = 0
         self._output = terminal
         self._path: str | None = None
@@ -146,7 +147,7 @@ class AccessLog:
         self._thread.start()
 
     def write_to(self, verbose: int, log_file: str | None) -> None:
-        """Write what these settings ask for from now on. Raises OSError for a file that cannot be opened."""
+        """Log at this level and to this file from now on. Raises OSError for a file that cannot be opened."""
         if log_file != self._path:
             fresh = _open_file(log_file) if log_file else -1
             with self._files:
@@ -160,7 +161,7 @@ class AccessLog:
     def hide(self, secrets: Iterable[Secret | None], *, always: bool = False) -> None:
         """Remove these from bodies from now on, except very short ones.
 
-        always: for as long as the proxy runs; of the others the latest SECRETS are held, as some keys change every few
+        always: for as long as the proxy runs. Of the others the latest SECRETS are kept, as some keys change every few
         minutes.
         """
         texts = [secret.reveal() for secret in secrets if secret is not None]
@@ -169,8 +170,8 @@ class AccessLog:
             self._always |= {*texts}
             return
         # A new dict each time: the writing thread may be iterating over the old one.
-        kept = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
-        self._secrets = dict.fromkeys([*kept][-SECRETS:])
+        latest = {text: None for text in self._secrets if text not in texts} | dict.fromkeys(texts)
+        self._secrets = dict.fromkeys([*latest][-SECRETS:])
 
     def add(self, record: "RequestRecord | str") -> None:
         """Hand over a record, or a line for the terminal. Never waits."""
@@ -187,7 +188,7 @@ class AccessLog:
         return len(self._ring)
 
     def close(self, seconds: float = 1.0) -> None:
-        """Write what is left, waiting at most `seconds` for a reader that may be gone."""
+        """Write what is left, for at most `seconds`, since the terminal or pipe may not be read any more."""
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
@@ -214,7 +215,7 @@ class AccessLog:
                 logged.append(msgspec.json.encode(record.fields()) + b"\n")
             if self._terminal >= 0:
                 shown.append(record.line())
-                shown += self._bodies(record)
+                shown += self._format_bodies(record)
         if logged:
             with self._files:
                 self._write(self._file, b"".join(logged), len(logged))
@@ -222,7 +223,7 @@ class AccessLog:
         if shown:
             self._write(self._terminal if self._terminal >= 0 else 2, ("\n".join(shown) + "\n").encode(), len(shown))
 
-    def _bodies(self, record: RequestRecord) -> list[str]:
+    def _format_bodies(self, record: RequestRecord) -> list[str]:
         if not self.bodies:
             return []
         return [
@@ -232,7 +233,7 @@ class AccessLog:
         ]
 
     def redact(self, body: bytes) -> str:
-        """Make a body that may be shown: without secrets, control characters escaped."""
+        """Make a body text that may be shown: without secrets, control characters escaped."""
         return _escape(self.remove_secrets(body)[:BODY_SHOWN])
 
     def remove_secrets(self, body: bytes) -> str:
@@ -286,5 +287,5 @@ def _open_file(path: str) -> int:
 
 
 def _escape(text: str) -> str:
-    """Escape text of the network: no control or bidirectional characters reach a terminal."""
+    """Escape control and bidirectional characters of text from the network, which must not reach a terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

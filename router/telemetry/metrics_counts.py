@@ -1,4 +1,4 @@
-"""Counts for /metrics: a few additions a request, some requests at a time, and a bounded number of label sets."""
+"""Counts for /metrics: some requests are added at a time, and the number of label sets is bounded."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from router.store.history.columns import COLUMNS
 from router.store.history.entry import HistoryEntry
 from router.wire import calls
 
-#: The most label sets (operation, provider, model), as callers choose the names of models; further models stand
+#: The most label sets (operation, provider, model), as callers choose the names of models; further models are counted
 #: together as OTHER.
 LIMIT = 200
 OTHER = "(other)"
-# Type of token -> what gives its count in an entry.
+# Type of token, and the function that gets its count from an entry.
 _TOKENS = [(column.metric, attrgetter(column.field)) for column in COLUMNS if column.metric]
-#: Where buckets of token counts end: OpenTelemetry's advice for gen_ai.client.token.usage.
+#: Where buckets of token counts end, as OpenTelemetry recommends for gen_ai.client.token.usage.
 TOKEN_EDGES = tuple(4**power for power in range(14))
 
 
@@ -25,7 +25,7 @@ class TokenHistogram:
     __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        #: How many fall into the bucket that ends at each of TOKEN_EDGES, and beyond the last.
+        #: How many counts are in the bucket that ends at each of TOKEN_EDGES, and how many are above the last.
         self.counts = [0] * (len(TOKEN_EDGES) + 1)
         self.sum = 0
 
@@ -44,7 +44,7 @@ class DurationHistogram:
     __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        #: How many fall into each bucket of store/history/histogram.py.
+        #: How many durations are in each bucket of store/history/histogram.py.
         self.counts = [0] * buckets.COUNT
         self.sum = 0.0
 
@@ -57,7 +57,7 @@ class DurationHistogram:
 
 
 class LabelCounts:
-    """What is counted of one label set."""
+    """The counts of one label set."""
 
     __slots__ = ("durations", "first", "tokens")
 
@@ -66,6 +66,7 @@ class LabelCounts:
         self.tokens: dict[str, TokenHistogram] = {}
         #: By class of error; '' for requests without one.
         self.durations: dict[str, DurationHistogram] = {}
+        #: Times to the first byte.
         self.first = DurationHistogram()
 
     def add(self, kind: str, counts: Sequence[int | None]) -> None:
@@ -101,6 +102,6 @@ class Counters:
 
     def _add_set(self, key: tuple[str, str, str]) -> LabelCounts:
         if len(self.sets) >= LIMIT or not key[1]:
-            # The name of a model that no backend serves is no label: callers could make up any number of them.
+            # The name of a model that no backend serves is no label, since callers may send any number of such names.
             key = (key[0], key[1], OTHER if key[1] else "")
         return self.sets.setdefault(key, LabelCounts())

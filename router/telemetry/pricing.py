@@ -1,4 +1,4 @@
-"""What a request cost, by the prices the user set and those of the price data."""
+"""The cost of requests, by the prices the user set and those of the price data."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from router.store.history.entry import HistoryEntry, Priced
 
 
 class Pricing:
-    """The prices of one proxy. settings: those in use."""
+    """The prices of one proxy. settings: returns those in use."""
 
     def __init__(self, settings: Callable[[], Settings]):
         self._settings = settings
@@ -18,7 +18,7 @@ class Pricing:
         self._lock = threading.Lock()
 
     def price(self, entry: HistoryEntry) -> Priced:
-        """What a request cost; for the ledger's thread and those of readers, as it may load the price data."""
+        """Compute what a request cost. For threads, as it may load the price data."""
         own = self._settings().prices
         if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
             return None, ""
@@ -33,5 +33,5 @@ class Pricing:
             with self._lock:
                 return self._prices.cost(entry.root, model, tokens, entry.started, own)
         except Exception:
-            # A defect of the price data, or an installation without them, must not lose the row.
+            # The row must be written even when the price data have a defect or are not installed.
             return None, ""

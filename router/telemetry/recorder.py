@@ -1,8 +1,7 @@
-"""From a finished request to its entry in the history, the metrics and the live stream.
+"""Gives each finished request to the history, the metrics and the live stream.
 
-This runs on the request path, once a request: it hands over the record, which does not change any more; what can be
-made of it later, in the writer's thread, is made there. A generation whose usage cannot be read, or that was cut, is
-counted by an estimate and marked: by the bytes sent, and by the pieces that came.
+On the request path a record is only put into a queue; the writer's thread makes the entry of it later. Where there are
+listeners or reservations, the entry is made at once.
 """
 
 import threading
@@ -15,7 +14,7 @@ from router.store.interfaces import EntryWriter, Price, StoreWriter
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.metrics_counts import Counters
 
-#: Bytes of a request's body for each token, where its input tokens have to be estimated; routing rules count so too.
+#: Bytes of a request's body for each token, to estimate input tokens; routing rules estimate with the same number.
 BYTES_PER_TOKEN = 3.6
 #: How many of the last requests are held for new listeners.
 RECENT = 50
@@ -28,13 +27,13 @@ Listener = Callable[[HistoryEntry], None]
 
 
 class Recorder:
-    """Gives each finished request to the history, the metrics and the listeners. ledger: its thread makes the
-    entries."""
+    """Gives each finished request to the history, the metrics and the listeners. ledger: the entries are made in its
+    thread."""
 
     def __init__(self, ledger: StoreWriter, history: EntryWriter, price: Price):
         self._ledger = ledger
         self._history = history
-        #: What a request cost; for threads.
+        #: Computes what a request cost; for threads.
         self.price = price
         self.listeners: set[Listener] = set()
         #: Replaces a request's reservation by what it used; None while nothing is reserved.
@@ -42,7 +41,7 @@ class Recorder:
         self._counters = Counters()
         self._recent: deque[HistoryEntry] = deque(maxlen=RECENT)
         self._ended: deque[RequestRecord | HistoryEntry] = deque()
-        # Held while some of them go to the history, the metrics and `recent`: by the ledger's thread, as a rule.
+        # Held while records are processed, usually by the ledger's thread.
         self._processing = threading.Lock()
         ledger.add_preparation(self._process_in_pieces)
 
@@ -51,8 +50,8 @@ class Recorder:
         self._enqueue(record)
 
     def add_refused(self, record: RequestRecord) -> None:
-        """Record a request that could not be parsed, or whose path is not served. `record.path` is a word for that, not
-        the path: it may hold anything, also a key that was put into a URL."""
+        """Record a request that could not be parsed, or whose path is not served. `record.path` must be a word for
+        that, not the path, which may contain anything, such as a key that was put into a URL."""
         self._enqueue(record)
 
     def _enqueue(self, record: RequestRecord) -> None:
@@ -65,7 +64,7 @@ class Recorder:
         if waiting == FLUSH_AT:
             self._ledger.flush_soon()
         elif waiting > WAITING_LIMIT:
-            # The ledger's thread does not keep up: processing two for each that comes costs a request microseconds.
+            # The ledger's thread is too slow: each new request processes two waiting ones, which takes microseconds.
             self._process(2)
         else:
             self._ledger.wake()
@@ -86,8 +85,8 @@ class Recorder:
             pass
 
     def _process(self, most: int) -> bool:
-        """Give the oldest requests that have ended to the history, the metrics and `recent`. True when more wait. What
-        another thread is processing is done too when this returns."""
+        """Give the oldest requests that have ended to the history, the metrics and `recent`; True when more wait. Waits
+        for another thread that is processing some."""
         with self._processing:
             ended = self._ended
             some = [ended.popleft() for _ in range(min(most, len(ended)))]

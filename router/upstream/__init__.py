@@ -1,1 +1,1 @@
-"""What all requests share of the backends: targets, credentials, queues, account state, catalogs."""
+"""The state of backends that all requests share: targets, credentials, queues, account state, catalogs."""

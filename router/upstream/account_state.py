@@ -16,21 +16,21 @@ class Condition(NamedTuple):
 
     #: ready, parked, cooling, revoked, halted or unusable.
     state: str
-    #: Seconds until it is ready; None when it is, or when that is not known.
+    #: Seconds until the account is ready; None when it is ready, or when that is not known.
     left: float | None = None
-    #: What brought it there, as a text.
+    #: The reason, as a text.
     why: str = ""
 
     @property
     def words(self) -> str:
-        """For people: `ready`, `parked for 38 min (429 window)`."""
+        """A text for users: `ready`, `parked for 38 min (429 window)`."""
         if self.left is not None:
             return f"{self.state} for {format_duration(self.left)} ({self.why})"
         return f"{self.state}: {self.why}" if self.why else self.state
 
 
 def condition(service: Service, member: Member, now: float) -> Condition:
-    """How an account is for any model."""
+    """The state of an account for any model."""
     problem = service.targets[member.alias].problem
     if problem is not None:
         return Condition("unusable", None, problem)
@@ -47,19 +47,19 @@ def condition(service: Service, member: Member, now: float) -> Condition:
 
 
 def account_words(service: Service, member: Member, now: float) -> str:
-    """How an account is, for people, also where it is closed to some models alone."""
+    """The state of an account as a text for users; it names models for which alone the account is parked."""
     found = condition(service, member, now)
     if found.state != "ready":
         return found.words
     families = [
         f"{name} for {format_duration(until - now)}" for name, until in member.parked_families.items() if until > now
     ]
-    said = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
-    return f"{said}; parked for models of {', '.join(families)} ({member.why})" if families else said
+    ready = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
+    return f"{ready}; parked for models of {', '.join(families)} ({member.why})" if families else ready
 
 
 def report_account(service: Service, member: Member, now: float) -> AccountStatus:
-    """An account as operators see it."""
+    """The report of an account for operators."""
     found = condition(service, member, now)
     return AccountStatus(
         alias=member.alias,
@@ -72,11 +72,11 @@ def report_account(service: Service, member: Member, now: float) -> AccountStatu
             for limit, until in member.headroom.readings(now)
         ],
         running=member.running,
-        next=len(service.pool.members) > 1 and _next(service, now) is member,
+        next=len(service.pool.members) > 1 and _find_next(service, now) is member,
     )
 
 
-def _next(service: Service, now: float) -> Member | None:
+def _find_next(service: Service, now: float) -> Member | None:
     """The account that takes the next conversation, None when none is ready."""
     stopped = service.halted()
     first = service.pool.list_in_order(now, Want(barred=stopped.keys()))[0]
@@ -84,7 +84,7 @@ def _next(service: Service, now: float) -> Member | None:
 
 
 def report_accounts(services: Iterable[Service], now: float) -> dict[tuple[str, str], AccountStatus]:
-    """How all accounts are, by backend and alias."""
+    """The reports of all accounts, by backend and alias."""
     return {
         (service.name, member.alias): report_account(service, member, now)
         for service in services
@@ -93,7 +93,7 @@ def report_accounts(services: Iterable[Service], now: float) -> dict[tuple[str, 
 
 
 def room_words(service: Service, member: Member, now: float, family: str) -> str:
-    """What is left of an account: `headroom 82 % (5h 18 %, 7d 9 %)`, or why it cannot serve."""
+    """The headroom of an account as a text, `headroom 82 % (5h 18 %, 7d 9 %)`, or why it cannot serve."""
     if condition(service, member, now).state != "ready" or member.until(family) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
@@ -105,7 +105,7 @@ def room_words(service: Service, member: Member, now: float, family: str) -> str
 
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:
-    """What is left of an account, the user's own limits of its backend counted."""
+    """The share of an account's limits that is left; the limits the user set for its backend count too."""
     return min(service.pool.share(member, now, family), service.queue.rate_limit.share(now))
 
 

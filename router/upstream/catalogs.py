@@ -19,7 +19,7 @@ from router.upstream.targets import forget_key, with_key
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
-# A failed command or keyring may have asked its user for a password: not again every minute.
+# A command or keyring that failed may have asked the user for a password, so it is not tried again each minute.
 FETCH_RETRY_SECONDS = 600.0
 TICK_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 10.0
@@ -32,7 +32,7 @@ class Catalog:
     backend: Backend
     models: Sequence[str] = ()
     loaded: bool = False
-    #: Why it could not be read, or why the backend's key could not be had.
+    #: Why it could not be read, or why the backend has no usable key.
     problem: str | None = None
     #: When to read it again, on trio's clock.
     due: float = 0.0
@@ -72,12 +72,12 @@ class Catalogs(Mapping[str, Catalog]):
         return self._refresh is not None
 
     def apply(self, backends: Sequence[Backend]) -> None:
-        """Hold the catalogs of these backends; those of backends that did not change are kept."""
+        """Hold the catalogs of these backends and no others; those of backends that did not change are kept."""
         old = self._entries
         self._entries = {}
         for backend in backends:
             entry = old.get(backend.name)
-            self._entries[backend.name] = entry if entry and entry.backend == backend else _fresh(backend)
+            self._entries[backend.name] = entry if entry and entry.backend == backend else _make_catalog(backend)
         self._note_complete()
 
     async def wait_complete(self) -> None:
@@ -109,7 +109,7 @@ class Catalogs(Mapping[str, Catalog]):
                         self._begin_load(entry, self._refresh)
 
     def load_missing(self) -> None:
-        """Begin to read the catalogs that were never read, where `refresh` runs."""
+        """Begin to read the catalogs that were never read, if `refresh` runs."""
         if self._refresh is None:
             return
         for entry in self._entries.values():
@@ -117,13 +117,13 @@ class Catalogs(Mapping[str, Catalog]):
                 self._begin_load(entry, self._refresh)
 
     def note_key_problem(self, name: str, problem: str) -> None:
-        """Show why a backend's key could not be had, where the status shows problems of its catalog."""
+        """Show a problem with a backend's key where the status shows problems of its catalog."""
         entry = self._entries.get(name)
         if entry is not None:
             entry.problem = problem
 
     def note_key(self, name: str) -> None:
-        """Read a backend's catalog soon if it failed for a long time, since its key could be had now."""
+        """Read a backend's catalog soon if it is not due for long because of its key, which was fetched now."""
         entry = self._entries.get(name)
         if entry is not None and entry.problem and trio.current_time() + RETRY_SECONDS < entry.due < math.inf:
             entry.due = trio.current_time()
@@ -167,14 +167,14 @@ class Catalogs(Mapping[str, Catalog]):
 
 @dataclass(frozen=True, slots=True)
 class _Refresh:
-    """What a running `refresh` needs to read a catalog."""
+    """The parts of a running `refresh` that reading a catalog needs."""
 
     nursery: trio.Nursery
     snapshot: Callable[[], Snapshot]
     on_change: Callable[[], None]
 
 
-def _fresh(backend: Backend) -> Catalog:
+def _make_catalog(backend: Backend) -> Catalog:
     if backend.name == DEMO:
         from router.demo import MODELS
 

@@ -31,8 +31,8 @@ def compose(
     translation_state: TranslationState | None = None,
     open_store: OpenStore = open_sqlite,
 ) -> Runtime:
-    """The runtime of one proxy. configuration: what it starts with. demo_root: where the demo listens. environ: where
-    keys are looked up, the process's own by default. Nothing is started, read or written."""
+    """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
+    environ: where keys are looked up, the process's own by default. Nothing is started, read or written."""
     environ = os.environ if environ is None else environ
     live = LiveSettings(configuration.settings)
     price = Pricing(live).price

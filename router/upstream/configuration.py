@@ -1,4 +1,4 @@
-"""The configuration as one reading of the home gives it: what a proxy starts with, and what a reload takes up."""
+"""The configuration as one reading of the home gives it: for the start of a proxy, and for a reload."""
 
 import os
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ class Configuration(NamedTuple):
     backends: tuple[Backend, ...]
     #: The names of those that could not be read.
     broken: frozenset[str] = frozenset()
-    #: What the user should know, each with its fix.
+    #: Problems to show to the user, each with its fix.
     problems: tuple[str, ...] = ()
     #: How upstreams are reached.
     outbound: Outbound = DIRECT
 
 
 class LiveSettings:
-    """The settings in use, for parts that outlive a reload."""
+    """The settings in use, for parts of the proxy that stay the same over a reload."""
 
     def __init__(self, settings: Settings):
         self.current = settings
@@ -63,16 +63,16 @@ def read(
 
 
 def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """The wanted settings as a running proxy can take them up, and what has to wait for a restart, as texts."""
+    """The wanted settings as far as a running proxy can apply them, and what has to wait for a restart, as texts."""
     waiting = [
         entry
         for entry in DECLARATIONS
         if entry.restart and getattr(running, entry.attribute) != getattr(wanted, entry.attribute)
     ]
-    said = tuple(
+    texts_of_waiting = tuple(
         f"{entry.key} is {getattr(wanted, entry.attribute)} now, and {getattr(running, entry.attribute)} until the "
         "proxy is restarted."
         for entry in waiting
     )
-    kept = {entry.attribute: getattr(running, entry.attribute) for entry in waiting}
-    return replace(wanted, **kept), said
+    running_values = {entry.attribute: getattr(running, entry.attribute) for entry in waiting}
+    return replace(wanted, **running_values), texts_of_waiting

@@ -2,7 +2,7 @@
 
 Rules of this file: one fetch at a time for a reference, however many requests wait, and it goes on when they are
 cancelled; a key is cached for CACHED_SECONDS or until an upstream refuses it; each kind has a limit of its own, so that
-a keyring that waits for its user keeps no command from running. No message holds what was fetched or printed.
+a keyring that waits for its user does not delay commands. No message contains what was fetched or printed.
 """
 
 import re
@@ -27,7 +27,7 @@ OUTPUT_LIMIT = 65536
 _AT_ONCE: dict[Kind, int] = {"file": 4, "cmd": 4, "keyring": 1}
 
 _QUOTED = 160
-# `password=…`, and words that no sentence has: long, and mixed or very long. Paths stay.
+# Redacted in errors: `password=…`, and words that look like keys: long and mixed, or very long. Paths stay.
 _NAMED = re.compile(r"((?:key|token|secret|pass\w*|bearer)\s*[=:]\s*|bearer\s+)\S+", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'`:;,()<>\[\]{}|]{16,}")
 _LONG = 24
@@ -37,9 +37,9 @@ class Credential(NamedTuple):
     """What is known of a backend's key without fetching it."""
 
     secret: Secret | None
-    #: Why it cannot be had.
+    #: Why the key is not usable, None when it is.
     problem: str | None
-    #: As answers name it.
+    #: The account's name in answers.
     account: str
     #: Where the key is to be fetched, None when there is nothing to fetch.
     reference: str | None = None
@@ -49,15 +49,15 @@ class Credential(NamedTuple):
 
 
 def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credential]:
-    """The credentials of a backend's accounts, one at least; its requests may need none."""
+    """The credentials of a backend's accounts, one at least, also where requests need no key."""
     if backend.auth == "client":
         return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
         return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
-    return [_credential(account, environ) for account in backend.accounts]
+    return [_find_credential(account, environ) for account in backend.accounts]
 
 
-def _credential(account: Account, environ: Mapping[str, str]) -> Credential:
+def _find_credential(account: Account, environ: Mapping[str, str]) -> Credential:
     try:
         secret = secrets.at_hand(account.key, environ)
     except CommandError as error:
@@ -75,12 +75,13 @@ def auth_header(backend: Backend, secret: Secret | None) -> tuple[bytes, bytes, 
 
 
 class _Fetch:
-    """One fetch and what came of it. until: when the key is too old, on trio's clock."""
+    """One fetch and its result."""
 
     def __init__(self) -> None:
         self.done = trio.Event()
         self.secret: Secret | None = None
         self.problem = CommandError("fetching it was interrupted.")
+        #: When the key is too old, on trio's clock.
         self.until = 0.0
 
     def usable(self) -> bool:
@@ -98,7 +99,7 @@ class Credentials:
         self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
 
     async def key(self, text: str) -> Secret:
-        """The key that an account's `key` stands for. Raises CommandError."""
+        """The key that an account's `key` is or refers to. Raises CommandError."""
         secret = secrets.at_hand(text, self._environ)
         if secret is not None:
             return secret
@@ -148,21 +149,21 @@ class Credentials:
             async with limit:
                 return await _run_command(words, self._environ)
         if reference.kind == "file":
-            return await _in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
+            return await _run_in_thread(lambda: secrets.from_file(words[0]), limit, f"the key file {words[0]}")
         service, user = words
-        return await _in_thread(lambda: _entry(service, user), limit, "the keyring")
+        return await _run_in_thread(lambda: _look_up_entry(service, user), limit, "the keyring")
 
 
-def _entry(service: str, user: str) -> Secret:
+def _look_up_entry(service: str, user: str) -> Secret:
     secret = keyring.look_up(service, user)
     if secret is None:
         raise CommandError(f"the keyring has no entry {service}/{user}.", f"Add it:   keyring set {service} {user}")
     return secret
 
 
-async def _in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
+async def _run_in_thread(function: Callable[[], Secret], limit: trio.CapacityLimiter, what: str) -> Secret:
     with trio.move_on_after(FETCH_SECONDS):
-        # A thread that hangs (a dead mount, an unanswered dialog) is left behind, and holds its place in the limit.
+        # A thread that hangs (a dead mount, an unanswered dialog) is abandoned, and keeps its place in the limit.
         return await trio.to_thread.run_sync(function, limiter=limit, abandon_on_cancel=True)
     raise CommandError(f"{what} did not answer within {FETCH_SECONDS:g} s.")
 
@@ -178,13 +179,13 @@ async def _run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Se
         raise CommandError(f"{name} printed more than {OUTPUT_LIMIT // 1024} KiB; expected the key alone.") from None
     if ended.code:
         how = f"failed with exit code {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
-        said = quote_error(ended)
-        raise CommandError(f"{name} {how}{f': {said}' if said else '.'}")
+        quoted = quote_error(ended)
+        raise CommandError(f"{name} {how}{f': {quoted}' if quoted else '.'}")
     return Secret(secrets.check_key(ended.out.decode("utf-8", "replace"), f"what {name} prints"))
 
 
 def quote_error(ended: CompletedProgram) -> str:
-    """The last line of a failed command's standard error, fit to be shown: short, plain, nothing like a key."""
+    """The last line of a failed command's standard error, for a message: short, printable, keys redacted."""
     lines = [line for line in ended.err.decode("utf-8", "replace").splitlines() if line.strip()]
     text = "".join(char if char.isprintable() else " " for char in lines[-1]) if lines else ""
     for word in ended.out.decode("utf-8", "replace").split():

@@ -1,12 +1,12 @@
 """The admission queue of one backend: which requests run now, which wait, and for what.
 
-Rules of this file: the request that came first goes first, unless all that is ready is no use to it (an account it has
-tried, or one that its ids pin it to). A place is taken by `try_acquire` or `acquire` and given back by `release`,
-whatever happens between. A request that is cancelled while it waits frees its place at once. The first waiter keeps the
-time for all: it looks again when the first limit ends, when a place is given back, and every LOOK_SECONDS, since the
-machine may have slept meanwhile.
+Rules of this file: the request that came first goes first, unless it cannot use any account that is ready (because it
+failed there, or because its ids bind it to another one). A place is taken by `try_acquire` or `acquire` and given back
+by `release`, whatever happens between. A request that is cancelled while it waits frees its place at once. The first
+waiter watches the time for all: it looks again when the first limit ends, when a place is given back, and every
+LOOK_SECONDS, since the machine may have slept meanwhile.
 
-`ask(now)` says whether an account is ready: None when it took one, else the moment the next will be.
+`ask(now)` takes an account if one is ready and then returns None; else it returns when the next will be ready.
 """
 
 import math
@@ -28,8 +28,8 @@ class QueueTimeout(Exception):
 
     def __init__(self, limit: str, until: float):
         super().__init__(limit)
-        #: What held it: `accounts`, `max_concurrent`, `rpm`, `tpm`, `min_interval`, or `max_queued` when there was no
-        #: place even to wait.
+        #: The limit that delayed it: `accounts`, `max_concurrent`, `rpm`, `tpm`, `min_interval`, or `max_queued` when
+        #: too many requests were waiting already.
         self.limit = limit
         #: When that ends, on the queue's clock; infinite when it is not known.
         self.until = until
@@ -50,10 +50,12 @@ class Waiter:
 
 
 class AdmissionQueue:
-    """The requests at one backend. limit: how many run at a time; most: how many wait."""
+    """The requests at one backend."""
 
     def __init__(self, *, limit: int = 1000, most: int = 1000, clock: Callable[[], float] = boot_time):
+        #: How many run at a time.
         self.limit = limit
+        #: How many may wait.
         self.most = most
         self.rate_limit = RateLimit(RateSettings())
         self.running = 0
@@ -65,7 +67,7 @@ class AdmissionQueue:
         self._since = 0.0
 
     def set_limits(self, limits: RateSettings) -> None:
-        """Keep to these limits from now on; what was counted stays."""
+        """Apply these limits from now on; requests that were counted stay counted."""
         if limits != self.rate_limit.limits:
             self.rate_limit.limits = limits
 
@@ -75,7 +77,7 @@ class AdmissionQueue:
         return len(self._waiting)
 
     def stalled(self) -> float | None:
-        """For how many seconds no request was admitted although one waits; None when none does."""
+        """For how many seconds no request was admitted although one waits; None when none waits."""
         return self.clock() - max(self._moved, self._since) if self._waiting else None
 
     def try_acquire(self, ask: Ask, now: float, tokens: int = 0) -> bool:
@@ -90,8 +92,8 @@ class AdmissionQueue:
         return True
 
     async def acquire(self, ask: Ask, *, patience: float, arrived: float, tokens: int = 0, plain: bool = True) -> None:
-        """Take a place when it is this request's turn, after at most `patience` seconds. arrived: requests that came
-        earlier go before. plain: all that are plain would get the same answer from `ask`. Raises QueueTimeout."""
+        """Take a place when it is this request's turn, after at most `patience` seconds. arrived: requests are admitted
+        in this order. plain: all plain requests would get the same answer from `ask`. Raises QueueTimeout."""
         now = self.clock()
         if len(self._waiting) >= self.most:
             raise QueueTimeout("max_queued", math.inf)
@@ -117,7 +119,7 @@ class AdmissionQueue:
             self._advance(self.clock())
 
     def recheck(self) -> None:
-        """Admit what may run now, since an account became ready or a limit changed."""
+        """Admit the requests that may run now, after an account became ready or a limit changed."""
         if self._waiting:
             self._advance(self.clock())
 
@@ -137,7 +139,7 @@ class AdmissionQueue:
                 return
             first = self._waiting[0] is waiter
             if not first and self._next < before:
-                self._wake_first()  # it keeps the time for this one too
+                self._wake_first()  # it watches the time for this request too
             if now >= end or (first and self._next > end and self._held != "max_concurrent"):
                 raise QueueTimeout(self._held, self._next)
             until = min(end, self._next if first else math.inf, now + LOOK_SECONDS)
@@ -147,7 +149,7 @@ class AdmissionQueue:
                 waiter.wake = trio.Event()
 
     def _advance(self, now: float) -> None:
-        """Admit what may run, in order."""
+        """Admit the requests that may run, in order."""
         self._next = math.inf
         plain_ones_wait = False
         for waiter in tuple(self._waiting):
@@ -172,7 +174,7 @@ class AdmissionQueue:
             self._wake_first()
 
     def _wake_first(self) -> None:
-        """Have the first waiter look: it may be another one than before."""
+        """Have the first waiter look again: it may be another one than before."""
         if self._waiting:
             self._waiting[0].wake.set()
 

@@ -37,7 +37,7 @@ class Runtime:
     credentials: Credentials
     catalogs: Catalogs
     snapshots: SnapshotBuilder
-    #: The one that requests route by from now on.
+    #: The one that new requests use.
     snapshot: Snapshot
     connections: ConnectionPool
     ledger: StoreWriter
@@ -48,7 +48,7 @@ class Runtime:
     guard: Guard
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
-    #: Where the demo listens.
+    #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
@@ -57,7 +57,7 @@ class Runtime:
 
     @property
     def settings(self) -> Settings:
-        """Those in use."""
+        """The settings in use."""
         return self.live.current
 
     def start(self) -> None:
@@ -71,9 +71,10 @@ class Runtime:
         self.ledger.close()
 
     def apply(self, configuration: Configuration) -> None:
-        """Take up what a reading gave; requests under way keep what they began with.
+        """Apply a configuration that was read; requests under way keep the one they began with.
 
-        A backend whose file is broken keeps its last good state. What needs a restart waits for it and is shown.
+        A backend whose file is broken keeps its last good state. Settings that need a restart are not applied, and are
+        shown as problems.
         """
         captured = self.settings.history_capture
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
@@ -96,7 +97,7 @@ class Runtime:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
 
     def keep_last_good(self, error: CommandError) -> None:
-        """Stay with the last good state, since the configuration could not be read, and show why."""
+        """Keep the last good state after a configuration could not be read, and show why."""
         self.snapshot = replace(self.snapshot, problems=(f"{error} {error.hint}".strip(),))
         self.log.add(f"reload failed, the last good state stays: {error}")
 
@@ -131,7 +132,7 @@ class Runtime:
         return target
 
     def forget_key(self, target: Target) -> None:
-        """Have a key that was fetched fetched anew for the next request, since the upstream answered 401."""
+        """Forget a fetched key, since the upstream answered 401: the next request fetches it anew."""
         forget_key(target, self.credentials)
 
     # Bodies for the log and the captures
@@ -146,5 +147,5 @@ class Runtime:
         """Hand over the bodies of a request that has ended. limit: what `capture_limit` gave at its beginning."""
         if limit == CAPTURED:
             self.captures.add(Capture(record.id, record.started, record.request_body, record.answer_body))
-            # What waits for the log is not bounded in bytes otherwise.
+            # Records that wait for the log are bounded by count alone, so each must be small.
             record.request_body, record.answer_body = record.request_body[:BODY_KEPT], record.answer_body[:BODY_KEPT]

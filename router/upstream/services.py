@@ -1,7 +1,7 @@
-"""Backends as they serve: the accounts of each with what is known of them, and the queue before them.
+"""The state of each backend that serves: its accounts, and the queue of its requests.
 
-What is known outlives a reload: the state of an account by (backend, alias, fingerprint of its key), sessions and queue
-by backend. An account with a new key begins as ready.
+The state stays over a reload: that of an account by (backend, alias, fingerprint of its key), sessions and queue by
+backend. An account with a new key begins as ready.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Service:
 
     @property
     def first(self) -> Target:
-        """The account that speaks for the backend: the first whose key can be had, else the first."""
+        """The account that represents the backend: the first with a usable key, else the first."""
         return next((one for one in self.targets.values() if one.problem is None), next(iter(self.targets.values())))
 
     def halted(self) -> Mapping[str, tuple[str, float]]:
@@ -59,29 +59,29 @@ def service_of(
     options = settings.backends.get(backend.name, BackendOptions())
     budgets = {*settings.guard_accounts_day_usd, *settings.guard_accounts_month_usd}
     pool = Pool(
-        [_member(target, settings, states) for target in targets],
+        [_make_member(target, settings, states) for target in targets],
         cast("Strategy", settings.pool_strategy),
         affinity=before.pool.affinity if before else SessionAffinity(),
-        # What the demo's models do, each does by itself; a caller's own credential is that caller's.
+        # Failures of a demo model, or of a caller's own credential, say nothing about other requests.
         stateless=backend.name == DEMO or backend.auth == "client",
-        spent=(lambda alias: taken_share(guard, backend.name, alias)) if _any_of(backend.name, budgets) else None,
+        spent=(lambda alias: taken_share(guard, backend.name, alias)) if _has_any_of(backend.name, budgets) else None,
     )
     queue = before.queue if before else AdmissionQueue()
     queue.limit = options.max_concurrent or settings.queue_max_concurrent
     queue.most = settings.queue_max_queued
     queue.set_limits(RateSettings(options.rpm, options.tpm, options.min_interval or 0.0))
     queue.recheck()
-    counts = options.tpm is not None or _any_of(backend.name, settings.pool_accounts_tpm)
+    counts = options.tpm is not None or _has_any_of(backend.name, settings.pool_accounts_tpm)
     named = {one.account: one for one in targets}
     return Service(backend.name, pool, queue, named, settings.queue_timeout, guard, counts)
 
 
-def _any_of(backend: str, accounts: Iterable[str]) -> bool:
+def _has_any_of(backend: str, accounts: Iterable[str]) -> bool:
     """True when one of these (BACKEND/ALIAS) is of the backend."""
     return any(account.startswith(f"{backend}/") for account in accounts)
 
 
-def _member(target: Target, settings: Settings, states: AccountStates) -> Member:
+def _make_member(target: Target, settings: Settings, states: AccountStates) -> Member:
     text = target.reference or (target.secret.reveal() if target.secret is not None else "")
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest() if text else ""
     member = states.load(target.backend.name, target.account, fingerprint) or Member(target.account, fingerprint)
@@ -89,7 +89,7 @@ def _member(target: Target, settings: Settings, states: AccountStates) -> Member
     name = f"{target.backend.name}/{target.account}"
     group = settings.pool_accounts_group.get(name)
     if group is not None or member.group.startswith(_GROUP):
-        # A name of the user's is never taken for an organisation's.
+        # The prefix keeps a group that the user named apart from an organisation's id.
         member.group = _GROUP + group if group else ""
     limits = RateSettings(settings.pool_accounts_rpm.get(name), settings.pool_accounts_tpm.get(name))
     if not limits.any:

@@ -19,17 +19,17 @@ _FAMILIES = {entry.name: entry.families for entry in KNOWN.values()}
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of the configuration; a request holds it to its end."""
+    """One state of the configuration; a request uses the same one to its end."""
 
     settings: Settings
     table: Table
-    #: Of each backend, the account that speaks for it.
+    #: The account that represents each backend, by the backend's name.
     targets: Mapping[str, Target]
     services: Mapping[str, Service]
     #: How upstreams are reached.
     outbound: Outbound
     translation_state: TranslationState
-    #: What the user should know, each with its fix.
+    #: Problems to show to the user, each with its fix.
     problems: Sequence[str] = ()
 
     @property
@@ -39,7 +39,7 @@ class Snapshot:
 
 
 class SnapshotBuilder:
-    """Builds the snapshots of one proxy; what they share outlives each of them."""
+    """Builds the snapshots of one proxy from the parts that they share."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Backends as an exchange uses them: all that can be worked out before a request is."""
+"""Backends as an exchange uses them, with all that can be computed before a request comes."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _CLIENT_CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One account of a backend as the exchange uses it; all that can be worked out before a request is."""
+    """One account of a backend as an exchange uses it."""
 
     backend: Backend
     origin: Origin
@@ -39,15 +39,15 @@ class Target:
     #: The header to add, or None.
     auth: tuple[bytes, bytes, bytes] | None = field(repr=False)
     secret: Secret | None
-    #: Why its key cannot be had.
+    #: Why its key is not usable, None when it is.
     problem: str | None
     #: Where the key is to be fetched when a request needs it; None when there is nothing to fetch.
     reference: str | None = field(repr=False)
     #: Headers meant for other vendors.
     drop: frozenset[bytes]
-    #: The caller's credentials that may pass.
+    #: Headers with the caller's credentials that are passed on.
     keep: frozenset[bytes]
-    #: Chat streams are to be asked for usage.
+    #: Whether Chat streams are asked for usage.
     stream_usage: bool
     strip_attribution: bool
     #: Seconds, as the three that follow.
@@ -56,34 +56,34 @@ class Target:
     idle: float
     total: float
     ask_identity: bool = True
-    #: Those of the backend's table, if any.
+    #: The edits of the backend's table, if any.
     edits: Edits | None = None
-    #: The habits of the backend, as far as they hold for all of its models: how it counts tokens is among them.
+    #: The profile of the provider as far as it holds for all of its models; it also says how tokens are counted.
     profile: Profile = Profile()
 
     @property
     def hidden(self) -> list[Secret]:
-        """What its requests carry and logs must not show: the key, and configured headers that look like one."""
+        """The secrets in its requests, which logs must not show: the key, and configured headers that look like one."""
         headers = self.edits.set_headers.items() if self.edits is not None else ()
         found = [Secret(value) for name, value in headers if is_secret_header(name, value)]
         return found if self.secret is None else [self.secret, *found]
 
     def check(self) -> None:
-        """Raise Unauthenticated when the key cannot be had."""
+        """Raise Unauthenticated when the key is not usable."""
         if self.problem is not None:
             raise self.unusable(self.problem)
 
     def unusable(self, problem: str) -> Unauthenticated:
-        """The error for a backend whose key cannot be had."""
+        """The error for a backend whose key is not usable."""
         return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
 
 
 def targets_of(
     backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT
 ) -> list[Target]:
-    """The backend as it is used with each of its accounts, one at least."""
+    """The targets of a backend, one for each account and one at least."""
     credentials = credentials_of(backend, environ)
-    target = _target(backend, settings, credentials[0], way)
+    target = _make_target(backend, settings, credentials[0], way)
     return [
         replace(
             target,
@@ -113,8 +113,8 @@ def forget_key(target: Target, credentials: Credentials) -> None:
         credentials.forget(target.reference, target.secret)
 
 
-def _target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
-    """The backend, with what its table in config.toml and its vendor say of it."""
+def _make_target(backend: Backend, settings: Settings, credential: Credential, way: Outbound) -> Target:
+    """The target of a credential, by the backend's table in config.toml and what is known of its vendor."""
     url = urlsplit(backend.root)
     scheme = url.scheme
     port = url.port or (443 if scheme == "https" else 80)
@@ -123,8 +123,8 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
     far = NEAR_SECONDS if _is_near(host_of(backend.root)) else FAR_SECONDS
     vendor = known(backend.vendor)
     options = settings.backends.get(backend.name, BackendOptions())
-    probes = _first(options.usage_probe, settings.usage_probe)
-    strips = _first(options.strip_attribution, settings.strip_attribution)
+    probes = _choose_switch(options.usage_probe, settings.usage_probe)
+    strips = _choose_switch(options.strip_attribution, settings.strip_attribution)
     return Target(
         backend=backend,
         origin=origin,
@@ -143,24 +143,25 @@ def _target(backend: Backend, settings: Settings, credential: Credential, way: O
         first_byte=options.first_byte or settings.timeouts_first_byte or far,
         idle=options.idle or settings.timeouts_idle or far,
         total=options.total or settings.timeouts_total,
-        ask_identity=_first(options.ask_identity, settings.ask_identity),
+        ask_identity=_choose_switch(options.ask_identity, settings.ask_identity),
         edits=None if options.edits == Edits() else options.edits,
         profile=habits_of(backend, options),
     )
 
 
 def habits_of(backend: Backend, options: BackendOptions, model: str = "") -> Profile:
-    """What its vendor is known to do, less what the user says otherwise. model: '' for what holds for all models."""
+    """The profile of the backend's vendor, with the user's own settings in place of it. model: '' for what holds for
+    all models."""
     return override(find_profile(options.translate_as or backend.vendor, model), options.profile)
 
 
-def _first(own: bool | None, common: bool) -> bool:
+def _choose_switch(own: bool | None, common: bool) -> bool:
     """The backend's own switch where it is set."""
     return common if own is None else own
 
 
 def _is_near(host: str) -> bool:
-    """True for loopback and private addresses: models there may take minutes to read a prompt."""
+    """True for loopback and private addresses, where a model may take minutes to read a prompt."""
     if host == "localhost" or host.endswith((".local", ".internal")):
         return True
     try:

@@ -1,4 +1,5 @@
-"""What the translations of one proxy share from one request to the next: the key that signs carriers, and a memory."""
+"""The state that the translations of one proxy share between requests: the key that signs sealed state, and a memory of
+what upstreams must get back."""
 
 import secrets
 
@@ -11,12 +12,13 @@ KEY = "carrier.key"
 
 
 class TranslationState:
-    """key: what carriers are signed with, so that those of an earlier run are still known; None for one of this run."""
+    """The state of one proxy. key: signs sealed state, so that it is still accepted after a restart; None makes a key
+    for this run."""
 
     def __init__(self, key: Secret | None = None):
         self._mac = make_signer(key.reveal().encode() if key else secrets.token_bytes(32))
         self.memory = ReplayMemory()
 
     def seal(self, upstream: str, model: str) -> StateSealer:
-        """What packs and unpacks the carriers of an upstream and model."""
+        """The sealer that packs and unpacks the sealed state of an upstream and model."""
         return StateSealer(self._mac, upstream, model)

@@ -1,4 +1,4 @@
-"""The guard of one process, in virtual time over a store in memory: what goes, what trips it, and who is told."""
+"""The guard of one process, in virtual time over a store in memory: what it admits, what trips it, what it reports."""
 
 import time
 
@@ -25,7 +25,7 @@ def cost(entry):
 
 
 class Site:
-    """A guard, and what it says."""
+    """A guard, and the lines that it logs."""
 
     def __init__(self, store, settings):
         self.said, self.waits = [], []
@@ -103,7 +103,7 @@ def test_a_budget_that_is_used_up_halts(guarded):
 
 
 def test_the_operator_resumes(guarded):
-    """All halts end, the operator is told which, and a budget that was used up counts from there."""
+    """All halts end and are returned, and a budget that was used up counts from there."""
 
     async def use(site):
         await site.spend(1000)
@@ -117,7 +117,7 @@ def test_the_operator_resumes(guarded):
 
 
 def test_a_guard_that_only_warns(guarded):
-    """Nothing is refused; the operator reads of it once."""
+    """Nothing is refused; one line is logged."""
 
     async def use(site):
         await site.spend(1000)
@@ -210,7 +210,7 @@ def test_an_answer_billed_to_another_class(guarded, billing, halts):
 
 
 def test_a_budget_that_is_nearly_used_up(guarded):
-    """The operator reads of it once, before anything is refused."""
+    """One line is logged, before anything is refused."""
 
     async def use(site):
         for number, tokens in enumerate((700, 150, 50)):
@@ -248,7 +248,7 @@ def test_rules_that_go_while_halted(guarded):
 
 
 def test_processes_of_one_store(guarded):
-    """What one spent the other knows, and a halt of one is a halt of both."""
+    """Each knows what the other spent, and a halt of one is a halt of both."""
     store = MemoryStore()
 
     async def use(site):

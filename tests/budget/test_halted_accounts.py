@@ -1,4 +1,4 @@
-"""Accounts that no request may go to: by a halt of their own, and by a budget that the next request would trip."""
+"""Halted accounts: by a halt of their own, and by a budget that the next request would trip."""
 
 import pytest
 
@@ -19,7 +19,7 @@ class Silent:
     problem = None
 
     def subscribe(self, receive):
-        """Nothing will come."""
+        """Ignore the subscriber, since no state is given out."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def guard():
 
 
 def receive(guard, spent, *halts):
-    """Have the guard hear what is spent, in billionths of a dollar."""
+    """Give the guard a state with this spend, in billionths of a dollar."""
     [budget] = [one for one in guard.rules.budgets if one.scope == SCOPE]
     assert budget == Budget(SCOPE, "day", "usd", 10**9)
     books = {budget_key(budget, find_term("day", NOW)): BudgetView(spent=spent, held=10**9 - spent)}

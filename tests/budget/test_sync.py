@@ -40,7 +40,7 @@ class Shared:
 
 
 class Guard:
-    """A participant that says of itself what a test wants."""
+    """A participant whose state the test sets."""
 
     def __init__(self):
         self.active, self.has_news, self.busy, self.holds = True, True, False, False
@@ -90,7 +90,7 @@ def test_what_is_published_is_read_back(exchanged):
 
 
 def test_without_news_a_process_only_looks(exchanged):
-    """Once a message was published, a process with nothing to say reads the state when it is older than it may be."""
+    """A process that has nothing to publish any more reads the state when it is older than it may be."""
 
     async def use(sync, shared, guard):
         await sync.next_exchange()
@@ -149,7 +149,7 @@ def test_a_store_with_a_problem_is_not_waited_for(exchanged):
 
 
 def test_shares_are_given_back_when_nothing_happens(exchanged):
-    """A process that is quiet, and one that ends, keeps nothing from the others."""
+    """A process that is quiet, and one that ends, gives its unused shares back."""
 
     async def use(sync, shared, guard):
         guard.holds = True

@@ -1,4 +1,4 @@
-"""Whole exchanges between a scripted upstream and a client that only listens: without sockets, processes and waiting.
+"""Whole exchanges between a scripted upstream and a recording client, without sockets, processes and waiting.
 
 Each backend has two accounts, a0 and a1. What a0 answers is scripted; a1 has a good answer.
 """
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a request. tries: (account, status, error, done, note). closed: seconds for which a0 is closed,
+    """The outcome of a request. tries: (account, status, error, done, note). closed: seconds for which a0 is closed,
     to the nearest ten above twenty. rooms: what a0's answer told of its limits. shown: status and body for the client.
     """
 
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
 
     @property
     def verdict(self):
-        """All but what the client got, which depends on its protocol."""
+        """All but the client's answer, which depends on its protocol."""
         return self[:-1]
 
 

@@ -1,4 +1,4 @@
-"""Whole exchanges without sockets: a scripted upstream, a client that only listens, and the story of both.
+"""Whole exchanges without sockets: a scripted upstream, a recording client, and the events of both.
 
 An upstream's connection is a byte script, so that what goes upstream is seen as the peer would read it; the client's is
 a recorder. `Played.story` is the exchange as a table, in the order in which things happened:
@@ -8,7 +8,7 @@ a recorder. `Played.story` is the exchange as a table, in the order in which thi
     = 200 application/json             the head of what the client got; `+` and its body or events follow in `got`
     ! reset                            a connection that broke; `! unreachable` is one that never came about
 
-Times are those of a clock that jumps. However an exchange ends, `play` holds that it kept nothing: no memory, no place
+Times are those of a clock that jumps. However an exchange ends, `play` checks that it kept nothing: no memory, no place
 in a queue, no connection.
 """
 
@@ -115,7 +115,7 @@ def _pairs(headers):
 
 
 class Played:
-    """What became of an exchange."""
+    """The outcome of an exchange."""
 
     def __init__(self):
         self.story = []

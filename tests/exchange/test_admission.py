@@ -1,4 +1,4 @@
-"""The guard before each attempt: what is halted is passed over, and what is said when nothing is left."""
+"""The guard before each attempt: halted accounts are passed over, and the error when none is left."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_halted_backend_without_a_chain(three):
 
 
 def test_an_upstreams_error_goes_before_a_halt(chain):
-    """A halt is the last that is told: an upstream that answered says more."""
+    """A halt has the lowest rank: the client gets an upstream's error rather than it."""
     guarded(chain, "backend second", "backend third")
     played = playing(chain, CHAT, chat(), refuses(429, wait(900)))
     assert (played.asked, played.status) == (["a"], 429)

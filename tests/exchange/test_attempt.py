@@ -1,4 +1,4 @@
-"""One try: what it says of itself while it runs."""
+"""One attempt: its properties while it runs."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def test_a_translated_answer_is_the_clients(one):
 
 
 def test_an_attempt_along_the_chain(chain):
-    """It names what serves in place of what was asked for."""
+    """It names the route that serves in place of the one asked for."""
     played = playing(chain, CHAT, chat(), refuses(500), good())
     assert played.attempt.fallback == "second:n"
 

@@ -1,4 +1,4 @@
-"""What the record of a request holds at its end, and what is counted of a generation that did not say."""
+"""The record of a request at its end, and estimates for a generation without usage."""
 
 import json
 
@@ -18,7 +18,7 @@ from .worlds import CHAT, MESSAGES, box, chat, good, in_order, message, refuses
 
 
 def test_the_record_of_a_good_request(one):
-    """All that the log, the history and the budgets tell of it."""
+    """The record has all that the log, the history and the budgets show."""
     record = playing(one, CHAT, chat(), good(), fields=[("x-app", "cli"), ("x-claude-code-session-id", "s")]).record
     assert (record.backend, record.account, record.route, record.sent_model) == ("box", "a0", "prefix", "m")
     assert (record.protocol, record.model, record.stream) == ("chat", "box:m", False)
@@ -81,7 +81,7 @@ def test_captured_bodies_are_not_stored_with_the_record(one):
     ],
 )
 def test_usage_that_was_not_said(one, script, options, used):
-    """A generation that says nothing of its usage, or was cut, is counted by an estimate; one that was refused not."""
+    """A generation without usage, or one that was cut, is counted by an estimate; a refused one is not."""
     played = playing(one, CHAT, chat(**options), *script)
     record = played.record
     if used == "estimated":

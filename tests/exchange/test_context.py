@@ -28,7 +28,7 @@ def test_credentials_of_the_caller(one, own, left):
 
 @pytest.mark.parametrize("limit", [0, 100])
 def test_credentials_are_hidden_in_captures(made, limit):
-    """What goes upstream may come back in an answer: what is captured of it hides the caller's own, in that case."""
+    """An upstream may repeat a credential in its answer: the caller's own is redacted in captured bodies."""
     runtime = made(box("box", auth="client"), settings=in_order())
     hidden = []
     runtime.log.hide = hidden.extend

@@ -1,4 +1,4 @@
-"""What a cut means for the client: an error of its own for each reason."""
+"""The client's error for an exchange that was cut: one for each reason."""
 
 import pytest
 

@@ -91,7 +91,7 @@ def test_a_cut_behind_the_last_event(one, why):
     ],
 )
 def test_a_client_that_leaves(one, script, status):
-    """The upstream is let go, nothing is said, and what was used is an estimate."""
+    """The upstream's connection is closed, nothing is sent, and the usage is an estimate."""
     played = playing(one, CHAT, chat(stream=True), script, cuts={5: CancelReason.CLIENT_GONE})
     assert (played.record.status, played.record.error, played.record.estimated) == (status, "client_gone", True)
     assert b"error" not in played.got
@@ -111,7 +111,7 @@ def test_a_client_that_leaves_with_its_answer(one):
 
 @pytest.mark.parametrize("rest", [[Silence(99)], [Break()]])
 def test_the_rest_of_a_stream_is_not_waited_for_long(one, rest):
-    """Two seconds are enough, and a break does no harm: the client had all it came for."""
+    """Reading the rest ends after two seconds, and a break is no error: the client had the whole answer."""
     script = streams(*HELLO, Silence(5.5), *rest)
     played = playing(one, CHAT, chat(stream=True), script, cuts={5: CancelReason.CLIENT_GONE})
     assert (played.record.status, played.record.error) == (200, "")

@@ -75,7 +75,7 @@ def test_a_stream(runtime):
 
 
 def test_a_stream_that_breaks_before_its_content(runtime):
-    """Nothing was sent to the client: the second account is asked."""
+    """The second account is asked, since nothing was sent to the client."""
     played = playing(runtime, PATHS["chat"], chat(stream=True), streams(HELLO[0], Break()), streams(*HELLO))
     assert played.story == [
         "> a0 POST /v1/chat/completions",
@@ -118,7 +118,7 @@ def test_silence_moves_to_the_next_account(made):
 
 
 def test_a_stale_connection_is_replaced(runtime):
-    """A kept connection that was closed meanwhile costs one more connection, and no account its turn."""
+    """An idle connection that was closed meanwhile is replaced, and the same account is asked."""
     played = playing(runtime, PATHS["chat"], chat(), [Break(reset=False)], says(200, GOOD["chat"]), kept=1)
     assert played.story == [
         "> a0 POST /v1/chat/completions",
@@ -131,7 +131,7 @@ def test_a_stale_connection_is_replaced(runtime):
 
 
 def test_the_most_telling_error_is_given(runtime):
-    """None is good: the client gets one answer, with what served it, and is told not to try again."""
+    """When all fail, the client gets one answer with its backend, and a header not to try again."""
     played = playing(
         runtime,
         PATHS["chat"],

@@ -22,7 +22,7 @@ ORIGIN = Origin("http", "127.0.0.1", 9)
 
 
 class Machine:
-    """What a test says of the clocks and of the network. slept, set_by: seconds beside trio's own."""
+    """The clocks and the network as a test sets them. slept, set_by: seconds besides trio's own."""
 
     def __init__(self):
         self.slept = self.set_by = 0.0
@@ -37,7 +37,7 @@ class Machine:
 
 
 def beating(home, silent_log, use):
-    """Run `use(runtime, machine)` while the heart beats."""
+    """Run `use(runtime, machine)` while the heartbeat runs."""
     machine = Machine()
 
     async def main():
@@ -83,7 +83,7 @@ class Waiting:
 
 @contextlib.asynccontextmanager
 async def waiting(runtime):
-    """A request that waits for its answer, with a deadline of 300 s; gives what cuts it."""
+    """A request that waits for its answer, with a deadline of 300 s; returns the reason that it was cut for."""
     ours, theirs = socket.socketpair()
     application = Waiting()
     connection = Connection(SocketStream(ours), application, Limits())
@@ -113,7 +113,7 @@ def move(machine):
 
 @pytest.mark.parametrize("happen", [sleep, correct, move])
 def test_deadlines_begin_anew(home, silent_log, happen):
-    """Idle connections are closed, what runs gets its whole time again, and it is counted once."""
+    """Idle connections are closed, running requests get their whole time again, and the jump is counted once."""
 
     async def use(runtime, machine):
         async with waiting(runtime) as application:
@@ -151,7 +151,7 @@ def test_nothing_happens_by_itself(home, silent_log):
 
 
 def test_stalled(home, silent_log):
-    """Requests wait and none is answered: said after a while, with the time, and taken back at the next answer."""
+    """When requests wait and none is answered, that is shown after a while with the time, until the next answer."""
 
     async def use(runtime, machine):
         health = runtime.health
@@ -174,7 +174,7 @@ def test_stalled(home, silent_log):
 
 
 def test_lag(home, silent_log):
-    """How late the loop came, at last and at most within a minute."""
+    """The event loop's lag: the last one, and the largest of a minute."""
 
     async def use(runtime, machine):
         health = runtime.health

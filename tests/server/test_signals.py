@@ -1,4 +1,4 @@
-"""Signals of a serving process: the first stops it, a second ends it at once, and SIGHUP means what it is sent for."""
+"""Signals of a serving process: the first stops it, a second ends it at once, and SIGHUP stops or reloads it."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ HUP = 1
 
 
 class Serving:
-    """A proxy that notes what it is told."""
+    """A proxy that records its calls."""
 
     def __init__(self):
         self.told = []
@@ -34,7 +34,7 @@ class Serving:
 
 @pytest.fixture
 def received(monkeypatch):
-    """Runs a process that gets these signals, the first ones before it serves; what its proxy was told."""
+    """Runs a process that gets these signals, the first ones before it serves; the calls of its proxy."""
 
     def run(*numbers, early=(), terminal=False):
         serving = Serving()
@@ -78,11 +78,11 @@ def received(monkeypatch):
     ],
 )
 def test_what_a_signal_does(received, numbers, terminal, told):
-    """SIGHUP is a closed terminal where there is one, and a request to reload where there is none."""
+    """SIGHUP stops a process with a terminal, which was closed, and reloads one without."""
     assert received(*numbers, terminal=terminal) == told
 
 
 @pytest.mark.parametrize(("early", "told"), [((TERM,), ["stop"]), ((HUP,), []), ((TERM, INT), [130, "stop"])])
 def test_a_signal_before_the_proxy_serves(received, early, told):
-    """A stop is made up for once there is a proxy; a reload is not needed, as it reads the files anyway."""
+    """A stop is carried out once there is a proxy; a reload is not needed, as it reads the files anyway."""
     assert received(early=early) == told

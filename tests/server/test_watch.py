@@ -1,4 +1,4 @@
-"""Who asks for a reload gets one that begins after the question; a look at the files finds every change."""
+"""A requested reload begins after its request; a check of the files finds every change."""
 
 import os
 
@@ -10,7 +10,7 @@ from router.server.watch import ConfigWatcher, read_signature
 
 
 class Reloads:
-    """Counts reloads; each lasts until it is let go on, when `slow`."""
+    """Counts reloads; when `slow`, each lasts until the test ends it."""
 
     def __init__(self, *, slow=False):
         self.begun = 0
@@ -57,7 +57,7 @@ def test_who_asks_waits_for_its_end(home):
 
 
 def test_a_question_during_a_reload_gets_the_next_one(home):
-    """The running one may have read the files before the change; all who ask meanwhile share one."""
+    """The running one may have read the files before the change; all requests made meanwhile share one."""
 
     async def use(one):
         first = one.request_reload()

@@ -1,4 +1,4 @@
-"""A store that is nothing but memory, shared by all proxies that are given it, as one of another database would be."""
+"""A store in memory, shared by all proxies that are given it, as one of another database would be."""
 
 import time
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from router.store.shared.sqlite import LocalAccountStates
 
 
 class MemoryStore:
-    """What all proxies have in common. entries: the requests that ended."""
+    """The data that all proxies share. entries: the requests that ended."""
 
     def __init__(self):
         self.entries = []

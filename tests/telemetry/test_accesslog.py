@@ -1,4 +1,4 @@
-"""The access log: it never holds up a request, and shows no secret and no control character."""
+"""The access log: it never delays a request, and shows no secret and no control character."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def test_nothing_is_printed_unless_asked_for(terminal):
 
 
 def test_a_line_of_the_terminal_says_what_happened(terminal):
-    """Who served what, with which result, how long it took and what it cost in tokens."""
+    """The model, its backend and account, the result, the time and the tokens."""
     write_end, read = terminal
     log = AccessLog(1, None, terminal=write_end)
     usage = Usage(input=12, output=34)
@@ -156,7 +156,7 @@ def test_text_of_the_network_is_a_literal(silent_log, text, escaped):
 
 
 def test_secrets_are_redacted_by_value(silent_log):
-    """Those of the settings and backends, wherever they stand; short ones would blot out words."""
+    """Those of the settings and backends, at any place; short ones stay, since they may be parts of words."""
     silent_log.hide([Secret("correct-horse"), None, Secret("abc")])
     silent_log.hide([Secret("second-secret")])
     shown = silent_log.redact(b'{"a":"correct-horse","b":"xsecond-secretx","c":"abc"}')
@@ -177,7 +177,7 @@ def test_secrets_are_redacted_by_value(silent_log):
     ],
 )
 def test_secrets_are_redacted_by_pattern(silent_log, key):
-    """What looks like a provider's key is one."""
+    """Text in the form of a provider's key is redacted."""
     shown = silent_log.redact(f'{{"note":"it is {key}","x":1}}'.encode())
     assert key not in shown
     assert key[-8:] not in shown
@@ -194,7 +194,7 @@ def test_values_of_key_like_names_are_redacted(silent_log, name):
 
 
 def test_a_full_pipe_never_holds_up_a_request(eventually):
-    """Nobody reads: lines are dropped and counted, `add` returns at once, and closing waits a moment at most."""
+    """Of a pipe that is not read, lines are dropped and counted, `add` returns at once, and `close` in bounded time."""
     read_end, write_end = os.pipe()
     log = AccessLog(1, None, terminal=write_end)
     try:
@@ -231,7 +231,7 @@ def test_a_reader_that_left_costs_lines_not_requests(eventually):
 
 
 def test_a_plain_line_goes_to_the_terminal(terminal):
-    """Internal errors are said even where requests are not."""
+    """Internal errors are printed even where requests are not."""
     write_end, read = terminal
     log = AccessLog(1, None, terminal=write_end)
     log.add("internal error: X")

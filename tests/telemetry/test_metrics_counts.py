@@ -1,4 +1,4 @@
-"""What the metrics count: histograms of tokens, and a bounded number of label sets."""
+"""The counts of the metrics: histograms of tokens, and a bounded number of label sets."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What requests cost: what has no price is free of one, and is not lost."""
+"""The cost of requests: one without a price is still recorded."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Requests that have ended: none is missed, what waits is bounded, and nothing grows with names."""
+"""Requests that have ended: none is missed, the number that waits is bounded, and memory does not grow with names."""
 
 import time
 import tracemalloc
@@ -88,7 +88,7 @@ class Stuck(Ledger):
 
 
 def test_what_waits_is_bounded(tmp_path):
-    """While the writer is held up, 10,000 requests wait at most, those that are too many are counted as dropped, and
+    """While the writer is blocked, 10,000 requests wait at most, those that are too many are counted as dropped, and
     the metrics hold all."""
     ledger = Stuck(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print)
     recorder = recording(ledger)
@@ -101,7 +101,7 @@ def test_what_waits_is_bounded(tmp_path):
 
 
 def test_counts_are_exact_at_any_moment(tmp_path):
-    """Whoever asks for counts or for the latest while the writer takes what has ended misses none."""
+    """Counts and the latest requests are complete also while the writer processes those that ended."""
     ledger = Ledger(open_home({"FAIRLEAD_HOME": str(tmp_path / "home")}), print)
     recorder = recording(ledger)
     ledger.start()

@@ -1,4 +1,4 @@
-"""Backends as users store them, and what a runtime makes of them after a reload."""
+"""Backends as users store them, and the runtime after a reload of them."""
 
 from router.backends import Account, Backend
 from router.errors import CommandError

@@ -1,4 +1,4 @@
-"""A backend with its accounts as it serves, without sockets: made of stored backends and settings alone."""
+"""The service of a backend with its accounts, without sockets, from stored backends and settings alone."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def reconfigure(runtime, **settings):
 
 
 class HaltingGuard:
-    """A guard that lets nothing go to some scopes, and has no budgets."""
+    """A guard that has halted some scopes, and has no budgets."""
 
     halts = True
     rules = None

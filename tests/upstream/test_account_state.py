@@ -83,7 +83,7 @@ def test_the_state_of_an_account(made, happen, state, left, words):
 
 @pytest.mark.parametrize(("happen", "state", "left", "words"), STATES)
 def test_each_state_ends(made, happen, state, left, words):
-    """By time alone, and then nothing is said of it."""
+    """By time alone, and then its text does not mention it."""
     runtime = made(two_accounts(), settings=Settings(pool_accounts_rpm={"up/a0": 1}) if happen is limit else Settings())
     found, member = service(runtime), members(runtime)["a0"]
     happen(found.pool, member)
@@ -91,7 +91,7 @@ def test_each_state_ends(made, happen, state, left, words):
 
 
 def test_an_account_whose_key_cannot_be_had(made):
-    """It is unusable, whatever else holds for it, and nobody can tell for how long."""
+    """It is unusable, whatever else holds for it, for a time that is not known."""
     runtime = made(two_accounts(accounts=MISSING))
     found, member = service(runtime), members(runtime)["a0"]
     park(found.pool, member)
@@ -163,7 +163,7 @@ def test_the_account_that_is_next(made, change, following):
 
 
 def test_a_single_account_is_never_next(made):
-    """There is no choice to tell of."""
+    """With a single account there is no next one."""
     runtime = made(two_accounts(accounts=ACCOUNTS[:1]))
     assert not report_account(service(runtime), members(runtime)["a0"], NOW).next
 
@@ -177,7 +177,7 @@ def test_all_accounts_are_reported(made):
 
 
 def test_what_is_left_in_words(made):
-    """Every limit of the provider's and of the user's stands with what is used of it; the least counts."""
+    """Every limit of the provider and of the user is listed with its used share; the smallest headroom counts."""
     options = {"up": BackendOptions(tpm=1000)}
     runtime = made(two_accounts(), settings=Settings(backends=options, pool_accounts_rpm={"up/a0": 4}))
     found, member = service(runtime), members(runtime)["a0"]
@@ -191,7 +191,7 @@ def test_what_is_left_in_words(made):
 
 
 def test_what_is_left_of_an_account_that_cannot_serve(made):
-    """Its state stands in the place of its headroom, also for one family of models."""
+    """Its state is shown in place of its headroom, also for one family of models."""
     runtime = made(two_accounts())
     found, member = service(runtime), members(runtime)["a0"]
     assert room_words(found, member, NOW, "") == "headroom 100 %"
@@ -207,7 +207,7 @@ def test_what_is_left_of_an_account_that_cannot_serve(made):
     [(50, 10.0, True), (60, 10.0, True), (61, 10.0, False), (61, 120.0, True), (121, 120.0, False)],
 )
 def test_a_backend_can_serve_within_its_patience(made, seconds, patience, serves):
-    """A minute at least, in which a limit without a readable end is asked for again."""
+    """A minute at least, after which an account with a limit without a readable end is asked again."""
     runtime = made(two_accounts(accounts=ACCOUNTS[:1]), settings=Settings(queue_timeout=patience))
     found = service(runtime)
     found.pool.park(members(runtime)["a0"], NOW, seconds, "429")
@@ -222,7 +222,7 @@ def test_a_rejected_key_is_tried_nevertheless(made):
 
 
 def test_why_a_backend_cannot_serve(made, monkeypatch):
-    """Every account stands with its state; nothing is said while one of them serves."""
+    """Every account is listed with its state; the text is empty while one of them serves."""
     monkeypatch.setattr(account_state, "time", SimpleNamespace(time=lambda: 5000.0))
     runtime = made(two_accounts(accounts=MISSING))
     found = service(runtime)

@@ -98,7 +98,7 @@ def test_a_catalog_that_fails_keeps_its_last_state_and_is_tried_again(made, monk
 
 
 def test_a_catalog_that_failed_at_start_is_tried_after_a_minute(made, monkeypatch):
-    """The others are not read again for it, and what waits for catalogs waits no longer."""
+    """The others are not read again for it, and requests that wait for catalogs go on."""
     catalogs = Catalogs(monkeypatch, up="it is down", other=["b"])
     runtime = made(backend(), backend("other"))
 
@@ -196,8 +196,8 @@ def test_nobody_waits_for_ever_for_a_catalog(made, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
 def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
-    """A command that fails is not run again every minute, as it may ask its user; a request that gets the key has the
-    catalog read."""
+    """A command that fails is not run again every minute, as it may ask its user; after a request gets the key, the
+    catalog is read."""
     reference, printed = command
     catalogs = Catalogs(monkeypatch, up=["a"])
     runtime = made(backend(key=reference))

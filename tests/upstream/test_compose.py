@@ -1,4 +1,4 @@
-"""A runtime is composed of what it is handed, and composing it has no effect of its own."""
+"""A runtime is composed of the given parts, and composing it has no other effect."""
 
 from router.net.client.pool import ConnectionPool
 from router.settings import Settings
@@ -11,7 +11,7 @@ from .runtimes import KEY, backend
 
 
 def test_the_parts_are_those_that_are_handed_in(home, silent_log):
-    """Store, connections and translation state stand in the place of the usual ones."""
+    """Store, connections and translation state can be given in place of the usual ones."""
     store, connections, state = MemoryStore(), ConnectionPool(), TranslationState()
     runtime = compose(
         Configuration(Settings(), (backend(),)),
@@ -37,7 +37,7 @@ def test_composing_begins_nothing(home, silent_log):
 
 
 def test_keys_are_looked_up_where_it_is_said(home, silent_log, monkeypatch):
-    """In the environment that is handed in, in that of the process by default."""
+    """In the environment that is given, in that of the process by default."""
     configuration = Configuration(Settings(), (backend(key="env:UP_KEY"),))
     monkeypatch.setenv("UP_KEY", KEY)
     assert compose(configuration, home, silent_log).snapshot.targets["up"].problem is None

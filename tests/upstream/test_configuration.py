@@ -1,4 +1,4 @@
-"""One reading of the home: what a proxy starts with, what a reload takes up, and what has to wait for a restart."""
+"""One reading of the home: the start of a proxy, what a reload applies, and what has to wait for a restart."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_default_nobody_serves(home, name, demo):
 
 
 def test_what_needs_a_restart_waits_for_it():
-    """Host and port stay as they are and are named; all else is taken up."""
+    """Host and port stay as they are and are named; all else is applied."""
     running = Settings(port=1, host="localhost", verbose=0)
     kept, said = defer_restarts(running, Settings(port=2, host="127.0.0.1", verbose=2))
     assert (kept.port, kept.host, kept.verbose) == (1, "localhost", 2)

@@ -1,4 +1,4 @@
-"""Configured edits of headers: which may be made, which wins, and what is said of each."""
+"""Configured edits of headers: which may be made, which wins, and the notes on each."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from router.upstream.configured_headers import header_changes, set_headers
 
 
 def changes(*edits, present=()):
-    """The changes, and what is said of them."""
+    """The changes, and the notes on them."""
     notes = []
     found = header_changes(edits, dict.fromkeys(present, b"x"), notes)
     return found, notes
@@ -24,7 +24,7 @@ def changes(*edits, present=()):
     ids=["set", "removed", "not there", "nothing"],
 )
 def test_a_header_is_set_or_removed(edits, present, found, notes):
-    """Its name is spelled as configured; a removal is said only where there was something to remove."""
+    """Its name is spelled as configured; a removal is noted only where there was something to remove."""
     made, said = changes(Edits(**edits), present=present)
     assert made == found
     assert [note.lower() for note in said] == [note.lower() for note in notes]

@@ -1,4 +1,4 @@
-"""Keys that are fetched: once for all who wait, kept for a while, dropped when refused, and never shown."""
+"""Keys that are fetched: once for all requests that wait, cached for a while, dropped when refused, never shown."""
 
 import os
 import sys
@@ -100,7 +100,7 @@ def test_one_run_for_all_who_wait(program):
 
 
 def test_leaving_does_not_end_it_for_others(program):
-    """The one who came first may leave: the run goes on for the others."""
+    """The request that came first may leave: the run goes on for the others."""
     reference = program(f"sleep 0.5; echo {CANARY}")
 
     async def use(credentials):
@@ -208,7 +208,7 @@ def test_failing_command_is_told_without_its_output(program, body, said):
 
 
 def test_command_that_hangs_is_ended_after_its_time(program):
-    """After 30 s it is killed, and all who wait are told."""
+    """After 30 s it is killed, and all requests that wait get an error."""
     reference = program("sleep 600 & sleep 600")
 
     async def use(credentials):
@@ -250,7 +250,7 @@ def test_hanging_commands_do_not_stop_others(program, tmp_path):
 
 
 class Slow(KeyringBackend):
-    """A keyring whose user does not answer until told."""
+    """A keyring whose user does not answer until the test says so."""
 
     priority = 1
 
@@ -280,7 +280,7 @@ def slow():
 
 
 def test_keyring_is_asked_in_a_thread(slow):
-    """A keyring that asks its user holds up nothing else; a missing entry is named."""
+    """A keyring that waits for its user delays nothing else; a missing entry is named."""
 
     async def use(credentials):
         async with trio.open_nursery() as nursery:
@@ -310,7 +310,7 @@ def test_unanswered_keyring_is_given_up(slow):
 
 
 def test_unforeseen_failure_is_told(monkeypatch):
-    """What nobody thought of is an error of its own kind, not the end of the proxy."""
+    """An unexpected exception becomes an error that names its type, and does not end the proxy."""
 
     def broken(path):
         raise ZeroDivisionError(CANARY)
@@ -340,7 +340,7 @@ def test_line_of_a_failed_command_holds_no_key(line, shown):
 
 @pytest.mark.parametrize("err", [b"", b"\n\n", b"\xff\xfe\n", b"a" * 65536, "\u202eevil\u2066".encode()])
 def test_any_error_output_is_one_plain_line(err):
-    """Nothing that a program prints steers a terminal or fills it."""
+    """Output of a program is shown without control characters and cut to a line."""
     text = quote_error(CompletedProgram(1, b"", err))
     assert len(text) <= 160
     assert text.isprintable()

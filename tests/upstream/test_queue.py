@@ -1,4 +1,4 @@
-"""The admission queue of a backend, in virtual time: order, bounds, limits, and nobody lost."""
+"""The admission queue of a backend, in virtual time: order, bounds, limits, and no request lost."""
 
 import math
 import random
@@ -28,7 +28,7 @@ def always(_):
 
 
 def test_one_behind_the_first_goes_when_it_can():
-    """The first in line keeps the time for those behind it too, whose account is ready sooner than its own."""
+    """The first waiter watches the time for those behind it too, whose account may be ready sooner than its own."""
 
     async def main():
         here, went = queue(), []
@@ -51,7 +51,7 @@ def test_one_behind_the_first_goes_when_it_can():
 
 
 def test_first_come_first_served():
-    """With one place, who came first goes first, and each place is given back."""
+    """With one place, the request that came first goes first, and each place is given back."""
 
     async def main():
         order, here = [], queue(limit=1)
@@ -103,7 +103,7 @@ def test_who_leaves_frees_its_place():
 
 
 def test_bounds():
-    """Too many, and too long: each says what held it."""
+    """Too many, and too long: each error has the limit that delayed the request."""
 
     async def main():
         here = queue(limit=1, most=2)
@@ -129,7 +129,7 @@ def test_bounds():
 
 
 def test_waits_for_an_account():
-    """Until the moment one is ready; not at all when that is later than anybody waits."""
+    """Until the moment one is ready; not at all when that is after the request's patience ends."""
 
     async def main():
         here, ready = queue(), 20.0
@@ -148,7 +148,7 @@ def test_waits_for_an_account():
 
 
 def test_one_that_needs_another_account_holds_up_nobody():
-    """A request that is pinned to a parked account lets those behind it pass."""
+    """Requests behind one that is bound to a parked account go first."""
 
     async def main():
         here, went = queue(limit=5), []
@@ -198,7 +198,7 @@ def test_the_users_own_limits(limits, times):
 
 
 def test_a_limit_beyond_patience_is_said_at_once():
-    """Nobody waits in vain for a minute that does not end in time."""
+    """A request does not wait at all for a minute that ends after its patience."""
 
     async def main():
         here = queue()
@@ -219,7 +219,7 @@ def test_a_limit_beyond_patience_is_said_at_once():
     st.sampled_from([0.0, 0.5, 7.0]),
 )
 def test_no_minute_holds_more(arrivals, rpm, tpm, interval):
-    """Whatever comes, no 60 seconds hold more requests or tokens than the limits, one request of any size apart."""
+    """No 60 seconds have more requests or tokens than the limits, except that one request of any size is admitted."""
     rate, now, sent = RateLimit(RateSettings(rpm, tpm, interval)), 0.0, []
     for gap, tokens in arrivals:
         now += gap
@@ -246,7 +246,7 @@ PEOPLE = st.lists(
 
 @given(PEOPLE, st.integers(1, 4), st.integers(1, 10), st.floats(0, 15))
 def test_nobody_is_lost(people, limit, most, ready):
-    """Whoever comes, stays, leaves or waits: each ends, in order of arrival, and all places are free in the end."""
+    """Requests that run, wait or leave all end, in order of arrival, and all places are free in the end."""
 
     async def main():
         here, went, ended = queue(limit=limit, most=most), [], []

@@ -1,4 +1,4 @@
-"""What all requests share: backends, keys that are fetched, and a reload that keeps what was good."""
+"""The state that all requests share: backends, keys that are fetched, and a reload that keeps the last good state."""
 
 import sys
 
@@ -49,7 +49,7 @@ def test_a_reload_takes_up_what_changed(made, home):
 
 
 def test_a_broken_file_keeps_its_last_good_state(made, home):
-    """Its backend serves on, the problem is shown, and a mended file is taken up."""
+    """Its backend goes on serving, the problem is shown, and a mended file is applied."""
     runtime = made(backend(), backend("other"))
     runtime.catalogs["up"].models, runtime.catalogs["up"].loaded = ("m",), True
     path = home.at("backends/up.json")
@@ -69,7 +69,7 @@ def test_a_broken_file_keeps_its_last_good_state(made, home):
 
 
 def test_a_home_that_cannot_be_read_keeps_all_of_it(made, home):
-    """A reload that fails as a whole changes nothing, says so, and the next one that works clears it."""
+    """A reload that fails as a whole changes nothing and shows why; the next one that works clears that."""
     runtime = made(backend(), backend("other"))
     folder = home.at("backends")
     folder.chmod(0o777)

@@ -1,4 +1,4 @@
-"""Backends as they serve: what is known of accounts outlives a reload, the user's limits hold from the next on."""
+"""Services of backends: the state of accounts stays over a reload, and the user's limits hold from the next on."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_what_is_known_outlives_a_reload(made):
     ids=["new key", "new alias", "one less", "one more"],
 )
 def test_a_new_key_begins_as_ready(made, home, accounts, states):
-    """What is known of an account belongs to its alias and key; the order is that of the backend's file."""
+    """The state of an account belongs to its alias and key; the order is that of the backend's file."""
     runtime = made(two_accounts())
     for member in members(runtime).values():
         service(runtime).pool.park(member, NOW, 600, "429")
@@ -49,7 +49,7 @@ def test_a_new_key_begins_as_ready(made, home, accounts, states):
 
 
 def test_no_key_is_told_by_its_fingerprint(made):
-    """It tells keys apart, and shows no part of them; an account without a key has none."""
+    """It differs between keys, and shows no part of them; an account without a key has none."""
     runtime = made(two_accounts(), backend("free", auth="none", key=""))
     prints = {alias: member.fingerprint for alias, member in members(runtime).items()}
     assert prints["a0"] != prints["a1"]
@@ -66,7 +66,7 @@ def test_backends_know_nothing_of_each_other(made):
 
 
 def test_the_first_account_that_can_be_used_speaks_for_its_backend(made):
-    """One whose key cannot be had is passed over, unless it is the same with all."""
+    """An account without a usable key is passed over, unless no account has one."""
     missing, other = Account("a0", "env:MISSING"), Account("a1", "env:MISSING")
     runtime = made(two_accounts(accounts=(missing, ACCOUNTS[1])), two_accounts("none", accounts=(missing, other)))
     assert service(runtime).first.account == "a1"
@@ -93,7 +93,7 @@ def test_an_account_is_usable_again_once_its_key_is_there(made):
     ],
 )
 def test_the_limits_of_a_backend(made, options, limits, running, waiting):
-    """Those of its table hold in the common ones' place, from the next reload on."""
+    """Those of its table replace the common ones, from the next reload on."""
     common = {"queue_max_concurrent": 7, "queue_max_queued": 9, "queue_timeout": 3.0}
     runtime = made(two_accounts())
     reconfigure(runtime, backends={"up": options}, **common)
@@ -136,7 +136,7 @@ def test_tokens_are_counted_where_they_are_limited(made, settings, counts):
     [("org-1", {}, "org-1"), ("", {"up/a0": "org-1"}, "group org-1"), ("org-1", {"up/a0": "mine"}, "group mine")],
 )
 def test_the_group_of_an_account(made, learned, configured, group):
-    """The user's name for it stands in the place of the one an answer gave, and is never taken for one of those."""
+    """The user's name for it replaces the one an answer gave, and is never equal to one of those."""
     runtime = made(two_accounts())
     members(runtime)["a0"].group = learned
     reconfigure(runtime, pool_accounts_group=configured)
@@ -172,14 +172,14 @@ def test_the_strategy_is_the_user_s(made, strategy):
 
 
 def test_accounts_with_budgets(made):
-    """Only a backend that has such an account asks the guard what is taken of them."""
+    """Only a backend that has such an account asks the guard for their taken share."""
     settings = Settings(guard_accounts_day_usd={"up/a0": 1.0})
     runtime = made(two_accounts(), two_accounts("other"), settings=settings)
     assert (service(runtime).pool.budgeted, service(runtime, "other").pool.budgeted) == (True, False)
 
 
 def test_accounts_that_are_halted(made):
-    """By alias, with the reason and the end; those of a backend of another name are not meant."""
+    """By alias, with the reason and the end, and without those of another backend."""
     found = service(made(two_accounts()))
     assert found.halted() == {}
     assert halted(found, "a1", until=99.0, reason="too fast").halted() == {"a1": ("too fast", 99.0)}

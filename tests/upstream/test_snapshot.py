@@ -1,4 +1,4 @@
-"""Snapshots: one immutable state of backends, routes and accounts, and what one hands to the next."""
+"""Snapshots: one immutable state of backends, routes and accounts, and the state that successive ones share."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from .services import ACCOUNTS, reconfigure, two_accounts
 
 
 def test_a_request_keeps_its_snapshot(made):
-    """A reload makes another one; the one a request holds says what it said."""
+    """A reload makes another one; the one a request uses does not change."""
     runtime = made(backend(), settings=Settings(model="m"))
     held = runtime.snapshot
     reconfigure(runtime, model="other")
@@ -23,7 +23,7 @@ def test_a_request_keeps_its_snapshot(made):
 
 
 def test_a_target_and_a_service_for_each_backend(made):
-    """In the order they were added; of several accounts, the first whose key can be had speaks for its backend."""
+    """In the order they were added; of several accounts, the first with a usable key represents its backend."""
     accounts = (Account("a0", "env:MISSING"), ACCOUNTS[1])
     found = made(two_accounts("late", accounts=accounts, added=2.0), backend("early", added=1.0)).snapshot
     assert list(found.services) == list(found.targets) == ["early", "late"]
@@ -36,7 +36,7 @@ def test_a_target_and_a_service_for_each_backend(made):
 
 
 def test_what_snapshots_share(made):
-    """Carriers signed under one snapshot are known under the next."""
+    """Sealed state that was signed under one snapshot is accepted under the next."""
     runtime = made(backend())
     before = runtime.snapshot
     reconfigure(runtime)
@@ -45,6 +45,6 @@ def test_what_snapshots_share(made):
 
 
 def test_a_snapshot_without_backends(home, made):
-    """A proxy that has none yet routes nothing, and says nothing is wrong."""
+    """A proxy without backends routes nothing, and has no problems."""
     found = made(settings=Settings(demo=False)).snapshot
     assert (found.targets, found.services, found.all_targets, tuple(found.problems)) == ({}, {}, [], ())

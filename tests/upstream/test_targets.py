@@ -21,7 +21,7 @@ from .runtimes import KEY, backend, target
     ],
 )
 def test_a_root_becomes_origin_host_and_prefix(made, root, origin, host, prefix):
-    """Where to connect, what to write into Host, and what stands in front of each path."""
+    """The address to connect to, the Host header, and the prefix of each path."""
     found = target(made(backend(root=root)))
     assert (str(found.origin), found.host, found.prefix) == (origin, host, prefix)
 
@@ -36,7 +36,7 @@ def test_a_root_becomes_origin_host_and_prefix(made, root, origin, host, prefix)
     ],
 )
 def test_a_key_goes_in_its_vendor_s_header(made, vendor, protocols, auth):
-    """And the caller's own credentials go nowhere."""
+    """And the caller's own credentials are not passed on."""
     found = target(made(backend(vendor=vendor, protocols=protocols)))
     assert found.auth == auth
     assert found.keep == frozenset()
@@ -79,7 +79,7 @@ def test_a_key_may_come_from_the_environment(made):
 
 
 def test_a_target_shows_no_key(made):
-    """Its repr may end up in an error; the header it adds is as secret as the key in it."""
+    """Its repr may be part of an error, so it shows neither the key nor the header with it."""
     runtime = made(backend())
     assert KEY not in repr(target(runtime))
     assert KEY not in repr(runtime.snapshot)
@@ -159,6 +159,6 @@ def test_a_switch_does_not_widen_what_it_guards(made):
 
 
 def test_a_backend_s_account_shows_no_key():
-    """Neither in its own words nor in its backend's."""
+    """Neither its repr nor that of its backend shows a key."""
     assert KEY not in repr(backend())
     assert KEY in msgspec.json.encode(backend()).decode()

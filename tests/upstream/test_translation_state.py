@@ -1,4 +1,4 @@
-"""What translations share: carriers are known again by the key that signed them, for their upstream and model alone."""
+"""The state of translations: sealed state is accepted by the key that signed it, for its upstream and model alone."""
 
 import pytest
 
@@ -18,18 +18,18 @@ KEY = Secret("0123456789abcdef")
     ],
     ids=["same key", "other key", "a key and none", "no key"],
 )
-def test_carriers_outlive_a_run_with_its_key(first, second, known):
-    """Without a stored key each run signs with one of its own, and takes no carrier of another."""
-    carrier = TranslationState(first).seal("up", "m").seal("signature", "data", "text")
-    found = TranslationState(second).seal("up", "m").unseal(carrier, "text")
+def test_sealed_state_is_accepted_after_a_restart(first, second, known):
+    """With a stored key it is; without one each run signs with its own key, and accepts nothing of another run."""
+    sealed = TranslationState(first).seal("up", "m").seal("signature", "data", "text")
+    found = TranslationState(second).seal("up", "m").unseal(sealed, "text")
     assert (found is not None) is known
 
 
 @pytest.mark.parametrize(
     ("upstream", "model", "known"), [("up", "m", True), ("other", "m", False), ("up", "other", False)]
 )
-def test_a_carrier_belongs_to_its_upstream_and_model(upstream, model, known):
-    """Another one could not read what it holds."""
+def test_sealed_state_belongs_to_its_upstream_and_model(upstream, model, known):
+    """It is not unsealed for another one, which could not read its content."""
     state = TranslationState()
-    carrier = state.seal("up", "m").seal("signature", "data", "text")
-    assert (state.seal(upstream, model).unseal(carrier, "text") is not None) is known
+    sealed = state.seal("up", "m").seal("signature", "data", "text")
+    assert (state.seal(upstream, model).unseal(sealed, "text") is not None) is known

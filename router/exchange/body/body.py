@@ -1,4 +1,4 @@
-"""What the rest of an exchange knows of a request body, and what the two kinds of bodies read from."""
+"""The interface of a request body, and the source that both kinds of bodies are read from."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
@@ -10,7 +10,7 @@ from router.wire.raw.top_level import Top
 
 #: Bytes of the largest body, decoded.
 LIMIT = 64 << 20
-#: Bytes over which work on a body would hold up every stream: it goes to a thread, one at a time.
+#: Work on a body of more bytes than these would delay every stream: it runs in a thread, one body at a time.
 THREAD_BYTES = 1 << 20
 THREAD = trio.CapacityLimiter(1)
 
@@ -23,7 +23,7 @@ class Body(Protocol):
 
     @property
     def data(self) -> bytes:
-        """The whole body without content coding; b"" for one that is streamed, and once it was released."""
+        """The whole body without content coding; b"" for a streamed body, and after `release`."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class Body(Protocol):
         ...
 
     def release(self) -> None:
-        """Forget the body: it will not be sent again."""
+        """Free the body's memory: it will not be sent again."""
         ...
 
 
@@ -46,9 +46,9 @@ class BodySource(NamedTuple):
 
     connection: Connection
     request: Request
-    #: Counts bytes that are held. Raises Unavailable.
+    #: Counts bytes of the body that are in memory. Raises Unavailable when there is no room for them.
     hold: Callable[[int], None]
-    #: Gives all bytes that are held back.
+    #: Gives back all that `hold` counted.
     release: Callable[[], None]
     #: Seconds that a request may take as a whole.
     total: float
@@ -57,7 +57,7 @@ class BodySource(NamedTuple):
 async def run_in_thread(
     connection: Connection, total: float, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments
 ) -> _Result:
-    """Do work in the one thread for large bodies. The wait for it is not held against the client: the connection's
-    deadline becomes `total` seconds."""
+    """Run work in the one thread for large bodies. The client's deadline for sending the body does not run meanwhile:
+    the connection's deadline becomes `total` seconds."""
     connection.set_deadline(total, CancelReason.TOTAL)
     return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)

@@ -1,4 +1,4 @@
-"""Request bodies that are read whole: decoded, and looked into."""
+"""Request bodies that are read whole: without content coding, and with the top level of their JSON."""
 
 from router.errors import BadRequest, TooLarge, UnsupportedMedia
 from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_thread
@@ -21,15 +21,15 @@ class BufferedBody:
         self.replayable = True
 
     def release(self) -> None:
-        """Forget the body, and give its bytes back to the bound of all buffers."""
+        """Free the body, and subtract its bytes from the bound of all buffers."""
         self.data, self.top, self.replayable = b"", None, False
         self._source.release()
 
 
 async def read_buffered(source: BodySource, *, generates: bool) -> BufferedBody:
-    """Read the body, and find the top level of JSON. generates: a model answers, so there must be one.
+    """Read the body, and find the top level of JSON. generates: a model answers, so there must be a body.
 
-    Raises RouterError for what is not read.
+    Raises RouterError for a body that is refused.
     """
     request = source.request
     if request.method in ("GET", "HEAD"):
@@ -67,7 +67,7 @@ def coding_of(request: Request) -> bytes:
 
 
 def _decode_now(data: bytes, coding: bytes) -> bytes | None:
-    """What a small body gives; None when it, or what it gives, is large enough for the thread."""
+    """Decode a small body; None when it, or its decoded form, is large enough for the thread."""
     if len(data) > THREAD_BYTES:
         return None
     try:

@@ -1,8 +1,8 @@
-"""Multipart bodies: read until their model is known, then sent on as they come.
+"""Multipart bodies: read until their model is known, then streamed on.
 
-Clients send the model before the file (OpenAI's SDKs) or behind it (the vendors' curl examples); until it came what
-was read is held, and counted against the bound of all buffers. Paths under which files are stored have no model: there
-the fields before the file decide.
+Clients send the model before the file (OpenAI's SDKs) or after it (the vendors' curl examples). Until the model is
+known, what was read is kept in memory and counted against the bound of all buffers. Paths under which files are stored
+have no model: there reading ahead stops where the file begins.
 """
 
 from collections import deque
@@ -22,16 +22,16 @@ _WITHOUT_MODEL = frozenset(("files", "uploads", "containers", "skills", "vector_
 
 
 def is_upload(request: Request, *, generates: bool) -> bool:
-    """True for a multipart body; a path whose answers a model writes takes none."""
+    """True for a multipart body; paths that generate take none."""
     if request.method not in ("POST", "PUT", "PATCH") or generates:
         return False
     return request.fields.get(b"content-type", b"")[:19].lower() == b"multipart/form-data"
 
 
 class Upload:
-    """One multipart body on its way."""
+    """One multipart body, which is streamed."""
 
-    #: It is sent on as it comes: nothing of it can be looked into.
+    #: A streamed body is never in memory as a whole.
     data = b""
     top = None
 
@@ -49,17 +49,17 @@ class Upload:
 
     @property
     def replayable(self) -> bool:
-        """True for a body that was read whole and is still held."""
+        """True for a body that was read whole and is still in memory."""
         return self.ended and not self._released
 
     def release(self) -> None:
-        """Give what is counted of it back. What was not sent on yet stays: it is on its way."""
+        """Stop counting its bytes. Pieces that were not sent on yet stay, since they are about to be sent."""
         self._released = True
         self._source.release()
 
     @property
     def parts(self) -> list[bytes | memoryview]:
-        """What was read and not yet sent on."""
+        """The pieces that were read and not sent on yet."""
         return list(self._pieces)
 
     @property
@@ -69,11 +69,11 @@ class Upload:
         return None if announced is None else int(announced) + self._grown
 
     def beginning(self, limit: int) -> bytes:
-        """Its first bytes, for a capture: of files the beginning is enough."""
+        """Its first bytes, for a capture: the beginning of a file is enough there."""
         return b"".join(self.parts[:_CAPTURED_PIECES])[:limit]
 
     async def begin(self) -> None:
-        """Read until the route can be known. Raises RouterError."""
+        """Read until the route can be decided. Raises RouterError."""
         if coding_of(self._source.request):
             await self._begin_decoded(await read_decoded(self._source))
             return
@@ -95,7 +95,7 @@ class Upload:
         self._find_model()
 
     def _feed(self, body: bytes) -> None:
-        # In pieces, as from a socket: the reader copies what is left of one at every part.
+        # In pieces, as from a socket: at every part the reader copies the rest of its piece.
         for at in range(0, len(body), RECEIVE_SIZE):
             self._reader.feed(body[at : at + RECEIVE_SIZE])
 
@@ -105,7 +105,7 @@ class Upload:
             raise BadRequest("The multipart body ends without its last boundary.")
 
     def rename(self, model: str) -> None:
-        """Put another name in the model's place; before anything was sent on."""
+        """Replace the name of the model. To be called before any piece was sent on."""
         start, end = self._reader.span
         value = model.encode()
         self._pieces = _splice(self._pieces, start, end, value)
@@ -131,7 +131,7 @@ class Upload:
 
 
 def _splice(pieces: deque[bytes | memoryview], start: int, end: int, value: bytes) -> deque[bytes | memoryview]:
-    """The pieces with `value` in the place of the bytes from start to end; the rest is not copied."""
+    """The pieces with `value` in place of the bytes from start to end; the rest is not copied."""
     out: deque[bytes | memoryview] = deque()
     at = 0
     for piece in pieces:

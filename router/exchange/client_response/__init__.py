@@ -1,1 +1,1 @@
-"""From the head of the upstream answer to the last byte of the client."""
+"""From the head of the upstream's answer to the last byte that the client gets."""

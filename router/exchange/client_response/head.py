@@ -1,4 +1,4 @@
-"""The head of what the client gets: who served it, what was lost, and when the answer began."""
+"""The head of the client's answer: which backend served it, what a translation lost, when the answer began."""
 
 from functools import lru_cache
 
@@ -18,23 +18,23 @@ _SECURITY = to_lines(SECURITY)
 
 
 def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
-    """What names the server of an answer, and what keeps a browser from using it. attempt: whose answer it is, None
-    for an error before any attempt."""
+    """The headers that name the backend of an answer, and those that keep a browser from using it. attempt: the one
+    that gave the answer, None for an error before any attempt."""
     record = arrival.record
-    lines = [*_SECURITY, *arrival.cors, _line(b"x-fairlead-request-id", record.id.encode("ascii"))]
+    lines = [*_SECURITY, *arrival.cors, _make_line(b"x-fairlead-request-id", record.id.encode("ascii"))]
     if record.backend:
-        lines.extend(_served_by(record.backend, record.account, record.sent_model))
-        lines.append(_line(b"x-fairlead-attempts", b"%d" % record.attempts))
+        lines.extend(_make_server_lines(record.backend, record.account, record.sent_model))
+        lines.append(_make_line(b"x-fairlead-attempts", b"%d" % record.attempts))
     if attempt is not None:
         if attempt.route.why == WHY:
-            lines.append(_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
+            lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
         if attempt.plan is not None:
-            lines += _translated(attempt.plan)
+            lines += _make_translation_lines(attempt.plan)
     return lines
 
 
 def begin_response(attempt: Attempt, status: int, lines: Lines, reason: bytes) -> list[Bytes]:
-    """Frame the head of an answer whose body follows; from here on it is committed."""
+    """Frame the head of an answer whose body follows; from here on the answer is committed."""
     context = attempt.context
     context.record.status = status
     now = context.runtime.health.answered = trio.current_time()
@@ -45,7 +45,7 @@ def begin_response(attempt: Attempt, status: int, lines: Lines, reason: bytes) -
 async def send_response(
     arrival: Arrival, status: int, lines: Lines, body: Bytes, reason: bytes = b"", *, readable: Bytes | None = None
 ) -> None:
-    """Send a whole answer. readable: its body without content coding, where it has one."""
+    """Send a whole answer. readable: its body without content coding, None when it has none."""
     arrival.record.status = status
     arrival.record.first_byte = arrival.elapsed()
     if arrival.capture_limit:
@@ -54,9 +54,9 @@ async def send_response(
 
 
 async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None = None) -> None:
-    """Answer with an error of ours, in the caller's protocol. attempt: the one that it ended, if any."""
+    """Answer with an error of fairlead's own, in the caller's protocol. attempt: the one that it ended, if any."""
     dialect = arrival.call.dialect
-    # Under the name that support desks and SDK exceptions of its vendor ask for.
+    # Under the name that the vendor's SDKs put into their exceptions and its support asks for.
     pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
     if error.retry_after is not None:
         pairs.append((b"retry-after", b"%d" % error.retry_after))
@@ -69,21 +69,24 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
 
 
 @lru_cache(maxsize=256)
-def _served_by(backend: str, account: str, model: str | None) -> Lines:
-    lines = [_line(b"x-fairlead-backend", encode_value(backend)), _line(b"x-fairlead-account", encode_value(account))]
+def _make_server_lines(backend: str, account: str, model: str | None) -> Lines:
+    lines = [
+        _make_line(b"x-fairlead-backend", encode_value(backend)),
+        _make_line(b"x-fairlead-account", encode_value(account)),
+    ]
     if model is not None:
-        lines.append(_line(b"x-fairlead-model", encode_value(model)))
+        lines.append(_make_line(b"x-fairlead-model", encode_value(model)))
     return lines
 
 
-def _translated(plan: Plan) -> Lines:
-    """What names a translation, and what it could not carry over."""
-    lines = [_line(b"x-fairlead-translation", encode_value(plan.title))]
-    told = plan.ctx.select_losses()
-    if told:
-        lines.append(_line(b"x-fairlead-loss", encode_value(format_losses(told), HEADER_LIMIT)))
+def _make_translation_lines(plan: Plan) -> Lines:
+    """The headers that name a translation and its losses."""
+    lines = [_make_line(b"x-fairlead-translation", encode_value(plan.title))]
+    losses = plan.ctx.select_losses()
+    if losses:
+        lines.append(_make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT)))
     return lines
 
 
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
     return name, name, value

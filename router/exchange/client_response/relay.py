@@ -1,8 +1,8 @@
-"""The pump of one event stream: commit point, whole events, pings, deadlines.
+"""Relays one event stream: commit point, whole events, pings, deadlines.
 
-One cancel scope beside the connection's own: `nap` wakes the pump to ping or to commit. Nothing is sent to the
-client inside it, since a send that is cut leaves half an event; what the socket does not take at once is sent after
-the scope is left. Deadlines move at most once a second.
+There is one cancel scope besides the connection's own: `nap` ends a read when it is time to ping or to commit. Nothing
+is sent to the client inside it, since a send that is cut leaves half an event; what the socket does not take at once is
+sent after the scope was left. Deadlines move at most once a second.
 """
 
 import math
@@ -32,14 +32,16 @@ _UNCOUNTED = 65536
 class StreamTimeouts:
     """Times of one stream, in seconds of trio's clock."""
 
-    #: Then a 2xx stream is committed as it stands.
+    #: When a 2xx stream is committed, whatever has come of it.
     commit_by: float
+    #: When the whole answer has taken too long.
     end_by: float
+    #: How long the upstream may be silent.
     idle: float
 
 
 class Relay:
-    """Pumps one stream from an upstream exchange to the client's connection."""
+    """Relays one stream from an upstream's answer to the client's connection."""
 
     __slots__ = (
         "_begin",
@@ -101,9 +103,9 @@ class Relay:
         self.captured = bytearray()
 
     async def run(self) -> Failure | None:
-        """Pump to the end; a Failure when the answer turned out to be an error, before anything was sent.
+        """Relay to the end; a Failure when the answer turned out to be an error before anything was sent.
 
-        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client has seen anything.
+        Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client got anything.
         """
         rest = b""
         ended = ending = False
@@ -116,19 +118,19 @@ class Relay:
             if self._counted:
                 self._count(len(self._splitter.tail) + len(self._held))
                 self._mark(trio.current_time())
-            with trio.CancelScope(deadline=self._wake()) as nap:
+            with trio.CancelScope(deadline=self._find_wake_time()) as nap:
                 while True:
                     pieces = await self._upstream.read()
                     if not pieces:
                         ended = True
                         break
                     committed = self.committed
-                    out = self._take(pieces)
+                    out = self._process(pieces)
                     if isinstance(out, Failure):
                         return out
                     rest = self._connection.write_now(out) if out else b""
                     if rest or self._counted:
-                        # For a slow reader one copy is enough.
+                        # While a slow client reads, one copy of the data is enough.
                         del pieces, out
                         break
                     now = trio.current_time()
@@ -137,30 +139,30 @@ class Relay:
                     ending = self.tap.ended is not None
                     if ending or committed is not self.committed or now - self._marked > self._lazy:
                         self._mark(now)
-                        nap.deadline = self._wake()
+                        nap.deadline = self._find_wake_time()
             if nap.cancelled_caught and self.tap.ended is not None:
-                # Its last event was sent, and the upstream goes on: the client need not wait for it, nor get a ping.
+                # The last event was sent, yet the upstream does not end: the client need not wait for that.
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
                 raise UpstreamDisconnected(f"it sent nothing for {self._timeouts.idle:g} s")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
-                out = self._woken()
+                out = self._ping_or_commit()
                 rest = self._connection.write_now(out) if out else b""
         return await self._finish()
 
     def _gives_up(self) -> bool:
         return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
 
-    def _wake(self) -> float:
+    def _find_wake_time(self) -> float:
         if self.committed:
             return max(self._marked, self._pinged) + PING_SECONDS
         silence = self._marked + self._timeouts.idle if self._impatient else math.inf
         return min(self._timeouts.commit_by, silence)
 
     def _mark(self, now: float) -> None:
-        """Move the connection's deadline to the next moment of silence that is too long."""
+        """Move the connection's deadline to where silence from now on becomes too long."""
         self._marked = now
         timeouts = self._timeouts
         if now + timeouts.idle < timeouts.end_by and (self.committed or not self._impatient):
@@ -168,15 +170,15 @@ class Relay:
         else:
             self._connection.set_deadline(timeouts.end_by - now, CancelReason.TOTAL)
 
-    def _take(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
-        """What one read of the upstream gives the client: framed events, nothing yet, or an error in their place."""
-        batch = self._whole_events(pieces)
+    def _process(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
+        """Process one read of the upstream: framed events for the client, None for nothing yet, or an error."""
+        batch = self._split_events(pieces)
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
             return self._connection.frame_data(batch) if batch else None
-        return self._preamble(batch)
+        return self._judge_preamble(batch)
 
-    def _whole_events(self, pieces: list[bytes]) -> bytes:
+    def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
         if self._decoder is not None:
             data = decode_read(self._decoder, data, sse.EVENT_LIMIT)
@@ -192,7 +194,7 @@ class Relay:
         return batch
 
     def _count(self, waiting: int) -> None:
-        """Count what is held of a stream against the bound of all buffers, once it is more than one read."""
+        """Count the waiting bytes of a stream against the bound of all buffers, once they are more than one read."""
         try:
             self._hold(waiting - self._counted)
         except Unavailable as error:
@@ -200,28 +202,28 @@ class Relay:
         self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
-        """Take note of what comes after the client left; nothing is sent."""
-        batch = self._whole_events(pieces)
+        """Read usage from what comes after the client left; nothing is sent."""
+        batch = self._split_events(pieces)
         if batch:
             self.tap.read(batch)
 
-    def _preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
+    def _judge_preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
         self._held += batch
         for _, event in sse.parse_events(self._held[self._seen :]):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
                 return self._commit()
             if verdict is Verdict.ERROR:
-                return failure or self._unsaid(event)
+                return failure or self._make_failure(event)
         self._seen = len(self._held)
         if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
-    def _unsaid(self, event: sse.Event) -> Failure:
-        """An error event that does not say what it is, in the protocol's form."""
-        said = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
-        error = BadGateway(f"The upstream sent an error event: {said.strip() or 'without any text'}")
+    def _make_failure(self, event: sse.Event) -> Failure:
+        """The failure for an error event that the protocol cannot read, in the protocol's form."""
+        text = "".join(char if char.isprintable() else " " for char in event.data[:QUOTE_LIMIT])
+        error = BadGateway(f"The upstream sent an error event: {text.strip() or 'without any text'}")
         return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
@@ -232,20 +234,21 @@ class Relay:
         batch = self.tap.read(held)
         return self._begin() + (self._connection.frame_data(batch) if batch else [])
 
-    def _woken(self) -> list[Bytes]:
+    def _ping_or_commit(self) -> list[Bytes]:
         if not self.committed:
             return self._commit()
         if self.tap.ended is not None:
-            return []  # nothing may stand behind the last event
+            return []  # nothing may follow the last event
         return self._connection.frame_data(self._dialect.ping(self.tap.begun))
 
     async def _finish(self) -> Failure | None:
-        """The upstream ended its body: pass the end on if the protocol's own end was seen."""
+        """End the client's stream after the upstream's body ended. Raises UpstreamDisconnected unless the protocol's
+        own end came."""
         parts: list[Bytes] = []
         tail = self._splitter.tail
         if tail and _is_whole(tail):
             # Some servers leave out the last blank line.
-            out = self._preamble_or_data(tail)
+            out = self._process_tail(tail)
             if isinstance(out, Failure):
                 return out
             parts += out
@@ -258,12 +261,12 @@ class Relay:
         await self._connection.write([*parts, *self._connection.frame_end()])
         return None
 
-    def _preamble_or_data(self, tail: bytes) -> list[Bytes] | Failure:
+    def _process_tail(self, tail: bytes) -> list[Bytes] | Failure:
         event = sse.parse_event(tail.strip(b"\r\n"))
         if not self.committed:
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
-                return failure or self._unsaid(event)
+                return failure or self._make_failure(event)
             self._held += tail
             parts = self._commit()
             self.tap.read(tail + b"\n\n")

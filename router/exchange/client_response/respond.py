@@ -1,4 +1,4 @@
-"""From the head of an upstream's answer to the client's last byte."""
+"""Passes an upstream's answer on to the client: the choice of a relay, and all answers that are no event stream."""
 
 import math
 import re
@@ -24,12 +24,12 @@ from router.wire.dialect import Failure
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
-# A plain answer up to this size is held until it is whole: then an error in it can still change the status.
+# A plain answer up to this size is sent once it is whole: an error in it can then still change the status.
 WHOLE_LIMIT = 1 << 20
-# An error that does not come to its end must not hold up the next attempt.
+# An error answer that does not end must not delay the next attempt for longer.
 ERROR_SECONDS = 10.0
 
-# Of a plain answer: names and punctuation of JSON beside the text.
+# Of a plain answer, the names and punctuation of its JSON included.
 _BYTES_PER_TOKEN = 4
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -40,8 +40,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
     status = response.status
     if 300 <= status < 400 and status != 304:
         raise BadGateway(
-            f"The backend {_backend(attempt)} answered {status} and points to {_redirect_host(response)}; redirects "
-            "are not followed. Correct its base URL."
+            f"The backend {_name_backend(attempt)} answered {status} and points to {_find_redirect_host(response)}; "
+            "redirects are not followed. Correct its base URL."
         )
     kind = response.fields.get(b"content-type", b"")
     if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300:
@@ -74,7 +74,7 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
     )
 
 
-def _redirect_host(response: UpstreamResponse) -> str:
+def _find_redirect_host(response: UpstreamResponse) -> str:
     try:
         host = urlsplit(response.fields.get(b"location", b"").decode("latin-1")).hostname
     except ValueError:
@@ -83,7 +83,7 @@ def _redirect_host(response: UpstreamResponse) -> str:
 
 
 def error_of_200(attempt: Attempt, failure: Failure) -> BufferedResponse:
-    """An error inside a 200 as the answer it should have been."""
+    """The answer with the status that an error inside a 200 should have had."""
     attempt.context.record.note("error inside a 200")
     gone = (b"content-type", b"content-encoding", b"content-length")
     lines = [*(line for line in attempt.response.lines if line[1] not in gone), JSON]
@@ -92,7 +92,7 @@ def error_of_200(attempt: Attempt, failure: Failure) -> BufferedResponse:
 
 async def read_error(attempt: Attempt) -> tuple[BufferedResponse, bytes] | None:
     """The upstream's error answer, read whole, and its body without content coding; None for one that is too large to
-    hold. Where another attempt may follow, what is not read in ERROR_SECONDS is not waited for."""
+    be read whole. Where another attempt may follow, reading ends after ERROR_SECONDS."""
     upstream = attempt.upstream
     pieces: list[bytes] = []
     size = 0
@@ -109,8 +109,8 @@ async def read_error(attempt: Attempt) -> tuple[BufferedResponse, bytes] | None:
 
 
 async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | None:
-    """Relay an answer that is no event stream; it knows one limit, the total. A Failure, and nothing sent, when it
-    holds an error. response: that of the attempt, or what is given in its place."""
+    """Send an answer that is no event stream; its only time limit is the total. A Failure, with nothing sent, when the
+    answer holds an error. response: that of the attempt, or the one to send in its place."""
     context, record = attempt.context, attempt.context.record
     if record.stream:
         record.stream = False
@@ -118,7 +118,7 @@ async def respond(attempt: Attempt, response: UpstreamResponse) -> Failure | Non
     if context.request.method == "HEAD":
         await _respond_head_only(attempt, response)
         return None
-    # Paths of no protocol carry audio, files and lines that are read as they come.
+    # Paths of no protocol return audio, files and lines, which clients read as they come.
     limit = 0 if context.call.dialect is protocols.PLAIN and not context.call.generates else WHOLE_LIMIT
     if resource_affinity.holds_answer(attempt, response):
         limit = limit or resource_ids.ANSWER_LIMIT
@@ -158,7 +158,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     elif context.call.generates:
         problem = _find_problem(response, readable)
         if problem:
-            raise BadGateway(f"The backend {_backend(attempt)} answered {status} with {problem}.")
+            raise BadGateway(f"The backend {_name_backend(attempt)} answered {status} with {problem}.")
         failure = failure_of(context.call.dialect, readable)
         if failure is not None:
             return failure
@@ -178,7 +178,7 @@ def _read_usage(attempt: Attempt, body: bytes) -> Usage:
 
 
 def _redact(attempt: Attempt, body: bytes) -> bytes:
-    """An error without the key that it was sent with: some upstreams repeat it, and it is not the caller's."""
+    """An error without the key of the request: some upstreams repeat it, and the caller must not see it."""
     for secret in attempt.target.hidden:
         text = secret.reveal().encode()
         body = body.replace(text, b"[redacted]") if len(text) >= SHORTEST else body
@@ -186,18 +186,18 @@ def _redact(attempt: Attempt, body: bytes) -> bytes:
 
 
 async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: list[bytes]) -> None:
-    """Send on what came, and the rest as it comes; the upstream's own length stays."""
+    """Send what was read, and the rest as it comes, with the upstream's own content-length."""
     context, record = attempt.context, attempt.context.record
     context.body.release()
     attempt.memory.release()
     resource_affinity.remember_answer(attempt, response, b"".join(pieces[:2]), whole=False)
     headers = relayed_headers(attempt, response)
-    headers += _length(response)
+    headers += _copy_length(response)
     connection = context.connection
     await connection.write(begin_response(attempt, response.status, headers, response.reason))
-    tail = _tail_of(attempt, response)
+    tail = _make_tail(attempt, response)
     while pieces:
-        # One chunk for all of a read: thousands of pieces are more than one system call takes.
+        # One chunk for each read: one system call does not take thousands of pieces.
         data = b"".join(pieces)
         await connection.write(connection.frame_data(data))
         if tail is not None:
@@ -210,8 +210,8 @@ async def _stream_body(attempt: Attempt, response: UpstreamResponse, pieces: lis
     await connection.write(connection.frame_end())
 
 
-def _tail_of(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
-    """What reads the usage of a large answer of a model beside its relay."""
+def _make_tail(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
+    """The reader of the usage at the end of a large answer of a model; None where there is no usage."""
     call = attempt.context.call
     if not call.generates or response.status >= 300:
         return None
@@ -219,7 +219,7 @@ def _tail_of(attempt: Attempt, response: UpstreamResponse) -> Tail | None:
     return Tail(call.dialect, coding, attempt.target.profile)
 
 
-def _length(response: UpstreamResponse) -> Lines:
+def _copy_length(response: UpstreamResponse) -> Lines:
     """The upstream's content-length, unless chunks overrule it (RFC 9112, 6.3)."""
     length = response.fields.get(b"content-length")
     if length is None or b"transfer-encoding" in response.fields:
@@ -229,15 +229,17 @@ def _length(response: UpstreamResponse) -> Lines:
 
 async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> None:
     headers = relayed_headers(attempt, response)
-    headers += _length(response)
+    headers += _copy_length(response)
     head = begin_response(attempt, response.status, headers, response.reason)
     await attempt.context.connection.write([*head, *attempt.context.connection.frame_end()])
 
 
 async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
-    """An error answer that is no JSON (a gateway's page, nothing at all) in the caller's form, same status."""
+    """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing."""
     context = attempt.context
-    error = BadGateway(f"The backend {_backend(attempt)} answered {response.status} with {_quote(response, body)}.")
+    error = BadGateway(
+        f"The backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}."
+    )
     error.status = response.status
     error.kind = dialect.anthropic_kind(response.status)
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
@@ -255,7 +257,7 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
 
 
 def _quote(response: UpstreamResponse, body: bytes | bytearray) -> str:
-    """What a body that is no JSON says, short and without control characters."""
+    """A short text for a body that is no JSON, without control characters."""
     if not body.strip():
         return "an empty body"
     if b"html" in response.fields.get(b"content-type", b"").lower() or body.lstrip()[:1] == b"<":
@@ -276,8 +278,8 @@ def relayed_headers(
     lines: Lines | None = None,
     drop: tuple[bytes, ...] = (),
 ) -> Lines:
-    """The fields of an answer with our own behind them. response: the attempt's own when none is given; lines: instead
-    of the answer's."""
+    """The header lines of an answer, followed by fairlead's own. response: the attempt's own when None. lines: used in
+    place of the answer's."""
     response = attempt.response if response is None else response
     named = response.fields.get(b"connection", b"")
     if named.lower() not in (b"", b"keep-alive", b"close"):
@@ -286,5 +288,5 @@ def relayed_headers(
     return filter_response(fields, drop=drop) + own_headers(attempt.context, attempt)
 
 
-def _backend(attempt: Attempt) -> str:
+def _name_backend(attempt: Attempt) -> str:
     return attempt.route.backend.name

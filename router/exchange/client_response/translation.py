@@ -1,8 +1,8 @@
-"""The answer of an upstream as one in the caller's protocol.
+"""Translates the answer of an upstream into the caller's protocol.
 
-The relay, its commit point, pings and errors then see the caller's protocol alone. What an answer means for its account
-and for further attempts is judged before, by the upstream's own words: the caller's protocol may have other statuses
-and no place for its codes.
+The relay, its commit point, pings and errors then work in the caller's protocol alone. What an answer means for its
+account and for further attempts is judged before, by the upstream's own status, fields and body: the caller's protocol
+may have other statuses and no place for the upstream's error codes.
 """
 
 from router.errors import BadGateway
@@ -32,8 +32,9 @@ _EVENTS = (b"Content-Type", b"content-type", b"text/event-stream; charset=utf-8"
 
 
 async def translate_response(attempt: Attempt, plan: Plan) -> None:
-    """Have the upstream's answer in the caller's protocol in `attempt.translated`: a stream as it comes, all else when
-    it is whole; nothing for one that is passed on as it is. Raises BadGateway, UpstreamDisconnected."""
+    """Set `attempt.translated` to the upstream's answer in the caller's protocol: a stream is translated as it is read,
+    all else is read whole here. Counts and redirects are passed on as they are. Raises BadGateway,
+    UpstreamDisconnected."""
     upstream = attempt.upstream
     if attempt.context.call.counts or 300 <= upstream.status < 400:
         return
@@ -42,7 +43,7 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
     events = kind == b"text/event-stream"
     if good and events and plan.stream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
-        attempt.translated = TranslatedStream(upstream, _lines(upstream, plan, _EVENTS), stream)
+        attempt.translated = TranslatedStream(upstream, _make_lines(upstream, plan, _EVENTS), stream)
         return
     body = await _read_whole(attempt, translation_decoder_of(upstream) if good else None)
     if not good:
@@ -55,7 +56,7 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
             f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "
             "answer."
         )
-    attempt.translated = _translated(upstream, plan, made, body, events=events)
+    attempt.translated = _make_response(upstream, plan, made, body, events=events)
 
 
 def translate_error(attempt: Attempt, response: BufferedResponse, readable: bytes) -> UpstreamResponse:
@@ -65,39 +66,40 @@ def translate_error(attempt: Attempt, response: BufferedResponse, readable: byte
         return response
     made = _translate(readable, response.status, events=False, plan=plan)
     if made is None:
-        return BufferedResponse(response.status, response.reason, _lines(response, plan, None), readable)
-    return BufferedResponse(made.status, response.reason, _lines(response, plan, JSON), made.body)
+        return BufferedResponse(response.status, response.reason, _make_lines(response, plan, None), readable)
+    return BufferedResponse(made.status, response.reason, _make_lines(response, plan, JSON), made.body)
 
 
-def _translated(
+def _make_response(
     upstream: UpstreamResponse, plan: Plan, made: Made | None, body: bytes, *, events: bool
 ) -> TranslatedResponse:
-    """The whole answer. made: None leaves the body, which is nothing that the upstream's protocol knows."""
+    """The whole answer. made: None for a body that is not of the upstream's protocol, and is passed on as it is."""
     if made is None:
-        lines = _lines(upstream, plan, None)
+        lines = _make_lines(upstream, plan, None)
         return TranslatedResponse(upstream, upstream.status, lines, body, usage=None, failure=None)
     failure = None
     if 200 <= upstream.status < 300 and made.status >= 400:
-        failure = _failure_in(body, made.status, plan, events=events)
-    lines = _lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
+        failure = _find_failure(body, made.status, plan, events=events)
+    lines = _make_lines(upstream, plan, _EVENTS if plan.stream and made.status == 200 else JSON)
     return TranslatedResponse(upstream, made.status, lines, made.body, usage=made.usage, failure=failure)
 
 
-def _failure_in(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
-    """The error inside a 200 as the upstream's own protocol tells it. status: the client's, for one that it does not
-    tell, such as a stream that ends without a finish."""
+def _find_failure(body: bytes, status: int, plan: Plan, *, events: bool) -> Failure:
+    """The error inside a 200, with the status that the upstream's own protocol gives it. status: the client's, for an
+    error that is not in the upstream's body, such as a stream that ends without a finish."""
     found = translate.failure_in(body, plan.spoken) if events else failure_of(BY_NAME[plan.spoken].dialect, body)
     return found or Failure(status, body)
 
 
-def _lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
-    """The fields for the caller, who finds the account's limits under the names that its protocol has for them."""
+def _make_lines(response: UpstreamResponse, plan: Plan, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
+    """The header lines for the caller, with the account's limits under the names of the caller's protocol."""
     lines = translated_lines(response.lines, content_type)
     return rate_limit_names.rename_limits(lines, BY_NAME[plan.caller].limits, plan.ctx.now)
 
 
 async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) -> bytes:
-    """All of an answer; decoder: removes its content coding. Raises BadGateway over the bound, UpstreamDisconnected."""
+    """Read all of an answer. decoder: removes its content coding. Raises BadGateway when it is larger than
+    ANSWER_LIMIT, and UpstreamDisconnected."""
     attempt.context.connection.set_deadline(attempt.left(), CancelReason.TOTAL)
     pieces: list[bytes] = []
     size = 0
@@ -113,7 +115,7 @@ async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) 
 
 
 def _translate(body: bytes, status: int, events: bool, plan: Plan) -> Made | None:
-    """The answer for the caller; None to leave what came, which is nothing the upstream's protocol knows."""
+    """Translate a whole body for the caller; None for one that is not of the upstream's protocol."""
     if too_deep(body):
         return None
     if status >= 400:

@@ -1,1 +1,1 @@
-"""Which account is asked, and which one next."""
+"""Choosing the account for each attempt of a request."""

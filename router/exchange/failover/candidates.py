@@ -1,7 +1,8 @@
-"""Where one request may still go: the accounts of its backend, then those along the chain.
+"""The accounts that one request may still be sent to: those of its backend, then those along the fallback chain.
 
-What narrows it down: what the caller speaks, an id that one account issued, input that one organisation sealed,
-accounts that failed it already, and those that the guard has halted (as long as there are others).
+Excluded are backends that cannot serve the caller's protocol, accounts other than the one that issued an id in the
+request, accounts that cannot read input which another one sealed, accounts where the request failed already, and those
+that the guard has halted (as long as others are left).
 """
 
 import math
@@ -20,25 +21,25 @@ from router.upstream.services import Service
 from router.wire.neutral.sealed_state import PREFIX
 from router.wire.protocols import BY_NAME
 
-_CARRIED = PREFIX.encode()
+_SEALED_PREFIX = PREFIX.encode()
 
 
 class Candidates:
-    """The places of one request."""
+    """The candidates of one request, and the position among them."""
 
     __slots__ = ("_at", "_context", "_holder", "_session", "only", "routes", "sealed", "service", "tried")
 
     def __init__(self, context: RequestContext):
         self._context = context
         route = context.route
-        #: The backend it is at.
+        #: The backend at the current position.
         self.service: Service = context.snapshot.services[route.backend.name]
-        #: Its own route, and those of the chain.
+        #: The request's own route, and those of the chain.
         self.routes: Sequence[Route] = (route,)
         self._at = 0
-        #: The accounts here that failed it.
+        #: The accounts of this backend where the request failed.
         self.tried: list[Member] = []
-        #: The account whose id it names, "" for none.
+        #: The account that issued an id in the request, "" for none.
         self.only = ""
         self._session: str | None = None
         self._holder: Member | None = None
@@ -48,7 +49,7 @@ class Candidates:
             self.only = facts.account if facts.account in self.service.targets else ""
         elif context.snapshot.table.falls_back and not isinstance(context.body, Upload):
             self.routes = (route, *self._find_hops(route))
-        #: True when its input holds what only those can read who wrote it.
+        #: True when the request's input holds data that only the account, or organisation, that wrote it can read.
         self.sealed = (several or len(self.routes) > 1) and _is_sealed(context, route)
         if self.sealed:
             self.routes = (route,)
@@ -63,46 +64,46 @@ class Candidates:
         ]
 
     def _find_holder(self) -> Member | None:
-        """The account the session is bound to: it wrote what the input holds."""
+        """The account the session is bound to, which wrote the sealed input."""
         pool = self.service.pool
         bound = pool.affinity.get(self.session, self.service.queue.clock()) if self.session else None
         return next((one for one in pool.members if bound is not None and one.alias == bound.account), None)
 
     @property
     def route(self) -> Route:
-        """The route it is at."""
+        """The route at the current position."""
         return self.routes[self._at]
 
     @property
     def several(self) -> bool:
-        """True when there is more than one place for it, ready or not."""
+        """True when there is more than one candidate, ready or not."""
         return len(self.routes) > 1 or self.service.pool.count_fitting(self.want()) > 1
 
     @property
     def session(self) -> str:
-        """The conversation it belongs to, '' for none. It costs a hash of the first message."""
+        """The key of the request's conversation, '' for none. The first call hashes the first message."""
         if self._session is None:
             self._session = derive_session(self._context.request.fields, self._context.body.top)
         return self._session
 
-    # Looking
+    # Questions
 
     def want(self) -> Want:
-        """What it asks of an account here."""
+        """What the request needs of an account of this backend."""
         pool = self.service.pool
         if len(pool.members) == 1:
-            return ANY if not pool.members[0].parked_families else Want(family=self._family())
+            return ANY if not pool.members[0].parked_families else Want(family=self._find_family())
         holder = self._holder
-        # Who wrote it can read it; of other accounts only those of a group that is known.
+        # The account that wrote the input can read it; of other accounts, only those of the same known group.
         only = self.only or (holder.alias if holder is not None and not holder.group else "")
         group = holder.group if holder is not None else ""
-        return Want(self.session, self._family(), only, group, self._barred(only))
+        return Want(self.session, self._find_family(), only, group, self._list_barred(only))
 
-    def _family(self) -> str:
+    def _find_family(self) -> str:
         return find_family(self.route.model)
 
-    def _barred(self, only: str) -> Collection[str]:
-        """The accounts that are halted, none when that leaves no other: then the guard says why."""
+    def _list_barred(self, only: str) -> Collection[str]:
+        """The halted accounts; none when all are halted, so that the guard refuses the request with its reason."""
         stopped = self.service.halted()
         if not stopped or only:
             return ()
@@ -110,41 +111,42 @@ class Candidates:
         return stopped.keys() if any(left) else ()
 
     def choose(self, now: float, stays: str = "") -> AccountChoice | None:
-        """The account to ask now, None when none can be. stays: the one to ask, whatever the others have."""
-        return self.service.pool.choose(now, self._staying(stays), self.tried)
+        """The account to ask now, None when none is ready. stays: the alias of the only account to consider, or ''."""
+        return self.service.pool.choose(now, self._restrict_want(stays), self.tried)
 
     def ready_at(self, now: float, stays: str = "") -> float:
-        """When the next account is ready here."""
-        return self.service.pool.ready_at(now, self._staying(stays), self.tried)
+        """When the next account of this backend is ready."""
+        return self.service.pool.ready_at(now, self._restrict_want(stays), self.tried)
 
-    def _staying(self, stays: str) -> Want:
+    def _restrict_want(self, stays: str) -> Want:
         return self.want()._replace(only=stays) if stays else self.want()
 
     def ready_anywhere(self, now: float) -> float:
-        """When the first account is ready, also of those that failed it, here or along the chain."""
-        found = ((self._service_of(route).pool, self._want_at(route)) for route in self.routes)
+        """When the first account is ready, here or along the chain, those where the request failed included."""
+        found = ((self._service_of(route).pool, self._build_want(route)) for route in self.routes)
         return min((pool.ready_at(now, want) for pool, want in found if not pool.stateless), default=math.inf)
 
     def others(self, now: float) -> bool:
-        """True when an account that did not fail it is ready, here or further along the chain."""
+        """True when an account where the request did not fail is ready, here or further along the chain."""
         if self.ready_at(now) <= now:
             return True
         for route in self.routes[self._at + 1 :]:
             service = self._service_of(route)
             later = () if service is not self.service else self.tried
-            if service.pool.ready_at(now, self._want_at(route), later) <= now:
+            if service.pool.ready_at(now, self._build_want(route), later) <= now:
                 return True
         return False
 
-    def _want_at(self, route: Route) -> Want:
-        """What it asks of an account there."""
+    def _build_want(self, route: Route) -> Want:
+        """What the request needs of an account at another route."""
         family = find_family(route.model)
         return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
 
-    # Going
+    # Movement
 
     def advance_to_ready(self) -> None:
-        """Go on along the chain while no account is ready here; if none is anywhere, to where one will be first."""
+        """Move along the chain to the first backend with a ready account; if there is none, to where one is ready
+        soonest."""
         soonest = math.inf
         found = self._at
         for index in range(self._at, len(self.routes)):
@@ -158,7 +160,7 @@ class Candidates:
         self._step_to(found)
 
     def skip_backend(self) -> bool:
-        """Leave this backend for the next of the chain; False when there is none."""
+        """Move to the next route of the chain; False when there is none."""
         if self._at + 1 >= len(self.routes):
             return False
         before = self.service
@@ -168,17 +170,17 @@ class Candidates:
         return True
 
     def note_failure(self, member: Member, fault: Fault, *, whole_backend: bool = False) -> None:
-        """This account failed it. whole_backend: and none of its backend would serve it."""
+        """Exclude an account where the request failed. whole_backend: exclude all accounts of its backend."""
         self.tried = [*self.tried, *(self.service.pool.members if whole_backend else (member,))]
         if self.sealed:
             if fault is Fault.UNREADABLE_STATE:
                 self._holder = None
             elif self._holder is None and len(self.tried) == 1:
-                # It is not known who wrote it; the first one may have, and did not say that it cannot read it.
+                # The first account did not refuse the sealed input, so it may be the one that wrote it.
                 self._holder = member
 
     def reset(self, *, here: bool) -> None:
-        """Let those that failed be asked again. here: at this backend; else from what the user wants most."""
+        """Allow the accounts where the request failed again. here: stay at this backend, else go back to the first."""
         self.tried = []
         if not here:
             self._step_to(0)
@@ -192,10 +194,10 @@ class Candidates:
 
 
 def _is_sealed(context: RequestContext, route: Route) -> bool:
-    """True for input that an account has sealed, for itself or as a translation's carrier."""
+    """True for input that an account has sealed, or that holds the sealed state of a translation."""
     if not any(BY_NAME[name].sealed for name in route.backend.protocols):
         return False
     if needs_translation(context.call, route):
-        return _CARRIED in context.body.data
+        return _SEALED_PREFIX in context.body.data
     mark = context.call.entry.sealed
     return bool(mark) and mark in context.body.data

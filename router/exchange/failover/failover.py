@@ -1,7 +1,7 @@
-"""Where a request is tried, what became of it there, and where it goes next.
+"""Chooses the account of each attempt of a request, and what follows a failed attempt.
 
-The rules are those of `policy.accounts.retry`, the places those of `candidates`; here they meet the queue, the record
-and the clock. A place in the queue is held from `next_attempt` to `release`.
+`policy.accounts.retry` has the rules and `candidates` the accounts; this file applies them to the queue, the record and
+the clock. A place in the queue is held from `next_attempt` to `release`.
 """
 
 import random
@@ -16,8 +16,8 @@ from router.exchange.failover.failure import AttemptFailure, overdue, passed_ove
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
 from router.net.server.connection import CancelReason
-from router.policy.accounts import attempt as told
 from router.policy.accounts import retry
+from router.policy.accounts.attempt import BindingRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Fault, RetryState
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
@@ -56,18 +56,18 @@ class Failover:
         self._service = candidates.service
         self._chosen: list[tuple[AccountChoice, float]] = []
         self._place: Place | None = None
-        #: The account to ask again, whatever the others have; "" for none.
+        #: The account that must be asked again; "" for none.
         self._stays = ""
-        #: The account as it was when its fetched key was refused: that is mended once a request.
+        #: The account with the fetched key that was refused; a request fetches a key anew once.
         self._refused_key: Target | None = None
         self._again = False
         self._repeats = 0
         self._waited = 0.0
-        #: Tokens that are counted against the limits of the backend it is at.
+        #: Tokens that are counted against the limits of the current backend.
         self._tokens = 0
-        #: The most telling failure so far.
+        #: The failure with the best rank so far.
         self.best: AttemptFailure | None = None
-        #: True once it was sent to more than one place, or twice to one: then the client need not try again.
+        #: True once the request was sent to several accounts, or twice to one: the client then need not try again.
         self.moved = False
         places = len(self._service.pool.members) > 1 or len(candidates.routes) > 1
         #: True when a failed attempt may be followed by one elsewhere: then the body is held until the commit.
@@ -75,17 +75,17 @@ class Failover:
 
     @property
     def sealed(self) -> bool:
-        """True for input that only those can read who wrote it, of whom there may be one."""
+        """True for input that only the account, or organisation, that wrote it can read."""
         return self._candidates.sealed
 
-    # Going
+    # Before an attempt
 
     async def next_attempt(self) -> Attempt | None:
-        """Wait for a place and an account; None when there is none any more and `best` is all there is to give. Raises
-        RouterError when nothing was asked yet."""
+        """Wait for a place in a queue and an account; None when there is none and `best` is to be sent to the client.
+        Raises RouterError when no account was asked yet."""
         candidates, guard = self._candidates, self._context.runtime.guard
         if guard.halts:
-            await guard.current()  # one that was lifted elsewhere keeps no account from serving
+            await guard.current()  # another process may have lifted them
         first_wait = None
         while True:
             if len(candidates.routes) > 1:
@@ -111,7 +111,7 @@ class Failover:
             raise overdue(waited, service, candidates.want()) from None
 
     async def _wait(self, service: Service, now: float, tokens: int) -> None:
-        """Stand in the queue, as long as the request's patience lasts. Raises QueueTimeout."""
+        """Wait in the queue for as long as the request's patience lasts. Raises QueueTimeout."""
         context, candidates = self._context, self._candidates
         elapsed = context.elapsed()
         ready = candidates.ready_at(now)
@@ -133,7 +133,7 @@ class Failover:
             context.record.queued += waited
 
     def _choose(self, now: float) -> float | None:
-        """Choose an account, as the queue asks: None when one is taken, else the moment when the next will be ready."""
+        """Choose an account when the queue calls this: None when one was taken, else when the next will be ready."""
         choice = self._candidates.choose(now, self._stays)
         if choice is None:
             return max(now + 0.001, self._candidates.ready_at(now, self._stays))
@@ -149,7 +149,7 @@ class Failover:
         return round(self._context.record.request_bytes / BYTES_PER_TOKEN)
 
     def _begin(self, service: Service, tokens: int) -> Attempt:
-        """The attempt for the place that was taken."""
+        """Make the attempt for the place that was taken."""
         context, record = self._context, self._context.record
         choice, since = self._chosen.pop()
         place = self._place = Place(service, choice, tokens, since)
@@ -160,7 +160,7 @@ class Failover:
         if choice.binding is not None and record.binding is None:
             before = choice.moved or choice.binding
             turns = max(before.turns, choice.binding.turns)
-            record.binding = told.BindingRecord(account=before.account, session=self._candidates.session, turns=turns)
+            record.binding = BindingRecord(account=before.account, session=self._candidates.session, turns=turns)
         if choice.moved is not None and choice.moved.cached:
             record.given_up = choice.moved.cached
         for alias, (reason, _) in service.halted().items():
@@ -171,7 +171,7 @@ class Failover:
     async def fetch_key(self, attempt: Attempt) -> None:
         """Fetch the key of the account from where its reference points. Raises Unauthenticated."""
         context, target = self._context, attempt.target
-        # The wait for a command or a keyring has a limit of its own, and an error that names it.
+        # Commands and keyrings have a time limit of their own, and an error that names it.
         context.connection.set_deadline(
             context.snapshot.settings.timeouts_total - context.elapsed(), CancelReason.TOTAL
         )
@@ -179,10 +179,10 @@ class Failover:
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
 
-    # Coming back
+    # After an attempt
 
     def note_answer(self, attempt: Attempt) -> None:
-        """The upstream answered with a head that is no fault of its account."""
+        """Note the head of an answer that is no fault of its account: status, limits, organisation."""
         upstream, place = attempt.upstream, attempt.place
         tries = attempt.context.record.tries
         if tries:
@@ -193,10 +193,11 @@ class Failover:
         attempt.limits = limit_headers(upstream.fields)
         member.headroom.note_headers(attempt.limits, place.service.queue.clock())
         if self.movable and not member.group and upstream.status < 400:
-            member.group = _organisation(upstream)
+            member.group = _find_organisation(upstream)
 
     def note_success(self, attempt: Attempt) -> None:
-        """The whole answer was passed on: only now is it a success, since a good head may have a bad end."""
+        """Note that the whole answer was passed on: only then is it a success, since an answer may still fail after a
+        good head."""
         if attempt.upstream.status >= 400:
             return
         place = attempt.place
@@ -205,7 +206,7 @@ class Failover:
             place.service.pool.reopen(member, place.since)
 
     def release(self) -> None:
-        """Give back the place in the queue; what was used is known now."""
+        """Give back the place in the queue, with the tokens that were used."""
         place, self._place = self._place, None
         if place is None:
             return
@@ -221,7 +222,7 @@ class Failover:
         service.queue.release(used)
 
     async def continue_after(self, failure: AttemptFailure) -> bool:
-        """Take note of a failed attempt; True when there is to be another, once any wait for it is over."""
+        """Note a failed attempt, and wait as the rules say; True when another attempt is to follow."""
         place = failure.attempt.place
         now = place.service.queue.clock()
         fetches_anew = self._fetches_key_anew(failure)
@@ -242,12 +243,12 @@ class Failover:
         return True
 
     def _decide(self, failure: AttemptFailure, now: float) -> retry.RetryDecision:
-        """What the rules say."""
+        """Apply the rules to a failed attempt."""
         context, candidates = self._context, self._candidates
         place, fault = failure.attempt.place, failure.fault
         service, choice = place.service, place.choice
         if service.pool.stateless and fault is Fault.AUTH_REJECTED and service.first.backend.auth == "client":
-            return retry.STOP  # the caller's own credential: its business
+            return retry.STOP  # the credential is the caller's own
         if fault is None:
             return retry.STOP
         safety = self._judge_safety()
@@ -268,7 +269,7 @@ class Failover:
         self._stays = choice.member.alias if step.action == "again" and stays else ""
         if step.action == "again":
             self._repeats += 1
-            # A last try, or one where an account is ready first; the chain begins with what the user wants most.
+            # The next try is at the first account of the chain, unless the account is to be the same.
             self._again = fault is not Fault.LIMITED
             candidates.reset(here=stays)
         elif step.action == "move" and candidates.ready_at(now) > now:
@@ -276,7 +277,7 @@ class Failover:
         return step
 
     def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
-        """True when a key that was fetched was refused, and a newer one may be had: once a request."""
+        """True when a fetched key was refused and is to be fetched anew, which a request does once."""
         target = failure.attempt.target
         fetched = target.reference is not None and self._refused_key is None
         if failure.status != 401 or not fetched:
@@ -287,12 +288,12 @@ class Failover:
         return retry.choose_resend(sent, self._judge_safety()) is not None
 
     def _judge_safety(self) -> retry.RetrySafety:
-        """Whether the request may be sent a second time."""
+        """Judge whether the request may be sent a second time."""
         context, body = self._context, self._context.body
         return judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
 
 
-def _organisation(response: UpstreamResponse) -> str:
+def _find_organisation(response: UpstreamResponse) -> str:
     fields = response.fields
     value = fields.get(b"openai-organization") or fields.get(b"anthropic-organization-id") or b""
     return value[:128].decode("latin-1")

@@ -1,4 +1,4 @@
-"""What an attempt gave in place of an answer, and the errors of a request that found no place in a queue."""
+"""The failure of an attempt, and the errors of a request that found no place in a queue."""
 
 import math
 from collections.abc import Mapping
@@ -24,14 +24,15 @@ _DONE = {Fault.LIMITED: "parked", Fault.AUTH_REJECTED: "cooled"}
 
 @dataclass(slots=True, kw_only=True)
 class AttemptFailure:
-    """What an attempt gave in place of an answer."""
+    """The result of an attempt that gave no good answer."""
 
     attempt: Attempt
     #: None for an answer that is final.
     fault: Fault | None
-    #: The upstream's own; that of our error where it gave no answer.
+    #: The upstream's own status; that of `outcome` where the upstream gave no answer.
     status: int
-    #: What the client may get of it: the upstream's answer in the caller's protocol, or our error.
+    #: What the client gets if no other attempt does better: the upstream's answer in the caller's protocol, or an error
+    #: of fairlead's own.
     outcome: UpstreamResponse | RouterError
     #: Header fields of the upstream's own answer, by lower-case name.
     fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
@@ -47,7 +48,7 @@ class AttemptFailure:
 
     @property
     def rank(self) -> tuple[int, bool]:
-        """Its place among the errors of one request; the lowest is the one to give."""
+        """The rank among the failures of one request; the client gets the one with the lowest."""
         if self.fault is Fault.HALTED:
             return retry.LAST  # no upstream was asked
         return retry.rank_error(self.status, own=isinstance(self.outcome, RouterError))
@@ -58,7 +59,7 @@ class AttemptFailure:
         return isinstance(self.outcome, Halted) and not self.outcome.scope.startswith("account ")
 
     def report(self, now: float) -> None:
-        """Tell the pool what became of the account. now: on the clock of its queue."""
+        """Park or cool the account, and note its limits, as the failure says. now: on the clock of its queue."""
         place, hold = self.attempt.place, self.hold
         pool, member = place.service.pool, place.choice.member
         if hold is not None:
@@ -66,13 +67,13 @@ class AttemptFailure:
         elif self.fault is Fault.AUTH_REJECTED:
             pool.cool_down(member, now, place.since, f"{self.status}, {format_duration(60)} and longer each time")
         elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
-            # A name, a network or a proxy that fails says nothing about an account.
+            # Not for NOT_CONNECTED: a failure of DNS, network or proxy says nothing about an account.
             pool.mark_failed(member, now, place.since)
         if self.fault is not None and not isinstance(self.outcome, RouterError):
             member.headroom.note_headers(self.fields, now)
 
     def record(self, step: RetryDecision, *, reported: bool = True) -> None:
-        """Say in the record how the attempt ended. step: what follows it. reported: its account was told as well."""
+        """Note in the record how the attempt ended. step: what follows it. reported: whether `report` was called."""
         attempt, error = self.attempt, self.outcome
         record = attempt.context.record
         if isinstance(error, Halted):
@@ -92,7 +93,7 @@ class AttemptFailure:
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
     def mark(self, response: UpstreamResponse, *, moved: bool) -> None:
-        """Say in the fields of the answer when to ask again, and whether. moved: fairlead tried again itself, so the
+        """Set the answer's headers that say when, and whether, to try again. moved: fairlead tried again itself, so the
         client need not."""
         service = self.attempt.place.service
         lines: Lines = response.lines
@@ -100,19 +101,20 @@ class AttemptFailure:
             now = service.queue.clock()
             ready = service.pool.ready_at(now) - now
             if b"retry-after" not in response.fields and 0 < ready < math.inf:
-                lines = [*lines, _line(b"retry-after", b"%d" % math.ceil(ready))]
+                lines = [*lines, _make_line(b"retry-after", b"%d" % math.ceil(ready))]
         if moved:
-            lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _line(_SHOULD_RETRY, b"false")]
+            lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _make_line(_SHOULD_RETRY, b"false")]
         response.lines = lines
 
 
 def passed_over(name: str, reason: str) -> str:
-    """What `why` says of a backend or account that a request did not even ask."""
+    """The note for a backend or account that a request was not sent to."""
     return f"{name} passed over: {reason}"
 
 
 def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
-    """The error for a request that found no place: which limit, and when it ends. want: what it asks of an account."""
+    """The error for a request that found no place: which limit, and when it ends. want: what the request needs of an
+    account."""
     name, line = service.name, service.queue
     now = line.clock()
     left = waited.until - now
@@ -131,27 +133,27 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
         when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
-        bound = f" This request needs {_needed(want)}." if want.only or want.group else ""
+        bound = f" This request needs {_explain_need(want)}." if want.only or want.group else ""
         return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_figures(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a request "
-        f"waits {service.patience:g} s (queue.timeout).",
+        f"{_format_usage(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a "
+        f"request waits {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 
 
-def _figures(line: AdmissionQueue, limit: str, now: float) -> str:
-    """How full a limit of the user's own is: ` = 60, 60 in use`."""
+def _format_usage(line: AdmissionQueue, limit: str, now: float) -> str:
+    """How full a limit that the user set is: ` = 60, 60 in use`."""
     used = line.rate_limit.used(now).get(limit)
     return f" = {line.rate_limit.limits.interval:g} s" if used is None else f" = {used[1]:,}, {used[0]:,} in use"
 
 
-def _needed(want: Want) -> str:
+def _explain_need(want: Want) -> str:
     if want.only:
         return f"the account {want.only}, which issued or wrote something it holds"
     return f"an account of {want.group}, which wrote something it holds"
 
 
-def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
+def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
     return name, name, value

@@ -1,1 +1,1 @@
-"""From the bytes of a request to the head of the upstream answer."""
+"""From the bytes of a request to the head of the upstream's answer."""

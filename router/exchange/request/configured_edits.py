@@ -1,10 +1,10 @@
-"""The edits of a request body a user configured, of a rule and of a backend's table: fields, effort, output cap.
+"""The edits of a request body that a user configured, in a rule or a backend's table: fields, effort, output cap.
 
-The backend's come first and the rule's upon them, so that where both speak of one thing the rule wins: it names a
-kind of request, the backend's table speaks for all. Within one table, what is set wins over what is removed. Effort
-and cap come last; the rule's effort wins, and of two caps the lower one, since a cap only lowers.
+The backend's edits are applied first and the rule's after them, so that the rule wins where both set the same field: a
+rule is for one kind of request, a backend's table for all. Within one table, what is set wins over what is removed.
+Effort and cap come last; the rule's effort wins, and the lower of two caps, since a cap only lowers.
 
-Body fields change where the body names a model. Each change is named in the notes, and so is what could not be done.
+Body fields change where the body names a model. The notes name each change, and each that could not be made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from router.wire import protocol
 from router.wire.calls import Call
 from router.wire.raw.splice import Splice
 
-# Where routing and relaying have the say.
+# Fields that routing and the relay decide.
 _NOT_EDITED = ("model", "stream")
 
 _encode = msgspec.json.encode
@@ -28,15 +28,15 @@ def change_body(splice: Splice, all_edits: Sequence[Edits], *, call: Call, vendo
     """Apply fields, effort and cap; vendor: the backend's. Raises BadRequest for a body with doubled keys."""
     for edits in all_edits:
         for path in edits.remove_fields:
-            _note(notes, f"field {path} removed", _removed(splice, path))
+            _note(notes, f"field {path} removed", _remove(splice, path))
         for path, value in edits.set_fields.items():
             _note(notes, f"field {path} set", _put(splice, path, value))
     efforts: list[Effort] = [edits.effort for edits in all_edits if edits.effort is not None]
     if efforts and call.writes and call.entry.effort is not None:
-        _note(notes, f"effort {efforts[-1]}", _effort(splice, call.entry.effort, efforts[-1]))
+        _note(notes, f"effort {efforts[-1]}", _put_effort(splice, call.entry.effort, efforts[-1]))
     caps = [edits.max_tokens for edits in all_edits if edits.max_tokens is not None]
     if caps:
-        notes.extend(_capped(splice, call, vendor, min(caps)))
+        notes.extend(_cap_output(splice, call, vendor, min(caps)))
 
 
 def touches(all_edits: Sequence[Edits], name: str) -> bool:
@@ -46,7 +46,8 @@ def touches(all_edits: Sequence[Edits], name: str) -> bool:
 
 
 def _note(notes: list[str], text: str, outcome: str | None) -> None:
-    """Name a change; outcome: '' for done, None for nothing to do, else why it was left."""
+    """Name a change. outcome: '' for one that was made, None when there was nothing to change, else the reason why it
+    was not made."""
     if outcome is not None:
         notes.append(text if not outcome else f"{text.rpartition(' ')[0]} left alone: {outcome}")
 
@@ -56,14 +57,14 @@ def _put(splice: Splice, path: str, value: object) -> str | None:
     if name in _NOT_EDITED:
         return "routing decides it"
     try:
-        raw = _with(splice.raw(name), below, _encode(value))
-    except _Left as left:
-        return str(left)
+        raw = _insert(splice.raw(name), below, _encode(value))
+    except _NoObject as error:
+        return str(error)
     splice.put(name, raw)
     return ""
 
 
-def _removed(splice: Splice, path: str) -> str | None:
+def _remove(splice: Splice, path: str) -> str | None:
     name, *below = path.split(".")
     if name in _NOT_EDITED:
         return "routing decides it"
@@ -74,8 +75,8 @@ def _removed(splice: Splice, path: str) -> str | None:
         splice.drop(name)
         return ""
     try:
-        new = _without(raw, below)
-    except _Left:
+        new = _delete(raw, below)
+    except _NoObject:
         return None
     if new is None:
         return None
@@ -83,38 +84,38 @@ def _removed(splice: Splice, path: str) -> str | None:
     return ""
 
 
-class _Left(Exception):
-    """A path that leads through something that is no object."""
+class _NoObject(Exception):
+    """A path leads through a value that is no object."""
 
 
-def _members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msgspec.Raw]:
+def _decode_members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msgspec.Raw]:
     """The members of an object, undecoded, so that those beside the path keep their bytes."""
     if raw is None or bytes(raw) == b"null":
         return {}
     try:
         return _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _Left(f"what holds {step} is no object") from None
+        raise _NoObject(f"what holds {step} is no object") from None
 
 
-def _with(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:
+def _insert(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:
     if not below:
         return value
-    members = _members(raw, below[0])
-    members[below[0]] = msgspec.Raw(_with(members.get(below[0]), below[1:], value))
+    members = _decode_members(raw, below[0])
+    members[below[0]] = msgspec.Raw(_insert(members.get(below[0]), below[1:], value))
     return _encode(members)
 
 
-def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
-    """None when nothing is there."""
-    members = _members(raw, below[0])
+def _delete(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
+    """The object without the field; None when it has no such field."""
+    members = _decode_members(raw, below[0])
     inner = members.get(below[0])
     if inner is None:
         return None
     if len(below) == 1:
         del members[below[0]]
         return _encode(members)
-    new = _without(inner, below[1:])
+    new = _delete(inner, below[1:])
     if new is None:
         return None
     members[below[0]] = msgspec.Raw(new)
@@ -124,29 +125,29 @@ def _without(raw: bytes | msgspec.Raw, below: Sequence[str]) -> bytes | None:
 # Effort and output cap
 
 
-def _effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
-    """Put the effort where the protocol has it, in its words."""
+def _put_effort(splice: Splice, form: protocol.Effort, effort: Effort) -> str | None:
+    """Put the effort where the protocol has it, with the protocol's name for it."""
     if effort != "none" or not form.off:
         return _put(splice, form.field, form.words.get(effort, effort))
-    _removed(splice, form.field)
+    _remove(splice, form.field)
     outcomes = [_put(splice, path, value) for path, value in form.off.items()]
     return next((outcome for outcome in outcomes if outcome), outcomes[0])
 
 
-def _capped(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[str]:
+def _cap_output(splice: Splice, call: Call, vendor: str, cap: int) -> Iterator[str]:
     """Lower the output limit to the cap, and name what was done.
 
-    Where the limit is absent the cap is put in its place: a protocol requires it, or would let the model write without
-    end. Where a protocol has several names for it those present are lowered; else the one is put that every provider
-    knows, and the newest for one that refuses others. On paths of no protocol it is only lowered: their default is
-    small.
+    Where the limit is absent the cap is put in its place, since without a limit a protocol refuses the request or lets
+    the model write without end. Where a protocol has several names for the limit, those present are lowered; if none
+    is, the cap is put under the name that every provider knows, or under the newest for a provider that refuses others.
+    On paths of no protocol a limit is only lowered: the default there is small.
     """
     names = call.entry.output_caps if call.generates else ()
     default = call.entry.cap_for(newest=refuses_max_tokens(vendor)) if names and call.writes else ""
     given = [name for name in names if splice.value(name) is not None]
     for name in given:
         value = splice.value(name)
-        # Anything that is no number is for the upstream to refuse.
+        # The upstream refuses a limit that is no number.
         if isinstance(value, int | float) and not isinstance(value, bool) and not value <= cap:
             splice.put(name, b"%d" % cap)
             yield f"{name} lowered to {cap}"

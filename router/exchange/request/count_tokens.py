@@ -1,7 +1,7 @@
 """Count the tokens of a request at a backend that is asked in another protocol.
 
-The backend counts where it can; else the size of the body says it, and the answer is flagged. It is never refused for
-lack of an endpoint: Claude Code asks for counts by the dozen.
+The backend counts where it can; else the count is estimated by the size of the body, and the answer is flagged. A
+missing endpoint is never an error: Claude Code asks for dozens of counts.
 """
 
 import math
@@ -22,10 +22,10 @@ from router.wire.translate import Plan
 
 
 def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
-    """The request that asks the backend: in its own protocol where that can count, in the caller's where it counts for
-    that too; None: it does not count. Raises RouterError."""
+    """The request for the backend's count: in the backend's protocol where that can count, else in the caller's where
+    the backend serves its counts too; None when the backend does not count. Raises RouterError."""
     context, record = attempt.context, attempt.context.record
-    plan = _plan(attempt)
+    plan = _make_plan(attempt)
     counting = BY_NAME[plan.spoken].count
     if counting is not None:
         plan.path = fill_model(counting.path, plan.ctx.model)
@@ -42,33 +42,33 @@ def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
 
 
 async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamResponse | None:
-    """The backend's count as the caller's protocol says it, as it came where it does; None when it gave none."""
+    """The backend's count in the caller's protocol, unchanged where it came so; None when the backend gave none."""
     found = json_values.decode_object(await peek_body(response)) if response.status == 200 else None
     spoken = attempt.context.call.protocol if attempt.plan is None else attempt.plan.spoken
     tokens = count_tokens.count_in(found, spoken) if found is not None and spoken is not None else None
     if tokens is not None and attempt.plan is None:
         return response
     response.release()
-    return None if tokens is None or attempt.plan is None else _answer(attempt.plan, tokens)
+    return None if tokens is None or attempt.plan is None else _make_answer(attempt.plan, tokens)
 
 
 def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
     """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
-    plan = attempt.plan = _plan(attempt)
+    plan = attempt.plan = _make_plan(attempt)
     plan.ctx.losses.append(Loss("input_tokens", "weakened"))
     plan.asked = len(plan.ctx.losses)
     record = attempt.context.record
     record.estimated = True
     record.note("tokens estimated")
-    return _answer(plan, math.ceil(len(body) / BYTES_PER_TOKEN))
+    return _make_answer(plan, math.ceil(len(body) / BYTES_PER_TOKEN))
 
 
-def _plan(attempt: Attempt) -> Plan:
+def _make_plan(attempt: Attempt) -> Plan:
     context = attempt.context
     return plan_translation(
         context.call, attempt.route, context.snapshot, shown=context.facts.model or "", stream=False
     )
 
 
-def _answer(plan: Plan, tokens: int) -> BufferedResponse:
+def _make_answer(plan: Plan, tokens: int) -> BufferedResponse:
     return BufferedResponse(200, b"OK", [JSON], count_tokens.answer(tokens, plan.caller))

@@ -1,4 +1,4 @@
-"""The edits of a passed-through body: each is named in the record, all other bytes stay."""
+"""The edits of a passed-through body: the record names each, and all other bytes stay."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,16 +18,18 @@ _encode = msgspec.json.encode
 
 
 class Edited(msgspec.Struct):
-    """A body to send. hide_usage: the client did not ask for the usage event that will come."""
+    """A body to send."""
 
     parts: Sequence[Bytes]
+    #: True when the client did not ask for the usage event that will come.
     hide_usage: bool = False
+    #: True when the body asks for usage although the client's did not.
     probed: bool = False
 
 
 def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, probe: bool, notes: list[str]) -> Edited:
-    """The body with the model's new name, what rule and backend change in it, the usage probe, and without a foreign
-    billing line. Raises BadRequest when a doubled key leaves open what to change."""
+    """The body with the model's new name, the configured edits of rule and backend, the usage probe, and without the
+    billing line of another vendor. Raises BadRequest when a doubled key makes the field to change ambiguous."""
     splice = Splice(body, top)
     edited = Edited(())
     if route.renamed:
@@ -50,7 +52,7 @@ def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, pro
 
 
 def edit_head(route: Route, target: Target, present: Mapping[bytes, bytes], notes: list[str]) -> Changes | None:
-    """What rule and backend change in the request's headers; present: its fields."""
+    """The configured changes of the request's headers. present: its fields."""
     all_edits = edits_of(route, target)
     return header_changes(all_edits, present, notes) if all_edits else None
 

@@ -1,4 +1,4 @@
-"""Requests go where the ids they name were issued, also after a restart."""
+"""Sends requests to the account that issued the ids they name, also after a restart."""
 
 import msgspec
 import trio
@@ -25,7 +25,7 @@ def named_ids(call: Call, top: Top | None) -> list[str]:
 
 
 async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str]) -> RoutingFacts:
-    """The facts with the backend that issued one of the ids, as they are when none is known."""
+    """The facts with the backend that issued one of the ids; unchanged when none of them is known."""
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names)
     if found is None:
@@ -39,7 +39,7 @@ async def add_owner(owners: ResourceOwners, facts: RoutingFacts, names: list[str
 
 
 def find_owner(owners: ResourceOwners, call: Call, body: bytes, top: Top) -> str | None:
-    """The backend that issued an id the request names, for one that is only explained. Blocks on the disk."""
+    """The backend that issued an id of a request that is only explained. Blocks on the disk."""
     names = named_ids(call, top) + (resource_ids.in_depth(body) if owners.attached else [])
     names = names[: resource_ids.NAMED_LIMIT]
     found = owners.known(names) or owners.find(names) if names else None
@@ -47,7 +47,7 @@ def find_owner(owners: ResourceOwners, call: Call, body: bytes, top: Top) -> str
 
 
 def holds_answer(attempt: Attempt, response: UpstreamResponse) -> bool:
-    """True for an answer that may issue an id: it must be read before the client can use it."""
+    """True for an answer that may issue an id: it must be remembered before the client can use it."""
     if not _may_issue(attempt) or response.status >= 300:
         return False
     return b"json" in response.fields.get(b"content-type", b"").lower()
@@ -56,7 +56,8 @@ def holds_answer(attempt: Attempt, response: UpstreamResponse) -> bool:
 def remember_answer(
     attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray, *, whole: bool = True
 ) -> None:
-    """Remember the ids that a plain answer issues; of one that is not whole, the id it begins with."""
+    """Remember the ids that an answer issues. whole: False for a body that is cut off, of which only the id at its
+    beginning is read."""
     if not holds_answer(attempt, response):
         return
     generates = attempt.context.call.generates
@@ -66,19 +67,19 @@ def remember_answer(
 
 
 def remember_stream(attempt: Attempt, response_id: str) -> None:
-    """Remember the id that a stream announced itself with."""
+    """Remember the id at the beginning of a stream."""
     if response_id and _may_issue(attempt):
         _remember(attempt, response_id, "")
 
 
 def _may_issue(attempt: Attempt) -> bool:
-    """True where an id would be the backend's own: a translated answer has one that was made here."""
+    """True where an id would be the backend's own: those of translated answers are made here."""
     return attempt.context.issues_id and attempt.plan is None
 
 
 def _remember(attempt: Attempt, name: str, kind: str) -> None:
     backend = attempt.route.backend.name
-    if backend == DEMO:  # it stores nothing that could be asked for
+    if backend == DEMO:  # the demo stores nothing that a later request could name
         return
     kind = kind or resource_ids.collection(attempt.context.call.path)
     attempt.context.runtime.resource_owners.remember(name, backend, attempt.target.account, kind)

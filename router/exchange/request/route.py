@@ -1,4 +1,4 @@
-"""From the bytes of a request to its route."""
+"""Reads a request and finds its route."""
 
 from router.backends import speaks_api
 from router.errors import BadRequest, UnknownModel
@@ -45,7 +45,7 @@ async def read_request(arrival: Arrival) -> RequestContext:
 
 
 async def _read_upload(arrival: Arrival) -> RequestContext:
-    """Read of a multipart body what the route hangs on."""
+    """Read a multipart body as far as its route depends on it."""
     upload = Upload(arrival.body_source(), arrival.call.path)
     await upload.begin()
     record, call = arrival.record, arrival.call
@@ -64,7 +64,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
 
 
 def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
-    """What routing needs. Raises BadRequest when a call that needs a model names none."""
+    """The facts that routing needs. Raises BadRequest when a call that needs a model names none."""
     if top is None:
         return RoutingFacts(call.protocol, None, stream=False)
     model = read_model(top) if call.model is None else call.model
@@ -80,7 +80,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     route = _decide_now(arrival, facts, traits)
     unknown = isinstance(route, UnknownModel)
     if arrival.runtime.catalogs.loading and (unknown or route.floats or route.why == "default"):
-        # A request of the first second must not be misled by a catalog that is still on its way.
+        # In a proxy's first second a catalog may still be loading: decide again with all of them.
         arrival.connection.set_deadline(2 * FIRST_LOAD_SECONDS, CancelReason.CONNECT)
         await arrival.runtime.catalogs.wait_complete()
         arrival.snapshot = arrival.runtime.snapshot
@@ -96,7 +96,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
 
 
 def _decide_now(arrival: Arrival, facts: RoutingFacts, traits: RequestTraits) -> Route | UnknownModel:
-    """The route as far as it is known now; the error for a model that no backend is known to serve."""
+    """The route by the catalogs that are loaded; the error for a model that none of them lists."""
     try:
         return decide(facts, arrival.snapshot.table, traits)
     except UnknownModel as error:
@@ -104,7 +104,7 @@ def _decide_now(arrival: Arrival, facts: RoutingFacts, traits: RequestTraits) ->
 
 
 async def _find_traits(arrival: Arrival, size: int, top: Top | None) -> RequestTraits:
-    """What rules may ask of this request; of a large body it is worked out in a thread."""
+    """The traits that rules may ask for; those inside a large body are found in a thread."""
     traits = RequestTraits(arrival.request.fields, arrival.call.protocol, size, top)
     if size > THREAD_BYTES and arrival.snapshot.table.looks_inside:
         await arrival.run_in_thread(traits.look_inside)
@@ -123,7 +123,7 @@ def check_speaks(call: calls.Call, route: Route) -> None:
 
 
 def speaks(call: calls.Call, route: Route) -> bool:
-    """True for a call that its backend takes as it is or translated."""
+    """True for a call that its backend serves as it is or translated."""
     spoken = route.backend.protocols
     return (
         needs_translation(call, route)

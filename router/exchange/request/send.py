@@ -1,4 +1,4 @@
-"""Send a request to the account of an attempt, and wait for the head of its answer."""
+"""Sends a request to the account of an attempt, and waits for the head of its answer."""
 
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,14 @@ from router.wire.raw.top_level import Top, peek
 if TYPE_CHECKING:
     from router.exchange.upstream_response.response import UpstreamResponse
 
-# Claude Code gives up on a silent head after 360 s, others after 300 s: commit or answer before that.
+# Claude Code gives up after 360 s without a head, other clients after 300 s: commit or answer before that.
 COMMIT_SECONDS = 240.0
 _CHUNKED = (b"Transfer-Encoding", b"transfer-encoding", b"chunked")
 
 
 async def send(attempt: Attempt, deadline: Deadline) -> bool:
-    """Send the request, and have the head of the upstream's own answer in `attempt.upstream`. True when the client did
-    not ask for the usage event that will come. Raises RouterError, UpstreamDisconnected."""
+    """Send the request and set `attempt.upstream` to the upstream's own answer, whose head was read. True when the
+    client did not ask for the usage event that will come. Raises RouterError, UpstreamDisconnected."""
     context = attempt.context
     record, body = context.record, context.body
     edits: list[str] = []
@@ -58,7 +58,7 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
 
 
 async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: bytes, top: Top, edited: Edited) -> Edited:
-    """Send a request that was answered with 400 again in another form, as far as a rule says so; gives the last form.
+    """Send a request that was answered with 400 again in other forms, as long as a rule says so; returns the last form.
     edited: the first one."""
     context = attempt.context
     probe, thinks = edited.probed, True
@@ -83,7 +83,7 @@ async def _resend_passed_through(attempt: Attempt, deadline: Deadline, body: byt
 
 
 def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
-    """The body as it goes upstream; the record notes what was changed."""
+    """The body to send upstream; its changes are noted in the record."""
     notes: list[str] = []
     edited = edit(
         body, top, call=attempt.context.call, route=attempt.route, target=attempt.target, probe=probe, notes=notes
@@ -93,7 +93,7 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
 
 
 async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) -> bool:
-    """Send the request in the protocol of its backend, which its answer is in too."""
+    """Send the request in the backend's protocol. The answer is in that protocol too."""
     thinks = True
     edited, hide_usage = await translate_request(attempt, body)
     await _send_with_retry(attempt, deadline, edited)
@@ -110,8 +110,8 @@ async def _send_translated(attempt: Attempt, deadline: Deadline, body: bytes) ->
 
 
 async def _choose_resend(attempt: Attempt, sent: SendResult) -> Resend | None:
-    """The rule by which the request goes to the same account again, None when there is none. A backend that does not
-    take the question for usage is not asked again."""
+    """The rule by which the request is sent to the same account again, None when there is none. A backend that refuses
+    the field that asks for usage is remembered, so that the field is not sent to it again."""
     context = attempt.context
     safety = judge_retry_safety(
         context.call, context.request.method, context.body.top, replayable=context.body.replayable
@@ -124,7 +124,7 @@ async def _choose_resend(attempt: Attempt, sent: SendResult) -> Resend | None:
 
 
 async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) -> None:
-    """The backend's own count where it has one, else an estimate."""
+    """Set the answer to the backend's own count, or to an estimate where it gives none."""
     question = ask_count(attempt, body, top)
     found: UpstreamResponse | None = None
     if question is not None:
@@ -134,21 +134,21 @@ async def _count(attempt: Attempt, deadline: Deadline, body: bytes, top: Top) ->
 
 
 async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> None:
-    """Send a multipart body on: at once when it is whole, else as it comes."""
+    """Send a multipart body: at once when it was read whole, else as it comes."""
     if upload.ended:
         await _send_with_retry(attempt, deadline, Edited(upload.parts))
         return
-    # What was sent on cannot be sent again, so no connection that may be stale.
+    # A streamed body cannot be sent again: use no idle connection, which may be stale.
     upstream = await _acquire_connection(attempt, deadline, fresh=True)
     attempt.begin_sending()
-    lines = _request_headers(attempt)
-    lines.append(_length(upload.length) if upload.length is not None else _CHUNKED)
+    lines = _build_headers(attempt)
+    lines.append(_make_length_line(upload.length) if upload.length is not None else _CHUNKED)
     method = attempt.context.request.method.encode("ascii")
-    await upstream.send_streamed(method, _request_target(attempt), lines, upload.more)
+    await upstream.send_streamed(method, _build_target(attempt), lines, upload.more)
 
 
 def _note_resend(attempt: Attempt, rule: Resend) -> None:
-    """The request is sent once more in another form."""
+    """Note that the request is sent once more in another form."""
     attempt.upstream.release()
     record = attempt.context.record
     last = record.tries[-1]
@@ -157,20 +157,20 @@ def _note_resend(attempt: Attempt, rule: Resend) -> None:
 
 
 async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited) -> None:
-    """Send the request; a kept connection that proves stale is replaced once, if nothing came back on it."""
-    lines = _request_headers(attempt)
+    """Send the request; an idle connection that proves stale is replaced once, if nothing was received on it."""
+    lines = _build_headers(attempt)
     size = 0
     for part in edited.parts:
         size += len(part)
     request = attempt.context.request
     if size or request.method not in ("GET", "HEAD", "DELETE"):
-        lines.append(_length(size))
-    target = _request_target(attempt)
+        lines.append(_make_length_line(size))
+    target = _build_target(attempt)
     method = request.method.encode("ascii")
     fresh = False
     while True:
         upstream = await _acquire_connection(attempt, deadline, fresh=fresh)
-        tried = attempt.begin_sending()
+        attempt_record = attempt.begin_sending()
         try:
             await upstream.send(method, target, lines, edited.parts)
             await upstream.head()
@@ -178,16 +178,16 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
             deadline.reach_head()
             return
         except UpstreamDisconnected:
-            # A body that is sent from here is in memory.
+            # "safe": nothing of an answer came, and the body is in memory.
             rule = choose_resend(SendResult(reused=upstream.reused, answered=upstream.answered), "safe")
             if rule is None:
                 raise
             upstream.drop()
-            tried.error, tried.done = rule.error, "retried"
+            attempt_record.error, attempt_record.done = rule.error, "retried"
             fresh = True
 
 
-def _request_target(attempt: Attempt) -> bytes:
+def _build_target(attempt: Attempt) -> bytes:
     context, prefix = attempt.context, attempt.target.prefix
     if attempt.plan is not None:
         return prefix + attempt.plan.path[3:].encode("ascii")
@@ -196,12 +196,12 @@ def _request_target(attempt: Attempt) -> bytes:
     return prefix + path[3:].encode("ascii") + (filter_query(query) if query else mark)
 
 
-def _length(size: int) -> tuple[bytes, bytes, bytes]:
+def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
     return b"Content-Length", b"content-length", b"%d" % size
 
 
 async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bool) -> UpstreamExchange:
-    """A connection to the account's origin, as `attempt.upstream`. fresh: none that has served before."""
+    """Set `attempt.upstream` to an exchange on a connection to the account's origin. fresh: dial a new connection."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
     connection = None if fresh else connections.acquire(target.origin)
@@ -217,8 +217,8 @@ async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bo
     return upstream
 
 
-def _request_headers(attempt: Attempt) -> Lines:
-    """The fields that go upstream, without the length of the body."""
+def _build_headers(attempt: Attempt) -> Lines:
+    """The header lines to send upstream, without the length of the body."""
     if attempt.plan is not None:
         return translated_headers(attempt, attempt.plan)
     context, target = attempt.context, attempt.target

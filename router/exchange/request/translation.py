@@ -1,4 +1,4 @@
-"""A request of a client to an upstream that speaks another protocol: rewritten before it is sent."""
+"""Translates a client's request for an upstream that speaks another protocol."""
 
 import random
 import time
@@ -72,9 +72,9 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
 
 
 async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: bool = False) -> tuple[Edited, bool]:
-    """The translated request, with what is configured for its backend applied to it; and True when the client did not
-    ask for the usage event that will come. forget_thinking: no reasoning is sent back. Raises RouterError in the
-    caller's terms."""
+    """The translated request, with the configured edits of its backend; and True when the client did not ask for the
+    usage event that will come. forget_thinking: leave out the reasoning of earlier turns. Raises RouterError, with a
+    text in the terms of the caller's protocol."""
     context, route, target = attempt.context, attempt.route, attempt.target
     facts, runtime = context.facts, context.runtime
     plan = plan_translation(context.call, route, context.snapshot, shown=facts.model or "", stream=facts.stream)
@@ -95,7 +95,7 @@ async def translate_request(attempt: Attempt, body: bytes, *, forget_thinking: b
 
 
 async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: Stored) -> None:
-    """Have the answers at hand that the request names, and store the one that comes."""
+    """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
     ctx.store = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
@@ -104,7 +104,7 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
 
 
 def _choose_probe(plan: Plan, target: Target, snapshot: Snapshot, refuses_usage: Collection[str]) -> None:
-    """Whether the upstream is asked for usage: a provider that is not known is, unless the user forbade it."""
+    """Decide whether the upstream is asked for usage. An unknown provider is asked, unless the user forbade it."""
     backend = target.backend
     options = snapshot.settings.backends.get(backend.name)
     if options is not None and "stream_usage" in options.profile and backend.name not in refuses_usage:
@@ -123,7 +123,7 @@ def foretell(
     facts: RoutingFacts,
     refuses_usage: Collection[str],
 ) -> tuple[str, list[str], list[str]]:
-    """What `explain` says of a translation: its title, what is lost, and what the log would note.
+    """The parts of a translation that `explain` shows: its title, its losses, and the notes for the log.
 
     Raises RouterError as the request would.
     """
@@ -137,27 +137,27 @@ def foretell(
 
 
 def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -> tuple[Edited, bool, list[str]]:
-    """The request to send, whether the caller wants a usage event, and what the log says of it. Raises RouterError."""
+    """The request to send, whether the caller wants a usage event, and the notes for the log. Raises RouterError."""
     if call.counts:
         sent = count_tokens.question(body, plan.caller, plan.spoken, plan.ctx)
     else:
         sent = translate.request(body, plan.caller, plan.spoken, plan.ctx, stream=plan.stream)
     plan.headers = sent.headers
-    # What is found out once the answer comes can be named, not refused.
+    # Losses of the answer are reported: the request was sent by then, and cannot be refused for them.
     plan.ctx.request_sent = True
     notes = [f"translated {plan.title}"]
     if plan.ctx.losses:
         notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)
     other = calls.call(plan.path)
-    # Its model has its new name already.
+    # The translation has put the model's new name in already.
     route = msgspec.structs.replace(route, renamed=False)
     edited = edit(sent.body, peek(sent.body), call=other, route=route, target=target, probe=False, notes=notes)
     return edited, sent.usage, notes
 
 
 def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
-    """The fields that go upstream: fairlead's own, none of the client's but its key where that is to pass."""
+    """The header lines to send upstream: fairlead's own, and the client's key where the backend takes that."""
     target = attempt.target
     out: Lines = [
         (b"Host", b"host", target.host),
@@ -169,12 +169,12 @@ def translated_headers(attempt: Attempt, plan: Plan) -> Lines:
     out += [(name.encode(), name.encode(), value.encode()) for name, value in plan.headers.items()]
     if attempt.changes:
         out = apply_changes(out, attempt.changes)
-    auth = target.auth or _caller_auth(attempt)
+    auth = target.auth or _find_caller_auth(attempt)
     return [*out, auth] if auth is not None else out
 
 
-def _caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
-    """The caller's own credential in the form of the other vendor, where it is the one to use."""
+def _find_caller_auth(attempt: Attempt) -> tuple[bytes, bytes, bytes] | None:
+    """The caller's own credential as the upstream's vendor wants it; None where it must not be sent."""
     context, target = attempt.context, attempt.target
     for name in sorted(context.caller_credentials(target.keep), reverse=True):
         value = context.request.fields.get(name)

@@ -1,1 +1,1 @@
-"""Answers of upstreams: live, translated, read ahead."""
+"""Answers of upstreams: live, translated, or read whole."""

@@ -1,4 +1,4 @@
-"""Answers that have a content coding though none was asked for, taken off piece by piece."""
+"""Decodes answers that have a content coding although none was asked for."""
 
 from router.errors import RouterError
 from router.exchange.body.buffered import inflate
@@ -6,18 +6,18 @@ from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.wire.raw import content_coding
 
-#: Bytes of an answer that are looked into, decoded.
+#: Bytes of a decoded answer that are parsed.
 READABLE_LIMIT = 8 << 20
 
 
 def decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
-    """What takes the codings off an answer, None for one that has none. Raises UnknownCoding, Malformed."""
+    """The decoder for an answer's codings, None for an answer that has none. Raises UnknownCoding, Malformed."""
     coding = response.fields.get(b"content-encoding", b"")
     return content_coding.Decoder(coding) if content_coding.parse_codings(coding) else None
 
 
 def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
-    """A whole body without its content coding, to look into; nothing when that cannot be had."""
+    """A whole body without its content coding, to be parsed; b"" when it cannot be decoded."""
     coding = response.fields.get(b"content-encoding", b"").lower()
     if coding in (b"", b"identity"):
         return body
@@ -28,7 +28,7 @@ def decode_readable(response: UpstreamResponse, body: bytes) -> bytes:
 
 
 def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> bytes:
-    """What one read gives, at most `limit` bytes. Raises UpstreamDisconnected."""
+    """The decoded bytes of one read, at most `limit`. Raises UpstreamDisconnected."""
     try:
         return decoder.decode(data, limit)
     except content_coding.Malformed:

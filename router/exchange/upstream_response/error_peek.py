@@ -1,10 +1,10 @@
-"""Look into an upstream's answer before it is decided what becomes of it: it stays readable."""
+"""Reads the beginning of an upstream's answer without consuming it."""
 
 import re
 
 from router.exchange.upstream_response.response import UpstreamResponse
 
-#: What OpenAI answers to input that was sealed for another organisation.
+#: In OpenAI's error for input that was sealed for another organisation.
 SEALED_REFUSED = re.compile(rb"invalid_encrypted_content|ncrypted content .{0,1000}could not be ", re.DOTALL)
 _LIMIT = 65536
 

@@ -30,16 +30,16 @@ class UpstreamResponse(Protocol):
         ...
 
     def release(self) -> None:
-        """The answer is not needed any more; its connection serves again where all of it was read."""
+        """End the use of the answer. Its connection is used again where all of the answer was read."""
         ...
 
     def drop(self) -> None:
-        """The answer is not needed any more, and its connection is closed."""
+        """End the use of the answer, and close its connection."""
         ...
 
 
 class BufferedResponse:
-    """An answer whose body is at hand: it was read before, or made here. It needs no connection."""
+    """An answer whose body is in memory: it was read before, or made here. It needs no connection."""
 
     __slots__ = ("_pieces", "fields", "lines", "reason", "status")
 
@@ -73,5 +73,5 @@ class BufferedResponse:
         """There is nothing to close."""
 
 
-#: The answer of an attempt before it asked anybody.
+#: The answer of an attempt that was not sent yet.
 NOT_ASKED = BufferedResponse(0, b"", [], b"")

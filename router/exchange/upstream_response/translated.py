@@ -14,14 +14,14 @@ from router.wire.raw import content_coding, sse
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
-#: Seconds that usage, or the mark of the end, may take behind a finish reason.
+#: Seconds to wait for usage, or the mark of the end, after a finish reason.
 SETTLE_SECONDS = 2.0
-#: Fields of the head that do not hold for another body.
+#: Headers that describe the original body, so that they are wrong for a translated one.
 _OF_THE_BODY = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
 
 
 def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder | None:
-    """What takes the content codings off an answer that is to be translated. Raises BadGateway."""
+    """The decoder for the content codings of an answer that is to be translated. Raises BadGateway."""
     try:
         return decoder_of(response)
     except (content_coding.UnknownCoding, content_coding.Malformed):
@@ -29,10 +29,10 @@ def translation_decoder_of(response: UpstreamResponse) -> content_coding.Decoder
 
 
 def translated_lines(lines: Lines, content_type: tuple[bytes, bytes, bytes] | None) -> Lines:
-    """The fields of an answer whose body is now another. content_type: of that body, None for the answer's own."""
+    """The header lines of an answer whose body was replaced. content_type: of the new body, None to keep the old."""
     gone = _OF_THE_BODY if content_type is None else (*_OF_THE_BODY, b"content-type")
-    kept = [line for line in lines if line[1] not in gone]
-    return kept if content_type is None else [*kept, content_type]
+    others = [line for line in lines if line[1] not in gone]
+    return others if content_type is None else [*others, content_type]
 
 
 class TranslatedResponse(BufferedResponse):
@@ -52,10 +52,10 @@ class TranslatedResponse(BufferedResponse):
     ):
         super().__init__(status, upstream.reason, lines, body)
         self._upstream = upstream
-        #: The token counts as the upstream said them, None where it said none: the caller's protocol may have no place
-        #: for some of them, and has 0 where nothing was said.
+        #: The token counts that the upstream gave, None where it gave none. They are not read from the translated body:
+        #: the caller's protocol may have no place for some of them, and writes 0 for unknown ones.
         self.usage = usage
-        #: The error that a 200 of the upstream held, in the upstream's own words: `status` is then the client's.
+        #: The error in a 200 of the upstream, as the upstream gave it; `status` is then the client's.
         self.failure = failure
 
     def release(self) -> None:
@@ -103,16 +103,16 @@ class TranslatedStream:
 
     @property
     def usage(self) -> Usage:
-        """The token counts that the upstream has said so far."""
+        """The token counts that the upstream has given so far."""
         return self._stream.usage
 
     @property
     def failure(self) -> Failure | None:
-        """The error that the stream ended with, in the upstream's own words."""
+        """The error that the stream ended with, as the upstream gave it."""
         return self._stream.failure
 
     async def read(self) -> list[bytes]:
-        """The translated pieces of one read; [b""] when what was read adds nothing yet, [] at the end."""
+        """The translated pieces of one read; [b""] when they are empty so far, [] at the end."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
             return pieces
@@ -129,7 +129,7 @@ class TranslatedStream:
         return [out] if out or got else []
 
     async def _read_upstream(self) -> list[bytes]:
-        """The next read; nothing when the upstream said its last word and leaves the connection open."""
+        """The next read; [] when the upstream's stream is finished and its body does not end in SETTLE_SECONDS."""
         if not self._stream.finished:
             return await self._upstream.read()
         with trio.move_on_after(SETTLE_SECONDS):
@@ -147,14 +147,15 @@ class TranslatedStream:
         return self._bound(self._stream.feed(batch), len(data)) if batch else b""
 
     def _end(self) -> bytes:
-        """What the end of the upstream's body adds; nothing when the stream is not whole."""
+        """The translated bytes for the end of the upstream's body; b"" when the stream is not whole."""
         self._over = True
         tail = self._splitter.tail
         out = self._stream.feed(tail + b"\n\n") if tail.strip() and translate.is_whole(tail) else b""
         return out + self._stream.end()
 
     def _bound(self, out: bytes, read: int) -> bytes:
-        """What a read gives, within the bounds; nothing is read any more behind an error. read: bytes it took."""
+        """Check the translated bytes of a read against the bounds, and end reading after an error. read: how many bytes
+        were translated."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
             raise UpstreamDisconnected(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")

@@ -1,7 +1,7 @@
 """Backends on disk: `backends/NAME.json`, one each.
 
-A running proxy goes on with the files it can read; `load` hands back the others as problems, each naming file, place
-and what was expected. Unknown keys are ignored; a file of a newer schema is refused, since its meaning may differ.
+A running proxy goes on with the files it can read; `load` returns the others as problems, each with file, place and
+what was expected. Unknown keys are ignored; a file of a newer schema is refused, since its meaning may differ.
 """
 
 import re
@@ -22,7 +22,7 @@ from router.store.keys.references import parse
 SCHEMA = 1
 FOLDER = "backends"
 RESERVED = "demo"
-# What answers say in place of an account.
+# Answers have these in place of an account's name.
 RESERVED_ALIASES = ("client", "none")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -31,17 +31,20 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A backend that could not be read. message: names the file; hint: what mends it, may be ''."""
+    """A backend that could not be read."""
 
     name: str
+    #: Names the file and what is wrong.
     message: str
+    #: How to mend it, '' when that is not known.
     hint: str = ""
 
 
 class _Head(msgspec.Struct):
-    """What is read before the rest has a known meaning. fairlead: the version that wrote the file."""
+    """The fields that are read first: they say whether the rest can be read."""
 
     schema: int
+    #: The version that wrote the file.
     fairlead: str = ""
 
 
@@ -99,9 +102,9 @@ def find(home: Home, name: str) -> Backend | None:
     if data is None:
         return None
     stored = _decode(path, data)
-    fault = _fault(stored, name)
+    fault = _find_fault(stored, name)
     if fault:
-        raise CommandError(f"{shown(path)}: {fault}.", _rewrite_hint(name))
+        raise CommandError(f"{shown(path)}: {fault}.", _make_rewrite_hint(name))
     return Backend(**{field: getattr(stored, field) for field in Backend.__struct_fields__})
 
 
@@ -119,8 +122,8 @@ def remove(home: Home, name: str) -> bool:
 
 
 def present(home: Home, name: str) -> Backend | None:
-    """The backend as stored, None when there is none or it cannot be read: what was wrong with it no longer matters
-    when it is being replaced or removed."""
+    """The backend as stored, None when there is none or it cannot be read: for callers that replace or remove it, where
+    a fault of the old file does not matter."""
     try:
         return find(home, name)
     except CommandError:
@@ -128,8 +131,8 @@ def present(home: Home, name: str) -> Backend | None:
 
 
 def change(home: Home, name: str, make: Callable[[Backend | None], Backend]) -> Backend:
-    """Read, change and write back one backend under the home's lock, and return it. make: gets it as it is then, None
-    when there is none; what it raises leaves all as it is. Raises CommandError."""
+    """Read, change and write back one backend under the home's lock, and return it. make: gets the stored backend, None
+    when there is none; when it raises, nothing is changed. Raises CommandError."""
     with home.lock():
         before = find(home, name)
         after = make(before)
@@ -148,8 +151,8 @@ def replace(home: Home, before: Backend | None, backend: Backend) -> None:
 
 
 def discard(home: Home, name: str) -> tuple[bool, Backend | None]:
-    """Remove a backend under the home's lock: whether there was one, and what it was if it could be read. Raises
-    CommandError."""
+    """Remove a backend under the home's lock; returns whether there was one, and the backend if it could be read.
+    Raises CommandError."""
     with home.lock():
         before = present(home, name)
         return remove(home, name), before
@@ -166,18 +169,20 @@ def _decode(path: Path, data: bytes) -> _Stored:
             )
         return msgspec.json.decode(data, type=_Stored)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{shown(path)}: {field_text(error)}.", _rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)}: {field_text(error)}.", _make_rewrite_hint(path.stem)) from None
     except msgspec.DecodeError as error:
-        raise CommandError(f"{shown(path)}{_place(error, data)} is not JSON.", _rewrite_hint(path.stem)) from None
+        raise CommandError(
+            f"{shown(path)}{_format_place(error, data)} is not JSON.", _make_rewrite_hint(path.stem)
+        ) from None
     except (RecursionError, UnicodeDecodeError):
-        raise CommandError(f"{shown(path)} is not JSON.", _rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)} is not JSON.", _make_rewrite_hint(path.stem)) from None
 
 
-def _rewrite_hint(name: str) -> str:
+def _make_rewrite_hint(name: str) -> str:
     return f"Mend it, or write it anew:   fairlead backend remove {name}"
 
 
-def _place(error: msgspec.DecodeError, data: bytes) -> str:
+def _format_place(error: msgspec.DecodeError, data: bytes) -> str:
     found = _BYTE.search(str(error))
     if found is None:
         return ""
@@ -193,7 +198,7 @@ def field_text(error: msgspec.ValidationError) -> str:
     return f"{where.lstrip('.')}: {what}" if where else what
 
 
-def _fault(backend: Backend, name: str) -> str:
+def _find_fault(backend: Backend, name: str) -> str:
     """What is wrong with a backend that could be decoded, '' when nothing is."""
     if backend.name != name:
         return f'name is "{backend.name}", unlike the file\'s'
@@ -207,10 +212,10 @@ def _fault(backend: Backend, name: str) -> str:
         return "root is http:// to a public address, and insecure_http is not set"
     if not backend.protocols or not set(backend.protocols) <= set(PROTOCOLS):
         return f"protocols must be some of {', '.join(PROTOCOLS)}"
-    return _account_fault(backend)
+    return _find_account_fault(backend)
 
 
-def _account_fault(backend: Backend) -> str:
+def _find_account_fault(backend: Backend) -> str:
     aliases = [account.alias for account in backend.accounts]
     if len(set(aliases)) != len(aliases):
         return "two accounts have the same alias"

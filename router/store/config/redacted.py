@@ -1,4 +1,4 @@
-"""What lists say of backends and accounts, in words; never a key."""
+"""Texts about the keys of backends and accounts for lists; they never contain a key."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from router.store.keys.secrets import at_hand
 
 
 def credentials(backend: Backend, environ: Mapping[str, str]) -> str:
-    """How its requests are authenticated, in words."""
+    """How a backend's requests are authenticated, as a text."""
     if backend.auth == "client":
         return "each tool's own login"
     if backend.auth == "none":
@@ -21,7 +21,7 @@ def credentials(backend: Backend, environ: Mapping[str, str]) -> str:
 
 
 def problem_of(account: Account, environ: Mapping[str, str]) -> str | None:
-    """Why an account's key cannot be had, as far as that can be told without fetching it."""
+    """Why an account's key is not usable, as far as that is known without fetching it; None when it may be."""
     try:
         at_hand(account.key, environ)
     except CommandError as error:

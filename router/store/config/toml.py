@@ -1,7 +1,7 @@
-"""`config.toml` in the home: read with the line of each key, changed with all that the user wrote around it.
+"""`config.toml` in the home: read with the line of each key; a change keeps all else that the user wrote.
 
-Rules of this file: a change is made under the home's lock, on the file as it is then; the result is read as it would
-be loaded, and written only when it is valid and holds just what was asked for. tomllib is imported where there is a
+Rules of this file: a change is made under the home's lock, on the file as it is then; the result is parsed as a load
+would, and written only when it is valid and has the requested change and no other. tomllib is imported where there is a
 file, tomlkit for a change only: both cost start-up time.
 """
 
@@ -40,8 +40,8 @@ def read(home: Home) -> ConfigFile | None:
 
 
 def load(home: Home, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Loaded:
-    """All settings as they hold now: the file read anew, the environment, flags (attribute -> text). This is what a
-    reload calls. Raises CommandError."""
+    """All settings: of the file, which is read anew, the environment, and flags (attribute -> text). A reload calls
+    this. Raises CommandError."""
     return resolve(environ, flags or {}, read(home))
 
 
@@ -56,22 +56,22 @@ def decode(data: bytes, name: str) -> str:
 
 
 def parse(text: str, name: str) -> ConfigFile:
-    """What a TOML text holds, and where. Raises CommandError."""
+    """The values of a TOML text with their lines. Raises CommandError."""
     import tomllib
 
     try:
         return ConfigFile(name, tomllib.loads(text), locate(text))
     except tomllib.TOMLDecodeError as error:
-        raise _syntax(name, text, str(error)) from None
+        raise _explain_syntax(name, text, str(error)) from None
     except RecursionError:
         raise CommandError(f"{name} has brackets nested too deep to be read.") from None
     except ValueError:
         raise CommandError(f"{name} holds a number of more digits than can be read.") from None
 
 
-def _syntax(name: str, text: str, said: str) -> CommandError:
-    found = _AT.search(said)
-    what = clean(_AT.sub("", said)).rstrip(".")
+def _explain_syntax(name: str, text: str, message: str) -> CommandError:
+    found = _AT.search(message)
+    what = clean(_AT.sub("", message)).rstrip(".")
     if found is not None and found[2]:
         place = f"line {found[2]} column {found[3]}"
     else:
@@ -90,10 +90,10 @@ def change(home: Home, changes: Sequence[Change]) -> Loaded:
 def before(home: Home) -> str:
     """The file's text, '' when there is none. Raises CommandError."""
     data = home.read(NAME)
-    return "" if data is None else _mark(data) + decode(data, shown(home.at(NAME)))
+    return "" if data is None else _find_mark(data) + decode(data, shown(home.at(NAME)))
 
 
-def _mark(data: bytes) -> str:
+def _find_mark(data: bytes) -> str:
     return _BOM if data.startswith(_BOM.encode()) else ""
 
 
@@ -116,24 +116,24 @@ def changed(text: str, changes: Sequence[Change], name: str) -> str:
     """The text with keys written or removed; comments, order, unknown keys and line ends stay. Raises CommandError."""
     mark = _BOM if text.startswith(_BOM) else ""
     body = text.removeprefix(_BOM)
-    # Only where every line ends so: a mixed file keeps its mixture.
+    # Only where every line ends with it: a file with mixed line ends keeps them.
     carriage = "\r\n" in body and body.count("\n") == body.count("\r\n")
     body = body.replace("\r\n", "\n") if carriage else body
-    wanted = _expected(parse(body, name).tree, changes)
-    result = _edited(body, changes, name)
+    wanted = _apply_changes(parse(body, name).tree, changes)
+    result = _edit(body, changes, name)
     if parse(result, name).tree != wanted:
-        raise _by_hand(name)
+        raise _make_form_error(name)
     return mark + (result.replace("\n", "\r\n") if carriage else result)
 
 
-def _edited(body: str, changes: Sequence[Change], name: str) -> str:
+def _edit(body: str, changes: Sequence[Change], name: str) -> str:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     try:
         document = tomlkit.parse(body)
         if "".join(tomlkit.dumps(document).split()) != "".join(body.split()):
-            raise _by_hand(name)
+            raise _make_form_error(name)
         for one in changes:
             if one.value is None:
                 _remove(cast("dict[str, Any]", document), one.path)
@@ -142,19 +142,19 @@ def _edited(body: str, changes: Sequence[Change], name: str) -> str:
         return tomlkit.dumps(document)
     except (TOMLKitError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         # Forms that tomlkit cannot change; the file stays as it is.
-        raise _by_hand(name) from None
+        raise _make_form_error(name) from None
 
 
-def _by_hand(name: str) -> CommandError:
+def _make_form_error(name: str) -> CommandError:
     return CommandError(
         f"{name} is written in a form that cannot be changed without touching the rest.",
         "Change it by hand:   fairlead config edit",
     )
 
 
-def _expected(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    """What the file must hold afterwards, worked out without the library that writes it."""
-    wanted = _copied(tree)
+def _apply_changes(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
+    """The values that the file must have after the changes, computed without the library that writes it."""
+    wanted = _copy(tree)
     for one in changes:
         if one.value is None:
             _remove(wanted, one.path)
@@ -169,14 +169,14 @@ def _expected(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, A
     return wanted
 
 
-def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
+def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _copied(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in tree.items()
+        key: _copy(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for key, value in tree.items()
     }
 
 
 def _remove(tree: dict[str, Any], path: Sequence[str]) -> None:
-    """Take a key out, and the tables that it leaves empty."""
+    """Remove a key, and the tables that are empty then."""
     below = tree.get(path[0])
     if len(path) == 1:
         tree.pop(path[0], None)
@@ -194,43 +194,43 @@ def _put(document: "TOMLDocument", one: Change) -> None:
     node: Any = document
     for depth, key in enumerate(one.path[:-1]):
         if key not in node:
-            # The outer ones get no header of their own.
+            # Only the innermost table gets a header.
             outer = depth < len(one.path) - 2
-            node[key] = tomlkit.inline_table() if _inline(node) else tomlkit.table(is_super_table=outer)
+            node[key] = tomlkit.inline_table() if _is_inline(node) else tomlkit.table(is_super_table=outer)
         node = node[key]
     value = one.value
     if isinstance(value, dict):
-        value = _inline_value(cast("dict[str, Any]", value))
+        value = _make_inline_value(cast("dict[str, Any]", value))
     if one.path == ("routes",):
         _put_rules(document, cast("list[dict[str, Any]]", one.value))
     else:
         node[one.path[-1]] = value
 
 
-def _inline(node: Any) -> bool:
+def _is_inline(node: Any) -> bool:
     from tomlkit.items import InlineTable
 
     return isinstance(node, InlineTable)
 
 
-def _inline_value(value: Mapping[str, Any]) -> Any:
+def _make_inline_value(value: Mapping[str, Any]) -> Any:
     import tomlkit
 
     table = tomlkit.inline_table()
     for key, item in value.items():
-        table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+        table[key] = _make_inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
     return table
 
 
 def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> None:
-    """Write the rules; those that are there stay as they are when the new ones only come behind them."""
+    """Write the rules; existing ones keep their text when new ones are only added at the end."""
     import tomlkit
     from tomlkit.items import AoT
 
     listed = cast("Any", document).get("routes")
-    held = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
-    count = len(held)
-    if not count or held != list(rules[:count]):
+    existing = cast("list[Any]", listed.unwrap()) if type(listed) is AoT else []
+    count = len(existing)
+    if not count or existing != list(rules[:count]):
         count, listed = 0, tomlkit.aot()
         if "routes" not in document and len(document):
             document.add(tomlkit.nl())
@@ -238,5 +238,5 @@ def _put_rules(document: "TOMLDocument", rules: Sequence[Mapping[str, Any]]) -> 
     for rule in rules[count:]:
         table = tomlkit.table()
         for key, item in rule.items():
-            table[key] = _inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+            table[key] = _make_inline_value(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
         cast("Any", listed).append(table)

@@ -1,8 +1,8 @@
-"""On which line of a TOML text each key stands: tomllib reads the values and forgets the places.
+"""Finds the line of each key in a TOML text, which tomllib does not tell.
 
-Rules of this file: the text has been accepted by tomllib, so nothing is checked here and nothing is converted; a key
-of an array of tables or of an inline array stands under the index of its element; the first line that opens a table
-is that table's.
+Rules of this file: the text has been accepted by tomllib, so nothing is checked here and nothing is converted; the path
+of a key in an array of tables or an inline array contains the index of its element; the line of a table is the first
+one that opens it.
 """
 
 Path = tuple[str | int, ...]
@@ -13,36 +13,38 @@ _QUOTES = ('"', "'")
 
 def locate(text: str) -> dict[Path, int]:
     """Path -> line, from 1. The text must be one that tomllib accepts."""
-    return _Scan(text.replace("\r\n", "\n")).document()
+    return _Scan(text.replace("\r\n", "\n")).read_document()
 
 
 class _Scan:
-    """One walk over a text. at: the place in it; table: the path of the header above."""
+    """One scan of a text."""
 
     def __init__(self, text: str):
         self.text = text
+        #: The position in the text.
         self.at = 0
         self.line = 1
         self.counted = 0
+        #: The path of the last header.
         self.table: Path = ()
         self.lines: dict[Path, int] = {}
         self.arrays: dict[Path, int] = {}
 
-    def document(self) -> dict[Path, int]:
-        """Walk the whole text."""
+    def read_document(self) -> dict[Path, int]:
+        """Scan the whole text."""
         while self._skip(" \t\n"):
             if self.text[self.at] == "[":
-                self._header()
+                self._read_header()
             else:
-                self._pair(self.table)
+                self._read_pair(self.table)
         return self.lines
 
-    def _header(self) -> None:
+    def _read_header(self) -> None:
         doubled = self.text.startswith("[[", self.at)
         self.at += 2 if doubled else 1
-        keys = self._keys()
+        keys = self._read_keys()
         self.at += 2 if doubled else 1
-        path = self._resolved(keys[:-1])
+        path = self._resolve(keys[:-1])
         last = (*path, keys[-1])
         if doubled:
             self._note(last)
@@ -51,7 +53,7 @@ class _Scan:
         self.table = (*last, self.arrays[last]) if last in self.arrays else last
         self._note(self.table)
 
-    def _resolved(self, keys: list[str]) -> Path:
+    def _resolve(self, keys: list[str]) -> Path:
         path: Path = ()
         for key in keys:
             path = (*path, key)
@@ -60,51 +62,51 @@ class _Scan:
                 path = (*path, self.arrays[path])
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _read_pair(self, table: Path) -> None:
         path = table
-        for key in self._keys():
+        for key in self._read_keys():
             path = (*path, key)
             self._note(path)
         self.at += 1  # the =
-        self._value(path)
+        self._read_value(path)
 
-    def _value(self, path: Path) -> None:
+    def _read_value(self, path: Path) -> None:
         self._skip(" \t")
         first = self.text[self.at]
         if first in _QUOTES:
-            self._string()
+            self._skip_string()
         elif first == "[":
-            self._array(path)
+            self._read_array(path)
         elif first == "{":
-            self._inline(path)
+            self._read_inline_table(path)
         else:
             while self.at < len(self.text) and self.text[self.at] not in ",]}\n#":
                 self.at += 1
 
-    def _array(self, path: Path) -> None:
+    def _read_array(self, path: Path) -> None:
         self.at += 1
         index = 0
         while self._skip(" \t\n,") and self.text[self.at] != "]":
             self._note((*path, index))
-            self._value((*path, index))
+            self._read_value((*path, index))
             index += 1
         self.at += 1
 
-    def _inline(self, path: Path) -> None:
+    def _read_inline_table(self, path: Path) -> None:
         self.at += 1
         while self._skip(" \t\n,") and self.text[self.at] != "}":
-            self._pair(path)
+            self._read_pair(path)
         self.at += 1
 
-    def _keys(self) -> list[str]:
+    def _read_keys(self) -> list[str]:
         """The parts of a dotted key; stops at what follows it."""
         found: list[str] = []
         while True:
             self._skip(" \t")
             start = self.at
             if self.text[start] in _QUOTES:
-                self._string()
-                found.append(_unquoted(self.text[start : self.at]))
+                self._skip_string()
+                found.append(_unquote(self.text[start : self.at]))
             else:
                 while self.text[self.at] in _BARE:
                     self.at += 1
@@ -114,27 +116,27 @@ class _Scan:
                 return found
             self.at += 1
 
-    def _string(self) -> None:
+    def _skip_string(self) -> None:
         quote = self.text[self.at]
         if self.text.startswith(quote * 3, self.at):
-            return self._long_string(quote)
+            return self._skip_long_string(quote)
         self.at += 1
         while self.text[self.at] != quote:
             self.at += 2 if quote == '"' and self.text[self.at] == "\\" else 1
         self.at += 1
         return None
 
-    def _long_string(self, quote: str) -> None:
+    def _skip_long_string(self, quote: str) -> None:
         self.at += 3
         while not self.text.startswith(quote * 3, self.at):
             self.at += 2 if quote == '"' and self.text[self.at] == "\\" else 1
         self.at += 3
-        # One or two quotes may stand right before the closing three.
+        # One or two quotes may come right before the closing three.
         while self.text.startswith(quote, self.at):
             self.at += 1
 
     def _skip(self, blanks: str) -> bool:
-        """Pass blanks and, where lines may end, comments; False at the end of the text."""
+        """Skip blanks and, where lines may end, comments; False at the end of the text."""
         text = self.text
         while self.at < len(text):
             if text[self.at] in blanks:
@@ -152,7 +154,7 @@ class _Scan:
         self.lines.setdefault(path, self.line)
 
 
-def _unquoted(quoted: str) -> str:
+def _unquote(quoted: str) -> str:
     import tomllib
 
     return next(iter(tomllib.loads(f"{quoted} = 0")))

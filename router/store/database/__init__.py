@@ -1,1 +1,1 @@
-"""history.db: where it lies, how it is opened, migrated and written."""
+"""history.db: its location, and how it is opened, migrated and written."""

@@ -1,8 +1,8 @@
-"""Where history.db lies: in the home, or in local state when the home is on a network file system.
+"""The location of history.db: in the home, or in a local folder when the home is on a network file system.
 
-SQLite's locks and shared memory do not hold over a network, and two machines that share a home would write one file.
-So each machine has its own: in $XDG_STATE_HOME, else where the system keeps such things, else in /var/tmp, since the
-user's own folder is often on the network too. Folders there follow the rules of the home (modes).
+SQLite's locks and shared memory do not work over a network, and two machines that share a home would write one file. So
+each machine has its own: in $XDG_STATE_HOME, else in the system's folder for such state, else in /var/tmp, since the
+user's own folder is often on the network too. Folders there have the permissions of a home.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ NAME = "history.db"
 
 
 class Location(NamedTuple):
-    """The place of history.db."""
+    """The location of history.db."""
 
     path: Path
-    #: Why it does not lie in the home, "" when it does.
+    #: Why it is not in the home, "" when it is.
     elsewhere: str = ""
-    #: Why there is no place for it, "" when there is one.
+    #: Why there is no folder for it, "" when there is one.
     problem: str = ""
 
 
 def locate(home: Home, environ: Mapping[str, str] = os.environ) -> Location:
-    """Find the place of a home's history. Nothing is created."""
+    """Find the location of a home's history. Nothing is created."""
     kind = network_type(home.path)
     if not kind:
         return Location(home.at(NAME))
     why = f"{shown(home.path)} lies on a network file system ({kind})"
-    for folder in _candidates(environ):
-        if not network_type(_existing(folder)):
-            # Homes are told apart by their path.
+    for folder in _list_folders(environ):
+        if not network_type(_find_existing(folder)):
+            # Each home has its own folder, named by a hash of the home's path.
             name = hashlib.sha256(str(home.path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
             return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
     hint = "Name a local folder:   XDG_STATE_HOME=/absolute/path fairlead proxy"
@@ -52,7 +52,7 @@ def make_folders(location: Location) -> None:
             check_home(folder)
 
 
-def _candidates(environ: Mapping[str, str]) -> list[Path]:
+def _list_folders(environ: Mapping[str, str]) -> list[Path]:
     found: list[Path] = []
     named = environ.get("XDG_STATE_HOME", "")
     own = os.path.expanduser("~")
@@ -66,8 +66,8 @@ def _candidates(environ: Mapping[str, str]) -> list[Path]:
     return [*found, Path(f"/var/tmp/fairlead-{os.getuid()}")]  # noqa: S108 - checked like a home before it is used
 
 
-def _existing(folder: Path) -> Path:
-    """The nearest folder that is there: it says what file system a new one would lie on."""
+def _find_existing(folder: Path) -> Path:
+    """The nearest folder that exists: a new folder would be on its file system."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -21,7 +21,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX owners_by_kind ON owners (kind)",
     ),
     (
-        # Texts that stand in many rows, once each; a row holds the number.
+        # Texts that many rows have, stored once each; a row has the number.
         "CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
         # time: ms since 1970. queue_ms, first_byte_us, total_us: durations. cost: billionths of a US dollar, null for
         # an unknown price. tokens_in: without those from the cache. utilisation: used share of the tightest limit.
@@ -48,7 +48,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # sent_ms: when the only attempt was made, counted from `time`; null where there were several, which stand in
+        # sent_ms: when the only attempt was made, counted from `time`; null when there were several, which are in
         # `attempts`. bound, session, turns: the binding that held. given_up: tokens a move left behind in a cache.
         # used_*, resets_*: the two windows of a subscription; shares, and seconds since 1970.
         *(
@@ -98,7 +98,8 @@ _NO_GUARD = (
     "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
-#: Of each older version that can be read as it is: what makes it look like the newest, on a connection that only reads.
+#: For each older version that can be read as it is: statements that make it look like the newest, on a connection that
+#: only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     2: (
         "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, "
@@ -112,15 +113,16 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
 
 
 class NewerSchema(Exception):
-    """The file was written by a newer version. found: its number."""
+    """The file was written by a newer version."""
 
     def __init__(self, found: int):
         super().__init__(f"version {found}")
+        #: The number of that version.
         self.found = found
 
 
 def migrate(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
-    """Take the database from its version to the last one: all steps, or none. Raises NewerSchema, sqlite3.Error.
+    """Migrate the database from its version to the last one: all steps, or none. Raises NewerSchema, sqlite3.Error.
 
     db: in autocommit mode, so that the transaction here is the only one.
     """
@@ -128,7 +130,7 @@ def migrate(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRA
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have been faster.
+        # Another process may have migrated it meanwhile.
         for step in steps[version(db, steps) :]:
             for statement in step:
                 db.execute(statement)
@@ -141,7 +143,7 @@ def migrate(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRA
 
 
 def version(db: "sqlite3.Connection", steps: tuple[tuple[str, ...], ...] = MIGRATIONS) -> int:
-    """How many of the steps the database has taken. Raises NewerSchema, sqlite3.Error."""
+    """How many of the steps were run on the database. Raises NewerSchema, sqlite3.Error."""
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > len(steps):
         raise NewerSchema(found)

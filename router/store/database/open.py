@@ -1,8 +1,8 @@
 """Opens history.db: a private file, in a mode several processes can share, at the newest schema.
 
 Rules of this file: nothing a user could still read is deleted: a damaged file is renamed and a new one begun. A message
-about a file names it and, where there is one, the command that mends it. sqlite3 is loaded by the first call, off the
-start path.
+about a file names it and, where there is one, the command that mends it. sqlite3 is imported by the first call, so that
+it does not delay the start.
 """
 
 import os
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import sqlite3
 
 BUSY_SECONDS = 5.0
-# A log that a reader kept from being emptied is cut to this once it is.
+# The write-ahead log may grow while a reader keeps it from being reset; the next reset cuts it to this size.
 _WAL_BYTES = 4 << 20
 _COMPANIONS = ("", "-wal", "-shm")
-# More of them, and it is the disk that is damaged.
+# With more damaged files than these, the disk is likely damaged.
 _ASIDE_LIMIT = 9
 
 # Primary result codes, https://sqlite.org/rescode.html; the module names them only since Python 3.11.
@@ -39,10 +39,11 @@ _BROKEN = {
 
 
 class Unusable(Exception):
-    """The file cannot be used. lasting: trying again later is no use. The text says why, and what mends it."""
+    """The file cannot be used. The text says why, and what mends it."""
 
     def __init__(self, text: str, *, lasting: bool = False):
         super().__init__(text)
+        #: True when trying again later is useless.
         self.lasting = lasting
 
 
@@ -57,7 +58,7 @@ class Corrupt(Exception):
 def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connection", Path | None]:
     """A connection that may write, and where a damaged file was moved to, None when there was none.
 
-    suspect: the file was found damaged in use, so look at all of it. No connection of this thread may be open to it.
+    suspect: the file was found damaged in use, so check all of it. No connection of this thread to it may be open.
     Raises Unusable and Busy.
     """
     location = locate(home)
@@ -66,7 +67,7 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
         raise Unusable(location.problem, lasting=True)
     try:
         make_folders(location)
-        # Creating, migrating and moving aside are for one process at a time.
+        # One process at a time may create, migrate or rename the file.
         with home.lock():
             return _open_or_replace(path, suspect=suspect)
     except CommandError as error:
@@ -114,7 +115,7 @@ def _open_migrated(path: Path) -> "sqlite3.Connection":
 
 
 def connect(path: Path) -> "sqlite3.Connection":
-    """A connection in autocommit mode; it may be handed from thread to thread, one at a time. Raises sqlite3.Error."""
+    """A connection in autocommit mode; several threads may use it, one at a time. Raises sqlite3.Error."""
     import sqlite3
 
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -122,7 +123,8 @@ def connect(path: Path) -> "sqlite3.Connection":
 
 @contextmanager
 def translate_errors(path: Path) -> Generator[None]:
-    """Turn SQLite's errors about the file into Busy, Corrupt and Unusable; those about a statement pass."""
+    """Turn SQLite's errors about the file into Busy, Corrupt and Unusable; errors about a statement are raised as they
+    are."""
     import sqlite3
 
     try:
@@ -139,7 +141,7 @@ def translate_errors(path: Path) -> Generator[None]:
 
 
 def _check_whole(path: Path) -> None:
-    """Raise Corrupt unless all of the file is as it should be: another process may have begun a new one."""
+    """Raise Corrupt if the file is damaged. It may be whole: another process may have begun a new one."""
     with translate_errors(path):
         db = connect(path)
         try:

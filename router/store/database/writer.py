@@ -23,7 +23,7 @@ from router.store.home.home import Home
 if TYPE_CHECKING:
     import sqlite3
 
-# Of the 10,000 that may wait in all; the others are requests that have just ended and are no rows yet.
+# Rows that may wait. 10,000 requests may wait in all; the others have just ended and are no rows yet.
 PENDING = 8_500
 # Half a second of the fastest traffic: each commit costs as much as a hundred rows.
 BATCH = 2048
@@ -37,30 +37,32 @@ _OPEN_PATIENCE = 5.0
 _SAID_LIMIT = 20
 
 Row = tuple[Any, ...]
-#: Writes rows of one kind within the batch's transaction. A batch that fails is rolled back and handed over again.
+#: Writes rows of one kind within the batch's transaction. A batch that fails is rolled back and written again.
 Writing = Callable[["sqlite3.Connection", "list[Any]"], None]
-#: Work of the writer beside rows: bounds of a table, changes by other processes. It commits by itself.
+#: Work of the writer besides rows: bounding a table, reading changes by other processes. It commits by itself.
 Maintenance = Callable[["sqlite3.Connection"], None]
 
 
 class _Waiting(msgspec.Struct, gc=False):
-    """A row on its way. Not a tuple: what waits makes the collector of garbage run, which costs more than the row."""
+    """A row that waits to be written. Not a tuple: many tuples make the garbage collector run, which costs more than
+    the row."""
 
     statement: str | Writing
     row: Any
 
 
 class Ledger:
-    """The database of one home, as one process uses it. say: where a line for the user goes; it must not wait."""
+    """The database of one home, as one process uses it. say: logs a line for the user; it must not wait."""
 
     def __init__(self, home: Home, say: Callable[[str], None], *, retry: float = RETRY_SECONDS):
+        #: Rows that were lost.
         self.dropped = 0
-        #: Why nothing is kept on disk, None while all is well.
+        #: Why nothing is written to disk, None while the file can be used.
         self.problem: str | None = None
         self._home = home
         place = locate(home)
         self.path = place.path
-        #: Why the file does not lie in the home, None when it does.
+        #: Why the file is not in the home, None when it is.
         self.elsewhere = place.elsewhere or None
         self._say = say
         self._retry = retry
@@ -82,12 +84,12 @@ class Ledger:
         self._reader: sqlite3.Connection | None = None
 
     def add_maintenance(self, work: Maintenance) -> None:
-        """Have the writer do this at its start and then every MAINTENANCE_SECONDS; to be called before `start`."""
+        """Have the writer do this work at its start and then every MAINTENANCE_SECONDS. To be called before `start`."""
         self._maintenance.append(work)
 
     def add_preparation(self, preparation: Callable[[], None]) -> None:
-        """Have the writer's thread do this before it writes, also while the file cannot be used; to be called before
-        `start`. It may add rows, by `extend`."""
+        """Have the writer's thread call this before it writes, also while the file cannot be used. It may add rows, by
+        `extend`. To be called before `start`."""
         self._preparations.append(preparation)
 
     def start(self) -> None:
@@ -97,15 +99,15 @@ class Ledger:
             self._thread.start()
 
     def add(self, statement: str | Writing, row: Any) -> None:
-        """Hand over one row for a statement, which is SQL with the row as its values, or a function. Rows that follow
-        each other with one statement are written together."""
+        """Queue one row for a statement, which is SQL with the row as its values, or a function. Successive rows of one
+        statement are written together."""
         self.extend(statement, (row,))
         self.wake()
         if len(self._pending) == BATCH:
             self._enough.set()
 
     def extend(self, statement: str | Writing, rows: Sequence[Any]) -> None:
-        """Hand over rows as `add` does without waking the writer: for a preparation, after which all is written."""
+        """Queue rows as `add` does, without waking the writer: for a preparation, after which the queue is written."""
         room = 0 if self._hopeless else max(0, PENDING - len(self._pending))
         if len(rows) > room:
             self.dropped += len(rows) - room
@@ -123,7 +125,7 @@ class Ledger:
         self._enough.set()
 
     def flush(self, seconds: float = 2.0) -> bool:
-        """Flush the queue and wait for that, in a proxy's first second also for the writer's start; False when it took
+        """Flush the queue and wait for that, in a proxy's first second also for the writer's start; False when it takes
         longer than `seconds`. Blocks."""
         done = threading.Event()
         self._flushes.append(done)
@@ -131,7 +133,7 @@ class Ledger:
         return done.wait(seconds)
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Row]:
-        """The rows a query finds; none when the file cannot be used. Blocks, also while the file is being opened."""
+        """The rows that a query finds; [] when the file cannot be used. Blocks, also while the file is being opened."""
         import sqlite3
 
         if not self._opened.wait(_OPEN_PATIENCE):
@@ -154,8 +156,8 @@ class Ledger:
         return len(self._pending)
 
     def pause(self) -> None:
-        """Leave the interpreter to the requests for a moment; for the writer's thread, which does so between the
-        pieces of its work: requests are slower for as long as it competes with them."""
+        """Sleep for PAUSE_SECONDS, so that requests get the interpreter: for the writer's thread, between the pieces of
+        its work, since requests are slower while it runs."""
         if not self._stopping:
             time.sleep(PAUSE_SECONDS)
 
@@ -193,7 +195,7 @@ class Ledger:
         except Busy:
             self._give_up("another process holds it")
         except Exception as error:
-            # Any other error of the file must not end the thread, and cannot get better by itself.
+            # An unknown error must not end the thread; it is unlikely to go away by itself.
             self._give_up(f"{type(error).__name__}: {error}", lasting=True)
         else:
             self._writer = writer
@@ -202,7 +204,7 @@ class Ledger:
         self._opened.set()
 
     def _give_up(self, why: str, *, lasting: bool = False) -> None:
-        """Close the file and go on in memory; the same reason is reported once."""
+        """Close the file and go on in memory; each reason is reported once."""
         self._close_file()
         self._hopeless = lasting
         self._due = time.monotonic() + self._retry
@@ -214,13 +216,13 @@ class Ledger:
         self._say_once(f"{NAME} is not in use, what it would hold is kept in memory only{again}: {why}")
 
     def _say_once(self, text: str) -> None:
-        """Report something once: a disk that is full now and again would be a line a minute."""
+        """Report each text once: a disk that is full from time to time would cause a line a minute."""
         if text not in self._said and len(self._said) < _SAID_LIMIT:
             self._said.add(text)
             self._say(text)
 
     def _write(self) -> None:
-        """Write all that waits, or leave it waiting."""
+        """Write the queue; rows that cannot be written now stay in it."""
         flushes = len(self._flushes)
         self._prepare()
         while self._pending and (db := self._open_writer()) is not None:
@@ -237,17 +239,17 @@ class Ledger:
             try:
                 prepare()
             except Exception as error:
-                # A defect of ours must not end the writer of all the others.
+                # A defect in one of them must not end the writer of all the others.
                 self._say_once(f"{NAME}: {prepare.__name__} failed: {error}")
 
     def _open_writer(self) -> "sqlite3.Connection | None":
-        """The connection that writes; None while the file cannot be used. It is tried again when that is due."""
+        """The connection that writes; None while the file cannot be used. Opening is tried again when it is due."""
         if self._writer is None and not self._hopeless and time.monotonic() >= self._due:
             self._open()
         return self._writer
 
     def _write_batch(self, db: "sqlite3.Connection", batch: list[_Waiting]) -> bool:
-        """Commit a batch; False to keep it for later. A batch that no file would take is dropped."""
+        """Commit a batch; False to keep it for later. A batch that fails for its own rows is dropped."""
         try:
             with translate_errors(self.path):
                 self._commit(db, batch)
@@ -268,7 +270,7 @@ class Ledger:
         return True
 
     def _reopen_checked(self) -> None:
-        """Have the whole file checked when it is opened next: at once, unless a check found nothing."""
+        """Have the whole file checked and opened again: at once, unless the last check found no damage."""
         if self._suspect:
             self._give_up(f"{self.path} is damaged, and looks whole when it is checked")
             return
@@ -305,7 +307,7 @@ class Ledger:
             except Unusable as error:
                 self._give_up(str(error))
             except Exception as error:
-                # A defect of ours must not end the writer of all the others.
+                # A defect in one of them must not end the writer of all the others.
                 self._maintenance.remove(work)
                 self._say(f"{NAME}: {work.__name__} failed and is not done again: {error}")
 

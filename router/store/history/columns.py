@@ -1,4 +1,4 @@
-"""What the history knows of a request, a column a line: where it is from, how it is stored, logged, shown and counted.
+"""The columns of a request in the history: where each is from, how it is stored, logged, shown and counted.
 
 The order is that of the access log. The rows of history.db, the queries, the export, the API, the log line, `why` and
 the metrics are derived from it (derive.py and what uses it). A new column costs a line here and a step in
@@ -30,8 +30,8 @@ from router.store.history.storage import (
 
 
 class Column(NamedTuple):
-    """One thing that is known of a request. Expressions are Python's, over `record` (a RequestRecord of telemetry) and
-    `limits` (what wire.headers.rate_limits.reading makes of its headers)."""
+    """One value of a request. Expressions are Python, over `record` (telemetry's RequestRecord) and `limits` (what
+    wire.headers.rate_limits.billing_and_usage reads from the record's headers)."""
 
     #: Its name in the table `requests`, and everywhere else unless said otherwise.
     name: str
@@ -41,8 +41,8 @@ class Column(NamedTuple):
     source: str = ""
     #: The field of the entry.
     entry: str | None = None
-    #: The attribute of the entry whose value is stored, dotted for a part of a field; '' for what is worked out as the
-    #: row is written.
+    #: The attribute of the entry whose value is stored, dotted for a part of a field; '' for a value that is computed
+    #: when the row is written.
     stored: str | None = None
     #: The field in the API and in the export; '' for none.
     api: str | None = None
@@ -58,7 +58,7 @@ class Column(NamedTuple):
     role: str = ""
     #: Whether its sum is kept for each hour.
     summed: bool = False
-    #: Whether requests that are written together usually have it in common: it is worked out once for all of them.
+    #: Whether requests that are written together usually have the same value: it is then computed once for all of them.
     shared: bool = False
     #: Whether few requests have it: it is left out of a statement whose requests all lack it.
     rare: bool = False
@@ -169,7 +169,7 @@ COLUMNS: tuple[Column, ...] = (
         logged="record.notes",
         why="note",
     ),
-    # When the only attempt was made; NULL where there were several, which have rows of their own.
+    # When the only attempt was made; NULL when there were several, which have rows of their own.
     Column("sent_ms", OPTIONAL_NUMBER, stored="", api=""),
     Column("given_up", OPTIONAL_NUMBER, "record.given_up", rare=True),
     Column("bound", OPTIONAL_NAME, stored="binding.account", rare=True),
@@ -179,7 +179,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("resets_5h", OPTIONAL_NUMBER, stored="windows.resets_5h", rare=True),
     Column("used_7d", SHARE, stored="windows.used_7d", rare=True),
     Column("resets_7d", OPTIONAL_NUMBER, stored="windows.resets_7d", rare=True),
-    # Of the entry only: what the price is found by, and what the columns above hold parts of.
+    # In the entry only: the price is found by `root`, and columns above store parts of the others.
     Column("root", source="record.root"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),

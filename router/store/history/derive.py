@@ -1,4 +1,4 @@
-"""What is derived from the declared columns: which are stored and summed, structs, and functions that read a record."""
+"""Derives from the declared columns which are stored and summed, structs, and functions that read a record."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from router.wire.headers.rate_limits import billing_and_usage
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
-#: Those that stand in the table `requests`.
+#: The columns of the table `requests`.
 STORED: tuple[tuple[Column, Storage], ...] = tuple(
     (column, column.storage) for column in COLUMNS if column.storage is not None
 )
@@ -20,7 +20,7 @@ SUMMED: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.summ
 
 
 def with_fields(shape: type[_Shape], fields: Iterable[tuple[str, Any]]) -> type[_Shape]:
-    """The struct with the fields (name, type) it does not declare, by keyword: None unless they are given."""
+    """The struct, extended by those of the fields (name, type) that it does not declare; their default is None."""
     more = [(name, kind, None) for name, kind in fields if name not in shape.__struct_fields__]
     if not more:
         return shape
@@ -32,7 +32,7 @@ def compile_entry(shape: type[_Shape]) -> Callable[[Any], _Shape]:
     """A function `(record)` that makes the entry."""
     sources = {column.field: column.source for column in COLUMNS if column.source}
     own, more = shape.__match_args__, [name for name in shape.__struct_fields__ if name not in shape.__match_args__]
-    # By position where it can be: names would take as long again.
+    # By position where possible: keywords take twice as long.
     values = [*(sources[name] for name in own), *(f"{name}={sources[name]}" for name in more)]
     return _compile(_with_limits(f"shape({', '.join(values)})"), "record", shape=shape, reading=billing_and_usage)
 
@@ -46,7 +46,7 @@ def compile_log(**functions: Callable[..., object]) -> Callable[[Any], dict[str,
 def compile_row(columns: Iterable[tuple[Column, Storage]], computed: str = "") -> Callable[..., tuple[object, ...]]:
     """A function `(entry, number, …)` that makes the values of these columns. computed: the names of those whose
     values are arguments."""
-    values = ", ".join(storage.write.format(_stored(column)) for column, storage in columns)
+    values = ", ".join(storage.write.format(_format_stored(column)) for column, storage in columns)
     return _compile(f"({values},)", f"entry, number, {computed}", clean=clean, NONE=NONE)
 
 
@@ -55,7 +55,7 @@ def compile_sum(fields: Iterable[str]) -> Callable[[Any], int]:
     return _compile(" + ".join(f"(entry.{field} or 0)" for field in fields), "entry")
 
 
-def _stored(column: Column) -> str:
+def _format_stored(column: Column) -> str:
     """The expression of the value that is stored."""
     field, dot, _ = column.path.partition(".")
     if dot:
@@ -74,5 +74,5 @@ def _with_limits(expression: str) -> str:
 
 
 def _compile(expression: str, parameters: str, /, **names: object) -> Callable[..., Any]:
-    """As quick as if it were written out: this runs for each request."""
+    """Compile a function; it runs for each request, so it must be as fast as code written by hand."""
     return eval(f"lambda {parameters}: {expression}", names)  # noqa: S307 - expressions of ours

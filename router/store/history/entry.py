@@ -57,7 +57,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     notes: str = ""
     #: What `attempts` counts, as far as it is known.
     tries: tuple[AttemptRecord, ...] = ()
-    #: The account the conversation was bound to as the request came.
+    #: The account the conversation was bound to when the request came.
     binding: BindingRecord | None = None
     #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
@@ -73,7 +73,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
         return f"{self.backend}/{self.account}" if self.backend else ""
 
 
-#: What is made of a record: an entry with all columns, also those that no code uses by name.
+#: The type of entries: HistoryEntry with all columns, also those that no code uses by name.
 ENTRY_TYPE: type[HistoryEntry] = with_fields(HistoryEntry, ((column.field, Any) for column in COLUMNS if column.source))
 
 #: Cost in billionths of a US dollar (None: the price is unknown), and where the price is from.

@@ -1,9 +1,9 @@
-"""Durations in logarithmic buckets, a whole histogram in one integer, so that adding two up is one addition.
+"""Histograms of durations in logarithmic buckets, each in one integer, so that adding two is one addition.
 
 Bucket 0 ends at LEAST microseconds, each further one at 2^(1/4) times the end of the one before; the last has no end.
 Every fourth end is 10 ms times a power of two, which is where the metrics' buckets end. A bucket is LANE bits wide,
-the first at the low end: four thousand million durations fit before one runs over into the next. What is read from a
-histogram is within 9 % of the truth.
+the first at the low end: it can count four thousand million durations before it overflows into the next. A quantile of
+a histogram is within 9 % of the true one.
 """
 
 from bisect import bisect_left
@@ -16,7 +16,7 @@ LEAST = 9.765625
 LANE = 32
 COUNT = 128
 _MASK = (1 << LANE) - 1
-# The last bucket has no end. A little more than the end itself: 10 ms in microseconds is no exact number.
+# The last bucket has no end. Each end is a little higher than computed, since floats are not exact.
 _ENDS = tuple(LEAST * 2 ** (number / 4) * (1 + 1e-9) for number in range(COUNT - 1))
 
 
@@ -56,13 +56,13 @@ def list_counts(histogram: int) -> list[int]:
 
 def quantile(histogram: int, share: float) -> float | None:
     """Estimate the duration in microseconds that this share of all does not exceed; None when there are none."""
-    held = list_counts(histogram)
-    total = sum(held)
+    counts = list_counts(histogram)
+    total = sum(counts)
     if total == 0:
         return None
     rank = share * (total - 1)
     before = 0
-    for number, count in enumerate(held):
+    for number, count in enumerate(counts):
         if count and rank < before + count:
             # Evenly spread within the bucket, on its logarithmic scale.
             inside = (rank - before + 0.5) / count

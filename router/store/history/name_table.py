@@ -1,8 +1,8 @@
 """Names in history.db are stored once; rows hold their numbers.
 
-Rules of this file: what was written in a transaction that may still be rolled back is not remembered beyond it, and
-what another process may have changed is looked up anew. Names that callers choose are bounded in number: the ones
-beyond the bound stand together as OTHER.
+Rules of this file: the number of a name from a transaction that may still be rolled back is not cached beyond it, and
+names are looked up anew after another process changed the file. Names that callers choose are bounded in number: those
+beyond the bound are stored as OTHER.
 """
 
 from typing import TYPE_CHECKING
@@ -51,11 +51,11 @@ class NameTable:
             self._count = db.execute("SELECT count(*) FROM names").fetchone()[0]
 
     def number(self, text: str, *, chosen: bool = False) -> int:
-        """Look up or create the number of a name. chosen: by a caller, so that there may be any number of them."""
+        """Look up or create the number of a name. chosen: callers choose it, so there may be any number of names."""
         found = self._known.get(text) or self._fresh.get(text)
         if found is not None:
             return found
-        db = self._begun()
+        db = self._require_db()
         row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
         if row is not None:
             if len(self._known) < self._limit:
@@ -69,13 +69,13 @@ class NameTable:
         number = self._fresh[text] = cursor.lastrowid or 0
         return number
 
-    def _begun(self) -> "sqlite3.Connection":
+    def _require_db(self) -> "sqlite3.Connection":
         if self._db is None:
             raise RuntimeError("a name was asked for outside a transaction")
         return self._db
 
     def forget_unused(self, db: "sqlite3.Connection") -> None:
-        """Delete the names that no row holds any more, once half of LIMIT are taken."""
+        """Delete the names that no row uses any more, once half of LIMIT are taken."""
         if self._count * 2 > self._limit:
             db.execute(_DELETE_UNUSED)
             self._db = None

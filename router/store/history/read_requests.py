@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ROWS_LIMIT = 1000
-# This takes 40 ms; the ends of ids that are typed in are those of new requests.
+# This takes 40 ms. Ends of ids are typed for recent requests.
 _LOOKED_THROUGH = 100_000
 
 
@@ -31,7 +31,7 @@ _SELECT = (
     f"FROM requests AS r{''.join(_join_name(index, *one) for index, one in enumerate(STORED))}"
 )
 _NAMES = tuple(column.name for column, _ in STORED)
-# What makes a field of the API of a value.
+# Name of the column, field of the API, and the function that converts the stored value, if any.
 _SHOWN = [(column.name, column.shown, storage.read) for column, storage in STORED if column.shown]
 _TRIES = (
     "SELECT at_ms, backends.text, accounts.text, status, errors.text, done.text, note FROM attempts AS a "
@@ -114,7 +114,7 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     resets_7d: int | None
 
 
-#: What is read: a request with all columns, also those that no code uses by name.
+#: The type of requests that are read: RecordedRequest with all columns, also those that no code uses by name.
 RECORDED: type[RecordedRequest] = with_fields(
     RecordedRequest, ((column.shown, s.shown) for column, s in STORED if column.shown)
 )

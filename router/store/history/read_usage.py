@@ -27,7 +27,7 @@ _PART = (
     f"cost IS NULL AND (tokens_in IS NOT NULL OR tokens_out IS NOT NULL), {', '.join(SUMMED)}, "
     "first_byte_us, total_us FROM requests WHERE time >= ? AND time < ?"
 )
-# Among the newest rows, as reading those of a month takes too long.
+# Among the newest rows only, as reading the rows of a month takes too long.
 _PRICES = (
     "SELECT DISTINCT names.text FROM (SELECT price, cost FROM requests ORDER BY seq DESC LIMIT 1000) JOIN names "
     "ON names.id = price WHERE cost IS NOT NULL ORDER BY names.text"
@@ -238,10 +238,10 @@ def _forecast_limits(db: "sqlite3.Connection", until: float) -> Iterator[LimitFo
     """Forecast the windows of each account's subscription, or else its tightest limit."""
     readings: dict[tuple[str, str], list[_Reading]] = {}
     for account, at, used, *windows in db.execute(_READINGS, (int((until - BURN_SECONDS) * 1000),)):
-        told = [("5h", *windows[:2]), ("7d", *windows[2:])]
+        shares = [("5h", *windows[:2]), ("7d", *windows[2:])]
         if windows[0] is None and windows[2] is None:
-            told = [("", used, None)]
-        for window, share, resets in told:
+            shares = [("", used, None)]
+        for window, share, resets in shares:
             if share is not None:
                 readings.setdefault((account, window), []).append(_Reading(at - until, share, resets))
     for (account, window), points in sorted(readings.items()):
@@ -249,7 +249,7 @@ def _forecast_limits(db: "sqlite3.Connection", until: float) -> Iterator[LimitFo
 
 
 class _Reading(NamedTuple):
-    """What an answer said of a limit."""
+    """The state of a limit that an answer reported."""
 
     #: Seconds from the summary's end, so that it is negative.
     at: float

@@ -1,8 +1,8 @@
 """The history: a row a request, and hourly sums, in history.db.
 
-Rules of this file: `add` costs the request one append to a bounded queue; names, prices and sums are worked out by
-the ledger's thread, rows and their sums in one transaction, so that they never disagree. No text of a request or an
-answer is stored, only names, numbers and notes of fairlead's own.
+Rules of this file: `add` costs the request one append to a bounded queue; the ledger's thread computes names, prices
+and sums, and writes rows and their sums in one transaction, so that they never disagree. No text of a request or an
+answer is stored, only names, numbers and fairlead's own notes.
 """
 
 import contextlib
@@ -32,17 +32,17 @@ class History:
         self._price = price
         self._days = days
         self._names = NameTable()
-        # One bound method, so that the ledger sees that the rows of a batch belong together.
+        # The same bound method each time: the ledger writes successive rows of the same function together.
         self._writing: Writing = self._write
         self._trimmed = -_TRIM_SECONDS
         ledger.add_maintenance(self._trim)
 
     def add(self, entry: HistoryEntry) -> None:
-        """Hand over one request. Never waits."""
+        """Queue one request. Never waits."""
         self._ledger.add(self._writing, entry)
 
     def extend(self, entries: Sequence[HistoryEntry]) -> None:
-        """Hand over requests from within a preparation (Ledger.extend)."""
+        """Queue requests from within a preparation (Ledger.extend)."""
         self._ledger.extend(self._writing, entries)
 
     def _write(self, db: "sqlite3.Connection", entries: list[HistoryEntry]) -> None:
@@ -67,11 +67,11 @@ class History:
 
 
 def clear(db: "sqlite3.Connection") -> int:
-    """Erase all of it, and give the space back unless another connection reads. Returns the number of requests that
-    were erased."""
+    """Erase the whole history, and free the disk space unless another connection reads. Returns the number of requests
+    that were erased."""
     import sqlite3
 
-    # Else what was deleted would still stand in free pages.
+    # Else deleted rows would remain in free pages.
     db.execute("PRAGMA secure_delete = ON")
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -1,4 +1,4 @@
-"""Hourly sums of the history: what requests add up to, by name within each role, and how it is kept.
+"""Hourly sums of the history, by name within each role.
 
 A row of `rollups` is one hour of one name; histograms of durations are integers (histogram.py).
 """
@@ -19,7 +19,7 @@ _BY_ROLE = {column.role: column.name for column, _ in STORED}
 #: The columns with the names, in the order of ROLES, without `all`.
 ROLE_COLUMNS = tuple(_BY_ROLE[role] for role in ROLES[1:])
 SUMS = ("requests", "errors", "estimated", "unpriced", *SUMMED)
-_HELD = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
+_HISTOGRAMS = "SELECT first, total FROM rollups WHERE hour = ? AND role = ? AND name = ?"
 _ADD_UP = (
     f"INSERT INTO rollups (hour, role, name, {', '.join(SUMS)}, first, total) "  # noqa: S608 - no values in it
     f"VALUES ({', '.join('?' * (5 + len(SUMS)))}) ON CONFLICT (hour, role, name) DO UPDATE SET "
@@ -29,12 +29,14 @@ _ADD_UP = (
 
 
 class RollupSums:
-    """Sums of some requests: `sums` in the order of SUMS, the durations `first` and `total` as histograms."""
+    """Sums of some requests."""
 
     __slots__ = ("first", "sums", "total")
 
     def __init__(self) -> None:
+        #: In the order of SUMS.
         self.sums = [0] * len(SUMS)
+        #: Durations to the first byte and to the end, as histograms.
         self.first = 0
         self.total = 0
 
@@ -59,7 +61,7 @@ def add_up(db: "sqlite3.Connection", sums: Iterable[tuple[tuple[int, int, int], 
     """Add these to the sums in the file, by hour (since 1970), role (its position in ROLES) and name."""
     rows: list[tuple[object, ...]] = []
     for key, rollup in sums:
-        held = db.execute(_HELD, key).fetchone() or (b"", b"")
-        first = buckets.pack(rollup.first + buckets.unpack(held[0]))
-        rows.append((*key, *rollup.sums, first, buckets.pack(rollup.total + buckets.unpack(held[1]))))
+        histograms = db.execute(_HISTOGRAMS, key).fetchone() or (b"", b"")
+        first = buckets.pack(rollup.first + buckets.unpack(histograms[0]))
+        rows.append((*key, *rollup.sums, first, buckets.pack(rollup.total + buckets.unpack(histograms[1]))))
     db.executemany(_ADD_UP, rows)

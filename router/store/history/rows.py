@@ -1,7 +1,7 @@
-"""A batch of finished requests on its way into history.db: rows, attempts, and what they add up to.
+"""Writes a batch of finished requests into history.db: rows, attempts, and their sums.
 
-Rules of this file: it runs in the ledger's thread, yet on a core and under a lock that the requests need too, so each
-step is as short as it can be; what the requests of a batch share is worked out once.
+Rules of this file: it runs in the ledger's thread, yet holds the interpreter's lock, which the requests need too, so
+each step is as short as possible; values that the requests of a batch share are computed once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from router.store.history.entry import HistoryEntry, Priced
 
-#: Attempts of one request; what fills them in has a lower bound.
+#: Attempts of one request that are written; a request makes fewer.
 ATTEMPTS_LIMIT = 32
-# What the requests of a group share, what each has of its own (of which some is worked out here), and what few have.
+# The columns that the requests of a group share, those computed here, other columns of each request, and those that few
+# requests have.
 _SHARED = [one for one in STORED if one[0].shared]
 _COMPUTED = [one for one in STORED if not one[0].path]
 _OWN = [one for one in STORED if one[0].path and not one[0].shared and not one[0].rare]
@@ -32,19 +33,19 @@ _key = attrgetter(*(column.field for column, _ in _SHARED))
 _shared_values = compile_row(_SHARED)
 _own_values = compile_row([*_OWN, *_COMPUTED], "cost, price, sent_ms")
 _rare_values = compile_row(_RARE)
-# The fields that hold what is rare, and their values where a request has nothing of it.
+# The fields of the rare columns, and their values in a request that has none of them.
 _RARE_FIELDS = tuple(dict.fromkeys(column.path.partition(".")[0] for column, _ in _RARE))
 _rare_fields = attrgetter(*_RARE_FIELDS)
 _NOTHING_RARE = (None,) * len(_RARE_FIELDS)
 _COUNTS = [column.path for column, storage in STORED if storage.bounded]
 _sum_counts = compile_sum(_COUNTS)
-# What is added up of the entries; the cost is worked out apart.
+# The columns whose sums are kept; the cost is computed apart.
 _SUMMED = [column for column, _ in STORED if column.summed and column.path]
 _summed_values = compile_lists(column.path for column in _SUMMED)
 _ROLES_AT = [[column.name for column, _ in _SHARED].index(name) for name in ROLE_COLUMNS]
-# Rows in one statement, where it may have so many values. Neither row by row nor all at once: SQLite lets go of the
-# interpreter at each statement, and taking it back from a busy loop costs both threads (55 µs a request); a whole batch
-# would keep requests waiting. Of the statements for what is left over there are not many: each is kept, 1.5 KB a row.
+# Rows in one statement, if it may have so many values. Neither row by row nor all at once: SQLite releases the
+# interpreter's lock at each statement, and taking it back from a busy event loop costs both threads (55 µs a request);
+# a whole batch would delay requests. There are few statements for the rows left over: each is cached, 1.5 KB a row.
 _TOGETHER, _LEFT_OVER = 100, 25
 # https://sqlite.org/c3ref/c_limit_attached.html; named by the module, which is loaded late.
 _VALUES = 9
@@ -87,7 +88,7 @@ class _Group:
 
 
 class Batch:
-    """The requests of one transaction. price: what each cost. pause: between two pieces of the work."""
+    """The requests of one transaction. price: computes what each cost. pause: called between two pieces of the work."""
 
     def __init__(
         self,
@@ -160,8 +161,8 @@ class Batch:
         return _Group(hour, shared, roles)
 
     def _note_attempts(self, entry: "HistoryEntry", ms: int) -> int | None:
-        """Note the attempts of a request. Only one is part of the request's own row: returns when it was made, in ms.
-        Several get rows of their own; a row for each attempt always would cost a fifth of the time and of the space."""
+        """Note the attempts of a request. A single one is stored in the request's own row: returns when it was made, in
+        ms. Several get rows of their own; a row for every single attempt would cost a fifth of the time and space."""
         tries = entry.tries
         if not tries:
             return None

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-#: Stands for NULL on the way to SQLite, as no stored value is below zero: Python's module takes 0.25 µs to hand over a
+#: Stands for NULL on the way to SQLite, as no stored value is below zero: Python's module takes 0.25 µs to pass a
 #: None, and a quarter of that for a number.
 NONE = -1
-#: The most that is stored of a count: SQLite's integers have 64 bits, and the sums of hours must fit too.
+#: The largest count that is stored: SQLite's integers have 64 bits, and the sums of hours must fit too.
 MOST = 10**13
 TEXT_LIMIT = 256
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Text of the network as it may be stored: no control characters or half code points, at most `limit` long."""
+    """Make text from the network fit to be stored: no control characters or surrogates, at most `limit` characters."""
     if not text.isprintable():
         text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:limit])
     return text[:limit]
@@ -25,10 +25,10 @@ class Storage(NamedTuple):
     sql: str
     #: The type in the API.
     shown: Any
-    #: The expression of what is stored, where {0} is the expression of the value, `v` is free to use, and `number`
-    #: gives the number of a name (name_table.Names.number). NONE stands for NULL.
+    #: The expression of the stored value, where {0} is the expression of the value, `v` is a free variable, and
+    #: `number` gives the number of a name (name_table.NameTable.number). NONE stands for NULL.
     write: str
-    #: A value of the table -> that of the API; None when they are the same.
+    #: Converts a value of the table into that of the API; None when they are the same.
     read: Callable[[Any], Any] | None = None
     #: Whether it may be NULL.
     null: bool = False
@@ -68,8 +68,8 @@ def texts(limit: int) -> Storage:
 
 
 def name(limit: int = 0, *, chosen: bool = False) -> Storage:
-    """A text that stands in many rows, by its number in the table of names. limit: its length, 0 for names that need
-    no cleaning. chosen: by a caller, so that there may be any number of them."""
+    """A text that many rows have, stored as its number in the table of names. limit: its length, 0 for names that need
+    no cleaning. chosen: callers choose it, so there may be any number of names."""
     cleaned = f"clean({{0}}, {limit})" if limit else "{0}"
     return Storage("INTEGER", str, f"number({cleaned}, chosen={chosen})", named=True)
 
@@ -87,7 +87,7 @@ OPTIONAL_MICROSECONDS = Storage(
 IDENTIFIER = Storage("TEXT", str, "{0}")
 NUMBER = Storage("INTEGER", int, "{0}")
 OPTIONAL_NUMBER = Storage("INTEGER", int | None, _OR_NULL, null=True)
-#: A count that the upstream tells.
+#: A count that the upstream gives.
 COUNT = OPTIONAL_NUMBER._replace(bounded=True)
 FLAG = Storage("INTEGER", bool, "int({0})", bool)
 SHARE = Storage("REAL", float | None, _OR_NULL, null=True)

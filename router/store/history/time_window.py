@@ -4,13 +4,13 @@ import re
 from datetime import datetime
 
 _UNITS = {"m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-#: What is expected, for errors.
+#: The expected forms, for errors.
 EXPECTED = "a time such as 60m, 24h or 7d, today, or a date such as 2026-11-01"
 _LONGEST = 3660 * 86400
 
 
 def parse_since(text: str, now: float) -> float:
-    """Parse the begin of a window into seconds since 1970; dates are local. Raises ValueError."""
+    """Parse the beginning of a window into seconds since 1970; dates are local. Raises ValueError."""
     text = text.strip().lower()
     match = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d|w)", text)
     try:

@@ -1,1 +1,1 @@
-"""The home: its folder, its modes, its run files, the client key."""
+"""The home: its folder, file permissions, run files, the client key."""

@@ -1,7 +1,7 @@
-"""Who may use the proxy: whether clients must send a key, and which.
+"""Decides whether clients must send a key, and which.
 
-`require_key = auto` asks for a key wherever another user could reach the port: off loopback, in a container, on a
-machine with another login user. There a key of the home is made when none is configured.
+`require_key = auto` requires a key wherever another user could reach the port: off loopback, in a container, on a
+machine with another login user. There a key is generated in the home when none is configured.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ LEAST_KEY = 32
 
 _CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|/lxc/|garden")
 _NO_LOGIN = {"nologin", "false", "true", "sync", "shutdown", "halt"}
-# Accounts of people begin here; macOS counts from 501.
+# The first user id of people's accounts; on macOS they begin at 501.
 _FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
 _LAST_PERSON = 65000
 
@@ -64,8 +64,8 @@ def client_key(
     contained: Callable[[], bool] | None = None,
     shared: Callable[[], bool] | None = None,
 ) -> Secret | None:
-    """The key clients must send, None when none is asked for. A configured key is always asked for, unless
-    require_key is off. contained, shared: tests put the two detections here. Raises CommandError."""
+    """The key clients must send, None when they need none. A configured key is always required, unless require_key is
+    off. contained, shared: replace the two detections in tests. Raises CommandError."""
     if settings.require_key == "off":
         return None
     if settings.api_key is not None:

@@ -31,13 +31,13 @@ LOCK_PATIENCE = 10.0
 
 def open_home(environ: Mapping[str, str]) -> "Home":
     """The home that FAIRLEAD_HOME names, else ~/.fairlead; created when missing. Raises CommandError."""
-    path = _path(environ.get("FAIRLEAD_HOME", ""))
+    path = _find_path(environ.get("FAIRLEAD_HOME", ""))
     make_folder(path)
     check_home(path)
     return Home(path)
 
 
-def _path(named: str) -> Path:
+def _find_path(named: str) -> Path:
     if named:
         path = Path(os.path.expanduser(named))
         # A relative one would be another home in every working directory.
@@ -55,15 +55,15 @@ class Home:
 
     def __init__(self, path: Path):
         self.path = path
-        self._number = _number(path)
+        self._inode = _read_inode(path)
 
     def at(self, name: str) -> Path:
-        """Where a file of the home lies."""
+        """The path of a file of the home."""
         return self.path.joinpath(*name.split("/"))
 
     def there(self) -> bool:
         """False once the folder was removed; another one in its place is another home."""
-        return self._number is not None and _number(self.path) == self._number
+        return self._inode is not None and _read_inode(self.path) == self._inode
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises CommandError for one others could read."""
@@ -99,7 +99,7 @@ class Home:
         return True
 
     def names(self, folder: str, suffix: str) -> list[str]:
-        """The sorted names of a folder's files, without suffix; temporary files and others are left out."""
+        """The sorted names of a folder's files with this suffix, without it; temporary files are left out."""
         self._check_parent(folder + "/")
         try:
             entries = os.listdir(self.at(folder))
@@ -112,13 +112,14 @@ class Home:
         )
 
     def token(self, name: str) -> Secret:
-        """The token of that name (operator.token, client.key), made at the first use. Raises CommandError."""
+        """The token in the file of that name (operator.token, client.key), generated at its first use. Raises
+        CommandError."""
         text = self.read(name)
         if text is None:
             with self.lock():
                 text = self.read(name)
                 if text is None:
-                    # The prefix keeps a leading dash away, which command lines take for an option.
+                    # The prefix prevents a leading dash, which command lines take for an option.
                     text = f"fl-{secrets.token_urlsafe(32)}".encode()
                     self.write(name, text + b"\n")
         if not re.fullmatch(rb"[\x21-\x7e]{32,256}\n?", text):
@@ -147,7 +148,7 @@ class Home:
             check_folder(parent)
 
 
-def _number(path: Path) -> int | None:
+def _read_inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
     except OSError:
@@ -175,7 +176,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _acquire(descriptor: int, path: Path) -> None:
-    # Polled: a blocking lock could not say who is in the way, nor end.
+    # Polled: a blocking lock has no time limit, so that no error could name the file.
     until = time.monotonic() + LOCK_PATIENCE
     while not _try_lock(descriptor, path):
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""Whether a folder lies on a network file system: SQLite's shared memory and locks do not hold there."""
+"""Detects whether a folder is on a network file system, where SQLite's shared memory and locks do not work."""
 
 import os
 import sys
@@ -27,23 +27,25 @@ _NETWORK = frozenset(
     )
 )
 _DRIVE_REMOTE = 4
-# struct statfs of macOS with 64-bit inodes: f_fstypename stands behind eight numbers and an id.
+# struct statfs of macOS with 64-bit inodes: f_fstypename follows eight numbers and an id.
 _STATFS_SIZE, _TYPE_AT, _TYPE_SIZE = 2168, 72, 16
 
 
 def network_type(path: Path) -> str:
-    """The type of the network file system a folder lies on; "" for a local one, or where that cannot be told."""
+    """The type of the network file system that a folder is on; "" for a local one, or where it is not known."""
     try:
         if sys.platform == "win32":
-            return _windows_type(path)
+            return _read_windows_type(path)
         if sys.platform == "darwin":
-            return _named(_darwin_type(path))
-        return _named(mounted_type(Path("/proc/self/mountinfo").read_text("utf-8", "replace"), path.stat().st_dev))
+            return _filter_network_type(_read_darwin_type(path))
+        return _filter_network_type(
+            mounted_type(Path("/proc/self/mountinfo").read_text("utf-8", "replace"), path.stat().st_dev)
+        )
     except (OSError, AttributeError, ValueError):
         return ""
 
 
-def _named(kind: str) -> str:
+def _filter_network_type(kind: str) -> str:
     # FUSE puts its own name in front: fuse.sshfs.
     return kind if kind.removeprefix("fuse.") in _NETWORK else ""
 
@@ -58,7 +60,7 @@ def mounted_type(mountinfo: str, device: int) -> str:
     return ""
 
 
-def _darwin_type(path: Path) -> str:
+def _read_darwin_type(path: Path) -> str:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -70,7 +72,7 @@ def _darwin_type(path: Path) -> str:
     return buffer.raw[_TYPE_AT : _TYPE_AT + _TYPE_SIZE].split(b"\0")[0].decode("ascii", "replace")
 
 
-def _windows_type(path: Path) -> str:
+def _read_windows_type(path: Path) -> str:
     if sys.platform != "win32":
         return ""
     import ctypes

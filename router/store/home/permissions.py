@@ -1,9 +1,9 @@
-"""Who may read and change what lies in the home.
+"""File permissions of the home: which users may read and change its files.
 
 Rules of this file: the home belongs to this user and no other user can write in it; a file in it is a plain file of
 this user that no other user can read, never a link. What breaks a rule is refused with the command that mends it,
 never repaired in silence: a key that others could read may have been read already.
-On Windows the profile's access lists guard the home; only links are refused there.
+On Windows the access lists of the user's profile protect the home; only links are refused there.
 """
 
 import errno
@@ -26,7 +26,8 @@ def shown(path: Path) -> str:
 
 
 def failed(path: Path, what: str, error: OSError, *, home: bool = True) -> CommandError:
-    """The error for a system call on `path` that failed; `what` completes "cannot be …". home: it lies there."""
+    """The error for a system call on `path` that failed; `what` completes "cannot be …". home: True for a path in the
+    home."""
     other = ", or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
     return CommandError(
         f"{shown(path)} cannot be {what}: {error.strerror or error}.",
@@ -66,7 +67,7 @@ def check_folder(path: Path) -> None:
     except OSError as error:
         raise failed(path, "read", error) from None
     if stat.S_ISLNK(entry.st_mode):
-        raise _link(path)
+        raise _explain_link(path)
     if sys.platform != "win32":
         _check_owner(path, entry)
         _check_writers(path, entry)
@@ -87,9 +88,9 @@ def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
     if sys.platform == "win32":
         flags |= os.O_BINARY
         if path.is_symlink():
-            raise _link(path, home=home)
+            raise _explain_link(path, home=home)
     else:
-        # Non-blocking: a pipe in the file's place must not hang us.
+        # Non-blocking: opening a pipe in place of the file must not hang.
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)
@@ -97,7 +98,7 @@ def _read(path: Path, limit: int, *, home: bool) -> bytes | None:
         return None
     except OSError as error:
         if path.is_symlink():
-            raise _link(path, home=home) from None
+            raise _explain_link(path, home=home) from None
         raise failed(path, "read", error, home=home) from None
     try:
         _check_file(path, os.fstat(descriptor), limit, home=home)
@@ -118,7 +119,7 @@ def make_private(path: Path) -> None:
     except FileExistsError:
         entry = path.lstat()
         if stat.S_ISLNK(entry.st_mode):
-            raise _link(path) from None
+            raise _explain_link(path) from None
         _check_private(path, entry, "it holds a history")
         if not entry.st_mode & stat.S_IWUSR:
             mode = stat.S_IMODE(entry.st_mode)
@@ -156,9 +157,9 @@ def _check_private(path: Path, entry: os.stat_result, holds: str, *, home: bool 
 def _check_owner(path: Path, entry: os.stat_result, *, home: bool = True) -> None:
     if sys.platform == "win32" or entry.st_uid == os.getuid():
         return
-    takeover = f"Take it over:   sudo chown {'-R ' if home else ''}{_user(os.getuid())} {word(path)}"
+    takeover = f"Take it over:   sudo chown {'-R ' if home else ''}{_find_user_name(os.getuid())} {word(path)}"
     raise CommandError(
-        f"{shown(path)} belongs to {_user(entry.st_uid)}, not to {_user(os.getuid())}.",
+        f"{shown(path)} belongs to {_find_user_name(entry.st_uid)}, not to {_find_user_name(os.getuid())}.",
         f"{takeover}\nOr use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else takeover,
     )
 
@@ -171,7 +172,7 @@ def _check_writers(path: Path, entry: os.stat_result) -> None:
         )
 
 
-def _link(path: Path, *, home: bool = True) -> CommandError:
+def _explain_link(path: Path, *, home: bool = True) -> CommandError:
     real = word(Path(os.path.realpath(path)))
     return CommandError(
         f"{shown(path)} is a link; what it points to could be changed from elsewhere.",
@@ -184,7 +185,7 @@ def word(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def _user(uid: int) -> str:
+def _find_user_name(uid: int) -> str:
     if sys.platform == "win32":
         return str(uid)
     import pwd

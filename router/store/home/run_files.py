@@ -1,4 +1,4 @@
-"""Run files: which proxies of this home are running. A command finds the proxy by them, then makes it prove itself.
+"""Run files: which proxies of this home are running. A command finds a proxy by them, and then authenticates it.
 
 `run/PORT.json` is written when a proxy listens and removed when it ends; a crash leaves one behind, so that each
 reader removes those whose process is gone.
@@ -16,53 +16,55 @@ from router.store.home.home import Home
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One running proxy. started: seconds since 1970. machine: its host name; a home may be shared with a container."""
+    """One running proxy."""
 
     pid: int
     url: str
     port: int
     version: str
+    #: Seconds since 1970.
     started: float
+    #: Its host name, since a home may be shared with a container.
     machine: str = ""
 
 
 def write(home: Home, run: Run) -> None:
-    """Say that a proxy listens. Raises CommandError."""
-    home.write(_name(run.port), msgspec.json.encode(msgspec.structs.replace(run, machine=socket.gethostname())))
+    """Write the run file of a proxy that listens. Raises CommandError."""
+    home.write(_format_name(run.port), msgspec.json.encode(msgspec.structs.replace(run, machine=socket.gethostname())))
 
 
 def remove(home: Home, port: int) -> None:
     """Remove this process's run file; one that another process has written since stays."""
     run = _read(home, str(port))
     if run is None or (run.pid == os.getpid() and run.machine == socket.gethostname()):
-        home.remove(_name(port))
+        home.remove(_format_name(port))
 
 
 def live(home: Home) -> list[Run]:
-    """The proxies whose process exists, newest first; what ended processes left behind is removed."""
+    """The proxies whose process exists, newest first; run files of ended processes are removed."""
     found: list[Run] = []
     for name in home.names("run", ".json"):
         run = _read(home, name)
         if run is not None and run.machine not in ("", socket.gethostname()):
-            # Its process number means nothing here, nor could its loopback address be reached.
+            # On another host: its process number is not of this host, and its loopback address cannot be reached.
             continue
         if run is not None and alive(run.pid):
             found.append(run)
         else:
-            # Tidying up only: a home that cannot be written is no reason to fail here.
+            # Only clean-up: a home that cannot be written must not make this fail.
             with contextlib.suppress(CommandError):
                 home.remove(f"run/{name}.json")
     return sorted(found, key=lambda run: -run.started)
 
 
 def present(home: Home, run: Run) -> bool:
-    """True while the run file of this very process is there."""
+    """True while the run file of this process exists."""
     now = _read(home, str(run.port))
     return now is not None and now.pid == run.pid
 
 
 def alive(pid: int) -> bool:
-    """True while a process of that number exists; it may be another program's."""
+    """True while a process of that number exists; it may be of another program."""
     if pid <= 0:
         return False
     if sys.platform == "win32":
@@ -96,7 +98,7 @@ def _alive_on_windows(pid: int) -> bool:
         ctypes.windll.kernel32.CloseHandle(handle)
 
 
-def _name(port: int) -> str:
+def _format_name(port: int) -> str:
     return f"run/{port}.json"
 
 

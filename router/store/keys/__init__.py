@@ -1,1 +1,1 @@
-"""Keys at rest and references to keys."""
+"""Stored keys and references to keys."""

@@ -1,7 +1,7 @@
 """The system's keyring, by the keyring library: macOS Keychain, Windows Credential Locker, Secret Service, KWallet.
 
 The library is an extra of the package: on Linux it brings cryptography with it, 14 MB for one option. It is imported
-when an entry is needed, which takes 70 ms. Everything here blocks, for as long as a locked keyring asks its user.
+when an entry is needed, which takes 70 ms. Everything here blocks, as long as a locked keyring waits for its user.
 """
 
 import sys
@@ -20,24 +20,24 @@ _ASKING = {
 
 def look_up(service: str, user: str) -> Secret | None:
     """The key in an entry, None when there is none. Raises CommandError."""
-    library = _library()
+    library = _import_library()
     try:
         text = library.get_password(service, user)
     except Exception as error:
-        raise _failed(error, "read") from None
+        raise _explain(error, "read") from None
     return None if text is None else Secret(check_key(text, f"the keyring's entry {service}/{user}"))
 
 
 def put(service: str, user: str, key: Secret) -> None:
     """Write an entry, replacing one that is there. Raises CommandError."""
-    library = _library()
+    library = _import_library()
     try:
         library.set_password(service, user, key.reveal())
     except Exception as error:
-        raise _failed(error, "written") from None
+        raise _explain(error, "written") from None
 
 
-def _library() -> ModuleType:
+def _import_library() -> ModuleType:
     try:
         import keyring
     except ImportError:
@@ -50,8 +50,8 @@ def _library() -> ModuleType:
     return keyring
 
 
-def _failed(error: Exception, what: str) -> CommandError:
-    """A backend's error as ours. Its text is not shown: backends put into it what they like."""
+def _explain(error: Exception, what: str) -> CommandError:
+    """The error for one of the keyring's backends. Its own text is not shown, as it may contain anything."""
     from keyring.errors import KeyringLocked, NoKeyringError
 
     if isinstance(error, NoKeyringError):

@@ -4,7 +4,7 @@ Forms, as they stand in `backends/NAME.json`:
 
     env:VARIABLE           a variable of the process that needs the key
     file:PATH              a private file: an absolute path, or one that begins with ~
-    cmd:["WORD", …]        what a command prints; a JSON list, since no shell takes it apart
+    cmd:["WORD", …]        the output of a command; a JSON list, since no shell splits it
     keyring:SERVICE/USER   an entry of the system's keyring
 
 Any other text is the key itself. Messages here show a command by its first word only.
@@ -26,15 +26,16 @@ WORDS = 256
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORM = re.compile(r"(env|file|cmd|keyring):(.*)", re.DOTALL)
-# What stands for a key elsewhere and is never one: misspelled forms, and URLs such as op://vault/item.
+# References of other tools, and misspelled forms: URLs such as op://vault/item. None of them can be a key.
 _LOOKALIKE = re.compile(r"(?:env|file|cmd|command|keyring|exec|[a-z][a-z0-9+.-]*(?=://)):", re.IGNORECASE)
 _SHELL = set("|&;<>()$`\n")
 
 
 class Reference(NamedTuple):
-    """A reference taken apart. words: the variable; the path; the command's words; service and user."""
+    """The parts of a reference."""
 
     kind: Kind
+    #: By kind: the variable; the path; the command's words; service and user.
     words: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -43,7 +44,7 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference | None:
-    """The reference that a stored key is, None for a literal. Raises CommandError when it is malformed."""
+    """The reference in place of a stored key, None for a key itself. Raises CommandError when it is malformed."""
     match = _FORM.match(text)
     if match is None:
         return None
@@ -54,33 +55,33 @@ def parse(text: str) -> Reference | None:
 
 
 def looks_like_one(text: str) -> bool:
-    """True for a text that was meant as a reference, in our forms or another tool's; it is no key."""
+    """True for a text in the form of a reference, fairlead's or another tool's; it is no key."""
     return _LOOKALIKE.match(text) is not None
 
 
 def to_variable(name: str) -> str:
     """`env:NAME`. Raises CommandError when no variable can have that name."""
-    return f"env:{_variable(name)[0]}"
+    return f"env:{_check_variable(name)[0]}"
 
 
 def to_file(path: str) -> str:
     """`file:PATH`. Raises CommandError for a path that depends on the working directory."""
-    return f"file:{_path(path)[0]}"
+    return f"file:{_check_path(path)[0]}"
 
 
 def to_command(line: str) -> str:
     """`cmd:[…]` from a command line, or from a JSON list of words. Raises CommandError."""
-    words = _listed(line) if line.lstrip().startswith("[") else _checked_words(_split(line))
+    words = _parse_list(line) if line.lstrip().startswith("[") else _check_words(_split(line))
     return f"cmd:{json.dumps(words, ensure_ascii=False)}"
 
 
 def to_entry(entry: str) -> str:
     """`keyring:SERVICE/USER`. Raises CommandError."""
-    return f"keyring:{'/'.join(_entry(entry))}"
+    return f"keyring:{'/'.join(_split_entry(entry))}"
 
 
 def describe(text: str, environ: Mapping[str, str]) -> str:
-    """How lists show a key: where it comes from, never what it is."""
+    """The text for a key in lists: where it comes from, never the key."""
     try:
         found = parse(text)
     except CommandError:
@@ -103,34 +104,34 @@ def source(text: str) -> str:
     return match[1] if match else "stored"
 
 
-def _variable(name: str) -> tuple[str, ...]:
+def _check_variable(name: str) -> tuple[str, ...]:
     if not _VARIABLE.fullmatch(name) or len(name) > LENGTH:
-        raise CommandError(f"{_quoted(name)} is no name of an environment variable.", "Give the name alone, no $ or =.")
+        raise CommandError(f"{_quote(name)} is no name of an environment variable.", "Give the name alone, no $ or =.")
     return (name,)
 
 
-def _path(path: str) -> tuple[str, ...]:
+def _check_path(path: str) -> tuple[str, ...]:
     if not path or not path.isprintable() or len(path) > LENGTH:
         raise CommandError("the key file's path is empty, too long, or has a control character.")
     if not os.path.isabs(os.path.expanduser(path)):
         raise CommandError(
-            f"the key file's path is {_quoted(path)}; expected an absolute one, or one that begins with ~/.",
+            f"the key file's path is {_quote(path)}; expected an absolute one, or one that begins with ~/.",
             f"Here that is:   {shlex.quote(os.path.abspath(path))}",
         )
     return (path,)
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _parse_list(text: str) -> tuple[str, ...]:
     try:
         words: object = json.loads(text)
     except (ValueError, RecursionError):
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in cast("list[Any]", words)):
         raise CommandError('the cmd: reference is no JSON list of words; expected such as cmd:["pass", "show", "x"].')
-    return _checked_words(cast("list[str]", words))
+    return _check_words(cast("list[str]", words))
 
 
-def _checked_words(words: list[str]) -> tuple[str, ...]:
+def _check_words(words: list[str]) -> tuple[str, ...]:
     if not words or not words[0].strip():
         raise CommandError("the command for the key is empty.")
     if len(words) > WORDS or sum(map(len, words)) > LENGTH:
@@ -140,14 +141,14 @@ def _checked_words(words: list[str]) -> tuple[str, ...]:
     named = os.path.expanduser(words[0])
     if (os.sep in named or "/" in named) and not os.path.isabs(named):
         raise CommandError(
-            f"the command for the key is {_quoted(words[0])}; expected a name on PATH or an absolute path.",
+            f"the command for the key is {_quote(words[0])}; expected a name on PATH or an absolute path.",
             f"Here that is:   {shlex.quote(os.path.abspath(words[0]))}",
         )
     return tuple(words)
 
 
 def _split(line: str) -> list[str]:
-    sign = _shell_sign(line)
+    sign = _find_shell_sign(line)
     if sign:
         raise CommandError(
             f"the command for the key has a {sign} for a shell, and none runs.",
@@ -162,8 +163,8 @@ def _split(line: str) -> list[str]:
         raise CommandError(f"the command for the key cannot be split into words: {problem}.") from None
 
 
-def _shell_sign(line: str) -> str:
-    """The first character that a shell would act on where it stands, '' when there is none."""
+def _find_shell_sign(line: str) -> str:
+    """The first character, as an error names it, that a shell would interpret, '' when there is none."""
     quote, skip = "", False
     for char in line:
         if skip:
@@ -179,17 +180,17 @@ def _shell_sign(line: str) -> str:
     return ""
 
 
-def _entry(text: str) -> tuple[str, ...]:
+def _split_entry(text: str) -> tuple[str, ...]:
     service, _, user = text.rpartition("/")
     if not service or not user or not text.isprintable() or len(text) > LENGTH:
-        raise CommandError(f"{_quoted(text)} names no entry of a keyring; expected SERVICE/USER.")
+        raise CommandError(f"{_quote(text)} names no entry of a keyring; expected SERVICE/USER.")
     return service, user
 
 
-def _quoted(text: str) -> str:
-    """A user's text as a message repeats it: one line, cut."""
+def _quote(text: str) -> str:
+    """A user's text for a message: on one line, at most 80 characters, in quotes."""
     cut = text if len(text) <= 80 else text[:79] + "…"
     return '"' + "".join(char if char.isprintable() else "?" for char in cut) + '"'
 
 
-_READERS = {"env": _variable, "file": _path, "cmd": _listed, "keyring": _entry}
+_READERS = {"env": _check_variable, "file": _check_path, "cmd": _parse_list, "keyring": _split_entry}

@@ -1,4 +1,4 @@
-"""Keys: what may be one, and those that are at hand or in a file. No message here shows a key."""
+"""Checks keys, and reads those that are stored, in a variable or in a file. No message here shows a key."""
 
 import os
 import re
@@ -14,7 +14,7 @@ KEY_LIMIT = 16384
 
 
 def check_key(text: str, where: str = "the key") -> str:
-    """The key without surrounding white space. Raises CommandError, naming `where`, when it cannot be one."""
+    """The key without surrounding white space. Raises CommandError, naming `where`, for a text that cannot be a key."""
     key = text.strip().strip("\ufeff").strip()
     if not key:
         raise CommandError(f"{where} is empty.")

@@ -1,1 +1,1 @@
-"""What the processes of one home share through history.db."""
+"""The data that the processes of one home share: through history.db, and captures as files."""

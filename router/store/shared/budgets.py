@@ -1,8 +1,8 @@
-"""What the guard shares between the processes of a home, in history.db: spend, shares of budgets, halts.
+"""The guard's data that the processes of a home share in history.db: spend, shares of budgets, halts.
 
-Rules of this file: the ledger's thread does all of it. A message of a process is written in one transaction that
-reaches the disk before anything of it is given out: the state is read back after the commit. A process that ended
-holds nothing any more. A budget seen for the first time begins with what the history knows of its term.
+Rules of this file: all work on the file is done in the ledger's thread. A message of a process is written in one
+transaction that reaches the disk before the state with it is given out: the state is read back after the commit. The
+shares of a process that ended are free. A new budget begins with the sums of the history over its term.
 """
 
 import os
@@ -32,7 +32,7 @@ from router.store.interfaces import Price, SharedState, SyncMessage
 if TYPE_CHECKING:
     import sqlite3
 
-# A process of a recycled number, or one that stands still, holds nothing for longer than this.
+# The shares of a process that does not write for so long are free: it hangs, or its number is another program's now.
 LOST_SECONDS = 60.0
 _OLD_SECONDS = 40 * 86_400
 _MILLION = 10**6
@@ -47,7 +47,7 @@ _LIVE = "SELECT held, running, wanted FROM guard_shares WHERE book = ? AND proce
 
 
 class SqliteSharedBudgets:
-    """The shared part of one process's guard. price: what a request cost. clock: seconds since 1970."""
+    """The shared budgets for one process. price: computes what a request cost. clock: seconds since 1970."""
 
     def __init__(self, ledger: Ledger, price: Price, *, clock: Callable[[], float] = time.time):
         self._ledger = ledger
@@ -62,7 +62,7 @@ class SqliteSharedBudgets:
         ledger.add_maintenance(self._read_back)
 
     def subscribe(self, receive: Callable[[SharedState], None]) -> None:
-        """Have the state given to `receive`, in the ledger's thread."""
+        """Have `receive` called with the state, in the ledger's thread."""
         self._receive = receive
 
     def publish(self, message: SyncMessage) -> None:
@@ -79,14 +79,14 @@ class SqliteSharedBudgets:
         self._ledger.flush_soon()
 
     def leave(self) -> None:
-        """Hold nothing any more: this process ends."""
+        """Give back all shares, since this process ends."""
         if self._latest:
             self._ledger.add("DELETE FROM guard_shares WHERE process = ?", (self._process,))
             self._ledger.add("DELETE FROM guard_processes WHERE process = ?", (self._process,))
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be shared, None while all is well."""
+        """Why nothing can be shared, None while the file can be used."""
         return self._ledger.problem
 
     # The ledger's thread
@@ -96,7 +96,7 @@ class SqliteSharedBudgets:
         beat = "INSERT OR REPLACE INTO guard_processes (process, pid, beat, turn) VALUES (?, ?, ?, ?)"
         for message in messages:
             db.execute(beat, (self._process, os.getpid(), now, message.sequence))
-            others = _others(db, self._process, now)
+            others = _count_others(db, self._process, now)
             db.execute("DELETE FROM guard_shares WHERE process = ?", (self._process,))
             for key, claim in message.claims.items():
                 _begin(db, key, claim, now)
@@ -104,7 +104,7 @@ class SqliteSharedBudgets:
             for key, claim in message.claims.items():
                 self._hold(db, key, claim, processes=others + 1)
             for halt in message.halts:
-                _halt(db, halt, now)
+                _store_halt(db, halt, now)
             if message.lift:
                 lift_halts(db)
             self._keys = tuple(message.claims) or self._keys
@@ -141,13 +141,13 @@ class SqliteSharedBudgets:
             return
         row = db.execute("SELECT turn FROM guard_processes WHERE process = ?", (self._process,)).fetchone()
         sequence = row[0] if row else 0
-        # A message that could not be written yet is given out once it is.
+        # Read back again after a message that could not be written yet.
         self._asked = sequence < self._latest
-        budgets = {key: self._view(db, key) for key in self._keys}
+        budgets = {key: self._read_view(db, key) for key in self._keys}
         rates, self._rates = self._rates, {}
         self._receive(SharedState(sequence, budgets, read_halts(db), rates))
 
-    def _view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
+    def _read_view(self, db: "sqlite3.Connection", key: str) -> BudgetView:
         spent = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
         own = db.execute("SELECT held FROM guard_shares WHERE book = ? AND process = ?", (key, self._process))
         held = own.fetchone()
@@ -162,7 +162,7 @@ class SqliteSharedBudgets:
 
 
 def rates_of(model: Model, price: Price, now: float) -> Rates | None:
-    """What a million tokens of a model cost of each kind; None when one has no price."""
+    """The cost of a million tokens of a model, for each kind; None when input or output has no price."""
     found: list[int] = []
     for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
         counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
@@ -184,8 +184,8 @@ def count_tokens(entry: HistoryEntry) -> TokenCounts:
     return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
 
 
-def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
-    """How many other processes share the budgets; what ended ones held is free again."""
+def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:
+    """Count the other processes that share the budgets; the shares of ended ones are deleted."""
     alive = 0
     rows = db.execute("SELECT process, pid, beat FROM guard_processes WHERE process <> ?", (own,)).fetchall()
     for process, pid, beat in rows:
@@ -198,7 +198,7 @@ def _others(db: "sqlite3.Connection", own: str, now: float) -> int:
 
 
 def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None:
-    """Begin a budget's term with what the history knows of it, unless it was begun before."""
+    """Begin a budget's term with the sum of the history over it, unless it was begun before."""
     budget = claim.budget
     updated = db.execute("UPDATE guard_books SET lim = ? WHERE book = ?", (budget.limit, key)).rowcount
     if updated:
@@ -218,8 +218,8 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
     )
 
 
-def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
-    """Keep a halt, unless its scope has one that still holds."""
+def _store_halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
+    """Store a halt, unless its scope has one that still holds."""
     if any(old.scope == halt.scope and old.holds(now) for old in read_halts(db)):
         return
     db.execute(
@@ -229,7 +229,7 @@ def _halt(db: "sqlite3.Connection", halt: Halt, now: float) -> None:
 
 
 def read_halts(db: "sqlite3.Connection") -> tuple[Halt, ...]:
-    """The halts that stand in the file, those that are over too."""
+    """The halts in the file, those that are over included."""
     return tuple(Halt(*row) for row in db.execute("SELECT scope, since, until, reason, request, book FROM guard_halts"))
 
 
@@ -240,7 +240,7 @@ def lift_halts(db: "sqlite3.Connection") -> None:
 
 
 def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
-    """What is spent of a budget in its term of now; None when no process has looked at it in this term."""
+    """The spend of a budget in its current term; None when no process has used it in this term."""
     key = budget_key(budget, find_term(budget.period, now))
     row = db.execute("SELECT spent - base FROM guard_books WHERE book = ?", (key,)).fetchone()
     return row[0] if row else None

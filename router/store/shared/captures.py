@@ -1,9 +1,8 @@
 """Captured bodies: a private file for each request, for a day, while history.capture is on.
 
-Rules of this file: `begin` and `add` never wait. TOGETHER requests at a time are captured and no more, from their
-arrival until their file is written, which bounds the memory. No byte reaches the disk before the secrets are removed
-from it. Files that are too old or too many are removed by everything that looks at the folder: a proxy each minute,
-commands when they run.
+Rules of this file: `begin` and `add` never wait. At most TOGETHER requests are captured at a time, from their arrival
+until their file is written, which bounds the memory. Secrets are removed before anything is written to the disk. All
+users of the folder remove files that are too old or too many: a proxy each minute, commands when they run.
 """
 
 import contextlib
@@ -22,35 +21,37 @@ from router.store.home.permissions import check_folder, make_folder, shown
 
 FOLDER = "captures"
 SCHEMA = 1
-#: Of each body, in a file; more is kept until then, so that a secret at the border is still known as one.
+#: Bytes of each body in a file. A little more is kept in memory until it is written, so that a secret across the end is
+#: still recognised.
 BODY_LIMIT = 256 << 10
 BODY_KEPT = BODY_LIMIT + 1024
 TOGETHER = 64
 KEEP_SECONDS = 24 * 3600
-#: All files together; the oldest go first.
+#: The most bytes of all files together; the oldest are removed first.
 FOLDER_BYTES = 512 << 20
 _SWEEP_SECONDS = 60.0
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """The bodies of one request, each up to BODY_KEPT bytes. time: seconds since 1970."""
+    """The bodies of one request, each up to BODY_KEPT bytes."""
 
     id: str
+    #: Seconds since 1970.
     time: float
     request: bytes
     answer: bytes
 
 
 class Captures:
-    """The captures of one home, as one process makes them. blotted: a body as text without secrets. on: whether bodies
-    are captured now."""
+    """The captures of one home, as one process makes them. redact: returns a body as text without secrets. on: returns
+    whether bodies are captured now."""
 
-    def __init__(self, home: Home, blotted: Callable[[bytes], str], on: Callable[[], bool]):
-        #: Requests that were not captured: too many at a time, or a disk that takes nothing.
+    def __init__(self, home: Home, redact: Callable[[bytes], str], on: Callable[[], bool]):
+        #: Requests that were not captured: there were too many at a time, or the file could not be written.
         self.dropped = 0
         self.problem: str | None = None
         self._home = home
-        self._blotted = blotted
+        self._redact = redact
         self._on = on
         # Two counts, each written by one thread.
         self._begun = 0
@@ -69,7 +70,7 @@ class Captures:
         return True
 
     def add(self, capture: Capture) -> None:
-        """Hand over what was captured."""
+        """Queue what was captured."""
         self._pending.append(capture)
         self._wake.set()
 
@@ -103,19 +104,19 @@ class Captures:
     def _tidy(self) -> None:
         try:
             if self._on():
-                # Its being there tells commands that bodies are captured.
+                # Commands know by the folder that bodies are captured.
                 make_folder(self._home.at(FOLDER))
             sweep(self._home, keep_folder=self._on())
         except (CommandError, OSError) as error:
             self.problem = str(error)
 
     def _write(self) -> int:
-        """Write all that waits; how many bytes that were."""
+        """Write all that waits; returns the number of bytes."""
         written = 0
         while self._pending:
             capture = self._pending.popleft()
             try:
-                written += _write_file(self._home, capture, self._blotted)
+                written += _write_file(self._home, capture, self._redact)
                 self.problem = None
             except (CommandError, OSError) as error:
                 self.dropped += 1
@@ -125,13 +126,13 @@ class Captures:
         return written
 
 
-def _write_file(home: Home, capture: Capture, blotted: Callable[[bytes], str]) -> int:
+def _write_file(home: Home, capture: Capture, redact: Callable[[bytes], str]) -> int:
     path = home.at(FOLDER)
     make_folder(path)
     check_folder(path)
     bodies = {
-        "request": blotted(capture.request)[:BODY_LIMIT],
-        "answer": blotted(capture.answer)[:BODY_LIMIT],
+        "request": redact(capture.request)[:BODY_LIMIT],
+        "answer": redact(capture.answer)[:BODY_LIMIT],
     }
     data = msgspec.json.encode(
         {
@@ -171,7 +172,7 @@ def path_of(home: Home, name: str) -> Path | None:
 
 
 def sweep(home: Home, *, keep_folder: bool = True, keep: float = KEEP_SECONDS) -> int:
-    """Remove what is older than `keep` seconds, and the oldest of what is too much; how many files are left."""
+    """Remove files older than `keep` seconds, and the oldest of too many; returns how many files are left."""
     path = folder(home)
     if path is None:
         return 0
@@ -181,7 +182,7 @@ def sweep(home: Home, *, keep_folder: bool = True, keep: float = KEEP_SECONDS) -
         for entry in entries:
             with contextlib.suppress(OSError):
                 stat = entry.stat(follow_symlinks=False)
-                # A file of a time to come was written before the clock was set back.
+                # A time in the future: the file was written before the clock was set back.
                 files.append((stat.st_mtime if stat.st_mtime <= now + keep else 0.0, stat.st_size, entry.path))
     left, size = 0, 0
     for written, length, name in sorted(files, reverse=True):

@@ -1,6 +1,6 @@
-"""Which backend and account issued an id: the table `owners`, and the latest of it in memory.
+"""The backend and account that issued each id: the table `owners`, and its latest entries in memory.
 
-Bounded in both places: an id that no request named in 30 days is forgotten, and the oldest of too many.
+Bounded in both places: ids that no request named in 30 days are deleted, and the oldest of too many.
 """
 
 import time
@@ -30,12 +30,12 @@ _TOO_OLD = "DELETE FROM owners WHERE used < ?"
 _TOO_MANY = """DELETE FROM owners WHERE id IN (
     SELECT id FROM owners ORDER BY used LIMIT max(0, (SELECT count(*) FROM owners) - ?))"""
 
-#: Kinds whose ids stand deep in request bodies, where they must be searched for.
+#: Kinds whose ids occur deep in request bodies, which must be searched for them.
 ATTACHED = ("files", "vector_stores", "containers")
 
 
 class SqliteResourceOwners:
-    """The ids of one home. Its methods do not block, but for `find`, which asks the file."""
+    """The ids of one home. Its methods do not block, except `find`, which reads the file."""
 
     def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_rows: int = MAX_ROWS):
         self._ledger = ledger
@@ -46,13 +46,13 @@ class SqliteResourceOwners:
         self._trimmed = -_TRIM_SECONDS
         self._added = 0
         self._attached_here = False
-        # None until the file was looked into. The writer's thread sets it, the one above is the event loop's.
+        # None until the file was searched. Set by the writer's thread; `_attached_here` by the event loop.
         self._attached_stored: bool | None = None
         ledger.add_maintenance(self._maintain)
 
     @property
     def attached(self) -> bool:
-        """False when no id is known that stands deep in bodies: then none need be searched."""
+        """False when no known id is of a kind that occurs deep in bodies: then bodies need not be searched."""
         return self._attached_here or self._attached_stored is not False
 
     def remember(self, name: str, backend: str, account: str, kind: str) -> None:
@@ -62,7 +62,7 @@ class SqliteResourceOwners:
         owner = Owner(backend, account, kind, int(self._clock()))
         before = self._known.get(name)
         if before is not None and before[:3] == owner[:3] and owner.used - before.used < _DAY:
-            # Asked for again and again, as a batch is until it is done: once a day is noted.
+            # An id such as a batch's is requested often until the batch is done: its use is written once a day.
             self._known.move_to_end(name)
             return
         self._ledger.add(_INSERT, (name, *owner))
@@ -70,19 +70,19 @@ class SqliteResourceOwners:
         self.cache(name, owner)
 
     def cache(self, name: str, owner: Owner) -> None:
-        """Keep an entry in memory as the latest, and drop the oldest when there are too many."""
+        """Put an entry into memory as the latest, and drop the oldest when there are too many."""
         before = self._known.pop(name, None)
         if before is not None:
-            self._bytes -= _size(name, before)
+            self._bytes -= _measure(name, before)
         self._known[name] = owner
-        self._bytes += _size(name, owner)
+        self._bytes += _measure(name, owner)
         while len(self._known) > ENTRIES or self._bytes > BYTES:
-            self._bytes -= _size(*self._known.popitem(last=False))
+            self._bytes -= _measure(*self._known.popitem(last=False))
         if owner.kind in ATTACHED:
             self._attached_here = True
 
     def known(self, names: Iterable[str]) -> tuple[str, Owner] | None:
-        """The first of the ids that memory holds, with its owner."""
+        """The first of the ids that is in memory, with its owner."""
         for name in names:
             owner = self._known.get(name)
             if owner is not None:
@@ -90,7 +90,7 @@ class SqliteResourceOwners:
         return None
 
     def find(self, names: Sequence[str]) -> tuple[str, Owner] | None:
-        """The first of the ids that the file holds, with its owner. Blocks: for a thread."""
+        """The first of the ids that is in the file, with its owner. For threads, since it blocks."""
         self._ledger.start()
         marks = ", ".join("?" * len(names))
         query = f"SELECT id, backend, account, kind, used FROM owners WHERE id IN ({marks})"  # noqa: S608 - marks only
@@ -98,7 +98,7 @@ class SqliteResourceOwners:
         return next(((name, found[name]) for name in names if name in found), None)
 
     def _maintain(self, db: "sqlite3.Connection") -> None:
-        """Look for what other processes of this home remembered, and delete what is too old or too much."""
+        """Read whether another process stored an attached id, and delete rows that are too old or too many."""
         if not self._attached_stored:
             marks = ", ".join("?" * len(ATTACHED))
             query = f"SELECT 1 FROM owners WHERE kind IN ({marks}) LIMIT 1"  # noqa: S608 - marks only
@@ -110,5 +110,5 @@ class SqliteResourceOwners:
         db.execute(_TOO_MANY, (self._max_rows,))
 
 
-def _size(name: str, owner: Owner) -> int:
+def _measure(name: str, owner: Owner) -> int:
     return _ENTRY_BYTES + len(name) + len(owner.backend) + len(owner.account) + len(owner.kind)

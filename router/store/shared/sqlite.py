@@ -1,4 +1,4 @@
-"""The store that a proxy uses by itself: history.db in its home, and the state of accounts in memory."""
+"""The default store of a proxy: history.db in its home, and the state of accounts in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,8 +14,8 @@ from router.store.shared.stored_responses import SqliteStoredResponses
 
 
 def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, settings: Callable[[], Settings]) -> Store:
-    """The store of a home. say: where a line for the user goes; it must not wait. Nothing is read or written before
-    the ledger is started."""
+    """Open the store of a home. say: logs a line for the user; it must not wait. Nothing is read or written before the
+    ledger is started."""
     ledger = Ledger(home, say)
     # The order is that of their maintenance, which the ledger's thread runs.
     owners = SqliteResourceOwners(ledger)
@@ -25,7 +25,7 @@ def open_sqlite(home: Home, say: Callable[[str], None], *, price: Price, setting
 
 
 class LocalAccountStates:
-    """The state of accounts in this process alone: a restart begins with all of them ready."""
+    """The state of accounts in this process alone: after a restart all of them are ready."""
 
     def __init__(self) -> None:
         self._accounts: dict[tuple[str, str, str], Member] = {}
@@ -35,7 +35,7 @@ class LocalAccountStates:
         return self._accounts.get((backend, alias, fingerprint))
 
     def save(self, accounts: Mapping[str, Sequence[Member]]) -> None:
-        """Keep these, by backend, and nothing else."""
+        """Save the state of these accounts, by backend, and forget all others."""
         self._accounts = {
             (backend, member.alias, member.fingerprint): member
             for backend, members in accounts.items()

@@ -1,9 +1,9 @@
 """Answers that were translated for Responses callers, stored because later requests may name them.
 
-At OpenAI an answer is stored unless the caller says otherwise, and the next request may name it in place of repeating
-the conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol
-stores nothing, so it is done here: in the table `kept`, and the latest in memory. Bounded in both places by count, by
-bytes and by age; an answer over ENTRY_LIMIT is not stored. Entries are encoded by the thread that writes them.
+OpenAI stores an answer unless the caller forbids it, and the next request may name it instead of repeating the
+conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol stores
+nothing, so answers are stored here: in the table `kept`, and the latest in memory. Bounded in both places by count,
+bytes and age; an answer over ENTRY_LIMIT is not stored. The thread that writes entries encodes them.
 """
 
 import time
@@ -36,7 +36,7 @@ _OLDEST = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY used LIMIT
 
 
 class SqliteStoredResponses:
-    """The answers of one home. `store` does not block; `find` asks the file: for a thread."""
+    """The answers of one home. `store` does not block; `find` reads the file, so it is for threads."""
 
     def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES):
         self._ledger = ledger
@@ -48,8 +48,8 @@ class SqliteStoredResponses:
         ledger.add_maintenance(self._maintain)
 
     def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
-        """Store an answer: its id, the id of the answer it continues, and what the conversation gained, about `size`
-        bytes of it."""
+        """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
+        `size` bytes."""
         if size > ENTRY_LIMIT:
             return
         self._put(name, {"previous": previous, "items": items}, size)
@@ -59,21 +59,21 @@ class SqliteStoredResponses:
                 self._put(item_id, {"answer": name}, 0)
 
     def find(self, names: Iterable[str]) -> dict[str, Json]:
-        """What is stored under these ids: an item, or an answer together with all those before it. Blocks."""
+        """The stored values of these ids: an item, or an answer together with all those before it. Blocks."""
         found: dict[str, Json] = {}
         for name in names:
-            entry = self._entry(name)
+            entry = self._find_entry(name)
             if entry is None:
                 continue
             holder = entry.get("answer")
             if isinstance(holder, str):
-                item = _item(self._entry(holder) or {}, name)
+                item = _find_item(self._find_entry(holder) or {}, name)
                 found |= {name: item} if item is not None else {}
                 continue
             while entry is not None and name not in found and len(found) < CHAIN_LIMIT:
                 found[name] = entry
                 name = str(entry.get("previous") or "")
-                entry = self._entry(name) if name else None
+                entry = self._find_entry(name) if name else None
         return found
 
     def _put(self, name: str, entry: Json, size: int) -> None:
@@ -84,7 +84,7 @@ class SqliteStoredResponses:
         while self._bytes > MEMORY_BYTES:
             self._bytes -= self._latest.popitem(last=False)[1][1]
 
-    def _entry(self, name: str) -> Json | None:
+    def _find_entry(self, name: str) -> Json | None:
         latest = self._latest.get(name)
         if latest is not None:
             return latest[0]
@@ -93,7 +93,7 @@ class SqliteStoredResponses:
         return msgspec.json.decode(rows[0][0]) if rows else None
 
     def _maintain(self, db: "sqlite3.Connection") -> None:
-        """Delete what is too old, and the oldest of what is too much."""
+        """Delete rows that are too old, and the oldest of too many."""
         if time.monotonic() - self._trimmed < _TRIM_SECONDS:
             return
         self._trimmed = time.monotonic()
@@ -105,12 +105,12 @@ class SqliteStoredResponses:
 
 
 def _write(db: "sqlite3.Connection", rows: list[tuple[str, Json, int]]) -> None:
-    """In the writer's thread. What cannot be written as JSON is left out."""
+    """Write rows, in the writer's thread; those that cannot be encoded as JSON are left out."""
     for name, entry, used in rows:
         with suppress(msgspec.EncodeError, UnicodeEncodeError):
             db.execute(_INSERT, (name, msgspec.json.encode(entry), used))
 
 
-def _item(entry: Json, name: str) -> Json | None:
+def _find_item(entry: Json, name: str) -> Json | None:
     items = cast("list[Json]", entry.get("items") or [])
     return next((item for item in items if item.get("id") == name), None)

@@ -17,7 +17,7 @@ class Connection:
 
 
 def test_work_in_the_thread():
-    """One at a time, beside the streams; the wait is held against the whole request alone."""
+    """One body at a time, while streams go on; the wait counts for the limit of the whole request alone."""
 
     async def main():
         connection = Connection()

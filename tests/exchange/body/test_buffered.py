@@ -48,7 +48,7 @@ def test_codings_are_taken_off(one, fields, body):
 
 
 def test_a_large_body_is_read_in_a_thread(one):
-    """Over a mebibyte nothing is done beside the streams; the result is the same."""
+    """Work on a body over a mebibyte is done in a thread, with the same result."""
     body = chat(user="x" * 1_200_000)
     for data, fields in ((json.dumps(body).encode(), []), (gzip.compress(json.dumps(body).encode()), [GZIP])):
         played = playing(one, CHAT, data, good(), fields=fields, threshold=0.2)
@@ -79,14 +79,14 @@ def test_a_coding_is_bounded():
 
 @pytest.mark.parametrize("answers", [(good(),), (refuses(401), good()), ([Break()], [Break()]), (refuses(400),)])
 def test_a_body_is_forgotten(three, answers):
-    """Whatever comes of the request, its bytes are given back, and it is not sent again."""
+    """However the request ends, its bytes are given back, and it is not sent again."""
     played = playing(three, CHAT, chat(), *answers)
     context = played.attempt.context
     assert (context.body.data, context.body.top, context.body.replayable) == (b"", None, False)
 
 
 def test_a_request_without_a_body(made):
-    """What only reads has none, and needs none."""
+    """Requests that only read have no body, and need none."""
     from ..worlds import box, in_order
 
     runtime = made(box("box", "a0"), settings=in_order(default_backend="box"))

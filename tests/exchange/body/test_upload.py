@@ -79,7 +79,7 @@ def test_an_upload_that_was_sent_on_is_not_sent_again(two, failure):
 
 
 def test_a_kept_connection_is_not_used_for_it(two):
-    """It may be stale, and what is sent on it is gone."""
+    """An idle connection may be stale, and what is streamed on it is lost."""
     played = upload(two, MODEL, FILE, END, kept=1)
     assert played.status == 200
     assert played.pool.acquired == 0
@@ -156,7 +156,7 @@ def test_its_limit_is_the_whole_requests(two):
     ],
 )
 def test_what_an_upload_is(asked, method, kind, generates, found):
-    """A multipart body of a path whose answers no model writes."""
+    """Only a multipart body of a path that does not generate is an upload."""
     assert is_upload(asked(method, content_type=kind), generates=generates) is found
 
 

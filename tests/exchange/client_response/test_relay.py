@@ -1,4 +1,4 @@
-"""The pump of an event stream: commit point, whole events, pings, deadlines, ends."""
+"""The relay of an event stream: commit point, whole events, pings, deadlines, ends."""
 
 import gzip
 import json
@@ -201,7 +201,7 @@ def test_an_error_after_the_commit_is_an_event(relayed, protocol):
 @pytest.mark.parametrize("content", [True, False], ids=["content", "preamble only"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_silence_has_a_limit(relayed, protocol, content):
-    """300 s after the last byte the stream is cut as silent, whatever we pinged in between."""
+    """300 s after the last byte the stream is cut as silent; pings in between do not count."""
     begun = PREAMBLE[protocol] + (CONTENT[protocol] if content else b"")
     seen = relayed(protocol, begun, 10, b": still here\n\n", 5_000, END[protocol])
     assert seen.why == (CancelReason.SILENT, pytest.approx(310, abs=2))
@@ -325,7 +325,7 @@ def test_a_broken_or_bloated_coding_breaks_the_stream(relayed, broken):
 
 @pytest.mark.parametrize("coded", [False, True])
 def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
-    """The drain for usage knows one way to end: an event without end breaks it off, it is no defect of ours."""
+    """An event without an end breaks off the drain for usage, as it does a relay."""
     dialect = BY_NAME["chat"].dialect
     pace = StreamTimeouts(commit_by=0, end_by=0, idle=1)
     relay = Relay(None, None, Tap(dialect), dialect, pace, list, int, decoder=Decoder(b"gzip") if coded else None)
@@ -335,7 +335,7 @@ def test_what_is_read_after_the_client_left_has_the_same_limits(coded):
 
 
 def test_hidden_usage_is_not_sent(relayed):
-    """The event nobody asked for is read and goes no further."""
+    """The usage event that the client did not ask for is read and not passed on."""
     usage = events({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
     stream = CONTENT["chat"] + events(chunk(finish="stop"))
     seen = relayed("chat", stream, 1, usage, 1, b"data: [DONE]\n\n", hide_usage=True)
@@ -368,7 +368,7 @@ def test_an_upstream_that_goes_on_after_its_last_event_is_left(relayed, protocol
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_what_an_upstream_says_after_its_last_event_holds_up_nobody(relayed, protocol):
-    """What follows within 15 s is relayed, such as a usage event; after that nobody listens."""
+    """An event that follows within 15 s is relayed, such as usage; the stream ends then."""
     begun = PREAMBLE[protocol] + CONTENT[protocol]
     more = [step for _ in range(1000) for step in (5, b": going on\n\n")]
     seen = relayed(protocol, begun, ERROR[protocol], *more)

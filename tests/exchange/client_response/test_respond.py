@@ -1,4 +1,4 @@
-"""Answers that are no event stream: held whole while they are small, sent on as they come when they are large."""
+"""Answers that are no event stream: read whole while they are small, streamed on when they are large."""
 
 import gzip
 import json
@@ -189,7 +189,7 @@ def test_a_stream_in_a_known_coding_is_decoded(one, coded):
     assert (played.got, b"content-encoding" in played.fields) == (events, False)
 
 
-# Answers that are none
+# Answers that are errors
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_stream_in_a_known_coding_is_decoded(one, coded):
 )
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_a_success_that_says_nothing_is_an_error(one, path, kind, body, words):
-    """A model's answer must be one: the client is told what came instead."""
+    """A 2xx that is no answer of a model is an error, which says what came instead."""
     asked = {CHAT: chat(), MESSAGES: message(), RESPONSES: response()}[path]
     played = playing(one, path, asked, answer(200, kind, body=body))
     assert played.status == 502

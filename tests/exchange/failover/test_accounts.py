@@ -1,4 +1,4 @@
-"""What answers say of their accounts, and keys that are fetched."""
+"""What answers change in the state of their accounts, and keys that are fetched."""
 
 import pytest
 import trio
@@ -82,7 +82,7 @@ def test_limits_that_an_answer_tells_of_steer(made):
 
 
 def test_limits_in_an_error_steer_as_well(three):
-    """What a failed answer tells of its account's limits is taken up."""
+    """The account's limits in the head of a failed answer are noted."""
     names = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
     told = tuple(zip(names, (b"100", b"25", b"60s"), strict=True))
     playing(three, CHAT, chat(), refuses(500, *told), good())
@@ -91,13 +91,13 @@ def test_limits_in_an_error_steer_as_well(three):
 
 @pytest.mark.parametrize("name", [b"openai-organization", b"anthropic-organization-id"])
 def test_an_answer_tells_its_accounts_organisation(three, name):
-    """The first good answer says which organisation an account is of."""
+    """The first good answer names the account's organisation."""
     playing(three, CHAT, chat(), good("chat", (name, b"north")))
     assert [one.group for one in members(three)] == ["north", "", ""]
 
 
 def test_an_error_tells_no_organisation(three):
-    """An answer that failed is no word on that."""
+    """The organisation is not read from an answer that failed."""
     playing(three, CHAT, chat(), refuses(400, (b"openai-organization", b"north")))
     assert [one.group for one in members(three)] == ["", "", ""]
 
@@ -130,7 +130,7 @@ NEWER = {"old": b"sk-old-0123456789", "new": b"sk-new-0123456789"}
 
 
 def test_a_fetched_key_that_is_refused_is_fetched_anew(fetching):
-    """The request is sent once more with a newer key, and the account keeps its good name."""
+    """The request is sent once more with a newer key, and the account stays ready."""
     fetching.credentials = keys = Keys(*(one.decode() for one in NEWER.values()))
     played = playing(fetching, CHAT, chat(), refuses(401), good(), keys=NEWER)
     assert played.asked == ["old", "new"]
@@ -148,7 +148,7 @@ def test_a_key_is_fetched_anew_once(fetching):
 
 
 def test_the_same_key_fetched_anew_is_not_tried(fetching):
-    """Fetching gave the key that was refused: the client is told, the upstream not asked again."""
+    """Fetching gave the key that was refused: the client gets an error, and the upstream is not asked again."""
     fetching.credentials = Keys(NEWER["old"].decode())
     played = playing(fetching, CHAT, chat(), refuses(401, message="bad key"), keys=NEWER)
     assert (played.asked, played.status) == (["old"], 401)

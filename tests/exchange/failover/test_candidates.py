@@ -1,4 +1,4 @@
-"""Where one request may go: sessions, sealed input, ids of one account, the chain."""
+"""The accounts that one request may be sent to: sessions, sealed input, ids of one account, the chain."""
 
 import pytest
 import trio
@@ -109,7 +109,7 @@ def _with_usage(usage):
 
 
 def test_a_caller_with_its_own_key_is_not_moved(made):
-    """A caller's own credential that is refused is the caller's business: nothing is parked."""
+    """A refusal of the caller's own credential parks nothing."""
     runtime = made(box("box", auth="client"), settings=in_order())
     played = playing(runtime, CHAT, chat(), refuses(401), fields=[("authorization", "Bearer sk-callers-own")])
     assert (len(played.sent), played.status) == (1, 401)
@@ -129,7 +129,7 @@ def sealing(made):
 
 
 def test_sealed_input_finds_who_can_read_it(sealing):
-    """An account that cannot read it is left for the next, and keeps its good name."""
+    """An account that cannot read the sealed input is left for the next, and stays ready."""
     played = playing(sealing, RESPONSES, SEALED, UNREADABLE, UNREADABLE, good("responses"))
     assert (played.asked, played.status) == (["a0", "a1", "a2"], 200)
     assert [one[3] for one in played.tries] == ["moved", "moved", ""]
@@ -167,7 +167,7 @@ def test_sealed_input_moves_within_its_organisation(sealing):
 
 
 def test_sealed_input_leaves_the_chain_alone(made):
-    """What only its writer can read is not sent to another backend."""
+    """Input that only its writer can read is not sent to another backend."""
     first, second = (box(name, alias, protocols=("responses",)) for name, alias in (("box", "a"), ("second", "b")))
     runtime = made(first, second, settings=in_order(fallback={"*": ("second:n",)}))
     played = playing(runtime, RESPONSES, SEALED, refuses(429, wait(900)))
@@ -190,7 +190,7 @@ def test_an_id_pins_its_account(sealing):
 
 
 def test_a_session_whose_account_is_parked_moves(made):
-    """The record tells how long the conversation had been where it was."""
+    """The record has the number of requests that the conversation had sent to its account."""
     runtime = made(box("box", "a0", "a1"), settings=in_order())
 
     async def main():
@@ -214,7 +214,7 @@ def test_a_backend_that_does_not_speak_it_is_left_out_of_the_chain(made):
 
 
 def test_an_upload_has_no_chain(made):
-    """It is on its way to the backend that its model was renamed for."""
+    """A multipart body stays with its backend, since its model was renamed for that one."""
     runtime = made(box("box", "a"), box("second", "b"), settings=in_order(fallback={"*": ("second:n",)}))
     body = (b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nbox:m\r\n--x--\r\n',)
     kind = ("content-type", "multipart/form-data; boundary=x")
@@ -243,8 +243,8 @@ def test_sealed_input_whose_writer_is_not_known(sealing, failures, asked):
 
 
 @pytest.mark.parametrize("protocols", [("responses",), ("chat",)])
-def test_carriers_are_sealed_for_a_responses_backend(made, protocols):
-    """Reasoning that a translation carries can be read where it was sealed; a backend without any seals nothing."""
+def test_sealed_state_binds_at_a_responses_backend(made, protocols):
+    """An account of a Responses backend may be unable to read sealed reasoning; Chat backends have none."""
     runtime = made(box("box", "a0", "a1", protocols=protocols), settings=in_order())
     thought = {"type": "thinking", "thinking": "hm", "signature": "rtr1.abc"}
     said = [
@@ -283,7 +283,7 @@ def test_when_no_other_account_is_left_the_guard_says_why(made):
 
 
 def test_of_two_that_are_ready_at_once_the_first_of_the_chain_is_asked(chain):
-    """The chain begins with what the user wants most."""
+    """A request that begins again begins with the first backend of the chain."""
 
     async def main():
         for name in ("box", "second", "third"):

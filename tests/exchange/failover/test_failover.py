@@ -1,4 +1,4 @@
-"""Where a request goes after each failure, and what the client, the record and the accounts have of it."""
+"""The next attempt after each failure, and its effect on the client's answer, the record and the accounts."""
 
 import pytest
 
@@ -42,7 +42,7 @@ QUOTA = {"code": "insufficient_quota"}
     ],
 )
 def test_a_failed_account_is_followed_by_the_next(three, failure, done, state):
-    """Each failure that another account may not have moves the request on, and leaves its mark on the account."""
+    """Each failure that another account may not have moves the request on, and changes the account's state."""
     played = playing(three, CHAT, chat(), failure, good())
     assert played.asked == ["a0", "a1"]
     assert played.status == 200
@@ -64,7 +64,7 @@ def test_an_error_of_the_request_is_final(three, status):
 
 
 def test_a_chain_that_failed_is_begun_again(chain):
-    """After a wait the request goes to what the user wants most, though each backend has one account alone."""
+    """After a wait the request goes to the first backend of the chain, also where each backend has one account."""
     played = playing(chain, CHAT, chat(), *[refuses(500)] * 3, good())
     assert played.asked == ["a", "b", "c", "a"]
     assert [one[3] for one in played.tries] == ["moved", "moved", "retried", ""]
@@ -81,7 +81,7 @@ def test_a_chain_may_lead_back(made):
 
 
 def test_an_account_that_cannot_be_reached(three):
-    """What was never sent moves on; a network that fails says nothing about the account."""
+    """A request that was never sent moves on; a network failure does not change the account's state."""
     played = playing(three, CHAT, chat(), good(), unreachable=[BadGateway("It could not be reached.")])
     assert played.story == ["! unreachable", "> a1 POST /v1/chat/completions", "< 200", "= 200 application/json"]
     assert played.tries == [("a0", 0, "api_error", "moved"), ("a1", 200, "", "")]
@@ -109,7 +109,7 @@ def test_a_limit_that_ends_soon_is_waited_for(made):
 
 
 def test_a_limit_is_waited_for_twice_at_most(made):
-    """Then the client gets it, and is told not to try again at once."""
+    """Then the client gets the error, with a header not to try again at once."""
     runtime = made(box("box", "a0"), settings=in_order())
     played = playing(runtime, CHAT, chat(), *[refuses(429, wait(2))] * 3)
     assert (played.asked, played.status) == (["a0"] * 3, 429)
@@ -144,7 +144,7 @@ def test_of_two_bursts_the_shorter_one_is_waited_for(made):
 
 
 def test_all_that_failed_are_asked_again(three):
-    """Every account stumbled: after a wait the steadiest is asked once more, twice at most."""
+    """When every account failed, the one with the fewest failures is asked again after a wait, twice at most."""
     played = playing(three, CHAT, chat(), *[refuses(500)] * 6)
     assert played.asked[:3] == ["a0", "a1", "a2"]
     assert len(played.asked) == 5
@@ -245,7 +245,7 @@ def test_patience_is_of_the_whole_request(made):
 
 
 def test_a_full_backend_leads_along_the_chain(made):
-    """A limit of the user's own leaves the chain open, and what was passed over is noted."""
+    """At a limit that the user set the request moves along the chain, and the backend passed over is noted."""
     settings = in_order(
         queue_timeout=5.0, fallback={"*": ("second:n", "third:o")}, backends={"box": BackendOptions(rpm=1)}
     )

@@ -1,4 +1,4 @@
-"""What the client gets when no account answered: the most telling error, and when to ask again."""
+"""The client's answer when no account gave a good one: the error with the best rank, and when to ask again."""
 
 import pytest
 import trio
@@ -33,7 +33,7 @@ QUOTA = {"code": "insufficient_quota"}
     ],
 )
 def test_the_most_telling_error_is_given(three, failures, status, account):
-    """Of all errors the client gets the one that says most, the latest of equal ones, with what served it."""
+    """Of all errors the client gets the one with the best rank, the latest of equal ones, with its backend."""
     script = [refuses(one, *[wait(900)] * (one == 429), message=f"no {one}") for one in failures]
     played = playing(three, CHAT, chat(), *script, *[refuses(500)] * 3)
     assert (played.status, played.fields[b"x-fairlead-account"]) == (status, account)
@@ -69,21 +69,21 @@ def test_a_limit_says_when_to_ask_again(made, fields, told):
 
 
 def test_a_quota_says_nothing_of_time(made):
-    """No wait mends it: none is told."""
+    """Waiting does not help, so the answer has no retry-after."""
     runtime = made(box("box", "a0"), settings=in_order())
     played = playing(runtime, CHAT, chat(), refuses(429, **QUOTA))
     assert (played.status, b"retry-after" in played.fields) == (429, False)
 
 
 def test_an_upstreams_word_on_retries_is_overruled(three):
-    """fairlead tried itself: whatever the upstream says, the client need not."""
+    """fairlead tried again itself, so the client need not, even if the upstream's answer says so."""
     asks_again = (b"x-should-retry", b"true")
     played = playing(three, CHAT, chat(), *[refuses(401, asks_again)] * 3)
     assert played.fields[b"x-should-retry"] == b"false"
 
 
 def test_no_account_is_ready(three):
-    """A request that comes when all are parked for long is told which, and when the first is ready."""
+    """When all accounts are parked for long, the error names each, and says when the first is ready."""
 
     async def main():
         await play(three, CHAT, chat(), *[refuses(429, wait(seconds)) for seconds in (900, 600, 700)])
@@ -97,7 +97,7 @@ def test_no_account_is_ready(three):
 
 
 def test_places_at_a_backend(made):
-    """More requests than may run wait their turn; one that waits too long is told of the limit."""
+    """More requests than may run wait their turn; the error of one that waits too long names the limit."""
     options = {"box": BackendOptions(max_concurrent=1)}
     runtime = made(box("box", "a0"), settings=in_order(queue_timeout=5.0, backends=options))
     found = []

@@ -1,4 +1,4 @@
-"""The edits a user configured: each is named, what they do not concern stays byte for byte."""
+"""The edits a user configured: the notes name each, and all else stays byte for byte."""
 
 import json
 
@@ -161,7 +161,7 @@ def test_a_cap_on_the_older_completions():
 
 
 def test_nan_is_over_every_cap():
-    """What Python's parsers read as a number is held against the cap too."""
+    """All values that Python's parsers read as a number are compared with the cap."""
     assert one(b'{"model":"m","max_tokens":NaN}', path=PATHS["messages"], max_tokens=5)[1] == [
         "max_tokens lowered to 5"
     ]
@@ -169,7 +169,7 @@ def test_nan_is_over_every_cap():
 
 @pytest.mark.parametrize("edits", [{"max_tokens": 5}, {"set_fields": {"max_tokens": 1}}, {"remove_fields": ("a",)}])
 def test_a_doubled_key_is_refused(edits):
-    """A cap that an upstream might not see is none."""
+    """A cap must not be in a field that an upstream may ignore."""
     body = b'{"model":"m","a":1,"max_tokens":9,"max_tokens":8}'
     with pytest.raises(BadRequest, match="twice"):
         one(body, path=PATHS["messages"], **edits)

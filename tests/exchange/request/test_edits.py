@@ -1,4 +1,4 @@
-"""The edits of a passed-through body: each is named, all other bytes stay."""
+"""The edits of a passed-through body: the notes name each, and all other bytes stay."""
 
 import json
 
@@ -125,7 +125,7 @@ def test_a_foreign_billing_line_is_stripped(edited, system, wanted):
     ],
 )
 def test_text_that_only_mentions_the_line_stays(edited, system):
-    """As does anything that is no system prompt."""
+    """A request without a system prompt stays as it is, too."""
     body = json.dumps({"model": "m", "system": system}).encode()
     assert edited(body, MESSAGES) == (body, [], False)
 

@@ -1,4 +1,4 @@
-"""Requests go where the ids they name were issued."""
+"""Requests go to the account that issued the ids they name."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_an_answer_is_remembered(pair, script, body):
 
 
 def test_a_stream_is_remembered(pair):
-    """By the id that it announces itself with."""
+    """A stream's id is the one at its beginning."""
     playing(pair, RESPONSES, response(store=True, stream=True), streams(CREATED))
     assert owner(pair, "resp_5") == ("box", "box-a", "responses")
 
@@ -57,7 +57,7 @@ def test_a_stream_is_remembered(pair):
     ],
 )
 def test_what_is_not_stored_is_not_remembered(pair, path, body, script):
-    """Nor an error, nor what cannot be asked for."""
+    """Errors, and answers that cannot be requested later, are not remembered."""
     playing(pair, path, body, script)
     assert [owner(pair, name) for name in ("resp_1", "resp_5", "c1")] == [None] * 3
 

@@ -28,7 +28,7 @@ def test_a_call_of_a_model_names_one(one, path):
 
 
 def test_an_unknown_model(one):
-    """It is told which backends there are, and that another try does not help."""
+    """The error names the backends, and says that another try does not help."""
     played = playing(one, CHAT, chat("nowhere"))
     assert isinstance(played.error, UnknownModel)
     assert (played.status, played.fields[b"x-should-retry"]) == (404, b"false")
@@ -36,7 +36,7 @@ def test_an_unknown_model(one):
 
 
 def test_a_catalog_on_its_way_is_waited_for(made):
-    """A request of the first second is not misled, and waits a moment at most."""
+    """A request of the first second waits for the catalogs, for a bounded time."""
     runtime = made(box("box", "a0"), settings=in_order(default_backend="box"))
     assert runtime.catalogs.loading
     played = playing(runtime, CHAT, chat("nowhere"), good())

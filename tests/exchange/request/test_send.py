@@ -41,7 +41,7 @@ def asked_for_usage(made):
 
 @pytest.mark.parametrize("end", [Break(), Break(reset=False)])
 def test_a_stale_connection_is_replaced_once(one, end):
-    """A kept connection that breaks before a byte of an answer is replaced; the account has its turn still."""
+    """An idle connection that breaks before a byte of an answer is replaced, and the same account is asked."""
     played = playing(one, CHAT, chat(), [end], good(), kept=1)
     assert (played.asked, played.status) == (["a0", "a0"], 200)
     assert played.tries == [("a0", 0, "stale_connection", "retried"), ("a0", 200, "", "")]
@@ -98,7 +98,7 @@ def test_a_backend_that_does_not_take_the_question(asked_for_usage):
 
 @pytest.mark.parametrize("body", [chat(stream=True, stream_options={"include_usage": True}), chat()])
 def test_a_complaint_about_the_clients_own_field_is_the_clients(asked_for_usage, body):
-    """What fairlead did not add, it does not take out."""
+    """A field that the client sent itself is not removed."""
     played = playing(asked_for_usage, CHAT, body, NO_USAGE)
     assert (len(played.sent), played.status) == (1, 400)
     assert not asked_for_usage.refuses_usage
@@ -195,7 +195,7 @@ def test_what_goes_upstream(one):
 
 
 def test_configured_headers_and_fields(made):
-    """What a backend's table sets, goes; and its name is noted."""
+    """The headers that a backend's table sets are sent, and their names are noted."""
     edits = Edits(set_headers={"x-set": "1"}, remove_headers=("x-other",), set_fields={"user": "me"})
     settings = in_order(backends={"box": BackendOptions(edits=edits)})
     played = playing(made(box("box", "a0"), settings=settings), CHAT, chat(), good(), fields=[("x-other", "2")])
@@ -207,7 +207,7 @@ def test_configured_headers_and_fields(made):
 
 
 def test_the_callers_own_credential(made):
-    """Where each caller brings a key, it goes on; fairlead's own key goes nowhere."""
+    """Where each caller sends its own key, that is passed on; fairlead's own key never is."""
     runtime = made(box("box", auth="client"), settings=in_order())
     fields = [("authorization", "Bearer sk-the-callers"), ("x-api-key", "sk-of-fairlead")]
     sent = playing(runtime, CHAT, chat(), good(), fields=fields, own_keys=[b"sk-of-fairlead"]).sent[0]
@@ -236,7 +236,7 @@ def test_the_request_line(made, method, path, body, target, length):
 
 
 def test_a_body_that_came_coded_goes_decoded(made):
-    """Its coding is taken off, and not announced any more."""
+    """The content coding is removed, with its header."""
     import gzip
 
     runtime = made(box("box", "a0"), settings=in_order())
@@ -274,7 +274,7 @@ def test_what_was_used_up_counts(made):
 
 
 def test_the_limit_of_the_head_ends_with_it(made):
-    """A slow body of an error is not held against the time for the head."""
+    """The time limit of the head does not count for a slow body of an error."""
     runtime = made(box("box", "a0", "a1", vendor="openai"), settings=in_order(timeouts_first_byte=10.0))
     script = [NO_USAGE[0][:-9], Silence(15), NO_USAGE[0][-9:]]
     played = playing(runtime, CHAT, chat(stream=True), script, STREAM)

@@ -1,4 +1,4 @@
-"""Requests to an upstream that speaks another protocol, and what of them is the caller's."""
+"""Requests to an upstream that speaks another protocol, and which parts of the caller's are sent."""
 
 import msgspec
 import pytest
@@ -83,7 +83,7 @@ def test_configured_edits_are_made_in_the_upstreams_protocol(made):
 
 
 def test_the_callers_key_in_the_other_vendors_form(made):
-    """Where each caller brings a key, it goes on as the upstream's protocol has it, fairlead's own does not."""
+    """Where each caller sends its own key, that is passed on in the form of the upstream's protocol."""
     runtime = made(box("box", auth="client", protocols=("messages",)), settings=in_order())
     fields = [("authorization", "Bearer sk-the-callers-0123"), ("x-api-key", "sk-of-fairlead-0123")]
     sent = playing(runtime, CHAT, chat(), good("messages"), fields=fields, own_keys=[b"sk-of-fairlead-0123"]).sent[0]

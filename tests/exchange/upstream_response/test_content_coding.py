@@ -34,7 +34,7 @@ def test_what_can_be_looked_into(coding, body, readable):
 
 
 def test_a_decoder_for_what_is_coded():
-    """None where nothing is; what is not known is said."""
+    """None for an answer without a coding; an unknown coding is an error."""
     assert decoder_of(coded(b"")) is None
     assert decoder_of(coded(b"identity")) is None
     assert decoder_of(coded(b"gzip")) is not None

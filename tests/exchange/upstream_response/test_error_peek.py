@@ -1,4 +1,4 @@
-"""Looking into an answer leaves it readable."""
+"""Peeking at an answer leaves it readable."""
 
 import pytest
 import trio

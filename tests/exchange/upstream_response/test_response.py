@@ -1,4 +1,4 @@
-"""Answers whose body is at hand."""
+"""Answers whose body is in memory."""
 
 import trio
 
@@ -24,5 +24,5 @@ def test_an_answer_that_is_at_hand():
 
 
 def test_no_answer_yet():
-    """It has a status that none has, and no body."""
+    """The placeholder has status 0 and no body."""
     assert (NOT_ASKED.status, NOT_ASKED.ended) == (0, True)

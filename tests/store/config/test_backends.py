@@ -160,7 +160,7 @@ def test_malformed_file_can_be_removed(home):
 
 
 def test_change_is_made_on_what_is_there(home):
-    """`change` gives the backend as it is under the lock; what refuses a change leaves all as it is."""
+    """`change` passes the backend as it is under the lock; a change that is refused changes nothing."""
     assert backends.change(home, "groq", lambda before: GROQ if before is None else None) == GROQ
     changed = backends.change(home, "groq", lambda before: msgspec.structs.replace(before, enabled=False))
     assert changed == backends.find(home, "groq") == msgspec.structs.replace(GROQ, enabled=False)

@@ -1,4 +1,4 @@
-"""What lists say of backends, in words and without a key."""
+"""The texts of lists for backends, without a key."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_credentials_in_words(auth, accounts, text):
 
 
 def test_problem_of():
-    """A variable that is not set, a reference that is none; what must be fetched is not fetched for a list."""
+    """A variable that is not set, a malformed reference; a key that must be fetched is not fetched for a list."""
     assert redacted.problem_of(FROM_ENV, {}) == "$WORK_KEY is not set."
     assert "is not ASCII" in redacted.problem_of(FROM_ENV, {"WORK_KEY": "sk secret"})
     assert "is no JSON list" in redacted.problem_of(Account("a", "cmd:x"), {})

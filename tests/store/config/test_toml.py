@@ -63,7 +63,7 @@ def test_all_four_sources_meet(home):
     ],
 )
 def test_broken_text_is_refused_with_its_place(home, data, said):
-    """By file, line and column; never with a traceback, never taken for nothing."""
+    """By file, line and column; never with a traceback, never read as an empty file."""
     put(home, data)
     with pytest.raises(CommandError) as caught:
         toml.load(home, {})
@@ -236,7 +236,7 @@ def test_invalid_change_is_not_saved(home):
 
 
 def test_broken_file_is_not_changed(home):
-    """What cannot be read is left for its owner to mend."""
+    """A file that cannot be read is not changed: its owner must mend it."""
     for text in (b"port = \n", b"port = 'x'\n", b"timeouts = 3\n"):
         put(home, text)
         with pytest.raises(CommandError):

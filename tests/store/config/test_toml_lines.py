@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands."""
+"""The line of each key of a TOML text."""
 
 import tomllib
 

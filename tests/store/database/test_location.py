@@ -59,10 +59,10 @@ def test_homes_are_told_apart(far, tmp_path, monkeypatch):
 @POSIX
 @pytest.mark.parametrize("named", ["", "relative", "/far/state"])
 def test_the_user_folder_is_far_too(far, monkeypatch, tmp_path, named):
-    """Then it lies in /var/tmp, under this user's name; a relative name counts as none."""
+    """Then it is in /var/tmp, under this user's name; a relative path is ignored."""
     monkeypatch.setenv("HOME", "/far/me")
     local = {"/": "", "/var/tmp": ""}
-    monkeypatch.setattr(location, "_existing", lambda folder: str(folder.parent))
+    monkeypatch.setattr(location, "_find_existing", lambda folder: str(folder.parent))
     monkeypatch.setattr(location, "network_type", lambda path: local.get(str(path), "nfs4"))
     assert locate(far, {"XDG_STATE_HOME": named}).path.parts[:4] == ("/", "var", "tmp", f"fairlead-{os.getuid()}")
 
@@ -80,7 +80,7 @@ def test_a_folder_of_others(far, tmp_path):
 
 
 def test_nowhere(far, monkeypatch):
-    """Without any local folder it is said what to name."""
+    """Without any local folder the error says what to set."""
     monkeypatch.setattr(location, "network_type", lambda path: "nfs4")
     assert "XDG_STATE_HOME=" in locate(far).problem
     with pytest.raises(Unusable) as caught:

@@ -154,7 +154,7 @@ def test_a_newer_version(home, path, mode):
 
 
 def test_a_network_file_system(home, path, monkeypatch):
-    """SQLite's locks do not hold there, and nowhere else is a place: no file is made, and what helps is said."""
+    """SQLite's locks do not work there, and there is no other folder: no file is made, and the error has the remedy."""
     monkeypatch.setattr(location, "network_type", lambda folder: "nfs4")
     with pytest.raises(Unusable, match=r"network file system .nfs4.*XDG_STATE_HOME") as caught:
         open_history(home)
@@ -165,7 +165,7 @@ def test_a_network_file_system(home, path, monkeypatch):
 @POSIX
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_home(home, path):
-    """It is said, with what to do."""
+    """The error says so, with the remedy."""
     home.path.chmod(0o500)
     try:
         with pytest.raises(Unusable, match="FAIRLEAD_HOME"):
@@ -176,7 +176,7 @@ def test_a_read_only_home(home, path):
 
 @pytest.mark.parametrize("code", [8, 10, 13, 14, 23, 10 | 3 << 8, 8 | 5 << 8])
 def test_what_sqlite_says_of_the_file(path, code):
-    """Each fault of a disk is said in words, extended codes included."""
+    """Each fault of a disk has a text, extended codes included."""
     error = sqlite3.OperationalError("as SQLite words it")
     error.sqlite_errorcode = code
     with pytest.raises(Unusable, match=r"history\.db cannot be used: "), translate_errors(path):
@@ -184,7 +184,7 @@ def test_what_sqlite_says_of_the_file(path, code):
 
 
 def test_what_sqlite_says_of_a_statement(path):
-    """A fault of ours passes as it is, a damaged file is told apart."""
+    """An error of a statement is raised as it is; that of a damaged file is translated."""
     with pytest.raises(sqlite3.IntegrityError), translate_errors(path):
         raise sqlite3.IntegrityError("UNIQUE")
     damaged = sqlite3.DatabaseError("malformed")

@@ -1,4 +1,4 @@
-"""The one writer of history.db: it never holds anybody up, and loses at most the last second."""
+"""The one writer of history.db: it never delays a request, and loses at most the last second."""
 
 import os
 import random
@@ -28,7 +28,7 @@ def path(home):
 
 @pytest.fixture
 def begun(home):
-    """Makes ledgers, closed at the end. said: what they told the user."""
+    """Makes ledgers, closed at the end. said: the lines that they logged."""
 
     class Begun:
         def __init__(self):
@@ -45,7 +45,7 @@ def begun(home):
 
 
 def ids(path):
-    """What the file holds."""
+    """The rows of the file."""
     with closing(connect(path)) as db:
         return {row[0] for row in db.execute("SELECT id FROM owners")}
 
@@ -79,7 +79,7 @@ def test_within_the_last_second(begun, path):
 
 
 def test_nothing_is_made_for_nothing(begun, home):
-    """A ledger nobody started or used leaves no file, and a proxy's start does not load sqlite3."""
+    """A ledger that was not started or used leaves no file, and a proxy's start does not load sqlite3."""
     begun().close()
     assert not home.at("history.db").exists()
     program = "import sys, router.server.serve; sys.exit('sqlite3' in sys.modules)"
@@ -139,7 +139,7 @@ def test_reading_cannot_write(begun):
 
 
 def test_damage_in_use(begun, path):
-    """A file that is damaged under the running writer is moved aside, said once, and no row of the batch is lost."""
+    """A file that is damaged while the writer runs is moved aside, logged once, and no row of the batch is lost."""
     ledger = begun()
     ledger.start()
     ledger.add(INSERT, ("before",))
@@ -162,7 +162,7 @@ def test_damage_in_use(begun, path):
 
 @POSIX
 def test_a_cause_that_is_mended(begun, path):
-    """Said once, tried again, said when it is over; what waited is written."""
+    """Logged once, tried again, logged when it is over; rows that waited are written."""
     path.touch(mode=0o644)
     ledger = begun(retry=0.05)
     ledger.start()
@@ -228,7 +228,7 @@ def test_preparations(begun, path):
 
 
 def test_what_is_flushed(begun, path):
-    """It is written at once, or when the writer starts; nobody waits for long for one that does not run, or for a file
+    """It is written at once, or when the writer starts; the wait is bounded for a writer that does not run, or a file
     that is held."""
     ledger = begun()
     assert not ledger.flush(0.1)
@@ -253,7 +253,7 @@ def test_what_is_flushed(begun, path):
 
 
 def test_chores(begun):
-    """They are done at the start and now and then; one that fails does not end the writer."""
+    """They are done at the start and periodically; one that fails does not end the writer."""
     done = threading.Event()
 
     def lose(db):
@@ -269,7 +269,7 @@ def test_chores(begun):
     assert begun.said == ["history.db: lose failed and is not done again: no such table"]
 
 
-# What a process of its own does: adds rows as fast as it is told, and says when each was added.
+# A process of its own: adds rows as fast as it is told, and prints when each was added.
 PROGRAM = """
 import sys, time
 from router.store.database.writer import Ledger
@@ -322,7 +322,7 @@ def test_four_processes(home, path):
 
 @POSIX
 def test_a_full_disk(home, path):
-    """Where the file cannot grow the process goes on in memory, and says so once; what was written stays."""
+    """Where the file cannot grow the process goes on in memory, and logs it once; rows that were written stay."""
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000))\n"
     program = code + PROGRAM.replace("ledger.close(20)", "ledger.close(3)")
     command = [sys.executable, "-c", program, str(home.path), "r", "6000", "0.0004"]

@@ -1,4 +1,4 @@
-"""Histograms in integers: what goes in comes out within 9 %."""
+"""Histograms in integers: quantiles are within 9 %."""
 
 import pytest
 from hypothesis import given

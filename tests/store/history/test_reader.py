@@ -13,7 +13,7 @@ from router.store.history import read_requests, read_usage, reader
 
 @pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
 def test_from_every_older_schema(home, version):
-    """A file of any version is read as it is, and taken to the newest by the next writer, with its rows."""
+    """A file of any version is read as it is, and migrated to the newest by the next writer, with its rows."""
     path = home.at("history.db")
     with closing(connect(path)) as db:
         if version:
@@ -34,7 +34,7 @@ def test_from_every_older_schema(home, version):
 
 
 def test_files_that_cannot_be_read(home):
-    """No file is no history; a damaged or newer one is an error with a way out."""
+    """Without a file there is no history; a damaged or newer one is an error with a remedy."""
     path = home.at("history.db")
     with reader.open_reader(home) as db:
         assert db is None
@@ -50,8 +50,8 @@ def test_files_that_cannot_be_read(home):
 
 
 def test_a_row_of_an_older_schema(home):
-    """It is shown as it was written, before and after the file is taken to the newest schema; what was not kept then
-    is not known."""
+    """It is shown as it was written, before and after the file is migrated to the newest schema; values that were not
+    stored then are not known."""
     path = home.at("history.db")
     with closing(connect(path)) as db:
         migrate(db, MIGRATIONS[:2])

@@ -1,4 +1,4 @@
-"""Requests and their hourly sums in history.db: exact, bounded, kept as long as asked, and never of harm."""
+"""Requests and their hourly sums in history.db: exact, bounded, and kept for as long as configured."""
 
 import os
 import random
@@ -39,7 +39,7 @@ def begun(ledger, *, days=30, price=lambda entry: (1000, "list")):
 
 
 def entry(number, **fields):
-    """A request like many."""
+    """An ordinary request."""
     return HistoryEntry(
         **{
             "id": f"req_{number:020x}",
@@ -193,7 +193,7 @@ def test_nothing_costs_a_batch(home, one):
 
 
 def test_retention(home, ledger):
-    """Rows older than asked for go, their hours' sums stay."""
+    """Rows older than the retention are deleted, the sums of their hours stay."""
     history = begun(ledger, days=7)
     old = time.time() - 8 * 86400
     for number in range(10):
@@ -212,7 +212,7 @@ def test_retention(home, ledger):
 
 
 def test_clear_under_a_writer(home, ledger):
-    """All is gone from the file, and what comes after is counted right although names were known before."""
+    """All is erased from the file, and later requests are counted right although their names were cached."""
     history = begun(ledger)
     history.add(entry(1, model="secret-model"))
     ledger.start()
@@ -304,7 +304,7 @@ def test_a_million_requests(tmp_path, capsys):
 
 
 def spent(clock, work):
-    """CPU time in ms, of three times the least: what else the machine does is not what is asked."""
+    """CPU time in ms, the least of three runs, so that other load of the machine counts little."""
     taken = []
     for _ in range(3):
         before = clock()
@@ -332,7 +332,7 @@ def usage(folder, since):
     subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
 
 
-# Adds requests as fast as it is told, and says when each was added.
+# Adds requests as fast as it is told, and prints when each was added.
 PROGRAM = """
 import sys, time
 from router.ir import Usage

@@ -1,4 +1,4 @@
-"""The times a question can be about."""
+"""The windows of time that a query can have."""
 
 from datetime import datetime
 
@@ -46,6 +46,6 @@ def test_times(text, begin):
     ],
 )
 def test_what_is_no_time(text):
-    """It is refused with what was expected, also a time to come."""
+    """It is refused with the expected forms, also a time in the future."""
     with pytest.raises(ValueError, match="such as"):
         parse_since(text, NOW)

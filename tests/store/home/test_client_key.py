@@ -1,4 +1,4 @@
-"""Who must send a key."""
+"""Whether clients must send a key, and which."""
 
 import pytest
 
@@ -18,25 +18,25 @@ def asked(home, *, contained=False, shared=False, **values):
 
 
 def test_no_key_on_a_machine_of_ones_own(home):
-    """On loopback of a machine nobody else uses, clients need no key and none is made."""
+    """On loopback of a machine without other users, clients need no key and none is made."""
     assert asked(home) is None
     assert not home.at("client.key").exists()
 
 
 @pytest.mark.parametrize("where", [{"contained": True}, {"shared": True}, {"require_key": "on"}])
 def test_key_is_made_where_others_could_reach_the_port(home, where):
-    """In a container, on a shared machine or on demand, the home's own key is asked for."""
+    """In a container, on a shared machine or when configured, the home's own key is required."""
     assert asked(home, **where) == home.token("client.key")
 
 
 def test_configured_key_is_asked_for(home):
-    """A key that is configured is the one asked for, everywhere."""
+    """A key that is configured is the required one, everywhere."""
     assert asked(home, api_key="mine") == Secret("mine")
     assert asked(home, api_key="mine", shared=True) == Secret("mine")
 
 
 def test_key_can_be_switched_off(home):
-    """require_key = off asks nobody."""
+    """With require_key = off no key is required."""
     assert asked(home, require_key="off", api_key="mine", shared=True) is None
 
 

@@ -1,4 +1,4 @@
-"""The home folder: who may read it, and files that are written whole."""
+"""The home folder: its permissions, and files that are written whole."""
 
 import os
 import stat
@@ -146,7 +146,7 @@ def test_names_leave_out_temporary_files(home):
 
 
 def test_token_stays_the_same(home):
-    """A token is made once, is long, and shows itself to nobody by accident."""
+    """A token is made once, is long, and is not shown by its repr."""
     token = home.token("client.key")
     again = Home(home.path).token("client.key")
     assert token == again

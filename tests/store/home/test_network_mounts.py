@@ -1,4 +1,4 @@
-"""Network file systems are known by the table of mounts."""
+"""Network file systems are detected by the table of mounts."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The system's keyring, and what is said when there is none."""
+"""The system's keyring, and the error when there is none."""
 
 import sys
 

@@ -12,7 +12,7 @@ from router.store.keys.secrets import at_hand, check_key, from_file
 
 
 def test_key_at_hand():
-    """A stored key and one in a variable are had at once; others must be fetched."""
+    """A stored key and one in a variable are returned at once; others must be fetched."""
     assert at_hand("env:MY_KEY", {"MY_KEY": "sk-1\n"}).reveal() == "sk-1"
     assert at_hand("sk-2", {}).reveal() == "sk-2"
     for text in ("file:/x", 'cmd:["x"]', "keyring:a/b"):
@@ -176,7 +176,7 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners")
 def test_file_of_somebody_else_is_refused(key_file, monkeypatch):
-    """A file that belongs to somebody else could be changed by them."""
+    """A file that belongs to another user is refused, since that user could change it."""
     path = key_file()
     monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
     with pytest.raises(CommandError, match="belongs to") as refused:

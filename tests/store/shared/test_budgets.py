@@ -1,4 +1,4 @@
-"""What processes share of the guard: shares, spend, halts; with real files and the ledger's own thread."""
+"""The guard's data that processes share: shares, spend, halts; with real files and the ledger's own thread."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ BOOK = next(iter(claim()))
 
 
 class Part:
-    """One process's part: it hands in, and waits for what it hears."""
+    """One process: it publishes, and waits for the state."""
 
     def __init__(self, home, clock):
         self.said = []
@@ -70,7 +70,7 @@ class Part:
             self.heard.set()
 
     def round(self, claims=None, **more):
-        """A whole round; what stands in the file after it."""
+        """Publish a message; the state after it."""
         self.sequence += 1
         self.heard.clear()
         self.shared.publish(SyncMessage(self.sequence, claims or {}, **more))
@@ -78,7 +78,7 @@ class Part:
         return self.seen
 
     def look(self):
-        """What stands in the file."""
+        """The state in the file."""
         self.heard.clear()
         self.shared.look()
         assert self.heard.wait(PATIENCE)
@@ -98,7 +98,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def part(home, clock):
-    """Makes parts of one home, and ends them."""
+    """Makes processes of one home, and ends them."""
     made = []
 
     def make():
@@ -111,7 +111,7 @@ def part(home, clock):
 
 
 def test_two_share_a_budget(part):
-    """Each gets a part of what is left, what it needs at least; what one books the other sees."""
+    """Each gets a part of the budget that is left, at least what it needs; each sees what the other spent."""
     one, two = part(), part()
     assert one.round(claim()).budgets[BOOK].held == LIMIT // 2
     seen = two.round(claim(needed=100)).budgets[BOOK]
@@ -122,7 +122,7 @@ def test_two_share_a_budget(part):
 
 
 def test_one_that_waits_is_seen(part):
-    """Who needs more than there is gets what there is; the others hear that somebody waits."""
+    """A process that needs more than is left gets what is left; the others see that one waits."""
     one, two = part(), part()
     one.round(claim(keep=900, running=100))
     assert two.round(claim(needed=500)).budgets[BOOK].held < 500
@@ -133,7 +133,7 @@ def test_one_that_waits_is_seen(part):
 
 
 def test_a_dead_process_holds_nothing(home, part):
-    """What a process held that was killed is free for the next round of any other."""
+    """The shares of a killed process are free with the next message of any other."""
     code = (
         "import os, sys, threading, time\n"
         "sys.path.insert(0, os.getcwd())\n"
@@ -154,7 +154,7 @@ def test_a_dead_process_holds_nothing(home, part):
 
 
 def test_one_that_stands_still_holds_nothing_for_long(part, clock):
-    """A process that was not heard of for a minute holds nothing, whether its number is in use or not."""
+    """A process that wrote nothing for a minute holds nothing, whether its number is in use or not."""
     one, two = part(), part()
     one.round(claim(keep=800))
     assert two.round(claim()).budgets[BOOK].others >= 800
@@ -201,7 +201,7 @@ def test_a_budget_begins_with_what_the_history_has(home, part, scope, unit, spen
 
 
 def test_rates_come_with_a_round(part):
-    """Of each model that was asked for: what a million tokens cost, or None."""
+    """For each model that was requested: what a million tokens cost, or None."""
     models = (("https://x", "known"),)
     assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
     unknown = part()
@@ -249,7 +249,7 @@ def test_a_halt_is_on_the_disk_when_it_is_heard_of(home, part):
 
 
 def test_spent_of_a_budget(home, part):
-    """None before anybody looked at it in its term."""
+    """None before a process used the budget in its term."""
     one = part()
     one.round(claim(), finished=[((BOOK,), entry(1, 42))])
     db = connect(home.at("history.db"))
@@ -260,7 +260,7 @@ def test_spent_of_a_budget(home, part):
 
 
 def test_a_file_that_cannot_be_used(tmp_path):
-    """Nothing is heard, and why stands there."""
+    """No state is given out, and `problem` says why."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     (folder / "history.db").mkdir()

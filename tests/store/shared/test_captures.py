@@ -30,7 +30,7 @@ def filled(home, count, *, age=0.0):
 
 @POSIX
 def test_a_capture(home):
-    """One private file a request, both bodies in it, secrets out; what is too long is cut and said to be."""
+    """One private file a request with both bodies, without secrets; one that is too long is cut and marked as cut."""
     captured = made(home)
     assert captured.begin()
     captured.add(Capture("req_1", 1.5, b'{"k":"hunter2"}', b"x" * BODY_KEPT))
@@ -59,7 +59,7 @@ def test_so_many_at_a_time(home):
 
 
 def test_a_day(home):
-    """Older ones go, whoever looks first; those of a clock that was set back too."""
+    """Older ones are removed by a proxy or a command; those from before the clock was set back too."""
     filled(home, 3, age=24 * 3600 + 60)
     filled(home, 2, age=24 * 3600 - 60)
     filled(home, 1, age=-10 * 24 * 3600)
@@ -99,7 +99,7 @@ def test_all_together_are_bounded(home, monkeypatch):
 
 @POSIX
 def test_a_link_in_its_place(home, tmp_path):
-    """Nothing is written or removed through a link; it is counted and said."""
+    """Nothing is written or removed through a link; it is counted and shown as a problem."""
     other = tmp_path / "other"
     other.mkdir()
     (other / "mine").touch()
@@ -118,6 +118,6 @@ def test_a_link_in_its_place(home, tmp_path):
 
 @pytest.mark.parametrize("name", ["../config", "", "req_1/../../x", "a.b"])
 def test_a_name_is_no_path(home, name):
-    """Only ids of ours name a file."""
+    """Only fairlead's own ids name a file."""
     filled(home, 1)
     assert path_of(home, name) is None

@@ -1,4 +1,4 @@
-"""Who issued an id is known at once, after a restart from the file, and within bounds."""
+"""The account that issued an id is known at once, after a restart from the file, and within bounds."""
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_no_ids(begun, name):
 
 
 def test_asking_again_writes_once_a_day(begun, clock, monkeypatch):
-    """A batch that is asked for every second is one row; used again after a day it counts as used then."""
+    """A batch that is requested every second is one row; its use is written once a day."""
     owners, ledger = begun()
     written = []
     monkeypatch.setattr(ledger, "add", lambda statement, row: written.append(row))
@@ -110,11 +110,11 @@ def test_memory_is_bounded(begun, monkeypatch):
     for number in range(ENTRIES):
         owners.remember(f"{number:0256}", "b" * 64, "main", "files")
     assert owners._bytes <= BYTES
-    assert owners._bytes == sum(module._size(name, owner) for name, owner in owners._known.items())
+    assert owners._bytes == sum(module._measure(name, owner) for name, owner in owners._known.items())
 
 
 def test_the_file_is_bounded(begun, clock):
-    """Ids nobody asked for in 30 days go, and the oldest of too many."""
+    """Ids that were not requested in 30 days are deleted, and the oldest of too many."""
     owners, ledger = begun()
     for number in range(20):
         owners.remember(f"old-{number}", "a", "main", "files")
@@ -136,9 +136,9 @@ def test_the_file_is_bounded(begun, clock):
 
 
 def test_bodies_are_searched_only_for_a_reason(begun):
-    """Not once the file is known to hold no id that stands deep in bodies; at once when one is issued."""
+    """Not while the file has no id of a kind that occurs deep in bodies; at once when one is issued."""
     owners, ledger = begun()
-    assert owners.attached  # nobody has looked yet
+    assert owners.attached  # the file was not searched yet
     owners.find(["x"])
     ledger.close()
     assert not owners.attached

@@ -6,7 +6,7 @@ from router.store.shared.sqlite import LocalAccountStates, open_sqlite
 
 
 def test_opening_makes_nothing(home):
-    """Nothing is written before the ledger is started; then the file is there, and what was handed over is in it."""
+    """Nothing is written before the ledger is started; then the file exists, and the queued rows are in it."""
     store = open_sqlite(home, print, price=lambda entry: (None, ""), settings=Settings)
     store.resource_owners.remember("resp_1", "a", "main", "responses")
     assert not home.at("history.db").exists()
@@ -18,7 +18,7 @@ def test_opening_makes_nothing(home):
 
 
 def test_account_states():
-    """What is known of an account stays with its backend, alias and key; what is not saved again is forgotten."""
+    """The state of an account belongs to its backend, alias and key; one that is not saved again is forgotten."""
     states, one, two = LocalAccountStates(), Member("main", "k1"), Member("main", "k2")
     states.save({"a": [one], "b": [two]})
     assert states.load("a", "main", "k1") is one

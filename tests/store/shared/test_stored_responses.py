@@ -19,7 +19,7 @@ class Clock:
 
 @pytest.fixture
 def begun(tmp_path):
-    """Makes the kept answers of one home, as a process that starts has them; all are closed at the end."""
+    """Makes the stored answers of one home, as a process that starts has them; all are closed at the end."""
     home = open_home({"FAIRLEAD_HOME": str(tmp_path / "home")})
     said, ledgers, clock = [], [], Clock()
 
@@ -75,7 +75,7 @@ def test_memory_is_bounded(begun, monkeypatch):
 
 
 def test_what_is_too_large_is_not_kept(begun, monkeypatch):
-    """It would put all others out."""
+    """An answer that is too large would push out all others."""
     monkeypatch.setattr(module, "ENTRY_LIMIT", 1000)
     kept, _ = begun()
     kept.store("resp_1", "", [message("msg_1", "x" * 2000)], 2100)
@@ -83,7 +83,7 @@ def test_what_is_too_large_is_not_kept(begun, monkeypatch):
 
 
 def test_half_a_pair_of_surrogates(begun):
-    """What cannot be written is not in the file, and what stands beside it is."""
+    """An entry that cannot be encoded is not in the file, and the others are."""
     kept, ledger = begun()
     kept.store("resp_1", "", [message("msg_1", "\ud83d")], 100)
     kept.store("resp_2", "", [SAID], 100)
