@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import trio
-
 from router.exchange.context import RequestContext
 from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
 from router.exchange.upstream_response.translated import Translated
@@ -76,19 +74,15 @@ class Attempt:
         record.backend, record.account, record.route = route.backend.name, self.target.account, route.why
         record.sent_model = route.model
 
-    def begin_sending(self) -> AttemptRecord:
-        """Note in the record that the request is sent now."""
-        return note_try(self.context.record, self.context.request.arrived)
-
     def left(self) -> float:
         """Seconds that are left of the time the request may take as a whole."""
         return self.target.total - self.context.elapsed()
 
 
-def note_try(record: RequestRecord, arrived: float) -> AttemptRecord:
+def note_try(record: RequestRecord, at: float) -> AttemptRecord:
     """Add a try to the record, at the backend and account that the record names. The code that ends a try fills in how
-    it ended; the status of the last one is filled in when the record is concluded."""
+    it ended; the status of the last one is filled in when the record is concluded. at: seconds since the arrival."""
     record.attempts += 1
-    attempt = AttemptRecord(at=trio.current_time() - arrived, backend=record.backend, account=record.account)
+    attempt = AttemptRecord(at=at, backend=record.backend, account=record.account)
     record.tries.append(attempt)
     return attempt

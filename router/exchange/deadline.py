@@ -15,8 +15,8 @@ class Deadline(Protocol):
         """Move the deadline to `seconds` from now."""
         ...
 
-    def await_whole(self, seconds: float) -> None:
-        """Wait for an answer that is no stream: only the whole of it has a limit, `seconds` from now."""
+    def await_whole(self, seconds: float, now: float) -> None:
+        """Wait for an answer that is no stream: only the whole of it has a limit, `seconds` from `now`, trio's time."""
         ...
 
     def reach_head(self) -> None:
@@ -36,9 +36,9 @@ class ExchangeDeadline:
         """Move the deadline of the exchange to `seconds` from now."""
         self._connection.set_deadline(seconds, reason)
 
-    def await_whole(self, seconds: float) -> None:
-        """End the exchange when the whole answer takes longer than `seconds` from now."""
-        self._connection.set_deadline(seconds, CancelReason.TOTAL)
+    def await_whole(self, seconds: float, now: float) -> None:
+        """End the exchange when the whole answer takes longer than `seconds` from `now`."""
+        self._connection.set_deadline(seconds, CancelReason.TOTAL, now=now)
 
     def reach_head(self) -> None:
         """Do nothing: the relay moves the connection's deadline from here on."""
@@ -59,7 +59,7 @@ class AttemptDeadline:
         self._scope.deadline = trio.current_time() + seconds
         self.reason = reason
 
-    def await_whole(self, seconds: float) -> None:
+    def await_whole(self, seconds: float, now: float) -> None:
         """Remove the deadline: the exchange's own limits the whole answer."""
         self.move(math.inf, CancelReason.TOTAL)
 

@@ -45,7 +45,7 @@ class Client:
         self.scope = trio.CancelScope()
         self._cut = self._due = None
 
-    def set_deadline(self, seconds, why):
+    def set_deadline(self, seconds, why, *, now=None):
         self.deadlines.append((seconds, why))
         self._due = why
         self.scope.deadline = trio.current_time() + seconds

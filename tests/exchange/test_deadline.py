@@ -13,7 +13,7 @@ class Connection:
     def __init__(self):
         self.deadlines = []
 
-    def set_deadline(self, seconds, why):
+    def set_deadline(self, seconds, why, *, now=None):
         self.deadlines.append((seconds, why))
 
 
@@ -22,7 +22,7 @@ def test_of_the_last_attempt():
     connection = Connection()
     deadline = ExchangeDeadline(connection)
     deadline.move(3, CancelReason.CONNECT)
-    deadline.await_whole(100)
+    deadline.await_whole(100, 0.0)
     deadline.reach_head()
     assert connection.deadlines == [(3, CancelReason.CONNECT), (100, CancelReason.TOTAL)]
 
@@ -42,7 +42,7 @@ def test_of_an_attempt_that_another_may_follow():
         deadline.reach_head()
         assert (scope.deadline, deadline.reason) == (math.inf, CancelReason.TOTAL)
         deadline.move(3, CancelReason.CONNECT)
-        deadline.await_whole(100)
+        deadline.await_whole(100, 0.0)
         assert scope.deadline == math.inf
 
     trio.run(main, clock=MockClock(autojump_threshold=0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from router.errors import Halted, RateLimited, RouterError, Unavailable
-from router.exchange.attempt import Attempt
+from router.exchange.attempt import Attempt, note_try
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Want
@@ -80,7 +80,7 @@ class AttemptFailure:
             record.note(passed_over(f"{record.backend}/{record.account}", error.reason))
             return
         if not record.tries or not attempt.sent:
-            attempt.begin_sending()
+            note_try(record, attempt.context.elapsed())
         last = record.tries[-1]
         own = isinstance(error, RouterError)
         last.status = 0 if own else self.status

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from router.exchange import admission
-from router.exchange.attempt import Attempt
+from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.upload import Upload
 from router.exchange.deadline import Deadline
 from router.exchange.request.count_tokens import ask_count, estimate_count, read_count
@@ -17,6 +19,7 @@ from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
 from router.net.server.connection import CancelReason
+from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body
 from router.wire.raw.top_level import Top, peek
@@ -139,8 +142,7 @@ async def _send_upload(attempt: Attempt, deadline: Deadline, upload: Upload) -> 
         await _send_with_retry(attempt, deadline, Edited(upload.parts))
         return
     # A streamed body cannot be sent again: use no idle connection, which may be stale.
-    upstream = await _acquire_connection(attempt, deadline, fresh=True)
-    attempt.begin_sending()
+    upstream, _ = await _open_exchange(attempt, deadline, fresh=True)
     lines = _build_headers(attempt)
     lines.append(_make_length_line(upload.length) if upload.length is not None else _CHUNKED)
     method = attempt.context.request.method.encode("ascii")
@@ -169,8 +171,7 @@ async def _send_with_retry(attempt: Attempt, deadline: Deadline, edited: Edited)
     method = request.method.encode("ascii")
     fresh = False
     while True:
-        upstream = await _acquire_connection(attempt, deadline, fresh=fresh)
-        attempt_record = attempt.begin_sending()
+        upstream, attempt_record = await _open_exchange(attempt, deadline, fresh=fresh)
         try:
             await upstream.send(method, target, lines, edited.parts)
             await upstream.head()
@@ -200,8 +201,11 @@ def _make_length_line(size: int) -> tuple[bytes, bytes, bytes]:
     return b"Content-Length", b"content-length", b"%d" % size
 
 
-async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bool) -> UpstreamExchange:
-    """Set `attempt.upstream` to an exchange on a connection to the account's origin. fresh: dial a new connection."""
+async def _open_exchange(
+    attempt: Attempt, deadline: Deadline, *, fresh: bool
+) -> tuple[UpstreamExchange, AttemptRecord]:
+    """Set `attempt.upstream` to an exchange on a connection to the account's origin, and note in the record that the
+    request is sent on it. fresh: dial a new connection."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
     connection = None if fresh else connections.acquire(target.origin)
@@ -209,12 +213,13 @@ async def _acquire_connection(attempt: Attempt, deadline: Deadline, *, fresh: bo
         deadline.move(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
     attempt.upstream = upstream = UpstreamExchange(connections, connection)
-    elapsed = context.elapsed()
+    now = trio.current_time()
+    elapsed = now - context.request.arrived
     if context.facts.stream:
         deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)
     else:
-        deadline.await_whole(target.total - elapsed)
-    return upstream
+        deadline.await_whole(target.total - elapsed, now)
+    return upstream, note_try(context.record, elapsed)
 
 
 def _build_headers(attempt: Attempt) -> Lines:

@@ -135,10 +135,11 @@ class Connection:
             self.cancel_reason = reason
         self._scope.cancel()
 
-    def set_deadline(self, seconds: float, reason: CancelReason) -> None:
-        """Move the connection's one deadline to `seconds` from now; `reason` is given when it passes."""
+    def set_deadline(self, seconds: float, reason: CancelReason, *, now: float | None = None) -> None:
+        """Move the connection's one deadline to `seconds` from now; `reason` is given when it passes. now: trio's time,
+        where the caller has just read it."""
         self._deadline_reason, self._deadline_seconds = reason, seconds
-        self._deadline.move(trio.current_time() + seconds)
+        self._deadline.move((trio.current_time() if now is None else now) + seconds)
 
     def restart_deadline(self) -> None:
         """Give the current deadline its full time again."""
