@@ -193,15 +193,19 @@ def silent_log():
 
 @pytest.fixture
 def made(home, silent_log):
-    """Makes a runtime from backends."""
+    """Makes runtimes from backends, and closes what they opened."""
+    runtimes = []
 
     def make(*stored, environ=None, demo_root=None, settings=None):
         for one in stored:
             backends.save(home, one)
         configuration = read(home, settings or Settings())
-        return compose(configuration, home, silent_log, demo_root=demo_root, environ=environ or {})
+        runtimes.append(compose(configuration, home, silent_log, demo_root=demo_root, environ=environ or {}))
+        return runtimes[-1]
 
-    return make
+    yield make
+    for runtime in runtimes:
+        runtime.close()
 
 
 def asked_for(method="GET", target="/", **fields):
