@@ -63,6 +63,8 @@ class SocketStream(trio.abc.Stream):
                 sent = self._sock.sendmsg(parts)
         except BlockingIOError:
             sent = 0
+        if sent == sum(map(len, parts)):
+            return b""
         for at, part in enumerate(parts):
             if sent < len(part):
                 # Only the rest is copied: a large body is never joined as a whole.

@@ -73,7 +73,8 @@ class Proxy:
         """Answer a call of an LLM's API. Raises RouterError while nothing was sent to the client."""
         request = arrival.request
         self._gate.check_browser(request)
-        arrival.cors = to_lines(self._gate.make_cors_headers(request))
+        if b"origin" in request.fields:
+            arrival.cors = to_lines(self._gate.make_cors_headers(request))
         self._gate.check_key(request)
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)

@@ -208,12 +208,13 @@ async def _open_exchange(
     request is sent on it. fresh: dial a new connection."""
     context, target = attempt.context, attempt.target
     connections = context.runtime.connections
-    connection = None if fresh else connections.acquire(target.origin)
+    now = trio.current_time()
+    connection = None if fresh else connections.acquire(target.origin, now)
     if connection is None:
         deadline.move(target.connect, CancelReason.CONNECT)
         connection = await connections.dial(target.origin)
+        now = trio.current_time()
     attempt.upstream = upstream = UpstreamExchange(connections, connection)
-    now = trio.current_time()
     elapsed = now - context.request.arrived
     if context.facts.stream:
         deadline.move(min(COMMIT_SECONDS - elapsed, target.first_byte), CancelReason.FIRST_BYTE)

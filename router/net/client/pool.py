@@ -137,13 +137,13 @@ class ConnectionPool:
             for connection in self._idle.pop(origin):
                 self._evict(connection)
 
-    def acquire(self, origin: Origin) -> UpstreamConnection | None:
-        """An idle connection that is still good, None when there is none."""
+    def acquire(self, origin: Origin, now: float) -> UpstreamConnection | None:
+        """An idle connection that is still good, None when there is none. now: trio's time."""
         stack = self._idle.get(origin)
         while stack:
             connection = stack.pop()
             self.idle -= 1
-            if connection.expires > trio.current_time() and not connection.is_dirty():
+            if connection.expires > now and not connection.is_dirty():
                 connection.reused = True
                 return connection
             self.drop(connection)

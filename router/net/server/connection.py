@@ -89,7 +89,7 @@ class Connection:
     def __init__(self, stream: SocketStream, application: Application, limits: Limits):
         self.stream = stream
         self.limits = limits
-        #: Why the scope was cancelled from outside its deadline; None until then.
+        #: Why the scope was cancelled; None until then.
         self.cancel_reason: CancelReason | None = None
         #: Called after a cancelled cycle, outside its scope; the application sets it for each request.
         self.on_cancel: Callable[[CancelReason], Awaitable[None]] | None = None
@@ -99,7 +99,7 @@ class Connection:
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
-        self._deadline = Deadline(self._scope.cancel)
+        self._deadline = Deadline(self._cancel_as_late)
         self._ahead = ReadAhead(stream)
         self._deadline_seconds = limits.idle
         self._content_length = self._received = 0
@@ -116,8 +116,8 @@ class Connection:
                     while await self._serve_one():
                         pass
                 self._deadline.cancel()
-                if self._scope.cancelled_caught:
-                    await self._end_cancelled(self.cancel_reason or self._deadline_reason)
+                if self._scope.cancelled_caught and self.cancel_reason is not None:
+                    await self._end_cancelled(self.cancel_reason)
                 nursery.cancel_scope.cancel()
         finally:
             self._deadline.cancel()
@@ -220,6 +220,8 @@ class Connection:
     def _discard_body(self) -> None:
         """Discard what has arrived of a body that was not read; also moves a request without body to its end."""
         conn = self._h11
+        if conn.their_state is not h11.SEND_BODY:
+            return
         with contextlib.suppress(h11.RemoteProtocolError, RouterError):  # ends the connection, not this answer
             while conn.their_state is h11.SEND_BODY:
                 if conn.next_event() is h11.NEED_DATA:
@@ -323,7 +325,7 @@ class Connection:
 
     def frame_head(self, status: int, headers: RawHeaders | Headers, reason: bytes = b"") -> list[Bytes]:
         """Frame a response head; without content-length the body is chunked (closed at its end for HTTP/1.0)."""
-        if self._retired or self._scope.cancel_called:
+        if self._retired or self.cancel_reason is not None:
             headers = with_field(headers, b"connection", b"close")
         event = h11.Response(status_code=status, headers=headers, reason=reason or _REASONS.get(status, b""))
         return list(self._h11.send_with_data_passthrough(event) or ())
@@ -389,6 +391,9 @@ class Connection:
     def abort(self) -> None:
         """Reset the connection, so that the client cannot take what it has for a whole answer."""
         self.stream.abort()
+
+    def _cancel_as_late(self) -> None:
+        self.cancel(self._deadline_reason)
 
     def _cancel_as_gone(self) -> None:
         self._ahead.ended = True

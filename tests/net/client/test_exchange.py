@@ -119,7 +119,7 @@ def test_an_answer_is_read_and_its_connection_kept_if_it_is_clean(net, name, spl
         lent.exchange.release()
         if split and name in ("more than announced", "two answers"):
             # What comes late is found when the connection is about to be lent again.
-            assert lent.connections.acquire(ORIGIN) is None
+            assert lent.connections.acquire(ORIGIN, trio.current_time()) is None
         else:
             assert lent.connections.idle == kept
         assert lent.connections.open == lent.connections.idle

@@ -129,7 +129,7 @@ class Bench:
         """One request as the router makes it: a stale connection is replaced once."""
         fresh = False
         while True:
-            connection = None if fresh else self.connections.acquire(origin)
+            connection = None if fresh else self.connections.acquire(origin, trio.current_time())
             exchange = UpstreamExchange(self.connections, connection or await self.connections.dial(origin))
             body = b""
             try:

@@ -63,10 +63,10 @@ def test_a_connection_serves_again(net):
     """The same one, marked as reused, and only for its own origin."""
 
     async def use(connections, connection, peer):
-        assert connections.acquire(OTHER) is None
-        assert connections.acquire(ORIGIN) is connection
+        assert connections.acquire(OTHER, trio.current_time()) is None
+        assert connections.acquire(ORIGIN, trio.current_time()) is connection
         assert connection.reused
-        assert connections.acquire(ORIGIN) is None
+        assert connections.acquire(ORIGIN, trio.current_time()) is None
         await used(connections, connection, peer)
         assert connections.idle == 1
 
@@ -79,8 +79,8 @@ def test_the_last_used_is_lent_first(net):
     async def use(connections, connection, peer):
         second, far = lent(connections)
         await used(connections, second, far)
-        assert connections.acquire(ORIGIN) is second
-        assert connections.acquire(ORIGIN) is connection
+        assert connections.acquire(ORIGIN, trio.current_time()) is second
+        assert connections.acquire(ORIGIN, trio.current_time()) is connection
         connections.drop(second)
         connections.drop(connection)
         far.close()
@@ -97,7 +97,7 @@ def test_a_dead_connection_is_not_lent(net, how):
             await peer.send_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         else:
             getattr(peer, how)()
-        assert connections.acquire(ORIGIN) is None
+        assert connections.acquire(ORIGIN, trio.current_time()) is None
         assert connections.open == 0
 
     pooled(net, use)
@@ -129,7 +129,7 @@ def test_an_idle_connection_expires(net, announced, seconds):
         connections.sweep()
         assert connections.idle == 1
         await trio.sleep(1)
-        assert connections.acquire(ORIGIN) is None
+        assert connections.acquire(ORIGIN, trio.current_time()) is None
         assert connections.open == 0
 
     pooled(net, use, answer)
@@ -248,7 +248,7 @@ def test_a_dialled_connection_serves_and_is_kept(net):
             assert await exchange.read() == []
             exchange.release()
             assert (connections.open, connections.idle) == (1, 1)
-            assert connections.acquire(origin) is connection
+            assert connections.acquire(origin, trio.current_time()) is connection
         connections.drop(connection)
         assert connections.open == 0
 
@@ -268,7 +268,9 @@ def test_the_pool_is_bounded_over_all_origins(net):
             await trio.sleep(0.01)
         assert connections.idle == connections.open == IDLE_IN_ALL
         for number, left in ((0, 97), (1, 100)):
-            kept = [connections.acquire(Origin("http", f"up{number}.example", 80)) for _ in range(101)]
+            kept = [
+                connections.acquire(Origin("http", f"up{number}.example", 80), trio.current_time()) for _ in range(101)
+            ]
             assert sum(connection is not None for connection in kept) == left
             for connection in filter(None, kept):
                 connections.drop(connection)
@@ -289,7 +291,9 @@ def test_a_change_closes_what_it_left_without_use(net):
         behind = ORIGIN._replace(proxy=ProxyAddress("http", "proxy.example", 3128))
         await used(connections, second, far)
         connections.configure({behind, OTHER}, "")
-        assert connections.acquire(ORIGIN) is connections.acquire(behind) is None
+        assert (
+            connections.acquire(ORIGIN, trio.current_time()) is connections.acquire(behind, trio.current_time()) is None
+        )
         assert (connections.idle, connections.open) == (1, 2)
         await used(connections, third, away)
         assert (connections.idle, connections.open) == (1, 1)

@@ -61,7 +61,7 @@ def test_tls_serves_and_is_kept(net, authority):
         connection = await connections.dial(origin)
         for _ in range(2):
             assert await one_exchange(connections, connection) == b"hi"
-            assert connections.acquire(origin) is connection
+            assert connections.acquire(origin, trio.current_time()) is connection
         connections.drop(connection)
 
     net.served(answers, use, tls=server)
@@ -97,7 +97,7 @@ def test_bytes_left_in_a_tls_stream_close_it(net, authority):
         origin = Origin("https", "127.0.0.1", port)
         connection = await connections.dial(origin)
         assert await one_exchange(connections, connection) == b"hi"
-        taken = connections.acquire(origin)
+        taken = connections.acquire(origin, trio.current_time())
         if taken is not None:
             connections.drop(taken)
         assert taken is None
