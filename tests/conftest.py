@@ -191,6 +191,11 @@ def silent_log():
     log.close()
 
 
+def pytest_make_parametrize_id(val):
+    """Name gzip data by its kind: it holds the time it was made, and all workers must name a test the same."""
+    return "gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
 @pytest.fixture
 def made(home, silent_log):
     """Makes runtimes from backends, and closes what they opened."""
