@@ -12,7 +12,7 @@ import trio
 
 from router.admin.ask import Ask
 from router.errors import BadRequest, CommandError, NotFound, Unavailable
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.operator_api.endpoints import LATEST, METRICS, PAGE, PAGE_LIMIT
 from router.operator_api.history import Analytics, HistoryPage, HistoryRequest
 from router.store.history import read_requests, read_usage, reader

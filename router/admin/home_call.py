@@ -9,7 +9,7 @@ from router.admin.ask import Ask
 from router.admin.status import find_problems
 from router.errors import CommandError, RouterError, Unavailable
 from router.host.clock import boot_time
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.operator_api.accounts import AccountStatus
 from router.store.home.home import Home
 from router.upstream.account_state import report_accounts

@@ -13,7 +13,8 @@ import trio
 
 from router.admin.ask import Ask
 from router.errors import Unavailable
-from router.net.server.connection import CancelReason, Connection
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection
 from router.operator_api.endpoints import STREAM
 from router.operator_api.history import make_event
 from router.store.history.entry import HistoryEntry, Priced

@@ -24,7 +24,8 @@ from router.demo.responses import Responses
 from router.demo.script import Dialect, Reply, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
-from router.net.server.connection import CancelReason, Connection, Limits, Request
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection, Limits, Request
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 

@@ -3,7 +3,7 @@
 from router.budget.guard import Demand
 from router.errors import Halted
 from router.exchange.attempt import Attempt
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.wire.headers.rate_limits import billing_and_usage
 
 

@@ -4,7 +4,7 @@ from router.errors import BadRequest, RouterError, Unavailable, UpstreamTimeout
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.request.send import COMMIT_SECONDS
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 
 
 def error_for(why: CancelReason, arrival: Arrival, attempt: Attempt | None) -> RouterError:

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import trio
 
-from router.net.server.connection import CancelReason, Connection
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection
 
 
 class Deadline(Protocol):

@@ -25,7 +25,7 @@ from router.exchange.request.send import send
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.retry import Fault, classify_status, read_cooldown
 from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere

@@ -17,7 +17,8 @@ from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
 from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
-from router.net.server.connection import CancelReason, Connection, Request
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection, Request
 from router.policy.routing.tags import read_tag
 from router.telemetry.accesslog import RequestRecord
 from router.upstream.runtime import Runtime

@@ -6,7 +6,7 @@ import pytest
 
 from router.exchange.conclusion import PATH_LIMIT, estimate
 from router.ir import Usage
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
 

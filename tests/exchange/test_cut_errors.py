@@ -4,7 +4,7 @@ import pytest
 
 from router.errors import BadRequest, Unavailable, UpstreamTimeout
 from router.exchange.cut_errors import error_for
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 

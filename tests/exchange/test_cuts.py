@@ -3,7 +3,7 @@
 import pytest
 
 from router.exchange.exchange import CLIENT_GONE
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 
 from .playbook import playing
 from .test_exchange import HELLO

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 
 
 class Connection:

@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 import trio
 
-from router.net.server.connection import CancelReason, Connection, Request
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection, Request
 from router.wire.raw.top_level import Top
 
 #: Bytes of the largest body, decoded.

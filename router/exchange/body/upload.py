@@ -12,7 +12,8 @@ import trio
 from router.errors import BadRequest
 from router.exchange.body.body import LIMIT, THREAD_BYTES, BodySource, run_in_thread
 from router.exchange.body.buffered import coding_of, read_decoded
-from router.net.server.connection import CancelReason, Request
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Request
 from router.net.stream import RECEIVE_SIZE
 from router.wire.raw.multipart import ModelReader, parse_boundary
 from router.wire.resource_ids import collection

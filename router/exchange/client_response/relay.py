@@ -15,7 +15,8 @@ from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_read
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
-from router.net.server.connection import CancelReason, Connection
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Connection
 from router.net.stream import Bytes
 from router.wire.dialect import QUOTE_LIMIT, Dialect, Failure, Verdict
 from router.wire.raw import content_coding, sse

@@ -16,7 +16,7 @@ from router.exchange.upstream_response.content_coding import decode_readable, de
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids

@@ -18,7 +18,7 @@ from router.exchange.upstream_response.translated import (
     translation_decoder_of,
 )
 from router.net.headers import Lines
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.headers import rate_limit_names

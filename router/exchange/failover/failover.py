@@ -15,7 +15,7 @@ from router.exchange.failover.candidates import Candidates
 from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts import retry
 from router.policy.accounts.attempt import BindingRecord
 from router.policy.accounts.idempotency import judge_retry_safety

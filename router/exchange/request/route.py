@@ -9,7 +9,7 @@ from router.exchange.context import Arrival, RequestContext
 from router.exchange.request import resource_affinity
 from router.exchange.request.translation import needs_translation
 from router.ir import RoutingFacts
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.telemetry.accesslog import BODY_KEPT

@@ -18,7 +18,7 @@ from router.exchange.request.translation import (
 from router.exchange.upstream_response.error_peek import peek_body
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 from router.net.headers import Lines, apply_changes, filter_query, filter_request, parse_connection
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.idempotency import judge_retry_safety
 from router.policy.accounts.retry import Resend, ResendChange, SendResult, choose_resend, needs_body

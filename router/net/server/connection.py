@@ -11,7 +11,6 @@ Rules of this file:
 """
 
 import contextlib
-import enum
 import http
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import trio
 from router.errors import BadRequest, RouterError
 from router.net.headers import Headers, RawHeaders, with_field
 from router.net.server.body_buffer import BodyBuffer
+from router.net.server.cancel_reason import CancelReason
 from router.net.server.chunk_lines import ChunkLines
 from router.net.server.deadlines import Deadline
 from router.net.server.read_ahead import ReadAhead
@@ -35,22 +35,6 @@ from router.net.server.request_head import (
     make_too_large_error,
 )
 from router.net.stream import Bytes, SocketStream
-
-
-class CancelReason(enum.Enum):
-    """Why a running cycle was cancelled: each with the words an error says it in. The names, in lower case, are error
-    classes of the history and the log: renaming one changes what is recorded."""
-
-    CLIENT_GONE = "the client closed the connection"
-    IDLE = "no request came"
-    HEAD = "the request head did not arrive in time"
-    BODY = "the request body stopped arriving"
-    STALLED = "the client stopped reading"
-    CONNECT = "the upstream could not be reached in time"
-    FIRST_BYTE = "the upstream sent no response head in time"
-    SILENT = "the upstream stopped sending"
-    TOTAL = "the request took too long"
-    STOPPING = "fairlead is stopping"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import threading
 import trio
 
 from router.exchange.body.body import THREAD, run_in_thread
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 
 
 class Connection:

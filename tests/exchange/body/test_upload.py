@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.errors import BadGateway, BadRequest
 from router.exchange.body.upload import _splice, is_upload
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 
 from ..playbook import playing
 from ..upstreams import EARLY, Break, says

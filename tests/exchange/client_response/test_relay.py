@@ -11,7 +11,7 @@ import pytest
 from router.errors import BadGateway
 from router.exchange.client_response.relay import PREAMBLE_LIMIT, Relay, StreamTimeouts
 from router.net.client.exchange import UpstreamDisconnected
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.wire.dialect import Failure
 from router.wire.protocols import BY_NAME
 from router.wire.raw import sse

@@ -7,7 +7,7 @@ import pytest
 
 from router.exchange.client_response.respond import ERROR_SECONDS, WHOLE_LIMIT
 from router.host.memory_bound import MemoryBound
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.settings.tables import BackendOptions, Edits
 
 from ..attempts import GOOD

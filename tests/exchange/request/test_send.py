@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.settings.tables import BackendOptions, Edits
 
 from ..playbook import playing

@@ -5,7 +5,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.server.connection import CancelReason
+from router.net.server.cancel_reason import CancelReason
 from router.net.server.read_ahead import READ_AHEAD
 
 HOST = b"Host: localhost\r\n"

@@ -4,7 +4,8 @@ import pytest
 import trio
 
 from router.errors import BadRequest, Unavailable
-from router.net.server.connection import CancelReason, Limits
+from router.net.server.cancel_reason import CancelReason
+from router.net.server.connection import Limits
 from router.net.server.request_head import FIELD_LIMIT, HEAD_LIMIT
 
 HOST = b"Host: localhost\r\n"
