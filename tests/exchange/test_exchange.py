@@ -7,7 +7,8 @@ import pytest
 from router.net.server.cancel_reason import CancelReason
 from router.settings import Settings
 
-from .attempts import GOOD, PATHS, PROTOCOLS, asks, two_accounts
+from ..answers import GOOD, PATHS
+from .attempts import PROTOCOLS, asks, two_accounts
 from .playbook import playing
 from .upstreams import JSON, Break, Silence, answer, says, streams
 

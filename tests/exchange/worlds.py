@@ -6,8 +6,8 @@ from router.backends import Account
 from router.policy.budget.guard import Halt, read_rules
 from router.settings import Settings
 
+from ..answers import GOOD, PATHS
 from ..upstream.runtimes import backend
-from .attempts import GOOD, PATHS
 from .upstreams import says
 
 CHAT, MESSAGES, RESPONSES = PATHS["chat"], PATHS["messages"], PATHS["responses"]

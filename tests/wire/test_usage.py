@@ -16,69 +16,11 @@ from router.wire.tap import Tail, Tap, usage_of
 
 from .conftest import FIXTURES
 from .translations import context
+from .usage_answers import ANSWERS, chat, encode_data, encode_event, events, messages, responses, whole
 
 PROTOCOLS = ("messages", "chat", "responses")
-ANSWERS = {
-    "messages": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "stop_reason": "end_turn",
-        "content": [{"type": "text", "text": "hi"}],
-    },
-    "chat": {
-        "id": "c1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
-    },
-    "responses": {
-        "id": "resp_1",
-        "object": "response",
-        "status": "completed",
-        "model": "m",
-        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}],
-    },
-}
 APART = {"usage_excludes_reasoning": True}
 UNCACHED = {"usage_excludes_cache": True}
-
-
-def chat(prompt=None, completion=None, total=None, *, read=None, write=None, reasoning=None, **beside):
-    """A Chat usage object; None: the field is absent."""
-    details = {"cached_tokens": read, "cache_write_tokens": write}
-    found = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": total,
-        **beside,
-        "prompt_tokens_details": {name: value for name, value in details.items() if value is not None} or None,
-        "completion_tokens_details": None if reasoning is None else {"reasoning_tokens": reasoning},
-    }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def messages(read=None, written=None, *, hit=None, made=None, thinking=None, **beside):
-    """A Messages usage object; None: the field is absent."""
-    found = {"input_tokens": read, "output_tokens": written, "cache_read_input_tokens": hit}
-    found |= {"cache_creation_input_tokens": made, **beside}
-    found["output_tokens_details"] = None if thinking is None else {"thinking_tokens": thinking}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def responses(read=None, written=None, *, hit=None, made=None, reasoning=None, **beside):
-    """A Responses usage object; None: the field is absent."""
-    details = {"cached_tokens": hit, "cache_write_tokens": made}
-    found = {
-        "input_tokens": read,
-        "output_tokens": written,
-        **beside,
-        "input_tokens_details": {name: value for name, value in details.items() if value is not None} or None,
-        "output_tokens_details": None if reasoning is None else {"reasoning_tokens": reasoning},
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 #: Protocol, flags of the backend's profile, the usage object as it was sent, and what it says.
@@ -153,54 +95,6 @@ TABLE = {
     "responses null": ("responses", {}, None, Usage()),
     "responses negative": ("responses", {}, responses(-1, 5, hit=True), Usage(None, 5)),
 }
-
-
-def whole(protocol, found):
-    """A whole answer with a usage object."""
-    return json.dumps(ANSWERS[protocol] | {"usage": found}, separators=(",", ":")).encode()
-
-
-def events(protocol, *found):
-    """The events of a streamed answer: each of the usage objects in the place that its protocol has for it, in turn.
-
-    Messages: message_start, and message_delta as often as needed. Chat: chunks behind the finish reason. Responses: the
-    events response.in_progress, and response.completed for the last.
-    """
-    last = found[-1]
-    if protocol == "messages":
-        answer = ANSWERS[protocol] | {"content": [], "stop_reason": None}
-        first = [{"usage": found[0]}] if len(found) > 1 else [{}]
-        return [
-            _event("message_start", message=answer | first[0]),
-            _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
-            _event("content_block_delta", index=0, delta={"type": "text_delta", "text": "hi"}),
-            _event("content_block_stop", index=0),
-            *(_event("message_delta", delta={"stop_reason": "end_turn"}, usage=one) for one in found[1:] or found),
-            _event("message_stop"),
-        ]
-    if protocol == "chat":
-        base = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-        deltas = [({"role": "assistant", "content": ""}, None), ({"content": "hi"}, None), ({}, "stop")]
-        chunks = [base | {"choices": [{"index": 0, "delta": one, "finish_reason": end}]} for one, end in deltas]
-        # All but the last stand beside content, as servers have it that count while they write.
-        for at, one in enumerate(found[:-1]):
-            chunks.insert(1 + at, chunks[1 + at] | {"usage": one})
-        return [*map(_data, [*chunks, base | {"choices": [], "usage": last}]), b"data: [DONE]\n\n"]
-    answer = ANSWERS[protocol] | {"status": "in_progress", "output": []}
-    return [
-        _event("response.created", response=answer | {"usage": None}),
-        *(_event("response.in_progress", response=answer | {"usage": one}) for one in found[:-1]),
-        _event("response.output_text.delta", output_index=0, content_index=0, delta="hi"),
-        _event("response.completed", response=ANSWERS[protocol] | {"usage": last}),
-    ]
-
-
-def _event(kind, **fields):
-    return f"event: {kind}\n".encode() + _data({"type": kind, **fields})
-
-
-def _data(value):
-    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
 
 
 def relayed_plain(protocol, body, profile):
@@ -311,11 +205,11 @@ def test_of_chat_in_another_place(place):
     choice = answer["choices"][0]
     beside = {"x_groq": {"id": "r", "usage": found}} if place == "x_groq" else {}
     choice = choice | {"usage": found} if place == "choice" else choice
-    body = _data(answer | {"choices": [choice], **beside})[6:]
+    body = encode_data(answer | {"choices": [choice], **beside})[6:]
     assert relayed_plain("chat", body, Profile()) == Usage(6, 5, 4)
     assert translate.answer(body, "chat", "messages", context(), stream=False).usage == Usage(6, 5, 4)
     end = {key: value for key, value in choice.items() if key != "message"} | {"delta": {}}
-    batches = [*events("chat", None)[:2], _data(answer | {"choices": [end], **beside}), b"data: [DONE]\n\n"]
+    batches = [*events("chat", None)[:2], encode_data(answer | {"choices": [end], **beside}), b"data: [DONE]\n\n"]
     assert relayed_stream("chat", batches, Profile()) == Usage(6, 5, 4)
     assert translated_stream("chat", "messages", batches, Profile()) == Usage(6, 5, 4)
 
@@ -348,7 +242,7 @@ def test_of_a_failed_response(target):
     """A failed response counts its input."""
     batches = events("responses", responses(10, 5))
     answer = ANSWERS["responses"] | {"status": "failed", "error": {"code": "server_error", "message": "no"}}
-    batches[-1] = _event("response.failed", response=answer | {"usage": responses(10, 3)})
+    batches[-1] = encode_event("response.failed", response=answer | {"usage": responses(10, 3)})
     assert relayed_stream("responses", batches, Profile()) == Usage(10, 3)
     assert translated_stream("responses", target, batches, Profile()) == Usage(10, 3)
 

@@ -9,7 +9,8 @@ from router.settings.tables import BackendOptions, Edits
 from router.wire import calls
 from router.wire.raw.top_level import peek
 
-from ..attempts import PATHS, PROTOCOLS, asks
+from ...answers import PATHS
+from ..attempts import PROTOCOLS, asks
 from ..playbook import playing
 from ..worlds import CHAT, MESSAGES, box, chat, good, in_order, message, refuses, secret_of
 
