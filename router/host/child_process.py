@@ -114,7 +114,7 @@ async def _start(words: Sequence[str], environ: Mapping[str, str]) -> trio.Proce
     except FileNotFoundError:
         raise CommandError(f"the command {words[0]} {_describe_missing(name)}.") from None
     except PermissionError:
-        raise CommandError(f"the command {words[0]} is not executable by this user.") from None
+        raise CommandError(f"the command {words[0]} {_describe_denied(name, environ)}.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed"
         raise CommandError(f"the command {words[0]} cannot be started: {reason}.") from None
@@ -128,6 +128,15 @@ def _find_working_folder() -> str | None:
     """The home directory, so that a program finds the same files wherever the proxy was started; None without one."""
     own = os.path.expanduser("~")
     return own if os.path.isdir(own) else None
+
+
+def _describe_denied(name: str, environ: Mapping[str, str]) -> str:
+    # A search of PATH ends so too when it met a folder that this user may not read, and found the name in no other.
+    searched = sys.platform != "win32" and not os.path.dirname(name)
+    folders = os.get_exec_path(environ) if searched else []
+    if searched and not any(os.path.exists(os.path.join(folder, name)) for folder in folders):
+        return "was not found on PATH, of which this user may not read every folder"
+    return "is not executable by this user"
 
 
 def _describe_missing(name: str) -> str:

@@ -93,12 +93,12 @@ def begins(port, count):
 
 
 def test_the_limit_is_raised_for_us_alone(tmp_path):
-    """Soft 256 and hard more: the proxy takes what the hard limit allows, a program that fetches a key gets 256."""
+    """Soft 100 and hard more: the proxy takes what the hard limit allows, a program that fetches a key gets 100."""
     key = 'cmd:["sh", "-c", "ulimit -n > seen; echo sk-0123456789"]'
     entry = backend("box", "http://127.0.0.1:9/v1", auth="key", key=key)
-    with Proxy(tmp_path, backends=[entry], command=limited("RLIMIT_NOFILE", 256, 1024)) as proxy:
-        assert until(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text() == "256\n")
-        assert proxy.status()["vitals"]["bounds"]["descriptors"]["limit"] == 1024
+    with Proxy(tmp_path, backends=[entry], command=limited("RLIMIT_NOFILE", 100, 200)) as proxy:
+        assert until(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text() == "100\n")
+        assert proxy.status()["vitals"]["bounds"]["descriptors"]["limit"] == 200
 
 
 # The disk

@@ -4,11 +4,13 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import site
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -122,7 +124,9 @@ def drained(tmp_path_factory):
     """Name of the signal -> how the proxy ended that got it. All three at once, each with its clients and its upstream
     in a process of its own: three hundred descriptors are more than macOS gives one by default."""
     folders = [tmp_path_factory.mktemp(name) for name in SIGNALS]
-    with ProcessPoolExecutor(len(SIGNALS), multiprocessing.get_context("spawn")) as pool:
+    # Tests are imported by their path; a process that is spawned finds them by their name.
+    found = {"initializer": site.addsitedir, "initargs": (str(Path(__file__).parents[2]),)}
+    with ProcessPoolExecutor(len(SIGNALS), multiprocessing.get_context("spawn"), **found) as pool:
         return dict(zip(SIGNALS, pool.map(drain, SIGNALS, folders), strict=True))
 
 

@@ -130,6 +130,20 @@ def test_what_cannot_be_started_is_named(tmp_path):
         ran([script(tmp_path, "#!/no/such/interpreter\n")])
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a folder that is closed to this user")
+def test_a_closed_folder_on_path(tmp_path, monkeypatch):
+    """A name that is in no open folder of PATH was not found; one that is there without the right to run it is named
+    so."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    monkeypatch.setenv("PATH", f"{closed}:{tmp_path}")
+    with pytest.raises(CommandError, match="tool was not found on PATH, of which this user may not read every folder"):
+        ran(["tool"])
+    (tmp_path / "tool").touch(mode=0o600)
+    with pytest.raises(CommandError, match="tool is not executable by this user"):
+        ran(["tool"])
+
+
 def test_program_without_a_first_line_cannot_be_started(tmp_path):
     """No shell is tried in its place."""
     with pytest.raises(CommandError, match="cannot be started"):
