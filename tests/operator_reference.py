@@ -1,4 +1,4 @@
-"""Writes packaging/OPERATOR_API.md from the table of endpoints: `python tests/operator_reference.py`.
+"""Writes packaging/reference/endpoints.md from the table of endpoints: `python tests/operator_reference.py`.
 
 tests/test_operator_reference.py checks that it is up to date. The words of a field are the `#:` lines above it.
 """
@@ -15,7 +15,7 @@ from router.operator_api.endpoints import ENDPOINTS
 from router.operator_api.history import LiveEvent
 from router.store.history.entry import HistoryEntry
 
-PAGE = Path(__file__).parents[1] / "packaging" / "OPERATOR_API.md"
+PAGE = Path(__file__).parents[1] / "packaging" / "reference" / "endpoints.md"
 INTRO = """# The operator's endpoints
 
 Written by `python tests/operator_reference.py` from `router/operator_api/`; do not edit.

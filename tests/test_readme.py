@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def _readme_module():
-    spec = importlib.util.spec_from_file_location("readme_tables", ROOT / "tests" / "readme.py")
+def _reference_module():
+    spec = importlib.util.spec_from_file_location("reference_tables", ROOT / "tests" / "reference.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -20,9 +20,27 @@ def _readme_module():
 
 
 def test_tables_are_up_to_date():
-    """The generated tables are what `python tests/readme.py` would write."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    assert _readme_module().filled(text) == text
+    """The generated tables are what `python tests/reference.py` would write."""
+    reference = _reference_module()
+    for page in reference.PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        assert reference.filled(page, text) == text, page
+
+
+def test_readme_is_short():
+    """It is read in one sitting."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 250
+
+
+def test_every_link_leads_somewhere():
+    """Pages that README and the reference pages link to exist, and so do the sections."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "packaging" / "reference").glob("*.md"))):
+        text = page.read_text("utf-8")
+        headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).strip().replace(" ", "-") for line in text.splitlines()}
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            file, _, section = target.partition("#")
+            assert not file or (page.parent / file).exists(), f"{page.name}: {target}"
+            assert file or section in headings, f"{page.name}: {target}"
 
 
 def test_every_command_named_exists():
@@ -37,19 +55,26 @@ def test_every_command_named_exists():
         assert run.returncode == 0, command
 
 
-def test_first_screen_has_both_lines():
-    """A newcomer sees how to try it and how to test it without scrolling."""
-    first = (ROOT / "README.md").read_text("utf-8").splitlines()[:20]
-    assert "pip install . && fairlead demo" in first
-    assert any(line.startswith("pip install '.[test]' && pytest") for line in first)
+def test_the_two_commands_for_a_fresh_machine():
+    """How to try it and how to test it stand as the first line of code of their sections."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    first = {
+        title: re.search(r"```sh\n(.*)", rest)[1]
+        for title, rest in re.findall(r"^## (.*)\n((?:(?!^## ).*\n)*)", text, re.M)
+        if "```sh" in rest
+    }
+    assert first["Install"] == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/fairlead demo"
+    assert first["Contributing"].startswith(
+        "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest"
+    )
 
 
-def test_bounds_stand_in_readme():
-    """Every dependency's lower bound has its reason in README."""
+def test_bounds_have_their_reasons():
+    """Every dependency's lower bound has its reason in the table of dependencies."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / "packaging" / "reference" / "dependencies.md").read_text("utf-8")
     for requirement in project["dependencies"]:
         match = re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
         assert match is not None

@@ -1,4 +1,4 @@
-"""The benchmark of README: `python tests/bench` from the checkout, with the package and its test extra installed.
+"""The benchmark of packaging/reference/speed.md: `python tests/bench`, with the package and its test extra installed.
 
 All figures come from one run: the relays take turns, and what counts is the ratio within a round.
 """

@@ -75,7 +75,7 @@ HEADINGS = ["measure", "floor", "fairlead", "ratio or difference", "gate (goal)"
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table for README."""
+    """The table for packaging/reference/speed.md."""
     lines = [HEADINGS, ["---", "---:", "---:", "---:", "---"], *(row.cells() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

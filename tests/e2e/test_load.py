@@ -1,7 +1,7 @@
 """More than a proxy can take at a time: what it holds stays within its bounds, others are served meanwhile, and within
 five seconds of the end all is as before.
 
-The figures: README's table of the benchmark for memory, router/host/memory_bound.py for the bound of all buffers.
+The figures: packaging/reference/speed.md for memory, router/host/memory_bound.py for the bound of all buffers.
 """
 
 import contextlib

@@ -1,4 +1,5 @@
-"""Writes README's tables from the declarations they describe: `python tests/readme.py`. test_readme checks them."""
+"""Writes the tables of README and of packaging/reference from the declarations that they describe:
+`python tests/reference.py`. test_readme checks them."""
 
 import re
 import sys
@@ -10,7 +11,7 @@ from router.settings import DECLARATIONS, format_default
 from router.settings.declared import TABLES
 from router.settings.tables import BACKENDS, PRICE, ROUTE, Edits, list_entries
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 
 
 def settings() -> str:
@@ -60,18 +61,25 @@ def commands() -> str:
     return "\n".join(rows)
 
 
-BLOCKS = {"settings": settings, "tables": tables, "providers": providers, "commands": commands}
+#: Page -> its generated blocks.
+PAGES = {
+    "README.md": {"commands": commands},
+    "packaging/reference/settings.md": {"settings": settings, "tables": tables},
+    "packaging/reference/providers.md": {"providers": providers},
+}
 
 
-def filled(text: str) -> str:
-    """The page with its generated blocks as they should be."""
-    for name, table in BLOCKS.items():
+def filled(page: str, text: str) -> str:
+    """A page with its generated blocks as they should be."""
+    for name, table in PAGES[page].items():
         block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not block.search(text):
-            sys.exit(f"README has no block {name}")
+            sys.exit(f"{page} has no block {name}")
         text = block.sub(lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text)
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(filled(page, path.read_text("utf-8")), "utf-8")
