@@ -69,6 +69,7 @@ SUB_ROOMS = {
     "cli/backend": {"common"},
     "cli/config": {"common"},
     "cli/demo": {"common", ""},
+    "cli/env": {"common"},
     "cli/inspect": {"common"},
 }
 FOLDER_FILES = 15

@@ -7,6 +7,7 @@ import hmac
 import re
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
+from router.host.proof import compute_proof
 from router.net.headers import RawHeaders
 from router.net.server.connection import Request
 from router.settings import Secret, Settings
@@ -31,6 +32,7 @@ class Gate:
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
         self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
+        self._client_key = key
         self._key = key.reveal().encode() if key else None
         known = (key, settings.api_key, self._token)
         #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
@@ -101,8 +103,8 @@ class Gate:
             raise Unauthenticated("This path needs the operator token, which lies in fairlead's home.")
 
     def compute_proof(self, nonce: bytes) -> bytes:
-        """The proof that this listener knows the operator token: HMAC-SHA256 of the command's nonce, in hex."""
-        return hmac.digest(self._token.reveal().encode(), nonce, "sha256").hex().encode()
+        """The proof that this listener knows the operator token (`host.proof`)."""
+        return compute_proof(self._token, nonce, self._client_key)
 
 
 def strip_scheme(value: bytes) -> bytes:

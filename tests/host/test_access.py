@@ -4,6 +4,7 @@ import pytest
 
 from router.errors import Forbidden, NotFound, Unauthenticated, UnsupportedMedia
 from router.host.access import Gate, check_json, format_operator_error
+from router.host.proof import compute_proof
 from router.settings import Secret, load
 
 KEY = Secret("fl-0123456789abcdef")
@@ -200,6 +201,14 @@ def test_a_listener_proves_that_it_holds_the_token():
     assert proof != gate().compute_proof(b"other")
     assert len(proof) == 64
     assert TOKEN.reveal().encode() not in proof
+
+
+def test_the_proof_may_cover_the_client_key():
+    """For a nonce that asks for it, a command learns which of the keys it knows is asked for, or that none is."""
+    proof = gate(KEY).compute_proof(b"key-nonce")
+    assert proof == compute_proof(TOKEN, b"key-nonce", KEY)
+    assert proof not in (gate().compute_proof(b"key-nonce"), compute_proof(TOKEN, b"key-nonce", Secret("fl-other")))
+    assert gate().compute_proof(b"key-nonce") == compute_proof(TOKEN, b"key-nonce", None)
 
 
 @pytest.mark.parametrize(
