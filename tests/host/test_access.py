@@ -90,8 +90,37 @@ def test_many_hosts_are_not_remembered_without_end(asked):
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
 def test_unlisted_origins_are_refused(asked, origin, method):
     """On every verb: null, extensions, and pages of this very machine too."""
-    with pytest.raises(Forbidden, match="Origin"):
+    with pytest.raises(Forbidden, match=r"(?i)origin"):
         gate().check_browser(asked(method, origin=origin))
+
+
+@pytest.mark.parametrize(
+    ("origin", "listed", "command"),
+    [
+        ("http://localhost:5173", "", "fairlead config set cors_origin http://localhost:5173"),
+        (
+            "https://b.example",
+            "https://a.example",
+            "fairlead config set cors_origin https://a.example,https://b.example",
+        ),
+        ("null", "", ""),
+        ("https://x.example;rm -rf ~", "", ""),
+        ("https://" + "x" * 200, "", ""),
+    ],
+)
+def test_the_origin_is_named_with_the_command(asked, origin, listed, command):
+    """With those that are allowed already, which the command would replace. One that is no origin is not repeated."""
+    with pytest.raises(Forbidden) as caught:
+        gate(CORS_ORIGIN=listed).check_browser(asked(origin=origin))
+    assert (origin in caught.value.message) is bool(command)
+    assert command in caught.value.message
+
+
+def test_the_host_is_named_with_the_command(asked):
+    """With the names that are allowed already."""
+    with pytest.raises(Forbidden) as caught:
+        gate(ALLOWED_HOSTS="box.lan").check_browser(with_host(asked, "other.lan:3456"))
+    assert "fairlead config set allowed_hosts box.lan,other.lan" in caught.value.message
 
 
 def test_a_listed_origin_passes(asked):
@@ -176,6 +205,23 @@ def test_without_the_key_nothing_opens(asked, fields):
         gate(KEY).check_key(asked(**{name: value.encode("latin-1") for name, value in fields.items()}))
     assert KEY.reveal() not in caught.value.message
     assert "fairlead env" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "requires a client key"),
+        ({"authorization": "Bearer"}, "requires a client key"),
+        ({"x_api_key": "sk-proj-1"}, "the key in x-api-key is another one"),
+        ({"x_api_key": "sk-proj-1", "authorization": "Bearer 2"}, "the key in x-api-key and authorization is another"),
+    ],
+)
+def test_a_wrong_key_is_not_a_missing_one(asked, fields, text):
+    """The header is named in which it came, and the key is not repeated."""
+    with pytest.raises(Unauthenticated) as caught:
+        gate(KEY).check_key(asked(**fields))
+    assert text in caught.value.message
+    assert "sk-proj" not in caught.value.message
 
 
 def test_without_a_key_everyone_may_call(asked):
