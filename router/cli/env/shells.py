@@ -26,7 +26,8 @@ def format_assignment(shell: str, name: str, value: str) -> str:
     if shell == "powershell":
         return f"$env:{name} = {_quote(shell, value)}"
     if shell == "cmd":
-        return f'set "{name}={value}"'
+        # It has no way to set several lines; the last one is fairlead's own (`variables._add_header`).
+        return f'set "{name}={value.rpartition(chr(10))[2]}"'
     return f"export {name}={_quote(shell, value)}"
 
 

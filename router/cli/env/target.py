@@ -52,9 +52,9 @@ def find_target(home: Home) -> Target:
         return Target(run.url, _find_key(home, settings, run, listener), own, sources)
     if wrong is not None:
         raise wrong
-    url = f"http://localhost:{settings.port}"
-    _warn_not_served(ask_listener(url, None), settings.port)
-    return Target(url, client_key(settings, home), own, sources)
+    target = Target(f"http://localhost:{settings.port}", client_key(settings, home), own, sources)
+    _warn_not_served(ask_listener(target.url, None), settings.port)
+    return target
 
 
 def _read_settings(home: Home) -> tuple[Settings, CommandError | None]:

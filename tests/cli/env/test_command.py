@@ -141,10 +141,15 @@ def test_own_login_is_not_replaced(fairlead):
     """No key variable where a backend passes on the tool's own login: it would replace that login. Where clients must
     send a key, it goes into a header beside the login, and the user's own headers stay."""
     backends.save(Home(open_home(fairlead.environ).path), ANTHROPIC)
-    code, out, err = fairlead("env", "--json")
+    port = free_port()
+    code, out, err = fairlead("env", "--json", FAIRLEAD_PORT=port)
     assert (code, err) == (0, NOT_RUNNING)
     assert set(json.loads(out)) == {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
-    given = {"FAIRLEAD_REQUIRE_KEY": "on", "ANTHROPIC_CUSTOM_HEADERS": "X-Fairlead-Key: old\nx-own: 1"}
+    given = {
+        "FAIRLEAD_PORT": port,
+        "FAIRLEAD_REQUIRE_KEY": "on",
+        "ANTHROPIC_CUSTOM_HEADERS": "X-Fairlead-Key: old\nx-own: 1",
+    }
     _, out, err = fairlead("env", "--json", **given)
     key = (fairlead.home / "client.key").read_text().strip()
     assert json.loads(out)["ANTHROPIC_CUSTOM_HEADERS"] == f"x-own: 1\nx-fairlead-key: {key}"

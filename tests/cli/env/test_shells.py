@@ -33,7 +33,8 @@ def test_other_shells(shell, text, removed):
 
 
 def test_lines_of_headers():
-    """A value of two lines survives the evaluation of single lines."""
+    """A value of two lines survives the evaluation of single lines; cmd can hold the last one only."""
+    assert format_assignment("cmd", "K", "a\nb") == 'set "K=b"'
     assert format_assignment("powershell", "K", "a\nb") == "$env:K = 'a' + \"`n\" + 'b'"
 
 
