@@ -68,7 +68,8 @@ SUB_ROOMS = {
     "cli/accounts": {"common", "backend"},
     "cli/backend": {"common"},
     "cli/config": {"common"},
-    "cli/demo": {"common", ""},
+    "cli/demo": {"common", "env", ""},
+    "cli/env": {"common"},
     "cli/inspect": {"common"},
 }
 FOLDER_FILES = 15

@@ -1,13 +1,24 @@
 """Dispatches requests of operators: finds the endpoint, checks access, and runs its handler."""
 
+import re
+
 from router.admin.ask import Ask, Operated
 from router.errors import NotFound, WrongVerb
 from router.host.access import Gate, check_json
 from router.net.headers import SECURITY
 from router.net.server.connection import Connection, Request
 from router.operator_api.endpoints import ENDPOINTS
+from router.settings.kinds import clean
 from router.upstream.runtime import Runtime
 
+_PATH_SHOWN = 200
+# Paths by which tools for APIs that are not served are known.
+_OTHER_APIS = (
+    (re.compile(r"/api/(?:chat|generate|tags|show|embed|embeddings|version|ps|pull)/?$"), "Ollama"),
+    (re.compile(r"/v1(?:beta\d*|alpha)(?:/|$)"), "Gemini"),
+    (re.compile(r"/openai/deployments/"), "Azure OpenAI"),
+    (re.compile(r"/model/[^/]+/(?:invoke|converse)"), "Amazon Bedrock"),
+)
 _ALLOW = (b"allow", b"GET, HEAD, POST, DELETE, OPTIONS")
 
 
@@ -29,7 +40,7 @@ class Dispatcher:
             return False
         endpoint = match.endpoint(request.method)
         if endpoint is None:
-            raise WrongVerb(f"{request.path} takes no {request.method}.", allow=match.allow)
+            raise WrongVerb(f"{request.path} does not accept {request.method}, only {match.allow}.", allow=match.allow)
         if endpoint.operator:
             self._gate.check_operator(request)
         if request.method == "POST":
@@ -54,6 +65,14 @@ def is_own(path: str) -> bool:
     return ENDPOINTS.match(path) is not None
 
 
-def unknown_path(path: str) -> NotFound:
-    """The 404 for a path that is neither an endpoint of fairlead nor a path of an LLM API."""
-    return NotFound(f"Nothing is served at {path}. Tools point at the root, or at /v1 (see `fairlead env`).")
+def unknown_path(request: Request) -> NotFound:
+    """The 404 for a path that is neither an endpoint of fairlead nor a path of an API it serves."""
+    root = "http://" + request.fields.get(b"host", b"localhost").decode("ascii", "replace")
+    path = clean(request.path, _PATH_SHOWN)
+    for pattern, api in _OTHER_APIS:
+        if pattern.match(request.path):
+            return NotFound(
+                f"{path} is {api}'s API, which fairlead does not serve. Use the tool's setting for an "
+                f"OpenAI-compatible API, with the base URL {root}/v1."
+            )
+    return NotFound(f"No endpoint at {path}. Base URL: {root} (Anthropic) or {root}/v1 (OpenAI).")

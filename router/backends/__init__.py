@@ -23,7 +23,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     request_id_header: str = "x-request-id"
     #: Its list of models comes in pages, and takes `limit`.
     paged: bool = False
-    #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key.
+    #: Environment variables that give its tools a base URL (the root and `url_suffix`) and a key. Claude Code asks
+    #: before it uses a key of ANTHROPIC_API_KEY, and advises against it; a token it takes as it is.
     url_variable: str = ""
     url_suffix: str = ""
     key_variable: str = ""
@@ -37,7 +38,7 @@ ANTHROPIC = Api(
     request_id_header="request-id",
     paged=True,
     url_variable="ANTHROPIC_BASE_URL",
-    key_variable="ANTHROPIC_API_KEY",
+    key_variable="ANTHROPIC_AUTH_TOKEN",
 )
 OPENAI = Api(
     name="openai",

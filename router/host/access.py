@@ -7,6 +7,7 @@ import hmac
 import re
 
 from router.errors import Forbidden, RouterError, Unauthenticated, UnsupportedMedia
+from router.host.proof import compute_proof
 from router.net.headers import RawHeaders
 from router.net.server.connection import Request
 from router.settings import Secret, Settings
@@ -16,6 +17,8 @@ _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1", "host.docker.internal"))
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "localhost")  # noqa: S104 - compared with, not bound to
 _HOSTS_REMEMBERED = 64
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.:_\[\]-]{1,100}")
+_KEY_HEADERS = (b"x-fairlead-key", b"x-api-key", b"authorization")
 _JSON = re.compile(rb"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -30,7 +33,9 @@ class Gate:
         """Check by these settings from now on. key: what clients must send, None when they need none."""
         own = () if settings.host in _ANY_ADDRESS else (settings.host.strip("[]").lower(),)
         self._hosts = _LOOPBACK | {*own, *settings.allowed_hosts}
+        self._cors_origin, self._allowed_hosts = settings.cors_origin, settings.allowed_hosts
         self._origins = frozenset(origin.encode() for origin in settings.cors_origin)
+        self._client_key = key
         self._key = key.reveal().encode() if key else None
         known = (key, settings.api_key, self._token)
         #: fairlead's own credentials, which are never sent upstream, whether clients need a key or not.
@@ -45,10 +50,10 @@ class Gate:
             self._check_host(host)
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins:
-            raise Forbidden("Requests from browser pages are refused: the Origin is not in cors_origin.")
+            raise Forbidden(_explain_origin(origin.decode("latin-1"), self._cors_origin))
         site = fields.get(b"sec-fetch-site")
         if site is not None and site not in (b"none", b"same-origin") and origin is None:
-            raise Forbidden("Requests from other sites' pages are refused (Sec-Fetch-Site).")
+            raise Forbidden("Requests from pages of other sites are not allowed (Sec-Fetch-Site).")
 
     def make_cors_headers(self, request: Request) -> RawHeaders:
         """The fields that let a page of a listed origin read the answer; none for other origins."""
@@ -72,11 +77,12 @@ class Gate:
 
     def _check_host(self, host: bytes) -> None:
         match = _HOST.fullmatch(host.decode("ascii", "replace"))
-        if match is None or (match[1] or match[2]).lower() not in self._hosts:
-            raise Forbidden(
-                "The Host header names a host that is not served here. Use http://localhost, or add the name with "
-                "--allowed-hosts."
+        name = (match[1] or match[2]).lower() if match else ""
+        if name not in self._hosts:
+            allow = (
+                f", or allow it: fairlead config set allowed_hosts {_list(self._allowed_hosts, name)}" if name else ""
             )
+            raise Forbidden(f"The name in the Host header is not served here. Use http://localhost{allow}.")
         if len(self._accepted_hosts) < _HOSTS_REMEMBERED:
             self._accepted_hosts.add(host)
 
@@ -84,25 +90,51 @@ class Gate:
         """Refuse a client without fairlead's client key, where one is needed. Raises Unauthenticated."""
         if self._key is None:
             return
-        for name in (b"x-fairlead-key", b"x-api-key", b"authorization"):
+        for name in _KEY_HEADERS:
             value = request.fields.get(name)
             if value is not None and hmac.compare_digest(strip_scheme(value), self._key):
                 return
-        raise Unauthenticated(
-            "fairlead asks for its client key here. `fairlead env` prints it; send it as x-api-key, as a Bearer "
-            "token, or as x-fairlead-key."
-        )
+        values = {name.decode(): request.fields.get(name, b"").strip().lower() for name in _KEY_HEADERS}
+        raise Unauthenticated(_explain_key([name for name, value in values.items() if value not in (b"", b"bearer")]))
 
     def check_operator(self, request: Request) -> None:
         """Refuse a request without the home's operator token. Raises Unauthenticated."""
         if not hmac.compare_digest(
             strip_scheme(request.fields.get(b"authorization", b"")), self._token.reveal().encode()
         ):
-            raise Unauthenticated("This path needs the operator token, which lies in fairlead's home.")
+            raise Unauthenticated(
+                "This endpoint needs the operator token of fairlead's home: "
+                "`Authorization: Bearer $(cat ~/.fairlead/operator.token)`."
+            )
 
     def compute_proof(self, nonce: bytes) -> bytes:
-        """The proof that this listener knows the operator token: HMAC-SHA256 of the command's nonce, in hex."""
-        return hmac.digest(self._token.reveal().encode(), nonce, "sha256").hex().encode()
+        """The proof that this listener knows the operator token (`host.proof`)."""
+        return compute_proof(self._token, nonce, self._client_key)
+
+
+def _explain_origin(origin: str, listed: tuple[str, ...]) -> str:
+    """The message for a page's origin that is not listed. Only a well-formed one is repeated, since users paste the
+    command into a shell."""
+    if not _ORIGIN.fullmatch(origin):
+        return "Requests from browser pages without a proper Origin are not allowed (cors_origin)."
+    return f"Browser origin {origin} is not allowed. Allow it: fairlead config set cors_origin {_list(listed, origin)}"
+
+
+def _list(listed: tuple[str, ...], name: str) -> str:
+    return ",".join([*listed, name])
+
+
+def _explain_key(sent: list[str]) -> str:
+    """The message for a client without the right key. sent: the headers in which another one came."""
+    if not sent:
+        return (
+            "This fairlead requires a client key. `fairlead env` prints it; send it as x-api-key, as a Bearer token, "
+            "or as x-fairlead-key."
+        )
+    return (
+        f"This fairlead requires its client key; the key in {' and '.join(sent)} is another one. `fairlead env` prints "
+        "the right one. A tool that keeps its own login sends it as x-fairlead-key."
+    )
 
 
 def strip_scheme(value: bytes) -> bytes:

@@ -37,7 +37,8 @@ LIVEZ: Endpoint[None, Liveness] = Endpoint(
     verb="GET",
     path="/livez",
     about="Says that the process answers. To the header `x-fairlead-nonce` it answers with `x-fairlead-proof`: "
-    "HMAC-SHA256 of the nonce with the operator token, in hex.",
+    "HMAC-SHA256 of the nonce with the operator token, in hex; of a nonce that begins with `key-`, a line feed and the "
+    "client key together.",
     answer=Liveness,
     operator=False,
 )

@@ -107,7 +107,7 @@ class Proxy:
         try:
             self._gate.check_browser(request)
             if not await self._own.serve(connection, request):
-                raise dispatch.unknown_path(request.path)
+                raise dispatch.unknown_path(request)
         except RouterError as error:
             # Refusals of the operator's own paths are not recorded: monitoring may repeat such a request forever.
             name = (

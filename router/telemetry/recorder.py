@@ -38,6 +38,8 @@ class Recorder:
         self.listeners: set[Listener] = set()
         #: Replaces a request's reservation by what it used; None while nothing is reserved.
         self.settle: Listener | None = None
+        #: Backends whose requests are not recorded: those of the demo's own requests.
+        self.unrecorded: frozenset[str] = frozenset()
         self._counters = Counters()
         self._recent: deque[HistoryEntry] = deque(maxlen=RECENT)
         self._ended: deque[RequestRecord | HistoryEntry] = deque()
@@ -47,7 +49,8 @@ class Recorder:
 
     def add_finished(self, record: RequestRecord) -> None:
         """Record a request that has ended; the record must not change any more."""
-        self._enqueue(record)
+        if record.backend not in self.unrecorded:
+            self._enqueue(record)
 
     def add_refused(self, record: RequestRecord) -> None:
         """Record a request that could not be parsed, or whose path is not served. `record.path` must be a word for

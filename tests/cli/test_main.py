@@ -193,7 +193,7 @@ def test_home_that_cannot_be_written(fairlead, closed_folder, state):
     environ = {**fairlead.environ, "FAIRLEAD_REQUIRE_KEY": "on"}
     done = subprocess.run(line, check=False, capture_output=True, text=True, env=environ, timeout=20)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {target}")
+    assert f"error: {target}" in done.stderr
     assert "Permission denied" in done.stderr
     assert "FAIRLEAD_HOME=" in done.stderr
     assert "Traceback" not in done.stderr

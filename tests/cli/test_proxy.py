@@ -27,7 +27,8 @@ def test_proxy_says_where_it_is_and_ends_on_request(fairlead):
     process = fairlead.start("proxy", "--port", "0")
     port = port_of(fairlead)
     assert process.lines[0].endswith(f"http://localhost:{port}   no backends yet, the demo models answer")
-    assert f"  export ANTHROPIC_BASE_URL=http://localhost:{port}    ANTHROPIC_API_KEY=fairlead" in process.lines
+    assert f"  export ANTHROPIC_BASE_URL=http://localhost:{port}" in process.lines
+    assert "  export ANTHROPIC_AUTH_TOKEN=fairlead" in process.lines
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert list((fairlead.home / "run").iterdir()) == []

@@ -4,6 +4,7 @@ import pytest
 
 from router.errors import Forbidden, NotFound, Unauthenticated, UnsupportedMedia
 from router.host.access import Gate, check_json, format_operator_error
+from router.host.proof import compute_proof
 from router.settings import Secret, load
 
 KEY = Secret("fl-0123456789abcdef")
@@ -89,8 +90,37 @@ def test_many_hosts_are_not_remembered_without_end(asked):
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
 def test_unlisted_origins_are_refused(asked, origin, method):
     """On every verb: null, extensions, and pages of this very machine too."""
-    with pytest.raises(Forbidden, match="Origin"):
+    with pytest.raises(Forbidden, match=r"(?i)origin"):
         gate().check_browser(asked(method, origin=origin))
+
+
+@pytest.mark.parametrize(
+    ("origin", "listed", "command"),
+    [
+        ("http://localhost:5173", "", "fairlead config set cors_origin http://localhost:5173"),
+        (
+            "https://b.example",
+            "https://a.example",
+            "fairlead config set cors_origin https://a.example,https://b.example",
+        ),
+        ("null", "", ""),
+        ("https://x.example;rm -rf ~", "", ""),
+        ("https://" + "x" * 200, "", ""),
+    ],
+)
+def test_the_origin_is_named_with_the_command(asked, origin, listed, command):
+    """With those that are allowed already, which the command would replace. One that is no origin is not repeated."""
+    with pytest.raises(Forbidden) as caught:
+        gate(CORS_ORIGIN=listed).check_browser(asked(origin=origin))
+    assert (origin in caught.value.message) is bool(command)
+    assert command in caught.value.message
+
+
+def test_the_host_is_named_with_the_command(asked):
+    """With the names that are allowed already."""
+    with pytest.raises(Forbidden) as caught:
+        gate(ALLOWED_HOSTS="box.lan").check_browser(with_host(asked, "other.lan:3456"))
+    assert "fairlead config set allowed_hosts box.lan,other.lan" in caught.value.message
 
 
 def test_a_listed_origin_passes(asked):
@@ -177,6 +207,23 @@ def test_without_the_key_nothing_opens(asked, fields):
     assert "fairlead env" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "requires a client key"),
+        ({"authorization": "Bearer"}, "requires a client key"),
+        ({"x_api_key": "sk-proj-1"}, "the key in x-api-key is another one"),
+        ({"x_api_key": "sk-proj-1", "authorization": "Bearer 2"}, "the key in x-api-key and authorization is another"),
+    ],
+)
+def test_a_wrong_key_is_not_a_missing_one(asked, fields, text):
+    """The header is named in which it came, and the key is not repeated."""
+    with pytest.raises(Unauthenticated) as caught:
+        gate(KEY).check_key(asked(**fields))
+    assert text in caught.value.message
+    assert "sk-proj" not in caught.value.message
+
+
 def test_without_a_key_everyone_may_call(asked):
     """With any credential of their own, or with none."""
     gate().check_key(asked(x_api_key="own"))
@@ -200,6 +247,14 @@ def test_a_listener_proves_that_it_holds_the_token():
     assert proof != gate().compute_proof(b"other")
     assert len(proof) == 64
     assert TOKEN.reveal().encode() not in proof
+
+
+def test_the_proof_may_cover_the_client_key():
+    """For a nonce that asks for it, a command learns which of the keys it knows is asked for, or that none is."""
+    proof = gate(KEY).compute_proof(b"key-nonce")
+    assert proof == compute_proof(TOKEN, b"key-nonce", KEY)
+    assert proof not in (gate().compute_proof(b"key-nonce"), compute_proof(TOKEN, b"key-nonce", Secret("fl-other")))
+    assert gate().compute_proof(b"key-nonce") == compute_proof(TOKEN, b"key-nonce", None)
 
 
 @pytest.mark.parametrize(

@@ -39,34 +39,20 @@ def collect_login_protocols(backends: Iterable[Backend]) -> frozenset[str]:
     )
 
 
-def build_variables(url: str, key: str, own: frozenset[str]) -> dict[str, str]:
-    """The environment variables that point tools at the proxy."""
-    found: dict[str, str] = {}
-    for api in APIS:
-        found[api.url_variable] = url + api.url_suffix
-        if not speaks_api(own, api):
-            found[api.key_variable] = key
-    return found
-
-
 def format_tool_lines(url: str, *, asks_key: bool, own: frozenset[str] = frozenset()) -> list[str]:
     """The lines that say how to point a tool at the proxy. They hold no real key: terminals and journals keep them."""
-    values = build_variables(url, NO_KEY, own)
     lines = ["Point a tool here:"]
     for api in APIS:
-        pairs = [(api.url_variable, values[api.url_variable])]
-        if api.key_variable in values and not asks_key:
-            pairs.append((api.key_variable, values[api.key_variable]))
-        lines.append("  " + _format_assignments(pairs))
+        lines.append(_format_assignment(api.url_variable, url + api.url_suffix))
+        if not asks_key and not speaks_api(own, api):
+            lines.append(_format_assignment(api.key_variable, NO_KEY))
     if asks_key:
         lines.append("Clients must send a key; this prints the lines with it:   fairlead env")
     return lines
 
 
-def _format_assignments(pairs: list[tuple[str, str]]) -> str:
-    if sys.platform == "win32":
-        return "; ".join(f'$env:{name}="{value}"' for name, value in pairs)
-    return "export " + "    ".join(f"{name}={value}" for name, value in pairs)
+def _format_assignment(name: str, value: str) -> str:
+    return f'  $env:{name} = "{value}"' if sys.platform == "win32" else f"  export {name}={value}"
 
 
 def read_settings(home: Home, flags: Mapping[str, str] | None = None) -> Settings:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,22 +10,26 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from router import __version__
 from router.backends import Backend
-from router.cli.common.output import collect_login_protocols, format_table, format_tool_lines, read_settings
-from router.cli.common.parser import Parser
-from router.cli.demo.requests import Outcome, send_requests
+from router.cli.common.output import read_settings
+from router.cli.common.parser import Parser, note
+from router.cli.common.port_owner import find_port_owner
+from router.cli.demo import screen
+from router.cli.demo.requests import send_requests
 from router.cli.proxy import make_port_taken_error
 from router.errors import CommandError
+from router.policy.routing.table import DEMO
 from router.settings import Frozen, Settings
-from router.store.config import backends
-from router.store.home import client_key
+from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
 if TYPE_CHECKING:
     from router.server.serve import Serving
     from router.upstream.configuration import Configuration
+
+#: The backend of the demo's own requests that are not translated.
+_ALL = f"{DEMO}.all"
 
 
 def run(argv: list[str]) -> int:
@@ -56,77 +61,65 @@ async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) ->
     except serve.PortTaken:
         if chosen:
             raise make_port_taken_error(settings.port, "demo") from None
+    note(f"note: {_name_owner(home, settings.port)}, so the demo uses another port.")
     return await _serve(replace(settings, port=0), home, once)
+
+
+def _name_owner(home: Home, port: int) -> str:
+    if port in {run.port for run in run_files.live(home)}:
+        return f"the running proxy has port {port}"
+    owner = find_port_owner(port)
+    return f"port {port} is taken by another program{f' ({owner})' if owner else ''}"
 
 
 async def _serve(settings: Settings, home: Home, once: bool) -> int:
     from router.server import serve
     from router.upstream.configuration import read
 
+    width = shutil.get_terminal_size().columns
     async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
         signals = serve.Signals()
         await nursery.start(signals.listen)
         signals.attach(serving)
-        needless = "no key" if serving.key is None else "no provider's key"
-        print(f"fairlead {__version__}   {serving.url}   demo backend, {needless} needed\n", flush=True)
-        with _add_single_protocol_backends(serving, read(home, settings)) as prefixes:
-            outcomes = await send_requests(serving.url, serving.key, prefixes)
-        print("\n".join(_format_outcomes(outcomes)) + "\n", flush=True)
+        needless = "no API key" if serving.key is None else "no provider's key"
+        print("\n".join(screen.format_head(serving.url, f"demo, {needless} needed", width)) + "\n", flush=True)
+        with _add_backends(serving, read(home, settings)) as prefixes:
+            outcomes = await send_requests(serving.url, serving.key, prefixes, f"{_ALL}:")
+        print("\n".join(screen.format_outcomes(outcomes, width)) + "\n", flush=True)
         if not once:
-            _print_next_steps(home, serving)
+            notice = captures.capture_notice(home) if serving.runtime.settings.history_capture else ""
+            print("\n".join(screen.format_next_steps(width, notice)), flush=True)
             await serving.wait_until_stopped()
         nursery.cancel_scope.cancel()
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
 @contextmanager
-def _add_single_protocol_backends(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
-    """Add the demo once more per protocol that can be translated, as a backend with this protocol only; remove them at
-    the end.
+def _add_backends(serving: "Serving", configuration: "Configuration") -> Generator[Mapping[str, str]]:
+    """Add the demo once more for these requests, and once per protocol that can be translated, as a backend with this
+    protocol only; remove them at the end. Their requests are the demo's own: they are not recorded, and no budget holds
+    them.
 
     Yields protocol -> prefix of its models. The names hold a dot, which a configured backend's cannot.
     """
     from router.demo import PROTOCOLS
-    from router.policy.routing.table import DEMO
 
     root = serving.runtime.demo_root
     if root is None:
         raise CommandError("The demo backend is off.", "Turn it on:   fairlead config set demo on")
+    chosen = {_ALL: PROTOCOLS, **{_name_restricted(name): (name,) for name in PROTOCOLS}}
     extra = tuple(
-        Backend(name=f"{DEMO}.{name}", root=root, protocols=(name,), auth="none", added=math.inf) for name in PROTOCOLS
+        Backend(name=name, root=root, protocols=spoken, auth="none", added=math.inf) for name, spoken in chosen.items()
     )
-    serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra)))
+    # An answer's end may reach this process before its record is complete, so these stay unrecorded.
+    serving.runtime.recorder.unrecorded = frozenset(chosen)
+    settings = replace(configuration.settings, guard_enabled=False)
+    serving.runtime.apply(configuration._replace(backends=(*configuration.backends, *extra), settings=settings))
     try:
-        yield {name: f"{DEMO}.{name}:" for name in PROTOCOLS}
+        yield {name: f"{_name_restricted(name)}:" for name in PROTOCOLS}
     finally:
         serving.runtime.apply(configuration)
 
 
-def _format_outcomes(outcomes: list[Outcome]) -> list[str]:
-    """One line per request, with right-aligned counts."""
-    shown = [outcome for outcome in outcomes if outcome.label != "tools"]
-    digits = max(len(str(outcome.events)) for outcome in shown)
-    times = [f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in shown]
-    wide = max(len(time) for time in times)
-    rows = [
-        (outcome.label, outcome.model, outcome.said, f"{outcome.events:>{digits}} events", time.rjust(wide))
-        for outcome, time in zip(shown, times, strict=True)
-    ]
-    rows[0] = (*rows[0][:4], f"{rows[0][4]} to first byte")
-    # The tools line is not aligned with the columns: it is longer than the others and has no counts.
-    names = max(len(outcome.model) for outcome in outcomes)
-    labels = max(len(outcome.label) for outcome in outcomes)
-    lines = format_table([(row[0].ljust(labels), row[1].ljust(names), *row[2:]) for row in rows], "  ")
-    rest = [f"  {o.label.ljust(labels)}   {o.model.ljust(names)}   {o.said}" for o in outcomes if o.label == "tools"]
-    return [*lines, *rest]
-
-
-def _print_next_steps(home: Home, serving: "Serving") -> None:
-    found, _ = backends.load(home)
-    print(
-        "\n".join(format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(found)))
-    )
-    print("Add a real backend:   fairlead backend add anthropic --key-stdin")
-    if serving.runtime.settings.history_capture:
-        print(captures.capture_notice(home))
-    print("\nServing. Ctrl-C stops.", flush=True)
+def _name_restricted(protocol: str) -> str:
+    return f"{DEMO}.{protocol}"

@@ -26,9 +26,8 @@ class Outcome(NamedTuple):
     """The result of one request of the demo."""
 
     label: str
-    model: str
     ok: bool
-    #: The answer, or the error in it.
+    #: What is told of it beside its counts: the tool that was called, or the error.
     said: str
     #: Number of events of the stream.
     events: int
@@ -45,15 +44,18 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 _ERRORS = (WrongAnswer, ControlError, KeyError, TypeError)
 
 
-async def send_requests(url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE) -> list[Outcome]:
-    """Send all requests to the proxy at `url`, one after the other. restricted: protocol -> prefix of the models of a
-    demo backend with that protocol only, so that requests in another protocol are translated."""
-    found = [await _send_echo(url, key, spec, "demo:demo", f"over {spec.title}") for spec in _PROTOCOLS]
-    found.append(await _send_tool_call(url, key))
+async def send_requests(
+    url: str, key: Secret | None, restricted: Mapping[str, str] = _NONE, prefix: str = "demo:"
+) -> list[Outcome]:
+    """Send all requests to the proxy at `url`, one after the other. prefix: of the models of a demo backend with all
+    protocols. restricted: protocol -> prefix of the models of one with that protocol only, so that requests in another
+    protocol are translated."""
+    found = [await _send_echo(url, key, spec, f"{prefix}demo", f"over {spec.title}") for spec in _PROTOCOLS]
     for asked, spoken in pair_protocols(restricted):
         about = f"from {asked.title} to {spoken.title}"
         translation = f"{asked.label}->{spoken.label}"
         found.append(await _send_echo(url, key, asked, f"{restricted[spoken.label]}demo", about, translation))
+    found.append(await _send_tool_call(url, key, f"{prefix}demo-tools"))
     return found
 
 
@@ -67,7 +69,7 @@ async def _send_echo(
     url: str, key: Secret | None, spec: "_Protocol", model: str, about: str, translation: str = ""
 ) -> Outcome:
     text = f"Hello from fairlead, {about}"
-    label = translation or spec.label
+    label = translation.replace("->", " -> ") or spec.label
     count, first_byte = 0, 0.0
     try:
         found, first_byte = await _send(url + spec.path, key, _build_request(spec.label, model, text), translation)
@@ -76,28 +78,27 @@ async def _send_echo(
         if said != text:
             raise WrongAnswer(f'expected "{text}", got "{clean(said)}"')
     except _ERRORS as error:
-        return Outcome(label, "demo", False, f"wrong: {error}", count, first_byte)
-    return Outcome(label, "demo", True, f'"{said}"', count, first_byte)
+        return Outcome(label, False, str(error), count, first_byte)
+    return Outcome(label, True, "", count, first_byte)
 
 
-async def _send_tool_call(url: str, key: Secret | None) -> Outcome:
+async def _send_tool_call(url: str, key: Secret | None, model: str) -> Outcome:
     """Have the model call a tool, send the tool's result, and read the final answer."""
     turns: list[dict[str, Any]] = [{"role": "user", "content": f"What is the weather in {_CITY}?"}]
     count, first_byte = 0, 0.0
     try:
-        found, first_byte = await _send(f"{url}/v1/messages", key, _build_tool_request(turns))
+        found, first_byte = await _send(f"{url}/v1/messages", key, _build_tool_request(model, turns))
         call = _read_tool_call(found)
         result = {"type": "tool_result", "tool_use_id": call["id"], "content": "Sunny, 24 degrees"}
         turns += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
-        after, _ = await _send(f"{url}/v1/messages", key, _build_tool_request(turns))
+        after, _ = await _send(f"{url}/v1/messages", key, _build_tool_request(model, turns))
         count = len(found) + len(after)
         if not _read_messages_text(after):
             raise WrongAnswer("no text came after the tool's result")
     except _ERRORS as error:
-        return Outcome("tools", "demo-tools", False, f"wrong: {error}", count, first_byte)
+        return Outcome("tools", False, str(error), count, first_byte)
     arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in call["input"].items())
-    said = f"called {call['name']}({arguments}), finished after its result"
-    return Outcome("tools", "demo-tools", True, said, count, first_byte)
+    return Outcome("tools", True, f"{call['name']}({arguments}), then an answer", count, first_byte)
 
 
 def _build_request(label: str, model: str, text: str) -> dict[str, Any]:
@@ -107,8 +108,8 @@ def _build_request(label: str, model: str, text: str) -> dict[str, Any]:
     return body if label == "messages" else {**body, "stream_options": {"include_usage": True}}
 
 
-def _build_tool_request(turns: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"model": "demo:demo-tools", "stream": True, "max_tokens": 64, "tools": [_TOOL], "messages": turns}
+def _build_tool_request(model: str, turns: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"model": model, "stream": True, "max_tokens": 64, "tools": [_TOOL], "messages": turns}
 
 
 async def _send(

@@ -130,7 +130,8 @@ def _table(title: str, group: Sequence[UsageSums]) -> list[str]:
         first = sums.first_byte_ms
         rows.append(
             (
-                clean(sums.name, 60),
+                # A backend that needs no key has no account to name.
+                clean(sums.name.removesuffix("/none"), 60),
                 f"{sums.requests:,}",
                 f"{sums.errors:,} ({amounts.format_share(sums.errors / sums.requests)})"
                 if sums.errors

@@ -20,6 +20,7 @@ FIELD_LIMIT = 100
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
 # Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
+_NOT_A_PROXY = "fairlead is not a forward proxy: name it as the tool's base URL, not in HTTP_PROXY or HTTPS_PROXY."
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
 
 
@@ -91,17 +92,17 @@ def check_raw(head: bytes, *, whole: bool) -> None:
 def check_head(request: Request) -> None:
     """Refuse framing and targets that two servers could read differently (RFC 9112, 3.2 and 6.1)."""
     if request.version not in (b"1.1", b"1.0"):
-        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not spoken here; use HTTP/1.1.")
+        raise BadRequest(f"HTTP/{request.version.decode('ascii')} is not supported; use HTTP/1.1.")
     if b"transfer-encoding" in request.fields:
         if b"content-length" in request.fields:
             raise BadRequest("The request has both Content-Length and Transfer-Encoding.")
         if request.version == b"1.0":
             raise BadRequest("The request has Transfer-Encoding in HTTP/1.0.")
     if request.method == "CONNECT":
-        raise WrongVerb("CONNECT is not served: fairlead is no forward proxy.", allow="GET, HEAD, POST, OPTIONS")
+        raise WrongVerb(f"CONNECT is not supported. {_NOT_A_PROXY}", allow="GET, HEAD, POST, OPTIONS")
     target = request.target
     if not target.startswith(b"/") and not (target == b"*" and request.method == "OPTIONS"):
-        raise BadRequest("The request target must be a path, such as /v1/messages.")
+        raise BadRequest(f"The request target must be a path, such as /v1/messages. {_NOT_A_PROXY}")
     if b"#" in target:
         raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
     if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):

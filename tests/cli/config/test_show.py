@@ -199,7 +199,7 @@ def test_demo_is_answered_by_the_demo(fairlead):
     )
     code, out, err = fairlead("demo", "--once", "--port", "0")
     assert (code, err) == (0, "")
-    assert "Hello from fairlead" in out
+    assert "  ok  messages -> chat" in out
 
 
 @pytest.mark.parametrize(

@@ -10,35 +10,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import trio
 
-from router.cli.demo.requests import pair_protocols, send_requests
+from router.cli.demo import screen
+from router.cli.demo.requests import Outcome, pair_protocols, send_requests
+from router.store.home import run_files
+from router.store.home.home import open_home
 from router.wire.protocols import BY_NAME
+
+from ...e2e.wire import ask
 
 
 def test_demo_answers_in_each_protocol(fairlead):
-    """On a fresh machine one command shows an answer in each protocol and a tool call, and exits 0."""
+    """On a fresh machine one command shows an answer in each protocol and translation and a tool call, in 72 columns,
+    and exits 0."""
     code, out, err = fairlead("demo", "--once", "--port", "0")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert re.fullmatch(r"fairlead \S+   http://localhost:\d+   demo backend, no key needed", lines[0])
-    for line, label, title in zip(
-        lines[2:5],
-        ["messages", "chat", "responses"],
-        ["Anthropic Messages", "OpenAI Chat", "OpenAI Responses"],
-        strict=True,
-    ):
-        assert re.match(
-            rf'  {label} +demo +"Hello from fairlead, over {title}" + +\d+ events +\d+ ms( to first byte)?$', line
-        )
-    translated = lines[5:-2]
-    for line, (asked, spoken) in zip(translated, pair_protocols(BY_NAME), strict=True):
-        about = f"from {asked.title} to {spoken.title}"
-        assert re.match(
-            rf'  {asked.label}->{spoken.label} +demo +"Hello from fairlead, {about}" +\d+ events +\d+ ms$', line
-        )
+    assert re.fullmatch(r"fairlead \S+   http://localhost:\d+   demo, no API key needed", lines[0])
+    pairs = [f"{asked.label} -> {spoken.label}" for asked, spoken in pair_protocols(BY_NAME)]
+    for line, label in zip(lines[2:-2], ["messages", "chat", "responses", *pairs], strict=True):
+        assert re.fullmatch(rf"  ok  {label} +\d+ events +\d+ ms( to first byte)?", line)
     assert len({line.index("events") for line in lines[2:-2]}) == 1
-    assert re.fullmatch(
-        r'  tools +demo-tools   called get_weather\(city="Turin"\), finished after its result', lines[-2]
-    )
+    assert re.fullmatch(r'  ok  tools +get_weather\(city="Turin"\), then an answer', lines[-2])
+    assert max(map(len, lines)) <= 72
 
 
 def test_demo_works_where_a_key_is_asked(fairlead):
@@ -49,27 +42,81 @@ def test_demo_works_where_a_key_is_asked(fairlead):
 
 
 def test_demo_keeps_serving(fairlead):
-    """Without --once it goes on serving and says how to point a tool at it, and how to add a backend."""
+    """Without --once it goes on serving, and says that it keeps the terminal, how to point a tool at it, how to add a
+    backend and how to stop it."""
     process = fairlead.start("demo", "--port", "0")
     text = "\n".join(process.lines)
-    assert "Point a tool here:" in text
-    assert "Add a real backend:   fairlead backend add anthropic --key-stdin" in text
+    assert "Open a second one" in text
+    assert '  eval "$(fairlead env)"' in text or "Invoke-Expression" in text
+    assert "Add a real backend:   fairlead backend add anthropic" in text
+    assert "Ctrl-C stops the demo, or in the second terminal: fairlead stop" in text
     assert fairlead("stop").code == 0
     assert process.wait(20) == 0
 
 
+def test_demo_s_own_requests_are_not_in_the_history(fairlead):
+    """They count in no sum of the user's and are held by no budget. The user's own requests to the demo are recorded;
+    the demo has no accounts to name."""
+    home = open_home(fairlead.environ)
+    home.write("config.toml", b"[guard]\nday_tokens = 1\n")
+    process = fairlead.start("demo", "--port", "0")
+    [run] = run_files.live(home)
+    body = b'{"model":"demo","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
+    assert ask(run.port, "/v1/messages", body).status == 200
+    assert fairlead("stop").code == 0
+    assert process.wait(20) == 0
+    used = fairlead("usage").out
+    assert "1 request (" in used
+    assert re.search(r"^  account .*\n  demo  +1  ", used, re.MULTILINE)
+
+
+def test_screen_of_a_narrow_terminal():
+    """In 40 columns each row has two lines; what is wrong is told in full."""
+    outcomes = [
+        Outcome("messages", True, "", 12, 0.004),
+        Outcome("responses -> messages", False, "status 500, the upstream of the demo did not answer", 0, 0.0),
+        Outcome("tools", True, 'get_weather(city="Turin"), then an answer', 24, 0.01),
+    ]
+    assert screen.format_outcomes(outcomes, 40) == [
+        "  ok  messages",
+        "      12 events   4 ms to first byte",
+        "  wrong  responses -> messages",
+        "      status 500, the upstream of the",
+        "      demo did not answer",
+        "  ok  tools",
+        '      get_weather(city="Turin"), then an',
+        "      answer",
+    ]
+    lines = [
+        *screen.format_head("http://localhost:3456", "demo, no provider's key needed", 40),
+        *screen.format_next_steps(40, "a notice that is longer than the terminal is wide"),
+    ]
+    assert max(map(len, lines)) <= 40
+    assert max(map(len, screen.format_outcomes(outcomes, 200))) <= 72
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="ports are taken otherwise there")
 def test_taken_port(fairlead):
-    """The usual port taken: a free one is used. A port that was asked for taken: an error."""
+    """The usual port taken: a free one is used, and said why. A port that was asked for taken: an error."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        code, out, _ = fairlead("demo", "--once", FAIRLEAD_PORT=port)
+        code, out, err = fairlead("demo", "--once", FAIRLEAD_PORT=port)
         assert code == 0
         assert f":{port} " not in out
+        assert f"port {port} is taken by another program" in err
+        assert "so the demo uses another port" in err
         code, _, err = fairlead("demo", "--once", "--port", port)
         assert code == 1
         assert f"port {port} is taken" in err
         assert "fairlead demo --port" in err
+
+
+def test_port_of_the_running_proxy(fairlead):
+    """Where this home's proxy has the port, the demo says that."""
+    fairlead.start("proxy", "--port", "0")
+    [run] = run_files.live(open_home(fairlead.environ))
+    code, _, err = fairlead("demo", "--once", FAIRLEAD_PORT=str(run.port))
+    assert (code, err) == (0, f"note: the running proxy has port {run.port}, so the demo uses another port.\n")
 
 
 class Wrong(BaseHTTPRequestHandler):
@@ -124,7 +171,7 @@ def test_wrong_answers_are_seen(wrong, answer):
         ("responses", False),
         ("tools", False),
     ]
-    assert all(outcome.said.startswith("wrong: ") for outcome in outcomes)
+    assert all(outcome.said for outcome in outcomes)
 
 
 def test_an_answer_that_was_not_translated(fairlead):
@@ -134,7 +181,7 @@ def test_an_answer_that_was_not_translated(fairlead):
     restricted = {"messages": "demo:", "chat": "demo:"}
     outcomes = trio.run(send_requests, url, None, restricted)
     told = {outcome.label: (outcome.ok, outcome.said) for outcome in outcomes}
-    assert told["messages->chat"] == told["chat->messages"] == (False, "wrong: it was not translated")
+    assert told["messages -> chat"] == told["chat -> messages"] == (False, "it was not translated")
     assert told["chat"][0]
     assert fairlead("stop").code == 0
     assert process.wait(20) == 0

@@ -1,0 +1,254 @@
+"""How each tool is pointed at the proxy, as data: its variables, its arguments, or what to do where neither helps.
+
+In the texts {url} stands for the proxy's URL and {key} for the client key. `Tool.source` names the page of the tool's
+documentation, or the version that was tried. A tool with a login of its own keeps it where a backend passes that login
+on (`auth = client`): its `keys` are then left out.
+"""
+
+from typing import NamedTuple
+
+from router.backends import ANTHROPIC, OPENAI, Api
+
+
+class Part(NamedTuple):
+    """What a tool needs for one vendor's API. Pairs of a variable and its value."""
+
+    api: Api
+    urls: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[str, str], ...] = ()
+    #: Variables that the tool would follow instead.
+    removed: tuple[str, ...] = ()
+    #: The variable with further headers, which carry fairlead's key beside a login; "" where the tool has none.
+    headers: str = ""
+
+
+class Tool(NamedTuple):
+    """One tool."""
+
+    name: str
+    title: str
+    source: str
+    parts: tuple[Part, ...] = ()
+    #: What stands in front of the user's own arguments; then where a key is needed; then where the tool keeps its
+    #: login; then where both hold.
+    arguments: tuple[str, ...] = ()
+    key_arguments: tuple[str, ...] = ()
+    login_arguments: tuple[str, ...] = ()
+    login_key_arguments: tuple[str, ...] = ()
+    #: The variable of a key that the arguments name.
+    key_variable: str = ""
+    #: What the user should know beside the lines, one line each.
+    notes: tuple[str, ...] = ()
+    #: Why no line helps, and what to do. A tool with these has nothing above.
+    obstacle: str = ""
+    remedy: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+
+
+_MESSAGES = Part(
+    ANTHROPIC,
+    urls=(("ANTHROPIC_BASE_URL", "{url}"),),
+    keys=(("ANTHROPIC_AUTH_TOKEN", "{key}"),),
+    # With this one Claude Code asks a question whose default answer leads away, and warns about two credentials.
+    removed=("ANTHROPIC_API_KEY",),
+    headers="ANTHROPIC_CUSTOM_HEADERS",
+)
+_KEYED_MESSAGES = Part(
+    ANTHROPIC, urls=(("ANTHROPIC_BASE_URL", "{url}"),), keys=(("ANTHROPIC_API_KEY", "{key}"),), removed=()
+)
+_COMMON = Part(OPENAI, urls=(("OPENAI_BASE_URL", "{url}/v1"),), keys=(("OPENAI_API_KEY", "{key}"),))
+_MODELS = "Choose one of the models that this lists:   fairlead models"
+
+#: What SDKs and most tools read; printed where no tool is named.
+SDK = Tool(
+    "sdk",
+    "the Anthropic and OpenAI SDKs",
+    "anthropic 2.14 and openai 3.57 for Python, tried",
+    parts=(_MESSAGES, _COMMON),
+)
+
+TOOLS = (
+    Tool(
+        "claude",
+        "Claude Code",
+        "2.1.332, tried; https://code.claude.com/docs/en/llm-gateway",
+        parts=(
+            _MESSAGES._replace(
+                removed=(
+                    *_MESSAGES.removed,
+                    "CLAUDE_CODE_USE_BEDROCK",
+                    "CLAUDE_CODE_USE_VERTEX",
+                    "CLAUDE_CODE_USE_FOUNDRY",
+                )
+            ),
+        ),
+        notes=("If ~/.claude/settings.json sets ANTHROPIC_BASE_URL, Claude Code uses that one: remove it there.",),
+        other_names=("claude-code",),
+    ),
+    Tool(
+        "codex",
+        "Codex",
+        "0.171.0, tried; https://developers.openai.com/codex/config-reference (openai/codex PR 16720 removed its "
+        "variable for the base URL)",
+        parts=(Part(OPENAI, urls=()),),
+        arguments=(
+            "-c",
+            "model_provider=fairlead",
+            "-c",
+            "model_providers.fairlead.name=fairlead",
+            "-c",
+            "model_providers.fairlead.base_url={url}/v1",
+            "-c",
+            "model_providers.fairlead.wire_api=responses",
+        ),
+        key_arguments=("-c", "model_providers.fairlead.env_key=CODEX_FAIRLEAD_KEY"),
+        login_arguments=("-c", "model_providers.fairlead.requires_openai_auth=true"),
+        login_key_arguments=("-c", "model_providers.fairlead.env_http_headers.x-fairlead-key=CODEX_FAIRLEAD_KEY"),
+        key_variable="CODEX_FAIRLEAD_KEY",
+        notes=("Codex reads no variable for its base URL, so the lines make `codex` run with arguments.",),
+    ),
+    Tool(
+        "aider",
+        "aider",
+        "0.86.2, tried; https://aider.chat/docs/llms/openai-compat.html",
+        parts=(
+            _KEYED_MESSAGES._replace(urls=(("ANTHROPIC_BASE_URL", "{url}"), ("ANTHROPIC_API_BASE", "{url}"))),
+            _COMMON._replace(urls=(("OPENAI_BASE_URL", "{url}/v1"), ("OPENAI_API_BASE", "{url}/v1"))),
+        ),
+        notes=("Name the model with its API:   aider --model openai/NAME, or --model anthropic/NAME",),
+    ),
+    Tool(
+        "opencode",
+        "opencode",
+        "1.18.33, tried; https://opencode.ai/docs/providers",
+        parts=(_KEYED_MESSAGES, _COMMON),
+        notes=("A baseURL in opencode.json has precedence over these variables: remove it there.",),
+    ),
+    Tool(
+        "qwen",
+        "Qwen Code",
+        "0.24.4, tried; https://qwenlm.github.io/qwen-code-docs/",
+        parts=(_COMMON,),
+        notes=(
+            "Set OPENAI_MODEL too. " + _MODELS,
+            "A modelProviders entry in ~/.qwen/settings.json has precedence over these variables.",
+        ),
+        other_names=("qwen-code",),
+    ),
+    Tool(
+        "copilot",
+        "Copilot CLI",
+        "1.0.102, tried",
+        parts=(
+            Part(
+                OPENAI,
+                urls=(("COPILOT_PROVIDER_BASE_URL", "{url}/v1"), ("COPILOT_PROVIDER_WIRE_API", "responses")),
+                keys=(("COPILOT_PROVIDER_API_KEY", "{key}"),),
+            ),
+        ),
+        notes=("Set COPILOT_MODEL too. " + _MODELS,),
+    ),
+    Tool(
+        "llm",
+        "llm",
+        "0.36 with llm-anthropic 0.30, tried; https://llm.datasette.io/en/stable/other-models.html",
+        parts=(_KEYED_MESSAGES, _COMMON),
+    ),
+    Tool(
+        "goose",
+        "goose",
+        "https://block.github.io/goose/docs/guides/environment-variables, not tried",
+        parts=(
+            Part(ANTHROPIC, urls=(("ANTHROPIC_HOST", "{url}"),), keys=(("ANTHROPIC_API_KEY", "{key}"),)),
+            Part(
+                OPENAI,
+                urls=(("OPENAI_HOST", "{url}"), ("OPENAI_BASE_PATH", "v1/chat/completions")),
+                keys=(("OPENAI_API_KEY", "{key}"),),
+            ),
+        ),
+        notes=("Set GOOSE_PROVIDER (openai or anthropic) and GOOSE_MODEL too. " + _MODELS,),
+    ),
+    SDK,
+    Tool(
+        "cline",
+        "Cline",
+        "CLI 3.0.65, tried; https://docs.cline.bot/provider-config/openai-compatible",
+        obstacle="Cline reads no variable for its base URL.",
+        remedy=(
+            "The CLI:   cline auth -p openai -k {key} -m MODEL -b {url}/v1",
+            "In VS Code: settings of Cline, API Provider OpenAI Compatible, Base URL {url}/v1, API Key {key}",
+        ),
+    ),
+    Tool(
+        "cn",
+        "Continue",
+        "CLI 1.5.47, tried; https://docs.continue.dev/reference",
+        obstacle="Continue reads no variable for its base URL.",
+        remedy=(
+            "Add to models: in ~/.continue/config.yaml:",
+            "  - {name: fairlead, provider: openai, model: MODEL, apiBase: {url}/v1, apiKey: {key}}",
+        ),
+        other_names=("continue",),
+    ),
+    Tool(
+        "pi",
+        "pi",
+        "@earendil-works/pi-coding-agent 1.6.0, tried",
+        obstacle="pi reads no variable for its base URL.",
+        remedy=(
+            "Put into ~/.pi/agent/models.json:",
+            '  {"providers": {"anthropic": {"baseUrl": "{url}"}, "openai": {"baseUrl": "{url}/v1"}}}',
+            "Its keys are ANTHROPIC_API_KEY and OPENAI_API_KEY: set them to {key}, or log in.",
+        ),
+    ),
+    Tool(
+        "gemini",
+        "Gemini CLI",
+        "0.61.0, tried",
+        obstacle="Gemini CLI speaks Google's own API only, which fairlead does not serve.",
+        remedy=(
+            "For Gemini models use a tool that speaks OpenAI's or Anthropic's API:   fairlead env --tool opencode",
+        ),
+    ),
+    Tool(
+        "crush",
+        "crush",
+        "its README on crushrc, not tried",
+        obstacle="crush reads no variable for its base URL.",
+        remedy=(
+            "Add to ~/.config/crush/crushrc:",
+            "  provider add fairlead --type openai-compat --base-url {url}/v1 --api-key {key} --discover-models true",
+        ),
+    ),
+    Tool(
+        "zed",
+        "Zed",
+        "https://zed.dev/docs/ai/llm-providers, not tried",
+        obstacle="Zed reads no variable for its base URL.",
+        remedy=(
+            "Add to language_models in Zed's settings.json, and give the key {key} in its agent panel:",
+            '  "openai_compatible": {"fairlead-local": {"api_url": "{url}/v1", "available_models": '
+            '[{"name": "MODEL", "max_tokens": 200000}]}}',
+        ),
+    ),
+    Tool(
+        "code",
+        "VS Code Copilot Chat",
+        "https://code.visualstudio.com/docs/copilot/customization/language-models, not tried",
+        obstacle="VS Code reads no variable for its base URL.",
+        remedy=(
+            "In VS Code: Chat: Manage Language Models, Add Models, Custom Endpoint, with this key and URL:",
+            "  {key}   {url}/v1/chat/completions",
+        ),
+        other_names=("vscode",),
+    ),
+    Tool(
+        "cursor",
+        "Cursor",
+        "https://github.com/cursor/cursor/issues/1380",
+        obstacle="Cursor's requests come from its own servers, which cannot reach a proxy on your machine.",
+        remedy=("Use another tool:   fairlead env --tool NAME",),
+    ),
+)
+
+BY_NAME = {name: tool for tool in TOOLS for name in (tool.name, *tool.other_names)}
