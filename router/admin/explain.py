@@ -100,6 +100,7 @@ def _fill(
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
+    found.edits += route.note_rule()
     check_speaks(call, route)
     _fill_pool(found, call, route, snapshot)
     target.check()
