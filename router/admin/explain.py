@@ -18,7 +18,7 @@ from router.policy.routing.fallback import build_chain, format_route
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.store.interfaces import ResourceOwners
-from router.upstream.account_state import room_words
+from router.upstream.account_state import room_words, why_not
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
@@ -38,7 +38,7 @@ def explain(
     if question.protocol is not None and question.protocol not in protocols.BY_NAME:
         known = ", ".join(protocols.BY_NAME)
         raise BadRequest(
-            f"The body is no question: there is no protocol '{question.protocol}'; expected one of {known}."
+            f"The body is not a valid question: there is no protocol '{question.protocol}'; expected one of {known}."
         )
     names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
     found = [_explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners) for name in names]
@@ -100,6 +100,7 @@ def _fill(
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
+    found.problem = _find_problem(route.backend.name, snapshot)
     found.edits += route.note_rule()
     check_speaks(call, route)
     _fill_pool(found, call, route, snapshot)
@@ -110,6 +111,12 @@ def _fill(
         return
     probe = facts.stream and target.stream_usage and target.backend.name not in refuses_usage
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
+
+
+def _find_problem(name: str, snapshot: Snapshot) -> str:
+    """Why a backend in use cannot serve now, as far as that is known; '' when it can."""
+    gap = next((gap for gap in snapshot.table.gaps if gap.backend == name), None)
+    return f"{gap.why}: `{gap.command}`" if gap else why_not(snapshot.services[name], boot_time()) or ""
 
 
 def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:

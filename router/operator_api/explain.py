@@ -32,6 +32,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     steps: list[Step] = []
     #: The backend it would go to, '' for none.
     backend: str = ""
+    #: Why the backend cannot serve now, and the command that helps; '' when nothing is known against it.
+    problem: str = ""
     #: The account whose key would be used.
     account: str = ""
     #: The protocols of the backend.

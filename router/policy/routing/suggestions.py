@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from heapq import nlargest
 
 from router.backends import Backend
+from router.backends.known import KNOWN
 from router.policy.routing.gaps import Gap, describe_gaps
 from router.policy.routing.table import DEMO, Table
 
@@ -24,6 +25,9 @@ def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, g
         return f"{begin}: {gap}"
     nearest = ", ".join(f"{name} ({table.owners[name][0].name})" for name in near)
     hint = f" Nearest: {nearest}." if nearest else ""
+    provider = model.partition(":")[0].lower() if ":" in model else ""
+    if provider in KNOWN:
+        hint += f" If {provider} means the provider: `fairlead backend add {provider}`."
     return f"{begin}.{hint} {describe_configured(table)}"
 
 
