@@ -31,5 +31,6 @@ def _find_model(name: str, table: Table, shape: ModelList) -> dict[str, object]:
     owner = find_listing_backend(name, table, list_models(table))
     if owner is None:
         near = ", ".join(find_nearest_models(name, table))
-        raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
+        nearest = f" Nearest: {near}." if near else ""
+        raise UnknownModel(f"No model '{name}' is listed.{nearest} `fairlead models` lists those available.")
     return shape.entry(name, owner)

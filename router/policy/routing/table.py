@@ -15,6 +15,7 @@ from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
 CLAUDE, ANTHROPIC = "claude", "anthropic"
+_DEMO_OFF = Gap(DEMO, "is off", "fairlead config set demo on")
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -130,7 +131,11 @@ class Table:
     def find_gap(self, name: str) -> Gap | None:
         """Why there is no backend of this name, in any case; None when it is in use, or nothing is known of it."""
         lowered = name.lower()
-        return None if lowered in self.prefixes else next((gap for gap in self.gaps if gap.backend == lowered), None)
+        if lowered in self.prefixes:
+            return None
+        if lowered == DEMO:
+            return _DEMO_OFF
+        return next((gap for gap in self.gaps if gap.backend == lowered), None)
 
     def of_family(self, model: str) -> tuple[Backend, ...]:
         """The backends whose vendor names its models so."""

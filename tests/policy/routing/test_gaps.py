@@ -65,6 +65,13 @@ def test_a_provider_that_was_not_added():
     assert "means the provider" not in refused("nobody:llama", LOCAL, DEMO)
 
 
+def test_the_demo_that_is_off():
+    """It is turned on by a setting; it is no backend to add."""
+    assert refused("demo:demo", LOCAL) == (
+        "No backend serves the model 'demo:demo': demo is off: `fairlead config set demo on`."
+    )
+
+
 def test_a_loop_is_its_own_error():
     """508 for a request that names the proxy itself, also as the default; other names get a 404."""
     for model, options in (("self:m", {}), ("m", {"default": "self"})):
