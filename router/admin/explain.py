@@ -15,6 +15,7 @@ from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
 from router.policy.routing.fallback import build_chain, format_route
+from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.store.interfaces import ResourceOwners
@@ -115,8 +116,12 @@ def _fill(
 
 def _find_problem(name: str, snapshot: Snapshot) -> str:
     """Why a backend in use cannot serve now, as far as that is known; '' when it can."""
-    gap = next((gap for gap in snapshot.table.gaps if gap.backend == name), None)
-    return f"{gap.why}: `{gap.command}`" if gap else why_not(snapshot.services[name], boot_time()) or ""
+    gap = _find_gap(name, snapshot)
+    return f"{gap.why}: `{gap.command}`" if gap else why_not(snapshot.services[name], boot_time())
+
+
+def _find_gap(name: str, snapshot: Snapshot) -> Gap | None:
+    return next((gap for gap in snapshot.table.gaps if gap.backend == name and not gap.answers), None)
 
 
 def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:
@@ -127,7 +132,9 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
-        found.room = room_words(service, order[0], now, family)
+        # What is left of an account says nothing where its backend is known not to answer.
+        unknown = _find_gap(route.backend.name, snapshot) is not None
+        found.room = "" if unknown else room_words(service, order[0], now, family)
     if len(order) > 1:
         found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
     for hop in build_chain(route, snapshot.table):
@@ -136,6 +143,8 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
             if translation.needs_translation(call, hop):
                 plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
                 suffix = f" (translated to {plan.spoken})"
+            gap = _find_gap(hop.backend.name, snapshot)
+            suffix += f" ({gap.why})" if gap else ""
             found.fallback.append(format_route(hop) + suffix)
 
 

@@ -209,7 +209,7 @@ def make_gap(name: str, error: Exception, *, keyed: bool) -> Gap:
         why = "it has none" if status in (404, 405) else "it failed"
     else:
         return Gap(name, f"did not send its model list: {str(error).rstrip('.')}", command)
-    return Gap(name, f"did not send its model list: {why} ({status})", command)
+    return Gap(name, f"did not send its model list: {why} ({status})", command, answers=status in (404, 405))
 
 
 def _is_static(backend: Backend) -> bool:

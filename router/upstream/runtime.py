@@ -131,7 +131,7 @@ class Runtime:
             before.outbound,
             backends,
             self.catalogs.models,
-            gaps=(*self.unused, *self.catalogs.gaps),
+            gaps=(*self.catalogs.gaps, *self.unused),
             before=before.services,
         )
         dead = tuple(find_dead_references(snapshot.table))

@@ -18,6 +18,8 @@ class Gap(msgspec.Struct, frozen=True):
     command: str
     #: It is this proxy itself.
     loops: bool = False
+    #: It answers, and only has no list: requests may well be served.
+    answers: bool = False
 
     def __str__(self) -> str:
         return f"{self.backend} {self.why}: `{self.command}`."

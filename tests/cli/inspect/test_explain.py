@@ -143,10 +143,24 @@ def test_a_backend_that_cannot_be_read(configured, provider):
     assert done.code == 0
     assert "error: box:" in done.err
     found = rows(done.out)[1]
-    assert found["model"] == "sent as model-a"
-    assert found["problem"] == "did not send its model list: it has none (404): `fairlead backend test box`"
-    configured.start("proxy", "--port", "0")
-    assert rows(configured("explain", "box:model-a").out)[1]["problem"] == found["problem"]
+    assert (found["model"], found["account"]) == ("sent as model-a", "default headroom 100 %")
+    assert "problem" not in found, "a backend without a list may serve"
+
+
+def test_a_backend_that_cannot_serve(configured, provider):
+    """What is known against it is shown, its account's headroom is not, and hops of a chain have it too."""
+    provider.answer = lambda path, key: (401, {"error": {"message": "Incorrect key sk-g***"}})
+    (configured.home / "config.toml").touch(mode=0o600)
+    (configured.home / "config.toml").write_text('[fallback]\n"demo*" = ["box:model-a"]\n')
+    for _ in range(2):
+        found = rows(configured("explain", "box:model-a").out)[1]
+        assert (
+            found["problem"] == "did not send its model list: key refused (401): `fairlead backend set box --key-stdin`"
+        )
+        assert found["account"] == "default"
+        chain = rows(configured("explain", "demo", "--protocol", "chat").out)[1]
+        assert chain["fallback"] == "box:model-a (did not send its model list: key refused (401))"
+        configured.start("proxy", "--port", "0")
 
 
 def test_a_disabled_backend_is_named(configured):
