@@ -328,8 +328,8 @@ def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None)
         route = Route(fallback, None, "default")
     elif real:
         raise BadRequest(
-            f"The request names no model, and {len(real)} backends could serve it ({join_names(real)}). Start the "
-            "proxy with --default-backend NAME to choose one."
+            f"The request names no model, and {len(real)} backends could serve it ({join_names(real)}). Choose one: "
+            f"`fairlead config set default_backend {real[0].name}`."
         )
     else:
         raise BadRequest(

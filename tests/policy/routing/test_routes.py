@@ -178,7 +178,7 @@ def test_without_a_model_the_only_speaker_serves(backends, protocol, default, wa
 
 def test_without_a_model_two_speakers_are_a_question():
     """400, naming them and how to choose."""
-    with pytest.raises(BadRequest, match=r"openai, local.*--default-backend"):
+    with pytest.raises(BadRequest, match=r"openai, local.*fairlead config set default_backend openai"):
         decide(RoutingFacts("chat", None, stream=False), table(OPENAI, LOCAL, DEMO))
 
 
