@@ -167,6 +167,14 @@ class Unavailable(RouterError):
     code = "overloaded"
 
 
+class LoopDetected(RouterError):
+    """508: the backend is this proxy itself, so that the request would come back for ever."""
+
+    status = 508
+    code = "loop_detected"
+    retryable = False
+
+
 class UpstreamTimeout(RouterError):
     """504: a deadline passed; the message names which."""
 

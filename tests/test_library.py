@@ -65,7 +65,7 @@ def test_a_program_serves(tmp_path):
     [
         ({"port": "many"}, "port"),
         ({"port": 0, "timeouts": {"idle": []}}, "timeouts.idle"),
-        ({"port": 0, "default_backend": "nope"}, "default_backend is nope"),
+        ({"port": 0, "default_backend": 5}, "default_backend"),
     ],
 )
 def test_bad_settings(tmp_path, settings, text):

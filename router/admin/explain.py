@@ -15,10 +15,11 @@ from router.operator_api.explain import Explanation, Question
 from router.policy.accounts.pool import Want
 from router.policy.accounts.session_key import find_family
 from router.policy.routing.fallback import build_chain, format_route
+from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import Route, decide
 from router.store.interfaces import ResourceOwners
-from router.upstream.account_state import room_words
+from router.upstream.account_state import room_words, why_not
 from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target
 from router.wire import calls, protocols
@@ -38,7 +39,7 @@ def explain(
     if question.protocol is not None and question.protocol not in protocols.BY_NAME:
         known = ", ".join(protocols.BY_NAME)
         raise BadRequest(
-            f"The body is no question: there is no protocol '{question.protocol}'; expected one of {known}."
+            f"The body is not a valid question: there is no protocol '{question.protocol}'; expected one of {known}."
         )
     names = [question.protocol] if question.protocol else _assume_protocols(question, fields)
     found = [_explain_as(body, name, question.model, fields, snapshot, refuses_usage, owners) for name in names]
@@ -100,6 +101,8 @@ def _fill(
     target = snapshot.targets[route.backend.name]
     found.backend, found.account, found.speaks = route.backend.name, target.account, route.backend.protocols
     found.why, found.sent_model, found.alias, found.rule = route.why, route.model, route.alias, route.rule
+    found.problem = _find_problem(route.backend.name, snapshot)
+    found.edits += route.note_rule()
     check_speaks(call, route)
     _fill_pool(found, call, route, snapshot)
     target.check()
@@ -111,6 +114,16 @@ def _fill(
     edit(body, top, call=call, route=route, target=target, probe=probe, notes=found.edits)
 
 
+def _find_problem(name: str, snapshot: Snapshot) -> str:
+    """Why a backend in use cannot serve now, as far as that is known; '' when it can."""
+    gap = _find_gap(name, snapshot)
+    return f"{gap.why}: `{gap.command}`" if gap else why_not(snapshot.services[name], boot_time())
+
+
+def _find_gap(name: str, snapshot: Snapshot) -> Gap | None:
+    return next((gap for gap in snapshot.table.gaps if gap.backend == name and not gap.answers), None)
+
+
 def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Snapshot) -> None:
     """Fill in the account a new conversation would get now, the one after it, and the chain. The accounts of the
     running proxy are only read: none is acquired."""
@@ -119,7 +132,9 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
     if order and not service.pool.stateless:
         found.account = order[0].alias
-        found.room = room_words(service, order[0], now, family)
+        # What is left of an account says nothing where its backend is known not to answer.
+        unknown = _find_gap(route.backend.name, snapshot) is not None
+        found.room = "" if unknown else room_words(service, order[0], now, family)
     if len(order) > 1:
         found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
     for hop in build_chain(route, snapshot.table):
@@ -128,6 +143,8 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
             if translation.needs_translation(call, hop):
                 plan = translation.plan_translation(call, hop, snapshot, shown=found.model or "", stream=False)
                 suffix = f" (translated to {plan.spoken})"
+            gap = _find_gap(hop.backend.name, snapshot)
+            suffix += f" ({gap.why})" if gap else ""
             found.fallback.append(format_route(hop) + suffix)
 
 

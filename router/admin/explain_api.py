@@ -40,7 +40,7 @@ def _read_question(body: bytes) -> Question:
     try:
         question = msgspec.json.decode(body, type=Question)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is no question: {error}.") from None
+        raise BadRequest(f"The body is not a valid question: {error}.") from None
     if not question.model and not question.body:
         raise BadRequest('Ask about a "model" or a "body".')
     return question

@@ -20,7 +20,7 @@ _HEADERS: RawHeaders = [*SECURITY, (b"content-type", b"application/json"), (b"ca
 async def serve_models(connection: Connection, request: Request, path: str, *, table: Table, gate: Gate) -> None:
     """Answer a request for the list, or for one model. path: canonical, beginning with /v1. Raises RouterError."""
     if request.method not in ("GET", "HEAD"):
-        raise WrongVerb(f"{path} takes no {request.method}.", allow="GET, HEAD")
+        raise WrongVerb(f"{path} does not accept {request.method}; send a GET.", allow="GET, HEAD")
     shape = (protocols.entry_marked_in(request.fields) or protocols.DEFAULT).models
     name = unquote(path.removeprefix("/v1/models").strip("/"))
     answer = _find_model(name, table, shape) if name else shape.page(list_models(table), request.query)
@@ -31,5 +31,6 @@ def _find_model(name: str, table: Table, shape: ModelList) -> dict[str, object]:
     owner = find_listing_backend(name, table, list_models(table))
     if owner is None:
         near = ", ".join(find_nearest_models(name, table))
-        raise UnknownModel(f"No model '{name}' is listed.{f' Nearest: {near}.' if near else ''}")
+        nearest = f" Nearest: {near}." if near else ""
+        raise UnknownModel(f"No model '{name}' is listed.{nearest} `fairlead models` lists those available.")
     return shape.entry(name, owner)

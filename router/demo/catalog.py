@@ -15,7 +15,7 @@ def model_list(*, anthropic: bool) -> object:
 def model_info(name: str, *, anthropic: bool) -> object:
     """The answer of GET /v1/models/ID; raises UnknownModel."""
     if name not in MODELS:
-        raise UnknownModel(f"The demo backend lists no model '{name[:200]}'.")
+        raise UnknownModel(f"The demo backend has no model '{name[:200]}'.")
     return _make_entry(name, anthropic=anthropic)
 
 

@@ -94,7 +94,7 @@ class Demo:
     async def _serve_post(self, connection: Connection, request: Request) -> None:
         _check_verb(request, "POST")
         if request.fields.get(b"content-encoding", b"identity") != b"identity":
-            raise UnsupportedMedia("The demo backend reads no compressed bodies.")
+            raise UnsupportedMedia("The demo backend does not accept compressed bodies.")
         raw = await connection.read_body(_BODY_LIMIT, _hold_nothing)
         connection.set_deadline(math.inf, CancelReason.TOTAL)
         body = parse(raw)

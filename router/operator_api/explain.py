@@ -32,6 +32,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     steps: list[Step] = []
     #: The backend it would go to, '' for none.
     backend: str = ""
+    #: Why the backend cannot serve now, and the command that helps; '' when nothing is known against it.
+    problem: str = ""
     #: The account whose key would be used.
     account: str = ""
     #: The protocols of the backend.
@@ -50,7 +52,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     room: str = ""
     #: The account that would serve next, with what is left of it.
     next: str = ""
-    #: The chain of backends that would be tried next, each with the protocol of a translation.
+    #: The chain of backends that would be tried next, each with the protocol of a translation, and why it did not
+    #: answer last.
     fallback: list[str] = []
     #: As `messages->chat`, '' when the protocol stays.
     translation: str = ""

@@ -133,7 +133,8 @@ async def running(
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
     listeners = _open_listeners(settings)
-    port: int = listeners[0].getsockname()[1]
+    ours = [listener.getsockname()[:2] for listener in listeners]
+    port: int = ours[0][1]
     url = f"http://{_format_host(settings.host)}:{port}"
     with contextlib.ExitStack() as stack:
         for listener in listeners:
@@ -143,10 +144,10 @@ async def running(
         log = _open_log(settings, [key, token])
         stack.callback(log.close)
         async with trio.open_nursery() as background:
-            demo_root = await _start_demo(background, demo) if settings.demo else None
+            root = await _start_demo(background, demo) if settings.demo else None
             state = TranslationState(home.token(translation_state.KEY))
             runtime = compose(
-                configuration, home, log, demo_root=demo_root, translation_state=state, open_store=open_store
+                configuration, home, log, demo_root=root, listening=ours, translation_state=state, open_store=open_store
             )
             stack.callback(runtime.close)
             gate = Gate(settings, key, token)

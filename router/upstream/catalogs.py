@@ -11,6 +11,7 @@ import trio
 from router.backends import Backend
 from router.backends.known import known
 from router.errors import CommandError
+from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
@@ -34,6 +35,8 @@ class Catalog:
     loaded: bool = False
     #: Why it could not be read, or why the backend has no usable key.
     problem: str | None = None
+    #: Why its models are not known; None when they are.
+    gap: Gap | None = None
     #: When to read it again, on trio's clock.
     due: float = 0.0
 
@@ -60,6 +63,11 @@ class Catalogs(Mapping[str, Catalog]):
     def models(self) -> dict[str, Sequence[str]]:
         """The model names of each backend whose catalog was read."""
         return {name: entry.models for name, entry in self._entries.items() if entry.loaded}
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Why the models of backends are not known, or not anew."""
+        return [entry.gap for entry in self._entries.values() if entry.gap is not None]
 
     @property
     def loading(self) -> bool:
@@ -152,9 +160,10 @@ class Catalogs(Mapping[str, Catalog]):
             snapshot = refresh.snapshot()
             way = replace(snapshot.outbound, headers=set_headers(snapshot.settings.backends.get(name)))
             entry.models = tuple(await fetch_models(entry.backend, key, outbound=way))
-            entry.loaded, entry.problem, wait = True, None, REFRESH_SECONDS
+            entry.loaded, entry.problem, entry.gap, wait = True, None, None, REFRESH_SECONDS
         except (ControlError, CommandError) as error:
             entry.problem = str(error)
+            entry.gap = make_gap(name, error, keyed=target is not None and target.auth is not None)
             if target is not None and isinstance(error, ControlError) and error.status == 401:
                 forget_key(target, self._credentials)
             fetched = target is not None and target.reference is not None and isinstance(error, CommandError)
@@ -182,7 +191,25 @@ def _make_catalog(backend: Backend) -> Catalog:
     if backend.auth == "client":
         entry = known(backend.vendor)
         return Catalog(backend, entry.models if entry else (), loaded=True)
-    return Catalog(backend)
+    return Catalog(
+        backend, gap=Gap(backend.name, "has not sent its model list yet", f"fairlead backend test {backend.name}")
+    )
+
+
+def make_gap(name: str, error: Exception, *, keyed: bool) -> Gap:
+    """Why the models of a backend are not known, after its list could not be read. A provider's own words are left out:
+    they may repeat a part of the key. keyed: a key was sent."""
+    from router.net.control.request import ControlError
+
+    status = error.status if isinstance(error, ControlError) else None
+    command = f"fairlead backend test {name}"
+    if status in (401, 403):
+        why, command = "key refused" if keyed else "it wants a key", f"fairlead backend set {name} --key-stdin"
+    elif status is not None and status >= 400:
+        why = "it has none" if status in (404, 405) else "it failed"
+    else:
+        return Gap(name, f"did not send its model list: {str(error).rstrip('.')}", command)
+    return Gap(name, f"did not send its model list: {why} ({status})", command, answers=status in (404, 405))
 
 
 def _is_static(backend: Backend) -> bool:

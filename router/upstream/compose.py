@@ -1,7 +1,7 @@
 """Puts the parts of a proxy together. Another store, or another way to reach upstreams, is an argument."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from router.budget.guard import Guard
 from router.net.client.pool import ConnectionPool
@@ -15,6 +15,7 @@ from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.configuration import Configuration, LiveSettings
 from router.upstream.credentials import Credentials
+from router.upstream.loops import Address
 from router.upstream.runtime import Runtime
 from router.upstream.snapshot import SnapshotBuilder
 from router.upstream.translation_state import TranslationState
@@ -26,12 +27,14 @@ def compose(
     log: AccessLog,
     *,
     demo_root: str | None = None,
+    listening: Collection[Address] = (),
     environ: Mapping[str, str] | None = None,
     connections: ConnectionPool | None = None,
     translation_state: TranslationState | None = None,
     open_store: OpenStore = open_sqlite,
 ) -> Runtime:
     """Compose the runtime of one proxy. configuration: the one it starts with. demo_root: URL of the demo, if it runs.
+    listening: where the proxy listens.
     environ: where keys are looked up, the process's own by default. Nothing is started, read or written."""
     environ = os.environ if environ is None else environ
     live = LiveSettings(configuration.settings)
@@ -57,6 +60,7 @@ def compose(
         captures=Captures(home, log.remove_secrets, lambda: live.current.history_capture),
         guard=guard,
         demo_root=demo_root,
+        listening=listening,
     )
     runtime.apply(configuration)
     return runtime

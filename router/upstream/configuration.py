@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from router.backends import Backend
-from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound, read_outbound
-from router.policy.routing.table import DEMO
+from router.policy.routing.gaps import Gap
 from router.settings import DECLARATIONS, Settings
 from router.store.config import backends as stored
 from router.store.home.home import Home
@@ -22,6 +21,8 @@ class Configuration(NamedTuple):
     backends: tuple[Backend, ...]
     #: The names of those that could not be read.
     broken: frozenset[str] = frozenset()
+    #: Those that are disabled or could not be read.
+    gaps: tuple[Gap, ...] = ()
     #: Problems to show to the user, each with its fix.
     problems: tuple[str, ...] = ()
     #: How upstreams are reached.
@@ -44,22 +45,22 @@ def read(
     """Read the backends that go with these settings. warnings: about the settings. environ: where proxies are named,
     the process's own by default. Blocks on the disk.
 
-    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that is
-    no backend: it would turn every unknown model into a 404 that names no reason.
+    Raises CommandError when the folder is refused, and for roots or a proxy that cannot be used.
     """
     found, problems = stored.load(home)
-    names = [backend.name for backend in found if backend.enabled]
-    names += [DEMO] if settings.demo else []
     broken = frozenset(problem.name for problem in problems)
-    if settings.default_backend not in (None, *names, *broken):
-        raise CommandError(
-            f"default_backend is {settings.default_backend}; expected one of the configured backends: "
-            f"{', '.join(names) or 'there are none'}.",
-            f"Add it:   fairlead backend add {settings.default_backend}",
-        )
+    disabled = [backend.name for backend in found if not backend.enabled]
+    gaps = [Gap(name, "is disabled", f"fairlead backend enable {name}") for name in disabled]
+    gaps += [_make_broken_gap(problem) for problem in problems]
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
     way = read_outbound(settings, os.environ if environ is None else environ)
-    return Configuration(settings, found, broken, (*warnings, *texts), way)
+    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way)
+
+
+def _make_broken_gap(problem: stored.Problem) -> Gap:
+    """A backend whose file cannot be read; the hint ends in the command that helps."""
+    command = problem.hint.rpartition(":   ")[2] or "fairlead backend list"
+    return Gap(problem.name, f"cannot be read: {problem.message.rstrip('.')}", command)
 
 
 def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """What all requests of a proxy share: its parts, the snapshot that requests route by, and a reload of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -11,6 +11,8 @@ from router.errors import CommandError
 from router.host.health import Health
 from router.host.memory_bound import MemoryBound
 from router.net.client.pool import ConnectionPool
+from router.policy.routing.dead_references import find_dead_references
+from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.home.home import Home
@@ -22,6 +24,7 @@ from router.telemetry.recorder import Recorder
 from router.upstream.catalogs import Catalogs
 from router.upstream.configuration import Configuration, LiveSettings, defer_restarts
 from router.upstream.credentials import Credentials
+from router.upstream.loops import Address, find_loop
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
 from router.upstream.targets import Target, forget_key, with_key
 
@@ -50,10 +53,17 @@ class Runtime:
     health: Health = field(default_factory=Health)
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
+    #: Where this proxy listens, if it does.
+    listening: Collection[Address] = ()
+    #: The configured backends that are not in use.
+    unused: Sequence[Gap] = ()
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
+    #: Problems of the configuration as it was read last, each with its fix.
+    problems: Sequence[str] = ()
+    _dead: Sequence[str] = ()
 
     @property
     def settings(self) -> Settings:
@@ -83,13 +93,18 @@ class Runtime:
         broken = [entry.backend for name, entry in self.catalogs.items() if name in configuration.broken]
         backends = sorted([*configuration.backends, *broken], key=lambda backend: backend.added)
         enabled = [backend for backend in backends if backend.enabled]
+        loops = [gap for backend in enabled if (gap := find_loop(backend, self.listening)) is not None]
+        enabled = [backend for backend in enabled if all(backend.name != gap.backend for gap in loops)]
+        used = {backend.name for backend in enabled}
+        self.unused = (*loops, *(gap for gap in configuration.gaps if gap.backend not in used))
         if self.settings.demo and self.demo_root is not None:
             from router.demo import PROTOCOLS
 
             enabled.append(Backend(name=DEMO, root=self.demo_root, protocols=PROTOCOLS, auth="none"))
         self.catalogs.apply(enabled)
         self.snapshot = replace(self.snapshot, outbound=configuration.outbound)
-        self._rebuild(tuple(enabled), (*waiting, *configuration.problems))
+        self.problems = (*waiting, *configuration.problems)
+        self._rebuild(tuple(enabled))
         if self.catalogs.refreshing:
             self.catalogs.load_missing()
             self.captures.start()
@@ -98,7 +113,8 @@ class Runtime:
 
     def keep_last_good(self, error: CommandError) -> None:
         """Keep the last good state after a configuration could not be read, and show why."""
-        self.snapshot = replace(self.snapshot, problems=(f"{error} {error.hint}".strip(),))
+        self.problems = (f"{error} {error.hint}".strip(),)
+        self.snapshot = replace(self.snapshot, problems=(*self.problems, *self._dead))
         self.log.add(f"reload failed, the last good state stays: {error}")
 
     async def refresh_catalogs(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -106,13 +122,24 @@ class Runtime:
         await self.catalogs.refresh(lambda: self.snapshot, self._take_up_catalogs, task_status=task_status)
 
     def _take_up_catalogs(self) -> None:
-        self._rebuild(self.snapshot.table.backends, self.snapshot.problems)
+        self._rebuild(self.snapshot.table.backends)
 
-    def _rebuild(self, backends: Sequence[Backend], problems: Sequence[str]) -> None:
+    def _rebuild(self, backends: Sequence[Backend]) -> None:
         before = self.snapshot
-        self.snapshot = self.snapshots.build(
-            self.settings, before.outbound, backends, self.catalogs.models, problems, before=before.services
+        snapshot = self.snapshots.build(
+            self.settings,
+            before.outbound,
+            backends,
+            self.catalogs.models,
+            gaps=(*self.catalogs.gaps, *self.unused),
+            before=before.services,
         )
+        dead = tuple(find_dead_references(snapshot.table))
+        for text in dead:
+            if text not in self._dead:
+                self.log.add(f"warning: {text}")
+        self._dead = dead
+        self.snapshot = replace(snapshot, problems=(*self.problems, *dead))
         targets = self.snapshot.all_targets
         self.connections.configure({target.origin for target in targets}, self.snapshot.outbound.roots)
         self.log.hide(secret for target in targets for secret in target.hidden)

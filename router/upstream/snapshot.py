@@ -7,6 +7,7 @@ from router.backends import Backend
 from router.backends.known import KNOWN
 from router.budget.guard import Guard
 from router.net.client.outbound import Outbound
+from router.policy.routing.gaps import Gap
 from router.policy.routing.table import Table
 from router.settings import Settings
 from router.store.interfaces import AccountStates
@@ -59,12 +60,12 @@ class SnapshotBuilder:
         outbound: Outbound,
         backends: Sequence[Backend] = (),
         models: Mapping[str, Sequence[str]] | None = None,
-        problems: Sequence[str] = (),
         *,
+        gaps: Sequence[Gap] = (),
         before: Mapping[str, Service] | None = None,
     ) -> Snapshot:
-        """The snapshot of enabled backends. models: by name of those whose catalog was read. before: the services
-        until now; queues and sessions go on."""
+        """The snapshot of enabled backends. models: by name of those whose catalog was read. gaps: backends whose
+        models are not known. before: the services until now; queues and sessions go on."""
         table = Table(
             backends,
             models or {},
@@ -75,6 +76,7 @@ class SnapshotBuilder:
             model=settings.model,
             fast_model=settings.fast_model,
             fallback=settings.fallback,
+            gaps=gaps,
         )
         services: dict[str, Service] = {}
         for backend in backends:
@@ -84,4 +86,4 @@ class SnapshotBuilder:
             )
         self._account_states.save({name: service.pool.members for name, service in services.items()})
         firsts = {name: service.first for name, service in services.items()}
-        return Snapshot(settings, table, firsts, services, outbound, self._translation_state, problems)
+        return Snapshot(settings, table, firsts, services, outbound, self._translation_state)

@@ -98,14 +98,6 @@ def test_bad_setting(fairlead, arguments, environ, text):
     assert err.startswith(text)
 
 
-def test_a_default_that_is_no_backend(fairlead):
-    """It would be a 404 for every unknown model: refused at the start, with what is there and how to add it."""
-    code, _, err = fairlead("proxy", "--port", "0", "--default-backend", "nope")
-    assert code == 1
-    assert "default_backend is nope; expected one of the configured backends: demo." in err
-    assert "fairlead backend add nope" in err
-
-
 def test_every_setting_is_in_the_help(fairlead):
     """The help lists each setting with its flag and its variable."""
     _, out, _ = fairlead("proxy", "--help", COLUMNS="200")
@@ -132,51 +124,6 @@ def test_backend_is_used_at_once(fairlead, provider):
     _, out, _ = fairlead("backend", "remove", "office")
     assert out == f"Removed office.\nThe running proxy on :{port} uses it now.\n"
     assert json.loads(fairlead("models", "--json").out)["models"] == []
-
-
-def test_models_without_a_proxy(fairlead, provider):
-    """Without a proxy the backends are asked; one that fails is named, the others are listed, exit code 1."""
-    provider.closed = False
-    for name, rest in (("one", ["--no-key"]), ("two", ["--key-env", "NOT_SET"])):
-        fairlead("backend", "add", name, "--base-url", provider.url, "--protocols", "chat", *rest)
-    code, out, err = fairlead("models")
-    assert code == 1
-    assert [line.split()[:2] for line in out.splitlines()] == [["text-embedding-1", "one"], ["model-a", "one"]]
-    assert "No proxy is running" in err
-    assert "two: $NOT_SET is not set" in err
-    result = json.loads(fairlead("models", "--json").out)
-    assert result["proxy"] is None
-    assert result["models"][1] == {"id": "model-a", "backend": "one", "protocols": ["chat"]}
-    assert [problem["backend"] for problem in result["problems"]] == ["two"]
-
-
-def test_models_lists_aliases_alike(fairlead, provider):
-    """With a proxy and without one the list is that of GET /v1/models: aliases, and prefixes for names met twice."""
-    provider.closed = False
-    for name in ("one", "two"):
-        fairlead("backend", "add", name, "--base-url", provider.url, "--protocols", "chat", "--no-key")
-    for name, target in (("fast", "two:model-a"), ("nowhere", "three:x"), ("loose", "model-a")):
-        (fairlead.home / "config.toml").touch(mode=0o600)
-        fairlead("config", "set", f"aliases.{name}", target)
-    without = json.loads(fairlead("models", "--json").out)
-    assert [(entry["id"], entry["backend"]) for entry in without["models"]] == [
-        ("fast", "two"),
-        ("loose", "one"),
-        ("text-embedding-1", "one"),
-        ("two:text-embedding-1", "two"),
-        ("model-a", "one"),
-        ("two:model-a", "two"),
-    ]
-    fairlead.start("proxy", "--port", "0", "--demo", "off")
-    beside = json.loads(fairlead("models", "--json").out)
-    assert beside["proxy"] is not None
-    assert beside["models"] == without["models"]
-
-
-def test_no_models_yet(fairlead):
-    """With nothing configured, the list says what to do."""
-    code, out, _ = fairlead("models")
-    assert (code, out) == (0, "No models. Add a backend:   fairlead backend add anthropic --key-stdin\n")
 
 
 def test_stop(fairlead):

@@ -42,16 +42,13 @@ class Site:
             add_backend(self.folder / "home", entry)
         for up in self.upstreams.values():
             up.seen.clear()
-
-        if tables.get("default_backend") not in [entry["name"] for entry in entries if entry["enabled"]]:
-            tables["default_backend"] = None  # a default nobody serves is refused as a whole
         self._tables.clear()
         self._tables.update({"demo": False}, **tables)
         self.proxy.call(runtime.refuses_usage.clear)
         done = self.proxy.call(self.proxy.serving.reload)
         assert until(done.is_set)
         assert until(lambda: not runtime.catalogs.loading)
-        assert not runtime.snapshot.problems
+        assert not runtime.problems
 
     def entry(self, name, **fields):
         """A backend file for one of the upstreams."""

@@ -104,7 +104,7 @@ def test_an_unknown_id_asks_for_a_choice(pair):
     """With two backends that could serve it, an id nobody remembers is a 400 that says how to choose."""
     answer = pair.ask("/v1/responses/resp_unknown")
     assert answer.status == 400
-    assert "default-backend" in answer.json()["error"]["message"]
+    assert "`fairlead config set default_backend a`" in answer.json()["error"]["message"]
 
 
 def test_the_owner_goes_before_the_models_route(pair):

@@ -77,7 +77,7 @@ def test_unknown_model(tmp_path, upstream, protocol):
     with Proxy(tmp_path, backends=[backend("office", upstream.root)]) as proxy:
         proxy.settled("office")
         answer = ask(proxy.port, protocol.path, protocol.body("modell-a"))
-        refused(protocol, answer, 404, "modell-a", "Nearest: model-a (office)", "office, demo")
+        refused(protocol, answer, 404, "modell-a", "Nearest: model-a (office)", "Configured backends: office. ")
         code = answer.json()["error"].get("code")
         assert protocol is MESSAGES or code == "model_not_found"
 

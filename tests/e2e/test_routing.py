@@ -69,7 +69,9 @@ def test_edits_arrive(site):
     names = [name for name, _ in seen.lines if name.lower().startswith(b"x-")]
     assert names == [b"X-First", b"X-Kept", b"X-Last"]
     assert (seen.field(b"x-first"), int(seen.field(b"content-length"))) == (b"new", len(seen.body))
+    assert answer.field(b"x-fairlead-rule") == b"all"
     assert site.noted(answer)["notes"] == [
+        'rule "all"',
         "header x-first set",
         "header x-gone removed",
         "header x-last set",
@@ -87,7 +89,27 @@ def test_an_edit_is_told_once(site):
     site.configure([site.entry("alpha")], **tables)
     body = CHAT.body("m")
     told = site.explain(body=body, protocol=CHAT.name)["edits"]
-    assert told == site.noted(site.send(CHAT, body))["notes"] == ["header content-length left alone"]
+    assert told == site.noted(site.send(CHAT, body))["notes"] == ['rule "all"', "header content-length left alone"]
+
+
+RENAMED = [
+    ("quick", {"aliases": {"quick": "m"}}, "model renamed by alias quick", None),
+    ("old", {"routes": (Rule(name="new", when=Condition(model="old"), model="m"),)}, 'model renamed by rule "new"',
+     b"new"),
+    ("alpha:m", {}, "model renamed", None),
+    ("x", {"model": "m"}, "model renamed by the forced model", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "tables", "note", "rule"), RENAMED)
+@pytest.mark.parametrize("spoken", [("chat",), ("messages",)])
+def test_what_renamed_a_model_is_known(site, asked, tables, note, rule, spoken):
+    """The record names the alias or rule, also where the request is translated, and the answer names the rule."""
+    site.configure([site.entry("alpha", protocols=spoken)], **tables)
+    answer = site.send(CHAT, CHAT.body(asked), spoken=CHAT if spoken == ("chat",) else MESSAGES)
+    assert answer.field(b"x-fairlead-model") == b"m"
+    assert answer.field(b"x-fairlead-rule") == rule
+    assert (note in site.noted(answer)["notes"]) is (spoken == ("chat",) or note != "model renamed")
 
 
 def test_headers_are_edited_without_a_body_too(site):

@@ -7,11 +7,11 @@ import trio
 from trio.testing import MockClock
 
 from router.demo import MODELS
-from router.errors import Unauthenticated
+from router.errors import CommandError, Unauthenticated
 from router.net.control import calls
 from router.net.control.calls import ControlError
 from router.store.config import backends
-from router.upstream.catalogs import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS
+from router.upstream.catalogs import FETCH_RETRY_SECONDS, REFRESH_SECONDS, RETRY_SECONDS, make_gap
 
 from .runtimes import KEY, backend, reload, target
 
@@ -223,3 +223,40 @@ def test_a_catalog_waits_for_its_key(made, monkeypatch, command):
 
     trio.run(main, clock=MockClock(autojump_threshold=0.3))
     assert len(catalogs.read) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "keyed", "said"),
+    [
+        (ControlError("Incorrect key sk-half****", status=401), True, "key refused (401): `fairlead backend set up"),
+        (ControlError("No region sk-half****", status=403), True, "key refused (403): `fairlead backend set up"),
+        (ControlError("sk-half****", status=401), False, "it wants a key (401): `fairlead backend set up --key-stdin`"),
+        (ControlError("sk-half****", status=404), True, "it has none (404): `fairlead backend test up`"),
+        (ControlError("sk-half****", status=500), True, "it failed (500): `fairlead backend test up`"),
+        (ControlError("the name h could not be resolved (DNS)"), True, "the name h could not be resolved (DNS): `fair"),
+        (ControlError("h:1 refused the connection"), True, "h:1 refused the connection: `fairlead backend test up`"),
+        (ControlError("h did not answer within 10 s"), True, "h did not answer within 10 s: `fairlead backend test"),
+        (CommandError("$UP_KEY is not set."), True, "$UP_KEY is not set: `fairlead backend test up`"),
+    ],
+)
+def test_why_the_models_are_not_known(error, keyed, said):
+    """The reason in a few words with the command that helps, and nothing of what a provider says about the key."""
+    text = str(make_gap("up", error, keyed=keyed))
+    assert text.startswith(f"up did not send its model list: {said}")
+    assert "sk-half" not in text
+
+
+def test_gaps_of_catalogs(made, monkeypatch):
+    """A list that is still to be read is a gap, one that was read is none, one that failed is one until it is read."""
+    catalogs = Catalogs(monkeypatch, up="it is down", other=["b"])
+    runtime = made(backend(added=1.0), backend("other", added=2.0))
+    assert [gap.why for gap in runtime.snapshot.table.gaps] == ["has not sent its model list yet"] * 2
+
+    async def use():
+        await runtime.catalogs.wait_complete()
+        assert [gap.why for gap in runtime.snapshot.table.gaps] == ["did not send its model list: it is down"]
+        catalogs.lists["up"] = ["a"]
+        await trio.sleep(RETRY_SECONDS + 2)
+        assert not runtime.snapshot.table.gaps
+
+    refreshed(runtime, use)

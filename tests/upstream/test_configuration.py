@@ -3,7 +3,6 @@
 import pytest
 
 from router.backends import Backend
-from router.errors import CommandError
 from router.settings import Settings
 from router.store.config import backends
 from router.upstream.configuration import defer_restarts, read
@@ -30,14 +29,15 @@ def test_a_default_that_is_there(home, name):
     assert read(home, Settings(default_backend=name)).settings.default_backend == name
 
 
-@pytest.mark.parametrize(("name", "demo"), [("other", True), ("demo", False), ("off", True)])
-def test_a_default_nobody_serves(home, name, demo):
-    """Is an error that names what there is."""
+def test_backends_that_are_not_in_use(home):
+    """Disabled ones and unreadable ones, each with the command that helps."""
     backends.save(home, UP)
     backends.save(home, Backend(name="off", root=UP.root, protocols=("chat",), enabled=False))
-    with pytest.raises(CommandError, match="default_backend") as caught:
-        read(home, Settings(default_backend=name, demo=demo))
-    assert "up" in str(caught.value)
+    home.write("backends/broken.json", b"{")
+    off, broken = read(home, Settings()).gaps
+    assert str(off) == "off is disabled: `fairlead backend enable off`."
+    assert str(broken).startswith("broken cannot be read: ")
+    assert str(broken).endswith("is not JSON: `fairlead backend remove broken`.")
 
 
 def test_what_needs_a_restart_waits_for_it():

@@ -24,6 +24,7 @@ from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
 from router.net.control.request import ControlError, clean
 from router.operator_api.explain import Explanation, Question
+from router.policy.routing.clients import NAMES, make_headers
 from router.policy.routing.trace import NOT_LOOKED_AT, Step
 from router.settings import Settings
 from router.store.config import backends
@@ -59,12 +60,15 @@ def _build_parser() -> Parser:
     parser = Parser(
         "explain",
         "Show where a request would go, why, and what would be changed in it; nothing is sent to a model.",
-        examples=["fairlead explain opus", "fairlead explain request.json --header 'x-app: cli'"],
+        examples=["fairlead explain opus", "fairlead explain request.json --client claude-code"],
     )
     parser.add_argument(
         "what", metavar="MODEL|FILE", help="a model's name, or a request's JSON body in a file; - reads it from stdin"
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, help="the request's protocol; else told from its fields")
+    parser.add_argument(
+        "--client", choices=NAMES, metavar="NAME", help=f"the tool that sends the request: {', '.join(NAMES)}"
+    )
     parser.add_argument(
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header of the request (repeatable)"
     )
@@ -74,6 +78,7 @@ def _build_parser() -> Parser:
 
 def _read_question(options: argparse.Namespace) -> Question:
     headers = [_parse_header(text) for text in options.header]
+    headers += make_headers(options.client) if options.client else []
     what: str = options.what
     if what == "-":
         return Question(
@@ -89,7 +94,7 @@ def _read_question(options: argparse.Namespace) -> Question:
 def _parse_header(text: str) -> tuple[str, str]:
     match = _HEADER.fullmatch(text)
     if match is None:
-        raise UsageError(f'--header is "{clean(text)}"; expected NAME: VALUE, such as x-app: cli.')
+        raise UsageError(f'--header is "{clean(text)}"; expected NAME: VALUE, such as x-team: tools.')
     return match[1], match[2]
 
 
@@ -154,13 +159,11 @@ def _format_rows(found: Explanation) -> list[tuple[str, str]]:
     if rules := _select_steps(found, "rule"):
         rows.append(("rules", _format_rules(rules)))
     if not found.backend:
-        looked = [
-            f"{step.step}: {step.text}"
-            for name in ("catalog", "family", "default")
-            for step in _select_steps(found, name)
-        ]
-        return [*rows, *([("backend", "none: " + "; ".join(looked))] if looked else []), _format_refusal(found)]
+        looked = [step.text for name in ("catalog", "family", "default") for step in _select_steps(found, name)]
+        return [*rows, *([("backend", "none: " + ", ".join(looked))] if looked else []), _format_refusal(found)]
     rows.append(("backend", f"{found.backend} ({found.why}), speaks {', '.join(found.speaks)}"))
+    if found.problem:
+        rows.append(("problem", found.problem))
     room = f"   {found.room}" if found.room else ""
     rows.append(("account", found.account + room + (f"        next: {found.next}" if found.next else "")))
     if found.status:

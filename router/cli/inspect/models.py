@@ -8,12 +8,13 @@ from typing import NamedTuple
 import trio
 
 from router.cli.common import offline
-from router.cli.common.output import format_table, note_problems, read_settings
-from router.cli.common.parser import Parser, note
+from router.cli.common.output import format_table, read_settings
+from router.cli.common.parser import Parser, find_nearest, note
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.request import ControlError, clean
 from router.policy.routing.model_list import list_models
+from router.policy.routing.table import DEMO
 from router.store.config import backends
 from router.store.home.home import Home, open_home
 
@@ -34,23 +35,44 @@ class Lists(NamedTuple):
     models: list[Listed]
     #: Backend -> error.
     problems: dict[str, str]
+    #: The backends that were asked, and how many models each listed.
+    backends: dict[str, int]
 
 
 def run(argv: list[str]) -> int:
-    """Print the list; exit code 1 when a backend could not be asked."""
+    """Print the list; exit code 1 when no list could be read, or none of the backend that was asked for."""
     parser = Parser(
         "models",
         "List every model that can be reached now, with its backend and the protocols it is served in.",
-        examples=["fairlead models"],
+        examples=["fairlead models", "fairlead models sonnet", "fairlead models --backend groq"],
     )
+    parser.add_argument("filter", metavar="FILTER", nargs="?", default="", help="show only models whose name has this")
+    parser.add_argument("--backend", metavar="NAME", help="show only the models of this backend")
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     options = parser.read(argv)
     lists = trio.run(_ask, open_home(os.environ))
+    if options.backend is not None:
+        lists = _select_backend(lists, options.backend.lower())
+    shown = lists._replace(models=[model for model in lists.models if options.filter.lower() in model.id.lower()])
     if options.json:
-        print(json.dumps(_to_json(lists), indent=2))
+        print(json.dumps(_to_json(shown), indent=2))
     else:
-        _print(lists)
-    return 1 if lists.problems else 0
+        _print(shown, filtered=len(lists.models) > len(shown.models))
+    listed = sum(count for name, count in lists.backends.items() if name != DEMO)
+    return 1 if lists.problems and not listed else 0
+
+
+def _select_backend(lists: Lists, name: str) -> Lists:
+    """The models and the problem of one backend. Raises CommandError when there is none of this name."""
+    if name not in lists.backends:
+        near = find_nearest(name, lists.backends)
+        hint = f"Did you mean {near}?" if near else "See:   fairlead backend list"
+        raise CommandError(f"there is no enabled backend named {clean(name)}.", hint)
+    return lists._replace(
+        models=[model for model in lists.models if model.backend == name],
+        problems={one: text for one, text in lists.problems.items() if one == name},
+        backends={name: lists.backends[name]},
+    )
 
 
 async def _ask(home: Home) -> Lists:
@@ -60,7 +82,10 @@ async def _ask(home: Home) -> Lists:
         except ControlError as error:
             raise CommandError(f"the proxy on {proxy.url} did not answer as expected: {error}") from None
         models = [Listed(model.id, model.backend, tuple(model.protocols)) for model in status.models]
-        return Lists(proxy.url, models, {entry.name: entry.problem for entry in status.backends if entry.problem})
+        problems = {entry.name: clean(entry.problem) for entry in status.backends if entry.problem}
+        for text in status.problems:
+            note(f"warning: {clean(text, 500)}")
+        return Lists(proxy.url, models, problems, {entry.name: entry.models for entry in status.backends})
     return await _ask_backends(home)
 
 
@@ -68,32 +93,34 @@ async def _ask_backends(home: Home) -> Lists:
     """The list as a proxy with these files would give it, without the demo, which only a running proxy serves."""
     settings = read_settings(home)
     found, problems = backends.load(home)
-    note_problems(problems)
-    lists = Lists("", [], {problem.name: problem.message for problem in problems})
+    lists = Lists("", [], {one.name: f"{one.message} {one.hint}".strip() for one in problems}, {})
     async with offline.open_runtime(home, settings) as runtime:
         table = runtime.snapshot.table
         named = list_models(table).items()
         lists.models.extend(Listed(model, owner, table.named[owner].protocols) for model, owner in named)
         for backend in found:
             entry = runtime.catalogs.get(backend.name)
-            if entry is not None and not entry.loaded:
+            if entry is None:
+                continue
+            lists.backends[backend.name] = len(entry.models)
+            if not entry.loaded:
                 problem = clean(entry.problem or "its model list did not come in time")
                 lists.problems[backend.name] = problem
-                note(f"error: {backend.name}: {problem}")
     return lists
 
 
-def _print(lists: Lists) -> None:
-    if lists.source:
-        for name, message in lists.problems.items():
-            note(f"error: {name}: {message}")
-    else:
+def _print(lists: Lists, *, filtered: bool) -> None:
+    if not lists.source:
         note("No proxy is running; this is what the backends and config.toml list.")
+    for name, message in lists.problems.items():
+        note(f"error: {name}: {message}")
     if lists.models:
         print(
             "\n".join(format_table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models]))
         )
-    elif not lists.problems:
+    elif filtered:
+        print("No model has this in its name. See all:   fairlead models")
+    elif not lists.backends and not lists.problems:
         print("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
 
 

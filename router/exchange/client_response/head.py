@@ -26,6 +26,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
         lines.extend(_make_server_lines(record.backend, record.account, record.sent_model))
         lines.append(_make_line(b"x-fairlead-attempts", b"%d" % record.attempts))
     if attempt is not None:
+        if attempt.route.rule:
+            lines.append(_make_line(b"x-fairlead-rule", encode_value(attempt.route.rule)))
         if attempt.route.why == WHY:
             lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
         if attempt.plan is not None:

@@ -35,7 +35,7 @@ def edit(body: bytes, top: Top, *, call: Call, route: Route, target: Target, pro
     if route.renamed:
         if not call.template:
             splice.put("model", _encode(route.model))
-        notes.append("model renamed")
+        notes.append(route.note_renaming())
     all_edits = edits_of(route, target)
     if all_edits and route.model is not None:
         change_body(splice, all_edits, call=call, vendor=target.backend.vendor, notes=notes)

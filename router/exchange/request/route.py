@@ -59,7 +59,7 @@ async def _read_upload(arrival: Arrival) -> RequestContext:
     route = await _resolve_route(arrival, facts, 0, None)
     if route.model is not None and route.model != upload.model:
         upload.rename(route.model)
-        record.note("model renamed")
+        record.note(route.note_renaming())
     return RequestContext(arrival, facts, upload, route, issues_id=issues_id)
 
 
@@ -69,7 +69,7 @@ def find_facts(call: calls.Call, top: Top | None) -> RoutingFacts:
         return RoutingFacts(call.protocol, None, stream=False)
     model = read_model(top) if call.model is None else call.model
     if model is None and call.asks_model:
-        raise BadRequest('The request names no model: add "model". `fairlead models` lists those at hand.')
+        raise BadRequest('The request names no model: add "model". `fairlead models` lists those available.')
     writes = call.generates and call.path != "/v1/embeddings"
     stream = call.generates and (call.stream if call.entry.stream_path else wants_stream(top))
     return RoutingFacts(call.protocol, model, stream=stream, generates=writes)
@@ -91,6 +91,7 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     record = arrival.record
     record.backend, record.account = route.backend.name, arrival.snapshot.targets[route.backend.name].account
     record.route, record.sent_model = route.why, route.model
+    record.note(*route.note_rule())
     check_speaks(arrival.call, route)
     return route
 

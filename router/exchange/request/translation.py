@@ -149,6 +149,8 @@ def rewrite(body: bytes, plan: Plan, call: Call, route: Route, target: Target) -
     if plan.ctx.losses:
         notes.append(f"lost {format_losses(plan.ctx.losses, NOTE_LIMIT)}")
     plan.asked = len(plan.ctx.losses)
+    if route.renamed_by:
+        notes.append(route.note_renaming())
     other = calls.call(plan.path)
     # The translation has put the model's new name in already.
     route = msgspec.structs.replace(route, renamed=False)

@@ -40,6 +40,15 @@ def identify_client(fields: Mapping[bytes, bytes]) -> str:
     return ""
 
 
+def make_headers(client: str) -> list[tuple[str, str]]:
+    """Headers that a request of this tool has, by which it is recognised. Raises KeyError for one the table does not
+    know."""
+    for pattern in PATTERNS:
+        if pattern.client == client:
+            return [(name.decode(), start.decode() or "1") for name, start in pattern.headers]
+    raise KeyError(client)
+
+
 @lru_cache(maxsize=64)
 def _list_candidates(names: tuple[bytes, ...]) -> tuple[Pattern, ...]:
     """The tools that requests with these headers can be from, with the headers whose value matters. Remembered, since a

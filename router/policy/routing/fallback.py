@@ -57,7 +57,7 @@ def _resolve_hop(text: str, route: Route, table: Table) -> Route | None:
     if edits is not None and backend is not route.backend:
         edits = _keep_common(edits)
     return msgspec.structs.replace(
-        route, backend=backend, model=model, why=WHY, renamed=True, floats=False, edits=edits
+        route, backend=backend, model=model, why=WHY, renamed=True, floats=False, edits=edits, renamed_by=WHY
     )
 
 

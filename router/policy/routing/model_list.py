@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
-from router.errors import BadRequest, UnknownModel
+from router.errors import BadRequest, LoopDetected, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.routes import decide
 from router.policy.routing.table import Table
@@ -36,6 +36,6 @@ def _resolve_aliases(table: Table) -> dict[str, str]:
     """The aliases as the user wrote them, with the backend that gets them."""
     served: dict[str, str] = {}
     for name in table.aliases:
-        with contextlib.suppress(BadRequest, UnknownModel):
+        with contextlib.suppress(BadRequest, LoopDetected, UnknownModel):
             served[name] = decide(RoutingFacts(protocols.DEFAULT.name, name, stream=False), table).backend.name
     return served

@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from router.backends import COMMON, Backend, speaks_api
-from router.errors import BadRequest, UnknownModel
+from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
 from router.policy.routing.family_shortcuts import LONG, parse_shortcut
+from router.policy.routing.gaps import Gap
 from router.policy.routing.request_traits import NO_TRAITS, RequestTraits
 from router.policy.routing.resource_owner import find_owner
 from router.policy.routing.rules import PreparedRule
@@ -29,7 +30,7 @@ from router.policy.routing.suggestions import (
     find_nearest_names,
     join_names,
 )
-from router.policy.routing.table import DEMO, Route, Table
+from router.policy.routing.table import DEMO, Route, Table, format_rule
 from router.policy.routing.trace import NOT_LOOKED_AT, Step, Trace
 
 __all__ = ["DEMO", "Route", "Table", "decide", "find_nearest_models"]
@@ -50,6 +51,10 @@ class _Name(NamedTuple):
     forced: bool = False
     #: A shortcut was asked for, whose meaning hangs on the catalogs.
     floats: bool = False
+
+    def describe(self) -> str:
+        """What gave the name, '' for the caller."""
+        return f"alias {self.alias}" if self.alias else "the forced model" if self.forced else ""
 
 
 class _Found(NamedTuple):
@@ -98,7 +103,8 @@ def _decide_anew(model: str, facts: RoutingFacts, table: Table, traits: RequestT
         if entry is not None:
             return _apply_rule(model, name, entry, facts, table, trace)
     backend, sent, why, floats = found or _find_backend(name.text, facts, table, trace)
-    return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats)
+    by = name.describe() if sent != model else ""
+    return Route(backend, sent, why, sent != model, name.alias, "", floats or name.floats, renamed_by=by)
 
 
 def _route_to_owner(
@@ -111,7 +117,8 @@ def _route_to_owner(
     if trace is not None:
         trace.append(Step("owner", True, f"the request names an id that {owner.name} issued"))
     sent = name.text or None
-    return Route(owner, sent, "owner of an id", sent != model, name.alias, "", name.floats)
+    by = name.describe() if sent != model else ""
+    return Route(owner, sent, "owner of an id", sent != model, name.alias, "", name.floats, renamed_by=by)
 
 
 # Steps 0 and 1
@@ -176,7 +183,9 @@ def _match_prefix(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     backend = table.prefixes.get(prefix.lower()) if colon else None
     if backend is None:
         if trace is not None:
-            trace.append(Step("prefix", False, f"no backend is named {prefix}" if colon else "none"))
+            gap = table.find_gap(prefix) if colon else None
+            missing = f"{prefix}: (backend {gap.backend} {gap.why})" if gap else f"no backend is named {prefix}"
+            trace.append(Step("prefix", False, missing if colon else "none"))
         return None
     if not rest:
         raise BadRequest(f"The model '{text}' names a backend and no model; write {prefix}:MODEL.")
@@ -184,7 +193,7 @@ def _match_prefix(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
     sent = _fit_name(sent, table, backend)
     if trace is not None:
         changed = f", {rest} → {sent}" if sent != rest else ""
-        trace.append(Step("prefix", True, f"{prefix}: is the backend {backend.name}{changed}"))
+        trace.append(Step("prefix", True, f"{prefix}: (backend {backend.name}){changed}"))
     return _Found(backend, sent, "prefix", floats)
 
 
@@ -207,9 +216,10 @@ def _match_rule(
         rule = entry.rule
         unmet = entry.unmet(name.text, facts, traits)
         if unmet is None and rule.backend and rule.backend.lower() not in table.prefixes:
-            unmet = f"applies, but its backend {rule.backend} is not configured or disabled"
+            gap = table.find_gap(rule.backend)
+            unmet = f"matches, but its backend {rule.backend} {gap.why if gap else 'is not configured'}"
         elif unmet is None and name.forced and rule.model and rule.model != name.text:
-            unmet = f"applies, but would send {rule.model}, and {name.text} is forced"
+            unmet = f"matches, but would send {rule.model}, and {name.text} is forced"
         if trace is not None:
             trace.append(Step("rule", unmet is None, unmet or _describe_effect(entry), rule.name))
         if unmet is None:
@@ -240,7 +250,9 @@ def _apply_rule(
             text, facts, table, trace
         )
     floats = floats or found.floats or name.floats
-    return Route(found.backend, found.sent, found.why, found.sent != model, name.alias, rule.name, floats, entry.edits)
+    renamed = found.sent != model
+    by = (format_rule(rule.name) if rule.model else name.describe()) if renamed else ""
+    return Route(found.backend, found.sent, found.why, renamed, name.alias, rule.name, floats, entry.edits, by)
 
 
 # Steps 4 to 7
@@ -254,21 +266,36 @@ def _find_backend(text: str, facts: RoutingFacts, table: Table, trace: Trace | N
         if trace is not None:
             trace.append(Step("catalog", True, f"{bare} is listed by {join_names(owners)}"))
         return _Found(_prefer_native(owners, facts), bare, "catalog")
-    owners = table.of_family(bare)
+    gap = table.find_gap(text.partition(":")[0]) if ":" in text else None
+    owners = table.of_family(bare) if gap is None else ()
     if trace is not None:
-        trace.append(Step("catalog", False, f"no catalog lists {bare}"))
-        said = f"{join_names(owners)} names its models so" if owners else "no backend's vendor names its models so"
+        trace.append(Step("catalog", False, "in no model list"))
+        said = f"a model of the family of {join_names(owners)}" if owners else "no provider's family matches"
         trace.append(Step("family", bool(owners), said))
     if owners:
         return _Found(_prefer_native(owners, facts), bare, "family")
-    fallback = _find_default(table)
+    fallback = _find_default(table) if gap is None else None
     if trace is not None:
-        said = fallback.name if fallback else f"{table.default} is not there" if table.default else "none is set"
-        trace.append(Step("default", fallback is not None, said))
+        trace.append(Step("default", fallback is not None, fallback.name if fallback else _explain_no_default(table)))
     if fallback is None:
-        near = _list_family(text, table) or find_nearest_models(text, table)
-        raise UnknownModel(explain_unknown(facts.model or text, text, near, table.owners, table.backends))
+        raise _make_refusal(text, gap, facts, table)
     return _Found(fallback, text, "default")
+
+
+def _explain_no_default(table: Table) -> str:
+    if table.default is None:
+        return "no default_backend"
+    gap = table.find_gap(table.default)
+    return f"default_backend {table.default} {gap.why if gap else 'is not configured'}"
+
+
+def _make_refusal(text: str, gap: Gap | None, facts: RoutingFacts, table: Table) -> RouterError:
+    """The error for a name that goes nowhere. gap: of the backend that stands in front of its colon."""
+    gap = gap or (table.find_gap(table.default) if table.default else None)
+    if gap is not None and gap.loops:
+        return LoopDetected(f"The model '{text}' would come back to this proxy: {gap}")
+    near = _list_family(text, table) or find_nearest_models(text, table)
+    return UnknownModel(explain_unknown(facts.model or text, text, near, table, gap))
 
 
 def _list_family(text: str, table: Table) -> list[str]:
@@ -287,18 +314,13 @@ def _prefer_native(owners: Sequence[Backend], facts: RoutingFacts) -> Backend:
 
 
 def _find_default(table: Table) -> Backend | None:
-    if table.default is not None:
-        return table.named.get(table.default)
-    # With nothing but the demo every name reaches it, so that a tool can be tried before a key is at hand.
-    if len(table.backends) == 1 and table.backends[0].name == DEMO:
-        return table.backends[0]
-    return None
+    return table.named.get(table.default) if table.default is not None else None
 
 
 def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None) -> Route:
     speaks = _make_speaks(facts)
     able = [backend for backend in table.backends if speaks(backend)]
-    real = [backend for backend in able if backend.name != DEMO] or able
+    real = [backend for backend in able if backend.name != DEMO]
     fallback = _find_default(table)
     if len(real) == 1:
         route = Route(real[0], None, "only backend that speaks the protocol")
@@ -306,13 +328,12 @@ def _route_without_model(facts: RoutingFacts, table: Table, trace: Trace | None)
         route = Route(fallback, None, "default")
     elif real:
         raise BadRequest(
-            f"The request names no model, and {len(real)} backends could serve it ({join_names(real)}). Start the "
-            "proxy with --default-backend NAME to choose one."
+            f"The request names no model, and {len(real)} backends could serve it ({join_names(real)}). Choose one: "
+            f"`fairlead config set default_backend {real[0].name}`."
         )
     else:
         raise BadRequest(
-            f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}."
-            f"{describe_configured(table.backends)}"
+            f"No configured backend speaks {facts.protocol or 'the OpenAI protocols'}. {describe_configured(table)}"
         )
     if trace is not None:
         trace.append(Step("default", True, f"the request names no model; {route.backend.name} is the {route.why}"))

@@ -1,10 +1,13 @@
 """The words of a 404: what is configured, and which names look alike."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from heapq import nlargest
 
 from router.backends import Backend
+from router.backends.known import KNOWN
+from router.policy.routing.gaps import Gap, describe_gaps
+from router.policy.routing.table import DEMO, Table
 
 NEAREST = 3
 # difflib takes up to 40 µs a name, and a 404 must not hold up the streams of others: it judges the most promising ones.
@@ -13,14 +16,19 @@ _PIECE = 3
 _LOOKED_AT = 64
 
 
-def explain_unknown(
-    asked: str, model: str, near: Iterable[str], owners: Mapping[str, tuple[Backend, ...]], backends: Sequence[Backend]
-) -> str:
-    """Why a model is served by none. asked: the caller's name for it. near: names that may have been meant."""
+def explain_unknown(asked: str, model: str, near: Iterable[str], table: Table, gap: Gap | None) -> str:
+    """Why a model is served by none. asked: the caller's name for it. near: names that may have been meant. gap: of the
+    backend that it names, if that is not in use."""
     stands = f", which '{asked}' stands for" if asked != model else ""
-    nearest = ", ".join(f"{name} ({owners[name][0].name})" for name in near)
+    begin = f"No backend serves the model '{model}'{stands}"
+    if gap is not None:
+        return f"{begin}: {gap}"
+    nearest = ", ".join(f"{name} ({table.owners[name][0].name})" for name in near)
     hint = f" Nearest: {nearest}." if nearest else ""
-    return f"No backend serves the model '{model}'{stands}.{hint}{describe_configured(backends)}"
+    provider = model.partition(":")[0].lower() if ":" in model else ""
+    if provider in KNOWN:
+        hint += f" If {provider} means the provider: `fairlead backend add {provider}`."
+    return f"{begin}.{hint} {describe_configured(table)}"
 
 
 def find_nearest_names(model: str, names: Iterable[str]) -> list[str]:
@@ -42,9 +50,16 @@ def _select_promising(wanted: str, names: Collection[str]) -> Collection[str]:
     return nlargest(JUDGED, names, key=lambda name: sum([piece in name for piece in pieces]))
 
 
-def describe_configured(backends: Sequence[Backend]) -> str:
-    """The configured backends, and how to add one."""
-    return f" Configured backends: {join_names(backends) or 'none'}. Add one: fairlead backend add NAME"
+def describe_configured(table: Table) -> str:
+    """The backends in use, why the models of others are not known, and how to add one."""
+    used = [backend for backend in table.backends if backend.name != DEMO]
+    configured = f"Configured backends: {join_names(used)}." if used else ""
+    if not used and not table.gaps:
+        configured = "No backend is configured."
+    parts = [configured, describe_gaps(table.gaps), "Add one: `fairlead backend add NAME`."]
+    if not used and len(table.backends) > len(used):
+        parts.append("To try a tool without a backend, ask for the model demo.")
+    return " ".join(part for part in parts if part)
 
 
 def join_names(backends: Iterable[Backend]) -> str:

@@ -9,11 +9,13 @@ import msgspec
 from router.backends import Backend
 from router.policy.routing import family_shortcuts
 from router.policy.routing.family_shortcuts import Shortcuts
+from router.policy.routing.gaps import Gap
 from router.policy.routing.rules import PreparedRule, compile_glob, prepare_rule
 from router.settings.tables import Edits, Rule
 
 DEMO = "demo"
 CLAUDE, ANTHROPIC = "claude", "anthropic"
+_DEMO_OFF = Gap(DEMO, "is off", "fairlead config set demo on")
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -34,6 +36,22 @@ class Route(msgspec.Struct, frozen=True):
     floats: bool = False
     #: The rule's, if any.
     edits: Edits | None = None
+    #: What of the configuration renamed the model, in words; '' for nothing, and for a prefix that was taken off.
+    renamed_by: str = ""
+
+    def note_renaming(self) -> str:
+        """What the record says of a new name."""
+        return f"model renamed by {self.renamed_by}" if self.renamed_by else "model renamed"
+
+    def note_rule(self) -> list[str]:
+        """What the record says of a rule that applied, unless it says so of the new name."""
+        name = format_rule(self.rule)
+        return [name] if self.rule and self.renamed_by != name else []
+
+
+def format_rule(name: str) -> str:
+    """A rule as records and warnings name it."""
+    return f'rule "{name}"'
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,8 @@ class Table:
     fast_model: str | None = None
     #: Globs and their chains.
     fallback: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    #: The backends whose models are not known, in use or not.
+    gaps: Sequence[Gap] = ()
     #: The backends that list a model, by its name.
     owners: Mapping[str, tuple[Backend, ...]] = field(init=False, repr=False)
     #: Backends by name.
@@ -107,6 +127,15 @@ class Table:
         """True when this backend's catalog, or with None anyone's, has the model."""
         owners = self.owners.get(model, ())
         return bool(owners) if backend is None else any(owner is backend for owner in owners)
+
+    def find_gap(self, name: str) -> Gap | None:
+        """Why there is no backend of this name, in any case; None when it is in use, or nothing is known of it."""
+        lowered = name.lower()
+        if lowered in self.prefixes:
+            return None
+        if lowered == DEMO:
+            return _DEMO_OFF
+        return next((gap for gap in self.gaps if gap.backend == lowered), None)
 
     def of_family(self, model: str) -> tuple[Backend, ...]:
         """The backends whose vendor names its models so."""

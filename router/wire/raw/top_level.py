@@ -179,8 +179,10 @@ def read_model(top: Top) -> str | None:
         raise BadRequest('"model" must be a string.')
     if len(raw) > MODEL_LIMIT * 6 or len(name.encode("utf-8", "surrogatepass")) > MODEL_LIMIT:
         raise BadRequest(f'"model" is over {MODEL_LIMIT} bytes long.')
-    if not name.strip() or _CONTROL.search(name):
-        raise BadRequest('"model" is empty or has control characters.')
+    if not name.strip():
+        raise BadRequest('"model" is empty: name a model. `fairlead models` lists those available.')
+    if _CONTROL.search(name):
+        raise BadRequest('"model" has control characters.')
     return name
 
 

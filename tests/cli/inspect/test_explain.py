@@ -56,11 +56,11 @@ def test_a_model_of_the_running_proxy(configured, provider):
         "protocol": "chat (assumed; --protocol names another)",
         "forced": "model-a → box:forced",
         "alias": "none",
-        "prefix": "box: is the backend box",
+        "prefix": "box: (backend box)",
         "backend": "box (prefix), speaks messages, chat",
         "account": "default headroom 100 %",
         "model": "sent as forced",
-        "edits": "model renamed",
+        "edits": "model renamed by the forced model",
     }
     small = configured("explain", "claude-haiku-4-5", "--protocol", "messages")
     assert rows(small.out)[1]["model"] == "sent as quick"
@@ -94,9 +94,7 @@ def test_a_request_that_would_be_refused(configured):
     assert done.code == 1
     found = rows(done.out)[1]
     assert found["refused"].startswith("404: No backend serves the model 'model-b'. Nearest: model-a (box).")
-    assert found["backend"] == (
-        "none: catalog: no catalog lists model-b; family: no backend's vendor names its models so; default: none is set"
-    )
+    assert found["backend"] == "none: in no model list, no provider's family matches, no default_backend"
     answer = json.loads(configured("explain", "model-b", "--json").out)
     assert (answer["status"], answer["backend"]) == (404, "")
     assert configured("explain", "model-a", "--protocol", "responses").code == 0
@@ -111,6 +109,7 @@ def test_a_request_that_would_be_refused(configured):
         (["m", "--header", "no colon"], "", 2, "expected NAME: VALUE"),
         (["m", "--header", "x: \u2028"], "", 2, "expected NAME: VALUE"),
         (["m", "--protocol", "smtp"], "", 2, "--protocol"),
+        (["m", "--client", "claudecode"], "", 2, "choose from 'claude-code'"),
         (["  "], "", 2, "a model's name or a file"),
     ],
 )
@@ -138,12 +137,51 @@ def test_a_model_s_name_does_not_steer_the_terminal(configured):
 
 
 def test_a_backend_that_cannot_be_read(configured, provider):
-    """It is said beside the answer, which the other steps still give."""
+    """It is said beside the answer, which the other steps still give; with a proxy alike."""
     provider.models = None
     done = configured("explain", "box:model-a")
     assert done.code == 0
     assert "error: box:" in done.err
-    assert rows(done.out)[1]["model"] == "sent as model-a"
+    found = rows(done.out)[1]
+    assert (found["model"], found["account"]) == ("sent as model-a", "default headroom 100 %")
+    assert "problem" not in found, "a backend without a list may serve"
+
+
+def test_a_backend_that_cannot_serve(configured, provider):
+    """What is known against it is shown, its account's headroom is not, and hops of a chain have it too."""
+    provider.answer = lambda path, key: (401, {"error": {"message": "Incorrect key sk-g***"}})
+    (configured.home / "config.toml").touch(mode=0o600)
+    (configured.home / "config.toml").write_text('[fallback]\n"demo*" = ["box:model-a"]\n')
+    for _ in range(2):
+        found = rows(configured("explain", "box:model-a").out)[1]
+        assert (
+            found["problem"] == "did not send its model list: key refused (401): `fairlead backend set box --key-stdin`"
+        )
+        assert found["account"] == "default"
+        chain = rows(configured("explain", "demo", "--protocol", "chat").out)[1]
+        assert chain["fallback"] == "box:model-a (did not send its model list: key refused (401))"
+        configured.start("proxy", "--port", "0")
+
+
+def test_a_disabled_backend_is_named(configured):
+    """In the row of the prefix and in the refusal, without a proxy and with one."""
+    configured("backend", "disable", "box")
+    for _ in range(2):
+        found = rows(configured("explain", "box:model-a").out)[1]
+        assert found["prefix"] == "box: (backend box is disabled)"
+        assert found["refused"] == (
+            "404: No backend serves the model 'box:model-a': box is disabled: `fairlead backend enable box`."
+        )
+        configured.start("proxy", "--port", "0")
+
+
+def test_a_client_is_played(configured):
+    """--client sends the headers that its requests have, and --help names the clients."""
+    rule = '[[routes]]\nname = "cc"\nwhen.client = "codex"\nbackend = "box"\nmodel = "other"\n'
+    (configured.home / "config.toml").touch(mode=0o600)
+    (configured.home / "config.toml").write_text(rule)
+    assert '"cc" needs client codex → no' in configured("explain", "model-a").out
+    assert '"cc" to box, as other → yes' in configured("explain", "model-a", "--client", "codex").out
 
 
 def test_the_demo_is_known(fairlead):

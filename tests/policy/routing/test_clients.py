@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.policy.routing.clients import NAMES, PATTERNS, identify_client
+from router.policy.routing.clients import NAMES, PATTERNS, identify_client, make_headers
 
 CLAUDE_CODE = {
     b"x-app": b"cli",
@@ -43,3 +43,9 @@ def test_no_pattern_is_user_agent_alone():
         assert {name for name, _ in pattern.headers} - {b"user-agent"}, pattern
         assert all(name == name.lower() and start == start.lower() for name, start in pattern.headers)
     assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("client", NAMES)
+def test_a_client_can_be_played(client):
+    """The headers that are made for a tool are those by which it is recognised."""
+    assert identify_client({name.encode(): value.encode() for name, value in make_headers(client)}) == client

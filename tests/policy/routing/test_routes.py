@@ -102,11 +102,16 @@ def test_the_default_backend_gets_the_rest():
     assert route("unheard:of", default="local") == ("local", "unheard:of", "default")
 
 
-def test_the_demo_alone_gets_everything():
-    """So that a tool can be tried before a key is at hand."""
-    assert decide(RoutingFacts("chat", "gpt-5", stream=False), table(DEMO)).backend is DEMO
-    with pytest.raises(UnknownModel):
-        decide(RoutingFacts("chat", "unheard-of", stream=False), table(LOCAL, DEMO))
+def test_the_demo_answers_for_its_own_names_alone():
+    """Also where nothing else is configured: a 200 for a real model would be its echo."""
+    for backends in ((DEMO,), (LOCAL, DEMO)):
+        assert decide(RoutingFacts("chat", "demo-tools", stream=False), table(*backends)).backend is DEMO
+        assert decide(RoutingFacts("chat", "demo:any", stream=False), table(*backends)).backend is DEMO
+        for model in ("gpt-5", "demo-tool", "unheard-of"):
+            with pytest.raises(UnknownModel):
+                decide(RoutingFacts("chat", model, stream=False), table(*backends))
+    with pytest.raises(BadRequest, match="fairlead backend add"):
+        decide(RoutingFacts("responses", None, stream=False), table(DEMO))
 
 
 def test_an_unread_catalog_says_nothing():
@@ -124,11 +129,11 @@ def test_an_unknown_model_is_told_what_there_is():
     text = caught.value.message
     assert "'CLAUDE_opus-5'" in text
     assert "claude-opus-5 (claude)" in text
-    assert "openai, claude, local, demo" in text
+    assert text.endswith("Configured backends: openai, claude, local. Add one: `fairlead backend add NAME`.")
     with pytest.raises(UnknownModel) as caught:
         route("zzzz")
     assert "Nearest" not in caught.value.message
-    with pytest.raises(UnknownModel, match="none"):
+    with pytest.raises(UnknownModel, match="No backend is configured"):
         decide(RoutingFacts("chat", "m", stream=False), Table((), {}, FAMILIES))
 
 
@@ -159,7 +164,8 @@ NAMELESS = [
     ((OPENAI, CLAUDE), None, None, "openai"),
     ((OPENAI, LOCAL), "chat", "local", "local"),
     ((OPENAI, LOCAL), "responses", "local", "openai"),
-    ((DEMO,), "responses", None, "demo"),
+    ((OPENAI, DEMO), "responses", "demo", "openai"),
+    ((OPENAI, LOCAL, DEMO), "chat", "demo", "demo"),
 ]
 
 
@@ -172,7 +178,7 @@ def test_without_a_model_the_only_speaker_serves(backends, protocol, default, wa
 
 def test_without_a_model_two_speakers_are_a_question():
     """400, naming them and how to choose."""
-    with pytest.raises(BadRequest, match=r"openai, local.*--default-backend"):
+    with pytest.raises(BadRequest, match=r"openai, local.*fairlead config set default_backend openai"):
         decide(RoutingFacts("chat", None, stream=False), table(OPENAI, LOCAL, DEMO))
 
 

@@ -19,7 +19,7 @@ def test_the_trace_says_why():
         ("shortcut", True, "opus → claude-opus-5", ""),
         ("prefix", False, "none", ""),
         ("rule", False, "needs > 100k tokens", "long"),
-        ("rule", False, "applies, but its backend nowhere is not configured or disabled", "gone"),
+        ("rule", False, "matches, but its backend nowhere is not configured", "gone"),
         ("rule", True, "to router", "any claude"),
         ("rule", False, "not looked at", "edits"),
     ]
@@ -32,9 +32,9 @@ def test_the_trace_says_why():
         ("forced", False, "this tier is left alone"),
         ("alias", False, "none"),
         ("prefix", False, "no backend is named what"),
-        ("catalog", False, "no catalog lists what:ever"),
-        ("family", False, "no backend's vendor names its models so"),
-        ("default", False, "none is set"),
+        ("catalog", False, "in no model list"),
+        ("family", False, "no provider's family matches"),
+        ("default", False, "no default_backend"),
     ]
 
 
@@ -44,6 +44,6 @@ def test_a_prefix_comes_before_rules():
     decide(RoutingFacts("messages", "local:m", stream=False), full_table(routes=[ANY_CLAUDE]), trace=trace)
     assert [(step.step, step.took, step.text) for step in trace] == [
         ("alias", False, "none"),
-        ("prefix", True, "local: is the backend local"),
+        ("prefix", True, "local: (backend local)"),
         ("rule", False, "not looked at"),
     ]
