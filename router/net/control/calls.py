@@ -127,8 +127,8 @@ def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
 def _check_not_html(answer: Answer, url: str) -> None:
     if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
         raise ControlError(
-            f"{urlsplit(url).netloc} sent a web page, not an API's answer: a login page or proxy may be intercepting the "
-            "connection, or the base URL is wrong",
+            f"{urlsplit(url).netloc} sent a web page, not an API's answer: a login page or proxy may be intercepting "
+            "the connection, or the base URL is wrong",
             status=answer.status,
         )
 
