@@ -10,6 +10,7 @@ from router.backends.known import KNOWN, host_of, known, plain_http_allowed
 # - `refused`: nobody listens. `name`: its name cannot be resolved. `proxy`: the proxy on the way is at fault.
 # - `speaks_http`, `speaks_tls`: it does, and was asked in the other. `not_tls`: its bytes are not TLS, but not known.
 # - `tls_closed`, `closed`: it closed the connection, in the TLS handshake or before its answer was complete.
+# - `silent`: it said nothing in time.
 # - `path`: it has no API at its path. `redirect`: it points elsewhere.
 
 

@@ -115,7 +115,7 @@ def describe_tls_failure(error: BaseException, host: str) -> str:
     """Why a handshake failed, and what to do about a certificate."""
     cause = _find_details(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        said = cause.verify_message
+        said = cause.verify_message.rstrip(".")
         return f"its certificate was not accepted ({said}). {_advise(cause.verify_code, said, host)}".rstrip(". ")
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CLOSED):
         said = _get_reason(cause)

@@ -126,11 +126,10 @@ def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
 
 def _check_not_html(answer: Answer, url: str) -> None:
     if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
-        raise ControlError(
-            f"{urlsplit(url).netloc} sent a web page, not an API's answer: a login page or proxy may be intercepting "
-            "the connection, or the base URL is wrong",
-            status=answer.status,
-        )
+        why = "a login page or proxy may be intercepting the connection, or the base URL is wrong"
+        if answer.status in (404, 405):
+            why = "the path of the base URL is probably wrong"
+        raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
 
 
 def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:

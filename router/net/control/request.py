@@ -95,7 +95,10 @@ async def send(
         raise failure from None
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
-    raise ControlError(f"{host} did not answer within {timeout:g} s")
+    failure = ControlError(f"{host} did not answer within {timeout:g} s", cause="silent")
+    if proxy is None:
+        await _find_scheme(failure, url)
+    raise failure
 
 
 async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
@@ -186,7 +189,7 @@ async def _find_scheme(failure: ControlError, url: str) -> None:
 
     place = urlsplit(url)
     secure = place.scheme == "https"
-    if failure.cause in (("tls_closed", "not_tls") if secure else ("closed",)):
+    if failure.cause in (("tls_closed", "not_tls", "silent") if secure else ("closed",)):
         port = place.port or (443 if secure else 80)
         if await speaks("http" if secure else "tls", place.hostname or "", port):
             failure.cause = "speaks_http" if secure else "speaks_tls"
