@@ -146,7 +146,10 @@ def test_a_cut_before_any_attempt(one):
     ("script", "words"),
     [
         (streams(*HELLO[:2], Break()), b"closed the connection before the answer was complete (connection reset)"),
-        (streams(*HELLO[:2], Break(reset=False)), b"closed the connection before the answer was complete (incomplete chunked read)"),
+        (
+            streams(*HELLO[:2], Break(reset=False)),
+            b"closed the connection before the answer was complete (incomplete chunked read)",
+        ),
         (streams(*HELLO[:2]), b"ended the stream before its last event"),
     ],
 )

@@ -180,8 +180,6 @@ class UpstreamExchange:
             if event is h11.NEED_DATA:
                 received = await self._receive()
                 if not received:
-                    if self._spoke_tls:
-                        raise BadGateway(f"{origin} answered in TLS.", cause="speaks_tls")
                     raise UpstreamDisconnected("closed the connection without an answer")
                 size += received
             elif isinstance(event, h11.Response):

@@ -77,11 +77,14 @@ async def send(
     host = urlsplit(url).netloc
     proxy = outbound.find_proxy_to(url)
     sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
+    context = await _load_context(url, proxy, outbound.roots)
+    # Less than the whole: httpcore leaves the socket open when its handshake is cancelled from outside.
+    connect = 0.9 * min(timeout, 10.0)
     started = time.perf_counter()
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
-                _make_client(proxy, await _load_context(url, proxy, outbound.roots), min(timeout, 10.0)) as client,
+                _make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
                 data, first_byte = await _read(response, scope)
@@ -95,10 +98,7 @@ async def send(
         raise failure from None
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
-    failure = ControlError(f"{host} did not answer within {timeout:g} s", cause="silent")
-    if proxy is None:
-        await _find_scheme(failure, url)
-    raise failure
+    raise ControlError(f"{host} did not answer within {timeout:g} s")
 
 
 async def _read(response: "httpx.Response", scope: "trio.CancelScope") -> tuple[bytes, float]:
@@ -172,7 +172,7 @@ def _make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> Cont
         if isinstance(cause, ConnectionRefusedError):
             return ControlError(f"{first} refused the connection", cause="proxy" if proxy else "refused")
     if isinstance(error, httpx.TimeoutException):
-        return ControlError(f"{first} did not accept the connection in time", cause="proxy" if proxy else "")
+        return ControlError(f"{first} did not accept the connection in time", cause="proxy" if proxy else "silent")
     if isinstance(error, httpx.RemoteProtocolError):
         return ControlError(f"{host} did not answer in HTTP", code="not_http", cause="closed")
     if isinstance(error, httpx.ConnectError):
