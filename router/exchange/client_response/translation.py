@@ -110,7 +110,9 @@ async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) 
             attempt.memory.hold(len(plain))
             pieces.append(plain)
         if size > ANSWER_LIMIT:
-            raise BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the bound for a translated one.")
+            raise BadGateway(
+                f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."
+            )
     return b"".join(pieces)
 
 

@@ -126,8 +126,8 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
         )
     if waited.limit == "max_concurrent":
         return Unavailable(
-            f"Backend {name} had no free place within {service.patience:g} s (queue.timeout): {line.running:,} "
-            "requests run at it, as many as may (max_concurrent).",
+            f"Backend {name} had no free place within {service.patience:g} s (queue.timeout): "
+            f"{line.running:,} running, its limit (max_concurrent).",
             retry_after=1,
         )
     if waited.limit == "accounts":
@@ -137,8 +137,8 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
         return RateLimited(f"No account of backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"Backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_format_usage(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a "
-        f"request waits {service.patience:g} s (queue.timeout).",
+        f"{_format_usage(line, waited.limit, now)}); the next place is free in {format_duration(seconds or 0)}, but "
+        f"requests wait only {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 
