@@ -92,10 +92,7 @@ async def send(
                     data = _decode(data, response.headers.get("content-encoding", ""), host)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        failure = _make_error(error, host, proxy)
-        if proxy is None:
-            await _find_scheme(failure, url)
-        raise failure from None
+        raise _make_error(error, host, proxy) from None
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
     raise ControlError(f"{host} did not answer within {timeout:g} s")
@@ -181,18 +178,6 @@ def _make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> Cont
     if isinstance(error, httpx.NetworkError):
         return ControlError(f"{host} closed the connection before its answer was complete", cause="closed")
     return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
-
-
-async def _find_scheme(failure: ControlError, url: str) -> None:
-    """Make certain, where it can be, that a server was asked in TLS and speaks plain HTTP, or the reverse."""
-    from router.net.control.scheme import speaks
-
-    place = urlsplit(url)
-    secure = place.scheme == "https"
-    if failure.cause in (("tls_closed", "not_tls", "silent") if secure else ("closed",)):
-        port = place.port or (443 if secure else 80)
-        if await speaks("http" if secure else "tls", place.hostname or "", port):
-            failure.cause = "speaks_http" if secure else "speaks_tls"
 
 
 def _format_system_error(error: BaseException) -> str:

@@ -5,6 +5,7 @@ Only what the server's bytes say counts: a connection that is closed says nothin
 
 import ssl
 from typing import Literal
+from urllib.parse import urlsplit
 
 import trio
 
@@ -15,6 +16,18 @@ from router.net.stream import SocketStream
 
 SECONDS = 2.0
 _SHOWN = 64
+
+
+async def find_cause(cause: str, url: str) -> str:
+    """The cause of a failed request, made certain by asking the server where it may be that it was asked in TLS and
+    speaks plain HTTP, or the reverse. cause: as far as it is known."""
+    place = urlsplit(url)
+    host = place.hostname or ""
+    if place.scheme == "https" and cause in ("tls_closed", "not_tls", "silent"):
+        return "speaks_http" if await speaks("http", host, place.port or 443) else cause
+    if place.scheme == "http" and cause == "closed":
+        return "speaks_tls" if await speaks("tls", host, place.port or 80) else cause
+    return cause
 
 
 async def speaks(protocol: Literal["tls", "http"], host: str, port: int) -> bool:
