@@ -74,6 +74,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
+    #: The command, or the step, that starts a server of the user's own; '' for a service.
+    start: str = ""
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.

@@ -80,6 +80,7 @@ PROVIDERS = (
         root="http://127.0.0.1:11434/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        start="ollama serve",
         profile=Profile(
             remote_images=False,
             efforts=("none", "low", "medium", "high"),
@@ -196,6 +197,7 @@ PROVIDERS = (
         root="http://127.0.0.1:1234/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        start="lms server start",
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     ),
     Known(
@@ -204,6 +206,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8000/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        start="vllm serve MODEL",
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -219,6 +222,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8080/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        start="llama-server -m FILE.gguf",
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -233,6 +237,7 @@ PROVIDERS = (
         title="LiteLLM proxy",
         root="http://127.0.0.1:4000/v1",
         protocols=("messages", "chat", "responses"),
+        start="litellm --config FILE",
         profile=Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
     ),
 )

@@ -177,7 +177,7 @@ class Failover:
         )
         found = attempt.target = await context.runtime.with_key(target)
         if self._refused_key is not None and found.secret == self._refused_key.secret:
-            raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
+            raise found.unusable("it was refused (401), and fetching it again gave the same key.")
 
     # After an attempt
 
