@@ -73,6 +73,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
+    #: How its keys begin, where its documentation shows that and no other provider's keys begin so. Older keys may
+    #: begin otherwise.
+    key_prefixes: tuple[str, ...] = ()
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.

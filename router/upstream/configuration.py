@@ -12,6 +12,7 @@ from router.policy.routing.table import DEMO
 from router.settings import DECLARATIONS, Settings
 from router.store.config import backends as stored
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeys, read_own_keys
 
 
 class Configuration(NamedTuple):
@@ -26,6 +27,8 @@ class Configuration(NamedTuple):
     problems: tuple[str, ...] = ()
     #: How upstreams are reached.
     outbound: Outbound = DIRECT
+    #: fairlead's own secrets, which no upstream may get.
+    own_keys: OwnKeys = OwnKeys()
 
 
 class LiveSettings:
@@ -59,7 +62,7 @@ def read(
         )
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
     way = read_outbound(settings, os.environ if environ is None else environ)
-    return Configuration(settings, found, broken, (*warnings, *texts), way)
+    return Configuration(settings, found, broken, (*warnings, *texts), way, read_own_keys(home, settings))
 
 
 def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:

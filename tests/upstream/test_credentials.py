@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram
 from router.settings import Secret
+from router.store.keys.own_keys import OwnKeys
 from router.store.keys.references import to_command
 from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quote_error
 
@@ -45,7 +46,7 @@ def used(use, *, virtual=False, **environ):
 
     async def main():
         with trio.fail_after(600):
-            return await use(Credentials({"PATH": os.environ["PATH"], **environ}, hidden.extend))
+            return await use(Credentials({"PATH": os.environ["PATH"], **environ}, OwnKeys(), hidden.extend))
 
     result = trio.run(main, clock=clock)
     return result, hidden

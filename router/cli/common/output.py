@@ -56,15 +56,26 @@ def format_table(
         lines.append((indent + GAP.join(cells[:fitting])).rstrip())
         rest = GAP.join(cell for cell in row[fitting:] if cell)
         if rest and row is not header:
-            lines += textwrap.wrap(
-                rest,
-                max(width or 0, LEAST_WIDTH),
-                initial_indent=indent + "  ",
-                subsequent_indent=indent + "  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += wrap(rest, indent + "  ", width)
     return lines
+
+
+def wrap(text: str, indent: str, width: int | None) -> list[str]:
+    """The lines of a text, broken between words for the width of the terminal; None for any."""
+    if width is None:
+        return [indent + line for line in text.splitlines()]
+    return [
+        line
+        for part in text.splitlines()
+        for line in textwrap.wrap(
+            part,
+            max(width, LEAST_WIDTH),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def _count_fitting(widths: Sequence[int], room: int | None) -> int:

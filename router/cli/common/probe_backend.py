@@ -15,8 +15,11 @@ from router.net.client.outbound import Outbound, read_outbound
 from router.net.control.calls import ControlError, fetch_models, is_catalog_public, probe
 from router.settings import Secret, Settings
 from router.store.config import toml
+from router.store.config.redacted import advise_key
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
+from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
 
@@ -32,8 +35,8 @@ class ProbeResult(msgspec.Struct, kw_only=True):
     ok: bool
     #: The lines to print, separated by line ends.
     text: str
-    #: What would mend it: `key` another key, `variable` the key's environment variable is not set, `source` the key
-    #: cannot be fetched, `again` a later try may succeed, '' nothing.
+    #: What would help: `key` another key, `own` another key, since this one is fairlead's own, `variable` setting the
+    #: key's environment variable, `source` being able to fetch the key, `again` a later try, '' nothing.
     fix: str = ""
     models: list[str] = []
 
@@ -96,9 +99,14 @@ async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> P
 def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
     """The result for a key that cannot be fetched."""
     kind = source(backend.accounts[0].key) if backend.accounts else "stored"
-    fix = {"stored": "key", "env": "variable"}.get(kind, "source")
     hint = f"\n{error.hint}" if error.hint and backend.accounts else ""
-    return ProbeResult(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
+    text = f"not tried: {str(error).rstrip('.')}"
+    if isinstance(error, VariableUnset):
+        return ProbeResult(ok=False, text=f"{text} in this shell", fix="variable")
+    if isinstance(error, OwnKeyRefused):
+        return ProbeResult(ok=False, text=f"{text}\n{advise_key(backend, backend.accounts[0].alias)}", fix="own")
+    fix = "key" if kind in ("stored", "env") else "source"
+    return ProbeResult(ok=False, text=f"{text}{hint}", fix=fix)
 
 
 async def _probe_without_list(
@@ -158,11 +166,10 @@ async def probe_protocols(backend: Backend, key: Secret | None, model: str, way:
 
 
 async def probe_all(
-    backend: Backend, model: str | None, way: Outbound
+    backend: Backend, model: str | None, keys: Credentials, way: Outbound
 ) -> tuple[ProbeResult, str | None, list[ProtocolProbe]]:
     """Make first contact, and after a success send tiny requests. model: None takes one from the backend's list.
     Returns the contact, the model that was used, and a probe per protocol."""
-    keys = Credentials(os.environ)
     contact = await probe_backend(backend, keys, way)
     model = model or text_model(backend, contact.models)
     if not contact.ok or backend.auth == "client" or not model:

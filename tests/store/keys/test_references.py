@@ -43,8 +43,8 @@ def test_each_form_is_taken_apart(text, found):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("env:", "no name of an environment variable"),
-        ("env:$KEY", "no name of an environment variable"),
+        ("env:", "not a valid environment variable name"),
+        ("env:$KEY", "not a valid environment variable name"),
         ("env:" + "A" * 5000, "longer than"),
         ("file:", "path is empty"),
         ("file:key.txt", "expected an absolute one"),
