@@ -119,7 +119,7 @@ def api_root(url: str) -> str:
         return cleaned
     endpoint = _ENDPOINT.search(cleaned)
     if endpoint:
-        raise ValueError(f"it ends in {endpoint[0]}, an endpoint; give the base URL without it")
+        raise ValueError(f"it must not include {endpoint[0]}")
     last = cleaned.rpartition("/")[2]
     return cleaned if _VERSION_SEGMENT.fullmatch(last) else f"{cleaned}/v1"
 

@@ -50,7 +50,7 @@ def test_no_upstream_gets_one(home, upstream):
         "stored": (OPERATOR, "the stored key is fairlead's operator token."),
         "file": (
             f"file:{secret_file(home, 'key', CLIENT)}",
-            "is fairlead's own client key. Try it: fairlead backend test",
+            "is fairlead's own client key. Correct what gives the key, then try it: fairlead backend test",
         ),
     }
     if sys.platform != "win32":

@@ -10,6 +10,7 @@ from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Unfit
 from router.cli.backend import key as backend_key
 from router.cli.backend.commands import (
+    check_stored_name,
     find_backend,
     make_unknown_account_error,
     make_unknown_backend_error,
@@ -156,7 +157,7 @@ def run_remove(argv: list[str]) -> int:
     parser.add_argument("alias", metavar="ALIAS", help="the account")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name, alias = backends.check_name(options.backend), options.alias.lower()
+    name, alias = check_stored_name(options.backend), options.alias.lower()
     outcome = _change(home, name, alias, lambda before: changes.remove_account(before, alias))
 
     from router.cli.common.running_proxy import tell_change

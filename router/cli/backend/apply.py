@@ -1,6 +1,7 @@
 """What `backend add` and `backend set` share: read the options, check whether the backend works, save it."""
 
 import argparse
+import re
 
 import msgspec
 import trio
@@ -16,7 +17,7 @@ from router.cli.common.parser import Parser, note
 from router.cli.common.probe_backend import ProbeResult, build_outbound, detect_protocols, probe_backend
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
-from router.store.config import backends
+from router.store.config import backends, redacted
 from router.store.home.home import Home
 from router.upstream.credentials import Credentials
 
@@ -54,7 +55,8 @@ def parse_root(url: str, command: str, *, insecure: bool) -> str:
         ) from None
     except ValueError as problem:
         # The URL is not repeated: it may hold a key.
-        raise CommandError(f"--base-url cannot be used: {problem}.") from None
+        text = re.sub(r"^it(s?) ", lambda found: "--base-url's " if found[1] else "--base-url ", str(problem))
+        raise CommandError(f"{text}.") from None
 
 
 def parse_protocols(named: str) -> tuple[str, ...]:
@@ -139,5 +141,6 @@ def format_outcome(backend: Backend, account: Account | None, fix: str) -> str:
     if fix == "key":
         return f", but requests to it will fail. Give another key:   fairlead backend add {name} --key-stdin"
     if fix == "own":
-        return ", but requests to it will fail: fairlead does not send its own key."
+        advice = redacted.advise_key(backend, account.alias) if account is not None else ""
+        return f", but requests to it will fail: fairlead does not send its own key.\n{advice}"
     return f", but not reachable right now. Try again:   {test}"

@@ -16,7 +16,7 @@ from router.cli.common.group import run_group
 from router.cli.common.output import find_width, format_table, note_problems, wrap
 from router.cli.common.parser import Parser
 from router.errors import CommandError
-from router.store.config import backends, toml
+from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.references import source
 
@@ -120,7 +120,7 @@ def run_remove(argv: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="the backend")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name = backends.check_name(options.name)
+    name = check_stored_name(options.name)
     removed, before = backends.discard(home, name)
     if not removed:
         raise make_unknown_backend_error(home, name)
@@ -166,9 +166,8 @@ def run_test(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     backend = find_backend(home, options.name)
-    if options.account is not None:
-        backend = _select_account(backend, backends.check_alias(options.account))
-    return _test(home, backend, options.model, as_json=options.json)
+    tried = backend if options.account is None else _select_account(backend, backends.check_alias(options.account))
+    return _test(home, backend, tried, options.model, as_json=options.json)
 
 
 def _select_account(backend: Backend, alias: str) -> Backend:
@@ -184,7 +183,7 @@ def make_unknown_account_error(backend: Backend, alias: str) -> CommandError:
     return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
 
-def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> int:
+def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, as_json: bool) -> int:
     import trio
 
     from router.cli.common import probe_backend
@@ -217,6 +216,8 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
         print("\n".join(format_table(rows, "    ", right={2}, width=find_width())))
     elif contact.ok:
         print_indented(_format_untested(backend))
+    if backend.accounts and (contact.fix in ("key", "own") or any(trial.status == 401 for trial in trials)):
+        print_indented(redacted.advise_key(stored, backend.accounts[0].alias))
     note_problems_there(home, backend)
     return 0 if passed else 1
 
@@ -245,14 +246,19 @@ def find_near_name(name: str, names: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.75)), "")
 
 
-def find_backend(home: Home, named: str) -> Backend:
-    """The backend of this name. Raises CommandError."""
+def check_stored_name(named: str) -> str:
+    """The name in lower case. Raises CommandError when no stored backend can have it."""
     if named.lower() == backends.RESERVED:
         raise CommandError(
             f"{backends.RESERVED} is the built-in demo backend; it has a setting of its own.",
             "Turn it off:   fairlead config set demo off",
         )
-    name = backends.check_name(named)
+    return backends.check_name(named)
+
+
+def find_backend(home: Home, named: str) -> Backend:
+    """The backend of this name. Raises CommandError."""
+    name = check_stored_name(named)
     backend = backends.find(home, name)
     if backend is None:
         raise make_unknown_backend_error(home, name)

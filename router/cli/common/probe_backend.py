@@ -15,7 +15,6 @@ from router.net.client.outbound import Outbound, read_outbound
 from router.net.control.calls import ControlError, fetch_models, is_catalog_public, probe
 from router.settings import Secret, Settings
 from router.store.config import toml
-from router.store.config.redacted import advise_key
 from router.store.home.home import Home
 from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
@@ -104,7 +103,7 @@ def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
     if isinstance(error, VariableUnset):
         return ProbeResult(ok=False, text=f"{text} in this shell", fix="variable")
     if isinstance(error, OwnKeyRefused):
-        return ProbeResult(ok=False, text=f"{text}\n{advise_key(backend, backend.accounts[0].alias)}", fix="own")
+        return ProbeResult(ok=False, text=text, fix="own")
     fix = "key" if kind in ("stored", "env") else "source"
     return ProbeResult(ok=False, text=f"{text}{hint}", fix=fix)
 

@@ -45,4 +45,6 @@ def advise_key(backend: Backend, alias: str) -> str:
         if kind == "env":
             return f"Start the proxy from a shell that has the provider's key, or store it: {command}"
         return f"Store the provider's key: {command}"
-    return f"Try it: fairlead backend test {name}{'' if first else f' --account {alias}'}"
+    return (
+        f"Correct what gives the key, then try it: fairlead backend test {name}{'' if first else f' --account {alias}'}"
+    )

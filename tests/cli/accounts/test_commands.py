@@ -101,7 +101,7 @@ def test_list_shows_how_accounts_are(fairlead, provider, office):
     said = {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}
     assert ask(url, said) == 401
     listed = fairlead("accounts", "list").out
-    assert "cooling for" in listed
+    assert "paused for" in listed
     assert f"{ARROW} next" not in listed
     entry = json.loads(fairlead("accounts", "list", "--json").out)["accounts"][1]
     assert (entry["alias"], entry["state"], 0 < entry["until_s"] <= 60) == ("spare", "cooling", True)

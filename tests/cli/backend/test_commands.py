@@ -188,7 +188,7 @@ PUBLIC = ("--base-url", "http://api.example.com")
         (["groq", "--protocols", "smoke", "--no-key"], "", 2, "expected some of messages,chat,responses"),
         (["demo", "--no-key"], "", 1, "built-in demo backend"),
         (["a/b", "--no-key"], "", 1, "cannot be a backend's name"),
-        (["x", "--base-url", "x.example", "--no-key"], "", 1, "it does not begin with https://"),
+        (["x", "--base-url", "x.example", "--no-key"], "", 1, "--base-url does not begin with https://"),
         (["x", "--base-url", "https://u:sk-secret@x.example", "--no-key"], "", 1, "a key is given apart from the URL"),
         (["x", *PUBLIC, "--no-key"], "", 1, "api.example.com is a public address"),
         (["x", *PUBLIC, "--no-key"], "", 1, "--insecure-http"),

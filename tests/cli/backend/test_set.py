@@ -113,7 +113,7 @@ def test_plain_http_stays_allowed(fairlead, provider):
         (["office"], 2, "name something to set"),
         (["nobody", "--no-key"], 1, "there is no backend named nobody"),
         (["offic", "--no-key"], 1, "Did you mean office?"),
-        (["office", "--base-url", "x.example"], 1, "it does not begin with https://"),
+        (["office", "--base-url", "x.example"], 1, "--base-url does not begin with https://"),
         (["office", "--base-url", "https://u:sk-secret@x.example"], 1, "a key is given apart from the URL"),
         (["office", "--base-url", "http://8.8.8.8"], 1, "8.8.8.8 is a public address"),
         (["office", "--protocols", "smoke"], 2, "expected some of messages,chat,responses"),

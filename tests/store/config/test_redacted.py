@@ -46,8 +46,8 @@ def test_problem_of():
         ),
         ("sk-1", "first", "Store the provider's key: fairlead backend add x --key-stdin"),
         ("sk-1", "more", "fairlead accounts remove x more, then fairlead accounts add x more --key-stdin"),
-        ('cmd:["pass"]', "first", "Try it: fairlead backend test x"),
-        ('cmd:["pass"]', "more", "Try it: fairlead backend test x --account more"),
+        ('cmd:["pass"]', "first", "Correct what gives the key, then try it: fairlead backend test x"),
+        ('cmd:["pass"]', "more", "then try it: fairlead backend test x --account more"),
     ],
 )
 def test_advice(key, alias, advice):
