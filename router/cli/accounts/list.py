@@ -66,7 +66,7 @@ def _print(listed: Sequence[Backend], keys: RunningKeys) -> None:
     if not rows:
         print("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
         return
-    header = ("backend", "account", "key", "left", "limits", "state", "")
+    header = ("backend", "account", "key", "headroom", "limits", "state", "")
     if not any(row[3] for row in rows):
         rows, header = [(*row[:3], *row[5:]) for row in rows], (*header[:3], *header[5:])
     print("\n".join(format_table(rows, header=header, width=find_width())))
@@ -83,5 +83,5 @@ def _condition(backend: Backend, account: Account, keys: RunningKeys) -> tuple[s
         reason = problem or (live.problem if live.state == "ready" else live.reason) or ""
         return amounts.NONE, limits or amounts.NONE, clean(reason, _REASON_LIMIT), ""
     mark = "\N{LEFTWARDS ARROW} next" if live.next else ""
-    left = amounts.format_share(live.headroom or 0.0)
+    left = f"{amounts.format_share(live.headroom or 0.0)} left"
     return left, limits or amounts.NONE, clean(live.reason or "", _REASON_LIMIT), mark

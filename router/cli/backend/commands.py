@@ -92,7 +92,7 @@ def _print_key_problems(listed: Iterable[Backend], keys: RunningKeys) -> None:
         for account in backend.accounts:
             problem = keys.find_problem(backend, account)
             if problem:
-                print_indented(f"{backend.name}/{account.alias} cannot be used: {problem}")
+                print("\n".join(wrap(f"{backend.name}/{account.alias} cannot be used: {problem}", "", find_width())))
 
 
 def _format_extras(backend: Backend, headers: Sequence[str]) -> str:

@@ -46,8 +46,7 @@ class RunningKeys(NamedTuple):
             return describe(account.key, os.environ)
         if found is None:
             return describe(account.key, os.environ, " in this shell")
-        is_set = found.credentials.endswith(" (set)")
-        return describe(account.key, {variable: "set"} if is_set else {}, "" if is_set else " in the running proxy")
+        return clean(found.credentials, _LIMIT)
 
     def describe_all(self, backend: Backend) -> str:
         """How a backend's requests are authenticated."""

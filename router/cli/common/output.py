@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import sys
 import textwrap
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from router.backends import APIS, Backend, speaks_api
+from router.cli.common.amounts import NONE
 from router.cli.common.parser import note
 from router.settings import Loaded, Settings
 from router.settings.kinds import NO_KEY
@@ -19,6 +21,8 @@ from router.store.home.home import Home
 GAP = "   "
 #: Lines are not broken for a narrower terminal.
 LEAST_WIDTH = 24
+_COMMAND = re.compile(r"fairlead [a-z].*?(?=[.,;:`)](?: |$)|   |$)")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def find_width() -> int | None:
@@ -54,21 +58,22 @@ def format_table(
             for place, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append((indent + GAP.join(cells[:fitting])).rstrip())
-        rest = GAP.join(cell for cell in row[fitting:] if cell)
+        rest = GAP.join(cell for cell in row[fitting:] if cell not in ("", NONE))
         if rest and row is not header:
             lines += wrap(rest, indent + "  ", width)
     return lines
 
 
 def wrap(text: str, indent: str, width: int | None) -> list[str]:
-    """The lines of a text, broken between words for the width of the terminal; None for any."""
+    """The lines of a text, broken between words for the width of the terminal; None for any. A command stays on one
+    line, so that it can be copied."""
     if width is None:
         return [indent + line for line in text.splitlines()]
     return [
-        line
+        line.replace(_NO_BREAK, " ")
         for part in text.splitlines()
         for line in textwrap.wrap(
-            part,
+            _COMMAND.sub(lambda found: found[0].replace(" ", _NO_BREAK), part),
             max(width, LEAST_WIDTH),
             initial_indent=indent,
             subsequent_indent=indent,

@@ -90,12 +90,12 @@ def test_list_shows_how_accounts_are(fairlead, provider, office):
     url = next(re.search(r"http://localhost:\d+", line)[0] for line in proxy.lines if "http://" in line)
     provider.serves = set()
     [_, first, second, third] = [words(line) for line in fairlead("accounts", "list", office).out.splitlines()]
-    assert first == f"office default key stored 100 % {DASH} ready {ARROW} next"
+    assert first == f"office default key stored 100 % left {DASH} ready {ARROW} next"
     assert second == (
-        f"office work key from $WORK_KEY (not set in the running proxy) {DASH} {DASH} "
+        f"office work key from $WORK_KEY (not set) {DASH} {DASH} "
         "$WORK_KEY is not set in the running proxy: restart it from a shell that has it."
     )
-    assert third == f"office spare key stored 100 % {DASH} ready"
+    assert third == f"office spare key stored 100 % left {DASH} ready"
     provider.serves, provider.needs_key = {"/v1/chat/completions"}, True
     fairlead("accounts", "remove", office, "default")
     said = {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}

@@ -312,3 +312,65 @@ def test_test_of_what_does_not_answer(fairlead, provider):
     assert "key refused" in out
     assert provider.seen == [("/v1/models", "sk-bad")]
     assert fairlead("backend", "test", "nobody").code == 1
+
+
+FULL = """
+import resource, signal, sys
+from router.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+@pytest.mark.parametrize(
+    "command", [["backend", "add", "new"], ["backend", "set", "office"], ["accounts", "add", "office", "more"]]
+)
+def test_what_cannot_be_saved(fairlead, provider, command):
+    """Where the disk is full the error is all that is said: nothing reads as if it had been saved."""
+    add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-good")
+    place = ["--base-url", provider.url, "--protocols", "chat"] if command[0] == "backend" else []
+    line = [sys.executable, "-c", FULL, *command, *place, "--key", "sk-good"]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptor to close")
+@pytest.mark.parametrize("options", [["--key-stdin"], []])
+def test_closed_input(fairlead, options):
+    """A closed standard input is an empty one."""
+    line = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "router", "backend", "add", "groq", *options]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the key on standard input is empty" in done.stderr or "groq needs a key" in done.stderr
+
+
+def test_near_names_alone_are_suggested(fairlead, provider):
+    """A name that has little in common with the only one is not said to be meant."""
+    add(fairlead, provider, "--protocols", "chat", "--no-key", name="openai")
+    done = fairlead("backend", "test", "nope")
+    assert words(done.err) == "error: there is no backend named nope. Configured: openai."
+    assert "Did you mean openai?" in fairlead("backend", "test", "opnai").err
+
+
+@pytest.mark.parametrize("command", [["backend", "disable"], ["backend", "remove"], ["backend", "test"]])
+def test_demo_has_a_setting(fairlead, command):
+    """The demo is no stored backend; the setting that turns it off is named."""
+    done = fairlead(*command, "demo")
+    assert done.code == 1
+    assert "fairlead config set demo off" in done.err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_lists_fit_the_terminal(fairlead, provider, columns):
+    """No line of the lists is longer than the terminal is wide, unless a URL alone is."""
+    for name in ("office", "a-backend-of-some-length"):
+        add(fairlead, provider, "--protocols", "messages,chat,responses", "--key-env", "A_KEY_OF_THE_OFFICE", name=name)
+    for command in (("backend", "list"), ("accounts", "list")):
+        lines = fairlead(*command, COLUMNS=str(columns)).out.splitlines()
+        assert lines[0].startswith("backend")
+        assert all(len(line) <= columns or provider.url in line for line in lines), lines
+        assert len(lines) == 3 or columns < 200

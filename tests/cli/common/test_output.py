@@ -43,6 +43,18 @@ def test_no_line_is_longer_than_the_terminal(width):
     assert "x" * 60 in format_table([("a", "x" * 60)], width=width)[-1]
 
 
+def test_commands_stay_whole():
+    """A command is not broken, so that it can be copied; a dash says nothing below its column."""
+    said = "Start it from a shell that has the key, or store it: fairlead backend add groq --key-stdin. It is late."
+    assert format_table([("groq", "\N{EN DASH}", "x" * 30, said)], width=48) == [
+        "groq   \N{EN DASH}   " + "x" * 30,
+        "  Start it from a shell that has the key, or",
+        "  store it:",
+        "  fairlead backend add groq --key-stdin. It is",
+        "  late.",
+    ]
+
+
 def test_any_length():
     """Without a width nothing is broken: programs read lines."""
     rows = [("a", "b " * 200 + "c")]
