@@ -80,6 +80,8 @@ def without(name):
         ({**NEW, "auth": "client"}, 400, 'key and "auth": "client" cannot be used together'),
         ({**NEW, "auth": "none"}, 400, 'key and "auth": "none" cannot be used together'),
         (without("key"), 400, "key is missing"),
+        ({**NEW, "key": "Bearer sk-1"}, 400, "key begins with Bearer"),
+        ({**NEW, "key": "fairlead"}, 400, "key is fairlead's own placeholder for a key"),
         ({**without("key"), "auth": "key"}, 400, "key is missing"),
         ({"name": "groq"}, 400, "key is missing"),
         ({"name": "ollama", "auth": "key"}, 400, "key is missing"),
