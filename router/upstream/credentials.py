@@ -156,7 +156,7 @@ class Credentials:
     async def _fetch(self, text: str) -> Secret:
         reference = parse(text)
         if reference is None:
-            raise CommandError("it is no reference to a key.")
+            raise CommandError("it is not a reference to a key.")
         words, limit = reference.words, self._limits[reference.kind]
         if reference.kind == "cmd":
             async with limit:

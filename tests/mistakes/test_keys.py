@@ -261,7 +261,7 @@ def test_c11(fairlead, provider):
     done = fairlead("accounts", "add", "box", "work", "--key-env", "WORK_KEY")
     assert done.code == 0
     MISTAKES["C11"].check(done.out, done.err)
-    assert "serve" not in done.out
+    assert "in use" not in done.out
     assert "key from $WORK_KEY (not set in this shell)" in done.out
 
 

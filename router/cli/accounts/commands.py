@@ -140,10 +140,7 @@ def _add(home: Home, before: Backend, account: Account, keys: "Credentials") -> 
 
 
 def _format_serving(backend: Backend) -> str:
-    names = [account.alias for account in backend.accounts]
-    if len(names) == 1:
-        return f"The account that serves is {names[0]}."
-    return f"The accounts that serve are {', '.join(names[:-1])} and {names[-1]}."
+    return f"Accounts in use: {', '.join(account.alias for account in backend.accounts)}."
 
 
 def run_remove(argv: list[str]) -> int:

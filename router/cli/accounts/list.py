@@ -76,7 +76,7 @@ def _condition(backend: Backend, account: Account, keys: RunningKeys) -> tuple[s
     """What it has left, its limits, how it is, and whether it is next."""
     problem, live = keys.find_problem(backend, account), keys.find(backend, account)
     if live is None or live.state is UNSET:
-        state = f"cannot be used: {problem}" if problem else "serves"
+        state = f"cannot be used: {problem}" if problem else "in use"
         return "", "", state if backend.enabled else "backend disabled", ""
     limits = ", ".join(f"{clean(one.name)} {amounts.format_share(one.used)}" for one in live.limits or ())
     if problem or live.state in ("unusable", "revoked") or (live.state == "ready" and live.problem):

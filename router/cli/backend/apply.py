@@ -90,7 +90,10 @@ def save_and_probe(home: Home, before: Backend | None, outcome: Outcome, headers
         found = trio.run(detect_protocols, backend, keys, way)
         backend = msgspec.structs.replace(backend, protocols=found)
     # First: what is printed before an error would read as if the backend had been saved.
-    backends.replace(home, before, backend)
+    try:
+        backends.replace(home, before, backend)
+    except CommandError as error:
+        raise CommandError(f"{backend.name} was not saved: {error}", error.hint) from None
     headers.save(home)
     note_dropped(outcome)
     print_summary(backend, RunningKeys({}, keys.own))

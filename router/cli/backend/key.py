@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
     )
     parser.add_argument("--key-file", metavar="PATH", help="take it from this file, which only you can read")
     parser.add_argument(
-        "--key-cmd", metavar="CMD", help="take it from what this command prints; no shell runs it, 30 s are its limit"
+        "--key-cmd", metavar="CMD", help="take it from what this command prints (run without a shell, for 30 s at most)"
     )
     parser.add_argument(
         "--keyring",

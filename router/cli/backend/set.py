@@ -53,7 +53,7 @@ def _build_change(options: argparse.Namespace, before: Backend, own: OwnKeys) ->
     if not (
         check_flags(options) or any(one is not None for one in named) or options.insecure_http or has_options(options)
     ):
-        raise UsageError("name something to set.", "See:   fairlead backend set --help")
+        raise UsageError("nothing to change: no option was given.", "See:   fairlead backend set --help")
     insecure = options.insecure_http or before.insecure_http
     wish = build_wish(options, f"fairlead backend set {before.name}", insecure=insecure)
     if wish.auth is None:

@@ -91,7 +91,9 @@ async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> P
         strangers = None
     text += f", {format_count(len(models), 'model')}" + _format_example(backend, models)
     if strangers:
-        text += f"\nits list is open to anyone, so the key is untested:   fairlead backend test {backend.name}"
+        text += (
+            f"\nthe model list needs no key, so the key was not tested. Test it:   fairlead backend test {backend.name}"
+        )
     return ProbeResult(ok=True, text=text, models=models)
 
 

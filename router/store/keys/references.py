@@ -139,7 +139,7 @@ def _parse_list(text: str) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in cast("list[Any]", words)):
-        raise CommandError('the cmd: reference is no JSON list of words; expected such as cmd:["pass", "show", "x"].')
+        raise CommandError('the cmd: reference is not a JSON list of words, such as cmd:["pass", "show", "x"].')
     return _check_words(cast("list[str]", words))
 
 
@@ -195,7 +195,7 @@ def _find_shell_sign(line: str) -> str:
 def _split_entry(text: str) -> tuple[str, ...]:
     service, _, user = text.rpartition("/")
     if not service or not user or not text.isprintable() or len(text) > LENGTH:
-        raise CommandError(f"{_quote(text)} names no entry of a keyring; expected SERVICE/USER.")
+        raise CommandError(f"{_quote(text)} is not a keyring entry; expected SERVICE/USER.")
     return service, user
 
 

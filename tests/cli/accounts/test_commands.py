@@ -44,7 +44,7 @@ def test_first_account_of_a_backend_without_a_key(fairlead, provider):
     add(fairlead, provider, "--protocols", "chat", "--no-key")
     code, out, _ = fairlead("accounts", "add", "office", "work", "--key-stdin", stdin="sk-good")
     assert code == 0
-    assert out.endswith("Saved. The account that serves is work.\n")
+    assert out.endswith("Saved. Accounts in use: work.\n")
     assert fairlead.backend("office")["auth"] == "key"
 
 
@@ -55,8 +55,8 @@ def test_list_says_where_keys_come_from(fairlead, provider, office):
     assert code == 0
     assert [words(line) for line in out.splitlines()] == [
         "backend account key state",
-        "office default key stored serves",
-        "office work key from $WORK_KEY (not set in this shell) serves",
+        "office default key stored in use",
+        "office work key from $WORK_KEY (not set in this shell) in use",
     ]
     assert err == ""
     listed = json.loads(fairlead("accounts", "list", office, "--json").out)
@@ -147,7 +147,7 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider, office):
     path.write_text('{"schema": 1')
     code, out, err = fairlead("accounts", "list")
     assert code == 1
-    assert words(out.splitlines()[1]) == "office default key stored serves"
+    assert words(out.splitlines()[1]) == "office default key stored in use"
     assert "bad.json" in err
 
 
@@ -155,7 +155,7 @@ def test_remove_says_who_is_left(fairlead, provider, office):
     """The others go on serving; when the last goes, that is said."""
     fairlead("accounts", "add", office, "work", "--key-stdin", stdin="sk-good")
     code, out, _ = fairlead("accounts", "remove", office, "DEFAULT")
-    assert (code, out) == (0, "Removed office/default.\nThe account that serves is work.\n")
+    assert (code, out) == (0, "Removed office/default.\nAccounts in use: work.\n")
     code, out, _ = fairlead("accounts", "remove", office, "work")
     assert code == 0
     assert "office has no key left." in out

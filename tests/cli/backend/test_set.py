@@ -110,7 +110,7 @@ def test_plain_http_stays_allowed(fairlead, provider):
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["office"], 2, "name something to set"),
+        (["office"], 2, "nothing to change: no option was given"),
         (["nobody", "--no-key"], 1, "there is no backend named nobody"),
         (["offic", "--no-key"], 1, "Did you mean office?"),
         (["office", "--base-url", "x.example"], 1, "--base-url does not begin with https://"),

@@ -31,7 +31,7 @@ def test_problem_of():
     """A variable that is not set, a malformed reference; a key that must be fetched is not fetched for a list."""
     assert redacted.problem_of(FROM_ENV, {}, OwnKeys()) == "$WORK_KEY is not set."
     assert "is not ASCII" in redacted.problem_of(FROM_ENV, {"WORK_KEY": "sk secret"}, OwnKeys())
-    assert "is no JSON list" in redacted.problem_of(Account("a", "cmd:x"), {}, OwnKeys())
+    assert "is not a JSON list" in redacted.problem_of(Account("a", "cmd:x"), {}, OwnKeys())
     for account in (STORED, Account("a", 'cmd:["false"]'), Account("a", "file:/not/there")):
         assert redacted.problem_of(account, {}, OwnKeys()) is None
 
