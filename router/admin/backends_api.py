@@ -32,11 +32,13 @@ from router.operator_api.backends import (
     describe_accounts,
     describe_backend,
 )
+from router.settings import Secret
 from router.settings.kinds import clean, display
 from router.store.config import backends, redacted
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeys
 from router.store.keys.references import looks_like_one
-from router.store.keys.secrets import check_key
+from router.store.keys.secrets import check_entered
 
 SCHEMA = 1
 ON_THE_MACHINE = ("host", "api_key", "cors_origin", "insecure_http", "upstream_proxy", "capture")
@@ -60,7 +62,7 @@ def add_backend(call: HomeCall) -> BackendAdded:
     """Add a NewBackend. Raises Conflict when there is one of that name."""
     asked = _read_body(call.body, NewBackend)
     name = _check(backends.check_name, asked.name)
-    wish = _read_wish(asked.base_url, asked.protocols, asked.key, auth=_read_auth(asked))
+    wish = _read_wish(asked.base_url, asked.protocols, asked.key, call.own_keys, auth=_read_auth(asked))
     root = changes.root_for(name, wish, None)
     if root is None:
         raise BadRequest(f"{name} is not a provider fairlead knows, so base_url is needed. Known: {', '.join(KNOWN)}.")
@@ -90,7 +92,7 @@ def change_backend(call: HomeCall) -> BackendChanged:
     asked = _read_body(call.body, BackendChange)
     if asked == BackendChange():
         raise BadRequest(f"Nothing to change was named; expected {_name_fields(BackendChange)}.")
-    wish = _read_wish(asked.base_url, asked.protocols, asked.key, enabled=asked.enabled)
+    wish = _read_wish(asked.base_url, asked.protocols, asked.key, call.own_keys, enabled=asked.enabled)
     dropped: list[str] = []
 
     def make(before: Backend | None) -> Backend:
@@ -124,7 +126,7 @@ def add_account(call: HomeCall) -> BackendAdded:
     """Add a NewAccount. Raises Conflict when the backend has one of that name, or takes none."""
     asked = _read_body(call.body, NewAccount)
     name = _check(backends.check_name, asked.backend)
-    account = Account(_check(backends.check_alias, asked.alias), _read_key(asked.key))
+    account = Account(_check(backends.check_alias, asked.alias), _read_key(asked.key, call.own_keys))
 
     def make(before: Backend | None) -> Backend:
         return _convert_unfit(lambda: changes.add_account(_require(call.home, name, before), account))
@@ -198,6 +200,7 @@ def _read_wish(
     base_url: str | None,
     protocols: list[str] | None,
     key: str | None,
+    own: OwnKeys,
     *,
     auth: Literal["client", "none"] | None = None,
     enabled: bool | None = None,
@@ -207,7 +210,7 @@ def _read_wish(
         root=None if base_url is None else _read_root(base_url),
         protocols=None if protocols is None else _read_protocols(protocols),
         auth=auth,
-        key=None if key is None else _read_key(key),
+        key=None if key is None else _read_key(key, own),
         enabled=enabled,
     )
 
@@ -229,13 +232,13 @@ def _read_protocols(names: list[str]) -> tuple[str, ...]:
         raise BadRequest(f"protocols is {display(','.join(names))}; expected {problem}, as a list.") from None
 
 
-def _read_key(key: str) -> str:
+def _read_key(key: str, own: OwnKeys) -> str:
     if looks_like_one(key.strip().strip("\ufeff").strip()):
         raise Forbidden(
             "key is a reference, not a key. References change on the machine only: fairlead backend set NAME with "
             "--key-env, --key-file, --key-cmd or --keyring."
         )
-    return _check(lambda text: check_key(text, "key"), key)
+    return _check(lambda text: own.check(Secret(check_entered(text, "key")), "key").reveal(), key)
 
 
 def _read_auth(asked: NewBackend) -> Literal["client", "none"] | None:
@@ -244,7 +247,7 @@ def _read_auth(asked: NewBackend) -> Literal["client", "none"] | None:
         raise BadRequest("auth is something else; expected key, client or none.")
     if asked.auth in ("client", "none"):
         if asked.key is not None:
-            raise BadRequest(f'key and "auth": "{asked.auth}" exclude each other.')
+            raise BadRequest(f'key and "auth": "{asked.auth}" cannot be used together.')
         return "client" if asked.auth == "client" else "none"
     return None
 
@@ -261,10 +264,11 @@ def _check_backend(call: HomeCall, backend: Backend) -> CheckedBackend:
 
 def _check_accounts(call: HomeCall, backend: Backend) -> Iterator[CheckedAccount]:
     for account, stored in zip(backend.accounts, describe_accounts(backend, call.environ), strict=True):
-        problem = redacted.problem_of(account, call.environ)
+        key_problem = redacted.problem_of(account, call.environ, call.own_keys)
+        problem = key_problem
         if problem is None and stored.serves:
             problem = call.problems.get(backend.name)
-        yield CheckedAccount(**msgspec.structs.asdict(stored), problem=problem)
+        yield CheckedAccount(**msgspec.structs.asdict(stored), problem=problem, key_problem=key_problem)
 
 
 def _list_account(call: HomeCall, backend: str, account: CheckedAccount) -> ListedAccount:

@@ -12,6 +12,7 @@ from router.host.clock import boot_time
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.accounts import AccountStatus
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeys
 from router.upstream.account_state import report_accounts
 
 WAIT_SECONDS = 60.0
@@ -26,6 +27,8 @@ class HomeCall(NamedTuple):
 
     home: Home
     environ: Mapping[str, str]
+    #: fairlead's own secrets, which are no backend's key.
+    own_keys: OwnKeys
     #: By backend, the names of the headers that config.toml sets.
     headers: Mapping[str, Sequence[str]]
     #: By backend that the running proxy cannot use, the reason.
@@ -92,6 +95,7 @@ async def _make_call(ask: Ask) -> HomeCall:
     return HomeCall(
         home=runtime.home,
         environ=runtime.environ,
+        own_keys=runtime.credentials.own,
         headers={name: tuple(entry.edits.set_headers) for name, entry in options.items()},
         problems=find_problems(runtime),
         accounts=report_accounts(runtime.snapshot.services.values(), boot_time()),

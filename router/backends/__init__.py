@@ -76,6 +76,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool = True
     #: The command, or the step, that starts a server of the user's own; '' for a service.
     start: str = ""
+    #: How its keys begin, where its documentation shows that and no other provider's keys begin so. Older keys may
+    #: begin otherwise.
+    key_prefixes: tuple[str, ...] = ()
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.

@@ -112,7 +112,14 @@ def add_backend(name: str, wish: Wish, root: str, before: Backend | None, *, now
     )
     if before is not None and same is None and before.accounts:
         return Outcome(backend, before.accounts, "the base URL changed")
+    if same is not None and same.accounts and not accounts:
+        return Outcome(backend, same.accounts, _explain_auth(auth))
     return Outcome(backend)
+
+
+def _explain_auth(auth: Auth) -> str:
+    """Why a backend with this form of authentication has no keys."""
+    return "requests carry each tool's own login now" if auth == "client" else "no key is needed now"
 
 
 def _choose_credentials(wish: Wish, same: Backend | None) -> tuple[Auth, tuple[Account, ...]]:
@@ -138,7 +145,7 @@ def change_backend(before: Backend, wish: Wish) -> Outcome:
         accounts, dropped, why = (), accounts, "the base URL changed"
     if wish.auth is not None:
         if accounts:
-            accounts, dropped, why = (), accounts, "no key is needed now"
+            accounts, dropped, why = (), accounts, _explain_auth(wish.auth)
         changes["auth"] = wish.auth
     elif wish.key is not None:
         changes["auth"], accounts = "key", replace_key(accounts, wish.key)
@@ -157,7 +164,7 @@ def check_place(backend: Backend, alias: str) -> None:
     if backend.auth == "client":
         raise Unfit("login", f"{backend.name} passes on each tool's own login, so it has no accounts.")
     if any(account.alias == alias for account in backend.accounts):
-        raise Unfit("taken", f"{backend.name} has an account {alias} already.")
+        raise Unfit("taken", f"{backend.name} already has an account named {alias}.")
 
 
 def add_account(backend: Backend, account: Account) -> Backend:

@@ -44,6 +44,15 @@ def vendor_of(root: str) -> str:
     return entry.name if entry else ""
 
 
+def find_foreign(vendor: str, key: str) -> tuple[Known, str] | None:
+    """The other provider whose keys begin like this one, and how they do. None for a key that may be the vendor's own,
+    and where the vendor is not known: a gateway takes keys of any form."""
+    entry = known(vendor)
+    if entry is None or not entry.needs_key or key.startswith(entry.key_prefixes):
+        return None
+    return next(((other, start) for other in PROVIDERS for start in other.key_prefixes if key.startswith(start)), None)
+
+
 def api_of(backend: Backend) -> Api:
     """The API whose form a backend's key and model list have: its provider's, else the API that all its protocols
     belong to, else COMMON."""
@@ -110,7 +119,7 @@ def api_root(url: str) -> str:
         return cleaned
     endpoint = _ENDPOINT.search(cleaned)
     if endpoint:
-        raise ValueError(f"it ends in {endpoint[0]}, an endpoint; give the base URL without it")
+        raise ValueError(f"it must not include {endpoint[0]}")
     last = cleaned.rpartition("/")[2]
     return cleaned if _VERSION_SEGMENT.fullmatch(last) else f"{cleaned}/v1"
 

@@ -51,6 +51,8 @@ class ListedAccount(msgspec.Struct, kw_only=True):
     serves: bool
     #: Why its key cannot be had, or why the running proxy cannot use its backend; else null.
     problem: str | None
+    #: Why its key cannot be had, as far as the running proxy knows that without fetching it; else null.
+    key_problem: str | None = None
     #: As in AccountStatus.
     state: str | UnsetType = UNSET
     #: As in AccountStatus.

@@ -28,6 +28,8 @@ class CheckedAccount(StoredAccount, frozen=True, kw_only=True):
 
     #: Why its key cannot be had, or why the running proxy cannot use its backend; else null.
     problem: str | None
+    #: Why its key cannot be had, as far as the running proxy knows that without fetching it; else null.
+    key_problem: str | None = None
 
 
 class StoredBackend(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +148,7 @@ def describe_backend(backend: Backend, environ: Mapping[str, str], headers: Sequ
         base_url=backend.root,
         protocols=tuple(backend.protocols),
         auth=backend.auth,
-        credentials=redacted.credentials(backend, environ),
+        credentials=redacted.credentials(backend, lambda account: describe(account.key, environ)),
         enabled=backend.enabled,
         headers=tuple(headers),
         accounts=describe_accounts(backend, environ),

@@ -66,9 +66,9 @@ class Reloader:
         loaded = self._load_settings()
         self._roots = loaded.settings.tls_ca_file
         client_key.check(loaded.settings)
-        configuration = read(home, loaded.settings, loaded.warnings)
         settings, _ = defer_restarts(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
+        configuration = read(home, loaded.settings, loaded.warnings)
         configure_log(self._runtime.log, settings)
         return configuration, key
 

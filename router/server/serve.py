@@ -35,7 +35,7 @@ from router.server.run_file import RunFile
 from router.server.signals import Signals
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key, run_files
-from router.store.home.home import Home
+from router.store.home.home import OPERATOR_TOKEN, Home
 from router.store.interfaces import OpenStore
 from router.store.shared.sqlite import open_sqlite
 from router.telemetry.accesslog import AccessLog
@@ -52,7 +52,6 @@ DRAIN_SECONDS = 10.0
 ERROR_EVENT_SECONDS = 1.0
 #: For connections accepted with the last file descriptors: they end early, since further clients wait for descriptors.
 LOW_FD_LIMITS = Limits(idle=1.0, head=2.0)
-OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
 
 
 class PortTaken(CommandError):
@@ -129,9 +128,10 @@ async def running(
     them again for a reload, None to keep these. open_store: opens what the proxy keeps beyond its memory. Raises
     CommandError and PortTaken before serving."""
     client_key.check(settings)
-    configuration = read(home, settings, warnings)
     key = client_key.client_key(settings, home)
     token = home.token(OPERATOR_TOKEN)
+    # After the tokens were made: what is read holds them as keys that no upstream may get.
+    configuration = read(home, settings, warnings)
     listeners = _open_listeners(settings)
     ours = [listener.getsockname()[:2] for listener in listeners]
     port: int = ours[0][1]

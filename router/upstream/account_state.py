@@ -24,6 +24,8 @@ class Condition(NamedTuple):
     @property
     def words(self) -> str:
         """A text for users: `ready`, `parked for 38 min (429 window)`."""
+        if self.state == "cooling" and self.left is not None:
+            return f"paused for {format_duration(self.left)} after a {self.why} (longer each time)"
         if self.left is not None:
             return f"{self.state} for {format_duration(self.left)} ({self.why})"
         return f"{self.state}: {self.why}" if self.why else self.state

@@ -41,8 +41,8 @@ def compose(
     price = Pricing(live).price
     store = open_store(home, log.add, price=price, settings=live)
     guard = Guard(store.shared_budgets, log.add)
-    credentials = Credentials(environ, log.hide)
-    snapshots = SnapshotBuilder(environ, guard, store.account_states, translation_state or TranslationState())
+    credentials = Credentials(environ, configuration.own_keys, log.hide)
+    snapshots = SnapshotBuilder(credentials, guard, store.account_states, translation_state or TranslationState())
     runtime = Runtime(
         home=home,
         log=log,

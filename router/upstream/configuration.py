@@ -11,6 +11,7 @@ from router.policy.routing.gaps import Gap
 from router.settings import DECLARATIONS, Settings
 from router.store.config import backends as stored
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeys, read_own_keys
 
 
 class Configuration(NamedTuple):
@@ -27,6 +28,8 @@ class Configuration(NamedTuple):
     problems: tuple[str, ...] = ()
     #: How upstreams are reached.
     outbound: Outbound = DIRECT
+    #: fairlead's own secrets, which no upstream may get.
+    own_keys: OwnKeys = OwnKeys()
 
 
 class LiveSettings:
@@ -54,7 +57,7 @@ def read(
     gaps += [_make_broken_gap(problem) for problem in problems]
     texts = tuple(f"{problem.message} {problem.hint}".strip() for problem in problems)
     way = read_outbound(settings, os.environ if environ is None else environ)
-    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way)
+    return Configuration(settings, found, broken, tuple(gaps), (*warnings, *texts), way, read_own_keys(home, settings))
 
 
 def _make_broken_gap(problem: stored.Problem) -> Gap:

@@ -17,7 +17,8 @@ from router.errors import CommandError
 from router.host.child_process import CompletedProgram, OutputLimitExceeded, ProgramTimeout, run_program
 from router.settings import Secret
 from router.store.keys import keyring, secrets
-from router.store.keys.references import Kind, parse
+from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
+from router.store.keys.references import Kind, describe, parse
 
 CACHED_SECONDS = 300.0
 FETCH_SECONDS = 30.0
@@ -48,18 +49,18 @@ class Credential(NamedTuple):
         return f"Credential({self.account})"
 
 
-def credentials_of(backend: Backend, environ: Mapping[str, str]) -> list[Credential]:
+def credentials_of(backend: Backend, keys: "Credentials") -> list[Credential]:
     """The credentials of a backend's accounts, one at least, also where requests need no key."""
     if backend.auth == "client":
         return [Credential(None, None, "client")]
     if backend.auth == "none" or not backend.accounts:
         return [Credential(None, None if backend.auth == "none" else "no key is stored.", "none")]
-    return [_find_credential(account, environ) for account in backend.accounts]
+    return [_find_credential(account, keys) for account in backend.accounts]
 
 
-def _find_credential(account: Account, environ: Mapping[str, str]) -> Credential:
+def _find_credential(account: Account, keys: "Credentials") -> Credential:
     try:
-        secret = secrets.at_hand(account.key, environ)
+        secret = keys.look_up(account.key)
     except CommandError as error:
         return Credential(None, str(error), account.alias)
     return Credential(secret, None, account.alias, account.key if secret is None else None)
@@ -90,17 +91,25 @@ class _Fetch:
 
 
 class Credentials:
-    """The keys of one proxy, or of one command. hide: called with each key before it is given out."""
+    """The keys of one proxy, or of one command. own: fairlead's own secrets, which are never given out; a reload
+    replaces them. hide: called with each key before it is given out."""
 
-    def __init__(self, environ: Mapping[str, str], hide: Callable[[Iterable[Secret]], None] = lambda _: None):
+    def __init__(
+        self, environ: Mapping[str, str], own: OwnKeys, hide: Callable[[Iterable[Secret]], None] = lambda _: None
+    ):
+        self.own = own
         self._environ = environ
         self._hide = hide
         self._fetches: dict[str, _Fetch] = {}
         self._limits = {kind: trio.CapacityLimiter(number) for kind, number in _AT_ONCE.items()}
 
+    def look_up(self, text: str) -> Secret | None:
+        """The key that an account's `key` is or refers to, None when it must be fetched. Raises CommandError."""
+        return secrets.at_hand(text, self._environ, self.own)
+
     async def key(self, text: str) -> Secret:
-        """The key that an account's `key` is or refers to. Raises CommandError."""
-        secret = secrets.at_hand(text, self._environ)
+        """The key that an account's `key` is or refers to; waits while it is fetched. Raises CommandError."""
+        secret = self.look_up(text)
         if secret is not None:
             return secret
         fetch = self._fetches.get(text)
@@ -111,7 +120,11 @@ class Credentials:
         with trio.move_on_after(PATIENCE_SECONDS):
             await fetch.done.wait()
         if fetch.secret is not None:
-            return fetch.secret
+            try:
+                return self.own.check(fetch.secret, f"the {describe(text, {})}")
+            except OwnKeyRefused:
+                self.forget(text, fetch.secret)
+                raise
         if not fetch.done.is_set():
             raise CommandError("too many keys are being fetched.")
         # A new one each time: an exception raised twice collects both histories.
@@ -143,7 +156,7 @@ class Credentials:
     async def _fetch(self, text: str) -> Secret:
         reference = parse(text)
         if reference is None:
-            raise CommandError("it is no reference to a key.")
+            raise CommandError("it is not a reference to a key.")
         words, limit = reference.words, self._limits[reference.kind]
         if reference.kind == "cmd":
             async with limit:

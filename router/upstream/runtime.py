@@ -87,6 +87,7 @@ class Runtime:
         shown as problems.
         """
         captured = self.settings.history_capture
+        self.credentials.own = configuration.own_keys
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.guard.apply(self.settings)
         self.recorder.settle = None if self.guard.rules is None else self.guard.finished

@@ -11,6 +11,7 @@ from router.policy.routing.gaps import Gap
 from router.policy.routing.table import Table
 from router.settings import Settings
 from router.store.interfaces import AccountStates
+from router.upstream.credentials import Credentials
 from router.upstream.services import Service, service_of
 from router.upstream.targets import Target, targets_of
 from router.upstream.translation_state import TranslationState
@@ -44,12 +45,12 @@ class SnapshotBuilder:
 
     def __init__(
         self,
-        environ: Mapping[str, str],
+        credentials: Credentials,
         guard: Guard,
         account_states: AccountStates,
         translation_state: TranslationState,
     ):
-        self._environ = environ
+        self._credentials = credentials
         self._guard = guard
         self._account_states = account_states
         self._translation_state = translation_state
@@ -80,7 +81,7 @@ class SnapshotBuilder:
         )
         services: dict[str, Service] = {}
         for backend in backends:
-            targets = targets_of(backend, settings, self._environ, outbound)
+            targets = targets_of(backend, settings, self._credentials, outbound)
             services[backend.name] = service_of(
                 targets, settings, self._guard, self._account_states, before.get(backend.name) if before else None
             )

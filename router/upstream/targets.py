@@ -1,7 +1,6 @@
 """Backends as an exchange uses them, with all that can be computed before a request comes."""
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from router.settings import Secret, Settings
 from router.settings.profile import override
 from router.settings.secret_headers import is_secret_header
 from router.settings.tables import BackendOptions, Edits
+from router.store.config.redacted import advise_key
 from router.upstream.credentials import Credential, Credentials, auth_header, credentials_of
 from router.wire.neutral.provider_profiles import find_profile
 
@@ -75,14 +75,13 @@ class Target:
 
     def unusable(self, problem: str) -> Unauthenticated:
         """The error for a backend whose key is not usable."""
-        return Unauthenticated(f"The backend {self.backend.name} has no usable key: {problem}")
+        text = f"The backend {self.backend.name} has no usable key: {problem}"
+        return Unauthenticated(f"{text} {advise_key(self.backend, self.account)}".rstrip())
 
 
-def targets_of(
-    backend: Backend, settings: Settings, environ: Mapping[str, str], way: Outbound = DIRECT
-) -> list[Target]:
+def targets_of(backend: Backend, settings: Settings, keys: Credentials, way: Outbound = DIRECT) -> list[Target]:
     """The targets of a backend, one for each account and one at least."""
-    credentials = credentials_of(backend, environ)
+    credentials = credentials_of(backend, keys)
     target = _make_target(backend, settings, credentials[0], way)
     return [
         replace(

@@ -16,6 +16,7 @@ from router.admin.home_call import HomeCall, carry_out
 from router.backends import Account, Backend
 from router.errors import RouterError
 from router.store.config import backends
+from router.store.keys.own_keys import read_own_keys
 
 BOX = Backend(name="box", root="https://box.example/v1", protocols=("chat",), accounts=(Account("default", "sk-1"),))
 OWN = Backend(name="own", root="https://own.example/v1", protocols=("chat",), auth="client")
@@ -31,7 +32,7 @@ def call(home):
 
     def made(work, fields=None, **names):
         body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-        return carry_out(work, HomeCall(home, {}, {}, {}, {}, names, body))
+        return carry_out(work, HomeCall(home, {}, read_own_keys(home, None), {}, {}, {}, names, body))
 
     return made
 
@@ -76,9 +77,11 @@ def without(name):
         ({**NEW, "protocols": "chat"}, 400, "protocols: expected array | null, got str"),
         ({**NEW, "protocols": [1]}, 400, "protocols[0]: expected str, got int"),
         ({**NEW, "auth": "secret"}, 400, "expected key, client or none"),
-        ({**NEW, "auth": "client"}, 400, 'key and "auth": "client" exclude each other'),
-        ({**NEW, "auth": "none"}, 400, 'key and "auth": "none" exclude each other'),
+        ({**NEW, "auth": "client"}, 400, 'key and "auth": "client" cannot be used together'),
+        ({**NEW, "auth": "none"}, 400, 'key and "auth": "none" cannot be used together'),
         (without("key"), 400, "key is missing"),
+        ({**NEW, "key": "Bearer sk-1"}, 400, "key begins with Bearer"),
+        ({**NEW, "key": "fairlead"}, 400, "key is fairlead's own placeholder for a key"),
         ({**without("key"), "auth": "key"}, 400, "key is missing"),
         ({"name": "groq"}, 400, "key is missing"),
         ({"name": "ollama", "auth": "key"}, 400, "key is missing"),
@@ -138,7 +141,7 @@ def test_changes_that_cannot_be_made(home, call, name, fields, status, text):
     [
         ({**ACCOUNT, "backend": "nobody"}, 404, "There is no backend nobody"),
         ({**ACCOUNT, "backend": "own"}, 409, "passes on each tool's own login"),
-        ({**ACCOUNT, "alias": "Default"}, 409, "box has an account default already"),
+        ({**ACCOUNT, "alias": "Default"}, 409, "box already has an account named default"),
         ({**ACCOUNT, "alias": "client"}, 400, "none of client, none"),
         ({**ACCOUNT, "alias": "a b"}, 400, "expected 1 to 64"),
         ({**ACCOUNT, "alias": "\u0007"}, 400, "expected 1 to 64"),

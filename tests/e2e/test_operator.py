@@ -113,6 +113,7 @@ def test_accounts_come_and_go(proxy, upstream):
                 "credentials": "key stored",
                 "serves": True,
                 "problem": None,
+                "key_problem": None,
                 "state": "ready",
                 "reason": "ready",
                 "until_s": None,

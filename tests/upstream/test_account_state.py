@@ -62,7 +62,7 @@ STATES = [
     (fail, "ready", None, "ready, but it failed a moment ago"),
     (park_family, "ready", None, "ready; parked for models of opus for 10 min (429 of opus)"),
     (park, "parked", 600.0, "parked for 10 min (429 window)"),
-    (reject, "cooling", 60.0, "cooling for 60 s (401)"),
+    (reject, "cooling", 60.0, "paused for 60 s after a 401 (longer each time)"),
     (revoke, "revoked", 1800.0, "revoked for 30 min (401)"),
     (limit, "parked", 61.0, "parked for 61 s (at the rpm you set for it)"),
 ]
@@ -120,7 +120,7 @@ def test_an_account_that_is_halted(made, monkeypatch, until, left):
         (Condition("ready"), "ready"),
         (Condition("unusable", None, "$KEY is not set"), "unusable: $KEY is not set"),
         (Condition("parked", 2280.0, "429 window"), "parked for 38 min (429 window)"),
-        (Condition("cooling", 0.0, "401"), "cooling for 0 s (401)"),
+        (Condition("cooling", 0.0, "401"), "paused for 0 s after a 401 (longer each time)"),
     ],
 )
 def test_a_condition_in_words(found, words):

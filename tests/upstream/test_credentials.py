@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from router.errors import CommandError
 from router.host.child_process import CompletedProgram
 from router.settings import Secret
+from router.store.keys.own_keys import OwnKeyRefused, OwnKeys
 from router.store.keys.references import to_command
 from router.upstream.credentials import CACHED_SECONDS, FETCH_SECONDS, Credentials, quote_error
 
@@ -45,7 +46,7 @@ def used(use, *, virtual=False, **environ):
 
     async def main():
         with trio.fail_after(600):
-            return await use(Credentials({"PATH": os.environ["PATH"], **environ}, hidden.extend))
+            return await use(Credentials({"PATH": os.environ["PATH"], **environ}, OwnKeys(), hidden.extend))
 
     result = trio.run(main, clock=clock)
     return result, hidden
@@ -149,6 +150,23 @@ def test_refused_key_is_fetched_anew(program):
 
     used(use)
     assert program.runs() == 2
+
+
+def test_own_key_is_not_given_out(program, tmp_path):
+    """A command that prints fairlead's own key gives none; once it prints another, that one is used at once."""
+    key = tmp_path / "key"
+    key.write_text("fl-own\n")
+    reference = program(f"cat {key}")
+
+    async def use(credentials):
+        credentials.own = OwnKeys((("fairlead's own client key", Secret("fl-own")),))
+        with pytest.raises(OwnKeyRefused, match=r"^the key from command .* is fairlead's own client key"):
+            await credentials.key(reference)
+        key.write_text("sk-good\n")
+        return await credentials.key(reference)
+
+    found, _ = used(use)
+    assert found.reveal() == "sk-good"
 
 
 def test_removed_references_are_forgotten(program):

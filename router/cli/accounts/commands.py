@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -9,17 +10,24 @@ from router.backends import Account, Backend, changes
 from router.backends.changes import Outcome, Unfit
 from router.cli.backend import key as backend_key
 from router.cli.backend.commands import (
+    check_stored_name,
     find_backend,
     make_unknown_account_error,
     make_unknown_backend_error,
     note_entries,
+    print_indented,
 )
+from router.cli.backend.running_keys import RunningKeys, note_problems_there
 from router.cli.common.group import run_group
+from router.cli.common.output import find_width, format_table
 from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.store.config import backends
 from router.store.home.home import Home, open_home
-from router.store.keys.references import describe
+from router.store.keys.own_keys import OwnKeys
+
+if TYPE_CHECKING:
+    from router.upstream.credentials import Credentials
 
 _COMMANDS = {
     "add": ("router.cli.accounts.commands:run_add", "store a further key of a backend"),
@@ -59,8 +67,9 @@ def run_add(argv: list[str]) -> int:
     before = find_backend(home, options.backend)
     alias = backends.check_alias(options.alias)
     _check_place(before, alias)
-    key = backend_key.choose_key(options, f"{before.name}.{alias}") or _ask_key(before.name, alias)
-    return _add(home, before, Account(alias, key))
+    keys = backend_key.open_credentials(home)
+    key = backend_key.choose_key(options, f"{before.name}.{alias}", keys.own) or _ask_key(before.name, alias, keys.own)
+    return _add(home, before, Account(alias, key), keys)
 
 
 def _check_place(backend: Backend, alias: str) -> None:
@@ -96,44 +105,42 @@ def _change(home: Home, name: str, alias: str, make: Callable[[Backend], Outcome
     return outcomes[0]
 
 
-def _ask_key(name: str, alias: str) -> str:
-    import sys
-
-    from router.store.keys.secrets import check_key
-
-    if not sys.stdin.isatty():
+def _ask_key(name: str, alias: str, own: OwnKeys) -> str:
+    if not backend_key.has_terminal():
         raise CommandError(
             f"the account {alias} needs a key.",
             f"From a variable:   fairlead accounts add {name} {alias} --key-env VAR\n"
             f"From a file:       fairlead accounts add {name} {alias} --key-stdin < key.txt",
         )
-    return check_key(backend_key.ask(f"Key for {name}/{alias} (not shown): "))
+    return backend_key.check(backend_key.ask(f"Key for {name}/{alias} (not shown): "), own)
 
 
-def _add(home: Home, before: Backend, account: Account) -> int:
+def _add(home: Home, before: Backend, account: Account, keys: "Credentials") -> int:
     import trio
 
+    from router.cli.backend.apply import format_outcome, is_refused
     from router.cli.common.probe_backend import build_outbound, probe_backend
     from router.cli.common.running_proxy import tell_change
-    from router.upstream.credentials import Credentials
 
-    print(f"{before.name}/{account.alias}   {describe(account.key, os.environ)}")
-    alone = msgspec.structs.replace(before, auth="key", accounts=(account,))
-    contact = trio.run(probe_backend, alone, Credentials(os.environ), build_outbound(home, alone.name))
-    for line in contact.text.splitlines():
-        print(f"  {line}")
-    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.add_account(now, account)))
-    said = "Saved" if contact.ok else "Saved, but it does not work now"
-    print(f"{said}. {_format_serving(saved.backend)}")
+    # First: what is printed before an error would read as if the account had been saved.
+    saved = _change(home, before.name, account.alias, lambda now: Outcome(changes.add_account(now, account))).backend
+    described = RunningKeys({}, keys.own).describe(before, account)
+    print("\n".join(format_table([(f"{before.name}/{account.alias}", described)], width=find_width())))
+    backend_key.note_foreign(saved, account, keys)
+    alone = msgspec.structs.replace(saved, accounts=(account,))
+    contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone.name))
+    print_indented(contact.text)
+    if contact.ok:
+        print(f"Saved. {_format_serving(saved)}")
+    else:
+        print(f"Saved{format_outcome(saved, account, contact.fix)}")
     tell_change(home)
-    return 0
+    note_problems_there(home, saved)
+    return 1 if is_refused(alone, contact) else 0
 
 
 def _format_serving(backend: Backend) -> str:
-    names = [account.alias for account in backend.accounts]
-    if len(names) == 1:
-        return f"The account that serves is {names[0]}."
-    return f"The accounts that serve are {', '.join(names[:-1])} and {names[-1]}."
+    return f"Accounts in use: {', '.join(account.alias for account in backend.accounts)}."
 
 
 def run_remove(argv: list[str]) -> int:
@@ -147,7 +154,7 @@ def run_remove(argv: list[str]) -> int:
     parser.add_argument("alias", metavar="ALIAS", help="the account")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name, alias = backends.check_name(options.backend), options.alias.lower()
+    name, alias = check_stored_name(options.backend), options.alias.lower()
     outcome = _change(home, name, alias, lambda before: changes.remove_account(before, alias))
 
     from router.cli.common.running_proxy import tell_change

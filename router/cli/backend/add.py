@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import textwrap
 import time
 
@@ -13,12 +12,13 @@ from router.backends.changes import Outcome, Wish
 from router.backends.known import KNOWN, OTHER_NAMES, known
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key as backend_key
-from router.cli.backend.apply import add_options, build_wish, check_flags, probe_and_save
-from router.cli.common.parser import Parser, find_nearest
+from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
+from router.cli.backend.commands import find_near_name
+from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.store.config import backends
 from router.store.home.home import open_home
-from router.store.keys.secrets import check_key
+from router.store.keys.own_keys import OwnKeys
 
 
 def run(argv: list[str]) -> int:
@@ -30,7 +30,8 @@ def run(argv: list[str]) -> int:
     name = backends.check_name(options.name)
     headers = backend_headers.read_headers(home, name, options.header)
     before = backends.present(home, name)
-    return probe_and_save(home, before, _assemble(options, name, before), headers)
+    keys = backend_key.open_credentials(home, headers.settings)
+    return save_and_probe(home, before, _assemble(options, name, before, keys.own), headers, keys)
 
 
 def _build_parser() -> Parser:
@@ -54,19 +55,19 @@ def _build_parser() -> Parser:
     return parser
 
 
-def _assemble(options: argparse.Namespace, name: str, before: Backend | None) -> Outcome:
+def _assemble(options: argparse.Namespace, name: str, before: Backend | None, own: OwnKeys) -> Outcome:
     check_flags(options)
     wish = build_wish(options, f"fairlead backend add {name}", insecure=options.insecure_http)
     root = changes.root_for(name, wish, before)
     if root is None:
         raise _make_unknown_error(name)
     # Last, because choosing a key may write it to a keyring, and the checks above may fail.
-    wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before))
+    wish = msgspec.structs.replace(wish, key=_choose_key(options, name, wish, root, before, own))
     return changes.add_backend(name, wish, root, before, now=time.time())
 
 
 def _make_unknown_error(name: str) -> CommandError:
-    near = OTHER_NAMES.get(name.lower()) or find_nearest(name, KNOWN)
+    near = OTHER_NAMES.get(name.lower()) or find_near_name(name, KNOWN)
     meant = f"Did you mean {near}? " if near else ""
     return CommandError(
         f"{name} is not a provider fairlead knows, so it needs a URL.",
@@ -75,11 +76,13 @@ def _make_unknown_error(name: str) -> CommandError:
     )
 
 
-def _choose_key(options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None) -> str | None:
+def _choose_key(
+    options: argparse.Namespace, name: str, wish: Wish, root: str, before: Backend | None, own: OwnKeys
+) -> str | None:
     """The key from the options or the terminal; None when no key is needed. Raises CommandError."""
     if wish.auth is not None:
         return None
-    key = backend_key.choose_key(options, name)
+    key = backend_key.choose_key(options, name, own)
     entry = changes.known_at(name, root)
     if (
         key is not None
@@ -87,11 +90,11 @@ def _choose_key(options: argparse.Namespace, name: str, wish: Wish, root: str, b
         or (entry is not None and not entry.needs_key)
     ):
         return key
-    return _ask_key(name, optional=entry is None) or None
+    return _ask_key(name, own, optional=entry is None) or None
 
 
-def _ask_key(name: str, *, optional: bool) -> str:
-    if not sys.stdin.isatty():
+def _ask_key(name: str, own: OwnKeys, *, optional: bool) -> str:
+    if not backend_key.has_terminal():
         raise CommandError(
             f"{name} needs a key.",
             f"From a variable:   fairlead backend add {name} --key-env VAR\n"
@@ -99,4 +102,4 @@ def _ask_key(name: str, *, optional: bool) -> str:
             + ("\nWithout one:       --no-key" if optional else ""),
         )
     key = backend_key.ask(f"Key for {name} (not shown{', empty for none' if optional else ''}): ")
-    return "" if optional and not key.strip() else check_key(key)
+    return "" if optional and not key.strip() else backend_key.check(key, own)

@@ -1,23 +1,23 @@
 """What `backend add` and `backend set` share: read the options, check whether the backend works, save it."""
 
 import argparse
-import os
+import re
 
 import msgspec
 import trio
 
-from router.backends import PROTOCOLS, Backend, changes
+from router.backends import PROTOCOLS, Account, Backend, changes
 from router.backends.changes import Outcome, PublicHttp, Wish
 from router.cli.backend import key
-from router.cli.backend.commands import summarize
+from router.cli.backend.commands import print_indented, print_summary
 from router.cli.backend.headers import Headers, note_moved
+from router.cli.backend.running_keys import RunningKeys, note_problems_there
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser, note
 from router.cli.common.probe_backend import ProbeResult, build_outbound, detect_protocols, probe_backend
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
-from router.net.client.outbound import Outbound
-from router.store.config import backends
+from router.store.config import backends, redacted
 from router.store.home.home import Home
 from router.upstream.credentials import Credentials
 
@@ -55,7 +55,8 @@ def parse_root(url: str, command: str, *, insecure: bool) -> str:
         ) from None
     except ValueError as problem:
         # The URL is not repeated: it may hold a key.
-        raise CommandError(f"--base-url cannot be used: {problem}.") from None
+        text = re.sub(r"^it(s?) ", lambda found: "--base-url's " if found[1] else "--base-url ", str(problem))
+        raise CommandError(f"{text}.") from None
 
 
 def parse_protocols(named: str) -> tuple[str, ...]:
@@ -81,17 +82,37 @@ def check_auth(form: str | None) -> None:
         raise UsageError(f'--auth is "{form}"; expected client.')
 
 
-def probe_and_save(home: Home, before: Backend | None, outcome: Outcome, headers: Headers) -> int:
-    """Check whether a backend works, print the result, save it in place of `before`, and reload the running proxies."""
-    note_dropped(outcome)
-    backend, contact = trio.run(_probe, outcome.backend, build_outbound(home, outcome.backend.name, headers.settings))
-    backends.replace(home, before, backend)
+def save_and_probe(home: Home, before: Backend | None, outcome: Outcome, headers: Headers, keys: Credentials) -> int:
+    """Save a backend in place of `before`, print whether it works, and reload the running proxies. The exit code: 1
+    when its key is refused."""
+    backend, way = outcome.backend, build_outbound(home, outcome.backend.name, headers.settings)
+    if not backend.protocols:
+        found = trio.run(detect_protocols, backend, keys, way)
+        backend = msgspec.structs.replace(backend, protocols=found)
+    # First: what is printed before an error would read as if the backend had been saved.
+    try:
+        backends.replace(home, before, backend)
+    except CommandError as error:
+        raise CommandError(f"{backend.name} was not saved: {error}", error.hint) from None
     headers.save(home)
+    note_dropped(outcome)
+    print_summary(backend, RunningKeys({}, keys.own))
+    headers.report()
     if before is not None and before.root != backend.root:
         note_moved(home, backend.name)
+    for account in backend.accounts[:1]:
+        key.note_foreign(backend, account, keys)
+    contact = trio.run(probe_backend, backend, keys, way)
+    print_indented(contact.text)
     _print_outcome(backend, contact)
     tell_change(home)
-    return 0
+    note_problems_there(home, backend)
+    return 1 if is_refused(backend, contact) else 0
+
+
+def is_refused(backend: Backend, contact: ProbeResult) -> bool:
+    """True when the key of a backend is refused, by it or by fairlead; a backend without a key has none to refuse."""
+    return bool(backend.accounts) and contact.fix in ("key", "own")
 
 
 def note_dropped(outcome: Outcome) -> None:
@@ -100,28 +121,29 @@ def note_dropped(outcome: Outcome) -> None:
         number = len(outcome.dropped)
         keys = "the stored key was" if number == 1 else f"{format_count(number, 'stored key')} were"
         note(f"note: {outcome.why}, so {keys} dropped.")
-
-
-async def _probe(backend: Backend, way: Outbound) -> tuple[Backend, ProbeResult]:
-    keys = Credentials(os.environ)
-    if not backend.protocols:
-        backend = msgspec.structs.replace(backend, protocols=await detect_protocols(backend, keys, way))
-    print("   ".join(summarize(backend)))
-    contact = await probe_backend(backend, keys, way)
-    for line in contact.text.splitlines():
-        print(f"  {line}")
-    return backend, contact
+        if outcome.backend.auth == "client":
+            note(f"      Use a key again:   fairlead backend set {outcome.backend.name} --key-stdin")
 
 
 def _print_outcome(backend: Backend, contact: ProbeResult) -> None:
-    name = backend.name
-    if contact.ok:
-        return
-    if contact.fix == "variable":
-        print("Saved. Set the variable where the proxy runs; it reads its environment when it starts.")
-    elif contact.fix == "source":
-        print(f"Saved, but requests to it will fail until its key can be had. Try:   fairlead backend test {name}")
-    elif contact.fix == "key":
-        print(f"Saved, but requests to it will fail. Give another key:   fairlead backend add {name} --key-stdin")
-    else:
-        print(f"Saved, but it does not work now. Try again:   fairlead backend test {name}")
+    if not contact.ok:
+        print(f"Saved{format_outcome(backend, backend.accounts[0] if backend.accounts else None, contact.fix)}")
+
+
+def format_outcome(backend: Backend, account: Account | None, fix: str) -> str:
+    """How it goes on after "Saved" when a first contact has failed, with the command that helps. account: whose key was
+    used. fix: as in ProbeResult."""
+    name, further = backend.name, account is not None and account.alias != backend.accounts[0].alias
+    test = f"fairlead backend test {name}{f' --account {account.alias}' if account is not None and further else ''}"
+    if fix == "variable":
+        return ". Set the variable where the proxy runs; it reads its environment when it starts."
+    if fix == "source":
+        return f", but requests to it will fail until its key can be had. Try:   {test}"
+    if fix == "key" and account is not None and further:
+        return f", but requests with it will fail. Remove it:   fairlead accounts remove {name} {account.alias}"
+    if fix == "key":
+        return f", but requests to it will fail. Give another key:   fairlead backend add {name} --key-stdin"
+    if fix == "own":
+        advice = redacted.advise_key(backend, account.alias) if account is not None else ""
+        return f", but requests to it will fail: fairlead does not send its own key.\n{advice}"
+    return f", but not reachable right now. Try again:   {test}"

@@ -1,6 +1,7 @@
 """`fairlead backend`: the table of its commands; list, remove and test are here."""
 
 import contextlib
+import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +10,12 @@ from typing import cast
 import msgspec
 
 from router.backends import Account, Backend
+from router.cli.backend.key import open_credentials
+from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
 from router.cli.common.group import run_group
-from router.cli.common.output import format_table, note_problems
-from router.cli.common.parser import Parser, find_nearest
+from router.cli.common.output import find_width, format_table, note_problems, wrap
+from router.cli.common.parser import Parser
 from router.errors import CommandError
-from router.operator_api.backends import describe_backend
 from router.store.config import backends, redacted, toml
 from router.store.home.home import Home, open_home
 from router.store.keys.references import source
@@ -22,8 +24,8 @@ _COMMANDS = {
     "add": ("router.cli.backend.add:run", "add a backend, or change one"),
     "list": ("router.cli.backend.commands:run_list", "show the backends"),
     "set": ("router.cli.backend.set:run", "change one: its URL, protocols or key"),
-    "enable": ("router.cli.backend.set:run_enable", "have one serve again"),
-    "disable": ("router.cli.backend.set:run_disable", "have one take no new request"),
+    "enable": ("router.cli.backend.set:run_enable", "enable a backend"),
+    "disable": ("router.cli.backend.set:run_disable", "send it no new requests"),
     "remove": ("router.cli.backend.commands:run_remove", "remove a backend and its key"),
     "test": ("router.cli.backend.commands:run_test", "send it a tiny request in each protocol"),
 }
@@ -40,9 +42,19 @@ def run(argv: list[str]) -> int:
     )
 
 
-def summarize(backend: Backend) -> tuple[str, str, str, str]:
+def summarize(backend: Backend, keys: RunningKeys) -> tuple[str, str, str, str]:
     """A row of the lists: name, root, protocols, where the key comes from."""
-    return backend.name, backend.root, ", ".join(backend.protocols), redacted.credentials(backend, os.environ)
+    return backend.name, backend.root, ", ".join(backend.protocols), keys.describe_all(backend)
+
+
+def print_summary(backend: Backend, keys: RunningKeys) -> None:
+    """Print the row of one backend."""
+    print("\n".join(format_table([summarize(backend, keys)], width=find_width())))
+
+
+def print_indented(text: str) -> None:
+    """Print what belongs to the row above; lines are broken for the terminal's width."""
+    print("\n".join(wrap(text, "  ", find_width())))
 
 
 def run_list(argv: list[str]) -> int:
@@ -58,26 +70,29 @@ def run_list(argv: list[str]) -> int:
     found, problems = backends.load(home)
     headers, unread = _read_header_names(home)
     problems = (*problems, *unread)
+    keys = read_running_keys(home)
     if options.json:
         listed = {
-            "backends": [
-                msgspec.to_builtins(describe_backend(entry, os.environ, headers.get(entry.name, ()))) for entry in found
-            ],
+            "backends": [keys.report(entry, headers.get(entry.name, ())) for entry in found],
             "problems": [{"backend": problem.name, "message": problem.message} for problem in problems],
         }
         print(json.dumps(listed, indent=2))
     elif found:
-        print(
-            "\n".join(
-                format_table(
-                    [(*summarize(entry), _format_extras(entry, headers.get(entry.name, ()))) for entry in found]
-                )
-            )
-        )
+        rows = [(*summarize(entry, keys), _format_extras(entry, headers.get(entry.name, ()))) for entry in found]
+        print("\n".join(format_table(rows, header=("backend", "url", "speaks", "key", ""), width=find_width())))
+        _print_key_problems(found, keys)
     elif not problems:
         print("No backends. Add one:   fairlead backend add anthropic --key-stdin")
     note_problems(problems)
     return 1 if problems else 0
+
+
+def _print_key_problems(listed: Iterable[Backend], keys: RunningKeys) -> None:
+    for backend in listed:
+        for account in backend.accounts:
+            problem = keys.find_problem(backend, account)
+            if problem:
+                print("\n".join(wrap(f"{backend.name}/{account.alias} cannot be used: {problem}", "", find_width())))
 
 
 def _format_extras(backend: Backend, headers: Sequence[str]) -> str:
@@ -105,7 +120,7 @@ def run_remove(argv: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="the backend")
     options = parser.read(argv)
     home = open_home(os.environ)
-    name = backends.check_name(options.name)
+    name = check_stored_name(options.name)
     removed, before = backends.discard(home, name)
     if not removed:
         raise make_unknown_backend_error(home, name)
@@ -151,9 +166,8 @@ def run_test(argv: list[str]) -> int:
     options = parser.read(argv)
     home = open_home(os.environ)
     backend = find_backend(home, options.name)
-    if options.account is not None:
-        backend = _select_account(backend, backends.check_alias(options.account))
-    return _test(home, backend, options.model, as_json=options.json)
+    tried = backend if options.account is None else _select_account(backend, backends.check_alias(options.account))
+    return _test(home, backend, tried, options.model, as_json=options.json)
 
 
 def _select_account(backend: Backend, alias: str) -> Backend:
@@ -169,18 +183,23 @@ def make_unknown_account_error(backend: Backend, alias: str) -> CommandError:
     return CommandError(f"{backend.name} has no account {alias}.", f"Its accounts: {listed}.")
 
 
-def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> int:
+def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, as_json: bool) -> int:
     import trio
 
     from router.cli.common import probe_backend
 
     contact, model, trials = trio.run(
-        probe_backend.probe_all, backend, model, probe_backend.build_outbound(home, backend.name)
+        probe_backend.probe_all,
+        backend,
+        model,
+        open_credentials(home),
+        probe_backend.build_outbound(home, backend.name),
     )
+    keys = read_running_keys(home)
     passed = contact.ok and all(trial.ok for trial in trials)
     if as_json:
         result = {
-            "backend": msgspec.to_builtins(describe_backend(backend, os.environ)),
+            "backend": keys.report(backend),
             "ok": passed,
             "reached": contact.ok,
             "text": contact.text,
@@ -189,15 +208,17 @@ def _test(home: Home, backend: Backend, model: str | None, *, as_json: bool) -> 
         }
         print(json.dumps(result, indent=2))
         return 0 if passed else 1
-    print("   ".join(summarize(backend)))
-    for line in contact.text.splitlines()[: None if not contact.ok else 1]:
-        print(f"  {line}")
+    print_summary(backend, keys)
+    print_indented(contact.text.splitlines()[0] if contact.ok else contact.text)
     rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
     if rows:
         print(f"  asked {model}:")
-        print("\n".join(format_table(rows, "    ")))
+        print("\n".join(format_table(rows, "    ", right={2}, width=find_width())))
     elif contact.ok:
-        print(f"  {_format_untested(backend)}")
+        print_indented(_format_untested(backend))
+    if backend.accounts and (contact.fix in ("key", "own") or any(trial.status == 401 for trial in trials)):
+        print_indented(redacted.advise_key(stored, backend.accounts[0].alias))
+    note_problems_there(home, backend)
     return 0 if passed else 1
 
 
@@ -211,15 +232,33 @@ def make_unknown_backend_error(home: Home, name: str) -> CommandError:
     """The error for a backend that does not exist; it names a similar one."""
     configured = home.names(backends.FOLDER, ".json")
     if not configured:
-        return CommandError(f"no backend {name}; none is configured.", f"Add one:   fairlead backend add {name}")
-    near = find_nearest(name, configured)
+        return CommandError(
+            f"there is no backend named {name}; none is configured.", f"Add it:   fairlead backend add {name}"
+        )
+    near = find_near_name(name, configured)
     meant = f"Did you mean {near}? " if near else ""
-    return CommandError(f"no backend {name}.", f"{meant}Configured: {', '.join(configured)}.")
+    return CommandError(f"there is no backend named {name}.", f"{meant}Configured: {', '.join(configured)}.")
+
+
+def find_near_name(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant, '' when none is like it: names are short, so that a few letters in common mean
+    nothing."""
+    return next(iter(difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.75)), "")
+
+
+def check_stored_name(named: str) -> str:
+    """The name in lower case. Raises CommandError when no stored backend can have it."""
+    if named.lower() == backends.RESERVED:
+        raise CommandError(
+            f"{backends.RESERVED} is the built-in demo backend; it has a setting of its own.",
+            "Turn it off:   fairlead config set demo off",
+        )
+    return backends.check_name(named)
 
 
 def find_backend(home: Home, named: str) -> Backend:
     """The backend of this name. Raises CommandError."""
-    name = backends.check_name(named)
+    name = check_stored_name(named)
     backend = backends.find(home, name)
     if backend is None:
         raise make_unknown_backend_error(home, name)

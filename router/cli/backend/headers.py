@@ -23,10 +23,12 @@ class Headers(NamedTuple):
     settings: Settings | None = None
 
     def save(self, home: Home) -> None:
-        """Write them to config.toml and print their names; values are not shown. Raises CommandError."""
-        if not self.changes:
-            return
-        toml.change(home, self.changes)
+        """Write them to config.toml. Raises CommandError."""
+        if self.changes:
+            toml.change(home, self.changes)
+
+    def report(self) -> None:
+        """Print their names; values are not shown."""
         for one in self.changes:
             print(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
 

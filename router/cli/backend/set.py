@@ -9,7 +9,7 @@ from router.backends import Backend, changes
 from router.backends.changes import Outcome, Wish
 from router.cli.backend import headers as backend_headers
 from router.cli.backend import key
-from router.cli.backend.apply import add_options, build_wish, check_flags, probe_and_save
+from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
 from router.cli.backend.commands import find_backend, make_unknown_backend_error
 from router.cli.backend.headers import has_options
 from router.cli.common.parser import Parser
@@ -17,6 +17,7 @@ from router.cli.common.running_proxy import tell_change
 from router.errors import UsageError
 from router.store.config import backends
 from router.store.home.home import open_home
+from router.store.keys.own_keys import OwnKeys
 
 
 def run(argv: list[str]) -> int:
@@ -25,7 +26,8 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     before = find_backend(home, options.name)
     headers = backend_headers.read_headers(home, before.name, options.header, options.remove_header)
-    return probe_and_save(home, before, _build_change(options, before), headers)
+    keys = key.open_credentials(home, headers.settings)
+    return save_and_probe(home, before, _build_change(options, before, keys.own), headers, keys)
 
 
 def _build_parser() -> Parser:
@@ -46,28 +48,28 @@ def _build_parser() -> Parser:
     return parser
 
 
-def _build_change(options: argparse.Namespace, before: Backend) -> Outcome:
+def _build_change(options: argparse.Namespace, before: Backend, own: OwnKeys) -> Outcome:
     named = (options.base_url, options.protocols)
     if not (
         check_flags(options) or any(one is not None for one in named) or options.insecure_http or has_options(options)
     ):
-        raise UsageError("nothing to set was named.", "See:   fairlead backend set --help")
+        raise UsageError("nothing to change: no option was given.", "See:   fairlead backend set --help")
     insecure = options.insecure_http or before.insecure_http
     wish = build_wish(options, f"fairlead backend set {before.name}", insecure=insecure)
     if wish.auth is None:
         # Last, because choosing a key may write it to a keyring, and the checks above may fail.
-        wish = msgspec.structs.replace(wish, key=key.choose_key(options, before.name))
+        wish = msgspec.structs.replace(wish, key=key.choose_key(options, before.name, own))
     return changes.change_backend(before, wish)
 
 
 def run_enable(argv: list[str]) -> int:
     """Enable a backend."""
-    return _switch("enable", "Have a backend serve again after `backend disable`.", argv, on=True)
+    return _switch("enable", "Enable a backend again after `backend disable`.", argv, on=True)
 
 
 def run_disable(argv: list[str]) -> int:
     """Disable a backend: it gets no new requests and stays stored."""
-    about = "Have a backend take no new request. It stays stored with its keys, until `backend enable`."
+    about = "Send a backend no new requests. It stays stored with its keys, until `backend enable`."
     return _switch("disable", about, argv, on=False)
 
 
@@ -77,7 +79,7 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     home = open_home(os.environ)
     found = find_backend(home, parser.read(argv).name)
     if found.enabled == on:
-        print(f"{found.name} is {verb}d already.")
+        print(f"{found.name} is already {verb}d.")
         return 0
 
     def make(before: Backend | None) -> Backend:

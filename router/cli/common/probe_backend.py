@@ -18,7 +18,9 @@ from router.net.control.calls import ControlError, fetch_models, is_catalog_publ
 from router.settings import Secret, Settings
 from router.store.config import toml
 from router.store.home.home import Home
+from router.store.keys.own_keys import OwnKeyRefused
 from router.store.keys.references import source
+from router.store.keys.secrets import VariableUnset
 from router.upstream.configured_headers import set_headers
 from router.upstream.credentials import Credentials
 
@@ -35,8 +37,8 @@ class ProbeResult(msgspec.Struct, kw_only=True):
     ok: bool
     #: The lines to print, separated by line ends.
     text: str
-    #: What would fix it: `key` another key, `variable` the key's environment variable is not set, `source` the key
-    #: cannot be fetched, `again` a later try may succeed, '' nothing.
+    #: What would help: `key` another key, `own` another key, since this one is fairlead's own, `variable` setting the
+    #: key's environment variable, `source` being able to fetch the key, `again` a later try, '' nothing.
     fix: str = ""
     models: list[str] = []
 
@@ -92,16 +94,23 @@ async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> P
         strangers = None
     text += f", {format_count(len(models), 'model')}" + _format_example(backend, models)
     if strangers:
-        text += f"\nits list is open to anyone, so the key is untested:   fairlead backend test {backend.name}"
+        text += (
+            f"\nthe model list needs no key, so the key was not tested. Test it:   fairlead backend test {backend.name}"
+        )
     return ProbeResult(ok=True, text=text, models=models)
 
 
 def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
     """The result for a key that cannot be fetched."""
     kind = source(backend.accounts[0].key) if backend.accounts else "stored"
-    fix = {"stored": "key", "env": "variable"}.get(kind, "source")
     hint = f"\n{error.hint}" if error.hint and backend.accounts else ""
-    return ProbeResult(ok=False, text=f"not tried: {str(error).rstrip('.')}{hint}", fix=fix)
+    text = f"not tried: {str(error).rstrip('.')}"
+    if isinstance(error, VariableUnset):
+        return ProbeResult(ok=False, text=f"{text} in this shell", fix="variable")
+    if isinstance(error, OwnKeyRefused):
+        return ProbeResult(ok=False, text=text, fix="own")
+    fix = "key" if kind in ("stored", "env") else "source"
+    return ProbeResult(ok=False, text=f"{text}{hint}", fix=fix)
 
 
 async def _probe_without_list(
@@ -160,11 +169,10 @@ async def probe_protocols(backend: Backend, key: Secret | None, model: str, way:
 
 
 async def probe_all(
-    backend: Backend, model: str | None, way: Outbound
+    backend: Backend, model: str | None, keys: Credentials, way: Outbound
 ) -> tuple[ProbeResult, str | None, list[ProtocolProbe]]:
     """Make first contact, and after a success send tiny requests. model: None takes one from the backend's list.
     Returns the contact, the model that was used, and a probe per protocol."""
-    keys = Credentials(os.environ)
     contact = await probe_backend(backend, keys, way)
     model = model or text_model(backend, contact.models)
     if not contact.ok or backend.auth == "client" or not model:

@@ -65,7 +65,7 @@ class AttemptFailure:
         if hold is not None:
             pool.park(member, now, hold.seconds, hold.words, hold.family)
         elif self.fault is Fault.AUTH_REJECTED:
-            pool.cool_down(member, now, place.since, f"{self.status}, {format_duration(60)} and longer each time")
+            pool.cool_down(member, now, place.since, str(self.status))
         elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
             # Not for NOT_CONNECTED: a failure of DNS, network or proxy says nothing about an account.
             pool.mark_failed(member, now, place.since)

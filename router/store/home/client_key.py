@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from router.errors import CommandError
 from router.settings import Secret, Settings
-from router.store.home.home import Home
+from router.store.home.home import CLIENT_KEY, Home
 
 LEAST_KEY = 32
 
@@ -76,7 +76,7 @@ def client_key(
         or (contained or in_container)()
         or (shared or shared_machine)()
     )
-    return home.token("client.key") if asked else None
+    return home.token(CLIENT_KEY) if asked else None
 
 
 def in_container(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -> bool:

@@ -27,6 +27,10 @@ from router.store.home.permissions import (
 )
 
 LOCK_PATIENCE = 10.0
+CLIENT_KEY = "client.key"
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - a file name
+#: The form of the tokens that fairlead generates.
+TOKEN = rb"fl-[A-Za-z0-9_-]{43}"
 
 
 def open_home(environ: Mapping[str, str]) -> "Home":
@@ -126,6 +130,16 @@ class Home:
             path = self.at(name)
             raise CommandError(f"{shown(path)} holds no token.", f"Remove it, a new one is made:   rm {word(path)}")
         return Secret(text.decode().strip())
+
+    def peek(self, name: str) -> Secret | None:
+        """What the file of that name holds, to be compared only: who else could read it does not matter. None when
+        there is no such file, or nothing in it."""
+        try:
+            with self.at(name).open("rb") as file:
+                text = file.read(FILE_LIMIT).decode("utf-8", "replace").strip()
+        except OSError:
+            return None
+        return Secret(text) if text else None
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:

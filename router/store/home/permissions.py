@@ -1,7 +1,7 @@
 """File permissions of the home: which users may read and change its files.
 
 Rules of this file: the home belongs to this user and no other user can write in it; a file in it is a plain file of
-this user that no other user can read, never a link. What breaks a rule is refused with the command that mends it,
+this user that no other user can read, never a link. What breaks a rule is refused with what helps,
 never repaired in silence: a key that others could read may have been read already.
 On Windows the access lists of the user's profile protect the home; only links are refused there.
 """
@@ -28,10 +28,12 @@ def shown(path: Path) -> str:
 def failed(path: Path, what: str, error: OSError, *, home: bool = True) -> CommandError:
     """The error for a system call on `path` that failed; `what` completes "cannot be …". home: True for a path in the
     home."""
-    other = ", or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
+    other = ", or use another folder:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else ", or use another file."
     return CommandError(
         f"{shown(path)} cannot be {what}: {error.strerror or error}.",
-        f"Give this user the right to it{other}" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "",
+        f"Make it {'readable' if what == 'read' else 'writable'} for your user{other}"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        else "",
     )
 
 
@@ -157,10 +159,11 @@ def _check_private(path: Path, entry: os.stat_result, holds: str, *, home: bool 
 def _check_owner(path: Path, entry: os.stat_result, *, home: bool = True) -> None:
     if sys.platform == "win32" or entry.st_uid == os.getuid():
         return
-    takeover = f"Take it over:   sudo chown {'-R ' if home else ''}{_find_user_name(os.getuid())} {word(path)}"
     raise CommandError(
         f"{shown(path)} belongs to {_find_user_name(entry.st_uid)}, not to {_find_user_name(os.getuid())}.",
-        f"{takeover}\nOr use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else takeover,
+        "Use a folder of your own:   FAIRLEAD_HOME=/absolute/path fairlead …"
+        if home
+        else "Use a file of your own, with the key alone in it and mode 0600.",
     )
 
 

@@ -80,8 +80,18 @@ def to_entry(entry: str) -> str:
     return f"keyring:{'/'.join(_split_entry(entry))}"
 
 
-def describe(text: str, environ: Mapping[str, str]) -> str:
-    """The text for a key in lists: where it comes from, never the key."""
+def find_variable(text: str) -> str:
+    """The variable that a reference names, '' for other keys and for a malformed one."""
+    try:
+        found = parse(text)
+    except CommandError:
+        return ""
+    return found.words[0] if found is not None and found.kind == "env" else ""
+
+
+def describe(text: str, environ: Mapping[str, str], where: str = "") -> str:
+    """The text for a key in lists: where it comes from, never the key. where: whose environment it is, with a space
+    before it."""
     try:
         found = parse(text)
     except CommandError:
@@ -89,7 +99,7 @@ def describe(text: str, environ: Mapping[str, str]) -> str:
     if found is None:
         return "key stored"
     if found.kind == "env":
-        return f"key from ${found.words[0]} ({'set' if environ.get(found.words[0]) else 'not set'})"
+        return f"key from ${found.words[0]} ({'set' if environ.get(found.words[0]) else 'not set'}{where})"
     if found.kind == "file":
         missing = "" if os.path.lexists(os.path.expanduser(found.words[0])) else " (missing)"
         return f"key from file {found.words[0]}{missing}"
@@ -106,7 +116,9 @@ def source(text: str) -> str:
 
 def _check_variable(name: str) -> tuple[str, ...]:
     if not _VARIABLE.fullmatch(name) or len(name) > LENGTH:
-        raise CommandError(f"{_quote(name)} is no name of an environment variable.", "Give the name alone, no $ or =.")
+        raise CommandError(
+            f"{_quote(name)} is not a valid environment variable name.", "Give only the name, without $ or =."
+        )
     return (name,)
 
 
@@ -127,7 +139,7 @@ def _parse_list(text: str) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in cast("list[Any]", words)):
-        raise CommandError('the cmd: reference is no JSON list of words; expected such as cmd:["pass", "show", "x"].')
+        raise CommandError('the cmd: reference is not a JSON list of words, such as cmd:["pass", "show", "x"].')
     return _check_words(cast("list[str]", words))
 
 
@@ -183,7 +195,7 @@ def _find_shell_sign(line: str) -> str:
 def _split_entry(text: str) -> tuple[str, ...]:
     service, _, user = text.rpartition("/")
     if not service or not user or not text.isprintable() or len(text) > LENGTH:
-        raise CommandError(f"{_quote(text)} names no entry of a keyring; expected SERVICE/USER.")
+        raise CommandError(f"{_quote(text)} is not a keyring entry; expected SERVICE/USER.")
     return service, user
 
 

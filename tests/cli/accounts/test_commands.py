@@ -27,11 +27,11 @@ def aliases(fairlead):
 def test_add_asks_with_the_new_key(fairlead, provider, office):
     """A further key is tried, stored behind the others, and said not to serve yet."""
     code, out, err = fairlead("accounts", "add", office, "Work", "--key-stdin", stdin="sk-bad")
-    assert (code, err) == (0, "")
+    assert (code, err) == (1, "")
     first, second, third = out.splitlines()
     assert first == "office/work   key stored"
     assert "key refused (401 invalid_api_key)" in second
-    assert third == "Saved, but it does not work now. The accounts that serve are default and work."
+    assert third == "Saved, but requests with it will fail. Remove it:   fairlead accounts remove office work"
     assert provider.seen == [("/v1/models", "sk-bad")]
     assert fairlead.backend(office)["accounts"][1] == {"alias": "work", "key": "sk-bad"}
     code, out, _ = fairlead("accounts", "add", office, "home", "--key-env", "HOME_KEY", HOME_KEY="sk-good")
@@ -44,7 +44,7 @@ def test_first_account_of_a_backend_without_a_key(fairlead, provider):
     add(fairlead, provider, "--protocols", "chat", "--no-key")
     code, out, _ = fairlead("accounts", "add", "office", "work", "--key-stdin", stdin="sk-good")
     assert code == 0
-    assert out.endswith("Saved. The account that serves is work.\n")
+    assert out.endswith("Saved. Accounts in use: work.\n")
     assert fairlead.backend("office")["auth"] == "key"
 
 
@@ -54,8 +54,9 @@ def test_list_says_where_keys_come_from(fairlead, provider, office):
     code, out, err = fairlead("accounts", "list")
     assert code == 0
     assert [words(line) for line in out.splitlines()] == [
-        "office default key stored serves",
-        "office work key from $WORK_KEY (not set) serves",
+        "backend account key state",
+        "office default key stored in use",
+        "office work key from $WORK_KEY (not set in this shell) in use",
     ]
     assert err == ""
     listed = json.loads(fairlead("accounts", "list", office, "--json").out)
@@ -67,13 +68,15 @@ def test_list_says_where_keys_come_from(fairlead, provider, office):
             "source": "stored",
             "credentials": "key stored",
             "serves": True,
+            "key_problem": None,
         },
         {
             "backend": "office",
             "alias": "work",
             "source": "env",
-            "credentials": "key from $WORK_KEY (not set)",
+            "credentials": "key from $WORK_KEY (not set in this shell)",
             "serves": True,
+            "key_problem": None,
         },
     ]
 
@@ -86,16 +89,19 @@ def test_list_shows_how_accounts_are(fairlead, provider, office):
     proxy = fairlead.start("proxy", "--port", "0")
     url = next(re.search(r"http://localhost:\d+", line)[0] for line in proxy.lines if "http://" in line)
     provider.serves = set()
-    [first, second, third] = [words(line) for line in fairlead("accounts", "list", office).out.splitlines()]
+    [_, first, second, third] = [words(line) for line in fairlead("accounts", "list", office).out.splitlines()]
     assert first == f"office default key stored 100 % left {DASH} ready {ARROW} next"
-    assert second.startswith(f"office work key from $WORK_KEY (not set) 100 % left {DASH} unusable: $WORK_KEY is not")
+    assert second == (
+        f"office work key from $WORK_KEY (not set) {DASH} {DASH} "
+        "$WORK_KEY is not set in the running proxy: restart it from a shell that has it."
+    )
     assert third == f"office spare key stored 100 % left {DASH} ready"
     provider.serves, provider.needs_key = {"/v1/chat/completions"}, True
     fairlead("accounts", "remove", office, "default")
     said = {"model": "office:model-a", "messages": [{"role": "user", "content": "hi"}]}
     assert ask(url, said) == 401
     listed = fairlead("accounts", "list").out
-    assert "cooling for" in listed
+    assert "paused for" in listed
     assert f"{ARROW} next" not in listed
     entry = json.loads(fairlead("accounts", "list", "--json").out)["accounts"][1]
     assert (entry["alias"], entry["state"], 0 < entry["until_s"] <= 60) == ("spare", "cooling", True)
@@ -141,7 +147,7 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider, office):
     path.write_text('{"schema": 1')
     code, out, err = fairlead("accounts", "list")
     assert code == 1
-    assert words(out) == "office default key stored serves"
+    assert words(out.splitlines()[1]) == "office default key stored in use"
     assert "bad.json" in err
 
 
@@ -149,7 +155,7 @@ def test_remove_says_who_is_left(fairlead, provider, office):
     """The others go on serving; when the last goes, that is said."""
     fairlead("accounts", "add", office, "work", "--key-stdin", stdin="sk-good")
     code, out, _ = fairlead("accounts", "remove", office, "DEFAULT")
-    assert (code, out) == (0, "Removed office/default.\nThe account that serves is work.\n")
+    assert (code, out) == (0, "Removed office/default.\nAccounts in use: work.\n")
     code, out, _ = fairlead("accounts", "remove", office, "work")
     assert code == 0
     assert "office has no key left." in out
@@ -173,20 +179,20 @@ def test_test_of_one_account(fairlead, provider, office):
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["add", "office", "default", "--key-env", "A"], 1, "has an account default already"),
+        (["add", "office", "default", "--key-env", "A"], 1, "already has an account named default"),
         (["add", "office", "DEFAULT", "--key-env", "A"], 1, "fairlead accounts remove office default"),
         (["add", "office", "a b", "--key-env", "A"], 1, "cannot be an account's name"),
         (["add", "office", "client", "--key-env", "A"], 1, "cannot be an account's name"),
-        (["add", "nobody", "work", "--key-env", "A"], 1, "no backend nobody"),
+        (["add", "nobody", "work", "--key-env", "A"], 1, "there is no backend named nobody"),
         (["add", "office", "work"], 1, "the account work needs a key"),
         (["add", "office"], 2, "ALIAS"),
-        (["add", "office", "work", "--key-env", "A", "--key", "sk-secret"], 2, "exclude each other"),
+        (["add", "office", "work", "--key-env", "A", "--key", "sk-secret"], 2, "cannot be used together"),
         (["add", "office", "work", "--no-key"], 2, "has no option --no-key"),
         (["add", "office", "work", "--key-cmd", "a | b"], 1, "has a | for a shell"),
         (["add", "office", "work", "--key", "two sk-secrets"], 1, "has a space"),
         (["remove", "office", "nobody"], 1, "office has no account nobody"),
-        (["remove", "nobody", "default"], 1, "no backend nobody"),
-        (["list", "nobody"], 1, "no backend nobody"),
+        (["remove", "nobody", "default"], 1, "there is no backend named nobody"),
+        (["list", "nobody"], 1, "there is no backend named nobody"),
         (["remve"], 2, "Did you mean: fairlead accounts remove"),
     ],
 )

@@ -48,7 +48,7 @@ def test_key_is_kept_to_its_file(fairlead, provider):
 def test_add_with_a_refused_key_saves_and_says_so(fairlead, provider):
     """A refused key is said with status and code; the backend is saved, and the fix named."""
     code, out, _ = add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-bad")
-    assert code == 0
+    assert code == 1
     assert "key refused (401 invalid_api_key)" in out
     assert out.endswith(
         "Saved, but requests to it will fail. Give another key:   fairlead backend add office --key-stdin\n"
@@ -60,11 +60,11 @@ def test_add_by_variable(fairlead, provider):
     """A key named by its variable is stored as a reference, resolved for the check, and shown as set or not."""
     arguments = ("--protocols", "chat", "--key-env", "OFFICE_KEY")
     _, out, _ = add(fairlead, provider, *arguments, OFFICE_KEY="sk-good")
-    assert "key from $OFFICE_KEY (set)" in out
+    assert "key from $OFFICE_KEY (set in this shell)" in out
     assert "key accepted" in out
     code, out, _ = add(fairlead, provider, *arguments)
     assert code == 0
-    assert "key from $OFFICE_KEY (not set)" in out
+    assert "key from $OFFICE_KEY (not set in this shell)" in out
     assert "not tried: $OFFICE_KEY is not set" in out
     assert fairlead.backend("office")["accounts"] == [{"alias": "default", "key": "env:OFFICE_KEY"}]
 
@@ -74,7 +74,7 @@ def test_open_list_does_not_prove_a_key(fairlead, provider):
     provider.closed = False
     _, out, _ = add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-bad")
     assert "key accepted" not in out
-    assert "the key is untested:   fairlead backend test office" in out
+    assert "the key was not tested. Test it:   fairlead backend test office" in out
 
 
 def test_provider_without_a_list(fairlead, provider):
@@ -177,19 +177,19 @@ PUBLIC = ("--base-url", "http://api.example.com")
         (["groq", "--keyring", "groq"], "", 1, "expected SERVICE/USER"),
         (["--keyring", "groq"], "", 2, "NAME"),
         (["groq", "--key-stdin"], "op://vault/secret", 1, "is a reference to a key, not a key"),
-        (["groq", "--key-cmd", "a", "--key-stdin"], "", 2, "exclude each other"),
+        (["groq", "--key-cmd", "a", "--key-stdin"], "", 2, "cannot be used together"),
         (["groq", "--profile", "x"], "", 2, "has no option --profile"),
         (["groq", "--key-stdin"], "", 1, "the key on standard input is empty"),
         (["groq", "--key-stdin"], "sk-secret\nsecond", 1, "the key on standard input has more than one line"),
         (["groq", "--key-stdin"], "sk-\x07secret", 1, "a control character"),
         (["groq", "--key", "sk secret"], "", 1, "the key given with --key has a space"),
-        (["groq", "--key-env", "$KEY"], "", 1, '"$KEY" is no name of an environment variable'),
-        (["groq", "--key-env", "A", "--no-key"], "", 2, "--key-env and --no-key exclude each other"),
+        (["groq", "--key-env", "$KEY"], "", 1, '"$KEY" is not a valid environment variable name'),
+        (["groq", "--key-env", "A", "--no-key"], "", 2, "--key-env and --no-key cannot be used together"),
         (["groq", "--auth", "magic"], "", 2, "expected client"),
         (["groq", "--protocols", "smoke", "--no-key"], "", 2, "expected some of messages,chat,responses"),
         (["demo", "--no-key"], "", 1, "built-in demo backend"),
         (["a/b", "--no-key"], "", 1, "cannot be a backend's name"),
-        (["x", "--base-url", "x.example", "--no-key"], "", 1, "it does not begin with https://"),
+        (["x", "--base-url", "x.example", "--no-key"], "", 1, "--base-url does not begin with https://"),
         (["x", "--base-url", "https://u:sk-secret@x.example", "--no-key"], "", 1, "a key is given apart from the URL"),
         (["x", *PUBLIC, "--no-key"], "", 1, "api.example.com is a public address"),
         (["x", *PUBLIC, "--no-key"], "", 1, "--insecure-http"),
@@ -260,7 +260,7 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider):
     open_home(fairlead.environ).write("backends/bad.json", b'{"schema": 1,\n "name": }')
     code, out, err = fairlead("backend", "list")
     assert code == 1
-    assert out == f"office   {provider.url}/v1   chat   no key\n"
+    assert out.splitlines()[1:] == [f"office    {provider.url}/v1   chat     no key"]
     assert err.startswith("error: ~/home/backends/bad.json line 2 column 10 is not JSON.\n")
     assert "fairlead backend remove bad" in err
     code, out, _ = fairlead("backend", "list", "--json")
@@ -313,3 +313,66 @@ def test_test_of_what_does_not_answer(fairlead, provider):
     assert "key refused" in out
     assert provider.seen == [("/v1/models", "sk-bad")]
     assert fairlead("backend", "test", "nobody").code == 1
+
+
+FULL = """
+import resource, signal, sys
+from router.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+@pytest.mark.parametrize(
+    "command", [["backend", "add", "new"], ["backend", "set", "office"], ["accounts", "add", "office", "more"]]
+)
+def test_what_cannot_be_saved(fairlead, provider, command):
+    """Where the disk is full the error is all that is said: nothing reads as if it had been saved."""
+    add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-good")
+    place = ["--base-url", provider.url, "--protocols", "chat"] if command[0] == "backend" else []
+    line = [sys.executable, "-c", FULL, *command, *place, "--key", "sk-good"]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "cannot be written" in done.stderr
+    assert command[0] == "accounts" or f"{command[2]} was not saved" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptor to close")
+@pytest.mark.parametrize("options", [["--key-stdin"], []])
+def test_closed_input(fairlead, options):
+    """A closed standard input is an empty one."""
+    line = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "router", "backend", "add", "groq", *options]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, env=fairlead.environ, timeout=20)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the key on standard input is empty" in done.stderr or "groq needs a key" in done.stderr
+
+
+def test_near_names_alone_are_suggested(fairlead, provider):
+    """A name that has little in common with the only one is not said to be meant."""
+    add(fairlead, provider, "--protocols", "chat", "--no-key", name="openai")
+    done = fairlead("backend", "test", "nope")
+    assert words(done.err) == "error: there is no backend named nope. Configured: openai."
+    assert "Did you mean openai?" in fairlead("backend", "test", "opnai").err
+
+
+@pytest.mark.parametrize("command", [["backend", "disable"], ["backend", "remove"], ["backend", "test"]])
+def test_demo_has_a_setting(fairlead, command):
+    """The demo is no stored backend; the setting that turns it off is named."""
+    done = fairlead(*command, "demo")
+    assert done.code == 1
+    assert "fairlead config set demo off" in done.err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_lists_fit_the_terminal(fairlead, provider, columns):
+    """No line of the lists is longer than the terminal is wide, unless a URL alone is."""
+    for name in ("office", "a-backend-of-some-length"):
+        add(fairlead, provider, "--protocols", "messages,chat,responses", "--key-env", "A_KEY_OF_THE_OFFICE", name=name)
+    for command in (("backend", "list"), ("accounts", "list")):
+        lines = fairlead(*command, COLUMNS=str(columns)).out.splitlines()
+        assert lines[0].startswith("backend")
+        assert all(len(line) <= columns or provider.url in line for line in lines), lines
+        assert len(lines) == 3 or columns < 200

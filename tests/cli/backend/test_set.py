@@ -1,6 +1,7 @@
 """`fairlead backend set`, `enable` and `disable`: only what is named changes, and keys stay where they were given."""
 
 import json
+import threading
 
 import pytest
 
@@ -77,12 +78,19 @@ def test_failed_change_changes_nothing(fairlead, provider, office):
     assert fairlead.backend(office) == before
 
 
-@pytest.mark.parametrize(("options", "auth"), [(["--no-key"], "none"), (["--auth", "client"], "client")])
-def test_going_without_keys_drops_them(fairlead, provider, office, options, auth):
+@pytest.mark.parametrize(
+    ("options", "auth", "why"),
+    [
+        (["--no-key"], "none", "no key is needed now"),
+        (["--auth", "client"], "client", "requests carry each tool's own login now"),
+    ],
+)
+@pytest.mark.parametrize("command", ["add", "set"])
+def test_going_without_keys_drops_them(fairlead, provider, office, command, options, auth, why):
     """A backend that needs no key keeps none, which is said; a key brings it back."""
-    code, _, err = fairlead("backend", "set", office, *options)
+    code, _, err = fairlead("backend", command, office, *options)
     assert code == 0
-    assert "note: no key is needed now, so 2 stored keys were dropped." in err
+    assert f"note: {why}, so 2 stored keys were dropped." in err
     assert (keys(fairlead), fairlead.backend(office)["auth"]) == ([], auth)
     fairlead("backend", "set", office, "--key-stdin", stdin="sk-good")
     assert (keys(fairlead), fairlead.backend(office)["auth"]) == ([("default", "sk-good")], "key")
@@ -102,16 +110,16 @@ def test_plain_http_stays_allowed(fairlead, provider):
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["office"], 2, "nothing to set was named"),
-        (["nobody", "--no-key"], 1, "no backend nobody"),
+        (["office"], 2, "nothing to change: no option was given"),
+        (["nobody", "--no-key"], 1, "there is no backend named nobody"),
         (["offic", "--no-key"], 1, "Did you mean office?"),
-        (["office", "--base-url", "x.example"], 1, "it does not begin with https://"),
+        (["office", "--base-url", "x.example"], 1, "--base-url does not begin with https://"),
         (["office", "--base-url", "https://u:sk-secret@x.example"], 1, "a key is given apart from the URL"),
         (["office", "--base-url", "http://8.8.8.8"], 1, "8.8.8.8 is a public address"),
         (["office", "--protocols", "smoke"], 2, "expected some of messages,chat,responses"),
         (["office", "--auth", "magic"], 2, "expected client"),
-        (["office", "--key-env", "A", "--key-file", "/x"], 2, "--key-env and --key-file exclude each other"),
-        (["office", "--keyring", "a/b", "--key-cmd", "x"], 2, "--keyring and --key-cmd exclude each other"),
+        (["office", "--key-env", "A", "--key-file", "/x"], 2, "--key-env and --key-file cannot be used together"),
+        (["office", "--keyring", "a/b", "--key-cmd", "x"], 2, "--keyring and --key-cmd cannot be used together"),
         (["office", "--key-file", "key.txt"], 1, "expected an absolute one"),
         (["office", "--key-cmd", "pass x | head"], 1, "has a | for a shell, and none runs"),
         (["office", "--key-cmd", "./pass"], 1, "a name on PATH or an absolute path"),
@@ -141,19 +149,25 @@ def test_bad_input(fairlead, provider, office, arguments, code, text):
 
 
 def test_change_by_another_command_is_not_undone(fairlead, provider, office):
-    """A backend that another command changed meanwhile is left as that one made it, and this one says so."""
+    """A backend that another command changed meanwhile is left as that one made it, and this one says so; one that it
+    changes while this one tries it stays so."""
     path = fairlead.home / "backends" / "office.json"
-    usual = provider.answer
+    usual, lock = provider.answer, threading.Lock()
 
-    def meanwhile(*asked):
-        path.write_text(path.read_text().replace('"enabled": true', '"enabled": false'))
-        return usual(*asked)
+    def meanwhile(asked, key):
+        with lock:
+            path.write_text(path.read_text().replace('"enabled": true', '"enabled": false'))
+        return usual(asked.removeprefix("/team"), key)
 
     provider.answer = meanwhile
-    code, _, err = fairlead("backend", "set", office, "--protocols", "messages")
+    elsewhere = ("--base-url", f"{provider.url}/team/v1", "--key-stdin")
+    code, _, err = fairlead("backend", "add", office, *elsewhere, stdin="sk-good")
     assert code == 1
     assert "another command changed office meanwhile" in err
     assert (fairlead.backend(office)["enabled"], fairlead.backend(office)["protocols"]) == (False, ["chat"])
+    fairlead("backend", "enable", office)
+    assert fairlead("backend", "set", office, "--protocols", "messages").code == 0
+    assert (fairlead.backend(office)["enabled"], fairlead.backend(office)["protocols"]) == (False, ["messages"])
 
 
 def test_enable_and_disable(fairlead, provider, office):
@@ -165,7 +179,7 @@ def test_enable_and_disable(fairlead, provider, office):
     [listed] = json.loads(fairlead("backend", "list", "--json").out)["backends"]
     assert listed["enabled"] is False
     assert [account["serves"] for account in listed["accounts"]] == [False, False]
-    assert fairlead("backend", "disable", office) == (0, "office is disabled already.\n", "")
+    assert fairlead("backend", "disable", office) == (0, "office is already disabled.\n", "")
     assert fairlead("backend", "enable", office) == (0, "Enabled office.\n", "")
     assert fairlead.backend(office) == before
     assert fairlead("backend", "enable", "nobody").code == 1

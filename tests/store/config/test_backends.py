@@ -67,7 +67,7 @@ def test_unknown_keys_are_ignored(home):
         ({"accounts": [{"alias": "a b", "key": "1"}]}, r"accounts\[0\]: .* cannot be an account's name"),
         ({"accounts": [{"alias": "client", "key": "1"}]}, r"accounts\[0\]: .* cannot be an account's name"),
         ({"accounts": [{"alias": "a", "key": ["pass"]}]}, r"accounts\[0\].key: expected str, got array"),
-        ({"accounts": [{"alias": "a", "key": "cmd:pass show x | head"}]}, r"accounts\[0\]: .* no JSON list of words"),
+        ({"accounts": [{"alias": "a", "key": "cmd:pass show x | head"}]}, r"accounts\[0\]: .* not a JSON list"),
         ({"accounts": [{"alias": "a", "key": "file:key.txt"}]}, r"accounts\[0\]: .* expected an absolute one"),
         (
             {"accounts": [{"alias": "a", "key": "1"}, {"alias": "b", "key": "keyring:x"}]},

@@ -8,22 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import CommandError
-from router.store.keys.secrets import at_hand, check_key, from_file
+from router.store.keys.own_keys import OwnKeys
+from router.store.keys.secrets import at_hand, check_entered, check_key, from_file
 
 
 def test_key_at_hand():
     """A stored key and one in a variable are returned at once; others must be fetched."""
-    assert at_hand("env:MY_KEY", {"MY_KEY": "sk-1\n"}).reveal() == "sk-1"
-    assert at_hand("sk-2", {}).reveal() == "sk-2"
+    assert at_hand("env:MY_KEY", {"MY_KEY": "sk-1\n"}, OwnKeys()).reveal() == "sk-1"
+    assert at_hand("sk-2", {}, OwnKeys()).reveal() == "sk-2"
     for text in ("file:/x", 'cmd:["x"]', "keyring:a/b"):
-        assert at_hand(text, {}) is None
+        assert at_hand(text, {}, OwnKeys()) is None
 
 
 @pytest.mark.parametrize(("environ", "state"), [({}, "not set"), ({"MY_KEY": ""}, "empty")])
 def test_missing_variable_is_named(environ, state):
     """A variable that is missing or empty is an error that names it."""
     with pytest.raises(CommandError, match=rf"\$MY_KEY is {state}"):
-        at_hand("env:MY_KEY", environ)
+        at_hand("env:MY_KEY", environ, OwnKeys())
 
 
 @pytest.mark.parametrize("text", ["file:/a/b", "cmd:pass show x", "keyring:groq", "env:X", "op://vault/x"])
@@ -37,7 +38,7 @@ def test_reference_is_no_key(text):
 def test_variable_that_holds_a_reference_is_refused():
     """References do not lead to further ones."""
     with pytest.raises(CommandError, match=r"\$A is a reference"):
-        at_hand("env:A", {"A": "env:B", "B": "sk-1"})
+        at_hand("env:A", {"A": "env:B", "B": "sk-1"}, OwnKeys())
 
 
 @pytest.mark.parametrize(
@@ -182,4 +183,38 @@ def test_file_of_somebody_else_is_refused(key_file, monkeypatch):
     with pytest.raises(CommandError, match="belongs to") as refused:
         from_file(str(path))
     assert "FAIRLEAD_HOME" not in refused.value.hint
-    assert "chown" in refused.value.hint
+    assert refused.value.hint.startswith("Use a file of your own")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "hint"),
+    [
+        (" \n", "the key is empty", "--key-stdin < key.txt"),
+        ("Bearer sk-1", "begins with Bearer", "Leave out Bearer"),
+        ("authorization: bearer sk-1", "begins with Bearer", "Leave out Bearer"),
+        ("OPENAI_API_KEY=sk-1", "begins with OPENAI_API_KEY=", "Leave out OPENAI_API_KEY="),
+        ("export GROQ_API_KEY='gsk_1'", "begins with GROQ_API_KEY=", "give the key alone"),
+        ('"sk-1"', "is in quotes", "Leave out the quotes"),
+        ("'sk-1'", "is in quotes", "Leave out the quotes"),
+        ("$OPENAI_API_KEY", "is the text $OPENAI_API_KEY", "--key-env OPENAI_API_KEY"),
+        ("${OPENAI_API_KEY}", "is the text ${OPENAI_API_KEY}", "--key-env OPENAI_API_KEY"),
+        ("$env:OPENAI_API_KEY", "is the text", "--key-env OPENAI_API_KEY"),
+        ("%OPENAI_API_KEY%", "is the text", "--key-env OPENAI_API_KEY"),
+        ("sk-...", "is a placeholder", "that your provider shows you"),
+        ("sk-ant-\N{HORIZONTAL ELLIPSIS}", "is a placeholder", "that your provider shows you"),
+        ("<your key>", "is a placeholder", "that your provider shows you"),
+        ("your-api-key", "is a placeholder", "that your provider shows you"),
+    ],
+)
+def test_what_is_copied_along_with_a_key(text, fault, hint):
+    """What is given in place of a key, or with it, is named with what to leave out."""
+    with pytest.raises(CommandError) as refused:
+        check_entered(text)
+    assert fault in str(refused.value)
+    assert hint in refused.value.hint
+
+
+@pytest.mark.parametrize("key", ["sk-1", "abc=", "$ecret", "a=b", "EMPTY", "xxx", "'", "a'b'", "no-key"])
+def test_what_may_be_a_key(key):
+    """Keys of servers of one's own may have any form."""
+    assert check_entered(f" {key}\n") == key
