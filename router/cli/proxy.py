@@ -14,9 +14,10 @@ from router.cli.common.output import (
     load_settings,
     print_in_background,
 )
-from router.cli.common.parser import Parser
+from router.cli.common.parser import Parser, note
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings, format_default
+from router.settings import DECLARATIONS, Loaded, Settings, format_default
+from router.settings.keys import find_unknown_variables
 from router.store.config import backends, toml
 from router.store.home import client_key
 from router.store.home.home import Home, open_home
@@ -32,7 +33,7 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
-    client_key.check(settings)
+    _check_start(home, loaded)
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
     from router.server import serve
@@ -47,6 +48,19 @@ def run(argv: list[str]) -> int:
         )
     except serve.PortTaken as taken:
         return _report_running(home, settings, taken.port)
+
+
+def _check_start(home: Home, loaded: Loaded) -> None:
+    """Raise CommandError for the first thing that keeps the proxy from starting; print the others, if any."""
+    from router.upstream.configuration import list_faults
+
+    for line in find_unknown_variables(os.environ):
+        note(f"warning: {line}")
+    faults = list_faults(home, loaded, os.environ)
+    if faults:
+        first, *others = faults
+        also = "".join(f"\nAlso: {fault}" for fault in others)
+        raise CommandError(str(first), f"{first.hint}{also}")
 
 
 def _build_parser() -> Parser:

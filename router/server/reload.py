@@ -13,7 +13,7 @@ from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
 from router.store.home.permissions import shown
 from router.telemetry.accesslog import AccessLog
-from router.upstream.configuration import Configuration, defer_restarts, read
+from router.upstream.configuration import Configuration, check_log_file, defer_restarts, list_faults, read
 from router.upstream.runtime import Runtime
 
 
@@ -70,7 +70,8 @@ class Reloader:
             )
         loaded = self._load_settings()
         self._roots = loaded.settings.tls_ca_file
-        client_key.check(loaded.settings)
+        for fault in list_faults(home, loaded, os.environ):
+            raise fault
         configuration = read(home, loaded.settings, loaded.warnings)
         settings, _ = defer_restarts(self._runtime.settings, loaded.settings)
         key = client_key.client_key(settings, home)
@@ -80,8 +81,9 @@ class Reloader:
 
 def configure_log(log: AccessLog, settings: Settings) -> None:
     """Set the log's level and file as the settings say. Raises CommandError."""
+    check_log_file(settings)
     path = os.path.expanduser(settings.log_file) if settings.log_file else None
     try:
         log.write_to(settings.verbose, path)
     except OSError as error:
-        raise CommandError(f"the log file {settings.log_file} cannot be written: {error.strerror}.") from None
+        raise CommandError(f"log_file is {settings.log_file}, which cannot be written: {error.strerror}.") from None

@@ -65,7 +65,7 @@ class Map(Kind, frozen=True):
             name = self.check_name(key)
             folded = name.lower() if self.folds else name
             if folded in seen:
-                raise InvalidValue("it stands here twice", below=(key,), refused=True)
+                raise InvalidValue("it is here twice", below=(key,), refused=True)
             seen.add(folded)
             try:
                 found[name] = self.items.parse_value(item)

@@ -101,7 +101,7 @@ def test_a_default_that_is_no_backend(fairlead):
     """It would be a 404 for every unknown model: refused at the start, with what is there and how to add it."""
     code, _, err = fairlead("proxy", "--port", "0", "--default-backend", "nope")
     assert code == 1
-    assert "default_backend is nope; expected one of the configured backends: demo." in err
+    assert "default_backend is nope, but there is no backend of that name." in err
     assert "fairlead backend add nope" in err
 
 

@@ -14,10 +14,8 @@ def note_pending(home: Home) -> None:
     would start. Prints nothing when all is well. Asks no proxy: each keeps this in its run file."""
     if note_refused(home):
         return
-    try:
-        _check_start(home)
-    except CommandError as error:
-        _note_problem("`fairlead proxy` would not start", str(error), error.hint)
+    for fault in _list_faults(home):
+        _note_problem("`fairlead proxy` would not start", str(fault), fault.hint)
 
 
 def note_refused(home: Home) -> bool:
@@ -31,14 +29,14 @@ def note_refused(home: Home) -> bool:
     return bool(running)
 
 
-def _check_start(home: Home) -> None:
-    """Raise CommandError for what would keep a proxy from starting. Reads the home, and imports no network library."""
-    from router.store.home import client_key
-    from router.upstream.configuration import read
+def _list_faults(home: Home) -> list[CommandError]:
+    """What would keep a proxy from starting. Reads the home, and imports no network library."""
+    from router.upstream.configuration import list_faults
 
-    settings = toml.load(home, os.environ).settings
-    client_key.check(settings)
-    read(home, settings)
+    try:
+        return list_faults(home, toml.load(home, os.environ), os.environ)
+    except CommandError as error:
+        return [error]
 
 
 def _note_problem(what: str, message: str, fix: str) -> None:

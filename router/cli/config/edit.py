@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from router.cli.common.parser import Parser, note
+from router.cli.config.judge import make_judge
 from router.cli.config.set import announce_change
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Loaded, resolve
@@ -40,7 +41,7 @@ def _find_editor() -> list[str]:
             try:
                 return shlex.split(named, posix=sys.platform != "win32")
             except ValueError:
-                raise CommandError(f"${name} is no command line: a quote is not closed.") from None
+                raise CommandError(f"${name} is not a valid command line: a quote is not closed.") from None
     for usual in ("notepad",) if sys.platform == "win32" else ("sensible-editor", "nano", "vi"):
         found = shutil.which(usual)
         if found:
@@ -101,8 +102,7 @@ def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
     key that needs a restart counts as changed."""
     name = shown(home.at(copy))
     loaded = _load(new, name)
-    for warning in loaded.warnings:
-        note(f"warning: {warning}")
+    make_judge(home)(toml.decode(old or b"", name), toml.decode(new, name))
     try:
         before = _load(old or b"", name).settings
     except CommandError:

@@ -28,10 +28,10 @@ def shown(path: Path) -> str:
 def failed(path: Path, what: str, error: OSError, *, home: bool = True) -> CommandError:
     """The error for a system call on `path` that failed; `what` completes "cannot be …". home: True for a path in the
     home."""
-    other = ", or use another home:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
+    other = ", or use another folder:   FAIRLEAD_HOME=/absolute/path fairlead …" if home else "."
     return CommandError(
         f"{shown(path)} cannot be {what}: {error.strerror or error}.",
-        f"Give this user the right to it{other}" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "",
+        f"Make it writable for your user{other}" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "",
     )
 
 
