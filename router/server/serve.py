@@ -101,6 +101,12 @@ class Serving:
         own = [self.run_file.problem] if self.run_file.problem else []
         return [*own, *self.runtime.snapshot.problems]
 
+    def format_stop(self) -> str:
+        """What a user at a terminal is told when the proxy stops; '' when no answer is open."""
+        count = sum(connection.busy for connection in self.connections)
+        answers = f"{count} open answer{'' if count == 1 else 's'}"
+        return f"Stopping: {answers}, up to {DRAIN_SECONDS:g} s. Press Ctrl-C again to end at once." if count else ""
+
     def stop(self) -> None:
         """Begin to stop; returns at once."""
         self._stop.set()

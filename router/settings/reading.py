@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, cast
 
 import msgspec
 
-from router.errors import CommandError
+from router.errors import CommandError, UsageError
 from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
@@ -96,9 +96,9 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
         )
         for kind, where, text in named:
             if text is not None:
-                values[entry.attribute] = _parse(entry, where, text)
+                values[entry.attribute] = _parse(entry, where, text, UsageError if kind == "flag" else CommandError)
                 if kind == "flag" and entry.kind.hides(text):
-                    raise CommandError(
+                    raise UsageError(
                         f"{where} holds a password, and other users can read a command's arguments.",
                         f"Put it into ${entry.env}, or:   fairlead config set {entry.key} --stdin",
                     )
@@ -108,12 +108,12 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
     return Loaded(Settings(**values), sources, unknown, warnings)
 
 
-def _parse(entry: Declaration, where: str, text: str) -> Any:
+def _parse(entry: Declaration, where: str, text: str, error: type[CommandError]) -> Any:
     try:
         return entry.kind.parse_text(text)
     except InvalidValue as wrong:
         shown = "set" if entry.secret or entry.kind.hides(text) else display(text)
-        raise CommandError(f"{where} is {shown}; expected {wrong.text}.") from None
+        raise error(f"{where} is {shown}; expected {wrong.text}.") from None
 
 
 def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Source]) -> None:

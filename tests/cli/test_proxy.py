@@ -91,9 +91,10 @@ def test_off_loopback_needs_a_key(fairlead):
     ],
 )
 def test_bad_setting(fairlead, arguments, environ, text):
-    """A bad value is an error naming where it stands and what was expected; a secret is not repeated."""
+    """A bad value is an error naming where it stands and what was expected; a secret is not repeated. A flag
+    is wrong usage."""
     code, _, err = fairlead("proxy", *arguments, **environ)
-    assert code == 1
+    assert code == (2 if arguments else 1)
     assert err.startswith(text)
 
 

@@ -30,8 +30,21 @@ def run(argv: list[str]) -> int:
     editor = _find_editor()
     old = home.read(toml.NAME)
     copy = f"config.edit.{os.getpid()}.toml"
-    home.write(copy, _FIRST.encode() if old is None else old)
-    return _edit(home, editor, copy, old)
+    start = _FIRST.encode() if old is None else old
+    home.write(copy, start)
+    try:
+        return _edit(home, editor, copy, old)
+    except KeyboardInterrupt:
+        _end_interrupted(home, copy, start)
+        raise
+
+
+def _end_interrupted(home: Home, copy: str, start: bytes) -> None:
+    """Leave no copy behind that holds nothing new, and say where one with changes is."""
+    if home.read(copy) in (None, start):
+        home.remove(copy)
+    else:
+        note(f"\nNothing was saved. {_make_kept_error(home, copy, '').hint}")
 
 
 def _find_editor() -> list[str]:

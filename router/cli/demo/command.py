@@ -12,7 +12,7 @@ import trio
 from router import __version__
 from router.backends import Backend
 from router.cli.common.output import collect_login_protocols, format_table, format_tool_lines, read_settings
-from router.cli.common.parser import Parser
+from router.cli.common.parser import Parser, note
 from router.cli.demo.requests import Outcome, send_requests
 from router.cli.proxy import make_port_taken_error
 from router.errors import CommandError
@@ -54,8 +54,10 @@ async def _run_demo(settings: Settings, home: Home, chosen: bool, once: bool) ->
     try:
         return await _serve(settings, home, once)
     except serve.PortTaken:
+        taken = make_port_taken_error(settings.port, "demo")
         if chosen:
-            raise make_port_taken_error(settings.port, "demo") from None
+            raise taken from None
+        note(f"note: {taken} The demo uses a free one.")
     return await _serve(replace(settings, port=0), home, once)
 
 

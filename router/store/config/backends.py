@@ -57,7 +57,10 @@ def check_name(name: str) -> str:
     """The name in lower case. Raises CommandError when no backend can have it."""
     lowered = name.lower()
     if lowered == RESERVED:
-        raise CommandError(f'"{RESERVED}" is the name of the built-in demo backend.', "Choose another name.")
+        raise CommandError(
+            f'"{RESERVED}" is the name of the built-in demo backend.',
+            "Switch it off:   fairlead config set demo off\nA backend of your own needs another name.",
+        )
     if not _NAME.fullmatch(lowered):
         raise CommandError(
             f"{display(name)} cannot be a backend's name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit "
