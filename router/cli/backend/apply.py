@@ -85,7 +85,11 @@ def probe_and_save(home: Home, before: Backend | None, outcome: Outcome, headers
     """Check whether a backend works, print the result, save it in place of `before`, and reload the running proxies."""
     note_dropped(outcome)
     backend, contact = trio.run(_probe, outcome.backend, build_outbound(home, outcome.backend.name, headers.settings))
-    backends.replace(home, before, backend)
+    try:
+        backends.replace(home, before, backend)
+    except CommandError as error:
+        # What the probe found is printed already, as if it were kept.
+        raise CommandError(f"{backend.name} was not saved: {error}", error.hint) from None
     headers.save(home)
     if before is not None and before.root != backend.root:
         note_moved(home, backend.name)
