@@ -197,7 +197,7 @@ def test_stranger_on_a_run_files_port_is_told_nothing(fairlead, provider):
     run_files.write(home, run)
     code, _, err = fairlead("stop")
     assert code == 1
-    assert "could not prove to be the fairlead of this home; it was told nothing" in err
+    assert "did not prove to be the fairlead of this home; it was not told to stop" in err
     assert {path for path, _ in provider.seen} == {"/livez"}
     assert token not in str(provider.seen)
 
