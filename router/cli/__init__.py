@@ -22,11 +22,31 @@ COMMANDS = {
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),
     "config": ("router.cli.config.show:run", "show and change the settings"),
     "explain": ("router.cli.inspect.explain:run", "show where a request would go, and why; nothing is sent"),
-    "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a time"),
+    "usage": ("router.cli.inspect.usage:run", "show requests, tokens, cost, latency and errors of a period"),
     "why": ("router.cli.inspect.why:run", "show what happened to one request"),
     "history": ("router.cli.history:run", "export the history, or clear it"),
-    "resume": ("router.cli.resume:run", "lift a halt of the guard"),
+    "resume": ("router.cli.resume:run", "resume traffic after a budget halt"),
     "models": ("router.cli.inspect.models:run", "list every model that can be reached now"),
+}
+
+# A word that users of other programs type -> what there is for it.
+_ELSEWHERE = {
+    **dict.fromkeys(("serve", "start", "up", "server", "daemon"), "Start the proxy:   fairlead proxy"),
+    **dict.fromkeys(("restart", "reload"), "Stop and start the proxy:   fairlead stop && fairlead proxy"),
+    **dict.fromkeys(("kill", "quit", "down"), "Stop the proxy:   fairlead stop"),
+    **dict.fromkeys(
+        ("logs", "log", "tail", "requests"),
+        "A line per request while the proxy runs:   fairlead proxy -v\nWhat happened to the last one:   fairlead why -",
+    ),
+    **dict.fromkeys(("status", "stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
+    **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
+    **dict.fromkeys(
+        ("login", "auth", "key", "keys", "add", "setup", "init", "install", "provider", "providers", "backends"),
+        "Add a backend with its key:   fairlead backend add NAME",
+    ),
+    **dict.fromkeys(("run", "launch", "connect"), "Print the lines that point a tool at the proxy:   fairlead env"),
+    **dict.fromkeys(("set", "get", "settings", "edit"), "Settings:   fairlead config --help"),
+    "list": "List models or backends:   fairlead models\n                            fairlead backend list",
 }
 
 # A write to the output that fails with one of these is an error of the output, not a defect of fairlead.
@@ -40,6 +60,9 @@ def main(argv: list[str]) -> int:
             if isinstance(stream, io.TextIOWrapper):
                 # A model name that the terminal's encoding lacks must not end the command.
                 stream.reconfigure(errors="replace")
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+            # It was closed before the start: all commands take it for empty.
+            sys.stdin = open(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)  # noqa: SIM115
         code = _run(argv)
     except BaseException as error:
         code = _report(error)
@@ -87,18 +110,25 @@ def _format_overview() -> str:
     ]
     lines += [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
     lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
-    lines += ["", "`fairlead COMMAND --help` tells more of one command; `fairlead --version` names the version."]
+    lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
     return "\n".join(lines)
 
 
 def _make_unknown_error(name: str) -> UsageError:
     from router.cli.common.parser import find_nearest
 
-    kind = "option" if name.startswith("-") else "command"
-    near = find_nearest(name, [*COMMANDS, "help", "--help", "--version"])
-    return UsageError(
-        f"unknown {kind}: {name}", f"Did you mean:   fairlead {near}" if near else "See:   fairlead --help"
-    )
+    if name.startswith("-"):
+        kind, known = "option", ["--help", "--version"]
+    else:
+        kind, known = "command", [*COMMANDS, "help"]
+    near = find_nearest(name, known)
+    if near:
+        hint = f"Did you mean:   fairlead {near}"
+    elif name == "--json":
+        hint = "It comes after a command:   fairlead usage --json"
+    else:
+        hint = _ELSEWHERE.get(name.lower(), "See:   fairlead --help")
+    return UsageError(f"unknown {kind}: {name}", hint)
 
 
 def _report(error: BaseException) -> int:
@@ -113,6 +143,9 @@ def _report(error: BaseException) -> int:
             _print_error(f"the output cannot be written: {cause.strerror or cause}.", "")
         return 1
     if isinstance(cause, KeyboardInterrupt):
+        if sys.stderr and sys.stderr.isatty():
+            # The shell's prompt would stand on the line of "^C".
+            print(file=sys.stderr)
         return 130
     if isinstance(cause, CommandError):
         _print_error(str(cause), cause.hint)
@@ -120,8 +153,8 @@ def _report(error: BaseException) -> int:
     if os.environ.get("FAIRLEAD_TRACEBACK") == "1":
         raise error
     _print_error(
-        f"fairlead failed in a way it should not: {type(cause).__name__}.",
-        "This is a bug. For a report, run the command again with FAIRLEAD_TRACEBACK=1 set.",
+        f"internal error: {type(cause).__name__}. This is a bug in fairlead.",
+        "For a report, run the command again with FAIRLEAD_TRACEBACK=1 set.",
     )
     return 1
 

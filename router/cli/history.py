@@ -105,10 +105,10 @@ def _clear(argv: list[str]) -> int:
 
 def _confirm() -> None:
     if not sys.stdin.isatty():
-        raise UsageError("nothing was erased: it cannot be undone, so it wants to be confirmed.", "Say:   --yes")
-    note("Erase the whole history? It cannot be undone. y or n:")
+        raise UsageError("Not erased: this cannot be undone.", "Confirm it:   fairlead history clear --yes")
+    note("Erase the whole history? This cannot be undone. y or n:")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise CommandError("nothing was erased.")
+        raise CommandError("not erased.")
 
 
 def _cleared(home: Home) -> int:

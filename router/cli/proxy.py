@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router import __version__
@@ -14,11 +15,12 @@ from router.cli.common.output import (
     load_settings,
     print_in_background,
 )
-from router.cli.common.parser import Parser
+from router.cli.common.parser import Parser, note
 from router.errors import CommandError
-from router.settings import DECLARATIONS, Settings, format_default
+from router.settings import DECLARATIONS, Loaded, Settings, format_default
+from router.settings.keys import find_unknown_variables
 from router.store.config import backends, toml
-from router.store.home import client_key
+from router.store.home import client_key, run_files
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
@@ -32,7 +34,7 @@ def run(argv: list[str]) -> int:
     home = open_home(os.environ)
     loaded = load_settings(home, flags)
     settings = loaded.settings
-    client_key.check(settings)
+    _check_start(home, loaded)
     # Objects loaded before listening live as long as the process; serve.run enables the collector again.
     gc.disable()
     from router.server import serve
@@ -49,22 +51,44 @@ def run(argv: list[str]) -> int:
         return _report_running(home, settings, taken.port)
 
 
+def _check_start(home: Home, loaded: Loaded) -> None:
+    """Raise CommandError for the first thing that keeps the proxy from starting; print the others, if any."""
+    from router.upstream.configuration import list_faults
+
+    for line in find_unknown_variables(os.environ):
+        note(f"warning: {line}")
+    faults = list_faults(home, loaded, os.environ)
+    if faults:
+        first, *others = faults
+        also = "".join(f"\nAlso: {fault}" for fault in others)
+        raise CommandError(str(first), f"{first.hint}{also}")
+
+
 def _build_parser() -> Parser:
     parser = Parser(
         "proxy",
         "Serve every backend on one local URL until stopped.\n"
-        "Each option can also be set by the variable that stands with it, or for good by `fairlead config set`.",
+        "Each option can also be set with the environment variable shown, or permanently with `fairlead config set`.",
         examples=["fairlead proxy", "fairlead proxy --port 3457 -v"],
     )
     parser.add_argument("-v", dest="shorthand", action="count", help="as --verbose 1; -vv as --verbose 2")
     for entry in DECLARATIONS:
         if entry.flag:
             default = format_default(entry)
-            about = f"{entry.help} ({f'default {default}; ' if default else ''}${entry.env})"
+            about = _format_about(entry.help, default, entry.env)
             parser.add_argument(entry.flag, dest=entry.attribute, metavar=entry.metavar, help=about.replace("%", "%%"))
     secret = ", ".join(f"${entry.env}: {entry.help}" for entry in DECLARATIONS if entry.secret)
-    parser.epilog = f"only as a variable, or by `fairlead config set`:\n  {secret}\n\n{parser.epilog}"
+    parser.epilog = f"only as a variable, or with `fairlead config set`:\n  {secret}\n\n{parser.epilog}"
     return parser
+
+
+def _format_about(text: str, default: str, variable: str) -> str:
+    """A setting's help with its default and variable in one pair of brackets."""
+    inside = [f"default {default}"] if default else []
+    if text.endswith(")") and "(default" in text:
+        text, _, named = text.removesuffix(")").rpartition(" (")
+        inside = [named]
+    return f"{text} ({'; '.join([*inside, f'${variable}'])})"
 
 
 def _read_flags(options: argparse.Namespace) -> dict[str, str]:
@@ -76,9 +100,9 @@ def _read_flags(options: argparse.Namespace) -> dict[str, str]:
 
 def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     found, problems = backends.load(home)
-    print_in_background(format_problems(problems), error=True)
+    print_in_background([*_format_unread(problems), *_format_others(home)], error=True)
     enabled = [backend for backend in found if backend.enabled]
-    named = _format_backends([entry.name for entry in enabled], settings.demo)
+    named = _format_backends([entry.name for entry in enabled], [entry.name for entry in problems], settings.demo)
     lines = [f"fairlead {__version__}   {serving.url}   {named}\n"]
     lines += format_tool_lines(serving.url, asks_key=serving.key is not None, own=collect_login_protocols(enabled))
     if not enabled:
@@ -91,9 +115,29 @@ def _announce(home: Home, settings: Settings, serving: "Serving") -> None:
     print_in_background([*lines, "\nServing. Ctrl-C stops."])
 
 
-def _format_backends(names: list[str], demo: bool) -> str:
+def _format_unread(problems: Sequence[backends.Problem]) -> list[str]:
+    """The lines on the backends that cannot be read, with what that means for requests."""
+    lines: list[str] = []
+    for problem in problems:
+        lines += [*format_problems([problem]), f"       Until then requests for models of {problem.name} get a 404."]
+    return lines
+
+
+def _format_others(home: Home) -> list[str]:
+    """A line for each other proxy of this home."""
+    return [
+        f"note: another proxy of this home serves on :{run.port} (pid {run.pid}). "
+        f"Stop it:   fairlead stop --port {run.port}"
+        for run in run_files.live(home)
+        if run.pid != os.getpid()
+    ]
+
+
+def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
     if names:
         return f"backends: {', '.join(names)}"
+    if unread:
+        return f"no backend can be read: {', '.join(unread)}"
     return "no backends yet, the demo models answer" if demo else "no backends yet"
 
 
@@ -106,7 +150,8 @@ def _report_running(home: Home, settings: Settings, port: int) -> int:
     for entry, proxy in trio.run(proven, home):
         if entry.port == port:
             found, _ = backends.load(home)
-            print(f"fairlead {entry.version}   {proxy.url}   already serving\n")
+            print(f"fairlead {entry.version}   {proxy.url}   already serving (pid {entry.pid})")
+            print(f"Stop it:   fairlead stop --port {port}\n")
             asks_key = client_key.client_key(settings, home) is not None
             print("\n".join(format_tool_lines(proxy.url, asks_key=asks_key, own=collect_login_protocols(found))))
             return 0

@@ -45,7 +45,7 @@ async def _stop(home: Home, port: str | None) -> int:
         try:
             await proxy.stop()
         except ControlError as error:
-            raise CommandError(f"the proxy on :{entry.port} did not take the order: {error}") from None
+            raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
         await _wait_for_end(home, entry)
         print(f"Stopped the proxy on :{entry.port}.")
     return 0
@@ -68,7 +68,7 @@ async def _check_foreign_listener(home: Home, port: str | None) -> None:
     for entry in run_files.live(home):
         if port in (None, str(entry.port)) and await verify_listener(entry.url, home.token("operator.token")) is False:
             raise CommandError(
-                f"{entry.url} answers, but could not prove to be the fairlead of this home; it was told nothing.",
+                f"{entry.url} answers, but did not prove to be the fairlead of this home; it was not told to stop.",
                 f"Its run file names process {entry.pid}.",
             )
 
@@ -79,4 +79,4 @@ async def _note_other(port: int) -> None:
     if port and await verify_listener(f"http://localhost:{port}", nobodys) is False:
         who = find_port_owner(port)
         note(f"note: another program has port {port}{f' ({who})' if who else ''}.")
-        note("      A proxy whose home was removed can be stopped by its process only.")
+        note("      A proxy whose home was removed can only be stopped by ending its process.")

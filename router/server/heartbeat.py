@@ -60,7 +60,7 @@ class Heartbeat:
             client.restart_deadline()
         # Credentials may have expired during a sleep; the next request fetches them again.
         runtime.credentials.retain_only(())
-        runtime.log.add(f"{why}: {idle} idle upstream connections closed, deadlines begun anew.")
+        runtime.log.add(f"{why}: {idle} idle upstream connections closed, running timeouts restarted.")
 
     async def _wait(self) -> None:
         """Wait for the next beat; measures the loop's lag while clients are connected."""

@@ -1,5 +1,6 @@
 """Signals of a serving process."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,10 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """Begin to stop."""
+        ...
+
+    def format_stop(self) -> str:
+        """What a user at a terminal is told when it stops; '' when it can end at once."""
         ...
 
     def reload(self) -> object:
@@ -57,4 +62,11 @@ class Signals:
         else:
             self._stopping = True
             if self._serving is not None:
+                self._tell(self._serving.format_stop())
                 self._serving.stop()
+
+    def _tell(self, text: str) -> None:
+        if text and os.isatty(2):
+            # Over the "^C" that the terminal shows.
+            with contextlib.suppress(OSError):
+                os.write(2, f"\r{text}\n".encode())

@@ -89,148 +89,156 @@ class Settings:
         TEXT,
         "localhost",
         "HOST",
-        "address to listen on; localhost means both loopback families",
+        "address to listen on; localhost is both IPv4 and IPv6 loopback",
         restart=True,
     )
-    port: int = _declare("port", PORT, 3456, "PORT", "port to listen on; 0 takes a free one", restart=True)
+    port: int = _declare("port", PORT, 3456, "PORT", "port to listen on; 0 picks a free one", restart=True)
     api_key: Secret | None = _declare(
-        "api_key", SECRET, None, "KEY", "key that clients must send; needed off loopback", secret=True
+        "api_key",
+        SECRET,
+        None,
+        "KEY",
+        "key that clients must send; required when other machines can connect",
+        secret=True,
     )
     require_key: str = _declare(
         "require_key",
         choice("auto", "on", "off"),
         "auto",
         "auto|on|off",
-        "ask clients for the key; auto: off loopback, in a container, or when the machine has another login user",
+        "require the key; auto: off loopback, in a container, or when the machine has another login user",
     )
     allowed_hosts: tuple[str, ...] = _declare(
-        "allowed_hosts", NAMES, (), "NAMES", "further Host names to accept, separated by commas"
+        "allowed_hosts", NAMES, (), "NAMES", "additional Host names to accept, separated by commas"
     )
     cors_origin: tuple[str, ...] = _declare(
         "cors_origin", NAMES, (), "ORIGINS", "browser origins to accept, separated by commas"
     )
     model: str | None = _declare("model", MODEL, None, "MODEL", "send every generation request to this model")
     fast_model: str | None = _declare(
-        "fast_model", MODEL, None, "MODEL", "with a forced model: the one for requests of the haiku and mini tier"
+        "fast_model", MODEL, None, "MODEL", "when `model` is set: the model for requests of the haiku and mini tier"
     )
     default_backend: str | None = _declare(
-        "default_backend", BACKEND, None, "NAME", "backend that gets the models no backend is known to serve"
+        "default_backend", BACKEND, None, "NAME", "backend for models that no backend lists"
     )
-    timeouts_connect: float = _declare("timeouts.connect", TIME, 10.0, "TIME", "limit to reach an upstream")
+    timeouts_connect: float = _declare("timeouts.connect", TIME, 10.0, "TIME", "timeout for connecting to an upstream")
     timeouts_first_byte: float | None = _declare(
         "timeouts.first_byte",
         TIME,
         None,
         "TIME",
-        "limit for an upstream's response head on streams (default 300s, 600s on private addresses)",
+        "timeout for the response headers of a stream (default 300s, 600s on private addresses)",
     )
     timeouts_idle: float | None = _declare(
         "timeouts.idle",
         TIME,
         None,
         "TIME",
-        "limit between two reads of a stream (default 300s, 600s on private addresses)",
+        "timeout between two reads of a stream (default 300s, 600s on private addresses)",
     )
-    timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "limit for a whole request")
+    timeouts_total: float = _declare("timeouts.total", TIME, 1800.0, "TIME", "timeout for a whole request")
     pool_strategy: str = _declare(
         "pool.strategy",
         choice("headroom", "fill-first", "round-robin"),
         "headroom",
         "headroom|fill-first|round-robin",
-        "which of a backend's accounts takes a new conversation: the one with most left, the first, or each in turn",
+        "which of a backend's accounts gets a new conversation: the one with the most left, the first, or each in turn",
     )
     queue_max_concurrent: int = _declare(
-        "queue.max_concurrent", PLACES, 1000, "NUMBER", "requests that run at one backend; further ones wait"
+        "queue.max_concurrent", PLACES, 1000, "NUMBER", "maximum concurrent requests per backend; more wait"
     )
     queue_max_queued: int = _declare(
-        "queue.max_queued", PLACES, 1000, "NUMBER", "requests that wait for one backend; further ones get 503"
+        "queue.max_queued", PLACES, 1000, "NUMBER", "maximum waiting requests per backend; more get 503"
     )
-    queue_timeout: float = _declare("queue.timeout", TIME, 60.0, "TIME", "limit to wait for a backend and its accounts")
+    queue_timeout: float = _declare("queue.timeout", TIME, 60.0, "TIME", "maximum wait for a backend and its accounts")
     usage_probe: bool = _declare(
         "usage_probe", SWITCH, True, "on|off", "ask Chat streams for usage where a provider reports it only then"
     )
-    ask_identity: bool = _declare(
-        "ask_identity", SWITCH, True, "on|off", "ask upstreams for answers that are not compressed"
-    )
+    ask_identity: bool = _declare("ask_identity", SWITCH, True, "on|off", "ask upstreams for uncompressed answers")
     strip_attribution: bool = _declare(
         "strip_attribution",
         SWITCH,
         True,
         "on|off",
-        "take Claude Code's billing line out towards backends that are not Anthropic",
+        "remove Claude Code's billing line for backends other than Anthropic",
     )
     auto_cache: bool = _declare(
         "auto_cache",
         SWITCH,
         True,
         "on|off",
-        "of a translated request: ask Anthropic to cache the prompt, give OpenAI a key for its cache",
+        "for translated requests: add Anthropic cache breakpoints or an OpenAI prompt_cache_key",
     )
     echo_model: bool = _declare(
         "echo_model",
         SWITCH,
         True,
         "on|off",
-        "translated answers name the model as the client did; off names the one that answered",
+        "translated answers have the model name of the request; off: that of the model that answered",
     )
     loss: str = _declare(
         "loss",
         choice("warn", "strict", "silent"),
         "warn",
         "warn|strict|silent",
-        "what a translated request cannot carry over: warn names it in x-fairlead-loss, strict refuses the request",
+        "what a translation loses: warn lists it in x-fairlead-loss, strict refuses the request, silent does neither",
     )
     passthrough: str = _declare(
         "passthrough",
         choice("api", "all"),
         "api",
         "api|all",
-        "all also forwards organisation, admin, key and billing paths, and DELETE",
+        "`all` also forwards organisation, admin, key and billing paths, and DELETE",
     )
-    log_file: str | None = _declare("log_file", TEXT, None, "FILE", "append an access log (JSON, one line a request)")
+    log_file: str | None = _declare("log_file", TEXT, None, "FILE", "append an access log (JSON, one line per request)")
     verbose: int = _declare("verbose", LEVEL, 0, "0|1|2", "1 prints a line per request, 2 redacted bodies too")
     history_retention: int = _declare(
-        "history.retention", DAYS, 30, "DAYS", "how long a request's row is kept in history.db, such as 30d"
+        "history.retention", DAYS, 30, "DAYS", "how long requests are kept in history.db, such as 30d"
     )
     history_capture: bool = _declare(
         "history.capture",
         SWITCH,
         False,
         "on|off",
-        "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are taken out",
+        "keep the bodies of requests and answers for 24 h, in private files of the home; secrets are removed",
     )
     upstream_proxy: ProxyAddress | None = _declare(
         "upstream_proxy",
         PROXY,
         None,
         "URL",
-        "HTTP or SOCKS5 proxy on the way to upstreams, past which NO_PROXY and loopback go; off: not even HTTPS_PROXY",
+        "HTTP or SOCKS5 proxy for upstream traffic; NO_PROXY hosts and loopback bypass it; `off` also ignores "
+        "HTTPS_PROXY",
     )
     tls_ca_file: str | None = _declare(
-        "tls.ca_file", TEXT, None, "FILE", "PEM file of roots to trust beside the system's, such as a company's own"
+        "tls.ca_file", TEXT, None, "FILE", "PEM file of CAs to trust besides the system's, such as a company's own"
     )
     guard_enabled: bool = _declare(
-        "guard.enabled", SWITCH, True, "on|off", "hold traffic to the budgets and billing classes that are set"
+        "guard.enabled", SWITCH, True, "on|off", "enforce budgets and allowed billing classes"
     )
     guard_behavior: str = _declare(
         "guard.behavior",
         choice("halt", "warn"),
         "halt",
         "halt|warn",
-        "what a used-up budget or a billing class that is not allowed does: halt refuses what follows, warn says so",
+        "on a used-up budget or a billing class that is not allowed: halt refuses further requests, warn only warns",
     )
     guard_cooldown: float = _declare(
-        "guard.cooldown", TIME, 1800.0, "TIME", "how long a halt lasts, unless `fairlead resume` lifts it"
+        "guard.cooldown", TIME, 1800.0, "TIME", "how long a halt lasts; `fairlead resume` ends it"
     )
     guard_notify: bool = _declare(
-        "guard.notify", SWITCH, True, "on|off", "tell of warnings and halts on the desktop, else by the terminal's bell"
+        "guard.notify",
+        SWITCH,
+        True,
+        "on|off",
+        "show warnings and halts as desktop notifications, or ring the terminal bell",
     )
     guard_unpriced: str = _declare(
         "guard.unpriced",
         choice("allow", "refuse"),
         "allow",
         "allow|refuse",
-        "under a budget in US dollars: let requests pass whose model has no known price, or refuse them",
+        "under a budget in US dollars: allow or refuse requests whose model has no known price",
     )
     guard_billing: tuple[str, ...] = _declare(
         "guard.billing",
@@ -239,12 +247,12 @@ class Settings:
         "CLASSES",
         "billing classes that are allowed, such as five_hour,seven_day; any other trips the guard (default all)",
     )
-    guard_day_usd: float | None = _declare("guard.day_usd", BUDGET, None, "USD", "US dollars for a day, in local time")
-    guard_month_usd: float | None = _declare("guard.month_usd", BUDGET, None, "USD", "US dollars for a calendar month")
+    guard_day_usd: float | None = _declare("guard.day_usd", BUDGET, None, "USD", "US dollars per day, in local time")
+    guard_month_usd: float | None = _declare("guard.month_usd", BUDGET, None, "USD", "US dollars per calendar month")
     guard_day_tokens: int | None = _declare(
-        "guard.day_tokens", CAP, None, "TOKENS", "tokens for a day, read and written, those from caches too"
+        "guard.day_tokens", CAP, None, "TOKENS", "tokens per day: input, output and cached"
     )
-    guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens for a calendar month")
+    guard_month_tokens: int | None = _declare("guard.month_tokens", CAP, None, "TOKENS", "tokens per calendar month")
     demo: bool = _declare("demo", SWITCH, True, "on|off", "offer the built-in demo models")
     #: Name in lower case -> model.
     aliases: Mapping[str, str] = Frozen[str]()
@@ -274,21 +282,25 @@ DECLARATIONS: tuple[Declaration, ...] = tuple(
 
 #: The tables that only the file has.
 TABLES: tuple[Entry, ...] = (
-    Entry("aliases", ALIASES, "name = model it stands for; one step, listed by /v1/models, may shadow a real name"),
+    Entry(
+        "aliases",
+        ALIASES,
+        "name = the model it stands for, not another alias; listed by /v1/models",
+    ),
     Entry("fallback", CHAINS, "model glob = list of BACKEND:MODEL to try when its backend cannot serve"),
-    Entry("losses", LOSSES, "field of a request = its own warn, strict or silent; holds for what is inside it too"),
-    Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests a minute; at it others of the pool serve"),
-    Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens a minute, as rpm"),
+    Entry("losses", LOSSES, "field of a request = warn, strict or silent for it and what is inside it"),
+    Entry("pool.accounts.rpm", ACCOUNT_RATES, "BACKEND/ALIAS = requests per minute; above it other accounts serve"),
+    Entry("pool.accounts.tpm", ACCOUNT_RATES, "BACKEND/ALIAS = tokens per minute, as rpm"),
     Entry(
         "pool.accounts.group",
         ACCOUNT_GROUPS,
         "BACKEND/ALIAS = a name; accounts of one name can read what each other's models sealed (encrypted_content); "
         "default: those of one organisation, as its answers say",
     ),
-    Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a day of this account"),
-    Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars for a month of this account"),
-    Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars for a day of requests with this x-fairlead-tag"),
-    Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars for a month of requests with this x-fairlead-tag"),
+    Entry("guard.accounts.day_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per day for this account"),
+    Entry("guard.accounts.month_usd", ACCOUNT_BUDGETS, "BACKEND/ALIAS = US dollars per month for this account"),
+    Entry("guard.tags.day_usd", TAG_BUDGETS, "TAG = US dollars per day for requests with this x-fairlead-tag"),
+    Entry("guard.tags.month_usd", TAG_BUDGETS, "TAG = US dollars per month for requests with this x-fairlead-tag"),
 )
 
 _DEFAULTS = {one.name: one.default for one in fields(Settings)}

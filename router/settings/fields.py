@@ -65,7 +65,7 @@ class Map(Kind, frozen=True):
             name = self.check_name(key)
             folded = name.lower() if self.folds else name
             if folded in seen:
-                raise InvalidValue("it stands here twice", below=(key,), refused=True)
+                raise InvalidValue("it is here twice", below=(key,), refused=True)
             seen.add(folded)
             try:
                 found[name] = self.items.parse_value(item)
@@ -84,7 +84,7 @@ class Map(Kind, frozen=True):
 def check_header_name(text: str) -> str:
     """Return the name when this header may be set or removed. Raises InvalidValue."""
     if not _HEADER_NAME.fullmatch(text):
-        raise InvalidValue("it is no header name")
+        raise InvalidValue("it is not a valid header name")
     lowered = text.lower()
     reason = _REFUSED_HEADERS.get(lowered)
     for prefix, why in _REFUSED_PREFIXES.items():
@@ -108,7 +108,7 @@ def check_field_path(text: str) -> str:
 def check_loss_path(text: str) -> str:
     """Return the path when it can name a field of the table `losses`. Raises InvalidValue."""
     if len(text) > 256 or not _LOSS_PATH.fullmatch(text):
-        raise InvalidValue("it is no field's dotted path without indices, such as messages.content.citations")
+        raise InvalidValue("it is not a field's dotted path without indices, such as messages.content.citations")
     return text
 
 
@@ -205,7 +205,7 @@ def _parse_pattern(text: str) -> str:
     try:
         return MODEL.parse_text(text)
     except InvalidValue:
-        raise InvalidValue("it is no glob on a model's name, such as claude-*") from None
+        raise InvalidValue("it is not a glob on a model's name, such as claude-*") from None
 
 
 def _parse_account(text: str) -> str:
@@ -215,7 +215,7 @@ def _parse_account(text: str) -> str:
             return f"{BACKEND.parse_text(backend)}/{BACKEND.parse_text(alias)}"
     except InvalidValue:
         pass
-    raise InvalidValue("it is no account, such as groq/work: a backend's name, a slash, an alias")
+    raise InvalidValue("it is not an account, such as groq/work: a backend's name, a slash, an alias")
 
 
 def _parse_tag(text: str) -> str:

@@ -18,6 +18,9 @@ _MAPS = {entry.key: entry.kind for entry in TABLES if isinstance(entry.kind, Map
 _OPTIONS = {entry.key: entry.kind for entry in BACKENDS}
 _PRICES = {entry.key: entry.kind for entry in PRICE}
 
+#: Variables that are not settings: the home, and a switch for reports of defects.
+_OTHER_VARIABLES = ("FAIRLEAD_HOME", "FAIRLEAD_TRACEBACK")
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -49,7 +52,7 @@ def find_key(name: str) -> Key:
         return Key(tuple(name.split(".")), _DECLARED[name].kind, _DECLARED[name])
     first, _, rest = name.partition(".")
     if first == "routes":
-        raise CommandError("rules are not set one by one.", "Write them:   fairlead config edit")
+        raise CommandError("rules cannot be set one by one.", "Write them:   fairlead config edit")
     for table, kind in _MAPS.items():
         if name.startswith(f"{table}.") and name != f"{table}.":
             return _find_entry(tuple(table.split(".")), kind, name.removeprefix(f"{table}."))
@@ -75,7 +78,7 @@ def _find_option(backend: str, option: str) -> Key:
     try:
         path = ("backends", BACKEND.parse_text(backend))
     except InvalidValue as wrong:
-        raise CommandError(f"{display(backend)} is no backend's name; expected {wrong.text}.") from None
+        raise CommandError(f"{display(backend)} is not a valid name of a backend; expected {wrong.text}.") from None
     if option in _OPTIONS and not isinstance(_OPTIONS[option], Map):
         return Key((*path, *option.split(".")), _OPTIONS[option])
     name, _, rest = option.partition(".")
@@ -98,8 +101,21 @@ def _find_entry(path: tuple[str, ...], kind: Map, name: str) -> Key:
 def _make_unknown_error(name: str, known: list[str]) -> CommandError:
     last = name.rpartition(".")[2]
     near = [key for key in known if key.rpartition(".")[2] == last] or get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]}?" if near else "All there are:   fairlead config show"
-    return CommandError(f"{clean(name)} is no setting.", hint)
+    hint = f"Did you mean {near[0]}?" if near else "List all:   fairlead config show"
+    return CommandError(f"unknown setting {clean(name)}.", hint)
+
+
+def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A warning for each variable that looks like a setting of fairlead and is none."""
+    known = {*(entry.env for entry in DECLARATIONS), *_OTHER_VARIABLES}
+    found: list[str] = []
+    for name in sorted(environ):
+        if name.startswith("FAIRLEAD_") and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            found.append(
+                f"${clean(name)} is ignored: it is not a setting" + (f"; did you mean ${near[0]}?" if near else ".")
+            )
+    return found
 
 
 def match_spelling(path: tuple[str, ...], tree: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ _EXPECTED = "a table of flags and their values"
 
 def _check_flag(text: str) -> str:
     if text not in FLAGS:
-        raise InvalidValue(f"it is no flag; there are {', '.join(FLAGS)}")
+        raise InvalidValue(f"it is not a known flag; expected one of {', '.join(FLAGS)}")
     return text
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, cast
 
 import msgspec
 
-from router.errors import CommandError
+from router.errors import CommandError, UsageError
 from router.settings.declared import DECLARATIONS, TABLES, Declaration, Settings
 from router.settings.kinds import BACKEND, MODEL, Frozen, InvalidValue, clean, display
 from router.settings.tables import (
@@ -53,16 +53,16 @@ class ConfigFile(msgspec.Struct, frozen=True):
         return self.lines.get(path, 0)
 
     def format_place(self, path: Path) -> str:
-        """`~/.fairlead/config.toml line 14`."""
+        """`~/.fairlead/config.toml, line 14`."""
         line = self.find_line(path)
-        return f"{self.name} line {line}" if line else self.name
+        return f"{self.name}, line {line}" if line else self.name
 
 
 class Source(msgspec.Struct, frozen=True):
     """Where a value comes from."""
 
     kind: Literal["default", "file", "environment", "flag"]
-    #: As `config show` prints it, such as `config.toml line 14` or `$FAIRLEAD_PORT`.
+    #: As `config show` prints it, such as `config.toml, line 14` or `$FAIRLEAD_PORT`.
     text: str
 
 
@@ -96,9 +96,9 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
         )
         for kind, where, text in named:
             if text is not None:
-                values[entry.attribute] = _parse(entry, where, text)
+                values[entry.attribute] = _parse(entry, where, text, UsageError if kind == "flag" else CommandError)
                 if kind == "flag" and entry.kind.hides(text):
-                    raise CommandError(
+                    raise UsageError(
                         f"{where} holds a password, and other users can read a command's arguments.",
                         f"Put it into ${entry.env}, or:   fairlead config set {entry.key} --stdin",
                     )
@@ -108,12 +108,12 @@ def resolve(environ: Mapping[str, str], flags: Mapping[str, str], file: ConfigFi
     return Loaded(Settings(**values), sources, unknown, warnings)
 
 
-def _parse(entry: Declaration, where: str, text: str) -> Any:
+def _parse(entry: Declaration, where: str, text: str, error: type[CommandError]) -> Any:
     try:
         return entry.kind.parse_text(text)
     except InvalidValue as wrong:
         shown = "set" if entry.secret or entry.kind.hides(text) else display(text)
-        raise CommandError(f"{where} is {shown}; expected {wrong.text}.") from None
+        raise error(f"{where} is {shown}; expected {wrong.text}.") from None
 
 
 def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Source]) -> None:
@@ -125,7 +125,7 @@ def _read_file(reader: "_Reader", values: dict[str, Any], sources: dict[str, Sou
     for key, value in found.items():
         if key in declared:
             values[declared[key].attribute] = value
-            sources[key] = Source("file", f"config.toml line {reader.file.find_line(tuple(key.split('.')))}")
+            sources[key] = Source("file", f"config.toml, line {reader.file.find_line(tuple(key.split('.')))}")
         else:
             values[key.replace(".", "_")] = value
     _check_aliases(reader, values.get("aliases", {}))
@@ -173,7 +173,9 @@ def _read_rule(reader: "_Reader", path: Path, node: object) -> Rule:
     if not rule.backend and not rule.model and not rule.fallback and edits == Edits():
         reader.fail(path, "does nothing; expected a backend, a model, a fallback or an edit such as set_headers.")
     if when.tokens_over is not None and when.tokens_under is not None and when.tokens_under <= when.tokens_over + 1:
-        reader.fail((*path, "when", "tokens_under"), f"is {when.tokens_under}; no number is that and over tokens_over.")
+        reader.fail(
+            (*path, "when", "tokens_under"), f"is {when.tokens_under}; no number is both under it and over tokens_over."
+        )
     return rule
 
 
@@ -189,7 +191,7 @@ def _read_backends(reader: "_Reader") -> Frozen[BackendOptions]:
         except InvalidValue as wrong:
             reader.fail(path, f"cannot be used: expected {wrong.text}.")
         if name in found:
-            reader.fail(path, "cannot be used: it stands here twice.")
+            reader.fail(path, "cannot be used: it is here twice.")
         if not isinstance(node, dict):
             reader.reject(path, node, f"a table, such as [backends.{name}]")
         values = reader.read_table(cast("Node", node), path, BACKENDS)
@@ -209,7 +211,7 @@ def _read_prices(reader: "_Reader") -> Frozen[Price]:
         except InvalidValue as wrong:
             reader.fail(path, f"cannot be used: expected {wrong.text}.")
         if name in found:
-            reader.fail(path, "cannot be used: it stands here twice.")
+            reader.fail(path, "cannot be used: it is here twice.")
         if not isinstance(node, dict):
             reader.reject(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
         values = reader.read_table(cast("Node", node), path, PRICE)
@@ -264,7 +266,7 @@ class _Reader:
             elif path[:1] == ("routes",) and below[0] == "when":
                 # A rule without one of its conditions would match requests that it is not meant for.
                 asked = ", ".join(entry.key.removeprefix("when.") for entry in known if entry.key.startswith("when."))
-                self.fail(where, f"is no condition fairlead knows; expected some of {asked}.")
+                self.fail(where, f"is not a known condition; expected one of {asked}.")
             else:
                 self._warn(where, ".".join(below), [*(entry.key for entry in known), *also])
         return found
@@ -297,7 +299,7 @@ class _Reader:
         near = get_close_matches(key, known, n=1, cutoff=0.6)
         meant = f"; did you mean {near[0]}?" if near else "."
         self.unknown.append(path)
-        self.warnings.append(f"{self.file.format_place(path)}: {format_path(path)} is no key fairlead knows{meant}")
+        self.warnings.append(f"{self.file.format_place(path)}: unknown key {format_path(path)}{meant}")
 
 
 def _list_leaves(

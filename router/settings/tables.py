@@ -73,7 +73,7 @@ class Edits:
         None,
         "reasoning effort, put where the protocol has it",
     )
-    max_tokens: int | None = _declare(CAP, None, "cap of the output limit; lowers it, never raises it")
+    max_tokens: int | None = _declare(CAP, None, "upper bound for the output limit; lowers it, never raises it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +100,14 @@ class Rule:
     """One entry of `[[routes]]`."""
 
     #: `route 2` when the user gave none.
-    name: str = _declare(TEXT, "", "what explain and the log call it")
+    name: str = _declare(TEXT, "", "its name in explain and in the log")
     when: Condition = Condition()
     #: '' leaves the choice to the later steps of routing.
     backend: str = _declare(BACKEND, "", "backend the request goes to")
     #: '' keeps the name.
     model: str = _declare(MODEL, "", "model name to send instead")
     fallback: tuple[str, ...] = _declare(
-        CHAIN, (), "BACKEND:MODEL to try in turn when its accounts cannot serve, in place of the table fallback"
+        CHAIN, (), "BACKEND:MODEL to try in turn when its accounts cannot serve, instead of the table fallback"
     )
     edits: Edits = Edits()
 
@@ -116,18 +116,20 @@ class Rule:
 class BackendOptions:
     """`[backends.NAME]`: the options of one backend. None: the general setting. Times are seconds."""
 
-    connect: float | None = _declare(TIME, None, "limit to reach it", key="timeouts.connect")
-    first_byte: float | None = _declare(TIME, None, "limit for its response head on streams", key="timeouts.first_byte")
-    idle: float | None = _declare(TIME, None, "limit between two reads of a stream", key="timeouts.idle")
-    total: float | None = _declare(TIME, None, "limit for a whole request", key="timeouts.total")
+    connect: float | None = _declare(TIME, None, "timeout for connecting to it", key="timeouts.connect")
+    first_byte: float | None = _declare(
+        TIME, None, "timeout for the response headers of a stream", key="timeouts.first_byte"
+    )
+    idle: float | None = _declare(TIME, None, "timeout between two reads of a stream", key="timeouts.idle")
+    total: float | None = _declare(TIME, None, "timeout for a whole request", key="timeouts.total")
     usage_probe: bool | None = _declare(SWITCH, None, "ask Chat streams for usage, as for all backends or not")
-    ask_identity: bool | None = _declare(SWITCH, None, "ask for answers that are not compressed")
-    strip_attribution: bool | None = _declare(SWITCH, None, "take Claude Code's billing line out of the system prompt")
-    rpm: int | None = _declare(RATE, None, "requests a minute it is sent, all its accounts together; further ones wait")
-    tpm: int | None = _declare(RATE, None, "tokens a minute, as rpm: estimated first, counted when an answer ends")
+    ask_identity: bool | None = _declare(SWITCH, None, "ask for uncompressed answers")
+    strip_attribution: bool | None = _declare(SWITCH, None, "remove Claude Code's billing line from the system prompt")
+    rpm: int | None = _declare(RATE, None, "requests per minute, for all its accounts together; more wait")
+    tpm: int | None = _declare(RATE, None, "tokens per minute, as rpm: estimated first, counted when an answer ends")
     min_interval: float | None = _declare(TIME, None, "least time between two requests")
-    max_concurrent: int | None = _declare(PLACES, None, "requests that run at it, in place of queue.max_concurrent")
-    auto_cache: bool | None = _declare(SWITCH, None, "have the prompts of translated requests cached")
+    max_concurrent: int | None = _declare(PLACES, None, "maximum concurrent requests, instead of queue.max_concurrent")
+    auto_cache: bool | None = _declare(SWITCH, None, "ask for prompt caching in translated requests")
     translate_as: str = _declare(
         choice(*sorted(entry.name for entry in PROVIDERS if entry.profile is not None)),
         "",

@@ -1,16 +1,22 @@
 """The configuration as one reading of the home gives it: for the start of a proxy, and for a reload."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 from router.backends import Backend
 from router.net.client.outbound import DIRECT, Outbound, read_outbound
 from router.policy.routing.gaps import Gap
-from router.settings import DECLARATIONS, Settings
+from router.policy.routing.table import DEMO
+from router.settings import DECLARATIONS, Loaded, Settings
 from router.store.config import backends as stored
+from router.store.config.references import format_add_command
+from router.store.home import client_key
 from router.store.home.home import Home
+from router.store.home.permissions import word
 from router.store.keys.own_keys import OwnKeys, read_own_keys
 
 
@@ -48,10 +54,12 @@ def read(
     """Read the backends that go with these settings. warnings: about the settings. environ: where proxies are named,
     the process's own by default. Blocks on the disk.
 
-    Raises CommandError when the folder is refused, and for roots or a proxy that cannot be used.
+    Raises CommandError when the folder is refused, for roots or a proxy that cannot be used, and for a default that is
+    not a backend.
     """
     found, problems = stored.load(home)
     broken = frozenset(problem.name for problem in problems)
+    _check_default(settings, [*(backend.name for backend in found), *broken])
     disabled = [backend.name for backend in found if not backend.enabled]
     gaps = [Gap(name, "is disabled", f"fairlead backend enable {name}") for name in disabled]
     gaps += [_make_broken_gap(problem) for problem in problems]
@@ -64,6 +72,64 @@ def _make_broken_gap(problem: stored.Problem) -> Gap:
     """A backend whose file cannot be read; the hint ends in the command that helps."""
     command = problem.hint.rpartition(":   ")[2] or "fairlead backend list"
     return Gap(problem.name, f"cannot be read: {problem.message.rstrip('.')}", command)
+
+
+# The sources of a setting that a user has to find; a flag was just typed, a default cannot be at fault.
+_PLACES = ("file", "environment")
+
+
+def list_faults(home: Home, loaded: Loaded, environ: Mapping[str, str]) -> list[CommandError]:
+    """Everything that keeps a proxy from starting with these settings, and a running one from using them; where a
+    source is known, each names it. environ: where proxies are named. Blocks on the disk."""
+    found, problems = stored.load(home)
+    names = [*(backend.name for backend in found), *(problem.name for problem in problems)]
+    settings = loaded.settings
+    checks: dict[str, Callable[[], object]] = {
+        "host": lambda: client_key.check(settings),
+        "default_backend": lambda: _check_default(settings, names),
+        "tls.ca_file": lambda: read_outbound(settings, environ),
+        "log_file": lambda: check_log_file(settings),
+    }
+    faults: list[CommandError] = []
+    for key, check in checks.items():
+        try:
+            check()
+        except CommandError as error:
+            source = loaded.sources.get(key)
+            place = f"{source.text}: " if source and source.kind in _PLACES and key in str(error) else ""
+            faults.append(CommandError(f"{place}{error}", error.hint))
+    return faults
+
+
+def _check_default(settings: Settings, configured: Sequence[str]) -> None:
+    """Refuse a default that is not a backend: it would turn every unknown model into a 404 that names no reason."""
+    name = settings.default_backend
+    if name == DEMO and not settings.demo:
+        raise CommandError("default_backend is demo, and demo is off.", "Switch it on:   fairlead config set demo on")
+    if name is None or name == DEMO or name in configured:
+        return
+    near = get_close_matches(name, configured, n=1, cutoff=0.6)
+    raise CommandError(
+        f"default_backend is {name}, but there is no backend of that name.",
+        (f"Did you mean {near[0]}?   fairlead config set default_backend {near[0]}\n" if near else "")
+        + f"Add it:   {format_add_command(name)}",
+    )
+
+
+def check_log_file(settings: Settings) -> None:
+    """Raise CommandError when the folder of the log file does not exist, or the file is a folder. A relative path is
+    not judged: it counts from where the proxy starts."""
+    path = os.path.expanduser(settings.log_file or "")
+    if not os.path.isabs(path):
+        return
+    folder = os.path.dirname(path)
+    if os.path.isdir(path):
+        raise CommandError(f"log_file is {settings.log_file}, which is a folder.", "Add a file name to it.")
+    if not os.path.isdir(folder):
+        raise CommandError(
+            f"log_file is {settings.log_file}, but there is no folder {folder}.",
+            f"Create it:   mkdir -p {word(Path(folder))}",
+        )
 
 
 def defer_restarts(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:

@@ -92,10 +92,19 @@ def test_off_loopback_needs_a_key(fairlead):
     ],
 )
 def test_bad_setting(fairlead, arguments, environ, text):
-    """A bad value is an error naming where it stands and what was expected; a secret is not repeated."""
+    """A bad value is an error naming where it stands and what was expected; a secret is not repeated. A flag
+    is wrong usage."""
     code, _, err = fairlead("proxy", *arguments, **environ)
-    assert code == 1
+    assert code == (2 if arguments else 1)
     assert err.startswith(text)
+
+
+def test_a_default_that_is_no_backend(fairlead):
+    """It would be a 404 for every unknown model: refused at the start, with what is there and how to add it."""
+    code, _, err = fairlead("proxy", "--port", "0", "--default-backend", "nope")
+    assert code == 1
+    assert "default_backend is nope, but there is no backend of that name." in err
+    assert "fairlead backend add nope" in err
 
 
 def test_every_setting_is_in_the_help(fairlead):
@@ -144,7 +153,7 @@ def test_stranger_on_a_run_files_port_is_told_nothing(fairlead, provider):
     run_files.write(home, run)
     code, _, err = fairlead("stop")
     assert code == 1
-    assert "could not prove to be the fairlead of this home; it was told nothing" in err
+    assert "did not prove to be the fairlead of this home; it was not told to stop" in err
     assert {path for path, _ in provider.seen} == {"/livez"}
     assert token not in str(provider.seen)
 

@@ -27,6 +27,10 @@ class Serving:
         """A stop."""
         self.told.append("stop")
 
+    def format_stop(self):
+        """Nothing to say."""
+        return ""
+
     def reload(self):
         """A reload."""
         self.told.append("reload")

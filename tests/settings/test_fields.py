@@ -29,7 +29,7 @@ REFUSED_HEADERS = {
     "who is behind": ["X-Forwarded-For", "forwarded", "via", "x-real-ip", "origin", "Referer", "Sec-Fetch-Site"],
     "describe the body": ["content-type", "Content-Encoding"],
     "ask_identity": ["Accept-Encoding"],
-    "no header name": ["", "a b", "a:b", "é", "a\n", "x" * 257, "a\x00"],
+    "not a valid header name": ["", "a b", "a:b", "é", "a\n", "x" * 257, "a\x00"],
 }
 
 

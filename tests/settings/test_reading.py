@@ -164,7 +164,7 @@ def test_each_source_wins_over_those_below(entry):
     written = {True: "true", False: "false"}.get(saved, repr(saved)) if isinstance(saved, bool) else repr(saved)
     file = read(f"\n{entry.key} = {written}\n")
     sources = [
-        (load({}, {}, file), one, "config.toml line 2", resolve({}, {}, file)),
+        (load({}, {}, file), one, "config.toml, line 2", resolve({}, {}, file)),
         (load({entry.env: two}, {}, file), two, f"${entry.env}", resolve({entry.env: two}, {}, file)),
     ]
     if entry.flag:
@@ -195,12 +195,20 @@ BAD = [
     ('[aliases]\na = "A"', 2, "aliases.a is its own target"),
     ('[aliases]\na = "b"\nB = "x:y"', 2, 'aliases.a leads to "b", itself an alias; an alias is one step'),
     ('[aliases]\na = "b"\nb = "a"', 2, 'aliases.a leads to "b", itself an alias'),
-    ('[aliases]\na = "x"\nA = "y"', 3, "aliases.A cannot be used: it stands here twice"),
+    ('[aliases]\na = "x"\nA = "y"', 3, "aliases.A cannot be used: it is here twice"),
     ("losses = 1", 1, "losses is 1; expected a table"),
     ('[losses]\ntop_k = "drop"', 2, 'losses.top_k is "drop"; expected warn, strict or silent'),
-    ('[losses]\n"tools[3].strict" = "warn"', 2, "losses.tools[3].strict cannot be used: it is no field's dotted path"),
+    (
+        '[losses]\n"tools[3].strict" = "warn"',
+        2,
+        "losses.tools[3].strict cannot be used: it is not a field's dotted path",
+    ),
     ("[backends.x]\nprofile = 1", 2, "backends.x.profile is 1; expected a table of flags"),
-    ("[backends.x.profile]\nthinkers = 'x'", 2, "backends.x.profile.thinkers cannot be used: it is no flag; there are"),
+    (
+        "[backends.x.profile]\nthinkers = 'x'",
+        2,
+        "backends.x.profile.thinkers cannot be used: it is not a known flag; expected one of",
+    ),
     ("[backends.x.profile]\ntool_images = 1", 2, "backends.x.profile.tool_images is 1; expected true or false"),
     ("[backends.x.profile]\nname_limit = 3", 2, "backends.x.profile.name_limit is 3; expected a whole number"),
     ('[backends.x.profile]\nprefill = "on"', 2, 'backends.x.profile.prefill is "on"; expected one of "", "continue"'),
@@ -212,7 +220,7 @@ BAD = [
     ("[prices.x]\noutput = inf", 2, "prices.x.output is inf; expected US dollars"),
     ("[prices.x]\noutput = nan", 2, "prices.x.output is nan; expected US dollars"),
     ('[prices.x]\noutput = "3"', 2, 'prices.x.output is "3"; expected US dollars'),
-    ("[prices.x]\n[prices.X]", 2, "prices.X cannot be used: it stands here twice"),
+    ("[prices.x]\n[prices.X]", 2, "prices.X cannot be used: it is here twice"),
     ('[prices.""]', 1, "cannot be used: expected a model's name"),
     ("routes = 1", 1, "routes is 1; expected a list of rules"),
     ("[routes]\nmodel = 'x'", 1, "routes is a table; expected a list of rules"),
@@ -224,13 +232,13 @@ BAD = [
     ("[[routes]]\nmodel='x'\nwhen = 1", 3, "routes 1 when is 1; expected a table with keys such as model"),
     ("[[routes]]\nmodel='x'\n[routes.when]\ntokens_over = -5", 4, "routes 1 when.tokens_over is -5; expected a whole"),
     ("[[routes]]\nmodel='x'\nwhen.tokens_over = 1.5", 3, "routes 1 when.tokens_over is 1.5; expected a whole"),
-    ("[[routes]]\nmodel='x'\nwhen.tokens_ovr = 5", 3, "routes 1 when.tokens_ovr is no condition fairlead knows"),
+    ("[[routes]]\nmodel='x'\nwhen.tokens_ovr = 5", 3, "routes 1 when.tokens_ovr is not a known condition"),
     ("[[routes]]\nmodel='x'\nwhen.tools = 1", 3, "routes 1 when.tools is 1; expected on or off"),
     ("[[routes]]\nmodel='x'\nwhen.protocol = 'grpc'", 3, "expected messages, chat or responses"),
     (
         "[[routes]]\nmodel='x'\nwhen = {tokens_over = 10, tokens_under = 11}",
         3,
-        "routes 1 when.tokens_under is 11; no number is that and over tokens_over.",
+        "routes 1 when.tokens_under is 11; no number is both under it and over tokens_over.",
     ),
     ("[[routes]]\nbackend = 'a b'", 2, 'routes 1 backend is "a b"; expected a backend\'s name'),
     ("[[routes]]\nmax_tokens = 0", 2, "routes 1 max_tokens is 0; expected a whole number of tokens, 1 or more"),
@@ -249,7 +257,7 @@ BAD = [
     ("backends = []", 1, "backends is a list; expected tables such as [backends.NAME]"),
     ("[backends]\ngroq = 1", 2, "backends.groq is 1; expected a table, such as [backends.groq]"),
     ("[backends.'a b']", 1, "backends.a b cannot be used: expected a backend's name"),
-    ("[backends.Groq]\n[backends.groq]", 2, "backends.groq cannot be used: it stands here twice"),
+    ("[backends.Groq]\n[backends.groq]", 2, "backends.groq cannot be used: it is here twice"),
     ("[backends.groq]\ntimeouts = 5", 2, "backends.groq.timeouts is 5; expected a table with keys such as connect"),
     ("[backends.groq.timeouts]\nidle = '0s'", 2, 'backends.groq.timeouts.idle is "0s"; expected a number'),
     ("[backends.groq]\nusage_probe = 3", 2, "backends.groq.usage_probe is 3; expected on or off"),
@@ -266,7 +274,7 @@ def test_what_is_wrong_is_said_with_its_place(text, line, said):
     with pytest.raises(CommandError) as caught:
         settings_of(text)
     message = str(caught.value)
-    assert message.startswith(f"~/.fairlead/config.toml line {line}: ")
+    assert message.startswith(f"~/.fairlead/config.toml, line {line}: ")
     assert said in message
     assert message.endswith(".")
     assert "hidden" not in message
@@ -280,7 +288,7 @@ def test_error_for_a_wrong_time_word_for_word():
     with pytest.raises(CommandError) as caught:
         settings_of(text)
     assert str(caught.value) == (
-        '~/.fairlead/config.toml line 14: timeouts.idle is "two minutes"; '
+        '~/.fairlead/config.toml, line 14: timeouts.idle is "two minutes"; '
         "expected a number with a unit, such as 120s or 2m."
     )
 
@@ -288,16 +296,16 @@ def test_error_for_a_wrong_time_word_for_word():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("prot = 5", "line 1: prot is no key fairlead knows; did you mean port?"),
-        ("\n[timeouts]\nidel = 'x'", "line 3: timeouts.idel is no key fairlead knows; did you mean timeouts.idle?"),
-        ("[qwertz]\na = 1", "line 1: qwertz is no key fairlead knows."),
-        ("[[route]]\na = 1", "line 1: route is no key fairlead knows; did you mean routes?"),
+        ("prot = 5", "line 1: unknown key prot; did you mean port?"),
+        ("\n[timeouts]\nidel = 'x'", "line 3: unknown key timeouts.idel; did you mean timeouts.idle?"),
+        ("[qwertz]\na = 1", "line 1: unknown key qwertz."),
+        ("[[route]]\na = 1", "line 1: unknown key route; did you mean routes?"),
         (
             "[[routes]]\nmodel='x'\nbackand='y'",
-            "line 3: routes 1 backand is no key fairlead knows; did you mean backend?",
+            "line 3: unknown key routes 1 backand; did you mean backend?",
         ),
-        ("[backends.g]\ntimeouts.idl = 1", "line 2: backends.g.timeouts.idl is no key fairlead knows; did you mean"),
-        ('"a\\u001b" = 1', "line 1: a\\u001b is no key fairlead knows."),
+        ("[backends.g]\ntimeouts.idl = 1", "line 2: unknown key backends.g.timeouts.idl; did you mean"),
+        ('"a\\u001b" = 1', "line 1: unknown key a\\u001b."),
     ],
 )
 def test_unknown_keys_are_told_and_kept(text, said):
@@ -328,7 +336,7 @@ def test_any_tree_is_settings_or_an_error(value, key):
         resolve({}, {}, ConfigFile("config.toml", {key: value}, {(key,): 1}))
     except CommandError as error:
         said = str(error)
-        assert said.startswith("config.toml line 1: ")
+        assert said.startswith("config.toml, line 1: ")
 
 
 def test_labels():

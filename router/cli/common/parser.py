@@ -12,8 +12,10 @@ from router.errors import UsageError
 
 
 def find_nearest(word: str, names: Iterable[str]) -> str:
-    """The name that is most similar to the word, '' when no name is similar."""
-    return next(iter(difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.6)), "")
+    """The name that is most similar to the word, '' when no name is similar. Dashes in front do not count."""
+    bare = {name.lstrip("-"): name for name in names}
+    near = difflib.get_close_matches(word.lower().lstrip("-"), bare, n=1, cutoff=0.65)
+    return bare[near[0]] if near else ""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -44,6 +46,10 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, argv: list[str]) -> argparse.Namespace:
         """The values of the arguments. Raises UsageError."""
+        for argument in argv[: argv.index("--") if "--" in argv else None]:
+            # Before argparse, which would report a missing argument first.
+            if argument.startswith("--") and argument.partition("=")[0] not in self._flags:
+                raise self._make_unknown_error(argument)
         values, unknown = self.parse_known_args(argv)
         if unknown:
             raise self._make_unknown_error(unknown[0])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from router.cli.common.parser import Parser, note
+from router.cli.config.judge import make_judge
 from router.cli.config.set import announce_change
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Loaded, resolve
@@ -29,8 +30,21 @@ def run(argv: list[str]) -> int:
     editor = _find_editor()
     old = home.read(toml.NAME)
     copy = f"config.edit.{os.getpid()}.toml"
-    home.write(copy, _FIRST.encode() if old is None else old)
-    return _edit(home, editor, copy, old)
+    start = _FIRST.encode() if old is None else old
+    home.write(copy, start)
+    try:
+        return _edit(home, editor, copy, old)
+    except KeyboardInterrupt:
+        _end_interrupted(home, copy, start)
+        raise
+
+
+def _end_interrupted(home: Home, copy: str, start: bytes) -> None:
+    """Leave no copy behind that holds nothing new, and say where one with changes is."""
+    if home.read(copy) in (None, start):
+        home.remove(copy)
+    else:
+        note(f"\nNothing was saved. {_make_kept_error(home, copy, '').hint}")
 
 
 def _find_editor() -> list[str]:
@@ -40,7 +54,7 @@ def _find_editor() -> list[str]:
             try:
                 return shlex.split(named, posix=sys.platform != "win32")
             except ValueError:
-                raise CommandError(f"${name} is no command line: a quote is not closed.") from None
+                raise CommandError(f"${name} is not a valid command line: a quote is not closed.") from None
     for usual in ("notepad",) if sys.platform == "win32" else ("sensible-editor", "nano", "vi"):
         found = shutil.which(usual)
         if found:
@@ -101,8 +115,7 @@ def _check(home: Home, copy: str, old: bytes | None, new: bytes) -> list[str]:
     key that needs a restart counts as changed."""
     name = shown(home.at(copy))
     loaded = _load(new, name)
-    for warning in loaded.warnings:
-        note(f"warning: {warning}")
+    make_judge(home)(toml.decode(old or b"", name), toml.decode(new, name))
     try:
         before = _load(old or b"", name).settings
     except CommandError:

@@ -34,9 +34,9 @@ _LEFT = {
     "CLAUDE_PATH": "fairlead does not start Claude Code",
     "LOG": "an access log has a path:   fairlead config set log_file FILE",
     "LOG_LEVEL": "see verbose:   fairlead config set verbose 1",
-    "PROXY_URL": "no setting of fairlead's",
-    "fallback": "no setting of fairlead's",
-    "forceUseImageAgent": "no setting of fairlead's",
+    "PROXY_URL": "fairlead has no such setting",
+    "fallback": "fairlead has no such setting",
+    "forceUseImageAgent": "fairlead has no such setting",
 }
 
 
@@ -84,7 +84,8 @@ def _read_provider(plan: Plan, what: str, node: object, names: dict[str, str]) -
     if plan.serves(backend):
         names[title.lower()] = name
     if taken and "messages" not in backend.protocols:
-        plan.skip(f"{what} over Messages", f"{name} speaks {', '.join(backend.protocols)}, Claude Code speaks messages")
+        spoken = " and ".join(backend.protocols)
+        plan.imported.append((f"{what} for Claude Code", f"its messages are translated to {spoken}"))
     if entry.get("models"):
         plan.skip(f"{what} models", "fairlead reads the list from the backend itself")
     _read_transformers(plan, what, name, entry.get("transformer"))
@@ -146,4 +147,4 @@ def _read_settings(plan: Plan, tree: Mapping[str, Any]) -> None:
     if isinstance(time, int | str) and re.fullmatch(r"[1-9]\d{0,11}", str(time)):
         plan.add_setting("API_TIMEOUT_MS", "timeouts.total", f"{time}ms")
     elif time is not None:
-        plan.skip("API_TIMEOUT_MS", "it is no number of milliseconds")
+        plan.skip("API_TIMEOUT_MS", "it is not a number of milliseconds")

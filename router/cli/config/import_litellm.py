@@ -32,13 +32,13 @@ _PROVIDERS = {
 }
 _USED = {"model", "api_base", "base_url", "api_key"}
 _LEFT = {
-    "rpm": "limits per minute are no setting of fairlead's",
-    "tpm": "limits per minute are no setting of fairlead's",
+    "rpm": "limits per minute are set for a whole backend:   fairlead config set backends.NAME.rpm NUMBER",
+    "tpm": "limits per minute are set for a whole backend:   fairlead config set backends.NAME.tpm NUMBER",
     "timeout": "timeouts are set for a whole backend:   fairlead config set backends.NAME.timeouts.total TIME",
     "stream_timeout": "timeouts are set for a whole backend:   fairlead config set backends.NAME.timeouts.idle TIME",
 }
 _PARAMETER = "parameters of requests are the tool's; a rule can set them:   fairlead config edit"
-_NO_SETTING = "no setting of fairlead's"
+_NO_SETTING = "fairlead has no such setting"
 
 
 def fill_plan(plan: Plan, tree: Mapping[str, Any]) -> None:

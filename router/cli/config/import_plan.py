@@ -128,7 +128,7 @@ class Plan:
     def format_lines(self) -> list[str]:
         """The lines that are shown to the user."""
         found: list[str] = []
-        for title, rows in (("Taken over:", self.imported), ("Left out:", self.skipped)):
+        for title, rows in (("Imported:", self.imported), ("Left out:", self.skipped)):
             if rows:
                 found += [title, *format_table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
         return found

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from router.cli.common.parser import Parser, note
+from router.cli.common.pending import note_pending
+from router.cli.config.judge import make_judge
 from router.errors import CommandError, UsageError
 from router.settings import DECLARATIONS
 from router.settings.keys import Key, find_key, match_spelling, redact
@@ -41,7 +43,7 @@ def run_set(argv: list[str]) -> int:
     home = open_home(os.environ)
     file = toml.read(home)
     path = match_spelling(key.path, file.tree if file else {})
-    toml.change(home, [Change(path, value)])
+    toml.change(home, [Change(path, value)], make_judge(home))
     print(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
     announce_change(home, [".".join(path)])
     return 0
@@ -60,11 +62,11 @@ def _read_value(key: Key, argument: str | None, *, from_stdin: bool) -> str:
     secret = key.declaration is not None and key.declaration.secret
     name = ".".join(key.path)
     if argument is not None and from_stdin:
-        raise UsageError("VALUE and --stdin exclude each other.")
+        raise UsageError("VALUE and --stdin cannot be used together.")
     if argument is not None and (secret or key.kind.hides(argument)):
         raise UsageError(
-            f"{name} is not taken as an argument: other users can read those, and the shell's history keeps them.",
-            f"Give it so:   fairlead config set {name} --stdin < key.txt",
+            f"{name} is not accepted as an argument: other users can read those, and the shell's history keeps them.",
+            f"Use:   fairlead config set {name} --stdin < key.txt",
         )
     if argument is not None:
         return argument
@@ -98,7 +100,7 @@ def run_unset(argv: list[str]) -> int:
             find_key(options.key)
         print(f"{clean(options.key)} is not set in config.toml.")
         return 0
-    toml.change(home, [Change(path, None)])
+    toml.change(home, [Change(path, None)], make_judge(home))
     print(f"Removed {clean('.'.join(path))}.")
     announce_change(home, [".".join(path)])
     return 0
@@ -135,6 +137,7 @@ def announce_change(home: Home, keys: Sequence[str]) -> None:
         if entry.env in os.environ:
             note(f"note: ${entry.env} is set in this shell and wins over config.toml.")
     if not run_files.live(home):
+        note_pending(home)
         return
     restart = [entry.key for entry in touched if entry.restart]
     if restart:

@@ -8,9 +8,11 @@ from typing import Any, cast
 from router.cli.common.group import run_group
 from router.cli.common.output import format_table
 from router.cli.common.parser import Parser, note
+from router.cli.common.pending import note_pending, note_refused
+from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
 from router.settings.declared import TABLES
-from router.settings.keys import find_key, match_spelling, redact
+from router.settings.keys import find_key, find_unknown_variables, match_spelling, redact
 from router.settings.kinds import Dollars, Money, clean
 from router.settings.reading import Path, format_path
 from router.store.config import toml
@@ -47,8 +49,12 @@ def run_show(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print them as JSON; times are seconds")
     options = parser.read(argv)
     home = open_home(os.environ)
-    file = toml.read(home)
-    loaded = toml.load(home, os.environ)
+    try:
+        file, loaded = toml.read(home), toml.load(home, os.environ)
+    except CommandError:
+        note_refused(home)
+        raise
+    note_pending(home)
     if options.json:
         print(json.dumps(_to_json(loaded, file), indent=2))
         return 0
@@ -60,7 +66,7 @@ def run_show(argv: list[str]) -> int:
         unknown = ", unknown" if path in loaded.unknown else ""
         rows.append((format_path(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
     print("\n".join(format_table(rows)))
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *find_unknown_variables(os.environ)):
         note(f"warning: {warning}")
     return 0
 
@@ -85,7 +91,7 @@ def _to_json(loaded: Loaded, file: ConfigFile | None) -> dict[str, object]:
         ],
         "tables": [_build_row(file, path, item) for path, item in tables if path not in loaded.unknown],
         "unknown": [_build_row(file, path, item) for path, item in tables if path in loaded.unknown],
-        "warnings": list(loaded.warnings),
+        "warnings": [*loaded.warnings, *find_unknown_variables(os.environ)],
     }
 
 
@@ -94,7 +100,7 @@ def _build_row(file: ConfigFile | None, path: Path, value: object) -> dict[str, 
 
 
 def _format_source(file: ConfigFile | None, path: Path) -> str:
-    return f"config.toml line {file.find_line(path)}" if file else "config.toml"
+    return f"config.toml, line {file.find_line(path)}" if file else "config.toml"
 
 
 def _list_leaves(loaded: Loaded, file: ConfigFile | None) -> Iterator[tuple[Path, Any]]:

@@ -83,17 +83,15 @@ def run_import(argv: list[str]) -> int:
     """Show what a file would change, and apply it after a confirmation."""
     parser = Parser(
         "config import",
-        "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, say line\n"
-        "by line what is taken over and what is not, and write it after a yes. Backends that exist stay as they are.",
+        "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, list\n"
+        "what is imported and what is not, and write it after a yes. Backends that exist stay as they are.",
         examples=[
             "fairlead config import ~/.claude-code-router/config.json",
             "fairlead config import litellm.yaml --yes",
         ],
     )
     parser.add_argument("file", metavar="FILE", help="the file")
-    parser.add_argument(
-        "--from", dest="form", metavar="FORM", help=f"{', '.join(_FORMS)} (default: seen from the file)"
-    )
+    parser.add_argument("--from", dest="form", metavar="FORM", help=f"{', '.join(_FORMS)} (default: detected)")
     parser.add_argument("--yes", action="store_true", help="write without asking")
     options = parser.read(argv)
     if options.form is not None and options.form not in _FORMS:
@@ -102,7 +100,7 @@ def run_import(argv: list[str]) -> int:
     plan = Plan(home, toml.read(home))
     toml.load(home, {})
     _fill_plan(plan, options.file, options.form)
-    print("\n".join(plan.format_lines()) or "The file holds nothing to take over.")
+    print("\n".join(plan.format_lines()) or "Nothing in the file can be imported.")
     if not plan.imported:
         return 0
     plan.check()
@@ -136,7 +134,7 @@ def _fill_plan(plan: Plan, name: str, form: str | None) -> None:
     chosen = chosen or next((form for form, key in _SIGNS if key in tree), None)
     if chosen is None:
         raise CommandError(
-            f"{name} is none of the files that can be read.", f"If it is, say which:   --from {'|'.join(_FORMS)}"
+            f"{name} is not a file that can be imported.", f"If it is, name its format:   --from {'|'.join(_FORMS)}"
         )
     from router.cli.config import import_ccr, import_litellm
 
@@ -174,13 +172,13 @@ def _parse_tree(text: str, name: str) -> Mapping[str, Any]:
             else _parse_yaml(text, name)
         )
     except json.JSONDecodeError as error:
-        raise CommandError(f"{name} line {error.lineno} column {error.colno} is not JSON.") from None
+        raise CommandError(f"{name}, line {error.lineno}, column {error.colno}: invalid JSON.") from None
     except RecursionError:
         raise CommandError(f"{name} has brackets nested too deep to be read.") from None
     except ValueError:
-        raise CommandError(f"{name} holds a value that cannot be read.") from None
+        raise CommandError(f"{name} has a value that cannot be read.") from None
     if not isinstance(tree, dict):
-        raise CommandError(f"{name} holds no settings.")
+        raise CommandError(f"{name} has no settings.")
     return {key: value for key, value in cast("dict[object, Any]", tree).items() if isinstance(key, str)}
 
 
@@ -199,10 +197,10 @@ def _parse_yaml(text: str, name: str) -> object:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f" line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        raise CommandError(f"{name}{place} is not YAML.") from None
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise CommandError(f"{name}{place}: invalid YAML.") from None
     except yaml.YAMLError:
-        raise CommandError(f"{name} is not YAML.") from None
+        raise CommandError(f"{name}: invalid YAML.") from None
 
 
 def _plan_own_file(plan: Plan, file: ConfigFile) -> None:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import trio
 
 from router.cli.common import offline
-from router.cli.common.output import format_table, read_settings
+from router.cli.common.output import format_table, note_problems, read_settings
 from router.cli.common.parser import Parser, find_nearest, note
+from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.request import ControlError, clean
@@ -50,7 +51,9 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--backend", metavar="NAME", help="show only the models of this backend")
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     options = parser.read(argv)
-    lists = trio.run(_ask, open_home(os.environ))
+    home = open_home(os.environ)
+    note_refused(home)
+    lists = trio.run(_ask, home)
     if options.backend is not None:
         lists = _select_backend(lists, options.backend.lower())
     shown = lists._replace(models=[model for model in lists.models if options.filter.lower() in model.id.lower()])

@@ -91,9 +91,11 @@ def _read(path: str, setting: str) -> str:
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(_ROOTS_LIMIT + 1)
     except OSError as error:
-        raise CommandError(f"the CA file {path} cannot be read: {error.strerror}.", _make_hint(setting)) from None
+        raise CommandError(
+            f"{setting} is {path}, which cannot be read: {error.strerror}.", _make_hint(setting)
+        ) from None
     if len(data) > _ROOTS_LIMIT:
-        raise CommandError(f"the CA file {path} is over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
+        raise CommandError(f"{setting} is {path}, which is over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
     # Comments between certificates may have any bytes.
     return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
 
@@ -102,13 +104,12 @@ def _load_roots(context: ssl.SSLContext, text: str, path: str, setting: str) -> 
     try:
         context.load_verify_locations(cadata=text)
     except ssl.SSLError:
-        raise CommandError(
-            f"the CA file {path} cannot be used: it holds no certificate.", _make_hint(setting)
-        ) from None
+        raise CommandError(f"{setting} is {path}, which has no certificate.", _make_hint(setting)) from None
 
 
 def _make_hint(setting: str) -> str:
-    return f"{setting} names it; expected a file of certificates in PEM form (-----BEGIN CERTIFICATE-----)."
+    expected = "Use a file of certificates in PEM form (-----BEGIN CERTIFICATE-----)."
+    return expected if setting != "tls.ca_file" else f"{expected}\nOr go without:   fairlead config unset {setting}"
 
 
 def describe_tls_failure(error: BaseException, host: str) -> str:

@@ -36,7 +36,7 @@ class Problem(msgspec.Struct, frozen=True):
     name: str
     #: Names the file and what is wrong.
     message: str
-    #: How to mend it, '' when that is not known.
+    #: How to fix it, '' when that is not known.
     hint: str = ""
 
 
@@ -57,7 +57,10 @@ def check_name(name: str) -> str:
     """The name in lower case. Raises CommandError when no backend can have it."""
     lowered = name.lower()
     if lowered == RESERVED:
-        raise CommandError(f'"{RESERVED}" is the name of the built-in demo backend.', "Choose another name.")
+        raise CommandError(
+            f'"{RESERVED}" is the name of the built-in demo backend.',
+            "Switch it off:   fairlead config set demo off\nA backend of your own needs another name.",
+        )
     if not _NAME.fullmatch(lowered):
         raise CommandError(
             f"{display(name)} cannot be a backend's name; expected 1 to 64 of a-z, 0-9, - and _, a letter or digit "
@@ -97,7 +100,7 @@ def find(home: Home, name: str) -> Backend | None:
     """The backend of that name, None when there is none. Raises CommandError for a file that cannot be read."""
     path = home.at(f"{FOLDER}/{name}.json")
     if not _NAME.fullmatch(name) or name == RESERVED:
-        raise CommandError(f"{shown(path)} has a name no backend can have.", f"Remove it:   rm {word(path)}")
+        raise CommandError(f"{shown(path)} has a name that no backend can have.", f"Remove it:   rm {word(path)}")
     data = home.read(f"{FOLDER}/{name}.json")
     if data is None:
         return None
@@ -172,14 +175,14 @@ def _decode(path: Path, data: bytes) -> _Stored:
         raise CommandError(f"{shown(path)}: {field_text(error)}.", _make_rewrite_hint(path.stem)) from None
     except msgspec.DecodeError as error:
         raise CommandError(
-            f"{shown(path)}{_format_place(error, data)} is not JSON.", _make_rewrite_hint(path.stem)
+            f"{shown(path)}{_format_place(error, data)}: invalid JSON.", _make_rewrite_hint(path.stem)
         ) from None
     except (RecursionError, UnicodeDecodeError):
-        raise CommandError(f"{shown(path)} is not JSON.", _make_rewrite_hint(path.stem)) from None
+        raise CommandError(f"{shown(path)}: invalid JSON.", _make_rewrite_hint(path.stem)) from None
 
 
 def _make_rewrite_hint(name: str) -> str:
-    return f"Mend it, or write it anew:   fairlead backend remove {name}"
+    return f"Fix the file, or remove the backend and add it again:   fairlead backend remove {name}"
 
 
 def _format_place(error: msgspec.DecodeError, data: bytes) -> str:
@@ -188,7 +191,7 @@ def _format_place(error: msgspec.DecodeError, data: bytes) -> str:
         return ""
     before = data[: int(found[1])]
     line_start = before.rfind(b"\n") + 1
-    return f" line {before.count(10) + 1} column {len(before) - line_start + 1}"
+    return f", line {before.count(10) + 1}, column {len(before) - line_start + 1}"
 
 
 def field_text(error: msgspec.ValidationError) -> str:
@@ -205,7 +208,7 @@ def _find_fault(backend: Backend, name: str) -> str:
     try:
         root = clean_url(backend.root)
     except ValueError as error:
-        return f"root is no URL: {error}"
+        return f"root is not a valid URL: {error}"
     if root != backend.root:
         return f"root is not written as {root}"
     if not (is_https(root) or backend.insecure_http or plain_http_allowed(host_of(root))):

@@ -6,13 +6,16 @@ file, tomlkit for a change only: both cost start-up time.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
 
 from router.errors import CommandError
 from router.settings import ConfigFile, Loaded, resolve
 from router.settings.kinds import clean
+from router.store.config.backends import FOLDER
 from router.store.config.toml_lines import locate
 from router.store.home.home import Home
 from router.store.home.permissions import shown
@@ -40,9 +43,29 @@ def read(home: Home) -> ConfigFile | None:
 
 
 def load(home: Home, environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Loaded:
-    """All settings: of the file, which is read anew, the environment, and flags (attribute -> text). A reload calls
+    """All settings: of the file, which is read again, the environment, and flags (attribute -> text). A reload calls
     this. Raises CommandError."""
-    return resolve(environ, flags or {}, read(home))
+    return _warn(home, read(home), environ, flags or {})
+
+
+def load_text(home: Home, text: str, environ: Mapping[str, str]) -> Loaded:
+    """All settings as `load` would give them if this were the text of the file. Raises CommandError."""
+    return _warn(home, parse(text.removeprefix(_BOM), shown(home.at(NAME))), environ, {})
+
+
+def _warn(home: Home, file: ConfigFile | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Loaded:
+    """The settings, with a warning also for each backend that the file names and that does not exist."""
+    loaded = resolve(environ, flags, file)
+    if file is None:
+        return loaded
+    from router.store.config.references import list_doubts
+
+    try:
+        configured = home.names(FOLDER, ".json")
+    except CommandError:
+        # Commands that need the backends report this error.
+        return loaded
+    return msgspec.structs.replace(loaded, warnings=(*loaded.warnings, *list_doubts(file, configured)))
 
 
 def decode(data: bytes, name: str) -> str:
@@ -51,7 +74,7 @@ def decode(data: bytes, name: str) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise CommandError(f"{name} line {line} is not UTF-8.", "Save it as UTF-8.") from None
+        raise CommandError(f"{name}, line {line}: not UTF-8.", "Save it as UTF-8.") from None
     return text.removeprefix(_BOM)
 
 
@@ -73,18 +96,25 @@ def _explain_syntax(name: str, text: str, message: str) -> CommandError:
     found = _AT.search(message)
     what = clean(_AT.sub("", message)).rstrip(".")
     if found is not None and found[2]:
-        place = f"line {found[2]} column {found[3]}"
+        place = f"line {found[2]}, column {found[3]}"
     else:
         place = f"line {text.rstrip().count(chr(10)) + 1}"
         what += " at the end of the file"
-    return CommandError(f"{name} {place} is not TOML: {what[:1].lower()}{what[1:]}.", "Mend it:   fairlead config edit")
+    what = what[:1].lower() + what[1:]
+    return CommandError(f"{name}, {place}: invalid TOML ({what}).", "Fix it:   fairlead config edit")
 
 
-def change(home: Home, changes: Sequence[Change]) -> Loaded:
-    """Write keys to the file, created when missing; the settings that the file then gives. Raises CommandError."""
+def change(home: Home, changes: Sequence[Change], judge: Callable[[str, str], None] | None = None) -> Loaded:
+    """Write keys to the file, created when missing; the settings that the file then gives. judge: gets the texts of
+    the file before and after; when it raises, nothing is written. Raises CommandError."""
     import_module("tomlkit")  # before the lock is taken: other commands wait for it
     with home.lock():
-        return write(home, changed(before(home), changes, shown(home.at(NAME))))
+        old = before(home)
+        new = changed(old, changes, shown(home.at(NAME)))
+        if judge is not None:
+            check(home, new)
+            judge(old, new)
+        return write(home, new)
 
 
 def before(home: Home) -> str:
@@ -163,7 +193,7 @@ def _apply_changes(tree: Mapping[str, Any], changes: Sequence[Change]) -> dict[s
         for key in one.path[:-1]:
             below = node.setdefault(key, {})
             if not isinstance(below, dict):
-                raise CommandError(f"{'.'.join(one.path)} cannot be set: {key} is no table.")
+                raise CommandError(f"{'.'.join(one.path)} cannot be set: {key} is not a table.")
             node = cast("dict[str, Any]", below)
         node[one.path[-1]] = one.value
     return wanted

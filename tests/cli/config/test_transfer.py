@@ -248,20 +248,20 @@ def test_on_a_terminal_it_asks(fairlead, given, answer, written):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("x.json", "{", "line 1 column 2 is not JSON"),
-        ("x.json", '{"Providers": [1 2]}', "is not JSON"),
-        ("x.yaml", "a: " + "9" * 5000, "holds a value that cannot be read"),
+        ("x.json", "{", "line 1, column 2: invalid JSON"),
+        ("x.json", '{"Providers": [1 2]}', "invalid JSON"),
+        ("x.yaml", "a: " + "9" * 5000, "has a value that cannot be read"),
         ("x.yaml", "a: " + "[" * 5000, "nested too deep"),
-        ("x.json", "[]", "holds no settings"),
-        ("x.json", '{"a": 1}', "is none of the files that can be read"),
+        ("x.json", "[]", "has no settings"),
+        ("x.json", '{"a": 1}', "is not a file that can be imported"),
         ("x.json", '{"a": ' + "[" * 20000, "nested too deep"),
-        ("x.yaml", "a: [", "is not YAML"),
-        ("x.yaml", "a: !!python/object/apply:os.system ['true']\nmodel_list: []", "is not YAML"),
-        ("x.yaml", "- 1\n", "holds no settings"),
-        ("x.yaml", "a: \x00", "is not YAML"),
-        ("x.yaml", "", "holds no settings"),
-        ("x.yaml", b"\xff\xfe", "line 1 is not UTF-8"),
-        ("x.toml", "port = \n", "line 1 column 8 is not TOML"),
+        ("x.yaml", "a: [", "invalid YAML"),
+        ("x.yaml", "a: !!python/object/apply:os.system ['true']\nmodel_list: []", "invalid YAML"),
+        ("x.yaml", "- 1\n", "has no settings"),
+        ("x.yaml", "a: \x00", "invalid YAML"),
+        ("x.yaml", "", "has no settings"),
+        ("x.yaml", b"\xff\xfe", "line 1: not UTF-8"),
+        ("x.toml", "port = \n", "line 1, column 8: invalid TOML"),
         ("x.toml", "port = 'x'\n", 'line 1: port is "x"; expected a port number'),
         ("x.json", " " * ((1 << 20) + 1), "larger than 1 MiB"),
     ],
@@ -304,7 +304,7 @@ def test_odd_files_are_no_crash(fairlead, given, text):
     """Whatever stands where something else is expected is left out."""
     code, out, err = fairlead("config", "import", given("x.json", text))
     assert (code, err) == (0, "")
-    assert "Left out:" in out or "nothing to take over" in out or "Taken over:" in out
+    assert "Left out:" in out or "Nothing in the file" in out or "Imported:" in out
 
 
 OWN = """# mine

@@ -109,9 +109,9 @@ def test_roots_are_read_from_their_file(tmp_path):
     ("content", "said"),
     [
         (None, "cannot be read: No such file"),
-        (b"", "it holds no certificate"),
-        (b"garbage \xff\x00", "it holds no certificate"),
-        (b"-----BEGIN CERTIFICATE-----\nzz\n-----END CERTIFICATE-----\n", "it holds no certificate"),
+        (b"", "which has no certificate"),
+        (b"garbage \xff\x00", "which has no certificate"),
+        (b"-----BEGIN CERTIFICATE-----\nzz\n-----END CERTIFICATE-----\n", "which has no certificate"),
         (b"0" * ((4 << 20) + 1), "over 4 MiB"),
     ],
     ids=["missing", "empty", "garbage", "broken", "huge"],
@@ -125,7 +125,7 @@ def test_roots_that_cannot_be_used_are_an_error(tmp_path, content, said):
         way(tls_ca_file=str(path))
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
-    assert "tls.ca_file names it; expected a file of certificates in PEM" in caught.value.hint
+    assert "Use a file of certificates in PEM form" in caught.value.hint
 
 
 def test_a_key_in_place_of_a_certificate_is_an_error(tmp_path):

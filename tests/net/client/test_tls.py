@@ -60,6 +60,6 @@ def test_the_context_verifies():
 def test_roots_of_the_environment_that_cannot_be_used_are_named(monkeypatch, tmp_path):
     """SSL_CERT_FILE leads nowhere: the error names it."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
-    with pytest.raises(CommandError, match=r"gone\.pem cannot be read: No such file") as caught:
+    with pytest.raises(CommandError, match=r"gone\.pem, which cannot be read: No such file") as caught:
         make_client_context.__wrapped__()
-    assert caught.value.hint.startswith("$SSL_CERT_FILE names it")
+    assert str(caught.value).startswith("$SSL_CERT_FILE is ")

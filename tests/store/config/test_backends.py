@@ -56,7 +56,7 @@ def test_unknown_keys_are_ignored(home):
         ({"root": 5}, "root: expected str, got int"),
         ({"auth": "magic"}, "auth: invalid enum value 'magic'"),
         ({"accounts": [{"alias": "a"}]}, r"accounts\[0\]: object missing required field key"),
-        ({"root": "groq"}, "root is no URL: it does not begin with https://"),
+        ({"root": "groq"}, "root is not a valid URL: it does not begin with https://"),
         ({"root": "https://API.groq.com/v1/"}, "root is not written as https://api.groq.com/v1"),
         ({"root": "http://api.groq.com/v1"}, "http:// to a public address"),
         ({"protocols": []}, "protocols must be some of messages, chat, responses"),
@@ -96,7 +96,7 @@ def test_malformed_field_is_named(home, changes, fault):
 
 @pytest.mark.parametrize(
     ("content", "place"),
-    [(b'{\n  "schema": 1,\n  "name": groq\n}', "line 3 column"), (b"", "is not JSON"), (b"\xff{}", "is not JSON")],
+    [(b'{\n  "schema": 1,\n  "name": groq\n}', "line 3, column"), (b"", "invalid JSON"), (b"\xff{}", "invalid JSON")],
 )
 def test_what_is_not_json_is_named_with_its_place(home, content, place):
     """A file that is no JSON is a problem with line and column where they are known."""

@@ -35,10 +35,10 @@ def test_all_four_sources_meet(home):
     assert (loaded.settings.port, loaded.settings.verbose, loaded.settings.demo) == (1, 2, False)
     assert {key: loaded.sources[key].text for key in ("host", "port", "verbose", "demo", "timeouts.idle")} == {
         "host": "default",
-        "port": "config.toml line 1",
+        "port": "config.toml, line 1",
         "verbose": "$FAIRLEAD_VERBOSE",
         "demo": "--demo",
-        "timeouts.idle": "config.toml line 5",
+        "timeouts.idle": "config.toml, line 5",
     }
     put(home, "port = 2\n")
     assert toml.load(home, {}).settings.port == 2
@@ -47,19 +47,19 @@ def test_all_four_sources_meet(home):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"port = \n", "line 1 column 8 is not TOML: invalid value."),
-        (b"a = 1\nport 5\n", "line 2 column 6 is not TOML: expected '=' after a key in a key/value pair."),
-        (b"a = 1\na = 2\n", "line 2 column 6 is not TOML: cannot overwrite a value."),
-        (b"[t]\n[t]\n", "line 2 column 3 is not TOML: cannot declare ('t',) twice."),
-        (b"a = 'x\n", "is not TOML"),
-        (b"a = [1,\n", "line 1 is not TOML: invalid value at the end of the file."),
-        (b"a = 1\n\nb = '\0'\n", "line 3 column 6 is not TOML: found invalid character '\\x00'."),
-        (b"a = 1\nb = \xff\n", "line 2 is not UTF-8."),
-        ("port = 1\n".encode("utf-16"), "line 1 is not UTF-8."),
+        (b"port = \n", "line 1, column 8: invalid TOML (invalid value)."),
+        (b"a = 1\nport 5\n", "line 2, column 6: invalid TOML (expected '=' after a key in a key/value pair)."),
+        (b"a = 1\na = 2\n", "line 2, column 6: invalid TOML (cannot overwrite a value)."),
+        (b"[t]\n[t]\n", "line 2, column 3: invalid TOML (cannot declare ('t',) twice)."),
+        (b"a = 'x\n", "invalid TOML"),
+        (b"a = [1,\n", "line 1: invalid TOML (invalid value at the end of the file)."),
+        (b"a = 1\n\nb = '\0'\n", "line 3, column 6: invalid TOML (found invalid character '\\x00')."),
+        (b"a = 1\nb = \xff\n", "line 2: not UTF-8."),
+        ("port = 1\n".encode("utf-16"), "line 1: not UTF-8."),
         (b"a = " + b"[" * 5000, "has brackets nested too deep to be read."),
         (b"a = " + b"9" * 5000, "holds a number of more digits than can be read."),
-        (b"port = 1\r\nport = 2\r\n", "line 2 column 9 is not TOML"),
-        (b"a = 1 \r b = 2", "is not TOML"),
+        (b"port = 1\r\nport = 2\r\n", "line 2, column 9: invalid TOML"),
+        (b"a = 1 \r b = 2", "invalid TOML"),
     ],
 )
 def test_broken_text_is_refused_with_its_place(home, data, said):
