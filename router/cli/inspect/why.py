@@ -16,6 +16,7 @@ from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
 from router.cli.inspect.wrapping import wrap_row
 from router.errors import CommandError
+from router.net.server.cancel_reason import CancelReason
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
@@ -29,6 +30,8 @@ WHY_SCHEMA = 1
 # The columns that have lines of their own: the tag stands before the route, all others behind the tokens.
 _BEFORE_ROUTE = [column for column in COLUMNS if column.why == "tag"]
 _AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", "tag")]
+# Classes of errors without a text of their own.
+_IN_WORDS = {reason.name.lower(): reason.value for reason in CancelReason}
 _NOT_SENT = "  not sent: "
 
 
@@ -65,6 +68,12 @@ def _found(home: Home, name: str) -> RecordedRequest:
         found, begun = _kept(home, name)
     if found is not None:
         return found
+    problem = _find_problem(home)
+    if problem:
+        raise CommandError(
+            f"the running proxy cannot write its history: {clean(problem, 300)}",
+            "Once that is fixed, new requests are recorded again.",
+        )
     if not begun:
         raise CommandError("no requests recorded yet.", "Start the proxy with `fairlead proxy` and send one.")
     raise CommandError(
@@ -97,6 +106,27 @@ def _have_written(home: Home) -> None:
     # What is in the file can be read although a proxy cannot be asked.
     with contextlib.suppress(CommandError):
         trio.run(ask)
+
+
+def _find_problem(home: Home) -> str:
+    """Why a running proxy cannot write its history; '' when it can, or when none runs."""
+    import trio
+
+    from router.cli.common.running_proxy import proven
+    from router.net.control.request import ControlError
+
+    async def ask() -> str:
+        for _, proxy in await proven(home):
+            with contextlib.suppress(ControlError):
+                return (await proxy.fetch_status()).history.problem or ""
+        return ""
+
+    if not run_files.live(home):
+        return ""
+    try:
+        return trio.run(ask)
+    except CommandError:
+        return ""
 
 
 def _latest(db: sqlite3.Connection) -> RecordedRequest | None:
@@ -230,7 +260,7 @@ def _error(found: RecordedRequest) -> list[str]:
     """What went wrong, its class, and what can be done about it."""
     if not found.error:
         return []
-    text = clean(found.error_text or "", 300)
+    text = clean(found.error_text or _IN_WORDS.get(found.error, ""), 300)
     step = find_next_step(found)
     lines = [_row("error", f"{text}   ({clean(found.error)})" if text else clean(found.error))]
     return [*lines, _row("next", step)] if step else lines
