@@ -80,6 +80,7 @@ PROVIDERS = (
         root="http://127.0.0.1:11434/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             remote_images=False,
             efforts=("none", "low", "medium", "high"),
@@ -196,6 +197,7 @@ PROVIDERS = (
         root="http://127.0.0.1:1234/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     ),
     Known(
@@ -204,6 +206,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8000/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -219,6 +222,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8080/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",

@@ -44,7 +44,7 @@ class Demand(NamedTuple):
     backend: str
     account: str
     tag: str
-    #: URL of the backend, by which its prices are found.
+    #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str
     #: As it is sent upstream.
     model: str

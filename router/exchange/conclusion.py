@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.backends.known import price_root
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.policy.routing.clients import identify_client
@@ -25,7 +26,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     record.client = identify_client(arrival.request.fields)
     status = 0
     if attempt is not None:
-        record.root = attempt.target.backend.root
+        record.root = price_root(attempt.target.backend)
         if attempt.sent:
             status = attempt.upstream.status
             # Only these fields are kept of the head, which is large; the recorder parses them, many records at a time.

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from router.policy.budget.budgets import TokenCounts
-from router.policy.budget.prices import PRICED, Prices
+from router.policy.budget.prices import Prices, can_be_priced
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
 
@@ -20,7 +20,10 @@ class Pricing:
     def price(self, entry: HistoryEntry) -> Priced:
         """Compute what a request cost. For threads, as it may load the price data."""
         own = self._settings().prices
-        if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
+        model = entry.served or entry.model
+        if not own and not can_be_priced(entry.root, model):
+            return None, ""
+        if entry.tokens_in is None and entry.tokens_out is None:
             return None, ""
         tokens = TokenCounts(
             input=entry.tokens_in or 0,
@@ -28,7 +31,6 @@ class Pricing:
             cache_read=entry.cache_read or 0,
             cache_write=entry.cache_write or 0,
         )
-        model = entry.served or entry.model
         try:
             with self._lock:
                 return self._prices.cost(entry.root, model, tokens, entry.started, own)

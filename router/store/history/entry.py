@@ -25,7 +25,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     model: str = ""
     served: str = ""
     backend: str = ""
-    #: The backend's URL, by which its prices are found.
+    #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str = ""
     account: str = ""
     #: The status of the answer, 0 when there was none.

@@ -71,16 +71,42 @@ def test_tiers():
     ("root", "model"),
     [
         (ANTHROPIC, "no-such-model"),
-        ("http://127.0.0.1:11434/v1", "gpt-5"),
-        ("https://gateway.example/v1", "gpt-5"),
-        ("https://api.openai.com.evil.example/v1", "gpt-5"),
+        ("https://api.groq.com/openai/v1", "gpt-5"),
+        ("https://gateway.example/v1", "gpt-oss-120b"),
+        ("https://gateway.example/v1", "deepseek-chat"),
+        ("http://127.0.0.1:8000/v1", "llama-3.3-70b"),
+        ("http://127.0.0.1:8000/v1", "gpt-99"),
         ("", "gpt-5"),
         (ANTHROPIC, ""),
     ],
 )
 def test_unknown_is_unpriced(root, model):
-    """Neither the model's name alone nor a strange host makes a price."""
+    """A list without the model, a model that anyone can host, and a server that nobody bills make no price."""
     assert cost(root, model) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "root",
+    ["http://127.0.0.1:9000/v1", "https://gateway.example/v1", "https://api.openai.com.evil.example/v1"],
+)
+@pytest.mark.parametrize(
+    ("model", "vendor", "name"),
+    [
+        ("gpt-5", "https://api.openai.com/v1", "gpt-5"),
+        ("openai/gpt-5", "https://api.openai.com/v1", "gpt-5"),
+        ("o3-mini", "https://api.openai.com/v1", "o3-mini"),
+        ("claude-sonnet-4-5", ANTHROPIC, "claude-sonnet-4-5"),
+        ("anthropic/Claude-Sonnet-4-5", ANTHROPIC, "claude-sonnet-4-5"),
+        ("gemini-2.5-pro", "https://generativelanguage.googleapis.com/v1beta/openai", "gemini-2.5-pro"),
+        ("grok-4", "https://api.x.ai/v1", "grok-4"),
+    ],
+)
+def test_by_the_name_of_the_model(root, model, vendor, name):
+    """A backend without a known list is priced as the model's vendor sells it, and that is said of the price."""
+    tokens = TokenCounts(input=1840, output=2205)
+    listed, source = cost(vendor, name, tokens)
+    assert cost(root, model, tokens) == (listed, source + module.BY_NAME)
+    assert not source.endswith(module.BY_NAME)
 
 
 def test_own_prices_win():
