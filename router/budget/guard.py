@@ -15,7 +15,7 @@ import trio
 from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
-from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt, report_not_counted
 from router.policy.budget import guard as policy
 from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
 from router.policy.budget.guard import Halt, Rules
@@ -34,6 +34,8 @@ from router.wire.calls import spends
 SETTLE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
 _PENDING = 10_000
+# The names of models come from callers, so there may be any number of them.
+_UNPRICED_LIMIT = 100
 
 
 class Demand(NamedTuple):
@@ -73,6 +75,7 @@ class Guard:
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
+        self._not_counted: dict[tuple[str, str], int] = {}
         self._lift = False
         self._nursery: trio.Nursery | None = None
         self._published_halts: tuple[Halt, ...] = ()
@@ -114,9 +117,12 @@ class Guard:
             return
         counts = count_tokens(entry)
         keys = self._reservations.settle(entry.id, counts)
+        budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
+        model: Model = (entry.root, entry.served_model)
+        if entry.root and self._prices.lacks(model) and any(one.unit == "usd" for one in budgets) and any(counts):
+            self._note_not_counted(entry)
         if keys is None and entry.attempts:
-            budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
-            rates = self._prices.rates((entry.root, entry.served or entry.model))
+            rates = self._prices.rates(model)
             keys = self._reservations.count(budgets, counts, rates, self._clock())
         elif keys is not None:
             self._ended.set()
@@ -124,6 +130,12 @@ class Guard:
         if keys and len(self._finished) < _PENDING:
             self._finished.append((keys, entry))
             self._sync.wake()
+
+    def _note_not_counted(self, entry: HistoryEntry) -> None:
+        """Note a request that no budget in US dollars counts, since its model has no price."""
+        key = (entry.backend, entry.served_model)
+        if entry.backend != DEMO and (key in self._not_counted or len(self._not_counted) < _UNPRICED_LIMIT):
+            self._not_counted[key] = self._not_counted.get(key, 0) + 1
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """Check the class that a request was billed to; '' when the answer named none."""
@@ -133,7 +145,8 @@ class Guard:
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _make_refusal(policy.explain_refusal(halt, self._clock()), "halted")
+            state = self._reservations.states.get(halt.budget_key)
+            refusal = _make_refusal(policy.explain_refusal(halt, self._clock(), state), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
@@ -178,7 +191,7 @@ class Guard:
                 wait(2 * SETTLE_SECONDS)
                 await self._wait_for_end()
                 continue
-            reason = policy.explain_trip(state, self._clock())
+            reason = policy.explain_trip(state)
             self._trip(rules, state.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
@@ -240,12 +253,13 @@ class Guard:
         rules = self.rules
         if rules is None:
             return GuardStatus(state="off")
+        missed = [report_not_counted(*key, count) for key, count in self._not_counted.items()]
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         states = self._reservations.states
         overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
-        return report_guard(overall, shown[0] if shown else None, halts, states)
+        return report_guard(overall, shown[0] if shown else None, halts, states, missed)
 
     async def resume(self) -> list[HaltReport]:
         """End all halts; returns those that held. A budget that was used up counts from here."""

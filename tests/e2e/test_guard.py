@@ -134,7 +134,7 @@ def test_a_budget_halts_and_is_lifted(tmp_path, up):
         assert refused.field(b"retry-after") is None
         assert refused.json()["error"]["code"] == "insufficient_quota"
         message = refused.json()["error"]["message"]
-        assert "the day budget of $0.30 is used up ($0.30 spent)" in message
+        assert "the daily budget of $0.30 is used up ($0.30 spent)" in message
         assert "fairlead resume" in message
         assert (ask(one.port, "/health").status, ask(one.port, "/health").json()) == (200, {"status": "halted"})
         guard = one.status()["guard"]
@@ -257,7 +257,7 @@ def test_warn_only(tmp_path, up):
         until(lambda: "guard: warning" in one.log.read_text())
         said = one.log.read_text()
     assert (guard["state"], guard["halts"], guard["scope"]) == ("warned", [], "all")
-    assert said.count("guard: warning: the day budget of $0.20 is used up") == 1
+    assert said.count("guard: warning: the daily budget of $0.20 is used up") == 1
 
 
 def test_billing_classes(tmp_path, up):

@@ -30,9 +30,10 @@ class Budget(NamedTuple):
 
     @property
     def title(self) -> str:
-        """`the day budget of $5.00 for backend groq`."""
+        """`the daily budget of $5.00 for backend groq`."""
         of = "" if self.scope == ALL else f" for {self.scope}"
-        return f"the {self.period} budget of {format_amount(self.unit, self.limit)}{of}"
+        name = "daily" if self.period == "day" else "monthly"
+        return f"the {name} budget of {format_amount(self.unit, self.limit)}{of}"
 
 
 class Term(NamedTuple):
@@ -214,7 +215,7 @@ class BudgetState:
 def format_amount(unit: Unit, amount: int) -> str:
     """`$5.00`, `$0.0023`, `1,200 tokens`."""
     if unit == "tokens":
-        return f"{amount:,} tokens"
+        return f"{amount:,} token{'' if amount == 1 else 's'}"
     dollars = amount / DOLLAR
     if dollars >= 0.01 or dollars <= 0:
         return f"${dollars:,.2f}"

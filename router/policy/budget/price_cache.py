@@ -45,6 +45,10 @@ class PriceCache:
         """What is known; None for a model without a price."""
         return self._known.get(model, (0, None))[1]
 
+    def lacks(self, model: Model) -> bool:
+        """True for a model that is known to have no price."""
+        return model in self._known and self._known[model][1] is None
+
     def forget(self) -> None:
         """Forget all rates, since the user's own prices may have changed."""
         self._known.clear()

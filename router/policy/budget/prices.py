@@ -1,10 +1,10 @@
 """What a request cost: by the user's prices first, then by the dated ones of genai-prices, else it is unknown.
 
 The URL of the backend that served a model says whose price list holds. A backend with a URL that no list is known for,
-such as a gateway, is priced by the name of the model, as the vendor of the model sells it: a budget that counted none of
-its traffic would protect from nothing, and the source says that the price is by the name alone. That is done for models
-that only their vendor can run. A model with open weights costs what its host asks, so by its name it has no price; nor
-has any model of a server such as Ollama, whose tokens nobody bills (backends.known.price_root).
+such as a gateway, is priced by the name of the model, as the vendor of the model sells it: a budget that counted none
+of its traffic would protect from nothing, and the source says that the price is by the name alone. That is done for
+models that only their vendor can run. A model with open weights costs what its host asks, so by its name it has no
+price; nor has any model of a server such as Ollama, whose tokens nobody bills (backends.known.price_root).
 
 The library's own sum takes 30 to 100 us, a tenth of what a request costs, so the rates of a model are asked for once an
 hour and multiplied here; tests hold both ways against each other.

@@ -26,6 +26,7 @@ from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
+from router.store.history.rollups import HOUR_MS
 from router.store.home import run_files
 from router.store.interfaces import Price, SharedState, SyncMessage
 
@@ -205,12 +206,8 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
         return
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
     db.execute("DELETE FROM guard_shares WHERE book NOT IN (SELECT book FROM guard_books)")
-    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE time >= ?"  # noqa: S608 - names of ours
-    values: list[object] = [int(claim.term.start * 1000)]
-    kind, _, name = budget.scope.partition(" ")
-    if budget.scope != ALL:
-        query += f" AND {kind} = (SELECT id FROM names WHERE text = ?)"  # noqa: S608 - a column's name
-        values.append(name)
+    condition, values = _select_scope(budget.scope, int(claim.term.start * 1000))
+    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE {condition}"  # noqa: S608 - names of ours
     spent = db.execute(query, values).fetchone()[0]
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
@@ -237,6 +234,36 @@ def lift_halts(db: "sqlite3.Connection") -> None:
     """End all halts; the budgets that were used up count from here."""
     db.execute("UPDATE guard_books SET base = spent WHERE book IN (SELECT book FROM guard_halts)")
     db.execute("DELETE FROM guard_halts")
+
+
+def read_not_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[tuple[str, str], int]:
+    """How many requests of the current terms count nothing in budgets in US dollars, since their models have no price:
+    by backend and model, most first."""
+    dollars = [
+        (budget.scope, int(find_term(budget.period, now).start * 1000)) for budget in budgets if budget.unit == "usd"
+    ]
+    first = min((start for _, start in dollars), default=0)
+    # The sums of hours first: reading the rows of a month takes a tenth of a second.
+    unpriced = "SELECT total(unpriced) FROM rollups WHERE hour >= ?"
+    if not dollars or not db.execute(unpriced, (first // HOUR_MS,)).fetchone()[0]:
+        return {}
+    wanted, values = zip(*(_select_scope(scope, start) for scope, start in dollars), strict=True)
+    query = (
+        "SELECT backends.text, models.text, count(*) FROM requests JOIN names AS backends ON backends.id = backend "  # noqa: S608 - names of ours
+        "JOIN names AS models ON models.id = served WHERE time >= ? AND cost IS NULL AND "
+        f"(tokens_in IS NOT NULL OR tokens_out IS NOT NULL) AND ({' OR '.join(wanted)}) "
+        "GROUP BY backend, served ORDER BY 3 DESC, 2"
+    )
+    rows = db.execute(query, [first, *(value for some in values for value in some)]).fetchall()
+    return {(backend, model): count for backend, model, count in rows}
+
+
+def _select_scope(scope: str, start: int) -> tuple[str, list[object]]:
+    """The condition for the requests of a scope since a moment (milliseconds), and its values."""
+    if scope == ALL:
+        return "time >= ?", [start]
+    kind, _, name = scope.partition(" ")
+    return f"time >= ? AND {kind} = (SELECT id FROM names WHERE text = ?)", [start, name]  # noqa: S608 - a column's name
 
 
 def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:
