@@ -5,7 +5,7 @@ from router.admin.ask import Ask
 from router.host.clock import boot_time
 from router.operator_api import endpoints
 from router.operator_api.guard import Resumed
-from router.operator_api.status import Greeting, Liveness, Readiness, Reloaded, Status, Stopping
+from router.operator_api.status import Greeting, Liveness, Readiness, Refusal, Reloaded, Status, Stopping
 from router.policy.budget.budgets import ALL
 from router.upstream.account_state import can_serve
 
@@ -49,10 +49,12 @@ async def report_status(ask: Ask) -> Status:
 
 
 async def reload(ask: Ask) -> Reloaded:
-    """Read the configuration again, and wait until it is in use."""
+    """Read the configuration again, and wait until it is in use or refused."""
     await ask.operated.reload().wait()
     names = [backend.name for backend in ask.runtime.snapshot.table.backends]
-    return Reloaded(backends=names, problems=ask.operated.problems)
+    error = ask.runtime.refused
+    refused = None if error is None else Refusal(message=str(error), fix=error.hint)
+    return Reloaded(backends=names, problems=ask.operated.problems, refused=refused)
 
 
 async def resume(ask: Ask) -> Resumed:

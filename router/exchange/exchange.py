@@ -11,13 +11,14 @@ import trio
 from router.errors import BadGateway, Halted, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange import admission
 from router.exchange.attempt import Attempt
-from router.exchange.client_response.head import refuse
+from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
 from router.exchange.client_response.respond import error_of_200, read_error, relay_for, respond
 from router.exchange.client_response.translation import translate_error, translate_response
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
+from router.exchange.error_text import describe_body
 from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
@@ -101,6 +102,7 @@ class Exchange:
             return AttemptFailure(attempt=attempt, fault=Fault.HALTED, status=error.status, outcome=error)
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if connection.started:
+                note_error(self._arrival, error, attempt)
                 raise
             fault = _classify_error(error, sent=attempt.sent)
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
@@ -173,7 +175,9 @@ class Exchange:
                     await arrival.connection.write(arrival.connection.frame_end())
                 else:
                     record.error = why.name.lower()
-                    await self._end_with(error_for(why, arrival, attempt))
+                    error = error_for(why, arrival, attempt)
+                    note_error(arrival, error, attempt)
+                    await self._end_with(error)
         if attempt is not None:
             if self._relay is not None:
                 _note_stream(attempt, self._relay)
@@ -214,6 +218,7 @@ class Exchange:
             _note_stream(attempt, relay)
             return
         record.error = "upstream_broke_off"
+        note_error(attempt.context, error, attempt)
         attempt.response.drop()
         if relay is not None:
             _note_stream(attempt, relay)
@@ -265,8 +270,9 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     fields = attempt.upstream.fields
     family = find_family(attempt.route.model)
     hold = read_cooldown(fields, failure.body, family) if fault is Fault.LIMITED else None
+    text = describe_body(attempt.context, failure.body, attempt.target.hidden)
     return AttemptFailure(
-        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold
+        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
     )
 
 
@@ -278,6 +284,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"
+        record.text = describe_body(attempt.context, relay.tap.failed_with, attempt.target.hidden)
 
 
 def _classify_error(error: RouterError, *, sent: bool) -> Fault:

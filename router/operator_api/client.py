@@ -15,7 +15,7 @@ from router.operator_api.endpoint import Answer, Body, Endpoint
 from router.operator_api.explain import Explanation, Question
 from router.operator_api.guard import Resumed
 from router.operator_api.history import HistoryRequest
-from router.operator_api.status import Status
+from router.operator_api.status import Reloaded, Status
 from router.settings import Secret
 
 CALL_SECONDS = 15.0
@@ -32,9 +32,9 @@ class RunningProxy:
         """Fetch everything it reports about itself."""
         return await self.call(endpoints.STATUS)
 
-    async def reload(self) -> None:
-        """Make it read the home's files again."""
-        await self._send(endpoints.RELOAD)
+    async def reload(self) -> Reloaded:
+        """Make it read the home's files again; returns what came of it."""
+        return await self.call(endpoints.RELOAD)
 
     async def explain(self, question: Question) -> Explanation:
         """Ask what would happen to a request."""

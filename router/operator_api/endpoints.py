@@ -54,7 +54,7 @@ STATUS: Endpoint[None, Status] = Endpoint(
 RELOAD: Endpoint[None, Reloaded] = Endpoint(
     verb="POST",
     path="/admin/reload",
-    about="Reads the configuration anew; the answer comes when it is in use.",
+    about="Reads the configuration again; the answer comes once it is in use or refused.",
     answer=Reloaded,
     changes=True,
 )

@@ -37,6 +37,15 @@ class Stopping(msgspec.Struct, kw_only=True):
     status: str
 
 
+class Refusal(msgspec.Struct, kw_only=True):
+    """Why a proxy did not take a configuration."""
+
+    #: What is wrong, and where.
+    message: str
+    #: What to do, which may name a command; empty when nothing is known.
+    fix: str
+
+
 class Reloaded(msgspec.Struct, kw_only=True):
     """The configuration was read again."""
 
@@ -44,6 +53,8 @@ class Reloaded(msgspec.Struct, kw_only=True):
     backends: list[str]
     #: Problems that the user should know, each with its fix.
     problems: list[str]
+    #: Why the proxy keeps its previous configuration; null when it uses the one that was read.
+    refused: Refusal | None = None
 
 
 class QueueLimit(msgspec.Struct, kw_only=True):

@@ -7,6 +7,7 @@ import trio
 
 from router.errors import CommandError
 from router.host.access import Gate
+from router.server.run_file import RunFile
 from router.server.watch import ConfigWatcher
 from router.settings import Loaded, Secret, Settings
 from router.store.home import client_key
@@ -17,23 +18,25 @@ from router.upstream.runtime import Runtime
 
 
 class Reloader:
-    """Reads the configuration again and applies it to the proxy. load_settings: reads the settings. start_demo: starts
-    the demo backend and returns its root URL."""
+    """Reads the configuration again and applies it to the proxy. run_file: keeps why it was refused. load_settings:
+    reads the settings. start_demo: starts the demo backend and returns its root URL."""
 
     def __init__(
         self,
         runtime: Runtime,
         gate: Gate,
-        *,
+        run_file: RunFile,
         load_settings: Callable[[], Loaded],
+        *,
         start_demo: Callable[[], Awaitable[str]],
     ):
         self._runtime = runtime
         self._gate = gate
         self._load_settings = load_settings
         self._start_demo = start_demo
+        self._run_file = run_file
         self._thread = trio.CapacityLimiter(1)
-        # The path in the settings that were read last, also when they were refused: its file may be mended.
+        # The path in the settings that were read last, also when they were refused: its file may be fixed.
         self._roots = runtime.settings.tls_ca_file
         self.watch = ConfigWatcher(runtime.home, self._reload, self._list_other_files)
 
@@ -47,12 +50,14 @@ class Reloader:
             configuration, key = await trio.to_thread.run_sync(self._read, limiter=self._thread)
         except CommandError as error:
             runtime.keep_last_good(error)
+            await self._run_file.note_refusal(error)
             return
         if configuration.settings.demo and runtime.demo_root is None:
             runtime.demo_root = await self._start_demo()
         runtime.log.hide([key], always=True)
         runtime.apply(configuration)
         self._gate.apply(runtime.settings, key)
+        await self._run_file.note_refusal(None)
 
     def _read(self) -> tuple[Configuration, Secret | None]:
         """Read the configuration. Runs in a thread; may make the home's client key. Raises CommandError."""

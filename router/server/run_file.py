@@ -7,6 +7,7 @@ reported.
 import contextlib
 from collections.abc import Generator
 
+import msgspec
 import trio
 
 from router.errors import CommandError
@@ -39,6 +40,13 @@ class RunFile:
             with contextlib.suppress(CommandError):
                 run_files.remove(self._home, self._run.port)
 
+    async def note_refusal(self, error: CommandError | None) -> None:
+        """Keep in the file why the configuration in the home is not in use, None when it is: commands show it."""
+        message, fix = ("", "") if error is None else (str(error), error.hint)
+        if (self._run.refused, self._run.fix) != (message, fix):
+            self._run = msgspec.structs.replace(self._run, refused=message, fix=fix)
+            await trio.to_thread.run_sync(self._rewrite, limiter=self._thread)
+
     async def maintain(self) -> None:
         """Write the run file again when it is lost, until cancelled."""
         while True:
@@ -53,6 +61,10 @@ class RunFile:
             if run_files.present(self._home, self._run):
                 return
         self._write()
+
+    def _rewrite(self) -> None:
+        if self._home.there():
+            self._write()
 
     def _write(self) -> None:
         try:

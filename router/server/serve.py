@@ -67,7 +67,15 @@ class PortTaken(CommandError):
 class Serving:
     """A proxy that accepts requests."""
 
-    def __init__(self, url: str, port: int, key: Secret | None, runtime: Runtime, reload: Callable[[], trio.Event]):
+    def __init__(
+        self,
+        url: str,
+        port: int,
+        key: Secret | None,
+        runtime: Runtime,
+        reload: Callable[[], trio.Event],
+        run_file: RunFile,
+    ):
         #: For clients on this machine.
         self.url = url
         self.port = port
@@ -83,8 +91,7 @@ class Serving:
         self.started = trio.current_time()
         #: True once every connection is to close after the answer in progress.
         self.draining = False
-        run = run_files.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
-        self.run_file = RunFile(runtime.home, run, runtime.log)
+        self.run_file = run_file
         self._stop = trio.Event()
         self._removed = trio.Event()
 
@@ -150,21 +157,22 @@ async def running(
             )
             stack.callback(runtime.close)
             gate = Gate(settings, key, token)
+            run_file = _make_run_file(home, url, port, log)
             load = load_settings or (lambda: Loaded(runtime.settings, {}))
-            reloader = Reloader(runtime, gate, load_settings=load, start_demo=lambda: _start_demo(background, None))
-            serving = Serving(url, port, key, runtime, reloader.watch.request_reload)
+            reloader = Reloader(runtime, gate, run_file, load, start_demo=lambda: _start_demo(background, None))
+            serving = Serving(url, port, key, runtime, reloader.watch.request_reload, run_file)
             proxy = Proxy(runtime, gate, Dispatcher(runtime, gate, serving))
             background.start_soon(_start_writers, runtime)
             background.start_soon(Heartbeat(runtime, chores=(reserve.fill,)).run)
             background.start_soon(reloader.watch.run)
-            background.start_soon(serving.run_file.maintain)
+            background.start_soon(run_file.maintain)
             background.start_soon(runtime.guard.run)
             await background.start(runtime.refresh_catalogs)
             async with trio.open_nursery() as clients:
                 accepting = _AcceptLoops(listeners, reserve)
                 background.start_soon(accepting.run, clients, _make_handler(proxy, serving, reserve))
                 background.start_soon(preload, log.add, runtime.loaded, runtime.connections.load_context)
-                with serving.run_file.publish():
+                with run_file.publish():
                     try:
                         yield serving
                     finally:
@@ -174,6 +182,11 @@ async def running(
                         clients.cancel_scope.cancel()
             runtime.connections.close()
             background.cancel_scope.cancel()
+
+
+def _make_run_file(home: Home, url: str, port: int, log: AccessLog) -> RunFile:
+    run = run_files.Run(pid=os.getpid(), url=url, port=port, version=__version__, started=time.time())
+    return RunFile(home, run, log)
 
 
 def _open_listeners(settings: Settings) -> list[socket.socket]:

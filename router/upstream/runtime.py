@@ -52,6 +52,8 @@ class Runtime:
     demo_root: str | None = None
     #: Backends that answered 400 to stream_options; they are not asked again.
     refuses_usage: set[str] = field(default_factory=set[str])
+    #: Why the configuration that was read last is not the one in use, None when it is.
+    refused: CommandError | None = None
     #: Set once all code is in memory; the installation may then be replaced.
     loaded: trio.Event = field(default_factory=trio.Event)
 
@@ -76,6 +78,7 @@ class Runtime:
         A backend whose file is broken keeps its last good state. Settings that need a restart are not applied, and are
         shown as problems.
         """
+        self.refused = None
         captured = self.settings.history_capture
         self.live.current, waiting = defer_restarts(self.settings, configuration.settings)
         self.guard.apply(self.settings)
@@ -97,9 +100,10 @@ class Runtime:
                 self.log.add("history.capture is off now." if captured else capture_notice(self.home))
 
     def keep_last_good(self, error: CommandError) -> None:
-        """Keep the last good state after a configuration could not be read, and show why."""
+        """Keep the state as it is after a configuration could not be read, and show why."""
+        self.refused = error
         self.snapshot = replace(self.snapshot, problems=(f"{error} {error.hint}".strip(),))
-        self.log.add(f"reload failed, the last good state stays: {error}")
+        self.log.add(f"configuration not reloaded, the previous one stays in use: {error}")
 
     async def refresh_catalogs(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the catalogs, and the snapshot with them, up to date until cancelled."""

@@ -66,6 +66,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "queue_ms": 0.0,
         "tag": "",
         "notes": [],
+        "error_text": None,
     }
     assert second["notes"] == ["model renamed"]
     assert second["first_byte_ms"] is None

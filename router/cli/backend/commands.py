@@ -12,6 +12,7 @@ from router.backends import Account, Backend
 from router.cli.common.group import run_group
 from router.cli.common.output import format_table, note_problems
 from router.cli.common.parser import Parser, find_nearest
+from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.operator_api.backends import describe_backend
 from router.store.config import backends, redacted, toml
@@ -55,6 +56,7 @@ def run_list(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
+    note_pending(home)
     found, problems = backends.load(home)
     headers, unread = _read_header_names(home)
     problems = (*problems, *unread)

@@ -24,19 +24,30 @@ async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
 
 
 def tell_change(home: Home) -> None:
-    """Have the running proxies read the home anew, and say so."""
-    trio.run(_tell_change, home)
+    """Have the running proxies read the home again, and print whether they use it now. Raises CommandError when one
+    refused: the change is saved, but it is not in use."""
+    refused = trio.run(_tell_change, home)
+    if refused is not None:
+        raise refused
 
 
-async def _tell_change(home: Home) -> None:
+async def _tell_change(home: Home) -> CommandError | None:
+    refused: CommandError | None = None
     try:
         for run, proxy in await proven(home):
             try:
-                await proxy.reload()
+                answer = await proxy.reload()
             except ControlError as error:
-                note(f"The running proxy on :{run.port} did not take the change: {error}")
-            else:
+                note(f"The running proxy on :{run.port} could not be asked whether it uses it: {error}")
+                continue
+            if answer.refused is None:
                 print(f"The running proxy on :{run.port} uses it now.")
+            else:
+                refused = CommandError(
+                    f"the running proxy on :{run.port} did not take it: {answer.refused.message}",
+                    f"It keeps the previous configuration.\n{answer.refused.fix}".rstrip(),
+                )
     except CommandError as error:
         # The change itself is saved.
-        note(f"The running proxy was not told: {error}")
+        note(f"The running proxy could not be asked whether it uses it: {error}")
+    return refused

@@ -8,6 +8,8 @@ from typing import Any, cast
 from router.cli.common.group import run_group
 from router.cli.common.output import format_table
 from router.cli.common.parser import Parser, note
+from router.cli.common.pending import note_pending, note_refused
+from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
 from router.settings.declared import TABLES
 from router.settings.keys import find_key, match_spelling, redact
@@ -47,8 +49,12 @@ def run_show(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print them as JSON; times are seconds")
     options = parser.read(argv)
     home = open_home(os.environ)
-    file = toml.read(home)
-    loaded = toml.load(home, os.environ)
+    try:
+        file, loaded = toml.read(home), toml.load(home, os.environ)
+    except CommandError:
+        note_refused(home)
+        raise
+    note_pending(home)
     if options.json:
         print(json.dumps(_to_json(loaded, file), indent=2))
         return 0

@@ -19,6 +19,7 @@ from router.backends import PROTOCOLS
 from router.cli.common import offline
 from router.cli.common.output import format_count, note_problems, read_settings
 from router.cli.common.parser import Parser, note
+from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
 from router.exchange.body.body import LIMIT
@@ -46,7 +47,9 @@ class Answer(NamedTuple):
 def run(argv: list[str]) -> int:
     """Print the explanation; exit code 1 when the request would be refused."""
     options = _build_parser().read(argv)
-    answer = trio.run(_ask, open_home(os.environ), _read_question(options))
+    home = open_home(os.environ)
+    note_refused(home)
+    answer = trio.run(_ask, home, _read_question(options))
     if options.json:
         plain = {"proxy": answer.source or None, **msgspec.to_builtins(answer.found)}
         print(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode())

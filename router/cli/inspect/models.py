@@ -10,6 +10,7 @@ import trio
 from router.cli.common import offline
 from router.cli.common.output import format_table, note_problems, read_settings
 from router.cli.common.parser import Parser, note
+from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
 from router.net.control.request import ControlError, clean
@@ -45,7 +46,9 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     options = parser.read(argv)
-    lists = trio.run(_ask, open_home(os.environ))
+    home = open_home(os.environ)
+    note_refused(home)
+    lists = trio.run(_ask, home)
     if options.json:
         print(json.dumps(_to_json(lists), indent=2))
     else:

@@ -10,6 +10,7 @@ import msgspec
 from router.cli.common import amounts, budget_lines
 from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
+from router.cli.common.pending import note_pending
 from router.errors import CommandError, UsageError
 from router.settings.kinds import clean
 from router.store.config import toml
@@ -45,6 +46,7 @@ def run(argv: list[str]) -> int:
     except ValueError as error:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
     home = open_home(os.environ)
+    note_pending(home)
     with reader.open_reader(home) as db:
         found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     if options.json:

@@ -115,7 +115,14 @@ COLUMNS: tuple[Column, ...] = (
         role="account",
         shared=True,
     ),
-    Column("route", log="route", logged="record.route"),
+    Column(
+        "route",
+        OPTIONAL_NAME,
+        "record.chosen or record.route or None",
+        log="route",
+        logged="record.route",
+        shared=True,
+    ),
     Column("status", NUMBER, "record.status", log="status"),
     Column("error", name(), "record.error", log="error", why="error", role="error", shared=True),
     Column("attempts", NUMBER, "record.attempts", log="attempts"),
@@ -169,6 +176,8 @@ COLUMNS: tuple[Column, ...] = (
         logged="record.notes",
         why="note",
     ),
+    # At most ERROR_BYTES, without secrets (exchange/error_text.py).
+    Column("error_text", text(200, null=True), "record.text or None", log="error_text", rare=True),
     # When the only attempt was made; NULL when there were several, which have rows of their own.
     Column("sent_ms", OPTIONAL_NUMBER, stored="", api=""),
     Column("given_up", OPTIONAL_NUMBER, "record.given_up", rare=True),

@@ -61,6 +61,10 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     binding: BindingRecord | None = None
     #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: What chose the backend (a rule, an alias, `prefix`, `catalog`, `fallback`, …); None when nothing did.
+    route: str | None = None
+    #: The text of the error, at most 200 bytes, without secrets; None when there was no error.
+    error_text: str | None = None
 
     @property
     def served_model(self) -> str:

@@ -26,6 +26,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     #: Its host name, since a home may be shared with a container.
     machine: str = ""
+    #: Why it keeps its previous configuration; empty when it uses the one in the home.
+    refused: str = ""
+    #: What to do about that.
+    fix: str = ""
 
 
 def write(home: Home, run: Run) -> None:

@@ -1,0 +1,63 @@
+"""Tables as the commands print them."""
+
+import io
+import os
+import sys
+
+import pytest
+
+from router.cli.common.output import find_width, format_table
+
+ROWS = [
+    ("groq", "https://api.groq.com/openai/v1", "1,960", "key stored"),
+    ("ollama", "http://127.0.0.1:11434", "3", ""),
+]
+HEADER = ("name", "url", "models", "key")
+
+
+def test_wide():
+    """With room for all, a row is a line, and figures stand at the right of their column."""
+    assert format_table(ROWS, header=HEADER, right={2}, width=80) == [
+        "name     url                              models   key",
+        "groq     https://api.groq.com/openai/v1    1,960   key stored",
+        "ollama   http://127.0.0.1:11434                3",
+    ]
+
+
+def test_narrow():
+    """What does not fit stands below its row, and the header names what stands in columns."""
+    assert format_table(ROWS, "  ", header=HEADER, right={2}, width=44) == [
+        "  name     url",
+        "  groq     https://api.groq.com/openai/v1",
+        "    1,960   key stored",
+        "  ollama   http://127.0.0.1:11434",
+        "    3",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 72, 80, 200])
+def test_no_line_is_longer_than_the_terminal(width):
+    """Texts are broken between words; a word that is longer than the line stays whole, so that it can be copied."""
+    rows = [("groq", "work", "the account was refused and serves again once it has another key " * 3)]
+    assert max(map(len, format_table(rows, width=width))) <= width
+    assert "x" * 60 in format_table([("a", "x" * 60)], width=width)[-1]
+
+
+def test_any_length():
+    """Without a width nothing is broken: programs read lines."""
+    rows = [("a", "b " * 200 + "c")]
+    assert len(format_table(rows)) == 1
+
+
+def test_width(monkeypatch):
+    """$COLUMNS says the width; else the terminal does; a pipe has none."""
+    monkeypatch.setenv("COLUMNS", "72")
+    assert find_width() == 72
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert find_width() is None
+    if sys.platform != "win32":
+        master, terminal = os.openpty()
+        with os.fdopen(terminal, "w") as stdout, os.fdopen(master, "rb"):
+            monkeypatch.setattr(sys, "stdout", stdout)
+            assert find_width() is None
