@@ -60,6 +60,7 @@ PROVIDERS = (
             files=True,
             replay="reasoning",
             user_field="user",
+            charge="cost",
         ),
     ),
     Known(
@@ -119,7 +120,7 @@ PROVIDERS = (
         root="https://api.x.ai/v1",
         protocols=("chat", "responses"),
         families=(r"grok-.*",),
-        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
+        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini", charge="cost_in_usd_ticks"),
     ),
     Known(
         name="gemini",
@@ -164,6 +165,7 @@ PROVIDERS = (
         title="Perplexity",
         root="https://api.perplexity.ai/v1",
         protocols=("responses",),
+        profile=Profile(charge="cost.total_cost"),
     ),
     Known(
         name="zai",

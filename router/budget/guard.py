@@ -17,7 +17,7 @@ from router.errors import Halted
 from router.host.notify import notify
 from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt, report_not_counted
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
+from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates, TokenCounts
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
 from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
@@ -116,14 +116,14 @@ class Guard:
         if rules is None:
             return
         counts = count_tokens(entry)
-        keys = self._reservations.settle(entry.id, counts)
+        keys = self._reservations.settle(entry.id, counts, entry.charge)
         budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
         model: Model = (entry.root, entry.served_model)
-        if entry.root and self._prices.lacks(model) and any(one.unit == "usd" for one in budgets) and any(counts):
-            self._note_not_counted(entry)
+        if entry.root and self._prices.lacks(model) and any(one.unit == "usd" for one in budgets):
+            self._note_not_counted(entry, counts)
         if keys is None and entry.attempts:
             rates = self._prices.rates(model)
-            keys = self._reservations.count(budgets, counts, rates, self._clock())
+            keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)
         elif keys is not None:
             self._ended.set()
             self._ended = trio.Event()
@@ -131,10 +131,11 @@ class Guard:
             self._finished.append((keys, entry))
             self._sync.wake()
 
-    def _note_not_counted(self, entry: HistoryEntry) -> None:
-        """Note a request that no budget in US dollars counts, since its model has no price."""
+    def _note_not_counted(self, entry: HistoryEntry, counts: TokenCounts) -> None:
+        """Note a request whose model has no price, unless no budget in US dollars has to count it."""
         key = (entry.backend, entry.served_model)
-        if entry.backend != DEMO and (key in self._not_counted or len(self._not_counted) < _UNPRICED_LIMIT):
+        costs = any(counts) and entry.charge is None and entry.backend != DEMO
+        if costs and (key in self._not_counted or len(self._not_counted) < _UNPRICED_LIMIT):
             self._not_counted[key] = self._not_counted.get(key, 0) + 1
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:

@@ -154,6 +154,9 @@ class Price:
     output: float | None = _declare(MONEY, None, "US dollars per million output tokens")
     cache_read: float | None = _declare(MONEY, None, "US dollars per million tokens read from the cache")
     cache_write: float | None = _declare(MONEY, None, "US dollars per million tokens written to the cache")
+    cache_write_1h: float | None = _declare(
+        MONEY, None, "US dollars per million tokens written to the cache for an hour; twice the input price if unset"
+    )
 
     @property
     def missing(self) -> tuple[str, ...]:

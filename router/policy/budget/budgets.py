@@ -50,15 +50,18 @@ class Term(NamedTuple):
 class TokenCounts(NamedTuple):
     """Tokens of one request, by the kinds that have prices of their own."""
 
-    #: Without cache_read and cache_write.
+    #: Without those of the cache.
     input: int = 0
     output: int = 0
     cache_read: int = 0
+    #: Without cache_write_1h.
     cache_write: int = 0
+    #: Written to the cache for an hour.
+    cache_write_1h: int = 0
 
 
 #: What a million tokens of each kind cost, in billionths of a US dollar, in the order of TokenCounts.
-Rates = tuple[int, int, int, int]
+Rates = tuple[int, int, int, int, int]
 
 
 def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:

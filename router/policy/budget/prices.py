@@ -1,4 +1,4 @@
-"""What a request cost: by the user's prices first, then by the dated ones of genai-prices, else it is unknown.
+"""What a request cost by its tokens: by the user's prices first, then by the dated ones of genai-prices, else unknown.
 
 The URL of the backend that served a model says whose price list holds. A backend with a URL that no list is known for,
 such as a gateway, is priced by the name of the model, as the vendor of the model sells it: a budget that counted none
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
+#: The source of a cost that the provider itself named.
+REPORTED = "reported by the provider"
 #: The end of the source of a price that was found by the model's name.
 BY_NAME = ", by model name"
 #: Rates that are remembered; model names come from callers, so there may be any number.
@@ -51,6 +53,7 @@ class _Rates:
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
+    cache_write_1h: Decimal
 
     def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
@@ -59,6 +62,7 @@ class _Rates:
             + tokens.output * self.output
             + tokens.cache_read * self.cache_read
             + tokens.cache_write * self.cache_write
+            + tokens.cache_write_1h * self.cache_write_1h
         )
 
 
@@ -71,7 +75,7 @@ class _Tiers:
 
     def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
-        size = tokens.input + tokens.cache_read + tokens.cache_write
+        size = sum(tokens) - tokens.output
         return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
 
 
@@ -190,15 +194,23 @@ def _find_date(providers: "Iterable[Provider]", today: date) -> str:
 
 
 def _price_by_user(price: Price, tokens: TokenCounts) -> int | None:
-    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
+    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed.
+
+    Only Anthropic tells how much was written to the cache for an hour, which costs twice as much as other input there
+    (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
+    """
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
+    hour = price.cache_write_1h
+    if hour is None and price.input is not None:
+        hour = 2 * price.input
     cost = Decimal(0)
     for count, rate in (
         (tokens.input, price.input),
         (tokens.output, price.output),
         (tokens.cache_read, read),
         (tokens.cache_write, write),
+        (tokens.cache_write_1h, hour),
     ):
         if count and rate is None:
             return None
@@ -213,11 +225,11 @@ def _read_rates(price: Any) -> _Rates | _Tiers | None:
     if price.requests_kcount is not None:
         return None
     read, written = price.input_mtok, price.output_mtok
-    all_of = [
-        read,
-        written,
-        *(read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)),
-    ]
+    cache_read, cache_write = (
+        read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)
+    )
+    hour = cache_write if price.cache_write_1h_mtok is None else price.cache_write_1h_mtok
+    all_of = [read, written, cache_read, cache_write, hour]
     steps = {step.start for rate in all_of if isinstance(rate, TieredPrices) for step in rate.tiers}
     found: list[_Rates] = []
     for beyond in (*sorted(steps, reverse=True), -1):
@@ -240,10 +252,11 @@ def _sum_by_library(provider: "Provider", model: "ModelInfo", tokens: TokenCount
     from genai_prices import Usage
 
     usage = Usage(
-        input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
+        input_tokens=sum(tokens) - tokens.output,
         output_tokens=tokens.output,
         cache_read_tokens=tokens.cache_read,
-        cache_write_tokens=tokens.cache_write,
+        cache_write_tokens=tokens.cache_write + tokens.cache_write_1h,
+        cache_write_1h_tokens=tokens.cache_write_1h,
     )
     try:
         total = model.calc_price(usage, provider, genai_request_timestamp=at).total_price

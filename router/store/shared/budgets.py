@@ -165,14 +165,16 @@ class SqliteSharedBudgets:
 def rates_of(model: Model, price: Price, now: float) -> Rates | None:
     """The cost of a million tokens of a model, for each kind; None when input or output has no price."""
     found: list[int] = []
-    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
+    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write", "cache_write_1h"):
         counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+        if field == "cache_write_1h":
+            counts["cache_write"] = _MILLION
         sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
         cost, _ = price(sample)
         if cost is None and field in ("tokens_in", "tokens_out"):
             return None
         found.append(cost or 0)
-    return found[0], found[1], found[2], found[3]
+    return found[0], found[1], found[2], found[3], found[4]
 
 
 def counts_tokens(key: str) -> bool:
@@ -182,7 +184,9 @@ def counts_tokens(key: str) -> bool:
 
 def count_tokens(entry: HistoryEntry) -> TokenCounts:
     """The tokens of a finished request."""
-    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
+    written = entry.cache_write or 0
+    hour = min(entry.cache_write_1h or 0, written)
+    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, written - hour, hour)
 
 
 def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:

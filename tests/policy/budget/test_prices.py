@@ -13,7 +13,7 @@ from router.policy.budget.prices import Prices
 from router.settings.tables import Price
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TOKENS = TokenCounts(input=1840, output=2205, cache_read=96_210, cache_write=3100)
+TOKENS = TokenCounts(input=1840, output=2205, cache_read=96_210, cache_write=3000, cache_write_1h=100)
 ANTHROPIC = "https://api.anthropic.com/v1"
 
 
@@ -55,7 +55,7 @@ def test_tiers_are_the_librarys():
 def test_a_known_model():
     """Input, output and both sides of the cache have their own price; where it is from is said."""
     found, source = cost(ANTHROPIC, "claude-opus-4-5")
-    assert found == 1840 * 5_000 + 2205 * 25_000 + 96_210 * 500 + 3100 * 6_250
+    assert found == 1840 * 5_000 + 2205 * 25_000 + 96_210 * 500 + 3000 * 6_250 + 100 * 10_000
     assert source.startswith("genai-prices ")
 
 
@@ -110,11 +110,14 @@ def test_by_the_name_of_the_model(root, model, vendor, name):
 
 
 def test_own_prices_win():
-    """Also for what the library knows, and whatever the case; the cache costs as input where it has no price."""
+    """Also for what the library knows, and whatever the case; the cache costs as input where it has no price, and for
+    an hour twice that."""
     own = {"claude-opus-4-5": Price(input=1.0, output=2.0), "mine": Price(input=1, output=0, cache_read=0.0)}
-    read = 1840 + 96_210 + 3100
+    read = 1840 + 96_210 + 3000 + 2 * 100
     assert cost(ANTHROPIC, "Claude-Opus-4-5", own=own) == (read * 1000 + 2205 * 2000, "config.toml")
-    assert cost("http://127.0.0.1/v1", "mine", own=own) == ((1840 + 3100) * 1000, "config.toml")
+    assert cost("http://127.0.0.1/v1", "mine", own=own) == ((1840 + 3000 + 2 * 100) * 1000, "config.toml")
+    hour = {"mine": Price(input=1, output=0, cache_read=0, cache_write=0, cache_write_1h=7)}
+    assert cost(ANTHROPIC, "mine", own=hour) == (1840 * 1000 + 100 * 7000, "config.toml")
 
 
 def test_half_a_price():

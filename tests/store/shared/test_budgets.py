@@ -232,7 +232,7 @@ def test_what_counts_in_no_budget(home, scope, unit, found):
 def test_rates_come_with_a_round(part):
     """For each model that was requested: what a million tokens cost, or None."""
     models = (("https://x", "known"),)
-    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
+    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0, 0)}
     unknown = part()
     unknown.shared._price = lambda entry: (None, "")
     assert unknown.round(claim(), models=models).rates == {models[0]: None}
