@@ -124,7 +124,7 @@ COLUMNS: tuple[Column, ...] = (
         shared=True,
     ),
     Column("status", NUMBER, "record.status", log="status"),
-    Column("error", name(), "record.error", log="error", why="error", role="error", shared=True),
+    Column("error", name(), "record.error", log="error", role="error", shared=True),
     Column("attempts", NUMBER, "record.attempts", log="attempts"),
     Column("stream", FLAG, "record.stream", log="stream", shared=True),
     Column(

@@ -99,7 +99,7 @@ def test_why(filled):
         assert words in whole.out
     assert "404" in filled("why", "-").out
     assert filled("why", "00a").out == whole.out
-    assert "refused before a backend" in filled("why", "ffff").out
+    assert "not sent: fairlead refused it" in filled("why", "ffff").out
     assert "  tag        night\n" in filled("why", "ffff").out
     assert "tag " not in whole.out
     assert "estimate" in filled("why", "req_0000000000000000000c").out
@@ -193,7 +193,7 @@ def test_an_unknown_id(filled, name):
     """It is said, with where ids are found."""
     done = filled("why", name)
     assert done.code == 1
-    assert "holds no request" in done.err
+    assert "has no request" in done.err
     assert "x-fairlead-request-id" in done.err
 
 
@@ -201,7 +201,7 @@ def test_several_are_meant(filled):
     """The ids are named."""
     done = filled("why", "0000")
     assert done.code == 1
-    assert "0000 stands for several requests: req_0000000000000000000" in done.err
+    assert "0000 matches several requests: req_0000000000000000000" in done.err
 
 
 def test_export(filled):
@@ -232,7 +232,7 @@ def test_before_anything_happened(fairlead):
     assert fairlead("history", "export").out == ""
     assert fairlead("history", "clear").out == "There is no history.\n"
     done = fairlead("why", "x")
-    assert (done.code, "no history yet" in done.err) == (1, True)
+    assert (done.code, "no requests recorded yet" in done.err) == (1, True)
 
 
 @pytest.mark.parametrize("command", [("usage",), ("why", "x"), ("history", "export")])
