@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from .budgets import BODY, PATH, answer, configured, proxy, query
-from .processes import until
+from .processes import Proxy, backend, until
 from .samples import PROTOCOLS
 from .upstream import END, chunk, plain, stream_head, wait_for
 from .wire import Client, ask, request
@@ -330,6 +330,25 @@ def test_models_without_a_price(tmp_path, up):
         assert "No price is known for the model 'model-x'" in refused.json()["error"]["message"]
         assert ask(one.port, PATH, BODY).status == 200
         assert one.status()["guard"]["state"] == "running"
+
+
+def test_a_charge_that_the_provider_reports(tmp_path, up):
+    """It counts in the budget in place of a price, and its source is kept; a backend whose provider documents none is
+    not believed."""
+    configured(tmp_path, "guard.day_usd = 0.5")
+    up.default = [answer(10, cost=0.3)]
+    known = backend("router", up.root, vendor="openrouter")
+    with Proxy(
+        tmp_path, backends=[known, backend("box", up.root)], settings={"FAIRLEAD_DEFAULT_BACKEND": "box"}
+    ) as one:
+        asked = [ask(one.port, PATH, BODY.replace(b"model-a", name)).status for name in (b"router:model-x", b"model-x")]
+        assert asked == [200, 200]
+        assert until(lambda: one.status()["guard"]["budgets"][0]["spent"] == 0.3)
+        missed = [(model["backend"], model["requests"]) for model in one.status()["guard"]["not_counted"]]
+        assert missed == [("box", 1)]
+        one.loaded()
+    costs = query(tmp_path, "SELECT cost, text FROM requests JOIN names ON names.id = price ORDER BY seq")
+    assert costs == [(300_000_000, "reported by the provider"), (None, "")]
 
 
 def test_a_backends_own_budget(tmp_path, up):

@@ -219,7 +219,15 @@ def format_amount(unit: Unit, amount: int) -> str:
     """`$5.00`, `$0.0023`, `1,200 tokens`."""
     if unit == "tokens":
         return f"{amount:,} token{'' if amount == 1 else 's'}"
-    dollars = amount / DOLLAR
-    if dollars >= 0.01 or dollars <= 0:
+    return format_dollars(amount / DOLLAR)
+
+
+def format_dollars(dollars: float) -> str:
+    """`$3.41`, `$0.05`, `$0.012`, `$0.0023`: cents, and of less than a dollar at least two digits that count."""
+    if dollars >= 0.995 or dollars <= 0:
         return f"${dollars:,.2f}"
-    return f"${dollars:.2g}" if dollars >= 0.0001 else f"${dollars:.9f}".rstrip("0").rstrip(".")
+    digits = 2
+    while digits < 9 and dollars * 10**digits < 9.95:
+        digits += 1
+    whole, _, part = f"{dollars:.{digits}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
