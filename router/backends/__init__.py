@@ -87,7 +87,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     refuses_max_tokens: bool = False
     #: It reads the billing line of Claude Code's system prompt.
     reads_attribution: bool = False
-    #: How its Chat differs from others; None where it does not speak Chat.
+    #: How it differs from others; None where nothing is known, as of most that do not speak Chat.
     profile: Profile | None = None
 
     @property

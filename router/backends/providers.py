@@ -165,7 +165,7 @@ PROVIDERS = (
         title="Perplexity",
         root="https://api.perplexity.ai/v1",
         protocols=("responses",),
-        profile=Profile(charge="cost.total_cost"),
+        profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", charge="cost.total_cost"),
     ),
     Known(
         name="zai",

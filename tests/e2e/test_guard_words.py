@@ -52,7 +52,7 @@ def test_what_cannot_be_counted_in_every_protocol(tmp_path, up, protocol):
         assert "fairlead config set prices.model-x.output" in said
         pictures = ask(one.port, "/v1/images/generations", b'{"model":"model-a","prompt":"x"}')
         assert pictures.status == 402
-        assert "What a call of /v1/images/generations costs" in pictures.json()["error"]["message"]
+        assert "The cost of /v1/images/generations" in pictures.json()["error"]["message"]
         assert up.seen == []
         assert ask(one.port, "/v1/moderations", b'{"model":"model-x","input":"x"}').status == 200
         assert ask(one.port, protocol.path, protocol.body()).status == 200

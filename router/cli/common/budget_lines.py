@@ -108,4 +108,6 @@ def _format_budget(budget: Budget, spent: int | None) -> str:
 
 def _format_halt(halt: Halt, now: float) -> str:
     reason = clean(halt.reason, 400)
-    return f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"
+    return (
+        f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request}). Continue now:   fairlead resume"
+    )

@@ -195,8 +195,8 @@ def explain_refusal(halt: Halt, now: float, state: BudgetState | None = None) ->
 def explain_unpriced(model: str, backend: str) -> str:
     """The message to a caller of a model without a price."""
     return (
-        f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
-        f"dollars. Set one:   {format_price_commands(model)}"
+        f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse while there is a budget "
+        f"in US dollars. Set one:   {format_price_commands(model)}"
     )
 
 
@@ -218,6 +218,6 @@ def format_price_commands(model: str) -> str:
 def explain_uncounted(path: str) -> str:
     """The message to a caller of a path whose answers do not say what was used."""
     return (
-        f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
-        "Let such calls pass:   fairlead config set guard.unpriced allow"
+        f"The cost of {path} cannot be counted, and guard.unpriced is refuse while there is a budget in US dollars. "
+        "Allow such calls:   fairlead config set guard.unpriced allow"
     )
