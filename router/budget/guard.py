@@ -65,6 +65,7 @@ class Guard:
     def __init__(self, shared: SharedBudgets, say: Callable[[str], None], *, clock: Callable[[], float] = time.time):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
+        self._shared = shared
         self._sync = BudgetSync(self, shared)
         self._say = say
         self._clock = clock
@@ -161,6 +162,10 @@ class Guard:
         model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
             await self._sync.next_exchange()
+            if not self._prices.knows(model, self._clock()):
+                # The store cannot be used: without a price the process would count nothing by itself.
+                found = await trio.to_thread.run_sync(self._shared.find_rates, model)
+                self._prices.receive({model: found}, self._clock())
         rates = self._prices.rates(model)
         if rates is None and refuses:
             raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")

@@ -304,15 +304,16 @@ def test_the_end_of_a_cooldown(tmp_path, up):
     assert len(up.seen) == 1
 
 
-def test_without_a_file(tmp_path, up):
+@pytest.mark.parametrize(("budget", "spent"), [("day_tokens = 250", 300), ("day_usd = 0.25", 0.3)])
+def test_without_a_file(tmp_path, up, budget, spent):
     """Where history.db cannot be used, a process counts by itself: its own spend still trips the budget."""
-    configured(tmp_path, "guard.day_tokens = 250")
+    configured(tmp_path, f"guard.{budget}")
     (tmp_path / "home" / "history.db").mkdir()
     up.default = [answer(100)]
     with proxy(tmp_path, up) as one:
         assert [ask(one.port, PATH, BODY).status for _ in range(5)] == [200, 200, 200, 402, 402]
         guard = one.status()["guard"]
-        assert (guard["state"], guard["budgets"][0]["spent"]) == ("halted", 300)
+        assert (guard["state"], guard["budgets"][0]["spent"]) == ("halted", spent)
         ask(one.port, "/admin/resume", b"{}", one.operator())
         assert [ask(one.port, PATH, BODY).status for _ in range(4)] == [200, 200, 200, 402]
 

@@ -79,6 +79,10 @@ class SqliteSharedBudgets:
         self._ledger.start()
         self._ledger.flush_soon()
 
+    def find_rates(self, model: Model) -> Rates | None:
+        """The rates of a model; None when it has no price. Blocks, as the price data may have to be loaded."""
+        return rates_of(model, self._price, self._clock())
+
     def leave(self) -> None:
         """Give back all shares, since this process ends."""
         if self._latest:
