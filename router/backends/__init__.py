@@ -73,6 +73,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
+    #: It is a server that users run themselves: nobody bills its tokens.
+    unbilled: bool = False
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.
@@ -85,7 +87,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     refuses_max_tokens: bool = False
     #: It reads the billing line of Claude Code's system prompt.
     reads_attribution: bool = False
-    #: How its Chat differs from others; None where it does not speak Chat.
+    #: How it differs from others; None where nothing is known, as of most that do not speak Chat.
     profile: Profile | None = None
 
     @property

@@ -60,6 +60,7 @@ PROVIDERS = (
             files=True,
             replay="reasoning",
             user_field="user",
+            charge="cost",
         ),
     ),
     Known(
@@ -80,6 +81,7 @@ PROVIDERS = (
         root="http://127.0.0.1:11434/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             remote_images=False,
             efforts=("none", "low", "medium", "high"),
@@ -118,7 +120,7 @@ PROVIDERS = (
         root="https://api.x.ai/v1",
         protocols=("chat", "responses"),
         families=(r"grok-.*",),
-        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
+        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini", charge="cost_in_usd_ticks"),
     ),
     Known(
         name="gemini",
@@ -163,6 +165,7 @@ PROVIDERS = (
         title="Perplexity",
         root="https://api.perplexity.ai/v1",
         protocols=("responses",),
+        profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", charge="cost.total_cost"),
     ),
     Known(
         name="zai",
@@ -196,6 +199,7 @@ PROVIDERS = (
         root="http://127.0.0.1:1234/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     ),
     Known(
@@ -204,6 +208,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8000/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -219,6 +224,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8080/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.backends.known import price_root
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.policy.routing.clients import identify_client
@@ -26,7 +27,7 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     record.client = identify_client(arrival.request.fields)
     status = 0
     if attempt is not None:
-        record.root = attempt.target.backend.root
+        record.root = price_root(attempt.target.backend)
         if attempt.route.rule or attempt.route.alias:
             record.chosen = _describe_choice(attempt.route)
         if attempt.sent:

@@ -98,7 +98,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     request_bytes: int = 0
     #: An estimate of the output tokens, by the part of the answer that came.
     guess: int = 0
-    #: The backend's URL; known at the request's end.
+    #: The URL by which the backend's prices are found; known at the request's end.
     root: str = ""
     #: What a translation could not carry over, as `path=how; …`; known at the request's end.
     losses: str = ""

@@ -219,6 +219,33 @@ def test_why_at_once(box):
     assert ask(proxy.port, "/admin/history/req_nobody", None, proxy.operator()).status == 404
 
 
+def test_usage_at_once(box):
+    """A request that has just ended is in the sums: commands have the proxy write it first."""
+    proxy, upstream = box
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    for number in (1, 2, 3):
+        upstream.script(plain(answer_of(chat, None)))
+        assert ask(proxy.port, chat.path, chat.body()).status == 200
+        assert json.loads(command(proxy, "usage", "--json"))["total"]["requests"] == number
+
+
+def test_usage_of_a_history_that_cannot_be_written(tmp_path):
+    """`usage` says why requests are missing, in the words of /analytics."""
+    home = make_home(tmp_path)
+    (home / "history.db-journal").touch()
+    (home / "history.db").mkdir()
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    with Proxy(tmp_path) as proxy:
+        assert ask(proxy.port, chat.path, chat.body("demo")).status == 200
+        assert until(lambda: proxy.status()["history"]["problem"])
+        why = proxy.status()["history"]["problem"]
+        (home / "history.db").rmdir()
+        said = command(proxy, "usage")
+    assert f"cannot write it, so requests since then are missing: {why}" in said
+    assert "no requests." in said
+    assert "Point a tool" not in said
+
+
 def test_ids_are_in_order(box):
     """Ids of requests ascend with their time, refused ones too: the history's index grows at its end."""
     proxy, upstream = box

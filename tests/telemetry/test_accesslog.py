@@ -58,6 +58,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "tokens_out": 4,
         "tokens_cache_read": 2,
         "tokens_cache_write": None,
+        "tokens_cache_write_1h": None,
         "tokens_reasoning": None,
         "estimated": False,
         "client": "",

@@ -1,6 +1,5 @@
 """`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from router.cli.common import amounts
+from router.cli.common.flush import flush_history
 from router.cli.common.output import find_width, format_count
 from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
@@ -62,18 +62,15 @@ def run(argv: list[str]) -> int:
 
 def _found(home: Home, name: str) -> RecordedRequest:
     found, begun = _kept(home, name)
+    unwritten: list[str] = []
     if (found is None or name == "-") and run_files.live(home):
         # It may have ended within the last half second.
-        _have_written(home)
+        unwritten = flush_history(home)
         found, begun = _kept(home, name)
     if found is not None:
         return found
-    problem = _find_problem(home)
-    if problem:
-        raise CommandError(
-            f"the running proxy cannot write its history: {clean(problem, 300)}",
-            "Once that is fixed, new requests are recorded again.",
-        )
+    if unwritten:
+        raise CommandError(f"the history does not have it: {clean(unwritten[0], 400)}")
     if not begun:
         raise CommandError("no requests recorded yet.", "Start the proxy with `fairlead proxy` and send one.")
     raise CommandError(
@@ -89,44 +86,6 @@ def _kept(home: Home, name: str) -> tuple[RecordedRequest | None, bool]:
         if db is None:
             return None, False
         return _latest(db) if name == "-" else read_requests.find_request(db, name) or _meant(db, name), True
-
-
-def _have_written(home: Home) -> None:
-    """Have the running proxies write what has just ended."""
-    import trio
-
-    from router.cli.common.running_proxy import proven
-    from router.net.control.request import ControlError
-
-    async def ask() -> None:
-        for _, proxy in await proven(home):
-            with contextlib.suppress(ControlError):
-                await proxy.fetch_latest_request()
-
-    # What is in the file can be read although a proxy cannot be asked.
-    with contextlib.suppress(CommandError):
-        trio.run(ask)
-
-
-def _find_problem(home: Home) -> str:
-    """Why a running proxy cannot write its history; '' when it can, or when none runs."""
-    import trio
-
-    from router.cli.common.running_proxy import proven
-    from router.net.control.request import ControlError
-
-    async def ask() -> str:
-        for _, proxy in await proven(home):
-            with contextlib.suppress(ControlError):
-                return (await proxy.fetch_status()).history.problem or ""
-        return ""
-
-    if not run_files.live(home):
-        return ""
-    try:
-        return trio.run(ask)
-    except CommandError:
-        return ""
 
 
 def _latest(db: sqlite3.Connection) -> RecordedRequest | None:
@@ -274,5 +233,4 @@ def _tokens(found: RecordedRequest) -> str:
     parts.append(f"out {found.tokens_out or 0:,}")
     if found.reasoning:
         parts.append(f"(reasoning {found.reasoning:,})")
-    cost = "unpriced" if found.cost_usd is None else f"{amounts.format_money(found.cost_usd)} (prices of {found.price})"
-    return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])
+    return "   ".join([*parts, amounts.format_cost(found.cost_usd, found.price)])

@@ -103,13 +103,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (time, request, number)
         ) WITHOUT ROWID""",
     ),
+    # The part of cache_write that stays for an hour.
+    ("ALTER TABLE requests ADD COLUMN cache_write_1h INTEGER",),
 )
 
 _NO_GUARD = (
     "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
-_NO_TEXTS = "NULL AS route, NULL AS error_text FROM main.requests"
+_NO_HOUR = "NULL AS cache_write_1h FROM main.requests"
+_NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
 _NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
 _WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS)
 #: For each older version that can be read as it is: statements that make it look like the newest, on a connection that
@@ -126,6 +129,7 @@ SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     3: (*_WITHOUT_TEXTS, *_NO_GUARD),
     4: (*_WITHOUT_TEXTS, *_NO_GUARD),
     5: _WITHOUT_TEXTS,
+    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}",),
 }
 
 

@@ -151,6 +151,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "cache_write", COUNT, "record.usage.cache_write", log="tokens_cache_write", metric="cache_write", summed=True
     ),
+    Column("cache_write_1h", COUNT, "record.usage.cache_write_1h", log="tokens_cache_write_1h", rare=True),
     Column("reasoning", COUNT, "record.usage.reasoning", log="tokens_reasoning", summed=True),
     Column("cost", DOLLARS, stored="", api="cost_usd", summed=True),
     Column("price", name(), stored=""),
@@ -188,7 +189,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("resets_5h", OPTIONAL_NUMBER, stored="windows.resets_5h", rare=True),
     Column("used_7d", SHARE, stored="windows.used_7d", rare=True),
     Column("resets_7d", OPTIONAL_NUMBER, stored="windows.resets_7d", rare=True),
-    # In the entry only: the price is found by `root`, and columns above store parts of the others.
+    # In the entry only: the cost is `charge`, or is found by `root`, and columns above store parts of the others.
+    Column("charge", source="record.usage.charge"),
     Column("root", source="record.root"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),

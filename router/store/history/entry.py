@@ -25,7 +25,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     model: str = ""
     served: str = ""
     backend: str = ""
-    #: The backend's URL, by which its prices are found.
+    #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str = ""
     account: str = ""
     #: The status of the answer, 0 when there was none.
@@ -41,7 +41,11 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     tokens_out: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    #: The part of cache_write that stays for an hour.
+    cache_write_1h: int | None = None
     reasoning: int | None = None
+    #: What the provider says that the request was charged, in billionths of a US dollar.
+    charge: int | None = None
     #: What a translation could not carry over, as `path=how; …`.
     losses: str = ""
     stream: bool = False

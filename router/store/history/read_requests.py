@@ -90,6 +90,8 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     tokens_out: int | None
     cache_read: int | None
     cache_write: int | None
+    #: The part of cache_write that stays for an hour.
+    cache_write_1h: int | None
     reasoning: int | None
     #: None when the price is unknown.
     cost_usd: float | None

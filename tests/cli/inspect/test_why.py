@@ -246,8 +246,9 @@ def test_the_next_step(found, step):
 
 def test_a_history_that_cannot_be_written(fairlead, monkeypatch):
     """It is not said that there was no request: the proxy could not record any, and says why."""
-    monkeypatch.setattr(why, "_find_problem", lambda home: "history.db cannot be used: the disk is full")
-    with pytest.raises(CommandError, match=r"cannot write its history: .* the disk is full"):
+    monkeypatch.setattr(why.run_files, "live", lambda home: ["one"])
+    monkeypatch.setattr(why, "flush_history", lambda home: ["the proxy on :1 cannot write it: the disk is full"])
+    with pytest.raises(CommandError, match=r"the history does not have it: .* the disk is full"):
         why._found(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), "-")
 
 
