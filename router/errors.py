@@ -150,9 +150,16 @@ class HeadTooLarge(RouterError):
 
 
 class BadGateway(RouterError):
-    """502: the upstream could not be reached, or did not answer in HTTP."""
+    """502: the upstream could not be reached, or did not answer in HTTP.
+
+    cause: a word of `backends.advice`, '' when it is not known.
+    """
 
     status = 502
+
+    def __init__(self, message: str, *, cause: str = ""):
+        super().__init__(message)
+        self.cause = cause
 
 
 class Unreachable(BadGateway):

@@ -75,6 +75,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool = True
     #: It is a server that users run themselves: nobody bills its tokens.
     unbilled: bool = False
+    #: The command, or the step, that starts a server of the user's own; '' for a service.
+    start: str = ""
     #: Regular expressions (whole match) of the names of this provider's models.
     families: tuple[str, ...] = ()
     #: Lower-case names of request headers that are sent to this provider only.

@@ -82,6 +82,7 @@ PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         needs_key=False,
         unbilled=True,
+        start="ollama serve",
         profile=Profile(
             remote_images=False,
             efforts=("none", "low", "medium", "high"),
@@ -200,6 +201,7 @@ PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         needs_key=False,
         unbilled=True,
+        start="lms server start",
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     ),
     Known(
@@ -209,6 +211,7 @@ PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         needs_key=False,
         unbilled=True,
+        start="vllm serve MODEL",
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -225,6 +228,7 @@ PROVIDERS = (
         protocols=("messages", "chat", "responses"),
         needs_key=False,
         unbilled=True,
+        start="llama-server -m FILE.gguf",
         profile=Profile(
             sampling=LOCAL_SAMPLING,
             reasoning="chat_template",
@@ -239,6 +243,7 @@ PROVIDERS = (
         title="LiteLLM proxy",
         root="http://127.0.0.1:4000/v1",
         protocols=("messages", "chat", "responses"),
+        start="litellm --config FILE",
         profile=Profile(sampling=OPENAI_SAMPLING, cache="cache_control", files=True, user_field="user"),
     ),
 )

@@ -21,12 +21,12 @@ def error_for(why: CancelReason, arrival: Arrival, attempt: Attempt | None) -> R
         error.status = 408
         return error
     if why is CancelReason.CONNECT:
-        return UpstreamTimeout(f"The backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
+        return UpstreamTimeout(f"Backend {backend} could not be reached within {connect:g} s (timeouts.connect).")
     if why is CancelReason.FIRST_BYTE:
         seconds = min(COMMIT_SECONDS, target.first_byte) if target else COMMIT_SECONDS
-        return UpstreamTimeout(f"The backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
+        return UpstreamTimeout(f"Backend {backend} sent no answer within {seconds:g} s (timeouts.first_byte).")
     if why is CancelReason.SILENT:
         return UpstreamTimeout(
-            f"The backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
+            f"Backend {backend} sent nothing for {target.idle if target else 0:g} s (timeouts.idle)."
         )
-    return UpstreamTimeout(f"The answer of backend {backend} was not whole within {total:g} s (timeouts.total).")
+    return UpstreamTimeout(f"Backend {backend} did not finish its answer within {total:g} s (timeouts.total).")

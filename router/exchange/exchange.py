@@ -24,6 +24,7 @@ from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
+from router.exchange.upstream_errors import make_disconnect_error, name_backend
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
@@ -103,7 +104,7 @@ class Exchange:
         try:
             return await self._ask(attempt, failover)
         except UpstreamDisconnected as broken:
-            error = BadGateway(f"The backend {attempt.route.backend.name} broke off: {broken}.")
+            error = make_disconnect_error(broken, attempt)
             if connection.started:
                 await self._end_broken(attempt, error)
                 return None
@@ -118,6 +119,8 @@ class Exchange:
             if connection.started:
                 note_error(self._arrival, error, attempt)
                 raise
+            if isinstance(error, BadGateway):
+                name_backend(error, attempt)
             fault = _classify_error(error, sent=attempt.sent)
             return AttemptFailure(attempt=attempt, fault=fault, status=error.status, outcome=error)
 

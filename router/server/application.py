@@ -122,7 +122,9 @@ class Proxy:
         """Record a request that could not be parsed, or whose path is unknown; returns its id. place: a word that is
         recorded as the path, since the path may contain anything."""
         method = method if method in _VERBS else ""
-        record = RequestRecord(_make_request_id(), time.time(), method, place, status=error.status, error=error.kind)
+        record = RequestRecord(
+            _make_request_id(), time.time(), method, place, status=error.status, error=error.word or error.kind
+        )
         self._runtime.recorder.add_refused(record)
         if self._runtime.log.enabled:
             self._runtime.log.add(record)
@@ -135,7 +137,8 @@ class Proxy:
             "type": "error",
             "error": {"type": openai_kind(error.status), "message": error.message, "param": None, "code": error.code},
         }
-        return _make_refusal_headers(error, self._record_refused("", "(malformed)", error)), msgspec.json.encode(body)
+        place = f"({error.message})" if error.word else "(malformed)"
+        return _make_refusal_headers(error, self._record_refused("", place, error)), msgspec.json.encode(body)
 
     def report_crash(self, error: Exception) -> None:
         """Log a defect of fairlead with the place in the code, without values."""

@@ -135,7 +135,7 @@ def test_cut_before_head(hasty, upstream, protocol, cut, streamed):
 def test_cut_in_a_small_answer(hasty, upstream, protocol, cut, framing):
     """A plain answer that is not whole is held back: 502 in its place."""
     upstream.script(_part(protocol.whole[:60], framing), cut)
-    refused(protocol, ask(hasty.port, protocol.path, protocol.body()), 502, "broke off")
+    refused(protocol, ask(hasty.port, protocol.path, protocol.body()), 502, "before the answer was complete")
 
 
 @CUTS

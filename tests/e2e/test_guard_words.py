@@ -69,5 +69,5 @@ def test_a_limit_of_the_users_own_in_every_protocol(tmp_path, up, protocol):
     assert refused.status == 429
     assert 0 < int(refused.field(b"retry-after")) <= 61
     said = error_of(protocol, refused)
-    assert "The backend box is at the limit you set for it (backends.box.rpm = 1, 1 in use)" in said
-    assert f"its next place is in {refused.field(b'retry-after').decode()} s" in said
+    assert "Backend box is at the limit you set for it (backends.box.rpm = 1, 1 in use)" in said
+    assert f"the next place is free in {refused.field(b'retry-after').decode()} s" in said

@@ -1,10 +1,12 @@
 """What a running proxy writes down: a line a request, JSON in a file, and bodies only when asked for."""
 
 import json
+import socket
+import ssl
 
 import pytest
 
-from .processes import Proxy
+from .processes import Proxy, until
 from .samples import PROTOCOLS
 from .wire import ask
 
@@ -68,3 +70,17 @@ def test_verbose_errors(told):
     [protocol] = [protocol for protocol in PROTOCOLS if protocol.name == "chat"]
     _, said = told((protocol.path, protocol.body("demo-500")), verbose="1")
     assert "upstream_error: " in said
+
+
+def test_a_client_that_speaks_tls_is_told_of(tmp_path):
+    """https:// to this port leaves a line on the terminal and in the file that says what to do."""
+    log = tmp_path / "access.log"
+    with Proxy(tmp_path, "--verbose", "1", "--log-file", str(log)) as proxy:
+        context = ssl.create_default_context()
+        with socket.create_connection(("127.0.0.1", proxy.port)) as sock, pytest.raises(ssl.SSLError):
+            context.wrap_socket(sock, server_hostname="localhost")
+        assert until(lambda: log.exists() and log.read_text())
+        said = "(A client spoke TLS to this port: use http://)"
+        [line] = map(json.loads, log.read_text().splitlines())
+        assert (line["path"], line["status"], line["error"]) == (said, 400, "spoke_tls")
+    assert said in proxy.log.read_text()

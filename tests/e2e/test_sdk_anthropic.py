@@ -200,7 +200,7 @@ def test_models(claude):
 def test_cut_stream(claude):
     """A stream whose upstream dies raises after what came; it never looks finished."""
     seen = []
-    with pytest.raises(anthropic.APIStatusError, match="broke off") as caught:
+    with pytest.raises(anthropic.APIStatusError, match="before the answer was complete") as caught:
         seen.extend(claude.messages.create(**ask("one two three four", model="demo-cut"), stream=True))
     assert caught.value.body["type"] == "error"
     kinds = [event.type for event in seen]
@@ -210,7 +210,7 @@ def test_cut_stream(claude):
 
 def test_cut_answer(claude):
     """A plain answer whose upstream dies raises the class of a 502."""
-    with pytest.raises(anthropic.InternalServerError, match="broke off") as caught:
+    with pytest.raises(anthropic.InternalServerError, match="before the answer was complete") as caught:
         claude.messages.create(**ask("one two three four", model="demo-cut"))
     assert caught.value.status_code == 502
 

@@ -222,7 +222,7 @@ def test_the_environment_names_the_proxy(behind, site):
 
 REFUSALS = {
     "407": (b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", "asks for a login (407)"),
-    "403": (b"HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnope", "does not let connections through"),
+    "403": (b"HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnope", "does not allow connections"),
     "502": (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "could not reach api.up.example:443 (502)"),
     "hangs up": (b" ", "did not answer in HTTP"),
 }
@@ -249,7 +249,7 @@ def test_a_proxy_that_is_not_there_is_named(behind):
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unheard.getsockname()[1]}"
-        refused(CHAT, asked(behind(address)), 502, f"The proxy {address} could not be reached: connection refused")
+        refused(CHAT, asked(behind(address)), 502, f"The proxy {address} refused the connection")
 
 
 def reload(proxy, text):

@@ -116,7 +116,7 @@ CASES = [
         (
             "  asked      lost/none   1 attempt",
             "no answer",
-            "error      The name name.invalid could not be resolved",
+            "The name name.invalid could not be resolved",
             "  next       check the network, the VPN and the base URL: fairlead backend test lost",
         ),
         id="DNS",

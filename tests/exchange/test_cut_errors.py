@@ -20,12 +20,12 @@ OWN = BackendOptions(connect=1.0, first_byte=2.0, idle=3.0, total=400.0)
         (CancelReason.STOPPING, False, Unavailable, "fairlead is stopping"),
         (CancelReason.BODY, False, BadRequest, "The request body stopped arriving (30 s)."),
         (CancelReason.CONNECT, False, UpstreamTimeout, "within 10 s (timeouts.connect)"),
-        (CancelReason.CONNECT, True, UpstreamTimeout, "The backend box could not be reached within 1 s"),
+        (CancelReason.CONNECT, True, UpstreamTimeout, "Backend box could not be reached within 1 s"),
         (CancelReason.FIRST_BYTE, False, UpstreamTimeout, "no answer within 240 s (timeouts.first_byte)"),
         (CancelReason.FIRST_BYTE, True, UpstreamTimeout, "no answer within 2 s (timeouts.first_byte)"),
         (CancelReason.SILENT, True, UpstreamTimeout, "sent nothing for 3 s (timeouts.idle)"),
-        (CancelReason.TOTAL, False, UpstreamTimeout, "not whole within 1800 s (timeouts.total)"),
-        (CancelReason.TOTAL, True, UpstreamTimeout, "not whole within 400 s (timeouts.total)"),
+        (CancelReason.TOTAL, False, UpstreamTimeout, "did not finish its answer within 1800 s (timeouts.total)"),
+        (CancelReason.TOTAL, True, UpstreamTimeout, "did not finish its answer within 400 s (timeouts.total)"),
     ],
 )
 def test_each_reason_has_its_words(made, why, tried, kind, words):

@@ -26,7 +26,7 @@ BEGUN = {
 }
 WORDS = {
     CancelReason.STOPPING: (503, "fairlead is stopping"),
-    CancelReason.TOTAL: (504, "not whole within 1800 s"),
+    CancelReason.TOTAL: (504, "did not finish its answer within 1800 s"),
     CancelReason.SILENT: (504, "sent nothing for 300 s"),
     CancelReason.FIRST_BYTE: (504, "sent no answer within 240 s"),
     CancelReason.CONNECT: (504, "could not be reached within 10 s"),
@@ -145,9 +145,12 @@ def test_a_cut_before_any_attempt(one):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        (streams(*HELLO[:2], Break()), b"broke off: the connection was reset"),
-        (streams(*HELLO[:2], Break(reset=False)), b"broke off"),
-        (streams(*HELLO[:2]), b"the stream ended before its last event"),
+        (streams(*HELLO[:2], Break()), b"closed the connection before the answer was complete (connection reset)"),
+        (
+            streams(*HELLO[:2], Break(reset=False)),
+            b"closed the connection before the answer was complete (incomplete chunked read)",
+        ),
+        (streams(*HELLO[:2]), b"ended the stream before its last event"),
     ],
 )
 def test_a_stream_that_breaks_off(one, script, words):

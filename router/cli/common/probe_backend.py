@@ -3,11 +3,13 @@
 import os
 import time
 from dataclasses import replace
+from typing import Literal
 
 import msgspec
 import trio
 
 from router.backends import PROTOCOLS, Backend
+from router.backends.advice import Advice, advise, guess_root
 from router.backends.known import known, text_model
 from router.cli.common.output import format_count
 from router.errors import CommandError
@@ -23,6 +25,7 @@ from router.upstream.credentials import Credentials
 # The model of a probe when the backend has no model list: its error then distinguishes a refused key from an unknown
 # model.
 PLACEHOLDER_MODEL = "fairlead-check"
+_CANNOT_FIND = "the protocols that {} speaks cannot be found out"
 
 
 class ProbeResult(msgspec.Struct, kw_only=True):
@@ -32,7 +35,7 @@ class ProbeResult(msgspec.Struct, kw_only=True):
     ok: bool
     #: The lines to print, separated by line ends.
     text: str
-    #: What would mend it: `key` another key, `variable` the key's environment variable is not set, `source` the key
+    #: What would fix it: `key` another key, `variable` the key's environment variable is not set, `source` the key
     #: cannot be fetched, `again` a later try may succeed, '' nothing.
     fix: str = ""
     models: list[str] = []
@@ -106,12 +109,12 @@ async def _probe_without_list(
 ) -> ProbeResult:
     """The result after a failed model list; a provider without one may still serve requests."""
     if error.status is None:
-        return ProbeResult(ok=False, text=str(error), fix="again")
+        return ProbeResult(ok=False, text=_add_advice(str(error), advise(error.cause, backend)), fix="again")
     if error.status in (401, 403):
         return _report_refusal(backend, key, error, ms)
     if error.status not in (404, 405, 501) or error.code == "redirect":
         text = f"reached in {ms} ms, but its model list failed: {_format_reason(error)}"
-        return ProbeResult(ok=False, text=text, fix="again")
+        return ProbeResult(ok=False, text=_add_advice(text, advise(error.cause, backend)), fix="again")
     entry = known(backend.vendor)
     model = entry.models[0] if entry and entry.models else PLACEHOLDER_MODEL
     trial = await probe_protocol(backend, key, model, backend.protocols[0], way)
@@ -122,9 +125,8 @@ async def _probe_without_list(
         )
     if trial.status in (401, 403):
         return _report_refusal(backend, key, ControlError(trial.text, status=trial.status), ms)
-    return ProbeResult(
-        ok=False, text=f"reached in {ms} ms, but it serves no model list and no {backend.protocols[0]} here"
-    )
+    text = f"reached in {ms} ms, but {backend.root} has no model list and no {backend.protocols[0]}"
+    return ProbeResult(ok=False, text=_add_advice(text, await _advise_path(backend, key, way)))
 
 
 def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> ProbeResult:
@@ -173,24 +175,67 @@ async def probe_all(
 async def detect_protocols(backend: Backend, keys: Credentials, way: Outbound) -> tuple[str, ...]:
     """The protocols that answer at an unknown root. Raises CommandError when none does."""
     key = await fetch_key(backend, keys)
-    advice = f"Name them:   fairlead backend add {backend.name} --base-url {backend.root} --protocols chat"
+    command = f"fairlead backend add {backend.name} --base-url {backend.root}"
+    advice = f"Name them:   {command} --protocols chat"
     try:
         model = text_model(backend, await fetch_models(backend, key, outbound=way)) or PLACEHOLDER_MODEL
     except ControlError as error:
-        raise CommandError(f"the protocols of {backend.root} could not be found out: {error}.", advice) from None
+        raise await _explain_no_protocols(backend, key, error, command, way) from None
     every = msgspec.structs.replace(backend, protocols=tuple(PROTOCOLS))
-    found: dict[str, bool] = {}
+    found: dict[str, ProtocolProbe] = {}
 
     async def ask(protocol: str) -> None:
-        found[protocol] = (await probe_protocol(every, key, model, protocol, way)).ok
+        found[protocol] = await probe_protocol(every, key, model, protocol, way)
 
     async with trio.open_nursery() as nursery:
         for protocol in PROTOCOLS:
             nursery.start_soon(ask, protocol)
-    served = tuple(protocol for protocol in PROTOCOLS if found[protocol])
+    served = tuple(protocol for protocol in PROTOCOLS if found[protocol].ok)
     if not served:
+        refusal = next((probed.status for probed in found.values() if probed.status in (401, 403)), None)
+        if refusal is not None:
+            raise _explain_key_needed(backend, key, str(refusal), command)
         raise CommandError(f"{backend.root} answered none of {', '.join(PROTOCOLS)}.", advice)
     return served
+
+
+async def _explain_no_protocols(
+    backend: Backend, key: Secret | None, error: ControlError, command: str, way: Outbound
+) -> CommandError:
+    """The error for an unknown server whose model list cannot be read, which would show what it speaks."""
+    if error.status in (401, 403):
+        return _explain_key_needed(backend, key, f"{error.status} {error.code}".strip(), command)
+    help_ = advise(error.cause, backend, verb="add")
+    if error.status in (404, 405, 501) and error.code != "redirect":
+        help_ = await _advise_path(backend, key, way, verb="add")
+    hint = help_.join("   ") if help_ else f"Name them:   {command} --protocols chat"
+    return CommandError(f"{_CANNOT_FIND.format(backend.root)}: {error}.", hint)
+
+
+def _explain_key_needed(backend: Backend, key: Secret | None, code: str, command: str) -> CommandError:
+    problem = _CANNOT_FIND.format(backend.root)
+    if key is None:
+        return CommandError(f"{problem}: it asks for a key ({code}).", f"Give one:   {command} --key-stdin")
+    return CommandError(f"{problem}: it refused the key ({code}).", f"Give another key:   {command} --key-stdin")
+
+
+async def _advise_path(
+    backend: Backend, key: Secret | None, way: Outbound, verb: Literal["add", "set"] = "set"
+) -> Advice | None:
+    """What to do about a server that has no API at its root: where it has one is asked of the server itself."""
+    other = guess_root(backend.root)
+    if other:
+        try:
+            await fetch_models(msgspec.structs.replace(backend, root=other), key, outbound=way)
+        except ControlError as error:
+            if error.status not in (401, 403):
+                return advise("path", backend, verb=verb)
+        return Advice(f"Its API is at {other}", f"fairlead backend {verb} {backend.name} --base-url {other}")
+    return advise("path", backend, verb=verb)
+
+
+def _add_advice(text: str, advice: Advice | None) -> str:
+    return f"{text}\n{advice.join('   ')}" if advice is not None else text
 
 
 def _format_example(backend: Backend, models: list[str]) -> str:

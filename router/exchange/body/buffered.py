@@ -84,7 +84,7 @@ def inflate(data: bytes, coding: bytes, limit: int) -> bytes:
     except content_coding.UnknownCoding as error:
         accepted = (("accept-encoding", content_coding.KNOWN),)  # RFC 9110, 15.5.16
         coding_text = encode_value(str(error)).decode()
-        message = f"The content-encoding {coding_text} is not read here; use {content_coding.KNOWN}, or none."
+        message = f"The content-encoding {coding_text} is not supported; use {content_coding.KNOWN}, or none."
         raise UnsupportedMedia(message, headers=accepted) from None
     except content_coding.Malformed as error:
         raise BadRequest(

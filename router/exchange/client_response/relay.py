@@ -146,7 +146,7 @@ class Relay:
                 self._upstream.drop()
                 break
             if nap.cancelled_caught and self._gives_up():
-                raise UpstreamDisconnected(f"it sent nothing for {self._timeouts.idle:g} s")
+                raise UpstreamDisconnected(f"sent nothing for {self._timeouts.idle:g} s (timeouts.idle)")
             if nap.cancelled_caught:
                 self._pinged = trio.current_time()
                 out = self._ping_or_commit()
@@ -186,7 +186,7 @@ class Relay:
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"sent an event of over {sse.EVENT_LIMIT >> 20} MiB") from None
         waiting = len(self._splitter.tail) + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
@@ -199,7 +199,7 @@ class Relay:
         try:
             self._hold(waiting - self._counted)
         except Unavailable as error:
-            raise UpstreamDisconnected(error.message.rstrip(".")) from None
+            raise UpstreamDisconnected(f"sent more than can be held ({error.message.rstrip('.')})") from None
         self._counted = waiting
 
     def note(self, pieces: list[bytes]) -> None:
@@ -256,7 +256,7 @@ class Relay:
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
-            raise UpstreamDisconnected("the stream ended before its last event")
+            raise UpstreamDisconnected("ended the stream before its last event")
         if not self.committed:
             parts += self._commit()
         await self._connection.write([*parts, *self._connection.frame_end()])

@@ -13,6 +13,7 @@ from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.exchange.error_text import describe_body
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
+from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
@@ -41,8 +42,8 @@ def relay_for(attempt: Attempt, *, hide_usage: bool) -> Relay | None:
     status = response.status
     if 300 <= status < 400 and status != 304:
         raise BadGateway(
-            f"The backend {_name_backend(attempt)} answered {status} and points to {_find_redirect_host(response)}; "
-            "redirects are not followed. Correct its base URL."
+            f"Backend {_name_backend(attempt)} answered {status} and points to {_find_redirect_host(response)}.",
+            cause="redirect",
         )
     kind = response.fields.get(b"content-type", b"")
     if kind[:17].lower() != b"text/event-stream" or not 200 <= status < 300:
@@ -160,7 +161,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     elif context.call.generates:
         problem = _find_problem(response, readable)
         if problem:
-            raise BadGateway(f"The backend {_name_backend(attempt)} answered {status} with {problem}.")
+            raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
         failure = failure_of(context.call.dialect, readable)
         if failure is not None:
             return failure
@@ -239,9 +240,11 @@ async def _respond_head_only(attempt: Attempt, response: UpstreamResponse) -> No
 async def _respond_error(attempt: Attempt, response: UpstreamResponse, body: bytes | bytearray) -> None:
     """Answer in the caller's form, with the same status, for an error that is no JSON: a gateway's page, or nothing."""
     context = attempt.context
+    cause = "path" if response.status in (404, 405) else ""
     error = BadGateway(
-        f"The backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}."
+        f"Backend {_name_backend(attempt)} answered {response.status} with {_quote(response, body)}.", cause=cause
     )
+    add_advice(error, attempt)
     error.status = response.status
     error.kind = dialect.anthropic_kind(response.status)
     headers = relayed_headers(attempt, response, drop=(b"content-type", b"content-encoding"))
@@ -254,7 +257,7 @@ def _find_problem(response: UpstreamResponse, body: bytes | bytearray) -> str:
     if response.status != 204 and not body.strip():
         return "an empty body"
     if response.fields.get(b"content-type", b"")[:9].lower() == b"text/html":
-        return _quote(response, body) + ": a login page or a proxy may stand between"
+        return _quote(response, body) + ": a login page or proxy may be intercepting the connection"
     return ""
 
 

@@ -53,7 +53,7 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
         what = "broken JSON" if json_values.decode_object(body) is None else "JSON"
         title = BY_NAME[plan.spoken].title
         raise BadGateway(
-            f"The backend {attempt.route.backend.name} answered {upstream.status} with {what} that is no {title} "
+            f"Backend {attempt.route.backend.name} answered {upstream.status} with {what} that is not a valid {title} "
             "answer."
         )
     attempt.translated = _make_response(upstream, plan, made, body, events=events)
@@ -110,7 +110,9 @@ async def _read_whole(attempt: Attempt, decoder: content_coding.Decoder | None) 
             attempt.memory.hold(len(plain))
             pieces.append(plain)
         if size > ANSWER_LIMIT:
-            raise BadGateway(f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the bound for a translated one.")
+            raise BadGateway(
+                f"The backend's answer is over {ANSWER_LIMIT >> 20} MiB, the limit for translated answers."
+            )
     return b"".join(pieces)
 
 

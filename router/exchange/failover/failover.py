@@ -193,7 +193,7 @@ class Failover:
         if waited >= _NOTED_SECONDS:
             context.record.note(f"waited {format_duration(waited)} for the key of {target.backend.name}")
         if self._refused_key is not None and found.secret == self._refused_key.secret:
-            raise found.unusable("it was refused (401), and fetching it anew gave the same one.")
+            raise found.unusable("it was refused (401), and fetching it again gave the same key.")
 
     # After an attempt
 

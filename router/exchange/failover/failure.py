@@ -126,24 +126,24 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     seconds = max(1, math.ceil(left)) if math.isfinite(left) else None
     if waited.limit == "max_queued":
         return Unavailable(
-            f"{line.waiting:,} requests wait for the backend {name} already (queue.max_queued); try again in a moment.",
+            f"{line.waiting:,} requests already wait for backend {name} (queue.max_queued); try again in a moment.",
             retry_after=1,
         )
     if waited.limit == "max_concurrent":
         return Unavailable(
-            f"The backend {name} had no free place within {service.patience:g} s (queue.timeout): {line.running:,} "
-            "requests run at it, as many as may (max_concurrent).",
+            f"Backend {name} had no free place within {service.patience:g} s (queue.timeout): "
+            f"{line.running:,} running, its limit (max_concurrent).",
             retry_after=1,
         )
     if waited.limit == "accounts":
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
         when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
         bound = f" This request needs {_explain_need(want)}." if want.only or want.group else ""
-        return RateLimited(f"No account of the backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
+        return RateLimited(f"No account of backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
-        f"The backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
-        f"{_format_usage(line, waited.limit, now)}); its next place is in {format_duration(seconds or 0)}, and a "
-        f"request waits {service.patience:g} s (queue.timeout).",
+        f"Backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"
+        f"{_format_usage(line, waited.limit, now)}); the next place is free in {format_duration(seconds or 0)}, but "
+        f"requests wait only {service.patience:g} s (queue.timeout).",
         retry_after=seconds,
     )
 

@@ -95,7 +95,7 @@ def _decode_members(raw: bytes | msgspec.Raw | None, step: str) -> dict[str, msg
     try:
         return _object.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _NoObject(f"what holds {step} is no object") from None
+        raise _NoObject(f"the parent of {step} is not an object") from None
 
 
 def _insert(raw: bytes | msgspec.Raw | None, below: Sequence[str], value: bytes) -> bytes:

@@ -53,7 +53,7 @@ def plan_translation(call: Call, route: Route, snapshot: Snapshot, *, shown: str
     profile = habits_of(backend, options, model)
     spoken = translate.target_of(call.protocol, backend.protocols, profile.prefers)
     if call.protocol is None or spoken is None:
-        raise BadRequest(f"{call.path} is not translated for the backend {backend.name}.")
+        raise BadRequest(f"{call.path} is not translated for backend {backend.name}.")
     policy: LossPolicy = settings.loss  # pyright: ignore[reportAssignmentType]
     ctx = Context(
         now=int(time.time()),

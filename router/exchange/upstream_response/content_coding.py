@@ -32,6 +32,6 @@ def decode_read(decoder: content_coding.Decoder, data: bytes, limit: int) -> byt
     try:
         return decoder.decode(data, limit)
     except content_coding.Malformed:
-        raise UpstreamDisconnected("its content coding is broken") from None
+        raise UpstreamDisconnected("sent a body whose content coding is broken") from None
     except content_coding.OverLimit:
-        raise UpstreamDisconnected(f"one read inflated to over {limit >> 20} MiB") from None
+        raise UpstreamDisconnected(f"sent a body of which one read inflates to over {limit >> 20} MiB") from None

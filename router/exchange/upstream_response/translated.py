@@ -143,7 +143,7 @@ class TranslatedStream:
         try:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
-            raise UpstreamDisconnected(f"an event passed {sse.EVENT_LIMIT >> 20} MiB without an end") from None
+            raise UpstreamDisconnected(f"sent an event of over {sse.EVENT_LIMIT >> 20} MiB") from None
         return self._bound(self._stream.feed(batch), len(data)) if batch else b""
 
     def _end(self) -> bytes:
@@ -158,7 +158,7 @@ class TranslatedStream:
         were translated."""
         self._size += len(out)
         if self._size > ANSWER_LIMIT:
-            raise UpstreamDisconnected(f"its translated answer passed {ANSWER_LIMIT >> 20} MiB")
+            raise UpstreamDisconnected(f"sent an answer of over {ANSWER_LIMIT >> 20} MiB, translated")
         if not self._stream.meaningful:
             self._idle += read
             if self._idle > PREAMBLE_LIMIT:

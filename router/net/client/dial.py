@@ -69,15 +69,17 @@ async def connect(host: str, port: int, peer: str) -> SocketStream:
     except socket.gaierror as error:
         if not has_free():
             raise make_exhausted_error() from None
-        raise Unreachable(f"The name {host} could not be resolved: {error.strerror}.") from None
+        raise Unreachable(f"The name {host} could not be resolved: {error.strerror}.", cause="name") from None
     except UnicodeError:
-        raise Unreachable(f"The name {host} could not be resolved: it is no host's name.") from None
+        raise Unreachable(f"The name {host} could not be resolved: not a valid host name.", cause="name") from None
     except OSError as error:
         seen = list(_iter_failures(error))
         if any(is_exhaustion(one) for one in seen):
             raise make_exhausted_error() from None
         # The error of the first address stands for all of them.
-        raise Unreachable(f"{peer} could not be reached: {_describe(seen[0])}.") from None
+        if isinstance(seen[0], ConnectionRefusedError):
+            raise Unreachable(f"{peer} refused the connection.", cause="refused") from None
+        raise Unreachable(f"{peer} could not be reached: {(seen[0].strerror or str(seen[0])).lower()}.") from None
     # The file descriptor moves to a plain socket; trio's wrapper keeps none.
     family, kind, proto = stream.socket.family, stream.socket.type, stream.socket.proto
     sock = socket.socket(family, kind, proto, fileno=stream.socket.detach())
@@ -116,9 +118,3 @@ def _iter_failures(error: OSError) -> Iterator[OSError]:
             if isinstance(one, OSError):
                 yield one
     yield error
-
-
-def _describe(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return (error.strerror or str(error)).lower()

@@ -20,11 +20,15 @@ LARGE = 1 << 20
 SURELY_TAKEN = 32_768
 REFUSED = 300
 
+# How a server's answer to a client that does not speak TLS may begin: an alert, or a handshake (RFC 8446, 5.1).
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+
 Sent = TypeVar("Sent")
 
 
 class UpstreamDisconnected(Exception):
-    """The upstream closed or lost the connection before its answer was whole; the text says how."""
+    """The upstream's answer ended before it was whole, or cannot be read on; the text says what the upstream did, as in
+    `closed the connection without an answer`."""
 
 
 class UpstreamExchange:
@@ -39,6 +43,7 @@ class UpstreamExchange:
         "_connections",
         "_ended",
         "_sent_any",
+        "_spoke_tls",
         "_unread",
         "_whole",
         "fields",
@@ -53,7 +58,7 @@ class UpstreamExchange:
         self._unread = b""
         self._broken: UpstreamDisconnected | None = None
         self._ended = False
-        self._sent_any = False
+        self._sent_any = self._spoke_tls = False
         self._whole = True
         self.status = 0
         self.reason = b""
@@ -175,7 +180,7 @@ class UpstreamExchange:
             if event is h11.NEED_DATA:
                 received = await self._receive()
                 if not received:
-                    raise UpstreamDisconnected("the connection was closed without an answer")
+                    raise UpstreamDisconnected("closed the connection without an answer")
                 size += received
             elif isinstance(event, h11.Response):
                 # h11 bounds an incomplete head only: one more read may complete a longer one.
@@ -190,7 +195,7 @@ class UpstreamExchange:
                 if interim > INTERIM_LIMIT or event.status_code == 101:
                     raise BadGateway(f"{origin} sent interim answers without end, or one that switches protocols.")
             else:
-                raise UpstreamDisconnected("the connection was closed without an answer")
+                raise UpstreamDisconnected("closed the connection without an answer")
 
     async def read(self) -> list[bytes]:
         """All body pieces that one read brought; [] at the end of the body. Raises UpstreamDisconnected.
@@ -262,16 +267,20 @@ class UpstreamExchange:
 
     def _lent(self) -> UpstreamConnection:
         if self._connection is None:
-            raise UpstreamDisconnected("the exchange is over")
+            raise UpstreamDisconnected("was asked for more after the exchange was over")
         return self._connection
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
             return self._lent().h11.next_event()
         except h11.RemoteProtocolError as error:
+            said = str(error)
             if not self.status:
-                raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {error}.") from None
-            raise UpstreamDisconnected(str(error)) from None
+                cause = "speaks_tls" if self._spoke_tls else ""
+                raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {said}.", cause=cause) from None
+            if said.startswith("peer "):
+                raise UpstreamDisconnected(_describe_close(said)) from None
+            raise UpstreamDisconnected(f"sent an answer that is not valid HTTP ({said})") from None
 
     async def _receive(self) -> int:
         """Read what is there; how many bytes came, 0 at the end of the connection. Raises UpstreamDisconnected."""
@@ -280,12 +289,14 @@ class UpstreamExchange:
             data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
         except TimeoutError:
             raise UpstreamDisconnected(
-                f"the network lost it, nothing was acknowledged for {SILENCE_SECONDS} s"
+                f"was lost by the network: it acknowledged nothing for {SILENCE_SECONDS} s"
             ) from None
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            raise UpstreamDisconnected("the connection was reset") from None
+            raise UpstreamDisconnected(_describe_close("connection reset")) from None
         if data:
-            self._sent_any = True
+            if not self._sent_any:
+                self._spoke_tls = data.startswith(TLS_RECORDS)
+                self._sent_any = True
             connection.h11.receive_data(data)
         return len(data)
 
@@ -293,3 +304,9 @@ class UpstreamExchange:
 def head_size(event: h11.Response | h11.InformationalResponse) -> int:
     """About how many bytes a head took."""
     return len(event.reason) + sum(len(name) + len(value) + 4 for _, name, value in get_lines(event.headers))
+
+
+def _describe_close(how: str) -> str:
+    """What an upstream did that closed the connection early. how: as h11 says it, or `connection reset`."""
+    detail = how.removeprefix("peer closed connection without sending complete message body").strip(" ()")
+    return f"closed the connection before the answer was complete ({detail})"

@@ -67,8 +67,8 @@ def _read_variable(environ: Mapping[str, str], own: str) -> ProxyAddress | None:
                 return parse_proxy_address(text)
             except ValueError:
                 raise CommandError(
-                    f"${name} is no proxy's address; expected a URL such as http://proxy.example:3128.",
-                    "Or go without:   fairlead config set upstream_proxy off",
+                    f"${name} is not a valid proxy address; expected a URL such as http://proxy.example:3128.",
+                    "Or go without a proxy:   fairlead config set upstream_proxy off",
                 ) from None
     return None
 

@@ -19,7 +19,7 @@ import trio
 
 from router.errors import CommandError, Unavailable, Unreachable
 from router.net.client.dial import connect
-from router.net.client.tls import describe_tls_failure, make_client_context
+from router.net.client.tls import describe_tls_failure, find_tls_cause, make_client_context
 from router.net.client.tunnels import HEAD_LIMIT, open_tunnel
 from router.net.stream import SocketStream
 from router.settings import ProxyAddress
@@ -54,6 +54,8 @@ class NonBlockingTransport(trio.abc.Stream):
     def __init__(self, socket: SocketStream):
         self._socket = socket
         self._unsent = b""
+        #: What was received first; b"" until then.
+        self.first = b""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send what the socket takes, and keep the rest for later."""
@@ -70,7 +72,9 @@ class NonBlockingTransport(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Receive from the socket."""
-        return await self._socket.receive_some(max_bytes)
+        data = await self._socket.receive_some(max_bytes)
+        self.first = self.first or data
+        return data
 
     async def aclose(self) -> None:
         """Close the socket."""
@@ -222,7 +226,7 @@ class ConnectionPool:
         if proxy is None:
             sock = await connect(origin.host, origin.port, str(origin))
         else:
-            sock = await connect(proxy.host, proxy.port, f"The proxy {proxy}")
+            sock = await _connect_to_proxy(proxy)
         stream: Stream = sock
         try:
             if proxy is not None:
@@ -246,10 +250,19 @@ class ConnectionPool:
             context = await trio.to_thread.run_sync(self.load_context)
         except CommandError as error:
             raise Unreachable(f"TLS with {host} is not possible: {error} {error.hint}") from None
+        through = NonBlockingTransport(transport) if isinstance(transport, SocketStream) else transport
         try:
-            through = NonBlockingTransport(transport) if isinstance(transport, SocketStream) else transport
             stream = trio.SSLStream[trio.abc.Stream](through, context, server_hostname=host, https_compatible=True)
             await stream.do_handshake()
         except (OSError, ssl.SSLError, trio.BrokenResourceError, UnicodeError) as error:
-            raise Unreachable(f"TLS with {host} failed: {describe_tls_failure(error, host)}.") from None
+            cause = find_tls_cause(error, through.first) if isinstance(through, NonBlockingTransport) else ""
+            raise Unreachable(f"TLS with {host} failed: {describe_tls_failure(error, host)}.", cause=cause) from None
         return stream
+
+
+async def _connect_to_proxy(proxy: ProxyAddress) -> SocketStream:
+    try:
+        return await connect(proxy.host, proxy.port, f"The proxy {proxy}")
+    except Unreachable as error:
+        error.cause = "proxy"
+        raise

@@ -28,6 +28,8 @@ _NOT_TLS = (
     "unknown protocol",
 )
 
+_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
 # A whole system's roots are 250 KB.
 _ROOTS_LIMIT = 4 << 20
 
@@ -89,9 +91,9 @@ def _read(path: str, setting: str) -> str:
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(_ROOTS_LIMIT + 1)
     except OSError as error:
-        raise CommandError(f"the roots in {path} cannot be read: {error.strerror}.", _make_hint(setting)) from None
+        raise CommandError(f"the CA file {path} cannot be read: {error.strerror}.", _make_hint(setting)) from None
     if len(data) > _ROOTS_LIMIT:
-        raise CommandError(f"the roots in {path} are over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
+        raise CommandError(f"the CA file {path} is over {_ROOTS_LIMIT >> 20} MiB.", _make_hint(setting))
     # Comments between certificates may have any bytes.
     return data.decode("ascii", "replace").replace("\ufffd", "?") + "\n"
 
@@ -101,7 +103,7 @@ def _load_roots(context: ssl.SSLContext, text: str, path: str, setting: str) -> 
         context.load_verify_locations(cadata=text)
     except ssl.SSLError:
         raise CommandError(
-            f"the roots in {path} cannot be used: it holds no certificate.", _make_hint(setting)
+            f"the CA file {path} cannot be used: it holds no certificate.", _make_hint(setting)
         ) from None
 
 
@@ -110,28 +112,48 @@ def _make_hint(setting: str) -> str:
 
 
 def describe_tls_failure(error: BaseException, host: str) -> str:
-    """Why a handshake failed, and what to do about it."""
-    # trio's own error has no details, its cause has.
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    """Why a handshake failed, and what to do about a certificate."""
+    cause = _find_details(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        said = cause.verify_message
+        said = cause.verify_message.rstrip(".")
         return f"its certificate was not accepted ({said}). {_advise(cause.verify_code, said, host)}".rstrip(". ")
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-        said = (cause.reason or str(cause)).lower().replace("_", " ")
-        if said in _NOT_TLS:
-            return f"{said}, it does not speak TLS; a login portal may stand between, or the base URL is http://"
-        return said
-    return "the connection was closed in the handshake; a firewall or a filter may stand between"
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CLOSED):
+        said = _get_reason(cause)
+        return f"it does not speak TLS ({said})" if said in _NOT_TLS else said
+    return "the connection was closed during the handshake"
+
+
+def find_tls_cause(error: BaseException, first: bytes = b"") -> str:
+    """The cause of a failed handshake, as `backends.advice` names it. first: the peer's first bytes, where they are
+    known."""
+    if first.startswith(b"HTTP/"):
+        return "speaks_http"
+    cause = _find_details(error)
+    if not isinstance(cause, ssl.SSLError) or isinstance(cause, _CLOSED):
+        return "tls_closed"
+    return "not_tls" if _get_reason(cause) in _NOT_TLS else ""
+
+
+def _find_details(error: BaseException) -> BaseException:
+    """trio's own error has no details, its cause has."""
+    return error.__cause__ if isinstance(error.__cause__, OSError) else error
+
+
+def _get_reason(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).lower().replace("_", " ")
 
 
 def _advise(code: int, said: str, host: str) -> str:
     if code in _EXPIRED:
-        return "Look at this machine's date first; else only the host's operator can renew it"
+        return "Check this machine's date; if it is right, only the host's operator can renew the certificate"
     if code in _UNKNOWN:
         return (
-            "No root trusted here stands behind it; where a company inspects TLS, name its root:   "
+            "It is not signed by a trusted CA. If your company inspects TLS, add its CA:   "
             "fairlead config set tls.ca_file FILE"
         )
     if "match" in said or "not valid for" in said:
-        return f"Another server than {host} answered: a login portal may stand between, or the base URL is wrong"
+        return (
+            f"Another server than {host} answered: a login page or proxy may be intercepting the connection, "
+            "or the base URL is wrong"
+        )
     return ""

@@ -29,8 +29,8 @@ _REPLIES = {
     4: "the host cannot be reached",
     5: "connection refused",
     6: "the time to live expired",
-    7: "it knows no CONNECT",
-    8: "it does not take this kind of address",
+    7: "it does not support CONNECT",
+    8: "it does not support this kind of address",
 }
 
 
@@ -44,7 +44,7 @@ async def open_tunnel(stream: trio.abc.Stream, proxy: ProxyAddress, host: str, p
                 await stream.send_all(out)
             data = bytes(await stream.receive_some(RECEIVE_SIZE))
         except (OSError, trio.BrokenResourceError) as error:
-            raise _make_error(proxy, f"broke off ({error.__cause__ or error})") from None
+            raise _make_error(proxy, f"closed the connection ({error.__cause__ or error})") from None
         if not data:
             raise _make_error(proxy, f"closed the connection before it reached {_format_authority(host, port)}")
         try:
@@ -93,7 +93,7 @@ def _check_response(proxy: ProxyAddress, authority: str, answer: h11.Response, r
         )
     if status in (502, 503, 504):
         raise _make_error(proxy, f"could not reach {authority} ({status})")
-    raise _make_error(proxy, f"does not let connections through to {authority} ({status})")
+    raise _make_error(proxy, f"does not allow connections to {authority} ({status})")
 
 
 def negotiate_socks5(proxy: ProxyAddress, host: str, port: int) -> Negotiation:
@@ -169,4 +169,4 @@ def _encode_name(host: str) -> bytes:
 
 
 def _make_error(proxy: ProxyAddress, text: str) -> Unreachable:
-    return Unreachable(f"The proxy {proxy} {text}.")
+    return Unreachable(f"The proxy {proxy} {text}.", cause="proxy")

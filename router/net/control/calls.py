@@ -74,7 +74,7 @@ async def probe(
     answer = await send("POST", url, headers, body, timeout, outbound)
     data = _decode_json(answer, url, key)
     if not isinstance(data, dict) or entry.answer_field not in data:
-        raise ControlError("the answer does not have this protocol's form", status=answer.status)
+        raise ControlError("the answer does not have the form of this protocol", status=answer.status)
     return clean(_find_text(cast("object", data)), 60)
 
 
@@ -113,7 +113,7 @@ def _decode_page(answer: Answer, url: str, key: Secret | None) -> _Page:
     try:
         return msgspec.convert(shape, type=_Page)
     except msgspec.ValidationError:
-        raise ControlError(f"{urlsplit(url).netloc} sent no list of models", status=answer.status) from None
+        raise ControlError(f"{urlsplit(url).netloc} did not send a list of models", status=answer.status) from None
 
 
 def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
@@ -126,10 +126,10 @@ def _iter_names(backend: Backend, entries: Iterable[_Entry]) -> Iterator[str]:
 
 def _check_not_html(answer: Answer, url: str) -> None:
     if "html" in answer.headers.get("content-type", "") or answer.body[:64].lstrip().startswith(b"<"):
-        raise ControlError(
-            f"{urlsplit(url).netloc} sent a web page, not an API's answer (a login portal, or another base URL)",
-            status=answer.status,
-        )
+        why = "a login page or proxy may be intercepting the connection, or the base URL is wrong"
+        if answer.status in (404, 405):
+            why = "the path of the base URL is probably wrong"
+        raise ControlError(f"{urlsplit(url).netloc} sent a web page, not an API's answer: {why}", status=answer.status)
 
 
 def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
@@ -137,7 +137,8 @@ def read_refusal(answer: Answer, url: str, key: Secret | None) -> ControlError:
     host = urlsplit(url).netloc
     if 300 <= answer.status < 400:
         target = clean(urlsplit(answer.headers.get("location", "")).netloc) or "another path"
-        return ControlError(f"{host} redirects to {target} ({answer.status})", status=answer.status, code="redirect")
+        said = f"{host} redirects to {target} ({answer.status})"
+        return ControlError(said, status=answer.status, code="redirect", cause="redirect")
     try:
         _check_not_html(answer, url)
         message, code = _read_error(msgspec.json.decode(answer.body))

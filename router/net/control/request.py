@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound
-from router.net.client.tls import describe_tls_failure, make_client_context
+from router.net.client.tls import describe_tls_failure, find_tls_cause, make_client_context
 from router.settings import ProxyAddress
 from router.wire.raw.content_coding import Decoder, Malformed, OverLimit, UnknownCoding
 
@@ -33,8 +33,10 @@ SHOWN = 200
 class ControlError(Exception):
     """A request that failed."""
 
-    def __init__(self, message: str, *, status: int | None = None, code: str = ""):
+    def __init__(self, message: str, *, status: int | None = None, code: str = "", cause: str = ""):
         super().__init__(message)
+        #: A word of `backends.advice`, '' when it is not known.
+        self.cause = cause
         #: The HTTP status, None when no answer came.
         self.status = status
         #: The provider's error code, '' without one.
@@ -75,11 +77,14 @@ async def send(
     host = urlsplit(url).netloc
     proxy = outbound.find_proxy_to(url)
     sent = {"user-agent": f"fairlead/{__version__}", "accept-encoding": "identity", **headers}
+    context = await _load_context(url, proxy, outbound.roots)
+    # Less than the whole: httpcore leaves the socket open when its handshake is cancelled from outside.
+    connect = 0.9 * min(timeout, 10.0)
     started = time.perf_counter()
     try:
         with trio.move_on_after(timeout) as scope:
             async with (
-                _make_client(proxy, await _load_context(url, proxy, outbound.roots), min(timeout, 10.0)) as client,
+                _make_client(proxy, context, connect) as client,
                 client.stream(method, url, headers=sent, content=body) as response,
             ):
                 data, first_byte = await _read(response, scope)
@@ -87,7 +92,10 @@ async def send(
                     data = _decode(data, response.headers.get("content-encoding", ""), host)
                     return Answer(response.status_code, response.headers, data, first_byte - started)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _make_error(error, host, proxy) from None
+        failure = _make_error(error, host, proxy)
+        if proxy is None:
+            await _find_scheme(failure, url)
+        raise failure from None
     if trio.current_time() < scope.deadline:
         raise ControlError(f"{host} sent more than 8 MiB")
     raise ControlError(f"{host} did not answer within {timeout:g} s")
@@ -146,28 +154,45 @@ def _make_error(error: Exception, host: str, proxy: ProxyAddress | None) -> Cont
     import httpx
 
     if isinstance(error, httpx.ProxyError):
-        return ControlError(f"the proxy {proxy} does not let the connection to {host} through ({clean(str(error))})")
-    if proxy is not None and not isinstance(error, httpx.RemoteProtocolError):
-        host = f"{host} (by the proxy {proxy})"
+        said = f"the proxy {proxy} does not allow the connection to {host} ({clean(str(error))})"
+        return ControlError(said, cause="proxy")
+    # Behind a proxy, TCP connects to the proxy alone; TLS and what follows are the server's.
+    first = f"the proxy {proxy}" if proxy is not None else host
     for cause in _iter_causes(error):
         if isinstance(cause, socket.gaierror):
-            return ControlError(f"the name {host} could not be resolved (DNS)")
+            name = f"{proxy.host} of {first}" if proxy is not None else urlsplit(f"//{host}").hostname
+            said = f"the name {name} could not be resolved (DNS: {clean(cause.strerror or str(cause))})"
+            return ControlError(said, cause="proxy" if proxy else "name")
         if isinstance(cause, ssl.SSLCertVerificationError):
             said = clean(describe_tls_failure(cause, host), 300).removeprefix("its certificate was not accepted ")
             return ControlError(f"the certificate of {host} was not accepted {said}")
         if isinstance(cause, ssl.SSLError):
-            return ControlError(f"TLS with {host} failed: {clean(describe_tls_failure(cause, host))}")
+            said = f"TLS with {host} failed: {clean(describe_tls_failure(cause, host))}"
+            return ControlError(said, cause=find_tls_cause(cause))
         if isinstance(cause, ConnectionRefusedError):
-            return ControlError(f"{host} refused the connection")
+            return ControlError(f"{first} refused the connection", cause="proxy" if proxy else "refused")
     if isinstance(error, httpx.TimeoutException):
-        return ControlError(f"{host} did not take the connection within the time limit")
+        return ControlError(f"{first} did not accept the connection in time", cause="proxy" if proxy else "silent")
     if isinstance(error, httpx.RemoteProtocolError):
-        return ControlError(f"{host} did not answer in HTTP", code="not_http")
+        return ControlError(f"{host} did not answer in HTTP", code="not_http", cause="closed")
     if isinstance(error, httpx.ConnectError):
-        return ControlError(f"{host} could not be reached ({_format_system_error(error)})")
+        said = f"{first} could not be reached ({_format_system_error(error)})"
+        return ControlError(said, cause="proxy" if proxy else "")
     if isinstance(error, httpx.NetworkError):
-        return ControlError(f"{host} closed the connection before its answer was complete")
+        return ControlError(f"{host} closed the connection before its answer was complete", cause="closed")
     return ControlError(f"the request to {host} could not be made ({clean(str(error))})")
+
+
+async def _find_scheme(failure: ControlError, url: str) -> None:
+    """Make certain, where it can be, that a server was asked in TLS and speaks plain HTTP, or the reverse."""
+    from router.net.control.scheme import speaks
+
+    place = urlsplit(url)
+    secure = place.scheme == "https"
+    if failure.cause in (("tls_closed", "not_tls", "silent") if secure else ("closed",)):
+        port = place.port or (443 if secure else 80)
+        if await speaks("http" if secure else "tls", place.hostname or "", port):
+            failure.cause = "speaks_http" if secure else "speaks_tls"
 
 
 def _format_system_error(error: BaseException) -> str:

@@ -17,6 +17,8 @@ from router.net.server.read_ahead import ReadAhead
 HEAD_LIMIT = 65536
 FIELD_LIMIT = 100
 
+# The first byte of a client that speaks TLS (RFC 8446, 5.1); no request begins so.
+_TLS_HANDSHAKE = b"\x16"
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
 # Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
@@ -54,6 +56,8 @@ async def collect_head(ahead: ReadAhead, on_begun: Callable[[], None]) -> bytes 
         if not await ahead.wait_for_data():
             return None
         data += ahead.pop()
+        if data[:1] == _TLS_HANDSHAKE:
+            raise _make_tls_error()
         if not blank and data.startswith(b"\r\n"):
             blank = True  # one blank line before a request is tolerated (RFC 9112, 2.2)
             data = data[2:]
@@ -106,6 +110,13 @@ def check_head(request: Request) -> None:
         raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
     if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
+
+
+def _make_tls_error() -> BadRequest:
+    # The client cannot read this, so the log has to say it.
+    problem = BadRequest("A client spoke TLS to this port: use http://")
+    problem.word = "spoke_tls"
+    return problem
 
 
 def make_malformed_error(error: h11.RemoteProtocolError) -> RouterError:

@@ -86,7 +86,8 @@ def test_provider_without_a_list(fairlead, provider):
     assert "key refused (401)" in out
     provider.serves = set()
     _, out, _ = add(fairlead, provider, "--protocols", "chat", "--key-stdin", stdin="sk-good")
-    assert "it serves no model list and no chat here" in out
+    assert f"{provider.url}/v1 has no model list and no chat" in out
+    assert "Is its path right? Change the address:   fairlead backend set office --base-url URL" in out
 
 
 def test_unreachable_provider_is_saved(fairlead, provider):

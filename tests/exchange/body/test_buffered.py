@@ -26,7 +26,7 @@ GZIP = ("content-encoding", "gzip")
         (CHAT, b"{}", [], 400, "names no model"),
         (CHAT, CODED[:-4], [GZIP], 400, "ends early"),
         (CHAT, b"no gzip", [GZIP], 400, "not valid gzip"),
-        (CHAT, CODED, [("content-encoding", "x-own")], 415, "content-encoding x-own is not read"),
+        (CHAT, CODED, [("content-encoding", "x-own")], 415, "content-encoding x-own is not supported"),
         (CHAT, chat(), [("content-type", "text/plain")], 415, ""),
     ],
 )

@@ -284,7 +284,7 @@ def test_a_last_event_without_its_blank_line_counts(relayed, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_what_breaks_after_the_end_is_told_with_the_end(relayed, protocol):
     """A reset behind the last event: the relay raises, and the tap knows that all was sent."""
-    seen = relayed(protocol, CONTENT[protocol] + END[protocol], 1, UpstreamDisconnected("the connection was reset"))
+    seen = relayed(protocol, CONTENT[protocol] + END[protocol], 1, UpstreamDisconnected("closed the connection early"))
     assert isinstance(seen.outcome, UpstreamDisconnected)
     assert seen.tap.ended is True
     assert seen.body == CONTENT[protocol] + END[protocol]

@@ -64,12 +64,12 @@ def test_the_fields_of_an_answer(one):
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (b"https://other.example/x?token=secret", "other.example;"),
-        (b"/login", "another path;"),
-        (b"", "another path;"),
-        (b"\xff", "another path;"),
-        (b"https://[x", "a malformed address;"),
-        (b"https://other.example:port/", "other.example;"),
+        (b"https://other.example/x?token=secret", "other.example."),
+        (b"/login", "another path."),
+        (b"", "another path."),
+        (b"\xff", "another path."),
+        (b"https://[x", "a malformed address."),
+        (b"https://other.example:port/", "other.example."),
     ],
 )
 def test_a_redirect_is_not_followed(one, status, place, words):
@@ -197,7 +197,7 @@ def test_a_stream_in_a_known_coding_is_decoded(one, coded):
     [
         (JSON, b"", "an empty body"),
         (JSON, b" \n", "an empty body"),
-        (HTML, b"<html><title> Log\n in </title>", "an HTML page (Log  in): a login page or a proxy may stand between"),
+        (HTML, b"<html><title> Log\n in </title>", "an HTML page (Log  in): a login page or proxy may be intercepting"),
         (HTML, b"<html>", "an HTML page: a login page"),
     ],
 )
@@ -207,7 +207,7 @@ def test_a_success_that_says_nothing_is_an_error(one, path, kind, body, words):
     asked = {CHAT: chat(), MESSAGES: message(), RESPONSES: response()}[path]
     played = playing(one, path, asked, answer(200, kind, body=body))
     assert played.status == 502
-    assert f"The backend box answered 200 with {words}" in played.json()["error"]["message"]
+    assert f"Backend box answered 200 with {words}" in played.json()["error"]["message"]
 
 
 def test_no_content_is_an_answer(one):
@@ -268,7 +268,7 @@ def test_an_error_that_is_no_json(one, path, kind, body, words):
     assert (played.status, played.fields[b"x-more"]) == (404, b"1")
     assert played.fields[b"content-type"] == b"application/json"
     said = played.json()
-    assert f"The backend box answered 404 with {words}" in said["error"]["message"]
+    assert f"Backend box answered 404 with {words}" in said["error"]["message"]
     assert len(said["error"]["message"]) < 2200
     if path == MESSAGES:
         assert said["error"]["type"] == "not_found_error"

@@ -52,7 +52,7 @@ def test_a_connection_that_broke_off_is_told(made):
     runtime = made(box("box", "a0"), settings=in_order())
     played = playing(runtime, CHAT, chat(), [Break()])
     assert played.status == 502
-    assert "The backend box broke off" in played.json()["error"]["message"]
+    assert "Backend box closed the connection before the answer was complete" in played.json()["error"]["message"]
     assert played.record.error == "upstream_broke_off"
 
 

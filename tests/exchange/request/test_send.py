@@ -255,7 +255,7 @@ def test_a_body_that_came_coded_goes_decoded(made):
         (False, [Silence(99)], good(), CancelReason.CONNECT, 10, "could not be reached within 10 s"),
         (True, [Silence(99)], good(), CancelReason.CONNECT, 10, "could not be reached within 10 s"),
         (True, [], [Silence(9999)], CancelReason.FIRST_BYTE, 240, "sent no answer within 240 s"),
-        (False, [], [Silence(9999)], CancelReason.TOTAL, 1800, "not whole within 1800 s"),
+        (False, [], [Silence(9999)], CancelReason.TOTAL, 1800, "did not finish its answer within 1800 s"),
     ],
 )
 def test_the_last_attempt_ends_the_exchange(one, stream, unreachable, script, reason, seconds, says_so):

@@ -211,6 +211,30 @@ def test_an_upstream_that_breaks_off_is_one_of_two_errors(net, name):
     over(net, answer, use, end=True)
 
 
+@pytest.mark.parametrize("name", BROKEN)
+def test_only_bytes_of_tls_are_taken_for_it(net, name):
+    """An alert in place of an answer is the cause that is told; nothing else is."""
+    answer, _ = BROKEN[name]
+
+    async def use(lent):
+        with pytest.raises((BadGateway, UpstreamDisconnected)) as caught:
+            await lent.answered()
+        assert getattr(caught.value, "cause", "") == ("speaks_tls" if name == "binary" else "")
+
+    over(net, answer, use, end=True)
+
+
+def test_a_short_alert_of_tls_is_enough(net):
+    """It has no line end, and the connection closes behind it."""
+
+    async def use(lent):
+        with pytest.raises(BadGateway, match="did not answer in HTTP") as caught:
+            await lent.answered()
+        assert caught.value.cause == "speaks_tls"
+
+    over(net, b"\x15\x03\x03\x00\x02\x02\x46", use, end=True)
+
+
 def test_a_reset_is_an_upstream_that_broke_off(net):
     """Before the answer and within it."""
 

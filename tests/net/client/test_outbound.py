@@ -92,7 +92,7 @@ def test_a_proxy_nobody_understands_is_an_error():
     """It names the variable, not what stands in it, and the way without."""
     with pytest.raises(CommandError) as caught:
         way({"HTTPS_PROXY": "socks4://me:hunter2@old:1"})
-    assert str(caught.value).startswith("$HTTPS_PROXY is no proxy's address; expected")
+    assert str(caught.value).startswith("$HTTPS_PROXY is not a valid proxy address; expected")
     assert "hunter2" not in str(caught.value)
     assert caught.value.hint.endswith("fairlead config set upstream_proxy off")
 

@@ -177,7 +177,7 @@ def test_a_refused_connection_is_named(net):
             return await net.dialled(origin)
 
         said = net.run(main, threshold=0.01)
-    assert said == f"http://127.0.0.1:{origin.port} could not be reached: connection refused."
+    assert said == f"http://127.0.0.1:{origin.port} refused the connection."
 
 
 class Names(trio.abc.HostnameResolver):
@@ -215,7 +215,7 @@ def test_the_failures_of_several_addresses_are_one_error(net):
             trio.socket.set_custom_hostname_resolver(Names(["127.0.0.1", "127.0.0.1"]))
             return await net.dialled(Origin("http", "two.example", port))
 
-        assert net.run(main, threshold=0.01) == f"http://two.example:{port} could not be reached: connection refused."
+        assert net.run(main, threshold=0.01) == f"http://two.example:{port} refused the connection."
 
 
 def test_origins_read_as_urls():

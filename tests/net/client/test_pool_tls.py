@@ -189,7 +189,7 @@ def test_a_certificate_that_expired_is_named(net, authority):
 
 ADVICE = {
     "unknown": (("127.0.0.1",), False, "fairlead config set tls.ca_file FILE"),
-    "other name": (("other.example",), True, "login portal"),
+    "other name": (("other.example",), True, "a login page or proxy may be intercepting"),
 }
 
 
@@ -206,18 +206,29 @@ def test_a_refused_certificate_says_what_to_do(net, authority, name):
     net.served(answers, use, tls=server)
 
 
-def test_plain_http_on_a_tls_port_says_what_to_do(net, authority):
-    """A portal in between, or a base URL that should be http://."""
+@pytest.mark.parametrize(
+    ("data", "said", "cause"),
+    [
+        (b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n", "does not speak TLS", "speaks_http"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak TLS", "not_tls"),
+        (b"", "closed during the handshake", "tls_closed"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "handshake failure", ""),
+    ],
+)
+def test_what_answers_in_place_of_tls_is_told(net, authority, data, said, cause):
+    """Plain HTTP is recognised by its bytes alone: other bytes, none, or an alert of TLS are not taken for it."""
     _, client = contexts(authority, "127.0.0.1")
 
     async def plain(stream):
         await stream.receive_some(65536)
-        await stream.send_all(b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n")
+        if data:
+            await stream.send_all(data)
 
     async def use(port):
-        message = await net.dialled(Origin("https", "127.0.0.1", port), client)
-        assert "does not speak TLS" in message
-        assert "http://" in message
+        with pytest.raises(Unreachable) as caught:
+            await ConnectionPool(client).dial(Origin("https", "127.0.0.1", port))
+        assert said in caught.value.message
+        assert caught.value.cause == cause
 
     net.served(plain, use)
 

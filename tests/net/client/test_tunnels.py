@@ -74,7 +74,7 @@ def test_nothing_may_be_in_an_http_tunnel(name):
 
 REFUSED = {
     "407": (b"HTTP/1.1 407 X\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n", "asks for a login (407)"),
-    "403": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n<html", "does not let connections through"),
+    "403": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n<html", "does not allow connections"),
     "502": (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "could not reach api.example:443 (502)"),
     "503": (b"HTTP/1.1 503 Busy\r\n\r\n", "could not reach api.example:443 (503)"),
     "302": (b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n", "(302)"),

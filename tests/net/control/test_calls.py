@@ -124,8 +124,8 @@ def test_refusal_is_in_the_providers_words(peer, body, code, text):
         ((200, {"content-type": "text/html"}, b"<!doctype html>"), "sent a web page, not an API's answer"),
         ((200, {}, b"  <html>"), "sent a web page"),
         ((200, {}, b"hello"), "answered, but not in JSON"),
-        ((200, {}, b'{"models":[]}'), "sent no list of models"),
-        ((200, {}, b'{"data":[{"name":"a"}]}'), "sent no list of models"),
+        ((200, {}, b'{"models":[]}'), "did not send a list of models"),
+        ((200, {}, b'{"data":[{"name":"a"}]}'), "did not send a list of models"),
         ((200, {}, b'{"error":{"message":"inside"}}'), "inside"),
         ((200, {}, b" " * (BODY_LIMIT + 1)), "sent more than 8 MiB"),
     ],
@@ -184,7 +184,7 @@ def test_answer_of_another_form_fails_the_probe(peer):
     """A 200 that is not the protocol's answer does not count as one; one without text does."""
     peer.answers["/v1/messages"] = (200, {}, b'{"choices":[]}')
     error = failure(lambda: probe(backend(peer.root), KEY, "m", "messages"))
-    assert "does not have this protocol's form" in str(error)
+    assert "does not have the form of this protocol" in str(error)
     peer.answers["/v1/messages"] = (200, {}, b'{"content":[]}')
     assert trio.run(probe, backend(peer.root), KEY, "m", "messages") == ""
 

@@ -62,7 +62,8 @@ def test_unknown_name(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     error = failure(lambda: fetch_models(backend("http://nowhere.invalid/v1"), KEY))
-    assert str(error) == "the name nowhere.invalid could not be resolved (DNS)"
+    assert str(error) == "the name nowhere.invalid could not be resolved (DNS: Name or service not known)"
+    assert error.cause == "name"
 
 
 def test_silence_ends_at_the_deadline():

@@ -213,6 +213,13 @@ def test_refused(net, name, feed):
     assert application.crashes == []
 
 
+@FEEDS
+def test_a_client_that_speaks_tls_is_recognised(net, feed):
+    """By its first byte: the answer, which only a log shows, says what to do."""
+    client = net.fed(feed(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)))
+    assert client.answers == [(400, b"A client spoke TLS to this port: use http://")]
+
+
 def test_a_key_in_a_broken_line_is_not_repeated(net):
     """A refusal may be logged by those who get it."""
     client = net.fed([posted(b"Authorization Bearer sk-secret-key")])
