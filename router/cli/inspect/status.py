@@ -1,5 +1,6 @@
 """`fairlead status`: what the running proxy serves, how its backends are, and what runs now; `--watch` keeps it up."""
 
+import itertools
 import os
 import sys
 import time
@@ -25,6 +26,8 @@ from router.store.home import run_files
 from router.store.home.home import Home, open_home
 
 _SECONDS = 1.0
+# Redraws between two looks at the files of the home.
+_SLOWER = 5
 # The other screen of a terminal, without a cursor; what was on the first one comes back at the end.
 _BEGIN, _END = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _REDRAW, _REST = "\x1b[H", "\x1b[K"
@@ -55,7 +58,7 @@ def run(argv: list[str]) -> int:
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(found[0]), indent=2).decode())
     else:
-        print("\n".join(_show(home, found, find_width())))
+        print("\n".join(_show(found, _read_screen(home), find_width())))
     return 0
 
 
@@ -72,11 +75,14 @@ async def _ask(home: Home) -> list[Status]:
     return found
 
 
-def _show(home: Home, found: Sequence[Status], width: int | None) -> list[str]:
-    screen = Screen(
-        disabled=_list_disabled(home), today=_read_today(home), loaded=_load(home), home=home, several=len(found) > 1
-    )
-    return [line for status in found for line in format_screen(status, screen, width)]
+def _show(found: Sequence[Status], screen: Screen, width: int | None) -> list[str]:
+    several = screen._replace(several=len(found) > 1)
+    return [line for status in found for line in format_screen(status, several, width)]
+
+
+def _read_screen(home: Home) -> Screen:
+    """What the files of the home say; it is read less often than the proxy is asked."""
+    return Screen(disabled=_list_disabled(home), today=_read_today(home), loaded=_load(home), home=home, several=False)
 
 
 def _list_disabled(home: Home) -> list[str]:
@@ -108,23 +114,26 @@ def _load(home: Home) -> Loaded | None:
 def _watch(home: Home) -> int:
     """Redraw until Ctrl-C."""
     sys.stdout.write(_BEGIN)
+    screen = _read_screen(home)
     try:
-        while True:
+        for drawn in itertools.count(1):
+            if not drawn % _SLOWER:
+                screen = _read_screen(home)
             try:
-                lines = [*_pending(home), *_show(home, trio.run(_ask, home), find_width())]
+                lines = [*_pending(home), *_show(trio.run(_ask, home), screen, find_width())]
             except CommandError as error:
                 lines = [str(error), error.hint]
             _draw(lines)
             time.sleep(_SECONDS)
     except KeyboardInterrupt:
-        return 0
+        pass
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is None:
             raise
-        return 0
     finally:
         sys.stdout.write(_END)
         sys.stdout.flush()
+    return 0
 
 
 def _pending(home: Home) -> list[str]:

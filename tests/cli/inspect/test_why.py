@@ -264,3 +264,11 @@ def test_the_error_in_words(fairlead, error, text, line):
     """A class without a text of its own has one here."""
     add(fairlead.home, {"id": "req_1", "model": "m", "status": 500, "error": error, "error_text": text})
     assert line in fairlead("why", "-").out
+
+
+def test_cleared_texts(fairlead):
+    """Clearing the history removes the texts of errors too."""
+    add(fairlead.home, FAILED)
+    assert b"Incorrect API key" in b"".join(path.read_bytes() for path in fairlead.home.glob("history.db*"))
+    assert fairlead("history", "clear", "--yes").code == 0
+    assert b"Incorrect API key" not in b"".join(path.read_bytes() for path in fairlead.home.glob("history.db*"))
