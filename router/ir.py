@@ -41,6 +41,10 @@ class Usage(msgspec.Struct, gc=False):
     cache_write: int | None = None
     #: The part of `output` that is reasoning.
     reasoning: int | None = None
+    #: The part of `cache_write` that stays for an hour, at a higher price; None also for no such tokens.
+    cache_write_1h: int | None = None
+    #: What the provider says that the request was charged, in billionths of a US dollar.
+    charge: int | None = None
 
 
 class Text(msgspec.Struct, frozen=True):

@@ -74,6 +74,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     #: The API whose form its key header and its list of models have.
     api: Api = COMMON
     needs_key: bool = True
+    #: It is a server that users run themselves: nobody bills its tokens.
+    unbilled: bool = False
     #: The command, or the step, that starts a server of the user's own; '' for a service.
     start: str = ""
     #: How its keys begin, where its documentation shows that and no other provider's keys begin so. Older keys may
@@ -91,7 +93,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     refuses_max_tokens: bool = False
     #: It reads the billing line of Claude Code's system prompt.
     reads_attribution: bool = False
-    #: How its Chat differs from others; None where it does not speak Chat.
+    #: How it differs from others; None where nothing is known, as of most that do not speak Chat.
     profile: Profile | None = None
 
     @property

@@ -53,6 +53,12 @@ def find_foreign(vendor: str, key: str) -> tuple[Known, str] | None:
     return next(((other, start) for other in PROVIDERS for start in other.key_prefixes if key.startswith(start)), None)
 
 
+def price_root(backend: Backend) -> str:
+    """The URL by which the prices of a backend's models are found, '' when nobody bills its tokens."""
+    entry = known(backend.vendor)
+    return "" if entry is not None and entry.unbilled else backend.root
+
+
 def api_of(backend: Backend) -> Api:
     """The API whose form a backend's key and model list have: its provider's, else the API that all its protocols
     belong to, else COMMON."""

@@ -87,6 +87,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     usage_excludes_reasoning: bool = False
     #: Its count of input tokens excludes cached ones.
     usage_excludes_cache: bool = False
+    #: The field of a usage object that says what the request was charged, in US dollars or xAI's ticks; '' where the
+    #: provider documents none. It counts in place of a price.
+    charge: Literal["", "cost", "cost.total_cost", "cost_in_usd_ticks"] = ""
     #: The protocol to translate to rather than Chat, where the backend speaks both: it can express more.
     prefers: Literal["", "responses"] = ""
     #: It takes the fields that only OpenAI's two protocols have.

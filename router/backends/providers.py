@@ -63,6 +63,7 @@ PROVIDERS = (
             files=True,
             replay="reasoning",
             user_field="user",
+            charge="cost",
         ),
     ),
     Known(
@@ -84,6 +85,7 @@ PROVIDERS = (
         root="http://127.0.0.1:11434/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         start="ollama serve",
         profile=Profile(
             remote_images=False,
@@ -124,7 +126,7 @@ PROVIDERS = (
         protocols=("chat", "responses"),
         key_prefixes=("xai-",),
         families=(r"grok-.*",),
-        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini"),
+        profile=Profile(efforts=("low", "high"), user_field="user", thinkers="grok-3-mini", charge="cost_in_usd_ticks"),
     ),
     Known(
         name="gemini",
@@ -172,6 +174,7 @@ PROVIDERS = (
         root="https://api.perplexity.ai/v1",
         protocols=("responses",),
         key_prefixes=("pplx-",),
+        profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", charge="cost.total_cost"),
     ),
     Known(
         name="zai",
@@ -205,6 +208,7 @@ PROVIDERS = (
         root="http://127.0.0.1:1234/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         start="lms server start",
         profile=Profile(sampling=LOCAL_SAMPLING, reasoning="none", single_system=True, named_choice=False),
     ),
@@ -214,6 +218,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8000/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         start="vllm serve MODEL",
         profile=Profile(
             sampling=LOCAL_SAMPLING,
@@ -230,6 +235,7 @@ PROVIDERS = (
         root="http://127.0.0.1:8080/v1",
         protocols=("messages", "chat", "responses"),
         needs_key=False,
+        unbilled=True,
         start="llama-server -m FILE.gguf",
         profile=Profile(
             sampling=LOCAL_SAMPLING,

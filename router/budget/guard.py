@@ -15,9 +15,9 @@ import trio
 from router.budget.sync import BudgetSync
 from router.errors import Halted
 from router.host.notify import notify
-from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt
+from router.operator_api.guard import GuardStatus, HaltReport, report_guard, report_halt, report_not_counted
 from router.policy.budget import guard as policy
-from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates
+from router.policy.budget.budgets import ALL, Budget, BudgetState, Rates, TokenCounts
 from router.policy.budget.guard import Halt, Rules
 from router.policy.budget.price_cache import PriceCache
 from router.policy.budget.reservations import Estimate, Model, Reservations, estimate_tokens
@@ -34,6 +34,8 @@ from router.wire.calls import spends
 SETTLE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
 _PENDING = 10_000
+# The names of models come from callers, so there may be any number of them.
+_UNPRICED_LIMIT = 100
 
 
 class Demand(NamedTuple):
@@ -44,7 +46,7 @@ class Demand(NamedTuple):
     backend: str
     account: str
     tag: str
-    #: URL of the backend, by which its prices are found.
+    #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str
     #: As it is sent upstream.
     model: str
@@ -63,6 +65,7 @@ class Guard:
     def __init__(self, shared: SharedBudgets, say: Callable[[str], None], *, clock: Callable[[], float] = time.time):
         self.rules: Rules | None = None
         self.halts: tuple[Halt, ...] = ()
+        self._shared = shared
         self._sync = BudgetSync(self, shared)
         self._say = say
         self._clock = clock
@@ -73,6 +76,7 @@ class Guard:
         self._halting: dict[str, Halt] = {}
         self._warnings: dict[str, Halt] = {}
         self._near: set[str] = set()
+        self._not_counted: dict[tuple[str, str], int] = {}
         self._lift = False
         self._nursery: trio.Nursery | None = None
         self._published_halts: tuple[Halt, ...] = ()
@@ -113,17 +117,27 @@ class Guard:
         if rules is None:
             return
         counts = count_tokens(entry)
-        keys = self._reservations.settle(entry.id, counts)
+        keys = self._reservations.settle(entry.id, counts, entry.charge)
+        budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
+        model: Model = (entry.root, entry.served_model)
+        if entry.root and self._prices.lacks(model) and any(one.unit == "usd" for one in budgets):
+            self._note_not_counted(entry, counts)
         if keys is None and entry.attempts:
-            budgets = rules.budgets_of(policy.list_scopes(entry.backend, entry.account, entry.tag))
-            rates = self._prices.rates((entry.root, entry.served or entry.model))
-            keys = self._reservations.count(budgets, counts, rates, self._clock())
+            rates = self._prices.rates(model)
+            keys = self._reservations.count(budgets, counts, rates, self._clock(), entry.charge)
         elif keys is not None:
             self._ended.set()
             self._ended = trio.Event()
         if keys and len(self._finished) < _PENDING:
             self._finished.append((keys, entry))
             self._sync.wake()
+
+    def _note_not_counted(self, entry: HistoryEntry, counts: TokenCounts) -> None:
+        """Note a request whose model has no price, unless no budget in US dollars has to count it."""
+        key = (entry.backend, entry.served_model)
+        costs = any(counts) and entry.charge is None and entry.backend != DEMO
+        if costs and (key in self._not_counted or len(self._not_counted) < _UNPRICED_LIMIT):
+            self._not_counted[key] = self._not_counted.get(key, 0) + 1
 
     def billed(self, rules: Rules, billing: str, backend: str, account: str, request: str) -> None:
         """Check the class that a request was billed to; '' when the answer named none."""
@@ -133,7 +147,8 @@ class Guard:
     def _check(self, scopes: Sequence[str]) -> None:
         halt = self.held(*scopes)
         if halt is not None:
-            refusal = _make_refusal(policy.explain_refusal(halt, self._clock()), "halted")
+            state = self._reservations.states.get(halt.budget_key)
+            refusal = _make_refusal(policy.explain_refusal(halt, self._clock(), state), "halted")
             refusal.scope, refusal.reason = halt.scope, halt.reason
             raise refusal
 
@@ -147,6 +162,10 @@ class Guard:
         model = (demand.root, demand.model)
         if self._prices.ask(model, self._clock()):
             await self._sync.next_exchange()
+            if not self._prices.knows(model, self._clock()):
+                # The store cannot be used: without a price the process would count nothing by itself.
+                found = await trio.to_thread.run_sync(self._shared.find_rates, model)
+                self._prices.receive({model: found}, self._clock())
         rates = self._prices.rates(model)
         if rates is None and refuses:
             raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
@@ -178,7 +197,7 @@ class Guard:
                 wait(2 * SETTLE_SECONDS)
                 await self._wait_for_end()
                 continue
-            reason = policy.explain_trip(state, self._clock())
+            reason = policy.explain_trip(state)
             self._trip(rules, state.budget.scope, reason, demand.request, short[0])
             if not rules.halts:
                 break
@@ -240,12 +259,13 @@ class Guard:
         rules = self.rules
         if rules is None:
             return GuardStatus(state="off")
+        missed = [report_not_counted(*key, count) for key, count in self._not_counted.items()]
         now = self._clock()
         halts = [halt for halt in self.halts if rules.halts and halt.holds(now)]
         shown = halts or [warning for warning in self._warnings.values() if warning.holds(now)]
         states = self._reservations.states
         overall = policy.judge_state(halts, shown, (state.spent_share for state in states.values()), now)
-        return report_guard(overall, shown[0] if shown else None, halts, states)
+        return report_guard(overall, shown[0] if shown else None, halts, states, missed)
 
     async def resume(self) -> list[HaltReport]:
         """End all halts; returns those that held. A budget that was used up counts from here."""

@@ -1,4 +1,4 @@
-"""`fairlead resume`: lift the halts of the guard; a proxy need not run."""
+"""`fairlead resume`: end the halts of the guard; a proxy need not run."""
 
 import json
 import os
@@ -23,10 +23,11 @@ def run(argv: list[str]) -> int:
     """Lift all halts and print them."""
     parser = Parser(
         "resume",
-        "Lift the halts of the guard. A budget that was used up counts anew from now on, until its day or month ends.",
+        "Resume traffic after a budget halt. A budget that was used up starts again from zero, until its day or month "
+        "ends.",
         examples=["fairlead resume"],
     )
-    parser.add_argument("--json", action="store_true", help="print the halts that were lifted as JSON")
+    parser.add_argument("--json", action="store_true", help="print the halts that were ended as JSON")
     options = parser.read(argv)
     home = open_home(os.environ)
     lifted = trio.run(_ask_proxy, home)
@@ -36,8 +37,8 @@ def run(argv: list[str]) -> int:
         print(json.dumps({"lifted": msgspec.to_builtins(lifted)}, indent=2))
         return 0
     for halt in lifted:
-        print(f"Lifted: {clean(halt.reason, 400)}.")
-    print("Traffic may go on." if lifted else "Nothing was halted.")
+        print(f"Halt ended: {clean(halt.reason, 400)}.")
+    print("Traffic continues." if lifted else "Nothing was halted.")
     return 0
 
 
@@ -47,7 +48,7 @@ async def _ask_proxy(home: Home) -> list[HaltReport] | None:
         try:
             return (await proxy.resume()).lifted
         except ControlError as error:
-            raise CommandError(f"the proxy on :{run.port} did not lift the halt: {error}") from None
+            raise CommandError(f"the proxy on :{run.port} did not end the halt: {error}") from None
     return None
 
 

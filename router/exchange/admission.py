@@ -1,5 +1,6 @@
 """Asks the guard before each attempt, and reports to it what the answer was billed to."""
 
+from router.backends.known import price_root
 from router.budget.guard import Demand
 from router.errors import Halted
 from router.exchange.attempt import Attempt
@@ -20,7 +21,7 @@ async def admit(attempt: Attempt) -> None:
         record.backend,
         record.account,
         record.tag,
-        attempt.target.backend.root,
+        price_root(attempt.target.backend),
         record.sent_model or record.model or "",
         context.request.method,
         call.path,

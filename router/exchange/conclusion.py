@@ -2,9 +2,11 @@
 
 import msgspec
 
+from router.backends.known import price_root
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.policy.routing.clients import identify_client
+from router.policy.routing.table import Route
 from router.telemetry.accesslog import RequestRecord
 from router.telemetry.recorder import BYTES_PER_TOKEN
 from router.wire.headers.rate_limits import limit_headers
@@ -25,7 +27,9 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
     record.client = identify_client(arrival.request.fields)
     status = 0
     if attempt is not None:
-        record.root = attempt.target.backend.root
+        record.root = price_root(attempt.target.backend)
+        if attempt.route.rule or attempt.route.alias:
+            record.chosen = _describe_choice(attempt.route)
         if attempt.sent:
             status = attempt.upstream.status
             # Only these fields are kept of the head, which is large; the recorder parses them, many records at a time.
@@ -42,6 +46,14 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
         path = record.path[:PATH_LIMIT]
         record = msgspec.structs.replace(record, path=path, request_body=b"", answer_body=b"")
     arrival.runtime.recorder.add_finished(record)
+
+
+def _describe_choice(route: Route) -> str:
+    """What of the user's chose the backend, before the step that found it: `alias fast, rule "long context"`."""
+    found = [f"alias {route.alias}"] if route.alias else []
+    if route.rule:
+        found.append(f'rule "{route.rule}"')
+    return ", ".join(found if route.why == "rule" else [*found, route.why])
 
 
 def _note_losses(record: RequestRecord, plan: Plan) -> None:
@@ -72,3 +84,4 @@ def _end_try(record: RequestRecord, status: int) -> None:
     last = record.tries[-1]
     if not last.done:
         last.status, last.error = last.status or status, last.error or record.error
+        last.text = last.text or record.text

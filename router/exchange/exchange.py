@@ -11,22 +11,25 @@ import trio
 from router.errors import BadGateway, Halted, RouterError, Unauthenticated, UpstreamTimeout
 from router.exchange import admission
 from router.exchange.attempt import Attempt
-from router.exchange.client_response.head import refuse
+from router.exchange.client_response.head import note_error, refuse
 from router.exchange.client_response.relay import Relay
 from router.exchange.client_response.respond import error_of_200, read_error, relay_for, respond
 from router.exchange.client_response.translation import translate_error, translate_response
 from router.exchange.context import Arrival
 from router.exchange.cut_errors import error_for
 from router.exchange.deadline import AttemptDeadline, ExchangeDeadline
+from router.exchange.error_text import describe_body
 from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
+from router.exchange.running import report_running
 from router.exchange.upstream_errors import make_disconnect_error, name_backend
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
+from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import Fault, classify_status, read_cooldown
 from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere
@@ -50,6 +53,8 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer the request. Raises RouterError while nothing was sent to the client."""
+        running = self._arrival.runtime.running
+        running.add(self)
         try:
             context = await read_request(self._arrival)
             failover = Failover(context)
@@ -69,7 +74,17 @@ class Exchange:
                 self._end()
                 failover.release()
         finally:
+            running.discard(self)
             self._arrival.memory.release()
+
+    @property
+    def arrived(self) -> float:
+        """When the request came, on trio's clock."""
+        return self._arrival.request.arrived
+
+    def report(self) -> RunningRequest:
+        """The request as operators see it while it is being answered."""
+        return report_running(self._arrival, self.attempt, self._relay)
 
     def _end(self) -> None:
         """Release what the exchange holds; the answer stays where `cut` follows and reads the rest of a good stream."""
@@ -102,6 +117,7 @@ class Exchange:
             return AttemptFailure(attempt=attempt, fault=Fault.HALTED, status=error.status, outcome=error)
         except (BadGateway, UpstreamTimeout, Unauthenticated) as error:
             if connection.started:
+                note_error(self._arrival, error, attempt)
                 raise
             if isinstance(error, BadGateway):
                 name_backend(error, attempt)
@@ -176,7 +192,9 @@ class Exchange:
                     await arrival.connection.write(arrival.connection.frame_end())
                 else:
                     record.error = why.name.lower()
-                    await self._end_with(error_for(why, arrival, attempt))
+                    error = error_for(why, arrival, attempt)
+                    note_error(arrival, error, attempt)
+                    await self._end_with(error)
         if attempt is not None:
             if self._relay is not None:
                 _note_stream(attempt, self._relay)
@@ -217,6 +235,7 @@ class Exchange:
             _note_stream(attempt, relay)
             return
         record.error = "upstream_broke_off"
+        note_error(attempt.context, error, attempt)
         attempt.response.drop()
         if relay is not None:
             _note_stream(attempt, relay)
@@ -268,8 +287,9 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     fields = attempt.upstream.fields
     family = find_family(attempt.route.model)
     hold = read_cooldown(fields, failure.body, family) if fault is Fault.LIMITED else None
+    text = describe_body(attempt.context, failure.body, attempt.target.hidden)
     return AttemptFailure(
-        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold
+        attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text
     )
 
 
@@ -281,6 +301,7 @@ def _note_stream(attempt: Attempt, relay: Relay) -> None:
     record.answer_body = bytes(relay.captured) or record.answer_body
     if relay.tap.ended is False and not record.error:
         record.error = "upstream_error_event"
+        record.text = describe_body(attempt.context, relay.tap.failed_with, attempt.target.hidden)
 
 
 def _classify_error(error: RouterError, *, sent: bool) -> Fault:

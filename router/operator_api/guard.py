@@ -42,6 +42,17 @@ class BudgetReport(msgspec.Struct, kw_only=True):
     renews: float | None
 
 
+class NotCounted(msgspec.Struct, kw_only=True):
+    """A model without a price under a budget in US dollars: what it is used counts in none."""
+
+    #: Name of the backend.
+    backend: str
+    #: As the backend was asked for it.
+    model: str
+    #: Requests that this process has served since it started.
+    requests: int
+
+
 class GuardStatus(msgspec.Struct, kw_only=True):
     """The state of the guard. The fields from `scope` to `request` are those of the first halt, or of the first warning
     while nothing is halted; each is null while there is neither."""
@@ -62,6 +73,8 @@ class GuardStatus(msgspec.Struct, kw_only=True):
     halts: list[HaltReport] = []
     #: All budgets.
     budgets: list[BudgetReport] = []
+    #: The models whose requests count in no budget in US dollars, since they have no price.
+    not_counted: list[NotCounted] = []
 
 
 class Resumed(msgspec.Struct, kw_only=True):
@@ -78,8 +91,17 @@ def report_halt(halt: Halt) -> HaltReport:
     return HaltReport(scope=halt.scope, since=halt.since, until=halt.until, reason=halt.reason, request=halt.request)
 
 
+def report_not_counted(backend: str, model: str, requests: int) -> NotCounted:
+    """A model without a price as operators see it."""
+    return NotCounted(backend=backend, model=model, requests=requests)
+
+
 def report_guard(
-    state: str, shown: Halt | None, halts: Iterable[Halt], states: Mapping[str, BudgetState]
+    state: str,
+    shown: Halt | None,
+    halts: Iterable[Halt],
+    states: Mapping[str, BudgetState],
+    not_counted: list[NotCounted],
 ) -> GuardStatus:
     """The guard as operators see it. shown: the halt, or warning, that is shown for all."""
     return GuardStatus(
@@ -91,6 +113,7 @@ def report_guard(
         request=shown and shown.request,
         halts=[report_halt(halt) for halt in halts],
         budgets=[report_budget(budget_state) for budget_state in states.values()],
+        not_counted=not_counted,
     )
 
 

@@ -44,7 +44,11 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
     "LiveEvent",
     [
         ("schema", int),
-        *((field.name, field.type) for field in msgspec.structs.fields(HistoryEntry) if field.name != "root"),
+        *(
+            (field.name, field.type)
+            for field in msgspec.structs.fields(HistoryEntry)
+            if field.name not in ("root", "charge")
+        ),
         ("cost_usd", float | None),
         ("price", str),
     ],
@@ -59,5 +63,6 @@ LiveEvent: type[msgspec.Struct] = msgspec.defstruct(
 def make_event(schema: int, entry: HistoryEntry, cost_usd: float | None, price: str) -> msgspec.Struct:
     """The event of a request. cost_usd: None when the price is unknown. price: the source of the price."""
     fields: dict[str, Any] = msgspec.structs.asdict(entry)
-    del fields["root"]
+    # The charge is in the cost.
+    del fields["root"], fields["charge"]
     return LiveEvent(schema=schema, **fields, cost_usd=cost_usd, price=price)

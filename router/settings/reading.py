@@ -216,6 +216,10 @@ def _read_prices(reader: "_Reader") -> Frozen[Price]:
             reader.reject(path, node, f'a table, such as [prices."{clean(name)}"] with input and output')
         values = reader.read_table(cast("Node", node), path, PRICE)
         found[name] = Price(**_pick(values, Price))
+        half = found[name].explain_half(written)
+        if half:
+            # Files with one are older than this warning, and what they hold must keep working.
+            reader.warnings.append(f"{reader.file.format_place(path)}: {half}")
     return Frozen(found)
 
 

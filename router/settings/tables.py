@@ -3,6 +3,7 @@
 Each key is declared once, at the field that holds it: its name in the file, its kind and its help.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from router.settings.kinds import (
     Frozen,
     Kind,
     choice,
+    clean,
 )
 from router.settings.profile import PROFILE
 
@@ -147,12 +149,34 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """`[prices."MODEL"]`: US dollars per million tokens. None: unknown; cache tokens then cost as other input."""
+    """`[prices."MODEL"]`: US dollars per million tokens. None: unknown; cache tokens then cost as other input. Input
+    and output are needed: without one of them hardly a request has a price."""
 
     input: float | None = _declare(MONEY, None, "US dollars per million input tokens")
     output: float | None = _declare(MONEY, None, "US dollars per million output tokens")
     cache_read: float | None = _declare(MONEY, None, "US dollars per million tokens read from the cache")
     cache_write: float | None = _declare(MONEY, None, "US dollars per million tokens written to the cache")
+    cache_write_1h: float | None = _declare(
+        MONEY, None, "US dollars per million tokens written to the cache for an hour; twice the input price if unset"
+    )
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The keys that are needed and not set."""
+        return tuple(key for key in ("input", "output") if getattr(self, key) is None)
+
+    def explain_half(self, model: str) -> str:
+        """In words, with the commands that help, why this is no price for a model; '' when it is one."""
+        if not self.missing:
+            return ""
+        lacks = " and no ".join(self.missing)
+        commands = "   and   ".join(format_price_command(model, key) for key in self.missing)
+        return f"prices.{clean(model)} has no {lacks} price, so its requests are not priced. Set it:   {commands}"
+
+
+def format_price_command(model: str, key: str) -> str:
+    """The command that sets one key of a model's price."""
+    return f"fairlead config set {shlex.quote(f'prices.{clean(model)}.{key}')} \N{HORIZONTAL ELLIPSIS}"
 
 
 PRICE: tuple[Entry, ...] = list_entries(Price)

@@ -181,6 +181,10 @@ class SharedBudgets(Protocol):
         """Give out the state as it is now."""
         ...
 
+    def find_rates(self, model: Model) -> Rates | None:
+        """The rates of a model; None when it has no price. Works without the store. For threads, since it blocks."""
+        ...
+
     def leave(self) -> None:
         """Give back all shares that this process holds, since it ends."""
         ...

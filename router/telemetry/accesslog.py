@@ -28,6 +28,9 @@ FILE_BYTES = 20 << 20
 FILES = 5
 SECRETS = 1024
 _BATCH_SECONDS = 0.05
+#: What a request may wait for before it is sent: a place and an account of a backend (its name follows), a key that is
+#: fetched, the time of its next attempt.
+QUEUE, KEY, RETRY = "queue", "key", "retry"
 
 # What looks like a key of any provider.
 _KEYS = re.compile(
@@ -63,9 +66,13 @@ class RequestRecord(msgspec.Struct, gc=False):
     sent_model: str | None = None
     backend: str = ""
     account: str = ""
+    #: The step of routing that found the backend; and what chose it, where a rule or an alias of the user did.
     route: str = ""
+    chosen: str = ""
     status: int = 0
     error: str = ""
+    #: The text of the error, at most 200 bytes, without secrets.
+    text: str = ""
     attempts: int = 0
     stream: bool = False
     #: Seconds from the arrival to the first byte of the answer, and to its end.
@@ -79,6 +86,8 @@ class RequestRecord(msgspec.Struct, gc=False):
     limits: Mapping[bytes, bytes] = {}
     #: Seconds spent waiting for an account.
     queued: float = 0.0
+    #: What it waits for now; '' while it does not, or waits for the backend's answer.
+    waits: str = ""
     tag: str = ""
     #: The attempts, as far as they are known.
     tries: list[AttemptRecord] = []
@@ -89,7 +98,7 @@ class RequestRecord(msgspec.Struct, gc=False):
     request_bytes: int = 0
     #: An estimate of the output tokens, by the part of the answer that came.
     guess: int = 0
-    #: The backend's URL; known at the request's end.
+    #: The URL by which the backend's prices are found; known at the request's end.
     root: str = ""
     #: What a translation could not carry over, as `path=how; …`; known at the request's end.
     losses: str = ""
@@ -121,7 +130,7 @@ class RequestRecord(msgspec.Struct, gc=False):
             str(self.status or "-"),
             "streamed" if self.stream else "plain",
             f"{self.total:.3f} s{tokens}",
-            self.error,
+            f"{self.error}: {_escape(self.text)}" if self.text else self.error,
         )
         return "  ".join(part for part in parts if part)
 

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable
 
-from router.policy.budget.budgets import TokenCounts
-from router.policy.budget.prices import PRICED, Prices
+from router.policy.budget.prices import REPORTED, Prices, can_be_priced
 from router.settings import Settings
 from router.store.history.entry import HistoryEntry, Priced
+from router.store.shared.budgets import count_tokens
 
 
 class Pricing:
@@ -20,18 +20,16 @@ class Pricing:
     def price(self, entry: HistoryEntry) -> Priced:
         """Compute what a request cost. For threads, as it may load the price data."""
         own = self._settings().prices
-        if (not own and not entry.root.startswith(PRICED)) or (entry.tokens_in is None and entry.tokens_out is None):
+        if entry.charge is not None:
+            return entry.charge, REPORTED
+        model = entry.served_model
+        if not own and not can_be_priced(entry.root, model):
             return None, ""
-        tokens = TokenCounts(
-            input=entry.tokens_in or 0,
-            output=entry.tokens_out or 0,
-            cache_read=entry.cache_read or 0,
-            cache_write=entry.cache_write or 0,
-        )
-        model = entry.served or entry.model
+        if entry.tokens_in is None and entry.tokens_out is None:
+            return None, ""
         try:
             with self._lock:
-                return self._prices.cost(entry.root, model, tokens, entry.started, own)
+                return self._prices.cost(entry.root, model, count_tokens(entry), entry.started, own)
         except Exception:
             # The row must be written even when the price data have a defect or are not installed.
             return None, ""

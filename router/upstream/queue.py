@@ -47,6 +47,8 @@ class Waiter:
     #: Set when it may have been admitted, or is to look again.
     wake: trio.Event = field(default_factory=trio.Event)
     admitted: bool = False
+    #: The limit that delayed it, as in QueueTimeout; '' while none did.
+    held: str = ""
 
 
 class AdmissionQueue:
@@ -76,6 +78,11 @@ class AdmissionQueue:
         """How many requests wait."""
         return len(self._waiting)
 
+    @property
+    def held(self) -> str:
+        """The limit that requests wait for, as in QueueTimeout; '' while none waits."""
+        return self._held if self._waiting else ""
+
     def stalled(self) -> float | None:
         """For how many seconds no request was admitted although one waits; None when none waits."""
         return self.clock() - max(self._moved, self._since) if self._waiting else None
@@ -91,9 +98,10 @@ class AdmissionQueue:
         self._begin(now, tokens)
         return True
 
-    async def acquire(self, ask: Ask, *, patience: float, arrived: float, tokens: int = 0, plain: bool = True) -> None:
-        """Take a place when it is this request's turn, after at most `patience` seconds. arrived: requests are admitted
-        in this order. plain: all plain requests would get the same answer from `ask`. Raises QueueTimeout."""
+    async def acquire(self, ask: Ask, *, patience: float, arrived: float, tokens: int = 0, plain: bool = True) -> str:
+        """Take a place when it is this request's turn, after at most `patience` seconds; returns the limit that delayed
+        it last, '' for none. arrived: requests are admitted in this order. plain: all plain requests would get the same
+        answer from `ask`. Raises QueueTimeout."""
         now = self.clock()
         if len(self._waiting) >= self.most:
             raise QueueTimeout("max_queued", math.inf)
@@ -109,6 +117,7 @@ class AdmissionQueue:
             if not waiter.admitted:
                 self._waiting.remove(waiter)
                 self._wake_first()
+        return waiter.held
 
     def release(self, tokens: int = 0) -> None:
         """Give a place back. tokens: used beyond what was counted when it was taken."""
@@ -137,6 +146,7 @@ class AdmissionQueue:
             self._advance(now)
             if waiter.admitted:
                 return
+            waiter.held = self._held
             first = self._waiting[0] is waiter
             if not first and self._next < before:
                 self._wake_first()  # it watches the time for this request too

@@ -49,6 +49,7 @@ class Tap:
         "begun",
         "created",
         "ended",
+        "failed_with",
         "model",
         "pieces",
         "response_id",
@@ -70,6 +71,8 @@ class Tap:
         self.begun = False
         #: True after a good end, False after a failed one, None before either.
         self.ended: bool | None = None
+        #: The data of the event that ended the stream as failed; b"" for none.
+        self.failed_with = b""
         self.response_id = ""
         self.created = 0
         self.model = ""
@@ -134,6 +137,8 @@ class Tap:
             ending = self._dialect.ending(event, json_values.decode_object(event.data))
             if ending is not None and self.ended is not False:
                 self.ended = ending
+                if not ending:
+                    self.failed_with = event.data.encode("utf-8", "replace")
 
     def _drop_usage_events(self, batch: bytes) -> bytes:
         if not any(needle in batch for needle in self._needles.alone):

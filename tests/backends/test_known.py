@@ -17,6 +17,7 @@ from router.backends.known import (
     is_https,
     known,
     plain_http_allowed,
+    price_root,
     same_place,
     text_model,
     vendor_of,
@@ -39,6 +40,23 @@ def test_known_provider_is_whole(entry):
     assert all(header == header.lower() for header in entry.own_headers)
     assert is_https(entry.root) or plain_http_allowed(host_of(entry.root))
     assert entry.name == entry.name.lower()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "billed"),
+    [
+        ("", True),
+        ("openai", True),
+        ("litellm", True),
+        ("ollama", False),
+        ("lmstudio", False),
+        ("vllm", False),
+        ("llamacpp", False),
+    ],
+)
+def test_servers_that_nobody_bills(vendor, billed):
+    """A server of the user's own has no prices, wherever it runs; any other backend is known to prices by its URL."""
+    assert price_root(backend(vendor=vendor)) == ("https://llm.example/v1" if billed else "")
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ BOOK = budget_key(Budget(ALL, "day", "usd", 0), find_term("day", time.time()))
 
 @pytest.fixture
 def halted(fairlead):
-    """The command, in a home whose day budget was used up, with no proxy running."""
+    """The command, in a home whose daily budget was used up, with no proxy running."""
     home = open_home({"FAIRLEAD_HOME": str(fairlead.home)})
     now = time.time()
-    halt = Halt(ALL, now - 60, now + 1740, "the day budget of $5.00 is used up ($5.01 spent)", "req_7", BOOK)
+    halt = Halt(ALL, now - 60, now + 1740, "the daily budget of $5.00 is used up ($5.01 spent)", "req_7", BOOK)
     db, _ = open_history(home)
     with closing(db):
         db.execute("INSERT INTO guard_books VALUES (?, ?, ?, 0, ?)", (BOOK, now - 3600, 5_010_000_000, 5 * DOLLAR))
@@ -40,7 +40,7 @@ def test_lifting_without_a_proxy(halted):
     """The halt is named and gone; the budget counts from here."""
     done = halted("resume")
     assert done.code == 0
-    assert done.out == "Lifted: the day budget of $5.00 is used up ($5.01 spent).\nTraffic may go on.\n"
+    assert done.out == "Halt ended: the daily budget of $5.00 is used up ($5.01 spent).\nTraffic continues.\n"
     assert halted("resume").out == "Nothing was halted.\n"
     assert "day $0.00 of $5.00 (0 %)" in halted("usage", FAIRLEAD_GUARD_DAY_USD="5").out
 
@@ -55,7 +55,7 @@ def test_lifting_as_json(halted):
 def test_lifting_through_a_proxy(halted):
     """A running proxy is told, also one whose settings guard nothing."""
     halted.start("proxy", "--port", "0")
-    assert halted("resume").out.endswith("Traffic may go on.\n")
+    assert halted("resume").out.endswith("Traffic continues.\n")
     assert halted("resume").out == "Nothing was halted.\n"
 
 
@@ -64,7 +64,7 @@ def test_what_is_said_of_it(halted):
     text = "guard    day $5.01 of $5.00 (100 %)   (halts)\nhalted   until "
     usage = halted("usage", FAIRLEAD_GUARD_DAY_USD="5").out
     assert text in usage
-    assert usage.rstrip().endswith("is used up ($5.01 spent) (req_7)   lift it:   fairlead resume")
+    assert usage.rstrip().endswith("is used up ($5.01 spent) (req_7). Continue now:   fairlead resume")
     started = halted.start("proxy", "--port", "0", "--guard-day-usd", "5")
     assert text in "\n".join(started.lines)
     assert "guard" not in halted("usage").out

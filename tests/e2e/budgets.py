@@ -12,9 +12,9 @@ BODY = json.dumps({"model": "model-a", "messages": [{"role": "user", "content": 
 PATH = "/v1/chat/completions"
 
 
-def answer(tokens, *fields):
-    """A whole Chat answer that used this many tokens."""
-    usage = {"prompt_tokens": tokens - 1, "completion_tokens": 1, "total_tokens": tokens}
+def answer(tokens, *fields, **counts):
+    """A whole Chat answer that used this many tokens. counts: more of its usage."""
+    usage = {"prompt_tokens": tokens - 1, "completion_tokens": 1, "total_tokens": tokens, **counts}
     choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
     said = {"id": "c1", "object": "chat.completion", "created": 1, "model": "model-a", "choices": [choice]}
     return plain(json.dumps({**said, "usage": usage}).encode(), b"200 OK", *fields)

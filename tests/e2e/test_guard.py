@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from .budgets import BODY, PATH, answer, configured, proxy, query
-from .processes import until
+from .processes import Proxy, backend, until
 from .samples import PROTOCOLS
 from .upstream import END, chunk, plain, stream_head, wait_for
 from .wire import Client, ask, request
@@ -134,7 +134,7 @@ def test_a_budget_halts_and_is_lifted(tmp_path, up):
         assert refused.field(b"retry-after") is None
         assert refused.json()["error"]["code"] == "insufficient_quota"
         message = refused.json()["error"]["message"]
-        assert "the day budget of $0.30 is used up ($0.30 spent)" in message
+        assert "the daily budget of $0.30 is used up ($0.30 spent)" in message
         assert "fairlead resume" in message
         assert (ask(one.port, "/health").status, ask(one.port, "/health").json()) == (200, {"status": "halted"})
         guard = one.status()["guard"]
@@ -257,7 +257,7 @@ def test_warn_only(tmp_path, up):
         until(lambda: "guard: warning" in one.log.read_text())
         said = one.log.read_text()
     assert (guard["state"], guard["halts"], guard["scope"]) == ("warned", [], "all")
-    assert said.count("guard: warning: the day budget of $0.20 is used up") == 1
+    assert said.count("guard: warning: the daily budget of $0.20 is used up") == 1
 
 
 def test_billing_classes(tmp_path, up):
@@ -304,15 +304,16 @@ def test_the_end_of_a_cooldown(tmp_path, up):
     assert len(up.seen) == 1
 
 
-def test_without_a_file(tmp_path, up):
+@pytest.mark.parametrize(("budget", "spent"), [("day_tokens = 250", 300), ("day_usd = 0.25", 0.3)])
+def test_without_a_file(tmp_path, up, budget, spent):
     """Where history.db cannot be used, a process counts by itself: its own spend still trips the budget."""
-    configured(tmp_path, "guard.day_tokens = 250")
+    configured(tmp_path, f"guard.{budget}")
     (tmp_path / "home" / "history.db").mkdir()
     up.default = [answer(100)]
     with proxy(tmp_path, up) as one:
         assert [ask(one.port, PATH, BODY).status for _ in range(5)] == [200, 200, 200, 402, 402]
         guard = one.status()["guard"]
-        assert (guard["state"], guard["budgets"][0]["spent"]) == ("halted", 300)
+        assert (guard["state"], guard["budgets"][0]["spent"]) == ("halted", spent)
         ask(one.port, "/admin/resume", b"{}", one.operator())
         assert [ask(one.port, PATH, BODY).status for _ in range(4)] == [200, 200, 200, 402]
 
@@ -330,6 +331,25 @@ def test_models_without_a_price(tmp_path, up):
         assert "No price is known for the model 'model-x'" in refused.json()["error"]["message"]
         assert ask(one.port, PATH, BODY).status == 200
         assert one.status()["guard"]["state"] == "running"
+
+
+def test_a_charge_that_the_provider_reports(tmp_path, up):
+    """It counts in the budget in place of a price, and its source is kept; a backend whose provider documents none is
+    not believed."""
+    configured(tmp_path, "guard.day_usd = 0.5")
+    up.default = [answer(10, cost=0.3)]
+    known = backend("router", up.root, vendor="openrouter")
+    with Proxy(
+        tmp_path, backends=[known, backend("box", up.root)], settings={"FAIRLEAD_DEFAULT_BACKEND": "box"}
+    ) as one:
+        asked = [ask(one.port, PATH, BODY.replace(b"model-a", name)).status for name in (b"router:model-x", b"model-x")]
+        assert asked == [200, 200]
+        assert until(lambda: one.status()["guard"]["budgets"][0]["spent"] == 0.3)
+        missed = [(model["backend"], model["requests"]) for model in one.status()["guard"]["not_counted"]]
+        assert missed == [("box", 1)]
+        one.loaded()
+    costs = query(tmp_path, "SELECT cost, text FROM requests JOIN names ON names.id = price ORDER BY seq")
+    assert costs == [(300_000_000, "reported by the provider"), (None, "")]
 
 
 def test_a_backends_own_budget(tmp_path, up):

@@ -187,8 +187,8 @@ def check_metrics(rows, text):
 
 
 def check_nothing_of_the_prompt(proxy, said):
-    """No word of a request or an answer is in any file of the home or beside it, nor in what commands and operator's
-    endpoints say."""
+    """No word of a request or an answer, but the message of an error, is in any file of the home or beside it, nor in
+    what commands and operator's endpoints say."""
     for path in ("/analytics", "/metrics", "/admin/history?limit=1000", "/status", "/accounts"):
         said.append(ask(proxy.port, path, None, proxy.operator()).body.decode())
     with Client(proxy.port) as reader:
@@ -217,6 +217,33 @@ def test_why_at_once(box):
         found = ask(proxy.port, f"/admin/history/{of(name)}", None, proxy.operator())
         assert found.json()["request"]["id"] == name
     assert ask(proxy.port, "/admin/history/req_nobody", None, proxy.operator()).status == 404
+
+
+def test_usage_at_once(box):
+    """A request that has just ended is in the sums: commands have the proxy write it first."""
+    proxy, upstream = box
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    for number in (1, 2, 3):
+        upstream.script(plain(answer_of(chat, None)))
+        assert ask(proxy.port, chat.path, chat.body()).status == 200
+        assert json.loads(command(proxy, "usage", "--json"))["total"]["requests"] == number
+
+
+def test_usage_of_a_history_that_cannot_be_written(tmp_path):
+    """`usage` says why requests are missing, in the words of /analytics."""
+    home = make_home(tmp_path)
+    (home / "history.db-journal").touch()
+    (home / "history.db").mkdir()
+    chat = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+    with Proxy(tmp_path) as proxy:
+        assert ask(proxy.port, chat.path, chat.body("demo")).status == 200
+        assert until(lambda: proxy.status()["history"]["problem"])
+        why = proxy.status()["history"]["problem"]
+        (home / "history.db").rmdir()
+        said = command(proxy, "usage")
+    assert f"cannot write it, so requests since then are missing: {why}" in said
+    assert "no requests." in said
+    assert "Point a tool" not in said
 
 
 def test_ids_are_in_order(box):

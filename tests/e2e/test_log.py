@@ -65,6 +65,13 @@ def test_no_bodies_unless_asked(told):
     assert "messages" not in said.replace("/v1/messages", "")
 
 
+def test_verbose_errors(told):
+    """The line of a request that failed says what went wrong, not only the class."""
+    [protocol] = [protocol for protocol in PROTOCOLS if protocol.name == "chat"]
+    _, said = told((protocol.path, protocol.body("demo-500")), verbose="1")
+    assert "upstream_error: " in said
+
+
 def test_a_client_that_speaks_tls_is_told_of(tmp_path):
     """https:// to this port leaves a line on the terminal and in the file that says what to do."""
     log = tmp_path / "access.log"

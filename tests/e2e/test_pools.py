@@ -38,7 +38,9 @@ def test_a_used_up_budget_of_one_account(tmp_path):
 
             assert accounts_used(await many(3)) == ["a0", "a1", "a1"]
             [record] = [*serving.runtime.recorder.recent][-1:]
-            assert record.notes.startswith("box/a0 passed over: the day budget of $0.004 for account box/a0 is used up")
+            assert record.notes.startswith(
+                "box/a0 passed over: the daily budget of $0.004 for account box/a0 is used up"
+            )
             assert (record.error, record.attempts) == ("", 1)
             listed = (await told(serving, "/accounts"))["accounts"]
             assert [(one["state"], one["headroom"]) for one in listed] == [("halted", 0.0)] * 2

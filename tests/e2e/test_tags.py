@@ -25,7 +25,7 @@ def test_a_tags_own_budget(tmp_path, up):
         assert ask(one.port, "/admin/reload", b"{}", one.operator()).status == 200
         assert [ask(one.port, *tagged(b"night/run-7")).status for _ in range(3)] == [200, 402, 402]
         refused = ask(one.port, *tagged(b"night/run-7")).json()["error"]["message"]
-        assert "the day budget of $0.30 for tag night/run-7 is used up ($0.30 spent)" in refused
+        assert "the daily budget of $0.30 for tag night/run-7 is used up ($0.30 spent)" in refused
         assert [ask(one.port, *tagged(b"other")).status, ask(one.port, PATH, BODY).status] == [200, 200]
         assert (one.status()["guard"]["scope"], ask(one.port, "/health").status) == ("tag night/run-7", 200)
         [sums] = [found for found in _analytics(one)["tags"] if found["name"] == "night/run-7"]
@@ -57,6 +57,6 @@ def test_a_tags_halt_is_met_everywhere(tmp_path, up):
         assert ask(one.port, path, body, header).status == 200
         refused = ask(one.port, path, body, header)
         assert (refused.status, refused.field(b"x-fairlead-fallback")) == (402, None)
-        assert "the day budget of $0.10 for tag night is used up ($0.10 spent)" in refused.json()["error"]["message"]
+        assert "the daily budget of $0.10 for tag night is used up ($0.10 spent)" in refused.json()["error"]["message"]
         assert ask(one.port, path, body).status == 200
     assert len(up.seen) == 2

@@ -16,7 +16,7 @@ def test_a_budget_in_dollars():
 def test_a_halt_stands_for_all():
     """The fields of the first halt stand beside the state; without one they are null."""
     halt = Halt("all", 1.0, 2.0, "it is used up", "req_1", "book")
-    found = report_guard("halted", halt, [halt], {})
+    found = report_guard("halted", halt, [halt], {}, [])
     assert (found.scope, found.since, found.until, found.reason, found.request) == (
         "all",
         1.0,
@@ -25,4 +25,4 @@ def test_a_halt_stands_for_all():
         "req_1",
     )
     assert [one.request for one in found.halts] == ["req_1"]
-    assert report_guard("running", None, [], {}) == GuardStatus(state="running")
+    assert report_guard("running", None, [], {}, []) == GuardStatus(state="running")

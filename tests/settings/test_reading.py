@@ -67,6 +67,7 @@ input = 2
 output = 8.5
 [prices.tiny]
 input = 0
+output = 0
 cache_read = 0.05
 """
 
@@ -114,7 +115,7 @@ def test_a_whole_file():
             ),
             "local": BackendOptions(idle=3600.0),
         },
-        prices={"gpt-4.1": Price(input=2.0, output=8.5), "tiny": Price(input=0.0, cache_read=0.05)},
+        prices={"gpt-4.1": Price(input=2.0, output=8.5), "tiny": Price(input=0.0, output=0.0, cache_read=0.05)},
     )
     assert resolve({}, {}, read(WHOLE)).warnings == ()
 
@@ -315,6 +316,21 @@ def test_unknown_keys_are_told_and_kept(text, said):
     assert said in warning
     assert len(loaded.unknown) == 1
     assert loaded.settings.port == 3456
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[prices."gpt-4.1"]\ninput = 2', "line 1: prices.gpt-4.1 has no output price"),
+        ("[prices.m]\noutput = 2\ncache_read = 1", "line 1: prices.m has no input price"),
+        ("prices.m.cache_read = 1", "line 1: prices.m has no input and no output price"),
+    ],
+)
+def test_half_a_price_is_told(text, said):
+    """A warning with the commands that set what lacks; a file that holds one keeps working."""
+    [warning] = resolve({}, {}, read(f"{text}\n")).warnings
+    assert said in warning
+    assert "fairlead config set prices." in warning
 
 
 @given(

@@ -135,6 +135,9 @@ class MemoryBudgets:
         self._rates = {model: rates_of(model, self._price, now) for model in message.models}
         self.look()
 
+    def find_rates(self, model):
+        return rates_of(model, self._price, time.time())
+
     def look(self):
         books = {key: BudgetView(spent=self._store.budgets[key], held=held) for key, held in self._held.items()}
         self._receive(SharedState(self._sequence, books, tuple(self._store.halts.values()), self._rates))

@@ -58,6 +58,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "tokens_out": 4,
         "tokens_cache_read": 2,
         "tokens_cache_write": None,
+        "tokens_cache_write_1h": None,
         "tokens_reasoning": None,
         "estimated": False,
         "client": "",
@@ -66,6 +67,7 @@ def test_a_line_of_the_file_is_json(tmp_path):
         "queue_ms": 0.0,
         "tag": "",
         "notes": [],
+        "error_text": None,
     }
     assert second["notes"] == ["model renamed"]
     assert second["first_byte_ms"] is None

@@ -2,7 +2,8 @@
 
 import sys
 
-from router.settings import Settings
+from router.settings import Frozen, Settings
+from router.settings.tables import Price
 from router.store.history.entry import HistoryEntry
 from router.telemetry.pricing import Pricing
 
@@ -18,3 +19,21 @@ def test_a_price_that_cannot_be_had(monkeypatch):
     assert price(one) == (None, "")
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     assert price(entry(model="gpt-5", root="https://api.openai.com/v1", tokens_in=1)) == (None, "")
+
+
+def test_a_charge_of_the_provider():
+    """What the provider itself says goes before every price, and is named so."""
+    price = Pricing(lambda: Settings(prices=Frozen({"m": Price(input=1.0, output=1.0)}))).price
+    assert price(entry(model="m", charge=7, tokens_in=1, tokens_out=1)) == (7, "reported by the provider")
+    assert price(entry(model="m", charge=0)) == (0, "reported by the provider")
+    assert price(entry(model="m", tokens_in=1, tokens_out=1)) == (2000, "config.toml")
+
+
+def test_what_is_kept_for_an_hour():
+    """It is a part of what was written to the cache, and costs its own price."""
+    price = Pricing(Settings).price
+    root = "https://api.anthropic.com/v1"
+    counts = {"tokens_in": 0, "tokens_out": 0, "cache_write": 3000}
+    short, _ = price(entry(model="claude-opus-4-5", root=root, **counts))
+    long, _ = price(entry(model="claude-opus-4-5", root=root, cache_write_1h=1000, **counts))
+    assert (short, long) == (3000 * 6250, 2000 * 6250 + 1000 * 10_000)

@@ -21,6 +21,8 @@ from .usage_answers import ANSWERS, chat, encode_data, encode_event, events, mes
 PROTOCOLS = ("messages", "chat", "responses")
 APART = {"usage_excludes_reasoning": True}
 UNCACHED = {"usage_excludes_cache": True}
+OPENROUTER = {"charge": "cost"}
+XAI = Usage(10, 5, charge=3_775_600)
 
 
 #: Protocol, flags of the backend's profile, the usage object as it was sent, and what it says.
@@ -49,6 +51,24 @@ TABLE = {
     ),
     "chat prompt only": ("chat", {}, {"prompt_tokens": 7, "total_tokens": 7}, Usage(7)),
     "chat completion only": ("chat", {}, {"completion_tokens": 7}, Usage(None, 7)),
+    "chat cost, not asked for": ("chat", {}, chat(10, 5, cost=0.25), Usage(10, 5)),
+    "openrouter": ("chat", OPENROUTER, chat(10, 5, cost=0.25), Usage(10, 5, charge=250_000_000)),
+    "openrouter, nothing": ("chat", OPENROUTER, chat(10, 5, cost=0), Usage(10, 5, charge=0)),
+    "openrouter, own key": (
+        *("chat", OPENROUTER),
+        chat(10, 5, cost=0.01, is_byok=True, cost_details={"upstream_inference_cost": 0.2}),
+        Usage(10, 5, charge=210_000_000),
+    ),
+    "openrouter, its key": (
+        *("chat", OPENROUTER),
+        chat(10, 5, cost=0.2, is_byok=False, cost_details={"upstream_inference_cost": 0.2}),
+        Usage(10, 5, charge=200_000_000),
+    ),
+    "openrouter, no charge": ("chat", OPENROUTER, chat(10, 5, cost="0.2"), Usage(10, 5)),
+    "openrouter, true": ("chat", OPENROUTER, chat(10, 5, cost=True), Usage(10, 5)),
+    "openrouter, below nothing": ("chat", OPENROUTER, chat(10, 5, cost=-1), Usage(10, 5)),
+    "openrouter, too much": ("chat", OPENROUTER, chat(10, 5, cost=1e300), Usage(10, 5)),
+    "xai": ("chat", {"charge": "cost_in_usd_ticks"}, chat(10, 5, cost_in_usd_ticks=37_756_000), XAI),
     "chat total only": ("chat", {}, {"total_tokens": 7}, Usage()),
     "chat cost only": ("chat", {}, {"cost": 0.1}, Usage()),
     "chat in words of Responses": ("chat", {}, responses(10, 5), Usage()),
@@ -74,6 +94,17 @@ TABLE = {
         messages(10, 25, hit=9, thinking=20),
         Usage(10, 25, 9, None, 20),
     ),
+    "messages, some for an hour": (
+        *("messages", {}),
+        messages(10, 5, made=30, cache_creation={"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}),
+        Usage(10, 5, None, 30, cache_write_1h=10),
+    ),
+    "messages, none for an hour": (
+        *("messages", {}),
+        messages(10, 5, made=30, cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 0}),
+        Usage(10, 5, None, 30),
+    ),
+    "messages cost": ("messages", OPENROUTER, messages(10, 5, cost=0.25), Usage(10, 5, charge=250_000_000)),
     "messages iterations": ("messages", {}, messages(10, 5, iterations=[messages(3, 2)]), Usage(10, 5)),
     "messages empty": ("messages", {}, {}, Usage()),
     "messages null": ("messages", {}, None, Usage()),
@@ -84,6 +115,16 @@ TABLE = {
     "responses zero": ("responses", {}, responses(0, 0, hit=0, reasoning=0), Usage(0, 0, 0, None, 0)),
     "responses reasoning": ("responses", {}, responses(10, 25, reasoning=20), Usage(10, 25, reasoning=20)),
     "responses input only": ("responses", {}, responses(10), Usage(10)),
+    "perplexity": (
+        *("responses", {"charge": "cost.total_cost"}),
+        responses(10, 5, cost={"currency": "USD", "input_cost": 0.001, "output_cost": 0.002, "total_cost": 0.003}),
+        Usage(10, 5, charge=3_000_000),
+    ),
+    "perplexity, euros": (
+        *("responses", {"charge": "cost.total_cost"}),
+        responses(10, 5, cost={"currency": "EUR", "total_cost": 0.003}),
+        Usage(10, 5),
+    ),
     "responses in words of Chat": ("responses", {}, chat(10, 5), Usage()),
     "responses and flags": (
         "responses",
@@ -170,6 +211,10 @@ def test_of_a_stream(name, together):
 #: Usage objects of one stream, and what all of them say.
 MERGED = {
     "messages adds": ("messages", [messages(10, 1, hit=90), messages(None, 5)], Usage(10, 5, 90)),
+    "messages keeps what is for an hour": (
+        *("messages", [messages(10, 1, made=30, cache_creation={"ephemeral_1h_input_tokens": 9}), messages(None, 5)]),
+        Usage(10, 5, None, 30, cache_write_1h=9),
+    ),
     "messages overwrites": ("messages", [messages(0, 0), messages(10, 5, hit=9, thinking=2)], Usage(10, 5, 9, None, 2)),
     "messages thrice": (
         *("messages", [messages(10, 1, made=30), messages(None, 5, hit=90), messages(None, 7)]),

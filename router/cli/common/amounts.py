@@ -1,4 +1,7 @@
-"""Format numbers for display: tokens, money, times, shares."""
+"""Format numbers for display: tokens, money, times, shares, rates."""
+
+from router.policy.budget.budgets import format_dollars
+from router.policy.budget.prices import REPORTED
 
 #: Stands for a value that is not known.
 NONE = "\N{EN DASH}"
@@ -18,14 +21,14 @@ def format_tokens(count: int | None) -> str:
 
 def format_money(dollars: float | None) -> str:
     """US dollars as `$3.41` or `$0.0023`; a dash for None."""
+    return NONE if dollars is None else format_dollars(dollars)
+
+
+def format_cost(dollars: float | None, source: str) -> str:
+    """What a request cost and how that is known; `unpriced` for None. source: as it is in the history."""
     if dollars is None:
-        return NONE
-    if dollars >= 0.995 or dollars == 0:
-        return f"${dollars:,.2f}"
-    digits = 2
-    while digits < 9 and dollars * 10**digits < 10:
-        digits += 1
-    return f"${dollars:.{digits}f}"
+        return "unpriced"
+    return f"cost {format_dollars(dollars)} ({source if source == REPORTED else f'prices of {source}'})"
 
 
 def format_seconds(ms: float | None) -> str:
@@ -42,5 +45,21 @@ def format_seconds(ms: float | None) -> str:
 
 
 def format_share(part: float | None) -> str:
-    """A fraction of 1 as `91 %`; a dash for None."""
-    return NONE if part is None else f"{part * 100:.0f} %"
+    """A fraction of 1 as `91 %`, `under 1 %` or `over 99 %`; a dash for None."""
+    if part is None:
+        return NONE
+    if 0 < part < 0.01:
+        return "under 1 %"
+    if 0.995 <= part < 1:
+        return "over 99 %"
+    return f"{part * 100:.0f} %"
+
+
+def format_rate(count: int, seconds: float) -> str:
+    """How often something happens, as `1,960/min`, `2.5/min` or `46/h`; '' for less than once an hour."""
+    per_minute = count * 60 / seconds
+    if per_minute >= 10:
+        return f"{per_minute:,.0f}/min"
+    if per_minute >= 1:
+        return f"{per_minute:.1f}/min".replace(".0/", "/")
+    return f"{per_minute * 60:.0f}/h" if per_minute * 60 >= 1 else ""

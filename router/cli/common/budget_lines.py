@@ -1,39 +1,98 @@
-"""The lines on the guard that `usage` and the start of a proxy print: budgets, amounts spent, halts in force."""
+"""The lines on the guard that commands print: budgets, amounts spent, requests that count in none, halts in force."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from router.backends.known import price_root
 from router.errors import CommandError
 from router.policy.budget.budgets import Budget, format_amount
-from router.policy.budget.guard import Halt, Rules, format_moment, read_rules
+from router.policy.budget.guard import Halt, Rules, explain_not_counted, format_moment, read_rules
+from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.settings.kinds import clean
+from router.store.config import backends
 from router.store.home.home import Home
 
 
+class _Found(NamedTuple):
+    """What the history has on the budgets."""
+
+    spent: Mapping[Budget, int | None] = {}
+    #: The line on requests that count in no budget, if there are any.
+    missed: Sequence[str] = ()
+    #: Those in force.
+    halts: Sequence[Halt] = ()
+
+
 def format_budget_lines(home: Home, settings: Settings) -> list[str]:
-    """One line for the budgets and one for each halt; no lines when no budget is set. Reads history.db."""
+    """One line for the budgets, one for the requests that count in none, and one for each halt; no lines when no budget
+    is set. Reads history.db."""
     rules = read_rules(settings)
     if rules is None:
         return []
+    now = time.time()
+    found = _read(home, settings, rules, now)
+    halts = [_format_halt(halt, now) for halt in found.halts]
+    return [f"guard    {line}" for line in (_format_budgets(rules, found.spent), *found.missed)] + halts
+
+
+def explain_change(home: Home, settings: Settings, path: Sequence[str]) -> list[str]:
+    """What the user should know once the setting of this path was changed: what a budget does not count, that a halt
+    stays, that a price is half of one. settings: those with the change."""
+    if path[0] == "prices":
+        price = settings.prices.get(path[1].lower())
+        half = price.explain_half(path[1]) if price is not None else ""
+        return [half] * bool(half)
+    rules = read_rules(settings)
+    if rules is None or not (path[0] == "guard" or "budget" in path):
+        return []
+    now = time.time()
+    found = _read(home, settings, rules, now)
+    missed = found.missed if any(part.endswith("_usd") for part in path) else ()
+    return [*missed, *(explain_halt(halt, now) for halt in found.halts)]
+
+
+def explain_halt(halt: Halt, now: float) -> str:
+    """In words: a halt stays whatever the budget is now, and what ends it."""
+    until = format_moment(halt.until, now)
+    return f"Traffic stays halted until {until} ({clean(halt.reason, 400)}). Continue now:   fairlead resume"
+
+
+def _read(home: Home, settings: Settings, rules: Rules, now: float) -> _Found:
     from router.store.history.reader import open_reader
     from router.store.shared import budgets
 
-    now = time.time()
-    spent: dict[Budget, int | None] = {}
-    halts: list[Halt] = []
     try:
         with open_reader(home) as db:
-            if db is not None:
-                spent = {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets}
-                halts = [halt for halt in budgets.read_halts(db) if rules.halts and halt.holds(now)]
+            if db is None:
+                return _Found()
+            return _Found(
+                {budget: budgets.read_spent(db, budget, now) for budget in rules.budgets},
+                _format_not_counted(home, settings, budgets.read_not_counted(db, rules.budgets, now)),
+                [halt for halt in budgets.read_halts(db) if rules.halts and halt.holds(now)],
+            )
     except CommandError:
         # Commands that read the history report this error; the budgets can be listed without it.
-        spent, halts = {}, []
-    said = [_format_halt(halt, now) for halt in halts]
-    return [f"guard    {_format_budgets(rules, spent)}", *said]
+        return _Found()
 
 
-def _format_budgets(rules: Rules, spent: dict[Budget, int | None]) -> str:
+def _format_not_counted(home: Home, settings: Settings, found: Mapping[tuple[str, str], int]) -> list[str]:
+    """The line on requests that count in no budget in US dollars, if there are any. Those that nobody bills need no
+    price, and the next ones of a model that has been given one since will count."""
+    stored, _ = backends.load(home) if found else ((), ())
+    free = {DEMO, *(backend.name for backend in stored if not price_root(backend))}
+    models: dict[str, int] = {}
+    for (backend, model), count in found.items():
+        price = settings.prices.get(model.lower())
+        if backend not in free and (price is None or price.missing):
+            models[model] = models.get(model, 0) + count
+    if not models:
+        return []
+    return [explain_not_counted(sum(models.values()), sorted(models, key=models.__getitem__, reverse=True))]
+
+
+def _format_budgets(rules: Rules, spent: Mapping[Budget, int | None]) -> str:
     parts = [_format_budget(budget, spent.get(budget)) for budget in rules.budgets]
     if rules.billing:
         parts.append(f"billed to {', '.join(sorted(rules.billing))} only")
@@ -49,4 +108,6 @@ def _format_budget(budget: Budget, spent: int | None) -> str:
 
 def _format_halt(halt: Halt, now: float) -> str:
     reason = clean(halt.reason, 400)
-    return f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request})   lift it:   fairlead resume"
+    return (
+        f"halted   until {format_moment(halt.until, now)}: {reason} ({halt.request}). Continue now:   fairlead resume"
+    )

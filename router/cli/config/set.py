@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
+from router.cli.common.budget_lines import explain_change
 from router.cli.common.parser import Parser, note
 from router.cli.common.pending import note_pending
 from router.cli.config.judge import make_judge
@@ -46,6 +47,8 @@ def run_set(argv: list[str]) -> int:
     toml.change(home, [Change(path, value)], make_judge(home))
     print(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
     announce_change(home, [".".join(path)])
+    for line in explain_change(home, toml.load(home, os.environ).settings, path):
+        note(f"note: {line}")
     return 0
 
 

@@ -2,16 +2,21 @@
 
 import json
 import os
+import re
+import textwrap
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from router.cli.common import amounts, budget_lines
-from router.cli.common.output import format_count
+from router.cli.common.flush import flush_history
+from router.cli.common.output import GAP, LEAST_WIDTH, find_width, format_count, format_table
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.errors import CommandError, UsageError
+from router.policy.budget.prices import BY_NAME, REPORTED
 from router.settings.kinds import clean
 from router.store.config import toml
 from router.store.database.location import locate
@@ -23,21 +28,43 @@ from router.store.home.permissions import shown
 from router.store.shared import captures
 
 USAGE_SCHEMA = 1
-_ROWS = 15
-_HEAD = ("requests", "errors", "in", "cached", "out", "first byte p50 / p95", "cost")
+#: What the sums can be by, and the field of the summary that has them; days are added up apart.
+KEYS = {
+    "model": "models",
+    "account": "accounts",
+    "client": "clients",
+    "tag": "tags",
+    "day": "",
+    "error": "errors",
+}
+# Rows of a table, where it is one of several and where it was asked for.
+_ROWS, _ALL_ROWS = 15, 400
+# Characters of the label at the beginning of a line, and what is left at least of a name.
+_LABEL, _SHORTEST = 9, 12
+
+
+class _Column(NamedTuple):
+    """One column of a table."""
+
+    name: str
+    cells: list[str]
+    #: Which goes first where the terminal is too narrow: the highest. 0 stays.
+    weight: int
 
 
 def run(argv: list[str]) -> int:
-    """Print the sums of a time."""
+    """Print the sums of a period."""
     parser = Parser(
         "usage",
-        "Show requests, tokens, cost, latency and errors per model, account and client, and the share of each billing "
-        "class. Percentiles are exact to 9 %.",
-        examples=["fairlead usage", "fairlead usage --since 7d", "fairlead usage --since 2026-11-01 --json"],
+        "Show requests, tokens, cost, latency and errors for a period. p50 / p95 are the times to the first byte of an "
+        "answer, accurate to within 9 %. A backend whose price list is not known is priced by the model's name, as the "
+        "model's vendor sells it; `fairlead config set prices.MODEL.input` sets a price of your own.",
+        examples=["fairlead usage", "fairlead usage --since 7d --by day", "fairlead usage --since 2026-11-01 --json"],
     )
     parser.add_argument(
         "--since", metavar="WHEN", default="60m", help="60m, 24h, 7d, today, or a date such as 2026-11-01 (default 60m)"
     )
+    parser.add_argument("--by", metavar="KEY", choices=KEYS, help=f"one table alone: {', '.join(KEYS)}")
     parser.add_argument("--json", action="store_true", help="print it as JSON, with the fields of GET /analytics")
     options = parser.read(argv)
     now = time.time()
@@ -47,45 +74,80 @@ def run(argv: list[str]) -> int:
         raise UsageError(f'--since is "{clean(options.since)}"; expected {error}.') from None
     home = open_home(os.environ)
     note_pending(home)
+    unwritten = flush_history(home)
+    now = time.time()
     with reader.open_reader(home) as db:
         found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
+        days = read_usage.summarize_days(db, begin, now) if db is not None and options.by == "day" else []
+    group = days if options.by == "day" else getattr(found, KEYS[options.by]) if options.by else []
     if options.json:
-        print(json.dumps({"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}, indent=2))
+        print(json.dumps(_report(found, options.by, group), indent=2))
+        return 0
+    width = find_width()
+    lines = _format_head(found, options.since, unwritten, width)
+    if options.by:
+        lines += _format_table(options.by, group, width, _ALL_ROWS)
     else:
-        lines = [*_lines(found, options.since), *_guarded(home), *_captured(home), *_elsewhere(home)]
-        print("\n".join(lines))
+        lines += _format_rest(found, width)
+        lines += [
+            part for line in (*_guarded(home), *_captured(home), *_elsewhere(home)) for part in _wrap(line, width)
+        ]
+    print("\n".join(lines))
     return 0
 
 
-def _lines(found: UsageSummary, asked: str) -> list[str]:
+def _report(found: UsageSummary, key: str | None, group: Sequence[UsageSums]) -> dict[str, object]:
+    """The sums for programs."""
+    whole: dict[str, object] = {"schema": USAGE_SCHEMA, **msgspec.to_builtins(found)}
+    if key is None:
+        return whole
+    kept = {name: whole[name] for name in ("schema", "since", "until", "total")}
+    return {**kept, "by": key, "rows": msgspec.to_builtins(group)}
+
+
+def _format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], width: int | None) -> list[str]:
     total = found.total
+    lines = [part for line in unwritten for part in _wrap(f"history  {line}", width)]
     if not total.requests:
-        return [f"{_span(asked)}   no requests. Point a tool at the proxy:   fairlead env"]
-    minutes = max(1.0, (found.until - found.since) / 60)
-    lines = [
-        "   ".join(
-            (
-                _span(asked),
-                f"{format_count(total.requests, 'request')} ({total.requests / minutes:.3g}/min)",
-                format_count(total.errors, "error"),
-                _cost(total),
-            )
-        )
-    ]
-    groups = (("model", found.models), ("account", found.accounts), ("client", found.clients), ("tag", found.tags))
-    for title, group in groups:
-        if group:
-            lines += _table(title, group)
-    lines += _shares("billing", found.billing_classes)
-    lines += [f"errors   {'   '.join(f'{clean(one.name)} {one.requests:,}' for one in found.errors[:_ROWS])}"] * bool(
-        found.errors
+        hint = "" if unwritten else " Point a tool at the proxy:   fairlead env"
+        return [*lines, *_wrap(f"{_name_window(asked)}{GAP}no requests.{hint}", width)]
+    rate = amounts.format_rate(total.requests, max(60.0, found.until - found.since))
+    parts = (
+        _name_window(asked),
+        format_count(total.requests, "request") + (f" ({rate})" if rate else ""),
+        format_count(total.errors, "error"),
+        _format_cost(total),
     )
-    lines += _limits(found)
-    if total.estimated:
-        lines.append(f"note     the tokens of {format_count(total.estimated, 'request')} are estimates")
-    if found.prices:
-        lines.append(f"note     prices of {'; '.join(clean(source) for source in found.prices)}")
-    return lines
+    return [*lines, *_flow(parts, width)]
+
+
+def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
+    """The tables, and the lines below them."""
+    total = found.total
+    lines: list[str] = []
+    for key in ("model", "account", "client", "tag"):
+        lines += _format_table(key, getattr(found, KEYS[key]), width, _ROWS)
+    told = sum(one.requests for one in found.billing_classes)
+    shares = [f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in found.billing_classes[:_ROWS]]
+    errors = [f"{clean(one.name)} {one.requests:,}" for one in found.errors[:_ROWS]]
+    for label, parts in (("billing", shares), ("errors", errors), ("limits", _limits(found))):
+        lines += _flow(parts, width, label.ljust(_LABEL)) if parts else []
+    notes = [f"the tokens of {format_count(total.estimated, 'request')} are estimates"] * (total.estimated > 0)
+    return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in _wrap(f"note     {text}", width)]
+
+
+def _name_prices(sources: Sequence[str]) -> list[str]:
+    """Where the costs are from, in words."""
+    found: list[str] = []
+    listed = [clean(source) for source in sources if source != REPORTED]
+    if listed:
+        found.append(f"prices of {'; '.join(listed)}")
+    if any(source.endswith(BY_NAME) for source in sources):
+        found.append(
+            "by model name: the backend's price list is not known. If its prices differ, set them:   "
+            "fairlead config set prices.MODEL.input \N{HORIZONTAL ELLIPSIS}"
+        )
+    return found + ["some costs were reported by the provider"] * (REPORTED in sources)
 
 
 def _captured(home: Home) -> list[str]:
@@ -94,8 +156,8 @@ def _captured(home: Home) -> list[str]:
     where = captures.folder(home)
     if where is None:
         return []
-    bodies = f"the bodies of {format_count(left, 'request')} lie in {shown(where)}, each for 24 h"
-    return [f"capture  {bodies}; to end that:   fairlead config set history.capture off"]
+    bodies = f"the bodies of {format_count(left, 'request')} are in {shown(where)}, each for 24 h"
+    return [f"capture  {bodies}. Stop it:   fairlead config set history.capture off"]
 
 
 def _guarded(home: Home) -> list[str]:
@@ -111,62 +173,88 @@ def _elsewhere(home: Home) -> list[str]:
     return [f"note     {place.elsewhere}"] if place.elsewhere else []
 
 
-def _span(asked: str) -> str:
-    names = {"60m": "last 60 min", "1h": "last 60 min", "24h": "last 24 h", "today": "today"}
-    return names.get(asked, f"since {asked}" if "-" in asked else f"last {asked}")
+def _name_window(asked: str) -> str:
+    """`last 60 min`, `last 7 d`, `today`, `since 2026-11-01`."""
+    asked = asked.strip().lower()
+    match = re.fullmatch(r"(\d+)\s*(m|min|h|d|w)", asked)
+    if match is None:
+        return asked if asked == "today" else f"since {clean(asked)}"
+    count, unit = int(match[1]), match[2]
+    if unit == "w":
+        return f"last {7 * count} d"
+    return f"last {count} {'min' if unit == 'm' else unit}"
 
 
-def _cost(sums: UsageSums) -> str:
-    """What is known of the cost; what has no price is said, never guessed."""
-    if not sums.unpriced:
-        return amounts.format_money(sums.cost_usd)
-    if not sums.cost_usd and sums.unpriced:
-        return "unpriced"
-    return f"{amounts.format_money(sums.cost_usd)} + {sums.unpriced:,} unpriced"
+def _format_cost(sums: UsageSums) -> str:
+    """What is known of the cost: a dash where there was nothing to pay for, such as requests that were refused; what
+    has no price is said, never guessed."""
+    if sums.unpriced:
+        return f"{amounts.format_money(sums.cost_usd)} + {sums.unpriced:,} unpriced" if sums.cost_usd else "unpriced"
+    used = sums.tokens_in + sums.tokens_out + sums.cache_read + sums.cache_write
+    return amounts.format_money(sums.cost_usd) if sums.cost_usd or used else amounts.NONE
 
 
-def _table(title: str, group: Sequence[UsageSums]) -> list[str]:
-    shown, rest = group[:_ROWS], len(group) - _ROWS
-    rows: list[tuple[str, ...]] = [(title, *_HEAD)]
-    for sums in shown:
-        first = sums.first_byte_ms
-        rows.append(
-            (
-                # A backend that needs no key has no account to name.
-                clean(sums.name.removesuffix("/none"), 60),
-                f"{sums.requests:,}",
-                f"{sums.errors:,} ({amounts.format_share(sums.errors / sums.requests)})"
-                if sums.errors
-                else amounts.NONE,
-                amounts.format_tokens(sums.tokens_in),
-                amounts.format_share(sums.cached_share) if sums.cache_read else amounts.NONE,
-                amounts.format_tokens(sums.tokens_out),
-                f"{amounts.format_seconds(first['p50'])} / {amounts.format_seconds(first['p95'])}"
-                if first["p50"]
-                else amounts.NONE,
-                _cost(sums),
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  "
-        + "   ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return lines + ([f"  and {rest:,} more:   fairlead usage --json"] if rest > 0 else [])
+def _format_known_cost(sums: UsageSums) -> str:
+    """The cost where a column of its own has what is unpriced."""
+    known = _format_cost(sums)
+    return known if known == "unpriced" or not sums.unpriced else f"over {amounts.format_money(sums.cost_usd)}"
 
 
-def _shares(title: str, group: Sequence[UsageSums]) -> list[str]:
+def _format_errors(sums: UsageSums) -> str:
+    if not sums.errors:
+        return amounts.NONE
+    return f"{sums.errors:,} ({amounts.format_share(sums.errors / sums.requests)})"
+
+
+def _format_first_byte(sums: UsageSums) -> str:
+    first = sums.first_byte_ms
+    return f"{amounts.format_seconds(first['p50'])} / {amounts.format_seconds(first['p95'])}" if first["p50"] else ""
+
+
+def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most: int) -> list[str]:
+    """The sums by one key. A narrow terminal gets fewer columns."""
     if not group:
         return []
-    told = sum(one.requests for one in group)
-    return [
-        f"{title}  "
-        + "   ".join(f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in group[:_ROWS])
+    rows, more = group[:most], len(group) - most
+    # An account of a backend without keys is the backend.
+    names = [clean(one.name.removesuffix("/none") if key == "account" else one.name, 60) for one in rows]
+    unpriced = any(one.unpriced and one.cost_usd for one in rows)
+    columns = [
+        _Column("requests", [f"{one.requests:,}" for one in rows], 0),
+        _Column("errors", [_format_errors(one) for one in rows], 1),
+        _Column("in", [amounts.format_tokens(one.tokens_in) for one in rows], 2),
+        _Column(
+            "cached",
+            [amounts.format_share(one.cached_share) if one.cache_read else amounts.NONE for one in rows],
+            4,
+        ),
+        _Column("out", [amounts.format_tokens(one.tokens_out) for one in rows], 2),
+        _Column("p50 / p95", [_format_first_byte(one) or amounts.NONE for one in rows], 3),
+        _Column("cost", [_format_known_cost(one) for one in rows], 0),
+        *[_Column("unpriced", [f"{one.unpriced:,}" for one in rows], 3)] * unpriced,
     ]
+    columns, names = _fit(columns, names, width)
+    lines = format_table(
+        [[name, *cells] for name, cells in zip(names, zip(*(one.cells for one in columns), strict=True), strict=True)],
+        "  ",
+        header=[key, *(one.name for one in columns)],
+        right=range(1, len(columns) + 1),
+        width=width,
+    )
+    return lines + _wrap(f"  and {more:,} more:   fairlead usage --by {key} --json", width) * (more > 0)
+
+
+def _fit(columns: list[_Column], names: list[str], width: int | None) -> tuple[list[_Column], list[str]]:
+    """The columns that fit, the least important left out first; if the names are still too long, they are cut."""
+    if width is None:
+        return columns, names
+    room = width - len("  ")
+    while (used := sum(len(GAP) + max(map(len, (one.name, *one.cells))) for one in columns)) + max(
+        map(len, names)
+    ) > room and (least := max(one.weight for one in columns)):
+        columns = [one for one in columns if one.weight < least]
+    most = max(_SHORTEST, room - used)
+    return columns, [name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}" for name in names]
 
 
 def _limits(found: UsageSummary) -> list[str]:
@@ -176,5 +264,36 @@ def _limits(found: UsageSummary) -> list[str]:
         if limit.full_in_s is not None and limit.full_in_s < 86400:
             text += f", full in about {amounts.format_seconds(limit.full_in_s * 1000)} at this rate"
         accounts.setdefault(limit.account, []).append(text)
-    parts = [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
-    return [f"limits   {'   '.join(parts)}"] if parts else []
+    return [f"{clean(account)} {', '.join(texts)}" for account, texts in [*accounts.items()][:_ROWS]]
+
+
+def _flow(parts: Sequence[str], width: int | None, label: str = "") -> list[str]:
+    """The parts side by side, as many on each line as fit; each is in one piece where it can be."""
+    lines = [label + parts[0]]
+    for part in parts[1:]:
+        if width is not None and len(lines[-1]) + len(GAP) + len(part) > width:
+            lines.append(" " * len(label or "  ") + part)
+        else:
+            lines[-1] += GAP + part
+    return [piece for line in lines for piece in _wrap(line, width)]
+
+
+def _wrap(line: str, width: int | None) -> list[str]:
+    """The line for a terminal of that width. A command stays in one piece, to be copied."""
+    if width is None or len(line) <= width:
+        return [line]
+    indent = " " * (_LABEL if width >= 60 else 2)
+    lines: list[str] = []
+    for number, part in enumerate(re.split(r"   (?:and   )?(?=fairlead )", line)):
+        if part.startswith("fairlead "):
+            lines.append(indent + part)
+        else:
+            lines += textwrap.wrap(
+                part,
+                max(width, LEAST_WIDTH),
+                initial_indent=indent if number else "",
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return lines

@@ -1,6 +1,5 @@
 """`fairlead why REQUEST_ID`: what happened to one request, from history.db; no proxy need run."""
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -11,9 +10,13 @@ from typing import Any
 import msgspec
 
 from router.cli.common import amounts
-from router.cli.common.output import format_count
+from router.cli.common.flush import flush_history
+from router.cli.common.output import find_width, format_count
 from router.cli.common.parser import Parser
+from router.cli.inspect.next_step import find_next_step
+from router.cli.inspect.wrapping import wrap_row
 from router.errors import CommandError
+from router.net.server.cancel_reason import CancelReason
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
@@ -24,19 +27,21 @@ from router.store.home.permissions import shown
 from router.store.shared import captures
 
 WHY_SCHEMA = 1
-# The columns that have lines of their own, by name: two stand before the line of the tokens, all others behind it.
-_LABELLED = {column.name: column for column in COLUMNS if column.why}
-_BEFORE_TOKENS = [_LABELLED[name] for name in ("tag", "error")]
-_AFTER_TOKENS = [column for column in _LABELLED.values() if column not in _BEFORE_TOKENS]
+# The columns that have lines of their own: the tag stands before the route, all others behind the tokens.
+_BEFORE_ROUTE = [column for column in COLUMNS if column.why == "tag"]
+_AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", "tag")]
+# Classes of errors without a text of their own.
+_IN_WORDS = {reason.name.lower(): reason.value for reason in CancelReason}
+_NOT_SENT = "  not sent: "
 
 
 def run(argv: list[str]) -> int:
     """Print what is known of one request."""
     parser = Parser(
         "why",
-        "Show what happened to one request: who served it, how long it took, its tokens and its cost. Every answer "
-        "names its id in the header x-fairlead-request-id.",
-        examples=["fairlead why req_1a1fe32fa8fe3cb2d201", "fairlead why d201 --json"],
+        "Show what happened to one request: who served it or why nobody did, what can be done, how long it took, its "
+        "tokens and its cost. Every answer has its id in the header x-fairlead-request-id.",
+        examples=["fairlead why -", "fairlead why req_1a1fe32fa8fe3cb2d201", "fairlead why d201 --json"],
     )
     parser.add_argument("id", metavar="REQUEST_ID", help="its id, its beginning or its end; - is the latest")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
@@ -49,52 +54,38 @@ def run(argv: list[str]) -> int:
         capture = None if bodies is None else str(bodies)
         print(json.dumps({"schema": WHY_SCHEMA, "request": msgspec.to_builtins(found), "capture": capture}, indent=2))
     else:
-        print("\n".join([*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]))
+        lines = [*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]
+        width = find_width()
+        print("\n".join(part for line in lines for part in _lay_out(line, width)))
     return 0
 
 
 def _found(home: Home, name: str) -> RecordedRequest:
     found, begun = _kept(home, name)
+    unwritten: list[str] = []
     if (found is None or name == "-") and run_files.live(home):
         # It may have ended within the last half second.
-        _have_written(home)
+        unwritten = flush_history(home)
         found, begun = _kept(home, name)
     if found is not None:
         return found
+    if unwritten:
+        raise CommandError(f"the history does not have it: {clean(unwritten[0], 400)}")
     if not begun:
-        raise CommandError(
-            "there is no history yet: no request was recorded.", "Serve:   fairlead proxy   then send one."
-        )
+        raise CommandError("no requests recorded yet.", "Start the proxy with `fairlead proxy` and send one.")
     raise CommandError(
-        f"the history holds no request {clean(name)}.",
-        "An id is in the header x-fairlead-request-id of each answer, and in the access log. Rows are kept "
-        "as long as history.retention says.",
+        f"the history has no request {clean(name)}.",
+        "Each answer has its id in the header x-fairlead-request-id; - is the latest. Requests are kept for as long "
+        "as history.retention says.",
     )
 
 
 def _kept(home: Home, name: str) -> tuple[RecordedRequest | None, bool]:
-    """The request, if it stands in the history; and whether there is a history."""
+    """The request, if the history has it; and whether there is a history."""
     with reader.open_reader(home) as db:
         if db is None:
             return None, False
         return _latest(db) if name == "-" else read_requests.find_request(db, name) or _meant(db, name), True
-
-
-def _have_written(home: Home) -> None:
-    """Have the running proxies write what has just ended."""
-    import trio
-
-    from router.cli.common.running_proxy import proven
-    from router.net.control.request import ControlError
-
-    async def ask() -> None:
-        for _, proxy in await proven(home):
-            with contextlib.suppress(ControlError):
-                await proxy.fetch_latest_request()
-
-    # What is in the file can be read although a proxy cannot be asked.
-    with contextlib.suppress(CommandError):
-        trio.run(ask)
 
 
 def _latest(db: sqlite3.Connection) -> RecordedRequest | None:
@@ -105,7 +96,7 @@ def _meant(db: sqlite3.Connection, name: str) -> RecordedRequest | None:
     """The one request whose id begins or ends so. Raises CommandError when there are several."""
     ids = read_requests.find_ids(db, name) if name.removeprefix("req_") else []
     if len(ids) > 1:
-        raise CommandError(f"{clean(name)} stands for several requests: {', '.join(ids)}.", "Give more of the id.")
+        raise CommandError(f"{clean(name)} matches several requests: {', '.join(ids)}.", "Use more characters.")
     return read_requests.find_request(db, ids[0]) if ids else None
 
 
@@ -121,9 +112,12 @@ def _lines(found: RecordedRequest) -> list[str]:
     )
     lines = ["   ".join(part for part in head if part)]
     lines.append(_row("time", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.time))))
-    lines.append(_row("served by", _served(found)))
+    lines += _labelled(found, _BEFORE_ROUTE)
+    if found.route:
+        lines.append(_row("route", f"{clean(found.route, 300)}{_name_sent(found)}"))
+    lines.append(_served(found))
     lines += _way(found)
-    lines += _labelled(found, _BEFORE_TOKENS)
+    lines += _error(found)
     if found.tokens_in is not None or found.tokens_out is not None:
         lines.append(_row("tokens", _tokens(found)))
     if found.billing or found.utilisation is not None:
@@ -157,17 +151,31 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<10} {text}"
 
 
+def _lay_out(line: str, width: int | None) -> list[str]:
+    label = line[: len(_row("", ""))] if line.startswith("  ") and not line.startswith(_NOT_SENT) else ""
+    return wrap_row(label, line[len(label) :], width)
+
+
+def _name_sent(found: RecordedRequest) -> str:
+    """The name that was sent, where it is not the one that was asked for."""
+    return f"   sent as {clean(found.served_model)}" if found.served_model not in ("", found.model) else ""
+
+
 def _served(found: RecordedRequest) -> str:
-    if not found.backend:
-        return "nobody: it was refused before a backend was asked" if found.status else "nobody"
-    parts = [f"{clean(found.backend)}/{clean(found.account)}"]
-    if found.served_model != found.model:
-        parts.append(f"as {clean(found.served_model)}")
-    parts.append(format_count(found.attempts, "attempt"))
+    """Who served the request; who was asked, when nobody did."""
+    if not found.attempts:
+        if found.status and found.status < 400:
+            return _row("served by", "fairlead itself")
+        meant = f", it would have gone to {clean(found.backend)}" if found.backend else ""
+        left = "the client left before" if found.error == "client_gone" else "fairlead refused it"
+        return f"{_NOT_SENT}{left}{meant}"
+    good = found.status and found.status < 400 and found.first_byte_ms is not None
+    parts = [f"{clean(found.backend)}/{clean(found.account)}", format_count(found.attempts, "attempt")]
     if found.queue_ms:
         parts.append(f"queued {amounts.format_seconds(found.queue_ms)}")
-    parts.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
-    return "   ".join(parts)
+    if good:
+        parts.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
+    return _row("served by" if good else "asked", "   ".join(parts))
 
 
 def _used(found: RecordedRequest) -> str:
@@ -190,14 +198,31 @@ def _way(found: RecordedRequest) -> list[str]:
         lines.append(_row("+0 ms", f"queued {amounts.format_seconds(found.queue_ms)}{bound}"))
     names = [f"{clean(one.backend)}/{clean(one.account)}" for one in found.tries]
     wide = max(map(len, names), default=0)
+    # What all say is said once: the error's own line says it.
+    said = found.error_text if len(found.tries) == 1 else ""
     for name, one in zip(names, found.tries, strict=True):
-        told = [str(one.status) if one.status else "no answer", clean(one.error), clean(one.note)]
-        if one is found.tries[-1] and found.first_byte_ms is not None:
+        told = [str(one.status) if one.status else "no answer", clean(one.note)]
+        if one is found.tries[-1] and found.first_byte_ms is not None and not one.error:
             told.append(f"first byte {amounts.format_seconds(found.first_byte_ms)}")
+        text = ", ".join(part for part in told if part)
+        if one.text and one.text != said:
+            text += f": {clean(one.text, 300)}"
+        elif one.error and not one.text:
+            text += f", {clean(one.error)}"
+        said = one.text or said
         done = f" \N{RIGHTWARDS ARROW} {clean(one.done)}" if one.done else ""
-        when = f"+{amounts.format_seconds(one.at_ms)}"
-        lines.append(_row(when, f"{name.ljust(wide)}   {', '.join(part for part in told if part)}{done}"))
+        lines.append(_row(f"+{amounts.format_seconds(one.at_ms)}", f"{name.ljust(wide)}   {text}{done}"))
     return lines
+
+
+def _error(found: RecordedRequest) -> list[str]:
+    """What went wrong, its class, and what can be done about it."""
+    if not found.error:
+        return []
+    text = clean(found.error_text or _IN_WORDS.get(found.error, ""), 300)
+    step = find_next_step(found)
+    lines = [_row("error", f"{text}   ({clean(found.error)})" if text else clean(found.error))]
+    return [*lines, _row("next", step)] if step else lines
 
 
 def _tokens(found: RecordedRequest) -> str:
@@ -208,5 +233,4 @@ def _tokens(found: RecordedRequest) -> str:
     parts.append(f"out {found.tokens_out or 0:,}")
     if found.reasoning:
         parts.append(f"(reasoning {found.reasoning:,})")
-    cost = "unpriced" if found.cost_usd is None else f"{amounts.format_money(found.cost_usd)} (prices of {found.price})"
-    return "   ".join([*parts, f"cost {cost}" if found.cost_usd is not None else "unpriced"])
+    return "   ".join([*parts, amounts.format_cost(found.cost_usd, found.price)])

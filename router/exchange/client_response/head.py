@@ -7,6 +7,7 @@ import trio
 from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
+from router.exchange.error_text import describe_error
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
@@ -67,7 +68,13 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
     headers = [*own_headers(arrival, attempt), JSON, *to_lines(pairs)]
     arrival.record.error = arrival.record.error or error.word or error.kind
+    note_error(arrival, error, attempt)
     await send_response(arrival, error.status, headers, dialect.error_body(error, arrival.record.id))
+
+
+def note_error(arrival: Arrival, error: RouterError, attempt: Attempt | None) -> None:
+    """Note the text of an error of fairlead's own in the record. attempt: the one that it ended, if any."""
+    arrival.record.text = describe_error(arrival, error, () if attempt is None else attempt.target.hidden)
 
 
 @lru_cache(maxsize=256)

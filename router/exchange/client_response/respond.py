@@ -10,6 +10,7 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.client_response.head import JSON, begin_response, own_headers, send_response
 from router.exchange.client_response.relay import Relay, StreamTimeouts
+from router.exchange.error_text import describe_body
 from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
@@ -150,6 +151,7 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     if status >= 400:
         record.error = "upstream_error"
         redacted = _redact(attempt, readable)
+        record.text = describe_body(context, redacted, attempt.target.hidden)
         if redacted != readable:
             body = readable = redacted
             lines = [line for line in lines if line[1] != b"content-encoding"]

@@ -19,8 +19,9 @@ from router.net.server.cancel_reason import CancelReason
 from router.policy.accounts import retry
 from router.policy.accounts.attempt import BindingRecord
 from router.policy.accounts.idempotency import judge_retry_safety
-from router.policy.accounts.retry import Fault, RetryState
+from router.policy.accounts.retry import Fault, RetryState, format_duration
 from router.policy.routing.request_traits import BYTES_PER_TOKEN
+from router.telemetry.accesslog import KEY, QUEUE, RETRY
 from router.upstream.queue import QueueTimeout
 from router.upstream.services import Service
 from router.wire.headers.rate_limits import limit_headers
@@ -28,6 +29,9 @@ from router.wire.headers.rate_limits import limit_headers
 if TYPE_CHECKING:
     from router.policy.accounts.pool import AccountChoice
     from router.upstream.targets import Target
+
+# A shorter wait explains nothing.
+_NOTED_SECONDS = 0.1
 
 
 class Failover:
@@ -120,7 +124,8 @@ class Failover:
             raise QueueTimeout("accounts", ready)
         context.connection.set_deadline(context.snapshot.settings.timeouts_total - elapsed, CancelReason.TOTAL)
         try:
-            await service.queue.acquire(
+            context.record.waits = f"{QUEUE} {service.name}"
+            held = await service.queue.acquire(
                 self._choose,
                 patience=patience,
                 arrived=context.request.arrived,
@@ -131,6 +136,9 @@ class Failover:
             waited = service.queue.clock() - now
             self._waited += waited
             context.record.queued += waited
+            context.record.waits = ""
+        if waited >= _NOTED_SECONDS:
+            context.record.note(f"waited {format_duration(waited)} for {service.describe_limit(held)}")
 
     def _choose(self, now: float) -> float | None:
         """Choose an account when the queue calls this: None when one was taken, else when the next will be ready."""
@@ -175,7 +183,15 @@ class Failover:
         context.connection.set_deadline(
             context.snapshot.settings.timeouts_total - context.elapsed(), CancelReason.TOTAL
         )
-        found = attempt.target = await context.runtime.with_key(target)
+        context.record.waits = KEY
+        before = trio.current_time()
+        try:
+            found = attempt.target = await context.runtime.with_key(target)
+        finally:
+            context.record.waits = ""
+        waited = trio.current_time() - before
+        if waited >= _NOTED_SECONDS:
+            context.record.note(f"waited {format_duration(waited)} for the key of {target.backend.name}")
         if self._refused_key is not None and found.secret == self._refused_key.secret:
             raise found.unusable("it was refused (401), and fetching it again gave the same key.")
 
@@ -239,7 +255,10 @@ class Failover:
         if fetches_anew:
             self._stays = place.choice.member.alias
         if step.delay:
+            record = failure.attempt.context.record
+            record.waits = RETRY
             await trio.sleep(step.delay)
+            record.waits = ""
         return True
 
     def _decide(self, failure: AttemptFailure, now: float) -> retry.RetryDecision:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.errors import Halted, RateLimited, RouterError, Unavailable
 from router.exchange.attempt import Attempt, note_try
+from router.exchange.error_text import describe_error
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Want
@@ -40,6 +41,8 @@ class AttemptFailure:
     hold: Cooldown | None = None
     #: True when the answer was cut off.
     broke: bool = False
+    #: What the upstream's answer says, for the history.
+    text: str = ""
 
     @property
     def burst(self) -> bool:
@@ -82,9 +85,11 @@ class AttemptFailure:
         if not record.tries or not attempt.sent:
             note_try(record, attempt.context.elapsed())
         last = record.tries[-1]
-        own = isinstance(error, RouterError)
-        last.status = 0 if own else self.status
-        last.error = error.kind if own else "upstream_error"
+        if isinstance(error, RouterError):
+            last.status, last.error = 0, error.kind
+            last.text = describe_error(attempt.context, error, attempt.target.hidden)
+        else:
+            last.status, last.error, last.text = self.status, "upstream_error", self.text
         last.note = self.hold.words if self.hold is not None else ""
         if step.action != "stop" and self.fault is not None:
             closed = _DONE.get(self.fault) if reported else None

@@ -1,6 +1,7 @@
 """What `why` shows of the way a request took: its attempts, and the account its conversation is bound to.
 
-The exchange fills the records in as it goes; the history stores them. Names and numbers only, no text of a request.
+The exchange fills the records in as it goes; the history stores them. Names, numbers and the short text of an error, no
+text of a request.
 """
 
 import msgspec
@@ -21,6 +22,8 @@ class AttemptRecord(msgspec.Struct, kw_only=True, gc=False):
     done: str = ""
     #: More about it, such as `reset in 38 min`.
     note: str = ""
+    #: The text of the error, at most 200 bytes, without secrets.
+    text: str = ""
 
 
 class BindingRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):

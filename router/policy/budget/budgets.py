@@ -30,9 +30,10 @@ class Budget(NamedTuple):
 
     @property
     def title(self) -> str:
-        """`the day budget of $5.00 for backend groq`."""
+        """`the daily budget of $5.00 for backend groq`."""
         of = "" if self.scope == ALL else f" for {self.scope}"
-        return f"the {self.period} budget of {format_amount(self.unit, self.limit)}{of}"
+        name = "daily" if self.period == "day" else "monthly"
+        return f"the {name} budget of {format_amount(self.unit, self.limit)}{of}"
 
 
 class Term(NamedTuple):
@@ -49,15 +50,18 @@ class Term(NamedTuple):
 class TokenCounts(NamedTuple):
     """Tokens of one request, by the kinds that have prices of their own."""
 
-    #: Without cache_read and cache_write.
+    #: Without those of the cache.
     input: int = 0
     output: int = 0
     cache_read: int = 0
+    #: Without cache_write_1h.
     cache_write: int = 0
+    #: Written to the cache for an hour.
+    cache_write_1h: int = 0
 
 
 #: What a million tokens of each kind cost, in billionths of a US dollar, in the order of TokenCounts.
-Rates = tuple[int, int, int, int]
+Rates = tuple[int, int, int, int, int]
 
 
 def measure_tokens(unit: Unit, counts: TokenCounts, rates: Rates | None) -> int:
@@ -214,8 +218,16 @@ class BudgetState:
 def format_amount(unit: Unit, amount: int) -> str:
     """`$5.00`, `$0.0023`, `1,200 tokens`."""
     if unit == "tokens":
-        return f"{amount:,} tokens"
-    dollars = amount / DOLLAR
-    if dollars >= 0.01 or dollars <= 0:
+        return f"{amount:,} token{'' if amount == 1 else 's'}"
+    return format_dollars(amount / DOLLAR)
+
+
+def format_dollars(dollars: float) -> str:
+    """`$3.41`, `$0.05`, `$0.012`, `$0.0023`: cents, and of less than a dollar at least two digits that count."""
+    if dollars >= 0.995 or dollars <= 0:
         return f"${dollars:,.2f}"
-    return f"${dollars:.2g}" if dollars >= 0.0001 else f"${dollars:.9f}".rstrip("0").rstrip(".")
+    digits = 2
+    while digits < 9 and dollars * 10**digits < 9.95:
+        digits += 1
+    whole, _, part = f"{dollars:.{digits}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"

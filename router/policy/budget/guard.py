@@ -13,7 +13,7 @@ scope: that of a backend's budget leaves other backends alone. Time is a paramet
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -22,11 +22,15 @@ import msgspec
 
 from router.policy.budget.budgets import ALL, DOLLAR, Budget, BudgetState, Period, Unit, format_amount
 from router.settings import Settings
+from router.settings.kinds import clean
+from router.settings.tables import format_price_command
 
 State = Literal["running", "warned", "halted"]
 WARN_SHARE = 0.8
 # A clock that was set back further than this ends a halt: it would last for as long as the clock went back.
 _SKEW_SECONDS = 60.0
+# Models without a price that a line names.
+_NAMED = 3
 _TABLE: tuple[tuple[Period, Unit, str], ...] = (
     ("day", "usd", "day_usd"),
     ("month", "usd", "month_usd"),
@@ -140,14 +144,12 @@ def is_everywhere(scope: str) -> bool:
     return scope == ALL or scope.startswith("tag ")
 
 
-def explain_trip(state: BudgetState, now: float) -> str:
-    """Why a budget trips, in words, and when its next term begins: a halt that ends before trips anew."""
+def explain_trip(state: BudgetState) -> str:
+    """Why a budget trips, in words, and when its next term begins: a halt that ends before trips again."""
     end = state.term.end
-    return (
-        explain_used_up(state)
-        if math.isinf(end)
-        else f"{explain_used_up(state)} and begins anew at {format_moment(end, now)}"
-    )
+    if math.isinf(end):
+        return explain_used_up(state)
+    return f"{explain_used_up(state)} and resets on {datetime.fromtimestamp(end):%Y-%m-%d at %H:%M}"
 
 
 def explain_used_up(state: BudgetState) -> str:
@@ -173,29 +175,49 @@ def explain_billing(billing: str, backend: str, account: str, allowed: Iterable[
 
 def format_moment(moment: float, now: float) -> str:
     """A moment for people: `18:30`, with its day when that is not today's."""
-    at, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
-    return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
+    when, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
+    return when.strftime("%H:%M" if when.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
-def explain_refusal(halt: Halt, now: float) -> str:
-    """The message to a caller whose traffic is halted."""
+def explain_refusal(halt: Halt, now: float, state: BudgetState | None = None) -> str:
+    """The message to a caller whose traffic is halted. state: of the halt's budget as it is now, if it is known: its
+    limit may have been raised since, which does not end the halt."""
+    raised = ""
+    if state is not None:
+        limit = format_amount(state.budget.unit, state.budget.limit)
+        raised = "" if limit in halt.reason else f" The budget is {limit} now, but the halt stays."
     return (
-        f"fairlead's guard has halted this traffic until {format_moment(halt.until, now)}: {halt.reason}. "
-        f"Request {halt.request} tripped it. Lift the halt:   fairlead resume"
+        f"fairlead stopped this request: {halt.reason}.{raised} Blocked until {format_moment(halt.until, now)}. "
+        "Continue now:   fairlead resume"
     )
 
 
 def explain_unpriced(model: str, backend: str) -> str:
     """The message to a caller of a model without a price."""
     return (
-        f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse under a budget in US "
-        f"dollars. Set one:   fairlead config set 'prices.{model}.input' 1.5   (and .output)"
+        f"No price is known for the model '{model}' of {backend}, and guard.unpriced is refuse while there is a budget "
+        f"in US dollars. Set one:   {format_price_commands(model)}"
     )
+
+
+def explain_not_counted(requests: int, models: Sequence[str]) -> str:
+    """The line on requests under a budget in US dollars whose models have no price. models: the most used first."""
+    subject = (
+        "request is not counted, its model has" if requests == 1 else "requests are not counted, their models have"
+    )
+    names = ", ".join(clean(model, 60) for model in models[:_NAMED])
+    more = f" and {len(models) - _NAMED:,} more" if len(models) > _NAMED else ""
+    return f"{requests:,} {subject} no price: {names}{more}. Set one:   {format_price_commands(models[0])}"
+
+
+def format_price_commands(model: str) -> str:
+    """The commands that give a model a price."""
+    return f"{format_price_command(model, 'input')}   and   {format_price_command(model, 'output')}"
 
 
 def explain_uncounted(path: str) -> str:
     """The message to a caller of a path whose answers do not say what was used."""
     return (
-        f"What a call of {path} costs cannot be counted, and guard.unpriced is refuse under a budget in US dollars. "
-        "Let such calls pass:   fairlead config set guard.unpriced allow"
+        f"The cost of {path} cannot be counted, and guard.unpriced is refuse while there is a budget in US dollars. "
+        "Allow such calls:   fairlead config set guard.unpriced allow"
     )

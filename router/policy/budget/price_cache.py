@@ -24,11 +24,15 @@ class PriceCache:
 
     def ask(self, model: Model, now: float) -> bool:
         """Mark the rates of a model to be asked for; False when they are known."""
-        known = self._known.get(model)
-        if known is not None and known[0] == int(now // _HOUR):
+        if self.knows(model, now):
             return False
         self._asked.add(model)
         return True
+
+    def knows(self, model: Model, now: float) -> bool:
+        """True when what is known of a model is of this hour."""
+        known = self._known.get(model)
+        return known is not None and known[0] == int(now // _HOUR)
 
     def pop_asked(self) -> tuple[Model, ...]:
         """The models whose rates are to be asked for; they count as asked from here on."""
@@ -44,6 +48,10 @@ class PriceCache:
     def rates(self, model: Model) -> Rates | None:
         """What is known; None for a model without a price."""
         return self._known.get(model, (0, None))[1]
+
+    def lacks(self, model: Model) -> bool:
+        """True for a model that is known to have no price."""
+        return model in self._known and self._known[model][1] is None
 
     def forget(self) -> None:
         """Forget all rates, since the user's own prices may have changed."""

@@ -1,17 +1,21 @@
-"""What a request cost: by the user's prices first, then by the dated ones of genai-prices, else it is unknown.
+"""What a request cost by its tokens: by the user's prices first, then by the dated ones of genai-prices, else unknown.
 
-A model's price is looked up by the URL of the backend that served it, never by its name alone: the same model costs
-something else elsewhere, and nothing on this machine. The library's own sum takes 30 to 100 us, a tenth of what a
-request costs, so the rates of a model are asked for once an hour and multiplied here; tests hold both ways against each
-other.
+The URL of the backend that served a model says whose price list holds. A backend with a URL that no list is known for,
+such as a gateway, is priced by the name of the model, as the vendor of the model sells it: a budget that counted none
+of its traffic would protect from nothing, and the source says that the price is by the name alone. That is done for
+models that only their vendor can run. A model with open weights costs what its host asks, so by its name it has no
+price; nor has any model of a server such as Ollama, whose tokens nobody bills (backends.known.price_root).
+
+The library's own sum takes 30 to 100 us, a tenth of what a request costs, so the rates of a model are asked for once an
+hour and multiplied here; tests hold both ways against each other.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from router.policy.budget.budgets import TokenCounts
 from router.settings.tables import Price
@@ -21,10 +25,22 @@ if TYPE_CHECKING:
 
 SOURCE = "genai-prices"
 CONFIGURED = "config.toml"
+#: The source of a cost that the provider itself named.
+REPORTED = "reported by the provider"
+#: The end of the source of a price that was found by the model's name.
+BY_NAME = ", by model name"
 #: Rates that are remembered; model names come from callers, so there may be any number.
 KNOWN_LIMIT = 1000
-#: Only such backends have a price list: for what runs on this machine or network the library need not be loaded.
-PRICED = "https://"
+# Only such backends have a price list of their own: for others the library need not be loaded.
+_LISTED = "https://"
+# The models that are priced by their name, and the library's name of their vendor. A gateway may put the vendor before
+# the name.
+_VENDORS = (
+    (re.compile(r"(?:anthropic/)?(claude-.+)"), "anthropic"),
+    (re.compile(r"(?:openai/)?((?:gpt-(?!oss)|chatgpt-|codex-|o\d|text-embedding-).*)"), "openai"),
+    (re.compile(r"(?:google/|gemini/|models/)?(gemini-.+)"), "google"),
+    (re.compile(r"(?:x-ai/|xai/)?(grok-.+)"), "x-ai"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,7 @@ class _Rates:
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
+    cache_write_1h: Decimal
 
     def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
@@ -45,6 +62,7 @@ class _Rates:
             + tokens.output * self.output
             + tokens.cache_read * self.cache_read
             + tokens.cache_write * self.cache_write
+            + tokens.cache_write_1h * self.cache_write_1h
         )
 
 
@@ -57,7 +75,7 @@ class _Tiers:
 
     def cost(self, tokens: TokenCounts) -> int:
         """Billionths of a US dollar."""
-        size = tokens.input + tokens.cache_read + tokens.cache_write
+        size = sum(tokens) - tokens.output
         return next(rates for rates in self.rates if size > rates.beyond).cost(tokens)
 
 
@@ -74,11 +92,19 @@ class _Unlisted:
         return _sum_by_library(self.provider, self.model, tokens, self.at)
 
 
+class _Found(NamedTuple):
+    """What a model costs at a backend."""
+
+    price: _Rates | _Tiers | _Unlisted
+    #: The price was found by the model's name alone.
+    by_name: bool
+
+
 class Prices:
     """The prices of a process, for one thread."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int], _Rates | _Tiers | _Unlisted | None] = {}
+        self._known: dict[tuple[str, str, int], _Found | None] = {}
         self._source = ""
 
     def cost(
@@ -86,44 +112,74 @@ class Prices:
     ) -> tuple[int | None, str]:
         """Billionths of a US dollar and where the price is from; (None, "") when it is unknown.
 
-        root: the backend's URL. at: seconds since 1970, since prices change with time. overrides: the prices of
-        config.toml, by lower-case model.
+        root: the backend's URL, '' for one whose tokens nobody bills. at: seconds since 1970, since prices change with
+        time. overrides: the prices of config.toml, by lower-case model.
         """
         own = overrides.get(model.lower())
         if own is not None:
             cost = _price_by_user(own, tokens)
             return (None, "") if cost is None else (cost, CONFIGURED)
-        if not root.startswith(PRICED):
+        if not can_be_priced(root, model):
             return None, ""
         key = (root, model, int(at // 3600))
         if key not in self._known:
             if len(self._known) >= KNOWN_LIMIT:
                 self._known.clear()
             self._known[key] = self._look_up(root, model, datetime.fromtimestamp(at, UTC))
-        rates = self._known[key]
-        cost = rates.cost(tokens) if rates is not None else None
-        return (None, "") if cost is None else (cost, self._source)
+        found = self._known[key]
+        cost = found.price.cost(tokens) if found is not None else None
+        if found is None or cost is None:
+            return None, ""
+        return cost, self._source + (BY_NAME if found.by_name else "")
 
-    def _look_up(self, root: str, model: str, at: datetime) -> _Rates | _Tiers | _Unlisted | None:
+    def _look_up(self, root: str, model: str, at: datetime) -> _Found | None:
         from genai_prices import __version__
-        from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+        from genai_prices.data_snapshot import get_snapshot
 
         whole = get_snapshot()
         if not self._source:
             self._source = f"{SOURCE} {__version__}, {_find_date(whole.providers, at.date())}"
-        # A snapshot of its own each time: the library's remembers every name it was ever asked for.
-        snapshot = DataSnapshot(whole.providers, from_auto_update=False)
-        try:
-            provider, found = snapshot.find_provider_model(model, None, None, root)
-        except LookupError:
+        # Not by the library's snapshot, which remembers every name it was ever asked for.
+        seller = _find_seller(whole.providers, root)
+        provider, name = (seller, model) if seller is not None else _find_vendor(whole.providers, model)
+        found = provider.find_model(name, all_providers=whole.providers) if provider is not None else None
+        if provider is None or found is None:
             return None
-        match = re.match(provider.api_pattern, root)
-        if match is None or re.match(r"[\w.-]", root[match.end() :]):
-            return None  # the pattern fits the beginning of another host's name
         price = found.get_prices(at)
         if price.input_mtok is None and price.output_mtok is None:
             return None  # sold by the image or the minute
-        return _read_rates(price) or _Unlisted(provider, found, at)
+        rates = _read_rates(price)
+        return _Found(rates if rates is not None else _Unlisted(provider, found, at), by_name=seller is None)
+
+
+def can_be_priced(root: str, model: str) -> bool:
+    """False when the price data cannot have a price, by the backend's URL ('' where nobody bills) and the model."""
+    return root.startswith(_LISTED) or (root != "" and _match_vendor(model) is not None)
+
+
+def _find_seller(providers: "Sequence[Provider]", root: str) -> "Provider | None":
+    """The provider whose URL this is."""
+    for provider in providers:
+        match = re.match(provider.api_pattern, root)
+        # Else the pattern fits the beginning of another host's name.
+        if match is not None and not re.match(r"[\w.-]", root[match.end() :]):
+            return provider
+    return None
+
+
+def _find_vendor(providers: "Iterable[Provider]", model: str) -> "tuple[Provider | None, str]":
+    """The vendor that alone sells a model of this name, None for none, and the vendor's name of the model."""
+    vendor, name = _match_vendor(model) or ("", model)
+    return next((provider for provider in providers if provider.id == vendor), None), name
+
+
+def _match_vendor(model: str) -> tuple[str, str] | None:
+    """The library's name of the vendor, and the vendor's of the model."""
+    for pattern, vendor in _VENDORS:
+        match = pattern.fullmatch(model.lower())
+        if match is not None:
+            return vendor, match[1]
+    return None
 
 
 def _find_date(providers: "Iterable[Provider]", today: date) -> str:
@@ -138,15 +194,23 @@ def _find_date(providers: "Iterable[Provider]", today: date) -> str:
 
 
 def _price_by_user(price: Price, tokens: TokenCounts) -> int | None:
-    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed."""
+    """Billionths of a US dollar by the user's price; None when it lacks a rate that is needed.
+
+    Only Anthropic tells how much was written to the cache for an hour, which costs twice as much as other input there
+    (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
+    """
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
+    hour = price.cache_write_1h
+    if hour is None and price.input is not None:
+        hour = 2 * price.input
     cost = Decimal(0)
     for count, rate in (
         (tokens.input, price.input),
         (tokens.output, price.output),
         (tokens.cache_read, read),
         (tokens.cache_write, write),
+        (tokens.cache_write_1h, hour),
     ):
         if count and rate is None:
             return None
@@ -161,11 +225,11 @@ def _read_rates(price: Any) -> _Rates | _Tiers | None:
     if price.requests_kcount is not None:
         return None
     read, written = price.input_mtok, price.output_mtok
-    all_of = [
-        read,
-        written,
-        *(read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)),
-    ]
+    cache_read, cache_write = (
+        read if rate is None else rate for rate in (price.cache_read_mtok, price.cache_write_mtok)
+    )
+    hour = cache_write if price.cache_write_1h_mtok is None else price.cache_write_1h_mtok
+    all_of = [read, written, cache_read, cache_write, hour]
     steps = {step.start for rate in all_of if isinstance(rate, TieredPrices) for step in rate.tiers}
     found: list[_Rates] = []
     for beyond in (*sorted(steps, reverse=True), -1):
@@ -188,10 +252,11 @@ def _sum_by_library(provider: "Provider", model: "ModelInfo", tokens: TokenCount
     from genai_prices import Usage
 
     usage = Usage(
-        input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
+        input_tokens=sum(tokens) - tokens.output,
         output_tokens=tokens.output,
         cache_read_tokens=tokens.cache_read,
-        cache_write_tokens=tokens.cache_write,
+        cache_write_tokens=tokens.cache_write + tokens.cache_write_1h,
+        cache_write_1h_tokens=tokens.cache_write_1h,
     )
     try:
         total = model.calc_price(usage, provider, genai_request_timestamp=at).total_price

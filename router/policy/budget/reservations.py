@@ -15,6 +15,7 @@ from router.policy.budget.budgets import (
     Rates,
     Term,
     TokenCounts,
+    Unit,
     budget_key,
     find_term,
     measure_tokens,
@@ -104,26 +105,29 @@ class Reservations:
                 self.states[key].reserved -= amount
         return estimate
 
-    def settle(self, name: str, counts: TokenCounts) -> Sequence[str] | None:
-        """Put what a request has used in the place of its reservation; the keys it counts in, None when it had none."""
+    def settle(self, name: str, counts: TokenCounts, charge: int | None = None) -> Sequence[str] | None:
+        """Put what a request has used in the place of its reservation; the keys it counts in, None when it had none.
+        charge: what it cost, where the provider has said so."""
         estimate = self.release(name)
         if estimate is None:
             return None
         for key in estimate.amounts:
             unit = self.states[key].budget.unit
-            used = measure_tokens(unit, counts, estimate.rates)
+            used = _measure(unit, counts, estimate.rates, charge)
             self._add(key, used)
             self._learn(estimate.model, unit, measure_tokens(unit, estimate.by_size, estimate.rates), used)
         return tuple(estimate.amounts)
 
-    def count(self, budgets: Sequence[Budget], counts: TokenCounts, rates: Rates | None, now: float) -> Sequence[str]:
+    def count(
+        self, budgets: Sequence[Budget], counts: TokenCounts, rates: Rates | None, now: float, charge: int | None = None
+    ) -> Sequence[str]:
         """Add a request that had no reservation; the keys it counts in. A budget that was not read yet begins with
-        what the history has, which will hold this request."""
+        what the history has, which will hold this request. charge: as for `settle`."""
         found: list[str] = []
         for budget in budgets:
             key = budget_key(budget, find_term(budget.period, now))
             if key in self.states and self.states[key].known:
-                self._add(key, measure_tokens(budget.unit, counts, rates))
+                self._add(key, _measure(budget.unit, counts, rates, charge))
                 found.append(key)
         return found
 
@@ -208,6 +212,11 @@ class Reservations:
         for key in [key for key, state in self.states.items() if key not in keys and not state.outstanding]:
             state = self.states.pop(key)
             self._scopes[state.budget.scope].remove(state)
+
+
+def _measure(unit: Unit, counts: TokenCounts, rates: Rates | None, charge: int | None) -> int:
+    """How much of a budget a request has used."""
+    return charge if unit == "usd" and charge is not None else measure_tokens(unit, counts, rates)
 
 
 def estimate_tokens(size: int, *, bytes_per_token: float) -> TokenCounts:

@@ -92,23 +92,44 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             request TEXT NOT NULL, book TEXT NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        # route: what chose the backend. error_text: of the answer, null when it was good.
+        "ALTER TABLE requests ADD COLUMN route INTEGER",
+        "ALTER TABLE requests ADD COLUMN error_text TEXT",
+        # The errors of attempts that have rows in `attempts`: older versions insert into that by position, so it keeps
+        # its columns.
+        """CREATE TABLE attempt_errors (
+            time INTEGER NOT NULL, request TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
+            PRIMARY KEY (time, request, number)
+        ) WITHOUT ROWID""",
+    ),
+    # The part of cache_write that stays for an hour.
+    ("ALTER TABLE requests ADD COLUMN cache_write_1h INTEGER",),
 )
 
 _NO_GUARD = (
     "CREATE TEMP TABLE guard_books (book, began, spent, base, lim)",
     "CREATE TEMP TABLE guard_halts (scope, since, until, reason, request, book)",
 )
+_NO_HOUR = "NULL AS cache_write_1h FROM main.requests"
+_NO_TEXTS = f"NULL AS route, NULL AS error_text, {_NO_HOUR}"
+_NO_ATTEMPT_ERRORS = "CREATE TEMP TABLE attempt_errors (time, request, number, text)"
+_WITHOUT_TEXTS = (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_TEXTS}", _NO_ATTEMPT_ERRORS)
 #: For each older version that can be read as it is: statements that make it look like the newest, on a connection that
 #: only reads.
 SEEN_AS_NEWEST: Mapping[int, tuple[str, ...]] = {
     2: (
         "CREATE TEMP VIEW requests AS SELECT *, NULL AS sent_ms, NULL AS bound, NULL AS session, NULL AS turns, "
-        "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d FROM main.requests",
+        "NULL AS given_up, NULL AS used_5h, NULL AS resets_5h, NULL AS used_7d, NULL AS resets_7d, "
+        f"{_NO_TEXTS}",
         "CREATE TEMP TABLE attempts (time, request, number, at_ms, backend, account, status, error, done, note)",
+        _NO_ATTEMPT_ERRORS,
         *_NO_GUARD,
     ),
-    3: _NO_GUARD,
-    4: _NO_GUARD,
+    3: (*_WITHOUT_TEXTS, *_NO_GUARD),
+    4: (*_WITHOUT_TEXTS, *_NO_GUARD),
+    5: _WITHOUT_TEXTS,
+    6: (f"CREATE TEMP VIEW requests AS SELECT *, {_NO_HOUR}",),
 }
 
 

@@ -115,9 +115,16 @@ COLUMNS: tuple[Column, ...] = (
         role="account",
         shared=True,
     ),
-    Column("route", log="route", logged="record.route"),
+    Column(
+        "route",
+        OPTIONAL_NAME,
+        "record.chosen or record.route or None",
+        log="route",
+        logged="record.route",
+        shared=True,
+    ),
     Column("status", NUMBER, "record.status", log="status"),
-    Column("error", name(), "record.error", log="error", why="error", role="error", shared=True),
+    Column("error", name(), "record.error", log="error", role="error", shared=True),
     Column("attempts", NUMBER, "record.attempts", log="attempts"),
     Column("stream", FLAG, "record.stream", log="stream", shared=True),
     Column(
@@ -144,6 +151,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "cache_write", COUNT, "record.usage.cache_write", log="tokens_cache_write", metric="cache_write", summed=True
     ),
+    Column("cache_write_1h", COUNT, "record.usage.cache_write_1h", log="tokens_cache_write_1h", rare=True),
     Column("reasoning", COUNT, "record.usage.reasoning", log="tokens_reasoning", summed=True),
     Column("cost", DOLLARS, stored="", api="cost_usd", summed=True),
     Column("price", name(), stored=""),
@@ -169,6 +177,8 @@ COLUMNS: tuple[Column, ...] = (
         logged="record.notes",
         why="note",
     ),
+    # At most ERROR_BYTES, without secrets (exchange/error_text.py).
+    Column("error_text", text(200, null=True), "record.text or None", log="error_text", rare=True),
     # When the only attempt was made; NULL when there were several, which have rows of their own.
     Column("sent_ms", OPTIONAL_NUMBER, stored="", api=""),
     Column("given_up", OPTIONAL_NUMBER, "record.given_up", rare=True),
@@ -179,7 +189,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("resets_5h", OPTIONAL_NUMBER, stored="windows.resets_5h", rare=True),
     Column("used_7d", SHARE, stored="windows.used_7d", rare=True),
     Column("resets_7d", OPTIONAL_NUMBER, stored="windows.resets_7d", rare=True),
-    # In the entry only: the price is found by `root`, and columns above store parts of the others.
+    # In the entry only: the cost is `charge`, or is found by `root`, and columns above store parts of the others.
+    Column("charge", source="record.usage.charge"),
     Column("root", source="record.root"),
     Column("windows", source="limits.windows"),
     Column("tries", source="tuple(record.tries)"),

@@ -25,7 +25,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     model: str = ""
     served: str = ""
     backend: str = ""
-    #: The backend's URL, by which its prices are found.
+    #: The URL by which the backend's prices are found, '' when nobody bills it.
     root: str = ""
     account: str = ""
     #: The status of the answer, 0 when there was none.
@@ -41,7 +41,11 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     tokens_out: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    #: The part of cache_write that stays for an hour.
+    cache_write_1h: int | None = None
     reasoning: int | None = None
+    #: What the provider says that the request was charged, in billionths of a US dollar.
+    charge: int | None = None
     #: What a translation could not carry over, as `path=how; …`.
     losses: str = ""
     stream: bool = False
@@ -61,6 +65,10 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     binding: BindingRecord | None = None
     #: Cached tokens that were left behind when the account was changed.
     given_up: int | None = None
+    #: What chose the backend (a rule, an alias, `prefix`, `catalog`, `fallback`, …); None when nothing did.
+    route: str | None = None
+    #: The text of the error, at most 200 bytes, without secrets; None when there was no error.
+    error_text: str | None = None
 
     @property
     def served_model(self) -> str:

@@ -34,10 +34,12 @@ _NAMES = tuple(column.name for column, _ in STORED)
 # Name of the column, field of the API, and the function that converts the stored value, if any.
 _SHOWN = [(column.name, column.shown, storage.read) for column, storage in STORED if column.shown]
 _TRIES = (
-    "SELECT at_ms, backends.text, accounts.text, status, errors.text, done.text, note FROM attempts AS a "
+    "SELECT at_ms, backends.text, accounts.text, status, errors.text, done.text, note, "
+    "coalesce(t.text, '') FROM attempts AS a "
     "JOIN names AS backends ON backends.id = a.backend JOIN names AS accounts ON accounts.id = a.account "
     "JOIN names AS errors ON errors.id = a.error JOIN names AS done ON done.id = a.done "
-    "WHERE time = ? AND request = ? ORDER BY number"
+    "LEFT JOIN attempt_errors AS t ON t.time = a.time AND t.request = a.request AND t.number = a.number "
+    "WHERE a.time = ? AND a.request = ? ORDER BY a.number"
 )
 
 
@@ -56,6 +58,8 @@ class RecordedAttempt(msgspec.Struct, kw_only=True):
     done: str
     #: More of it in words.
     note: str
+    #: The text of the error, at most 200 bytes, without secrets; '' when there is none.
+    text: str
 
 
 class RecordedRequest(msgspec.Struct, kw_only=True):
@@ -86,6 +90,8 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     tokens_out: int | None
     cache_read: int | None
     cache_write: int | None
+    #: The part of cache_write that stays for an hour.
+    cache_write_1h: int | None
     reasoning: int | None
     #: None when the price is unknown.
     cost_usd: float | None
@@ -112,6 +118,10 @@ class RecordedRequest(msgspec.Struct, kw_only=True):
     resets_5h: int | None
     used_7d: float | None
     resets_7d: int | None
+    #: What chose the backend: a rule, an alias, `prefix`, `catalog`, `fallback`, …
+    route: str | None
+    #: The text of the error, at most 200 bytes, without secrets.
+    error_text: str | None
 
 
 #: The type of requests that are read: RecordedRequest with all columns, also those that no code uses by name.
@@ -169,7 +179,7 @@ def _make_request(db: "sqlite3.Connection", row: tuple[Any, ...]) -> RecordedReq
 def _make_only_attempt(sent: int, found: dict[str, Any]) -> RecordedAttempt:
     """Make the only attempt of a request from the request's own row."""
     same = {name: found[name] for name in ("backend", "account", "status", "error")}
-    return RecordedAttempt(at_ms=sent, done="", note="", **same)
+    return RecordedAttempt(at_ms=sent, done="", note="", text=found["error_text"] or "", **same)
 
 
 def _read_attempts(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> list[RecordedAttempt]:
@@ -184,6 +194,7 @@ def _read_attempts(db: "sqlite3.Connection", ms: int, found: dict[str, Any]) -> 
             error=error,
             done=done,
             note=note,
+            text=text,
         )
-        for at, backend, account, status, error, done, note in db.execute(_TRIES, (ms, found["id"]))
+        for at, backend, account, status, error, done, note, text in db.execute(_TRIES, (ms, found["id"]))
     ]

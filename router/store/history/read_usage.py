@@ -5,6 +5,7 @@ read from histograms (histogram.py), within 9 %.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -38,6 +39,7 @@ _READINGS = (
 )
 _WITHIN = "FROM rollups WHERE hour >= ? AND hour < ?"
 _HOURS = f"SELECT role, name, {', '.join(f'sum({name})' for name in SUMS)} {_WITHIN} GROUP BY role, name"
+_WHOLE_HOURS = f"SELECT hour, first, total, {', '.join(SUMS)} {_WITHIN} AND role = 0"
 _TIMES = f"SELECT role, name, first, total {_WITHIN}"
 
 
@@ -153,6 +155,30 @@ def summarize(db: "sqlite3.Connection", since: float, until: float) -> UsageSumm
         limits=list(_forecast_limits(db, until)),
         prices=[row[0] for row in db.execute(_PRICES)],
     )
+
+
+def summarize_days(db: "sqlite3.Connection", since: float, until: float) -> list[UsageSums]:
+    """Add up each local day of a window that has requests, the last one first; their names are `2026-11-28`. An hour
+    belongs to the day it begins in. until: as for summarize."""
+    days: dict[str, RollupSums] = {}
+    begin = int(since * 1000)
+    first_hour = -(-begin // HOUR_MS)
+    rows = db.execute(_PART, (_find_empty_name(db), begin, first_hour * HOUR_MS)).fetchall()
+    if rows:
+        *columns, firsts, totals = [*zip(*rows, strict=True)][len(ROLE_COLUMNS) :]
+        days[_name_day(begin)] = rollup = RollupSums()
+        rollup.count(len(rows), columns, (first for first in firsts if first is not None), totals)
+    for hour, first, total, *sums in db.execute(_WHOLE_HOURS, (first_hour, int(until * 1000) // HOUR_MS + 1)):
+        rollup = days.setdefault(_name_day(hour * HOUR_MS), RollupSums())
+        rollup.sums = [mine + theirs for mine, theirs in zip(rollup.sums, sums, strict=True)]
+        rollup.first += buckets.unpack(first)
+        rollup.total += buckets.unpack(total)
+    whole = sum(rollup.sums[0] for rollup in days.values())
+    return [_make_sums(name, rollup, whole) for name, rollup in sorted(days.items(), reverse=True)]
+
+
+def _name_day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000).strftime("%Y-%m-%d")
 
 
 def empty_summary(since: float, until: float) -> UsageSummary:

@@ -2,7 +2,7 @@
 
 Rules of this file: `add` costs the request one append to a bounded queue; the ledger's thread computes names, prices
 and sums, and writes rows and their sums in one transaction, so that they never disagree. No text of a request or an
-answer is stored, only names, numbers and fairlead's own notes.
+answer is stored, only names, numbers, fairlead's own notes, and the short text of an error.
 """
 
 import contextlib
@@ -62,6 +62,7 @@ class History:
             return
         self._trimmed = time.monotonic()
         db.execute("DELETE FROM attempts WHERE time < ?", (oldest,))
+        db.execute("DELETE FROM attempt_errors WHERE time < ?", (oldest,))
         db.execute("DELETE FROM rollups WHERE hour < ?", (int(now / 3600) - SUMS_DAYS * 24,))
         self._names.forget_unused(db)
 
@@ -76,7 +77,7 @@ def clear(db: "sqlite3.Connection") -> int:
     db.execute("BEGIN IMMEDIATE")
     try:
         count: int = db.execute("SELECT count(*) FROM requests").fetchone()[0]
-        for table in ("requests", "attempts", "rollups", "names", "kept"):
+        for table in ("requests", "attempts", "attempt_errors", "rollups", "names", "kept"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         db.execute("COMMIT")
     except BaseException:

@@ -50,6 +50,7 @@ _TOGETHER, _LEFT_OVER = 100, 25
 # https://sqlite.org/c3ref/c_limit_attached.html; named by the module, which is loaded late.
 _VALUES = 9
 _ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * 10)})"  # noqa: S608 - no values in it
+_ATTEMPT_ERROR = "INSERT INTO attempt_errors VALUES (?, ?, ?, ?)"
 
 
 class _Group:
@@ -103,6 +104,7 @@ class Batch:
         self._price = price
         self._groups: dict[tuple[object, ...], _Group] = {}
         self._attempts: list[tuple[object, ...]] = []
+        self._attempt_errors: list[tuple[object, ...]] = []
 
     def insert(self, entries: "Sequence[HistoryEntry]") -> None:
         """Write the rows, in this order."""
@@ -123,6 +125,8 @@ class Batch:
             self._db.execute(_build_insertion(len(piece), rare=rare), values)
         if self._attempts:
             self._db.executemany(_ATTEMPT, self._attempts)
+        if self._attempt_errors:
+            self._db.executemany(_ATTEMPT_ERROR, self._attempt_errors)
 
     def add_up(self) -> None:
         """Add what was inserted to the sums of its hours."""
@@ -167,7 +171,12 @@ class Batch:
         if not tries:
             return None
         only = tries[0]
-        if len(tries) == 1 and not only.done and not only.note and only.status == entry.status:
+        if (
+            len(tries) == 1
+            and not (only.done or only.note)
+            and only.status == entry.status
+            and (not only.text or only.text == entry.error_text)
+        ):
             return int(only.at * 1000)
         number = self._number
         for index, one in enumerate(tries[:ATTEMPTS_LIMIT]):
@@ -178,6 +187,8 @@ class Batch:
                     *(number(clean(one.error, 64)), number(clean(one.done, 64)), clean(one.note)),
                 )
             )
+            if one.text:
+                self._attempt_errors.append((ms, entry.id, index, clean(one.text)))
         return None
 
 

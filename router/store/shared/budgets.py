@@ -26,6 +26,7 @@ from router.policy.budget.guard import Halt
 from router.policy.budget.reservations import Claim, Model
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
+from router.store.history.rollups import HOUR_MS
 from router.store.home import run_files
 from router.store.interfaces import Price, SharedState, SyncMessage
 
@@ -77,6 +78,10 @@ class SqliteSharedBudgets:
         self._asked = True
         self._ledger.start()
         self._ledger.flush_soon()
+
+    def find_rates(self, model: Model) -> Rates | None:
+        """The rates of a model; None when it has no price. Blocks, as the price data may have to be loaded."""
+        return rates_of(model, self._price, self._clock())
 
     def leave(self) -> None:
         """Give back all shares, since this process ends."""
@@ -164,14 +169,16 @@ class SqliteSharedBudgets:
 def rates_of(model: Model, price: Price, now: float) -> Rates | None:
     """The cost of a million tokens of a model, for each kind; None when input or output has no price."""
     found: list[int] = []
-    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write"):
+    for field in ("tokens_in", "tokens_out", "cache_read", "cache_write", "cache_write_1h"):
         counts: dict[str, Any] = {"tokens_in": 0, field: _MILLION}
+        if field == "cache_write_1h":
+            counts["cache_write"] = _MILLION
         sample = HistoryEntry(id="", started=now, method="", path="", root=model[0], model=model[1], **counts)
         cost, _ = price(sample)
         if cost is None and field in ("tokens_in", "tokens_out"):
             return None
         found.append(cost or 0)
-    return found[0], found[1], found[2], found[3]
+    return found[0], found[1], found[2], found[3], found[4]
 
 
 def counts_tokens(key: str) -> bool:
@@ -181,7 +188,9 @@ def counts_tokens(key: str) -> bool:
 
 def count_tokens(entry: HistoryEntry) -> TokenCounts:
     """The tokens of a finished request."""
-    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, entry.cache_write or 0)
+    written = entry.cache_write or 0
+    hour = min(entry.cache_write_1h or 0, written)
+    return TokenCounts(entry.tokens_in or 0, entry.tokens_out or 0, entry.cache_read or 0, written - hour, hour)
 
 
 def _count_others(db: "sqlite3.Connection", own: str, now: float) -> int:
@@ -205,12 +214,8 @@ def _begin(db: "sqlite3.Connection", key: str, claim: Claim, now: float) -> None
         return
     db.execute("DELETE FROM guard_books WHERE began < ?", (now - _OLD_SECONDS,))
     db.execute("DELETE FROM guard_shares WHERE book NOT IN (SELECT book FROM guard_books)")
-    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE time >= ?"  # noqa: S608 - names of ours
-    values: list[object] = [int(claim.term.start * 1000)]
-    kind, _, name = budget.scope.partition(" ")
-    if budget.scope != ALL:
-        query += f" AND {kind} = (SELECT id FROM names WHERE text = ?)"  # noqa: S608 - a column's name
-        values.append(name)
+    condition, values = _select_scope(budget.scope, int(claim.term.start * 1000))
+    query = f"SELECT coalesce(sum({_SUMS[budget.unit]}), 0) FROM requests WHERE {condition}"  # noqa: S608 - names of ours
     spent = db.execute(query, values).fetchone()[0]
     db.execute(
         "INSERT INTO guard_books (book, began, spent, base, lim) VALUES (?, ?, ?, 0, ?)",
@@ -237,6 +242,36 @@ def lift_halts(db: "sqlite3.Connection") -> None:
     """End all halts; the budgets that were used up count from here."""
     db.execute("UPDATE guard_books SET base = spent WHERE book IN (SELECT book FROM guard_halts)")
     db.execute("DELETE FROM guard_halts")
+
+
+def read_not_counted(db: "sqlite3.Connection", budgets: Iterable[Budget], now: float) -> dict[tuple[str, str], int]:
+    """How many requests of the current terms count nothing in budgets in US dollars, since their models have no price:
+    by backend and model, most first."""
+    dollars = [
+        (budget.scope, int(find_term(budget.period, now).start * 1000)) for budget in budgets if budget.unit == "usd"
+    ]
+    first = min((start for _, start in dollars), default=0)
+    # The sums of hours first: reading the rows of a month takes a tenth of a second.
+    unpriced = "SELECT total(unpriced) FROM rollups WHERE hour >= ?"
+    if not dollars or not db.execute(unpriced, (first // HOUR_MS,)).fetchone()[0]:
+        return {}
+    wanted, values = zip(*(_select_scope(scope, start) for scope, start in dollars), strict=True)
+    query = (
+        "SELECT backends.text, models.text, count(*) FROM requests JOIN names AS backends ON backends.id = backend "  # noqa: S608 - names of ours
+        "JOIN names AS models ON models.id = served WHERE time >= ? AND cost IS NULL AND "
+        f"(tokens_in IS NOT NULL OR tokens_out IS NOT NULL) AND ({' OR '.join(wanted)}) "
+        "GROUP BY backend, served ORDER BY 3 DESC, 2"
+    )
+    rows = db.execute(query, [first, *(value for some in values for value in some)]).fetchall()
+    return {(backend, model): count for backend, model, count in rows}
+
+
+def _select_scope(scope: str, start: int) -> tuple[str, list[object]]:
+    """The condition for the requests of a scope since a moment (milliseconds), and its values."""
+    if scope == ALL:
+        return "time >= ?", [start]
+    kind, _, name = scope.partition(" ")
+    return f"time >= ? AND {kind} = (SELECT id FROM names WHERE text = ?)", [start, name]  # noqa: S608 - a column's name
 
 
 def read_spent(db: "sqlite3.Connection", budget: Budget, now: float) -> int | None:

@@ -2,6 +2,7 @@
 
 from router.backends.profile import Profile
 from router.ir import Usage
+from router.wire.neutral.charges import read_charge
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -34,7 +35,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
         output = (output or 0) + reasoning
     cached = 0 if profile.usage_excludes_cache else (read or 0) + (write or 0)
     uncached = None if prompt is None else max(0, prompt - cached)
-    return Usage(uncached, output, read, write, reasoning)
+    return Usage(uncached, output, read, write, reasoning, charge=read_charge(found, known.charge, profile))
 
 
 def find_usage(data: Json, choice: Json) -> Json:

@@ -2,6 +2,7 @@
 
 from router.backends.profile import Profile
 from router.ir import Usage
+from router.wire.neutral.charges import read_charge
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -9,9 +10,12 @@ from router.wire.raw.json_values import Json
 def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Messages usage object: counts in it overwrite the known ones, others stay.
 
-    A stream gives the input counts in message_start and the output counts in message_delta. The profile is not needed:
-    all providers of this protocol count alike.
+    A stream gives the input counts in message_start and the output counts in message_delta. All providers of this
+    protocol count alike; the profile says whether the charge is in it. `cache_creation` splits what was written to the
+    cache by its lifetime, as their prices differ: 1.25 times that of input for five minutes, twice for an hour
+    (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
     """
+    creation = json_values.get_object(found, "cache_creation")
     details = json_values.get_object(found, "output_tokens_details")
     return Usage(
         json_values.find_count(found.get("input_tokens"), known.input),
@@ -19,6 +23,8 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
         json_values.find_count(found.get("cache_read_input_tokens"), known.cache_read),
         json_values.find_count(found.get("cache_creation_input_tokens"), known.cache_write),
         json_values.find_count(details.get("thinking_tokens"), known.reasoning),
+        json_values.find_count(creation.get("ephemeral_1h_input_tokens"), known.cache_write_1h) or None,
+        read_charge(found, known.charge, profile),
     )
 
 

@@ -2,6 +2,7 @@
 
 from router.backends.profile import Profile
 from router.ir import Usage
+from router.wire.neutral.charges import read_charge
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -9,8 +10,8 @@ from router.wire.raw.json_values import Json
 def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     """Counts of a Responses usage object; the last one that has any wins.
 
-    input_tokens holds the cached tokens, `Usage.input` does not. The profile is not needed: all providers of this
-    protocol count alike.
+    input_tokens holds the cached tokens, `Usage.input` does not. All providers of this protocol count
+    alike; the profile says whether the charge is in it.
     """
     total, output = json_values.as_count(found.get("input_tokens")), json_values.as_count(found.get("output_tokens"))
     if total is None and output is None:
@@ -22,7 +23,7 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     )
     reasoning = json_values.as_count(json_values.get_object(found, "output_tokens_details").get("reasoning_tokens"))
     uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
-    return Usage(uncached, output, read, write, reasoning)
+    return Usage(uncached, output, read, write, reasoning, charge=read_charge(found, known.charge, profile))
 
 
 def encode_usage(usage: Usage) -> Json:

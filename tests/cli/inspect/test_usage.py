@@ -18,6 +18,8 @@ from router.wire.headers.rate_limits import Windows
 
 COSTS = {"claude-opus-5": 3_410_000_000, "gpt-5-mini": 120_000_000}
 ID = "req_0000000000000000000a"
+#: The column of a table in which a row has priced and unpriced requests.
+MIXED = {"model": [], "error": [], "tag": [], "account": ["unpriced"], "client": ["unpriced"], "day": ["unpriced"]}
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_usage(filled):
     done = filled("usage")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "last 60 min   5 requests (0.0833/min)   1 error   $6.94 + 1 unpriced"
+    assert lines[0] == "last 60 min   5 requests (5/h)   1 error   $6.94 + 1 unpriced"
     [opus] = [line.split() for line in lines if line.strip().startswith("claude-opus-5")]
     assert [*opus[1:7], opus[-1]] == ["2", "\N{EN DASH}", "3,680", "95", "%", "4,410", "$6.82"]
     assert [float(opus[index]) for index in (7, 10)] == pytest.approx([0.9, 0.9], rel=0.12)
@@ -83,6 +85,82 @@ def test_usage_as_json(filled):
     assert found["models"][0]["cost_usd"] == 6.82
 
 
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("model", ["claude-opus-5", "gpt-5-mini", "llama\\x1b[2J", "=1+1"]),
+        ("account", ["work/main"]),
+        ("client", ["claude-code"]),
+        ("tag", ["night"]),
+        ("day", [time.strftime("%Y-%m-%d", time.localtime(time.time() - 60))]),
+        ("error", ["not_found_error"]),
+    ],
+)
+def test_usage_by(filled, key, names):
+    """One table by that key below the sums; as JSON its rows have the fields of /analytics."""
+    head, columns, *rows = filled("usage", "--by", key).out.splitlines()
+    assert head.startswith("last 60 min   5 requests")
+    assert columns.split() == [key, "requests", "errors", "in", "cached", "out", "p50", "/", "p95", "cost", *MIXED[key]]
+    assert sorted(row.split("   ")[0].strip() for row in rows) == sorted(names)
+    found = json.loads(filled("usage", "--by", key, "--json").out)
+    assert set(found) == {"schema", "since", "until", "total", "by", "rows"}
+    assert (found["by"], len(found["rows"])) == (key, len(names))
+    assert found["rows"][0].keys() == found["total"].keys()
+
+
+def test_usage_by_day(fairlead):
+    """Each local day has its own sums, the last one first."""
+    now = time.time()
+    noon = now - time.localtime(now).tm_hour * 3600 - 12 * 3600
+    ages = (0, 1, 1, 3)
+    add(
+        fairlead.home,
+        *(
+            {"id": f"req_{number}", "model": "m", "status": 200, "tokens_in": 5, "started": noon - age * 86_400}
+            for number, age in enumerate(ages)
+        ),
+    )
+    rows = json.loads(fairlead("usage", "--since", "5d", "--by", "day", "--json").out)["rows"]
+    days = [time.strftime("%Y-%m-%d", time.localtime(noon - age * 86_400)) for age in (0, 1, 3)]
+    assert [(row["name"], row["requests"], row["tokens_in"]) for row in rows] == [
+        (days[0], 1, 5),
+        (days[1], 2, 10),
+        (days[2], 1, 5),
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_usage_fits_the_terminal(filled, width):
+    """No line is longer than the terminal is wide, but for commands, which stay in one piece; requests and cost stay
+    in every table."""
+    asked = ("usage", "--since", "1w")
+    lines = filled(*asked, COLUMNS=str(width), FAIRLEAD_GUARD_DAY_USD="5").out.splitlines()
+    assert [line for line in lines if len(line) > width and not line.strip().startswith("fairlead ")] == []
+    assert lines[0].startswith("last 7 d   5 requests")
+    head = next(line.split() for line in lines if line.startswith("  model"))
+    assert {"requests", "cost"} <= {*head}
+    assert ("cached" in head) == (width == 200)
+
+
+def test_what_nothing_was_paid_for(fairlead):
+    """Requests that failed have no cost, those of a model that costs nothing $0.00, and others are unpriced."""
+    ledger = Ledger(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), print)
+    history = History(ledger, lambda entry: (0 if entry.model == "given" else None, "config.toml"), lambda: 30)
+    common = {"started": time.time(), "method": "POST", "path": "/v1/messages", "backend": "b", "account": "none"}
+    for number, fields in enumerate(
+        (
+            {"model": "failed", "status": 502, "error": "api_error"},
+            {"model": "given", "status": 200, "tokens_in": 5},
+            {"model": "served", "status": 200, "tokens_in": 5},
+        )
+    ):
+        history.add(HistoryEntry(id=f"req_{number}", **common, **fields))
+    ledger.close(10)
+    rows = {line.split()[0]: line.split()[-1] for line in fairlead("usage").out.splitlines()}
+    assert (rows["failed"], rows["given"], rows["served"]) == ("\N{EN DASH}", "$0.00", "unpriced")
+    assert "b" in rows, "a backend without keys has no account to name"
+
+
 def test_why(filled):
     """By its id, by its beginning or its end, by `-` for the latest: who served it, tokens, cost, notes."""
     whole = filled("why", ID)
@@ -99,7 +177,7 @@ def test_why(filled):
         assert words in whole.out
     assert "404" in filled("why", "-").out
     assert filled("why", "00a").out == whole.out
-    assert "refused before a backend" in filled("why", "ffff").out
+    assert "not sent: fairlead refused it" in filled("why", "ffff").out
     assert "  tag        night\n" in filled("why", "ffff").out
     assert "tag " not in whole.out
     assert "estimate" in filled("why", "req_0000000000000000000c").out
@@ -193,7 +271,7 @@ def test_an_unknown_id(filled, name):
     """It is said, with where ids are found."""
     done = filled("why", name)
     assert done.code == 1
-    assert "holds no request" in done.err
+    assert "has no request" in done.err
     assert "x-fairlead-request-id" in done.err
 
 
@@ -201,7 +279,7 @@ def test_several_are_meant(filled):
     """The ids are named."""
     done = filled("why", "0000")
     assert done.code == 1
-    assert "0000 stands for several requests: req_0000000000000000000" in done.err
+    assert "0000 matches several requests: req_0000000000000000000" in done.err
 
 
 def test_export(filled):
@@ -232,7 +310,7 @@ def test_before_anything_happened(fairlead):
     assert fairlead("history", "export").out == ""
     assert fairlead("history", "clear").out == "There is no history.\n"
     done = fairlead("why", "x")
-    assert (done.code, "no history yet" in done.err) == (1, True)
+    assert (done.code, "no requests recorded yet" in done.err) == (1, True)
 
 
 @pytest.mark.parametrize("command", [("usage",), ("why", "x"), ("history", "export")])
@@ -257,6 +335,7 @@ def test_a_file_that_cannot_be_read(filled, command):
         (("usage", "--since", "yesterday"), '--since is "yesterday"; expected a time such as'),
         (("usage", "--since", "\x1b[2J"), "expected a time such as"),
         (("usage", "--sinc", "1h"), "Did you mean --since?"),
+        (("usage", "--by", "week"), "model"),
         (("history", "exprot"), "Did you mean:   fairlead history export"),
         (("history", "export", "--format", "xml"), "--format"),
         (("why",), "REQUEST_ID"),

@@ -234,6 +234,7 @@ def test_a_parked_account_is_waited_for(made):
     assert played.status == 200
     assert 0 < played.record.queued <= 40
     assert played.record.total >= played.record.queued
+    assert any(note.endswith("for an account of box to be ready") for note in played.record.notes)
 
 
 def test_patience_is_of_the_whole_request(made):

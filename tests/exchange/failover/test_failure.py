@@ -124,6 +124,7 @@ def test_places_at_a_backend(made):
     on_stage(runtime, main)
     served, refused = found
     assert (served.status, served.record.queued) == (200, 3)
+    assert "waited 3 s for a free place at box (max_concurrent 1)" in served.record.notes
     assert (refused.status, refused.record.total, refused.fields[b"retry-after"]) == (503, 5, b"1")
     assert "(max_concurrent)" in refused.json()["error"]["message"]
     assert isinstance(refused.error, Unavailable)

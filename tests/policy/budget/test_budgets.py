@@ -94,10 +94,10 @@ def test_only_what_is_spent_is_used_up():
 
 def test_amounts():
     """Dollars by the price of each kind of token, tokens all alike; nothing where no price is known."""
-    counts = TokenCounts(1_000_000, 500_000, 2_000_000, 100_000)
-    rates = (3 * 10**9, 15 * 10**9, 3 * 10**8, 375 * 10**7)
-    assert measure_tokens("usd", counts, rates) == 3 * 10**9 + 75 * 10**8 + 6 * 10**8 + 375 * 10**6
-    assert measure_tokens("tokens", counts, None) == 3_600_000
+    counts = TokenCounts(1_000_000, 500_000, 2_000_000, 100_000, 50_000)
+    rates = (3 * 10**9, 15 * 10**9, 3 * 10**8, 375 * 10**7, 6 * 10**9)
+    assert measure_tokens("usd", counts, rates) == 3 * 10**9 + 75 * 10**8 + 6 * 10**8 + 375 * 10**6 + 3 * 10**8
+    assert measure_tokens("tokens", counts, None) == 3_650_000
     assert measure_tokens("usd", counts, None) == 0
 
 

@@ -108,21 +108,27 @@ def test_the_table_of_states(halts, warnings, share, state):
 def test_why_a_budget_trips():
     """What is spent and what is reserved are told apart, with the budget's own name."""
     found = purse(spent=4 * DOLLAR, others=DOLLAR, idle=DOLLAR // 4)
-    used = "the day budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
+    used = "the daily budget of $5.00 is used up ($4.00 spent, $0.75 reserved for running requests)"
     assert guard.explain_used_up(found) == used
-    assert guard.explain_used_up(purse(spent=5 * DOLLAR)) == "the day budget of $5.00 is used up ($5.00 spent)"
-    assert guard.explain_trip(found, NOW) == f"{used} and begins anew at {guard.format_moment(found.term.end, NOW)}"
+    assert guard.explain_used_up(purse(spent=5 * DOLLAR)) == "the daily budget of $5.00 is used up ($5.00 spent)"
+    midnight = guard.format_moment(found.term.end, NOW).replace(" ", " at ")
+    assert guard.explain_trip(found) == f"{used} and resets on {midnight}"
     found.term = Term("day 9999-12-31", NOW, math.inf)
-    assert guard.explain_trip(found, NOW) == used
-    assert guard.explain_nearly_used(found) == "80 % of the day budget of $5.00 is spent"
+    assert guard.explain_trip(found) == used
+    assert guard.explain_nearly_used(found) == "80 % of the daily budget of $5.00 is spent"
 
 
 def test_what_a_caller_is_told():
-    """Until when, why, which request, and the command that ends it."""
-    text = explain_refusal(Halt(ALL, NOW, NOW + 1800, "the day budget of $5.00 is used up", "req_7"), NOW)
-    assert guard.format_moment(NOW + 1800, NOW) in text
-    assert "req_7" in text
-    assert text.endswith("fairlead resume")
+    """Why, until when, the command that ends it, and the budget's new figure when it was changed since."""
+    halt = Halt(ALL, NOW, NOW + 1800, "the daily budget of $5.00 is used up", "req_7")
+    begin, end = (
+        "fairlead stopped this request: the daily budget of $5.00 is used up.",
+        "Continue now:   fairlead resume",
+    )
+    end = f" Blocked until {guard.format_moment(NOW + 1800, NOW)}. {end}"
+    assert explain_refusal(halt, NOW) == explain_refusal(halt, NOW, purse()) == begin + end
+    raised = explain_refusal(halt, NOW, purse(20 * DOLLAR))
+    assert raised == f"{begin} The budget is $20.00 now, but the halt stays.{end}"
     assert len(guard.format_moment(NOW + 3 * 86_400, NOW)) == len("2026-11-24 18:30")
 
 

@@ -14,11 +14,11 @@ def test_asked_for_once():
     assert prices.wants
     assert prices.pop_asked() == (MODEL,)
     assert not prices.wants
-    prices.receive({MODEL: (1, 2, 3, 4)}, NOW)
+    prices.receive({MODEL: (1, 2, 3, 4, 5)}, NOW)
     assert not prices.ask(MODEL, NOW + 3599)
-    assert prices.rates(MODEL) == (1, 2, 3, 4)
+    assert prices.rates(MODEL) == (1, 2, 3, 4, 5)
     assert prices.ask(MODEL, NOW + 3600)
-    assert prices.rates(MODEL) == (1, 2, 3, 4)
+    assert prices.rates(MODEL) == (1, 2, 3, 4, 5)
 
 
 def test_no_price():
@@ -32,7 +32,7 @@ def test_no_price():
 def test_other_prices():
     """After a change of the settings all are asked for anew."""
     prices = PriceCache()
-    prices.receive({MODEL: (1, 2, 3, 4)}, NOW)
+    prices.receive({MODEL: (1, 2, 3, 4, 5)}, NOW)
     prices.forget()
     assert prices.ask(MODEL, NOW)
 

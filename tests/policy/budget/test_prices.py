@@ -13,7 +13,7 @@ from router.policy.budget.prices import Prices
 from router.settings.tables import Price
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TOKENS = TokenCounts(input=1840, output=2205, cache_read=96_210, cache_write=3100)
+TOKENS = TokenCounts(input=1840, output=2205, cache_read=96_210, cache_write=3000, cache_write_1h=100)
 ANTHROPIC = "https://api.anthropic.com/v1"
 
 
@@ -55,7 +55,7 @@ def test_tiers_are_the_librarys():
 def test_a_known_model():
     """Input, output and both sides of the cache have their own price; where it is from is said."""
     found, source = cost(ANTHROPIC, "claude-opus-4-5")
-    assert found == 1840 * 5_000 + 2205 * 25_000 + 96_210 * 500 + 3100 * 6_250
+    assert found == 1840 * 5_000 + 2205 * 25_000 + 96_210 * 500 + 3000 * 6_250 + 100 * 10_000
     assert source.startswith("genai-prices ")
 
 
@@ -71,24 +71,53 @@ def test_tiers():
     ("root", "model"),
     [
         (ANTHROPIC, "no-such-model"),
-        ("http://127.0.0.1:11434/v1", "gpt-5"),
-        ("https://gateway.example/v1", "gpt-5"),
-        ("https://api.openai.com.evil.example/v1", "gpt-5"),
+        ("https://api.groq.com/openai/v1", "gpt-5"),
+        ("https://gateway.example/v1", "gpt-oss-120b"),
+        ("https://gateway.example/v1", "deepseek-chat"),
+        ("http://127.0.0.1:8000/v1", "llama-3.3-70b"),
+        ("http://127.0.0.1:8000/v1", "gpt-99"),
         ("", "gpt-5"),
         (ANTHROPIC, ""),
     ],
 )
 def test_unknown_is_unpriced(root, model):
-    """Neither the model's name alone nor a strange host makes a price."""
+    """A list without the model, a model that anyone can host, and a server that nobody bills make no price."""
     assert cost(root, model) == (None, "")
 
 
+@pytest.mark.parametrize(
+    "root",
+    ["http://127.0.0.1:9000/v1", "https://gateway.example/v1", "https://api.openai.com.evil.example/v1"],
+)
+@pytest.mark.parametrize(
+    ("model", "vendor", "name"),
+    [
+        ("gpt-5", "https://api.openai.com/v1", "gpt-5"),
+        ("openai/gpt-5", "https://api.openai.com/v1", "gpt-5"),
+        ("o3-mini", "https://api.openai.com/v1", "o3-mini"),
+        ("claude-sonnet-4-5", ANTHROPIC, "claude-sonnet-4-5"),
+        ("anthropic/Claude-Sonnet-4-5", ANTHROPIC, "claude-sonnet-4-5"),
+        ("gemini-2.5-pro", "https://generativelanguage.googleapis.com/v1beta/openai", "gemini-2.5-pro"),
+        ("grok-4", "https://api.x.ai/v1", "grok-4"),
+    ],
+)
+def test_by_the_name_of_the_model(root, model, vendor, name):
+    """A backend without a known list is priced as the model's vendor sells it, and that is said of the price."""
+    tokens = TokenCounts(input=1840, output=2205)
+    listed, source = cost(vendor, name, tokens)
+    assert cost(root, model, tokens) == (listed, source + module.BY_NAME)
+    assert not source.endswith(module.BY_NAME)
+
+
 def test_own_prices_win():
-    """Also for what the library knows, and whatever the case; the cache costs as input where it has no price."""
+    """Also for what the library knows, and whatever the case; the cache costs as input where it has no price, and for
+    an hour twice that."""
     own = {"claude-opus-4-5": Price(input=1.0, output=2.0), "mine": Price(input=1, output=0, cache_read=0.0)}
-    read = 1840 + 96_210 + 3100
+    read = 1840 + 96_210 + 3000 + 2 * 100
     assert cost(ANTHROPIC, "Claude-Opus-4-5", own=own) == (read * 1000 + 2205 * 2000, "config.toml")
-    assert cost("http://127.0.0.1/v1", "mine", own=own) == ((1840 + 3100) * 1000, "config.toml")
+    assert cost("http://127.0.0.1/v1", "mine", own=own) == ((1840 + 3000 + 2 * 100) * 1000, "config.toml")
+    hour = {"mine": Price(input=1, output=0, cache_read=0, cache_write=0, cache_write_1h=7)}
+    assert cost(ANTHROPIC, "mine", own=hour) == (1840 * 1000 + 100 * 7000, "config.toml")
 
 
 def test_half_a_price():

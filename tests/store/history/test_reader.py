@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from router.errors import CommandError
-from router.store.database.migrations import MIGRATIONS, migrate
+from router.store.database.migrations import MIGRATIONS, NewerSchema, migrate
 from router.store.database.open import connect, open_history
 from router.store.history import read_requests, read_usage, reader
 
@@ -72,3 +72,26 @@ def test_a_row_of_an_older_schema(home):
         None,
         None,
     )
+
+
+def test_an_older_fairlead_that_still_runs(home):
+    """What it had prepared before the file was migrated can still be written, and is read with what it lacks unknown;
+    one that starts now leaves the file alone."""
+    path = home.at("history.db")
+    with closing(connect(path)) as db:
+        migrate(db, MIGRATIONS[:5])
+        names = [row[1] for row in db.execute("PRAGMA table_info(requests)")]
+        attempt = f"INSERT INTO attempts VALUES ({', '.join('?' * 10)})"
+        migrate(db)
+        db.execute("INSERT INTO names VALUES (1, ''), (2, 'b/main')")
+        values = {"id": "req_1", "time": 5000, "account": 2, "path": "/", "losses": "", "notes": ""}
+        nullable = {"sent_ms", "bound", "session", "turns", "given_up", "used_5h", "resets_5h", "used_7d", "resets_7d"}
+        row = [values.get(name, None if name in nullable else 1) for name in names]
+        db.execute(f"INSERT INTO requests ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", row)
+        db.execute(attempt, (5000, "req_1", 0, 1, 1, 2, 401, 1, 1, ""))
+    path.chmod(0o600)
+    with reader.open_reader(home) as db:
+        found = read_requests.find_request(db, "req_1")
+    assert (found.error_text, found.route, found.tries[0].status, found.tries[0].text) == (None, None, 401, "")
+    with closing(connect(path)) as db, pytest.raises(NewerSchema):
+        migrate(db, MIGRATIONS[:5])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import pytest
 
 from router.policy.budget.budgets import ALL, Budget, budget_key, find_term
@@ -13,6 +14,7 @@ from router.policy.budget.reservations import Claim
 from router.store.database.open import connect, open_history
 from router.store.database.writer import Ledger
 from router.store.history.entry import HistoryEntry
+from router.store.history.reader import open_reader
 from router.store.history.record import History
 from router.store.home.home import open_home
 from router.store.interfaces import SyncMessage
@@ -200,10 +202,37 @@ def test_a_budget_begins_with_what_the_history_has(home, part, scope, unit, spen
     assert view.spent == spent
 
 
+@pytest.mark.parametrize(
+    ("scope", "unit", "found"),
+    [
+        (ALL, "usd", {("box", "free"): 2, ("other", "free"): 1}),
+        ("backend other", "usd", {("other", "free"): 1}),
+        ("account box/work", "usd", {("box", "free"): 1}),
+        ("tag night", "usd", {}),
+        (ALL, "tokens", {}),
+    ],
+)
+def test_what_counts_in_no_budget(home, scope, unit, found):
+    """The requests since midnight whose models have no price, of the scope of a budget in dollars."""
+    ledger = Ledger(home, print)
+    history = History(ledger, lambda one: price(one) if one.model == "dear" else (None, ""), lambda: 30)
+    for number, model, fields in (
+        (1, "free", {}),
+        (2, "free", {"account": "work"}),
+        (3, "free", {"backend": "other"}),
+        (4, "dear", {}),
+        (5, "free", {"at": DAY.start - 1}),
+    ):
+        history.add(msgspec.structs.replace(entry(number, 5, **fields), model=model))
+    ledger.close()
+    with open_reader(home) as db:
+        assert budgets.read_not_counted(db, [Budget(scope, "day", unit, LIMIT)], NOW) == found
+
+
 def test_rates_come_with_a_round(part):
     """For each model that was requested: what a million tokens cost, or None."""
     models = (("https://x", "known"),)
-    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0)}
+    assert part().round(claim(), models=models).rates == {models[0]: (10**6, 10**6, 0, 0, 0)}
     unknown = part()
     unknown.shared._price = lambda entry: (None, "")
     assert unknown.round(claim(), models=models).rates == {models[0]: None}

@@ -1,0 +1,62 @@
+"""The text of an error for the history: one line that says what went wrong, without advice and markup."""
+
+import re
+
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+#: Bytes of a text that is kept.
+ERROR_BYTES = 200
+#: Bytes of a body, or characters of a message, that are looked at.
+READ_LIMIT = 4096
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_SPACE = re.compile(r"\s+")
+# Where a sentence ends; not the point in `gpt-5.1` or `127.0.0.1`.
+_SENTENCE = re.compile(r"(?<=\.) +(?=[A-Z`])")
+_ADVICE = re.compile(r"\bfairlead (?:accounts|backend|config|env|explain|models|proxy|resume|usage)\b")
+# Where the objects of errors have their text.
+_MESSAGES = ("message", "detail", "error_description", "title", "reason", "msg")
+
+
+def read_error_text(body: bytes | bytearray) -> str:
+    """What an upstream's error says: the message of any protocol's error, else the title of a page or the text itself;
+    '' for an empty body."""
+    data = json_values.decode_object(bytes(body))
+    if data is not None:
+        return _find_message(data)
+    title = _TITLE.search(body)
+    if title is not None:
+        return _clean(title[1].decode("utf-8", "replace"))
+    return "" if body.lstrip()[:1] == b"<" else _clean(bytes(body[:READ_LIMIT]).decode("utf-8", "replace"))
+
+
+def drop_advice(message: str) -> str:
+    """An error of fairlead's own without the later sentences that name a command: where the text is shown, the next
+    step stands beside it."""
+    first, *others = _SENTENCE.split(message)
+    return _clean(" ".join([first, *(one for one in others if not _ADVICE.search(one))]))
+
+
+def shorten(text: str) -> str:
+    """At most ERROR_BYTES of the text, in UTF-8, whole characters; a cut one ends with three points."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= ERROR_BYTES:
+        return raw.decode()
+    return raw[: ERROR_BYTES - 3].decode("utf-8", "ignore").rstrip() + "..."
+
+
+def _find_message(data: Json) -> str:
+    """The message of an error object: of the protocols' `error`, of RFC 9457's `detail`, or of servers that put it
+    elsewhere."""
+    error = json_values.get_object
+    for holder in (error(data, "error"), error(error(data, "response"), "error"), data):
+        for name in _MESSAGES:
+            value = holder.get(name)
+            if isinstance(value, str) and value.strip():
+                return _clean(value)
+    value = data.get("error")
+    return _clean(value) if isinstance(value, str) else ""
+
+
+def _clean(text: str) -> str:
+    return _SPACE.sub(" ", text[:READ_LIMIT]).strip()

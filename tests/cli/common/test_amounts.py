@@ -1,0 +1,74 @@
+"""Numbers as people write them."""
+
+import pytest
+
+from router.cli.common import amounts
+from router.policy.budget.prices import REPORTED
+
+
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "$0.00"),
+        (3.41, "$3.41"),
+        (1234.5, "$1,234.50"),
+        (0.9951, "$1.00"),
+        (0.05, "$0.05"),
+        (0.3, "$0.30"),
+        (0.0123, "$0.012"),
+        (0.0023, "$0.0023"),
+        (0.000000007, "$0.000000007"),
+    ],
+)
+def test_money(dollars, text):
+    """Cents, and of small amounts two digits that count."""
+    assert amounts.format_money(dollars) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0 %"),
+        (0.0001, "under 1 %"),
+        (0.0099, "under 1 %"),
+        (0.01, "1 %"),
+        (0.914, "91 %"),
+        (0.9951, "over 99 %"),
+        (1, "100 %"),
+        (1.2, "120 %"),
+    ],
+)
+def test_shares(part, text):
+    """Something is never 0 %, and not all of it never 100 %."""
+    assert amounts.format_share(part) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "text"),
+    [
+        (117_389, 3600, "1,956/min"),
+        (150, 3600, "2.5/min"),
+        (120, 3600, "2/min"),
+        (46, 3600, "46/h"),
+        (5, 3600, "5/h"),
+        (5, 86_400, ""),
+    ],
+)
+def test_rates(count, seconds, text):
+    """In the unit in which they are a number one can count."""
+    assert amounts.format_rate(count, seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("dollars", "source", "text"),
+    [
+        (None, "", "unpriced"),
+        (0.05, "config.toml", "cost $0.05 (prices of config.toml)"),
+        (0.05, REPORTED, "cost $0.05 (reported by the provider)"),
+    ],
+)
+def test_costs(dollars, source, text):
+    """A cost says where it is from."""
+    assert amounts.format_cost(dollars, source) == text
