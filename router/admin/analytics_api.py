@@ -55,7 +55,7 @@ async def _query(ask: Ask, work: Callable[..., _Result], *arguments: object) -> 
     try:
         return await trio.to_thread.run_sync(work, *arguments, limiter=_threads)
     except CommandError as error:
-        # The file is damaged or of a newer version, which may be mended later: 503, not 500.
+        # The file is damaged or of a newer version, which may be repaired later: 503, not 500.
         raise Unavailable(f"{error} {error.hint}".strip()) from None
 
 
@@ -64,7 +64,7 @@ def _sum_up(runtime: Runtime, window: str) -> Analytics:
     try:
         begin = parse_since(window, now)
     except ValueError:
-        raise BadRequest(f"since is not understood; expected {EXPECTED}.") from None
+        raise BadRequest(f"since is not a valid time; expected {EXPECTED}.") from None
     with reader.open_reader(runtime.home) as db:
         found = read_usage.summarize(db, begin, now) if db is not None else read_usage.empty_summary(begin, now)
     return Analytics(
@@ -90,7 +90,7 @@ def _find_request(runtime: Runtime, name: str) -> HistoryRequest:
         runtime.ledger.flush()
         found = _look_up(runtime, name)
     if found is None:
-        raise NotFound("The history holds no request of that id.")
+        raise NotFound("The history has no request with this id.")
     return HistoryRequest(schema=HISTORY_SCHEMA, request=found)
 
 

@@ -39,7 +39,7 @@ async def stream(ask: Ask) -> None:
         await connection.respond(200, head)
         return
     if len(recorder.listeners) >= READERS:
-        raise Unavailable(f"{READERS} readers of this stream are connected already.", retry_after=10)
+        raise Unavailable(f"{READERS} readers are already connected to this stream.", retry_after=10)
     send, receive = trio.open_memory_channel[HistoryEntry](WAITING)
 
     def listen(entry: HistoryEntry) -> None:

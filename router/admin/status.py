@@ -1,5 +1,6 @@
 """Reports the state of a proxy as structs, for GET /status and `status()` of the library."""
 
+import heapq
 import os
 
 import trio
@@ -16,6 +17,7 @@ from router.operator_api.status import (
     ModelStatus,
     Queue,
     QueueLimit,
+    RunningRequest,
     Status,
 )
 from router.policy.routing.model_list import list_models
@@ -25,6 +27,7 @@ from router.upstream.runtime import Runtime
 from router.upstream.services import Service
 
 STATUS_SCHEMA = 1
+RUNNING_LIMIT = 100
 
 
 def report_status(runtime: Runtime, operated: Operated) -> Status:
@@ -60,7 +63,15 @@ def report_status(runtime: Runtime, operated: Operated) -> Status:
         ),
         guard=runtime.guard.status(),
         vitals=report_vitals(runtime),
+        running=report_running(runtime),
+        running_count=len(runtime.running),
     )
+
+
+def report_running(runtime: Runtime) -> list[RunningRequest]:
+    """The oldest of the requests that are being answered, at most RUNNING_LIMIT."""
+    oldest = heapq.nsmallest(RUNNING_LIMIT, runtime.running, key=lambda one: one.arrived)
+    return [one.report() for one in oldest]
 
 
 def report_backends(runtime: Runtime) -> list[BackendStatus]:

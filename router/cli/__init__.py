@@ -17,6 +17,7 @@ COMMANDS = {
     "proxy": ("router.cli.proxy:run", "serve every backend on one local URL"),
     "demo": ("router.cli.demo.command:run", "try it without a key: serve a built-in backend and send it requests"),
     "stop": ("router.cli.stop:run", "stop the running proxy"),
+    "status": ("router.cli.inspect.status:run", "show what the running proxy serves, and what runs now"),
     "env": ("router.cli.env:run", "print the lines that point a tool at the proxy"),
     "backend": ("router.cli.backend.commands:run", "add, list, change, remove and test backends"),
     "accounts": ("router.cli.accounts.commands:run", "store several keys of one backend"),

@@ -6,12 +6,15 @@ fairlead knows, what looks like a key, and the credentials that the caller itsel
 
 from collections.abc import Sequence
 
+from router.backends.known import KNOWN
 from router.errors import RouterError
 from router.exchange.context import Arrival
 from router.host.access import strip_scheme
 from router.settings import Secret
 from router.settings.secret_headers import SHORTEST, is_secret_name
 from router.wire.error_text import drop_advice, read_error_text, shorten
+
+_ORGANISATIONS = frozenset(name for entry in KNOWN.values() for name in entry.own_headers)
 
 
 def describe_error(arrival: Arrival, error: RouterError, hidden: Sequence[Secret] = ()) -> str:
@@ -34,9 +37,9 @@ def _make_safe(arrival: Arrival, text: str, hidden: Sequence[Secret]) -> str:
 
 
 def _list_credentials(arrival: Arrival) -> list[str]:
-    """What the caller sent in headers that hold credentials."""
+    """What the caller sent in headers that hold credentials, or name its organisation."""
     return [
         strip_scheme(value).decode("latin-1")
         for _, name, value in arrival.request.lines
-        if is_secret_name(name.decode("latin-1"))
+        if is_secret_name(text := name.decode("latin-1")) or text in _ORGANISATIONS
     ]

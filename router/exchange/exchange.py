@@ -23,10 +23,12 @@ from router.exchange.failover.failover import Failover
 from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
+from router.exchange.running import report_running
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
+from router.operator_api.status import RunningRequest
 from router.policy.accounts.retry import Fault, classify_status, read_cooldown
 from router.policy.accounts.session_key import find_family
 from router.policy.budget.guard import is_everywhere
@@ -50,6 +52,8 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer the request. Raises RouterError while nothing was sent to the client."""
+        running = self._arrival.runtime.running
+        running.add(self)
         try:
             context = await read_request(self._arrival)
             failover = Failover(context)
@@ -69,7 +73,17 @@ class Exchange:
                 self._end()
                 failover.release()
         finally:
+            running.discard(self)
             self._arrival.memory.release()
+
+    @property
+    def arrived(self) -> float:
+        """When the request came, on trio's clock."""
+        return self._arrival.request.arrived
+
+    def report(self) -> RunningRequest:
+        """The request as operators see it while it is being answered."""
+        return report_running(self._arrival, self.attempt, self._relay)
 
     def _end(self) -> None:
         """Release what the exchange holds; the answer stays where `cut` follows and reads the rest of a good stream."""

@@ -176,6 +176,31 @@ class Vitals(msgspec.Struct, kw_only=True):
     bounds: dict[str, Bound]
 
 
+class RunningRequest(msgspec.Struct, kw_only=True):
+    """A request that is being answered."""
+
+    #: Its id, as its answer and the history have it.
+    id: str
+    #: Seconds since it arrived.
+    age_s: float
+    #: The model that was asked for; empty where none is, or the body is still being read.
+    model: str
+    #: The kind of client, by its headers; empty when it is not known.
+    client: str
+    #: The tag of the request; empty for none.
+    tag: str
+    #: The backend and the account that are asked; empty before they are chosen.
+    backend: str
+    #: As above.
+    account: str
+    #: How many attempts were made so far.
+    attempts: int
+    #: Pieces of a stream that came so far, each about one token; null for an answer that is no stream.
+    tokens: int | None
+    #: What it waits for, in words; empty while its answer is being sent.
+    waits: str
+
+
 class Status(msgspec.Struct, kw_only=True):
     """Everything a proxy reports about itself."""
 
@@ -211,3 +236,7 @@ class Status(msgspec.Struct, kw_only=True):
     guard: GuardStatus
     #: The health of the process.
     vitals: Vitals
+    #: The requests that are being answered, the oldest first; at most 100.
+    running: list[RunningRequest] = []
+    #: How many requests are being answered.
+    running_count: int = 0

@@ -130,7 +130,7 @@ class RequestRecord(msgspec.Struct, gc=False):
             str(self.status or "-"),
             "streamed" if self.stream else "plain",
             f"{self.total:.3f} s{tokens}",
-            self.error,
+            f"{self.error}: {_escape(self.text)}" if self.text else self.error,
         )
         return "  ".join(part for part in parts if part)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import trio
 
@@ -11,6 +12,7 @@ from router.errors import CommandError
 from router.host.health import Health
 from router.host.memory_bound import MemoryBound
 from router.net.client.pool import ConnectionPool
+from router.operator_api.status import RunningRequest
 from router.policy.routing.table import DEMO
 from router.settings import Settings
 from router.store.home.home import Home
@@ -24,6 +26,19 @@ from router.upstream.configuration import Configuration, LiveSettings, defer_res
 from router.upstream.credentials import Credentials
 from router.upstream.snapshot import Snapshot, SnapshotBuilder
 from router.upstream.targets import Target, forget_key, with_key
+
+
+class LiveRequest(Protocol):
+    """A request that is being answered."""
+
+    @property
+    def arrived(self) -> float:
+        """When it came, on trio's clock."""
+        ...
+
+    def report(self) -> RunningRequest:
+        """The request as operators see it."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -48,6 +63,8 @@ class Runtime:
     guard: Guard
     memory: MemoryBound = field(default_factory=MemoryBound)
     health: Health = field(default_factory=Health)
+    #: The requests that are being answered.
+    running: set[LiveRequest] = field(default_factory=set[LiveRequest])
     #: URL of the demo, None when it does not run.
     demo_root: str | None = None
     #: Backends that answered 400 to stream_options; they are not asked again.

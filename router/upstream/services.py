@@ -50,6 +50,15 @@ class Service:
             return {}
         return halted_accounts(self.guard, self.name, self.targets)
 
+    def describe_limit(self, limit: str) -> str:
+        """What a request waits for that a limit (as in QueueTimeout) delays; its turn when that is ''."""
+        described = {
+            "": f"its turn at {self.name}",
+            "accounts": f"an account of {self.name} to be ready",
+            "max_concurrent": f"a free place at {self.name} (max_concurrent {self.queue.limit:,})",
+        }
+        return described.get(limit) or f"backends.{self.name}.{limit}"
+
 
 def service_of(
     targets: Sequence[Target], settings: Settings, guard: Guard, states: AccountStates, before: Service | None

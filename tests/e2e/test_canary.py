@@ -26,6 +26,7 @@ QUICK = 350
 PATHS = ("/status", "/accounts", "/analytics", "/metrics", "/admin/history", "/admin/backends", "/health")
 COMMANDS = (
     ["why", "-"],
+    ["status"],
     ["usage"],
     ["history", "export"],
     ["config", "show"],

@@ -187,8 +187,8 @@ def check_metrics(rows, text):
 
 
 def check_nothing_of_the_prompt(proxy, said):
-    """No word of a request or an answer is in any file of the home or beside it, nor in what commands and operator's
-    endpoints say."""
+    """No word of a request or an answer, but the message of an error, is in any file of the home or beside it, nor in
+    what commands and operator's endpoints say."""
     for path in ("/analytics", "/metrics", "/admin/history?limit=1000", "/status", "/accounts"):
         said.append(ask(proxy.port, path, None, proxy.operator()).body.decode())
     with Client(proxy.port) as reader:

@@ -61,3 +61,10 @@ def test_no_bodies_unless_asked(told):
     lines, said = told((protocol.path, protocol.body("demo")), verbose="1")
     assert lines[0]["id"] in said
     assert "messages" not in said.replace("/v1/messages", "")
+
+
+def test_verbose_errors(told):
+    """The line of a request that failed says what went wrong, not only the class."""
+    [protocol] = [protocol for protocol in PROTOCOLS if protocol.name == "chat"]
+    _, said = told((protocol.path, protocol.body("demo-500")), verbose="1")
+    assert "upstream_error: " in said

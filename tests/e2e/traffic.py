@@ -139,9 +139,12 @@ class Mixed:
 
     def failed(self, protocol):
         status = self._chance.choice((b"503 Busy", b"500 Oops", b"529 Overloaded"))
-        script = plain(b'{"type":"error","error":{"type":"x","message":"no %b"}}' % CANARY.encode(), status)
+        # Of an error the message is kept, and nothing else.
+        said = b'{"type":"error","error":{"type":"x","message":"the engine is down","echo":"%b"}}' % CANARY.encode()
+        script = plain(said, status)
         client, answer = self._ask(protocol, streamed=self._chance.random() < 0.5, script=script)
-        self._note(protocol, client, answer, None, status=int(status[:3]), error="upstream_error")
+        told = {"status": int(status[:3]), "error": "upstream_error", "error_text": "the engine is down"}
+        self._note(protocol, client, answer, None, **told)
 
     def unsaid(self, protocol):
         client, answer = self._ask(protocol, streamed=False, script=plain(answer_of(protocol, None)))

@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import textwrap
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +11,12 @@ import msgspec
 
 from router.cli.common import amounts
 from router.cli.common.flush import flush_history
-from router.cli.common.output import LEAST_WIDTH, find_width, format_count
+from router.cli.common.output import find_width, format_count
 from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
+from router.cli.inspect.wrapping import wrap_row
 from router.errors import CommandError
+from router.net.server.cancel_reason import CancelReason
 from router.settings.kinds import clean
 from router.store.history import read_requests, reader
 from router.store.history.columns import COLUMNS, Column
@@ -29,8 +30,9 @@ WHY_SCHEMA = 1
 # The columns that have lines of their own: the tag stands before the route, all others behind the tokens.
 _BEFORE_ROUTE = [column for column in COLUMNS if column.why == "tag"]
 _AFTER_TOKENS = [column for column in COLUMNS if column.why not in ("", "tag")]
-# Columns of a terminal below which continued lines begin further left.
-_NARROW = 60
+# Classes of errors without a text of their own.
+_IN_WORDS = {reason.name.lower(): reason.value for reason in CancelReason}
+_NOT_SENT = "  not sent: "
 
 
 def run(argv: list[str]) -> int:
@@ -54,18 +56,21 @@ def run(argv: list[str]) -> int:
     else:
         lines = [*_lines(found), *([] if bodies is None else [_row("captured", shown(bodies))])]
         width = find_width()
-        print("\n".join(part for line in lines for part in _wrap(line, width)))
+        print("\n".join(part for line in lines for part in _lay_out(line, width)))
     return 0
 
 
 def _found(home: Home, name: str) -> RecordedRequest:
     found, begun = _kept(home, name)
+    unwritten: list[str] = []
     if (found is None or name == "-") and run_files.live(home):
         # It may have ended within the last half second.
-        flush_history(home)
+        unwritten = flush_history(home)
         found, begun = _kept(home, name)
     if found is not None:
         return found
+    if unwritten:
+        raise CommandError(f"the history does not have it: {clean(unwritten[0], 400)}")
     if not begun:
         raise CommandError("no requests recorded yet.", "Start the proxy with `fairlead proxy` and send one.")
     raise CommandError(
@@ -146,21 +151,9 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<10} {text}"
 
 
-def _wrap(line: str, width: int | None) -> list[str]:
-    """The line for a terminal of that width: what does not fit continues below the text, on a narrow one below the
-    label. A command stays in one piece, to be copied."""
-    if width is None or len(line) <= width:
-        return [line]
-    indent = " " * (len(_row("", "")) if width >= _NARROW and line.startswith(" ") else 4)
-    text, colon, command = line.partition(": fairlead ")
-    lines = textwrap.wrap(
-        text + ":" if colon else text,
-        max(width, LEAST_WIDTH),
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [*lines, f"{indent}fairlead {command}"] if colon else lines
+def _lay_out(line: str, width: int | None) -> list[str]:
+    label = line[: len(_row("", ""))] if line.startswith("  ") and not line.startswith(_NOT_SENT) else ""
+    return wrap_row(label, line[len(label) :], width)
 
 
 def _name_sent(found: RecordedRequest) -> str:
@@ -175,7 +168,7 @@ def _served(found: RecordedRequest) -> str:
             return _row("served by", "fairlead itself")
         meant = f", it would have gone to {clean(found.backend)}" if found.backend else ""
         left = "the client left before" if found.error == "client_gone" else "fairlead refused it"
-        return f"  not sent: {left}{meant}"
+        return f"{_NOT_SENT}{left}{meant}"
     good = found.status and found.status < 400 and found.first_byte_ms is not None
     parts = [f"{clean(found.backend)}/{clean(found.account)}", format_count(found.attempts, "attempt")]
     if found.queue_ms:
@@ -226,7 +219,7 @@ def _error(found: RecordedRequest) -> list[str]:
     """What went wrong, its class, and what can be done about it."""
     if not found.error:
         return []
-    text = clean(found.error_text or "", 300)
+    text = clean(found.error_text or _IN_WORDS.get(found.error, ""), 300)
     step = find_next_step(found)
     lines = [_row("error", f"{text}   ({clean(found.error)})" if text else clean(found.error))]
     return [*lines, _row("next", step)] if step else lines

@@ -12,7 +12,7 @@ import trio
 from router.exchange.attempt import Attempt, Place
 from router.exchange.context import RequestContext
 from router.exchange.failover.candidates import Candidates
-from router.exchange.failover.failure import AttemptFailure, explain_wait, overdue, passed_over
+from router.exchange.failover.failure import AttemptFailure, overdue, passed_over
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.host.memory_bound import MemoryShare
 from router.net.server.cancel_reason import CancelReason
@@ -138,7 +138,7 @@ class Failover:
             context.record.queued += waited
             context.record.waits = ""
         if waited >= _NOTED_SECONDS:
-            context.record.note(explain_wait(service, held, waited))
+            context.record.note(f"waited {format_duration(waited)} for {service.describe_limit(held)}")
 
     def _choose(self, now: float) -> float | None:
         """Choose an account when the queue calls this: None when one was taken, else when the next will be ready."""

@@ -117,19 +117,6 @@ def passed_over(name: str, reason: str) -> str:
     return f"{name} passed over: {reason}"
 
 
-def explain_wait(service: Service, limit: str, waited: float) -> str:
-    """The note for a request that waited in the queue of a backend and then got a place. limit: which delayed it, as in
-    QueueTimeout, '' when it only waited for its turn. waited: seconds."""
-    name, rates = service.name, service.queue.rate_limit.limits
-    reasons = {
-        "accounts": f"an account of {name} to be ready",
-        "max_concurrent": f"a free place at {name} (max_concurrent {service.queue.limit:,})",
-        "min_interval": f"backends.{name}.min_interval {rates.interval:g} s",
-    }
-    reason = reasons.get(limit) or (f"backends.{name}.{limit}" if limit else f"its turn at {name}")
-    return f"waited {format_duration(waited)} for {reason}"
-
-
 def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
     """The error for a request that found no place: which limit, and when it ends. want: what the request needs of an
     account."""

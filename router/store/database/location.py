@@ -34,12 +34,12 @@ def locate(home: Home, environ: Mapping[str, str] = os.environ) -> Location:
     kind = network_type(home.path)
     if not kind:
         return Location(home.at(NAME))
-    why = f"{shown(home.path)} lies on a network file system ({kind})"
+    why = f"{shown(home.path)} is on a network file system ({kind})"
     for folder in _list_folders(environ):
         if not network_type(_find_existing(folder)):
             # Each home has its own folder, named by a hash of the home's path.
             name = hashlib.sha256(str(home.path).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-            return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history lies in {shown(folder)}")
+            return Location(folder / f"home-{name}" / NAME, f"{why}; this machine's history is in {shown(folder)}")
     hint = "Name a local folder:   XDG_STATE_HOME=/absolute/path fairlead proxy"
     return Location(home.at(NAME), problem=f"{why}, and no local folder was found for the history. {hint}")
 

@@ -74,8 +74,8 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
         raise Unusable(f"{str(error).rstrip('.')}. {error.hint}".strip()) from None
     except NewerSchema as newer:
         raise Unusable(
-            f"{shown(path)} was written by a newer fairlead (its version is {newer.found}); use that one, or move the "
-            f"file away: mv {word(path)} {word(path)}.newer",
+            f"{shown(path)} was written by a newer fairlead (its version is {newer.found}); use that version, or move "
+            f"the file away: mv {word(path)} {word(path)}.newer",
             lasting=True,
         ) from None
 
@@ -157,7 +157,9 @@ def _set_aside(path: Path) -> Path:
         if not aside.exists():
             break
     else:
-        raise Unusable(f"{shown(path)} is damaged, and {_ASIDE_LIMIT} damaged ones lie beside it", lasting=True)
+        raise Unusable(
+            f"{shown(path)} is damaged, and {_ASIDE_LIMIT} damaged files are beside it already", lasting=True
+        )
     for companion in _COMPANIONS:
         try:
             os.rename(f"{path}{companion}", f"{aside}{companion}")

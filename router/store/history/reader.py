@@ -36,7 +36,7 @@ def open_reader(home: Home) -> Generator["sqlite3.Connection | None"]:
         if found > len(MIGRATIONS):
             raise CommandError(
                 f"{shown(path)} was written by a newer fairlead (its version is {found}).",
-                f"Use that one, or move the file away:   mv {word(path)} {word(path)}.newer",
+                f"Use that version, or move the file away:   mv {word(path)} {word(path)}.newer",
             )
         if found < _SINCE:
             yield None
@@ -58,6 +58,6 @@ def _explain(path: Any, error: "sqlite3.DatabaseError") -> CommandError:
     if code in (11, 26):
         return CommandError(
             f"{shown(path)} is damaged: {error}.",
-            f"A proxy that finds it so begins a new one; or move it away:   mv {word(path)} {word(path)}.damaged",
+            f"A proxy that finds it damaged starts a new one; or move it away:   mv {word(path)} {word(path)}.damaged",
         )
     return CommandError(f"{shown(path)} cannot be read: {error}.")

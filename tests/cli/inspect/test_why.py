@@ -5,9 +5,12 @@ import time
 
 import pytest
 
+from router.cli.inspect import why
 from router.cli.inspect.next_step import find_next_step
+from router.errors import CommandError
 from router.policy.accounts.attempt import AttemptRecord
 from router.store.history.read_requests import RECORDED, RecordedAttempt
+from router.store.home.home import open_home
 
 from .test_usage import add
 
@@ -239,3 +242,25 @@ KEY = "give it another key: fairlead backend add a --key-stdin"
 def test_the_next_step(found, step):
     """Each class of error has what can be done about it; where only the request can be changed, the text says it."""
     assert find_next_step(found) == step
+
+
+def test_a_history_that_cannot_be_written(fairlead, monkeypatch):
+    """It is not said that there was no request: the proxy could not record any, and says why."""
+    monkeypatch.setattr(why.run_files, "live", lambda home: ["one"])
+    monkeypatch.setattr(why, "flush_history", lambda home: ["the proxy on :1 cannot write it: the disk is full"])
+    with pytest.raises(CommandError, match=r"the history does not have it: .* the disk is full"):
+        why._found(open_home({"FAIRLEAD_HOME": str(fairlead.home)}), "-")
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "line"),
+    [
+        ("client_gone", None, "  error      the client closed the connection   (client_gone)\n"),
+        ("api_error", "It is broken", "  error      It is broken   (api_error)\n"),
+        ("internal", None, "  error      internal\n"),
+    ],
+)
+def test_the_error_in_words(fairlead, error, text, line):
+    """A class without a text of its own has one here."""
+    add(fairlead.home, {"id": "req_1", "model": "m", "status": 500, "error": error, "error_text": text})
+    assert line in fairlead("why", "-").out

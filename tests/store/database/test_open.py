@@ -108,7 +108,7 @@ def test_too_many_damaged_ones(home, path):
         path.with_name(f"history.db.corrupt-{number}").touch()
     path.write_bytes(b"garbage" * 1000)
     path.chmod(0o600)
-    with pytest.raises(Unusable, match="9 damaged ones") as caught:
+    with pytest.raises(Unusable, match="9 damaged files") as caught:
         open_history(home)
     assert caught.value.lasting
     assert path.read_bytes() == b"garbage" * 1000

@@ -1,0 +1,145 @@
+"""`fairlead status`: what the running proxy serves, how its backends are, and what runs now; `--watch` keeps it up."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import msgspec
+import trio
+
+from router.cli.common.output import find_width
+from router.cli.common.parser import Parser
+from router.cli.common.pending import note_pending
+from router.cli.common.running_proxy import proven
+from router.cli.inspect.status_lines import Screen, format_screen
+from router.errors import CommandError, UsageError
+from router.net.control.request import ControlError
+from router.operator_api.status import Status
+from router.settings import Loaded
+from router.store.config import backends, toml
+from router.store.history import read_usage, reader
+from router.store.history.read_usage import UsageSums
+from router.store.history.time_window import parse_since
+from router.store.home import run_files
+from router.store.home.home import Home, open_home
+
+_SECONDS = 1.0
+# The other screen of a terminal, without a cursor; what was on the first one comes back at the end.
+_BEGIN, _END = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+_REDRAW, _REST = "\x1b[H", "\x1b[K"
+
+
+def run(argv: list[str]) -> int:
+    """Print the state of the running proxies of this home; exit code 1 when there is none."""
+    parser = Parser(
+        "status",
+        "Show the running proxy: its URL, its backends and accounts, the requests that run now, and what was spent "
+        "today.",
+        examples=["fairlead status", "fairlead status --watch"],
+    )
+    parser.add_argument("--watch", action="store_true", help="redraw it every second until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print it as JSON, with the fields of GET /status")
+    options = parser.read(argv)
+    if options.watch and options.json:
+        raise UsageError("--watch and --json cannot be used together.", "See:   fairlead status --help")
+    if options.watch and not sys.stdout.isatty():
+        raise UsageError(
+            "--watch needs a terminal.", "For programs:   fairlead status --json   or GET /analytics/stream"
+        )
+    home = open_home(os.environ)
+    if options.watch:
+        return _watch(home)
+    note_pending(home)
+    found = trio.run(_ask, home)
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(found[0]), indent=2).decode())
+    else:
+        print("\n".join(_show(home, found, find_width())))
+    return 0
+
+
+async def _ask(home: Home) -> list[Status]:
+    """What each proxy of this home reports about itself, the newest first. Raises CommandError when none runs."""
+    found: list[Status] = []
+    for run, proxy in await proven(home):
+        try:
+            found.append(await proxy.fetch_status())
+        except ControlError as error:
+            raise CommandError(f"the proxy on :{run.port} could not be asked: {error}") from None
+    if not found:
+        raise CommandError("no fairlead proxy is running.", "Start it:   fairlead proxy")
+    return found
+
+
+def _show(home: Home, found: Sequence[Status], width: int | None) -> list[str]:
+    screen = Screen(
+        disabled=_list_disabled(home), today=_read_today(home), loaded=_load(home), home=home, several=len(found) > 1
+    )
+    return [line for status in found for line in format_screen(status, screen, width)]
+
+
+def _list_disabled(home: Home) -> list[str]:
+    try:
+        stored, _ = backends.load(home)
+    except CommandError:
+        return []
+    return [backend.name for backend in stored if not backend.enabled]
+
+
+def _read_today(home: Home) -> UsageSums | None:
+    """The sums of today; None when the history cannot be read."""
+    now = time.time()
+    try:
+        with reader.open_reader(home) as db:
+            return None if db is None else read_usage.summarize(db, parse_since("today", now), now).total
+    except CommandError:
+        return None
+
+
+def _load(home: Home) -> Loaded | None:
+    """The settings; None when they cannot be read, which is said elsewhere."""
+    try:
+        return toml.load(home, os.environ)
+    except CommandError:
+        return None
+
+
+def _watch(home: Home) -> int:
+    """Redraw until Ctrl-C."""
+    sys.stdout.write(_BEGIN)
+    try:
+        while True:
+            try:
+                lines = [*_pending(home), *_show(home, trio.run(_ask, home), find_width())]
+            except CommandError as error:
+                lines = [str(error), error.hint]
+            _draw(lines)
+            time.sleep(_SECONDS)
+    except KeyboardInterrupt:
+        return 0
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        return 0
+    finally:
+        sys.stdout.write(_END)
+        sys.stdout.flush()
+
+
+def _pending(home: Home) -> list[str]:
+    """Why a proxy keeps its previous configuration."""
+    return [f"problem  {run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
+
+
+def _draw(lines: Sequence[str]) -> None:
+    """Draw the lines over the last ones, as many as fit."""
+    try:
+        height = os.get_terminal_size(sys.stdout.fileno()).lines or 24
+    except OSError:
+        height = 24
+    fitting = list(lines[: height - 1])
+    if len(lines) > len(fitting):
+        fitting[-1] = "..."
+    sys.stdout.write(_REDRAW + "".join(f"{line}{_REST}\r\n" for line in fitting) + "\x1b[J")
+    sys.stdout.flush()
