@@ -227,9 +227,10 @@ def _error(found: RecordedRequest) -> list[str]:
 
 def _tokens(found: RecordedRequest) -> str:
     parts = [f"in {found.tokens_in or 0:,}"]
-    for name, tokens in (("cache read", found.cache_read), ("cache write", found.cache_write)):
+    hour = f" ({found.cache_write_1h:,} for an hour)" if found.cache_write_1h else ""
+    for name, tokens, more in (("cache read", found.cache_read, ""), ("cache write", found.cache_write, hour)):
         if tokens:
-            parts.append(f"{name} {tokens:,}")
+            parts.append(f"{name} {tokens:,}{more}")
     parts.append(f"out {found.tokens_out or 0:,}")
     if found.reasoning:
         parts.append(f"(reasoning {found.reasoning:,})")

@@ -46,6 +46,7 @@ def filled(fairlead):
                 tokens_out=2205,
                 cache_read=96_210,
                 cache_write=3100,
+                cache_write_1h=100,
                 reasoning=7,
                 billing="five_hour",
                 utilisation=0.82,
@@ -169,7 +170,8 @@ def test_why(filled):
     assert whole.out.splitlines()[0] == f"{ID}   claude-opus-5   claude-code   messages   200   streamed   41.2 s"
     for words in (
         "served by  work/main   1 attempt   first byte 0.9 s",
-        "in 1,840   cache read 96,210   cache write 3,100   out 2,205   (reasoning 7)   cost $3.41 (prices of genai",
+        "in 1,840   cache read 96,210   cache write 3,100 (100 for an hour)   out 2,205   (reasoning 7)",
+        "   cost $3.41 (prices of genai",
         "five_hour   82 % of the tightest limit in use",
         "note       model renamed",
         "note       usage asked for",
