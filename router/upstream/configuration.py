@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from router.backends import Backend
+from router.errors import CommandError
 from router.net.client.outbound import DIRECT, Outbound, read_outbound
 from router.policy.routing.gaps import Gap
 from router.policy.routing.table import DEMO

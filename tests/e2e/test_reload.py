@@ -98,7 +98,7 @@ def test_what_needs_a_restart_says_so(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ['verbose = "loud"\n', "[aliases\n", 'host = "0.0.0.0"\n', "log_file = '/'\n"],
+    ['verbose = "loud"\n', "[aliases\n", 'default_backend = "nobody"\n', 'host = "0.0.0.0"\n', "log_file = '/'\n"],
 )
 def test_a_broken_file_changes_nothing(tmp_path, upstream, text):
     """The last good state stays and the status says why; the next good file clears it."""
@@ -109,7 +109,7 @@ def test_a_broken_file_changes_nothing(tmp_path, upstream, text):
         settings(proxy, text)
         reload(proxy)
         [problem] = proxy.status()["problems"]
-        assert "config.toml" in problem or "host is" in problem or "log file" in problem
+        assert "config.toml" in problem or "default_backend" in problem or "host is" in problem or "log file" in problem
         assert served(proxy, "quick")[:2] == (200, b"one")
         settings(proxy, "")
         reload(proxy)
@@ -118,14 +118,14 @@ def test_a_broken_file_changes_nothing(tmp_path, upstream, text):
 
 
 def test_a_name_that_nothing_answers_to_stops_no_reload(tmp_path, upstream):
-    """A default that is missing is a problem with its fix, and what else has changed applies."""
+    """An alias of a backend that is missing is a problem with its fix, and what else has changed applies."""
     upstream.default = (plain(CHAT.whole),)
     with Proxy(tmp_path, backends=[backend("one", upstream.root)]) as proxy:
-        settings(proxy, 'default_backend = "nobody"\n[aliases]\nquick = "one:model-a"\n')
+        settings(proxy, '[aliases]\nlost = "nobody:x"\nquick = "one:model-a"\n')
         reload(proxy)
         [problem] = proxy.status()["problems"]
         assert problem == (
-            "default_backend names the backend nobody, which is not configured: `fairlead backend add nobody`."
+            "aliases.lost names the backend nobody, which is not configured: `fairlead backend add nobody`."
         )
         assert served(proxy, "quick")[:2] == (200, b"one")
         assert served(proxy, "unheard-of")[0] == 404

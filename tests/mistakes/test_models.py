@@ -37,8 +37,8 @@ MISTAKES = {
                    'fallback."gpt-*"', "`fairlead backend add missing`"),
     "B13": Mistake("renames to a model the provider lacks", "The model `gpt-9` does not exist",
                    'model renamed by rule "renames"', ""),
-    "B14": Mistake("makes a missing backend the default", "names the backend openrouter, which is not configured",
-                   "default_backend", "`fairlead backend add openrouter`"),
+    "B14": Mistake("makes a missing backend the default", "default_backend is openrouter, but there is no backend of that name",
+                   "nothing was saved", "fairlead backend add openrouter"),
     "B15": Mistake("points an alias at an alias", "an alias is one step", "aliases", "name the model"),
     "B16": Mistake("adds fairlead itself as a backend", "points to this proxy itself", "self",
                    "`fairlead backend set self --base-url URL`"),
@@ -236,18 +236,15 @@ def test_b13(site, fairlead):
 
 
 def test_b14(fairlead, provider):
-    """A default that is missing stops nothing: it is warned of, later changes apply, and the next start works."""
+    """A default that is missing is refused before it is saved, so that it stops no later change and no start."""
     with Proxy(fairlead.folder) as proxy:
-        fairlead("config", "set", "default_backend", "openrouter")
-        MISTAKES["B14"].check(warned(proxy, "default_backend"))
-        MISTAKES["B14"].check(*fairlead("models").err.splitlines())
-        fairlead("config", "set", "aliases.quick", "demo")
+        code, out, err = fairlead("config", "set", "default_backend", "openrouter")
+        assert code == 1
+        MISTAKES["B14"].check(out, err)
+        assert fairlead("config", "set", "aliases.quick", "demo").code == 0
         assert ask(proxy.port, CHAT.path, CHAT.body("quick")).status == 200
         fairlead("backend", "add", "openrouter", "--base-url", provider.url, "--protocols", "chat", "--no-key")
-        assert until(lambda: not proxy.status()["problems"])
-        fairlead("backend", "remove", "openrouter")
-    with Proxy(fairlead.folder) as proxy:
-        MISTAKES["B14"].check(warned(proxy, "default_backend"))
+        assert fairlead("config", "set", "default_backend", "openrouter").code == 0
 
 
 def test_b15(fairlead):

@@ -105,7 +105,8 @@ def test_nobody_there():
 
 def test_calls_to_the_running_proxy(proxy):
     """Status, reload and stop carry the token; requests that change something are JSON."""
-    proxy.answers["/admin/reload"] = proxy.answers["/admin/stop"] = (202, {}, b"{}")
+    proxy.answers["/admin/reload"] = (200, {}, b'{"backends":[],"problems":[]}')
+    proxy.answers["/admin/stop"] = (202, {}, b"{}")
 
     async def talk():
         running = RunningProxy(proxy.url, TOKEN)

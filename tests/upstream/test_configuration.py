@@ -3,6 +3,7 @@
 import pytest
 
 from router.backends import Backend
+from router.errors import CommandError
 from router.settings import Settings
 from router.store.config import backends, toml
 from router.upstream.configuration import defer_restarts, list_faults, read

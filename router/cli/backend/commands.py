@@ -14,7 +14,7 @@ from router.cli.backend.key import open_credentials
 from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
 from router.cli.common.group import run_group
 from router.cli.common.output import find_width, format_table, note_problems, wrap
-from router.cli.common.parser import Parser, find_nearest
+from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.store.config import backends, redacted, toml

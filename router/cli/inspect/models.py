@@ -8,7 +8,7 @@ from typing import NamedTuple
 import trio
 
 from router.cli.common import offline
-from router.cli.common.output import format_table, note_problems, read_settings
+from router.cli.common.output import format_table, read_settings
 from router.cli.common.parser import Parser, find_nearest, note
 from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
