@@ -52,3 +52,19 @@ def test_what_would_keep_a_proxy_from_starting_is_shown(fairlead):
     for command in ("config show", "backend list", "usage"):
         assert fairlead(*command.split()).err.startswith(START)
     assert fairlead("backend", "list", FAIRLEAD_DEFAULT_BACKEND="demo").err == ""
+
+
+def test_removing_the_default_backend_says_so(fairlead):
+    """Without a proxy as a note, with one as its refusal; in both cases with what helps."""
+    add = ("backend", "add", "office", "--base-url", "http://127.0.0.1:9", "--protocols", "chat", "--no-key")
+    fairlead(*add)
+    assert fairlead("config", "set", "default_backend", "office").err == ""
+    code, _, err = fairlead("backend", "remove", "office")
+    assert code == 0
+    assert err.startswith(START)
+    assert "fairlead backend add office" in err
+    fairlead(*add)
+    fairlead.start("proxy", "--port", "0")
+    code, _, err = fairlead("backend", "remove", "office")
+    assert code == 1
+    assert "did not take it: config.toml, line 1: default_backend is office" in err

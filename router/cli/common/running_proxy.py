@@ -4,6 +4,7 @@ import trio
 
 from router import __version__
 from router.cli.common.parser import note
+from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.net.control.request import ControlError
 from router.operator_api.client import RunningProxy, verify_listener
@@ -24,8 +25,11 @@ async def proven(home: Home) -> list[tuple[run_files.Run, RunningProxy]]:
 
 
 def tell_change(home: Home) -> None:
-    """Have the running proxies read the home again, and print whether they use it now. Raises CommandError when one
-    refused: the change is saved, but it is not in use."""
+    """Have the running proxies read the home again, and print whether they use it now; where none runs, print what
+    would keep one from starting. Raises CommandError when one refused: the change is saved, but it is not in use."""
+    if not run_files.live(home):
+        note_pending(home)
+        return
     refused = trio.run(_tell_change, home)
     if refused is not None:
         raise refused
