@@ -39,7 +39,7 @@ _ELSEWHERE = {
         ("logs", "log", "tail", "requests"),
         "A line per request while the proxy runs:   fairlead proxy -v\nWhat happened to the last one:   fairlead why -",
     ),
-    **dict.fromkeys(("status", "stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
+    **dict.fromkeys(("stats", "cost", "costs"), "Requests, tokens and cost:   fairlead usage"),
     **dict.fromkeys(("doctor", "check", "ping", "test"), "Test a backend:   fairlead backend test NAME"),
     **dict.fromkeys(
         ("login", "auth", "key", "keys", "add", "setup", "init", "install", "provider", "providers", "backends"),
@@ -122,13 +122,16 @@ def _make_unknown_error(name: str) -> UsageError:
         kind, known = "option", ["--help", "--version"]
     else:
         kind, known = "command", [*COMMANDS, "help"]
+    elsewhere = _ELSEWHERE.get(name.lower())
     near = find_nearest(name, known)
-    if near:
-        hint = f"Did you mean:   fairlead {near}"
+    if elsewhere:
+        hint = elsewhere
     elif name == "--json":
         hint = "It comes after a command:   fairlead usage --json"
+    elif near:
+        hint = f"Did you mean:   fairlead {near}"
     else:
-        hint = _ELSEWHERE.get(name.lower(), "See:   fairlead --help")
+        hint = "See:   fairlead --help"
     return UsageError(f"unknown {kind}: {name}", hint)
 
 

@@ -152,10 +152,8 @@ async def running(
     with contextlib.ExitStack() as stack:
         for listener in listeners:
             stack.enter_context(listener)
-        reserve = Reserve()
-        stack.callback(reserve.close)
-        log = _open_log(settings, [key, token])
-        stack.callback(log.close)
+        reserve = stack.enter_context(contextlib.closing(Reserve()))
+        log = stack.enter_context(contextlib.closing(_open_log(settings, [key, token])))
         async with trio.open_nursery() as background:
             root = await _start_demo(background, demo) if settings.demo else None
             state = TranslationState(home.token(translation_state.KEY))

@@ -28,17 +28,17 @@ MISTAKES = {
                   "`fairlead backend set shut --key-stdin`"),
     "B8": Mistake("asks for an alias of a backend that is missing", "No backend serves the model 'groq:llama-3.3'",
                   "which 'fast' stands for", "`fairlead backend add groq`"),
-    "B9": Mistake("writes a rule for a backend that is missing", "names the backend groq, which is not configured",
-                  'rule "cheap"', "`fairlead backend add groq`"),
-    "B10": Mistake("writes a rule for a client that is unknown", "claudecode is not a client fairlead recognises",
-                   'rule "tools"', "Known clients: claude-code, codex"),
+    "B9": Mistake("writes a rule for a backend that is missing", "names the backend groq, which does not exist",
+                  "config.toml, line 11: routes 1 backend", "fairlead backend add groq"),
+    "B10": Mistake("writes a rule for a client that is unknown", "is claudecode, which fairlead does not recognise",
+                   "config.toml, line 15: routes 2 when.client", "did you mean claude-code?"),
     "B11": Mistake("asks what a client's rule does", '"cc" to up → yes', "rules", ""),
-    "B12": Mistake("falls back to a backend that is missing", "names the backend missing, which is not configured",
-                   'fallback."gpt-*"', "`fairlead backend add missing`"),
+    "B12": Mistake("falls back to a backend that is missing", "names the backend missing, which does not exist",
+                   "config.toml, line 6: fallback.gpt-*", "fairlead backend add missing"),
     "B13": Mistake("renames to a model the provider lacks", "The model `gpt-9` does not exist",
                    'model renamed by rule "renames"', ""),
-    "B14": Mistake("makes a missing backend the default", "default_backend is openrouter, but there is no backend of that name",
-                   "nothing was saved", "fairlead backend add openrouter"),
+    "B14": Mistake("makes a missing backend the default", "there is no backend of that name",
+                   "default_backend is openrouter", "fairlead backend add openrouter"),
     "B15": Mistake("points an alias at an alias", "an alias is one step", "aliases", "name the model"),
     "B16": Mistake("adds fairlead itself as a backend", "points to this proxy itself", "self",
                    "`fairlead backend set self --base-url URL`"),
@@ -204,14 +204,14 @@ def test_b8(site):
 
 def test_b9(site, fairlead):
     """At the start, in the status, and in `explain`."""
-    MISTAKES["B9"].check(warned(site, 'rule "cheap"'))
+    MISTAKES["B9"].check(warned(site, "routes 1 backend"))
     shown = fairlead("explain", "cheap-1", FAIRLEAD_HOME=str(site.home))
     assert '"cheap" matches, but its backend groq is not configured → no' in shown.out
 
 
 def test_b10(site):
     """The known names are listed."""
-    MISTAKES["B10"].check(warned(site, 'rule "tools"'))
+    MISTAKES["B10"].check(warned(site, "routes 2 when.client"))
 
 
 def test_b11(site, fairlead):
@@ -224,7 +224,7 @@ def test_b11(site, fairlead):
 
 def test_b12(site):
     """At the start, and in the status."""
-    MISTAKES["B12"].check(warned(site, 'fallback."gpt-*"'))
+    MISTAKES["B12"].check(warned(site, "names the backend missing"))
 
 
 def test_b13(site, fairlead):

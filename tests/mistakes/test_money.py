@@ -125,7 +125,7 @@ def test_g5(fairlead):
     done = fairlead("config", "set", "prices.gpt-5.input", "10")
     MISTAKES["G5"].check(done.err)
     shown = fairlead("config", "show").out + fairlead("config", "show").err
-    assert "config.toml line 1" in shown
+    assert "config.toml, line 1" in shown
     MISTAKES["G5"].check(shown)
     assert fairlead("config", "set", "prices.gpt-5.output", "20").err == ""
 

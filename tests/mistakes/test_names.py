@@ -10,7 +10,7 @@ MISTAKES = {
     "E3": Mistake(
         "gives a name that no backend can have", "cannot be a backend's name", '"../x"', "expected 1 to 64 of"
     ),
-    "E4": Mistake("disables the demo as a backend", "built-in demo backend", '"demo"', "fairlead config set demo off"),
+    "E4": Mistake("disables the demo as a backend", "built-in demo backend", "demo is", "fairlead config set demo off"),
     "E5": Mistake("takes a vendor for a protocol", '"openai"', "--protocols", "messages"),
     "E6": Mistake("misspells a command", "unknown command", "prxy", "Did you mean:   fairlead proxy"),
     "E7": Mistake("types a command of another program", "unknown command: serve", "serve", "fairlead proxy"),

@@ -26,10 +26,8 @@ PATH = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 
 MISTAKES = {
-    "D1": Mistake(
-        "gives a base URL that ends in an endpoint", "an endpoint", "/chat/completions", "give the base URL without it"
-    ),
-    "D2": Mistake("gives a base URL of another form", "--base-url cannot be used", "it ", ""),
+    "D1": Mistake("gives a base URL that ends in an endpoint", "must not include", "/chat/completions", ""),
+    "D2": Mistake("gives a base URL of another form", "--base-url ", "", ""),
     "D3": Mistake(
         "gives a wrong path", "cannot be found out", "/api/v2", "fairlead backend add a --base-url http://127.0.0.1:"
     ),

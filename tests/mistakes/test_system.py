@@ -25,7 +25,7 @@ MISTAKES = {
     ),
     "H3": Mistake("has two homes and one port", "is taken by another program", "port ", "fairlead proxy --port "),
     "H4": Mistake("takes a port that is in use", "is taken by another program", "port ", "fairlead proxy --port "),
-    "H5": Mistake("tries the demo while its port is in use", "is taken by", "port ", "The demo uses a free one."),
+    "H5": Mistake("tries the demo while its port is in use", "is taken by", "port ", "so the demo uses another port."),
     "H6": Mistake("names a home that cannot be used", "", "", ""),
     "H7": Mistake(
         "lets others read the file of a backend",

@@ -38,7 +38,7 @@ def test_backends_that_are_not_in_use(home):
     off, broken = read(home, Settings()).gaps
     assert str(off) == "off is disabled: `fairlead backend enable off`."
     assert str(broken).startswith("broken cannot be read: ")
-    assert str(broken).endswith("is not JSON: `fairlead backend remove broken`.")
+    assert str(broken).endswith("invalid JSON: `fairlead backend remove broken`.")
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,21 @@ def check_auth(form: str | None) -> None:
 def save_and_probe(home: Home, before: Backend | None, outcome: Outcome, headers: Headers, keys: Credentials) -> int:
     """Save a backend in place of `before`, print whether it works, and reload the running proxies. The exit code: 1
     when its key is refused."""
+    backend, contact = trio.run(_save_and_contact, home, before, outcome, headers, keys)
+    _print_outcome(backend, contact)
+    tell_change(home)
+    note_problems_there(home, backend)
+    return 1 if is_refused(backend, contact) else 0
+
+
+async def _save_and_contact(
+    home: Home, before: Backend | None, outcome: Outcome, headers: Headers, keys: Credentials
+) -> tuple[Backend, ProbeResult]:
+    """The backend as it was saved, and what asking it gave. In one run of trio, by whose clock a fetched key is kept:
+    a password manager is asked once."""
     backend, way = outcome.backend, build_outbound(home, outcome.backend.name, headers.settings)
     if not backend.protocols:
-        found = trio.run(detect_protocols, backend, keys, way)
-        backend = msgspec.structs.replace(backend, protocols=found)
+        backend = msgspec.structs.replace(backend, protocols=await detect_protocols(backend, keys, way))
     # First: what is printed before an error would read as if the backend had been saved.
     try:
         backends.replace(home, before, backend)
@@ -102,12 +113,9 @@ def save_and_probe(home: Home, before: Backend | None, outcome: Outcome, headers
         note_moved(home, backend.name)
     for account in backend.accounts[:1]:
         key.note_foreign(backend, account, keys)
-    contact = trio.run(probe_backend, backend, keys, way)
+    contact = await probe_backend(backend, keys, way)
     print_indented(contact.text)
-    _print_outcome(backend, contact)
-    tell_change(home)
-    note_problems_there(home, backend)
-    return 1 if is_refused(backend, contact) else 0
+    return backend, contact
 
 
 def is_refused(backend: Backend, contact: ProbeResult) -> bool:

@@ -1,34 +1,20 @@
-"""What the configuration names and nothing answers to: backends that are not in use, tools that are not known."""
+"""Settings that name a backend which is configured and not in use."""
 
 from collections.abc import Iterator
 
-from router.backends.known import KNOWN
-from router.policy.routing.clients import NAMES
 from router.policy.routing.table import Table, format_rule
 
 
 def find_dead_references(table: Table) -> list[str]:
-    """A sentence for each backend that is this proxy itself, each setting that names a backend which is not in use, and
-    each rule for a client that no request can be from."""
+    """A sentence for each backend that is this proxy itself, and each setting that names a backend which is disabled,
+    could not be read or is off. Those that do not exist are told when the settings are read
+    (store/config/references.py), with the place in the file."""
     found = [f"The backend {gap}" for gap in table.gaps if gap.loops]
-    found += [
-        f"{setting} names the backend {name}, which {_describe_absence(name, table)}"
-        for setting, name in _list_names(table)
-        if name.lower() not in table.prefixes
-    ]
-    for entry in table.rules:
-        client = entry.rule.when.client
-        if client and client not in NAMES:
-            found.append(
-                f"{format_rule(entry.rule.name)} never matches: {client} is not a client fairlead recognises. "
-                f"Known clients: {', '.join(NAMES)}."
-            )
+    for setting, name in _list_names(table):
+        gap = table.find_gap(name)
+        if gap is not None and name.lower() not in table.prefixes:
+            found.append(f"{setting} names the backend {name}, which {gap.why}: `{gap.command}`.")
     return found
-
-
-def _describe_absence(name: str, table: Table) -> str:
-    gap = table.find_gap(name)
-    return f"{gap.why}: `{gap.command}`." if gap else f"is not configured: `fairlead backend add {name}`."
 
 
 def _list_names(table: Table) -> Iterator[tuple[str, str]]:
@@ -52,10 +38,7 @@ def _list_names(table: Table) -> Iterator[tuple[str, str]]:
 
 
 def _read_prefix(setting: str, text: str, table: Table) -> Iterator[tuple[str, str]]:
-    """The backend in front of the colon of a model's name. Other colons belong to the model: `mistral:7b` may be
-    on a list that is still to be read."""
+    """The backend in front of the colon of a model's name, which may belong to the name: `mistral:7b`."""
     prefix, colon, _ = text.partition(":")
-    unused = table.find_gap(prefix) is not None
-    missing = prefix.lower() in KNOWN and all(backend.name in table.catalogs for backend in table.backends)
-    if colon and (unused or missing) and not table.lists(None, text):
+    if colon and not table.lists(None, text):
         yield setting, prefix

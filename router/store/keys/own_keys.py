@@ -10,8 +10,8 @@ from router.settings import Secret, Settings
 from router.settings.kinds import NO_KEY
 from router.store.home.home import CLIENT_KEY, OPERATOR_TOKEN, TOKEN, Home
 
-# The variables that `fairlead env` sets to fairlead's own key.
-_SET_BY_ENV = frozenset((*(f"${api.key_variable}" for api in APIS), "$ANTHROPIC_AUTH_TOKEN"))
+# The variables that `fairlead env` sets to fairlead's own key, and the one that it did before.
+_SET_BY_ENV = frozenset((*(f"${api.key_variable}" for api in APIS), "$ANTHROPIC_API_KEY"))
 
 
 class OwnKeyRefused(CommandError):

@@ -64,7 +64,7 @@ def test_running_proxy_decides(fairlead):
     code, out, err = fairlead("env", "--json")
     assert json.loads(out)["OPENAI_API_KEY"] == key
     assert code == 0
-    assert "config.toml line 1" in err
+    assert "config.toml, line 1" in err
     assert f"These lines are for the running proxy on :{run.port}." in err
 
 
@@ -85,7 +85,7 @@ def test_broken_settings_without_a_proxy(fairlead):
     open_home(fairlead.environ).write("config.toml", b"port = = 1\n")
     code, out, err = fairlead("env")
     assert (code, out) == (1, "")
-    assert "config.toml line 1" in err
+    assert "config.toml, line 1" in err
 
 
 def test_proxy_that_does_not_answer(fairlead):
