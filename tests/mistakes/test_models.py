@@ -36,7 +36,7 @@ MISTAKES = {
     "B12": Mistake("falls back to a backend that is missing", "names the backend missing, which does not exist",
                    "config.toml, line 6: fallback.gpt-*", "fairlead backend add missing"),
     "B13": Mistake("renames to a model the provider lacks", "The model `gpt-9` does not exist",
-                   'model renamed by rule "renames"', ""),
+                   'model renamed by rule "renames"', "correct the rule: fairlead config edit"),
     "B14": Mistake("makes a missing backend the default", "there is no backend of that name",
                    "default_backend is openrouter", "fairlead backend add openrouter"),
     "B15": Mistake("points an alias at an alias", "an alias is one step", "aliases", "name the model"),

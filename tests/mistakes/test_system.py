@@ -35,7 +35,9 @@ MISTAKES = {
     ),
     "H8": Mistake("has a home that cannot be written", "cannot be created", "/sys/fairlead", "use another folder"),
     "H9": Mistake("adds a backend on a full disk", "was not saved", "cannot be written", ""),
-    "H10": Mistake("asks for usage or why on a full disk", "", "", ""),
+    "H10": Mistake(
+        "asks for usage on a full disk", "cannot write it, so requests since then are missing", "history.db", ""
+    ),
     "H11": Mistake("closes standard input", "", "", ""),
     "H12": Mistake("prints to a full disk", "cannot be written", "the output", ""),
     "H13": Mistake("presses Ctrl-C with open answers", "1 open answer", "up to 10 s", "Press Ctrl-C again"),
@@ -44,7 +46,7 @@ MISTAKES = {
         "clears the history without a terminal", "cannot be undone", "Not erased", "fairlead history clear --yes"
     ),
     "H16": Mistake("asks why with an id that does not exist", "no", "zzzz", "fairlead"),
-    "H17": Mistake("asks for usage right after a request", "", "", ""),
+    "H17": Mistake("asks for usage right after a request", "1 request ", "demo", ""),
     "H18": Mistake("removes the home under the proxy", "was removed", "home", "bring the folder back"),
 }
 URL = ("--base-url", "http://127.0.0.1:9", "--protocols", "chat")
@@ -153,6 +155,18 @@ def test_h9(fairlead):
     MISTAKES["H9"]._replace(cause="office was not saved").check(done.stderr.decode())
     assert "now" not in done.stdout.decode()
     assert os.listdir(fairlead.home / "backends") == ["other.json"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="changes the limits of another process")
+def test_h10(fairlead):
+    """What cannot be written is said in place of that there was nothing."""
+    with Proxy(fairlead.folder) as proxy:
+        proxy.loaded()
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_FSIZE, (0, -1))
+        assert ask(proxy.port, CHAT.path, CHAT.body("demo")).status == 200
+        done = fairlead("usage")
+        MISTAKES["H10"].check(done.out, done.err)
+        resource.prlimit(proxy.process.pid, resource.RLIMIT_FSIZE, (-1, -1))
 
 
 @pytest.mark.parametrize(
@@ -284,6 +298,14 @@ def test_h16(fairlead):
     code, _, err = fairlead("why", "req_1")
     assert code == 1
     MISTAKES["H16"]._replace(cause="several requests", place="req_1", command="").check(err)
+
+
+def test_h17(fairlead):
+    """The request is there: the proxy writes first what waits."""
+    with Proxy(fairlead.folder) as proxy:
+        proxy.loaded()
+        assert ask(proxy.port, CHAT.path, CHAT.body("demo")).status == 200
+        MISTAKES["H17"].check(fairlead("usage").out)
 
 
 def test_h18(fairlead):

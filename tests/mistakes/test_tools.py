@@ -210,7 +210,6 @@ def test_a9(keyed):
     MISTAKES["A9"].check(message)
 
 
-@pytest.mark.xfail(reason="the listener does not name TLS yet", strict=False)
 def test_a10(proxy):
     """The proxy's terminal says that TLS came where plain HTTP is spoken."""
     with Client(proxy.port) as client:

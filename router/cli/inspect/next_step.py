@@ -63,8 +63,10 @@ def _about_answer(found: RecordedRequest, asked: RecordedAttempt, text: str) -> 
     test = f"fairlead backend test {backend}"
     if not asked.status:
         return _about_connection(asked, text, test)
-    if asked.status in (401, 403):
+    if asked.status == 401:
         return _give_key(found, asked.backend, asked.account)
+    if asked.status == 403:
+        return f"the provider does not allow it for this account; use another one: {_add_account(backend)}"
     if asked.status == 402 or "quota" in f"{text} {asked.note}".lower():
         return f"add credit at the provider of {backend}, or another account: {_add_account(backend)}"
     if asked.status == 404 and 'rule "' in (found.route or "") and found.served_model != found.model:

@@ -177,7 +177,11 @@ KEY = "give it another key: fairlead backend add a --key-stdin"
     [
         (recorded(200, ""), ""),
         (recorded(401, "upstream_error", tries=[tried(401)]), KEY),
-        (recorded(403, "upstream_error", tries=[tried(403)]), KEY),
+        (
+            recorded(403, "upstream_error", tries=[tried(403)]),
+            "the provider does not allow it for this account; use another one: "
+            "fairlead accounts add a ALIAS --key-stdin",
+        ),
         (
             recorded(401, "upstream_error", tries=[tried(401, account="work")]),
             "give the account another key: fairlead accounts remove a work, then fairlead accounts add a work "
