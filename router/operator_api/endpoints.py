@@ -50,7 +50,7 @@ HEALTH: Endpoint[None, Readiness] = Endpoint(
     operator=False,
 )
 STATUS: Endpoint[None, Status] = Endpoint(
-    verb="GET", path="/status", about="Everything the proxy tells of itself.", answer=Status
+    verb="GET", path="/status", about="The state of the proxy.", answer=Status
 )
 RELOAD: Endpoint[None, Reloaded] = Endpoint(
     verb="POST",
@@ -82,7 +82,7 @@ STOP: Endpoint[None, Stopping] = Endpoint(
     status=202,
 )
 ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
-    verb="GET", path="/accounts", about="The accounts of all backends, and how they are.", answer=AccountList
+    verb="GET", path="/accounts", about="The accounts of all backends and their state.", answer=AccountList
 )
 ADMIN_ACCOUNTS: Endpoint[None, AccountList] = Endpoint(
     verb="GET", path="/admin/accounts", about="The same as /accounts.", answer=AccountList
