@@ -138,7 +138,7 @@ def _format_backends(names: list[str], unread: list[str], demo: bool) -> str:
         return f"backends: {', '.join(names)}"
     if unread:
         return f"no backend can be read: {', '.join(unread)}"
-    return "no backends yet, the demo models answer" if demo else "no backends yet"
+    return "no backends yet; only the demo models work" if demo else "no backends yet"
 
 
 def _report_running(home: Home, settings: Settings, port: int) -> int:

@@ -49,9 +49,7 @@ HEALTH: Endpoint[None, Readiness] = Endpoint(
     answer=Readiness,
     operator=False,
 )
-STATUS: Endpoint[None, Status] = Endpoint(
-    verb="GET", path="/status", about="The state of the proxy.", answer=Status
-)
+STATUS: Endpoint[None, Status] = Endpoint(verb="GET", path="/status", about="The state of the proxy.", answer=Status)
 RELOAD: Endpoint[None, Reloaded] = Endpoint(
     verb="POST",
     path="/admin/reload",

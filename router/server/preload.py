@@ -35,6 +35,7 @@ MODULES = (
     "httpcore._async.socks_proxy",
     "httpx",
     "router.net.control.calls",
+    "router.net.control.scheme",
     "sqlite3",
     "router.admin.handlers",
     "router.admin.metrics_api",

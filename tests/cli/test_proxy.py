@@ -26,7 +26,7 @@ def test_proxy_says_where_it_is_and_ends_on_request(fairlead):
     """The start-up text has URL, backends and the lines for tools; SIGTERM ends it with 0 and without a trace."""
     process = fairlead.start("proxy", "--port", "0")
     port = port_of(fairlead)
-    assert process.lines[0].endswith(f"http://localhost:{port}   no backends yet, the demo models answer")
+    assert process.lines[0].endswith(f"http://localhost:{port}   no backends yet; only the demo models work")
     assert f"  export ANTHROPIC_BASE_URL=http://localhost:{port}" in process.lines
     assert "  export ANTHROPIC_AUTH_TOKEN=fairlead" in process.lines
     process.send_signal(signal.SIGTERM)

@@ -42,6 +42,8 @@ class Site:
             add_backend(self.folder / "home", entry)
         for up in self.upstreams.values():
             up.seen.clear()
+        if tables.get("default_backend") not in [entry["name"] for entry in entries]:
+            tables["default_backend"] = None  # a default that is no backend is refused as a whole
         self._tables.clear()
         self._tables.update({"demo": False}, **tables)
         self.proxy.call(runtime.refuses_usage.clear)

@@ -95,7 +95,7 @@ def test_everybody_is_told(tmp_path, upstream):
         assert proxy.status()["capture"]["on"] is True
         assert ask(proxy.port, "/analytics", None, proxy.operator()).json()["capture"] is True
         assert b"fairlead_capture_on 1.0" in ask(proxy.port, "/metrics", None, proxy.operator()).body
-        assert "capture  the bodies of 1 request lie in" in command(proxy, "usage")
+        assert "capture  the bodies of 1 request are in" in command(proxy, "usage")
         assert f"captures/{name}.json" in command(proxy, "why", name)
         assert json.loads(command(proxy, "why", name, "--json"))["capture"].endswith(f"{name}.json")
         command(proxy, "history", "clear", "--yes")

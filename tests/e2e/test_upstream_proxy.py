@@ -285,7 +285,7 @@ def test_a_company_that_inspects_tls(behind, site):
     site.inspected.script(plain(CHAT.whole))
     assert asked(proxy).body == CHAT.whole
     reload(proxy, f'tls.ca_file = "{site.company_roots}.missing"\n')
-    assert any("company.pem.missing cannot be read" in problem for problem in proxy.status()["problems"])
+    assert any("company.pem.missing, which cannot be read" in problem for problem in proxy.status()["problems"])
     reload(proxy, "")
     refused(CHAT, asked(proxy), 502, "certificate was not accepted")
 

@@ -96,6 +96,8 @@ def test_g3(tmp_path, up, fairlead):
         done = fairlead("config", "set", "guard.day_usd", "5")
         assert "Traffic stays halted until" in done.err
         assert "fairlead resume" in done.err
+        # A refusal has the new figure once the proxy's guard has read what was spent against it.
+        assert until(lambda: MISTAKES["G3"].cause in message(post(one)))
         MISTAKES["G3"].check(done.out, message(post(one)))
         assert fairlead("resume").code == 0
         assert post(one).status == 200
