@@ -91,7 +91,8 @@ async def _resolve_route(arrival: Arrival, facts: RoutingFacts, size: int, top: 
     record = arrival.record
     record.backend, record.account = route.backend.name, arrival.snapshot.targets[route.backend.name].account
     record.route, record.sent_model = route.why, route.model
-    record.note(*route.note_rule())
+    if route.rule:
+        record.note(*route.note_rule())
     check_speaks(arrival.call, route)
     return route
 

@@ -39,7 +39,8 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     record, body = context.record, context.body
     edits: list[str] = []
     attempt.changes = edit_head(attempt.route, attempt.target, context.request.fields, edits)
-    record.note(*edits)
+    if edits:
+        record.note(*edits)
     if isinstance(body, Upload):
         await _send_upload(attempt, deadline, body)
         return False
@@ -91,7 +92,8 @@ def _edit(attempt: Attempt, body: bytes, top: Top, *, probe: bool) -> Edited:
     edited = edit(
         body, top, call=attempt.context.call, route=attempt.route, target=attempt.target, probe=probe, notes=notes
     )
-    attempt.context.record.note(*notes)
+    if notes:
+        attempt.context.record.note(*notes)
     return edited
 
 

@@ -271,20 +271,22 @@ class UpstreamExchange:
         return self._connection
 
     def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        # Asked for at each event, so without a call.
+        connection = self._connection or self._lent()
         try:
-            return self._lent().h11.next_event()
+            return connection.h11.next_event()
         except h11.RemoteProtocolError as error:
             said = str(error)
             if not self.status:
                 cause = "speaks_tls" if self._spoke_tls else ""
-                raise BadGateway(f"{self._lent().origin} did not answer in HTTP: {said}.", cause=cause) from None
+                raise BadGateway(f"{connection.origin} did not answer in HTTP: {said}.", cause=cause) from None
             if said.startswith("peer "):
                 raise UpstreamDisconnected(_describe_close(said)) from None
             raise UpstreamDisconnected(f"sent an answer that is not valid HTTP ({said})") from None
 
     async def _receive(self) -> int:
         """Read what is there; how many bytes came, 0 at the end of the connection. Raises UpstreamDisconnected."""
-        connection = self._lent()
+        connection = self._connection or self._lent()
         try:
             data = bytes(await connection.stream.receive_some(RECEIVE_SIZE))
         except TimeoutError:
