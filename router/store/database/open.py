@@ -6,14 +6,14 @@ it does not delay the start.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.errors import CommandError
 from router.store.database.location import locate, make_folders
-from router.store.database.migrations import NewerSchema, migrate, version
+from router.store.database.migrations import MIGRATIONS, NewerSchema, migrate, version
 from router.store.home.home import Home
 from router.store.home.permissions import make_private, shown, word
 
@@ -55,11 +55,13 @@ class Corrupt(Exception):
     """The file is no database, or a damaged one."""
 
 
-def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connection", Path | None]:
+def open_history(
+    home: Home, *, suspect: bool = False, say: Callable[[str], None] = lambda _: None
+) -> tuple["sqlite3.Connection", Path | None]:
     """A connection that may write, and where a damaged file was moved to, None when there was none.
 
     suspect: the file was found damaged in use, so check all of it. No connection of this thread to it may be open.
-    Raises Unusable and Busy.
+    say: called before a file of an older version is converted. Raises Unusable and Busy.
     """
     location = locate(home)
     path = location.path
@@ -69,7 +71,7 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
         make_folders(location)
         # One process at a time may create, migrate or rename the file.
         with home.lock():
-            return _open_or_replace(path, suspect=suspect)
+            return _open_or_replace(path, say, suspect=suspect)
     except CommandError as error:
         raise Unusable(f"{str(error).rstrip('.')}. {error.hint}".strip()) from None
     except NewerSchema as newer:
@@ -80,33 +82,40 @@ def open_history(home: Home, *, suspect: bool = False) -> tuple["sqlite3.Connect
         ) from None
 
 
-def _open_or_replace(path: Path, *, suspect: bool) -> tuple["sqlite3.Connection", Path | None]:
+def _open_or_replace(
+    path: Path, say: Callable[[str], None], *, suspect: bool
+) -> tuple["sqlite3.Connection", Path | None]:
     make_private(path)
     try:
         if suspect:
             _check_whole(path)
-        return _open_migrated(path), None
+        return _open_migrated(path, say), None
     except Corrupt:
         aside = _set_aside(path)
     make_private(path)
     try:
-        return _open_migrated(path), aside
+        return _open_migrated(path, say), aside
     except Corrupt:
         raise Unusable(f"{shown(path)} is damaged as soon as it is written") from None
 
 
-def _open_migrated(path: Path) -> "sqlite3.Connection":
+def _open_migrated(path: Path, say: Callable[[str], None]) -> "sqlite3.Connection":
     with translate_errors(path):
         db = connect(path)
         try:
             # Before anything is changed: a newer file stays as it is.
-            version(db)
+            found = version(db)
             mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise Unusable(f"{shown(path)} cannot be shared between processes on this file system", lasting=True)
             # Each commit reaches the disk: a power cut loses no more than a crash does.
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            if 0 < found < len(MIGRATIONS):
+                say(
+                    f"{shown(path)} is converted from version {found} to {len(MIGRATIONS)}: an older fairlead that is "
+                    "started from now on will not use it."
+                )
             migrate(db)
         except BaseException:
             db.close()

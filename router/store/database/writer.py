@@ -189,7 +189,7 @@ class Ledger:
 
     def _open(self) -> None:
         try:
-            writer, aside = open_history(self._home, suspect=self._suspect)
+            writer, aside = open_history(self._home, suspect=self._suspect, say=self._say)
         except Unusable as error:
             self._give_up(str(error), lasting=error.lasting)
         except Busy:

@@ -9,7 +9,8 @@ from contextlib import closing
 import pytest
 
 from router.store.database import location
-from router.store.database.open import Corrupt, Unusable, connect, open_history, translate_errors
+from router.store.database.migrations import MIGRATIONS, migrate
+from router.store.database.open import Corrupt, Unusable, connect, open_history, translate_errorsfrom router.store.home.permissions import make_private
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
 
@@ -53,6 +54,29 @@ def test_settings(home):
         assert aside is None
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_conversion_is_told_before_it(home, path):
+    """A file of an older version is converted, and whoever opens it is told first what that means; a new file is not."""
+    told = []
+    with closing(open_history(home, say=told.append)[0]):
+        assert told == []
+    path.unlink()
+    make_private(path)
+    with closing(connect(path)) as db:
+        migrate(db, MIGRATIONS[:5])
+    versions = []
+
+    def say(text):
+        told.append(text)
+        with closing(connect(path)) as db:
+            versions.append(db.execute("PRAGMA user_version").fetchone()[0])
+
+    open_history(home, say=say)[0].close()
+    [text] = told
+    assert f"is converted from version 5 to {len(MIGRATIONS)}" in text
+    assert "an older fairlead that is started from now on will not use it" in text
+    assert versions == [5]
 
 
 @POSIX
