@@ -10,7 +10,8 @@ import pytest
 
 from router.store.database import location
 from router.store.database.migrations import MIGRATIONS, migrate
-from router.store.database.open import Corrupt, Unusable, connect, open_history, translate_errorsfrom router.store.home.permissions import make_private
+from router.store.database.open import Corrupt, Unusable, connect, open_history, translate_errors
+from router.store.home.permissions import make_private
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
 
@@ -57,7 +58,7 @@ def test_settings(home):
 
 
 def test_a_conversion_is_told_before_it(home, path):
-    """A file of an older version is converted, and whoever opens it is told first what that means; a new file is not."""
+    """Whoever opens a file of an older version is told before it is converted what that means; a new file is silent."""
     told = []
     with closing(open_history(home, say=told.append)[0]):
         assert told == []
