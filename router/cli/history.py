@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
-from router.cli.common.parser import Parser, find_nearest, note
+from router.cli.common.parser import Parser, find_nearest
 from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
@@ -93,13 +94,13 @@ def _clear(argv: list[str]) -> int:
     if place.elsewhere:
         note(place.elsewhere)
     if not place.path.exists() and captures.folder(home) is None:
-        print("There is no history.")
+        say("There is no history.")
         return 0
     if not options.yes:
         _confirm()
     erased = _cleared(home)
     captures.sweep(home, keep=0)
-    print(f"Erased {format_count(erased, 'request')}.")
+    say(f"Erased {format_count(erased, 'request')}.")
     return 0
 
 

@@ -1,9 +1,9 @@
 """What `fairlead demo` prints, for terminals from 40 columns."""
 
 import sys
-import textwrap
 
 from router import __version__
+from router.cli.common.layout import wrap
 from router.cli.demo.requests import Outcome
 from router.cli.env.shells import format_evaluation
 
@@ -52,19 +52,13 @@ def format_next_steps(width: int, notice: str) -> list[str]:
         *_wrap("The demo keeps this terminal. Open a second one to point a tool at it:", width),
         f"  {evaluation}",
         "  claude --model demo",
-        *_format_command("Other tools:", "fairlead env --tool NAME", width),
-        *_format_command("Add a real backend:", "fairlead backend add anthropic", width),
+        *_wrap("Other tools:   fairlead env --tool NAME", width),
+        *_wrap("Add a real backend:   fairlead backend add anthropic", width),
         *(_wrap(notice, width) if notice else []),
         "",
         *_wrap("Serving. Ctrl-C stops the demo, or in the second terminal: fairlead stop", width),
     ]
 
 
-def _format_command(text: str, command: str, width: int) -> list[str]:
-    line = f"{text}   {command}"
-    return [line] if len(line) <= width else [text, f"  {command}"]
-
-
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    columns = max(20, min(width, WIDTH))
-    return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return wrap(text, min(width, WIDTH), indent)

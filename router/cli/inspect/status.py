@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from router.cli.common.output import find_width
+from router.cli.common.layout import find_width
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven

@@ -189,8 +189,8 @@ old        disabled
 
 age    model           tool
 41 s   claude-opus-5   claude-code
-  anthropic/work   answering   1,204
-  tokens so far
+  anthropic/work   answering
+  1,204 tokens so far
 2 s    gpt-5-mini      –
   groq/work   waits for a free place at
   groq (max_concurrent 1)

@@ -1,4 +1,4 @@
-"""Tables as the commands print them."""
+"""Lines and tables as the commands print them, for terminals of any width."""
 
 import io
 import os
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from router.cli.common.output import find_width, format_table
+from router.cli.common.layout import find_width, format_table
 
 ROWS = [
     ("groq", "https://api.groq.com/openai/v1", "1,960", "key stored"),

@@ -1,0 +1,152 @@
+"""Lays out what commands print, for a terminal of any width: words and commands stay whole, so that they can be copied.
+What goes to a pipe is not broken."""
+
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+#: Between two columns of a table, or two facts of a line.
+GAP = "   "
+#: Stands for a value that is not known.
+NONE = "\N{EN DASH}"
+#: The width of help pages where lines can have any length.
+USUAL_WIDTH = 80
+#: Lines are not broken for a narrower terminal.
+_LEAST_WIDTH = 24
+# Terminals below this width show continued lines further left.
+_NARROW = 60
+_INDENT = 4
+#: The commands that are kept whole inside a sentence.
+NAMES = (
+    *("proxy", "demo", "stop", "status", "env", "backend", "accounts", "config"),
+    *("explain", "usage", "why", "history", "resume", "models"),
+)
+_COMMAND = re.compile(
+    rf"((?<!\S)`[^`]*`[.,;:)]*|(?<!\S)\(?(?:then )?fairlead (?:{'|'.join(NAMES)})\b.*?(?:[.,;:)]+(?= |$)|$)"
+    r"|export \w+=.*)"
+)
+# What continued lines stand behind.
+_LABEL = re.compile(r" *(?:(?:error|warning|note): |[a-z]{1,9} {3,})?")
+
+
+def find_width(stream: Any = None) -> int | None:
+    """The columns of the terminal that reads the stream, or what $COLUMNS says; None where lines can have any length,
+    as in a pipe. stream: stdout when None."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def say(text: str) -> None:
+    """Print lines of the command's output."""
+    print("\n".join(wrap(text, find_width())))
+
+
+def note(text: str) -> None:
+    """Print lines on stderr, beside the command's output."""
+    print("\n".join(wrap(text, find_width(sys.stderr))), file=sys.stderr)
+
+
+def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
+    """The lines of a text; a long one continues below its first word, or below what follows `error:` or a label. width:
+    of the terminal, None for lines of any length. indent: before all lines."""
+    narrow = width is not None and width < _NARROW
+    lines: list[str] = []
+    for line in text.split("\n"):
+        label = _LABEL.match(line)
+        first = label[0] if label else ""
+        rest = " " * (min(len(first), _INDENT) if narrow else len(first))
+        said = line[len(first) :]
+        lines += _fill(indent + (first if first.strip() else rest), indent + rest, said, width)
+    return lines
+
+
+def wrap_row(label: str, text: str, width: int | None) -> list[str]:
+    """The lines of a row. label: what stands before the text, with the spaces up to it. text: facts with GAP between
+    them; each is whole where it can be. width: of the terminal, None for lines of any length."""
+    wide = label and width is not None and width >= _NARROW
+    return _fill(label, " " * (len(label) if wide else _INDENT), text, width)
+
+
+def _fill(first: str, rest: str, text: str, width: int | None) -> list[str]:
+    """The lines of a text. first, rest: what the first line begins with, and the others."""
+    if width is None or len(first) + len(text) <= width:
+        return [(first + text).rstrip()]
+    width = max(width, _LEAST_WIDTH)
+    lines = [first]
+    fresh = True
+    for gap, unit in _split(text, width - len(rest)):
+        gap = "" if fresh else gap
+        if len(lines[-1]) + len(gap) + len(unit) <= width or (fresh and first.strip()):
+            lines[-1] += gap + unit
+        else:
+            # A long command starts further left.
+            begin = rest[: width - len(unit)] if len(unit) <= width else rest[:2]
+            lines[-1 if fresh else len(lines) :] = [begin + unit]
+        fresh = False
+    return [line.rstrip() for line in lines]
+
+
+def _split(text: str, room: int) -> Iterator[tuple[str, str]]:
+    """The units that stay whole, each with what stands before it on the same line. room: characters of a line."""
+    asked = False
+    for fact in text.split(GAP):
+        gap = GAP
+        # What stands alone behind a colon is to be typed.
+        pieces = [fact] if asked and "fairlead " not in fact else _COMMAND.split(fact)
+        for place, piece in enumerate(pieces):
+            whole = place % 2 or (len(pieces) == 1 and (asked or len(piece) <= room // 2))
+            for unit in [piece] if whole else piece.split():
+                if unit.strip():
+                    yield gap, unit.strip()
+                    gap = " "
+        asked = fact.endswith(":")
+
+
+def format_table(
+    rows: Sequence[Sequence[str]],
+    indent: str = "",
+    *,
+    header: Sequence[str] = (),
+    right: Collection[int] = (),
+    width: int | None = None,
+) -> list[str]:
+    """One line per row, columns aligned. header: the names of the columns. right: the numbers of those with figures.
+    width: of the terminal, None for any; columns that do not fit it move to lines of their own below the row."""
+    every = [header, *rows] if header else rows
+    widths = [max(len(cell) for cell in column) for column in zip(*every, strict=True)]
+    fitting = _count_fitting(widths, width - len(indent) if width is not None else None)
+    lines: list[str] = []
+    for row in every:
+        cells = [
+            cell.rjust(size) if place in right else cell.ljust(size)
+            for place, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((indent + GAP.join(cells[:fitting])).rstrip())
+        rest = GAP.join(cell for cell in row[fitting:] if cell not in ("", NONE))
+        if rest and row is not header:
+            lines += wrap(rest, width, indent + "  ")
+    return lines
+
+
+def _count_fitting(widths: Sequence[int], room: int | None) -> int:
+    """How many of the first columns fit side by side, one at least."""
+    used, number = 0, 0
+    for size in widths:
+        used += size + (len(GAP) if number else 0)
+        if number and room is not None and used > room:
+            return number
+        number += 1
+    return number
+
+
+def format_listing(rows: Sequence[tuple[str, str]], width: int | None, size: int) -> list[str]:
+    """Names with what they mean beside them. size: the least width of the names."""
+    rest = " " * (size + 3)
+    return [line for name, about in rows for line in _fill(f"  {name:<{size}} ", rest, about, width)]
