@@ -36,9 +36,10 @@ def find_width(stream: Any = None) -> int | None:
     as in a pipe. stream: stdout when None."""
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal() and int(named):
-        return int(named)
+        return max(int(named), _LEAST_WIDTH)
     try:
-        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
+        columns = os.get_terminal_size((stream or sys.stdout).fileno()).columns
+        return max(columns, _LEAST_WIDTH) if columns else None
     except (OSError, ValueError, AttributeError):
         return None
 
@@ -78,7 +79,6 @@ def _fill(first: str, rest: str, text: str, width: int | None) -> list[str]:
     """The lines of a text. first, rest: what the first line begins with, and the others."""
     if width is None or len(first) + len(text) <= width:
         return [(first + text).rstrip()]
-    width = max(width, _LEAST_WIDTH)
     lines = [first]
     fresh = True
     for gap, unit in _split(text, width - len(rest)):
