@@ -15,8 +15,8 @@ NONE = "\N{EN DASH}"
 USUAL_WIDTH = 80
 #: Lines are not broken for a narrower terminal.
 _LEAST_WIDTH = 24
-# Terminals below this width show continued lines further left.
-_NARROW = 60
+#: Terminals below this width show continued lines further left.
+NARROW = 60
 _INDENT = 4
 #: The commands that are kept whole inside a sentence.
 NAMES = (
@@ -57,7 +57,7 @@ def note(text: str) -> None:
 def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
     """The lines of a text; a long one continues below its first word, or below what follows `error:` or a label. width:
     of the terminal, None for lines of any length. indent: before all lines."""
-    narrow = width is not None and width < _NARROW
+    narrow = width is not None and width < NARROW
     lines: list[str] = []
     for line in text.split("\n"):
         label = _LABEL.match(line)
@@ -71,7 +71,7 @@ def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
 def wrap_row(label: str, text: str, width: int | None) -> list[str]:
     """The lines of a row. label: what stands before the text, with the spaces up to it. text: facts with GAP between
     them; each is whole where it can be. width: of the terminal, None for lines of any length."""
-    wide = label and width is not None and width >= _NARROW
+    wide = label and width is not None and width >= NARROW
     return _fill(label, " " * (len(label) if wide else _INDENT), text, width)
 
 
@@ -119,20 +119,37 @@ def format_table(
 ) -> list[str]:
     """One line per row, columns aligned. header: the names of the columns. right: the numbers of those with figures.
     width: of the terminal, None for any; columns that do not fit it move to lines of their own below the row."""
-    every = [header, *rows] if header else rows
-    widths = [max(len(cell) for cell in column) for column in zip(*every, strict=True)]
-    fitting = _count_fitting(widths, width - len(indent) if width is not None else None)
+    room = width - len(indent) if width is not None else None
+    widths, fitting = _choose_columns([*([header] if header else []), *rows], room)
     lines: list[str] = []
-    for row in every:
+    for row in [header, *rows] if header else rows:
         cells = [
             cell.rjust(size) if place in right else cell.ljust(size)
             for place, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append((indent + GAP.join(cells[:fitting])).rstrip())
-        rest = GAP.join(cell for cell in row[fitting:] if cell not in ("", NONE))
+        beside = min(fitting, _count_fitting([len(cell) for cell in cells], room))
+        lines.append((indent + GAP.join(cells[:beside])).rstrip())
+        rest = GAP.join(cell for cell in row[beside:] if cell not in ("", NONE))
         if rest and row is not header:
             lines += wrap(rest, width, indent + "  ")
     return lines
+
+
+def _choose_columns(rows: Sequence[Sequence[str]], room: int | None) -> tuple[list[int], int]:
+    """The widths of the columns, and how many stand side by side. A few rows that are too long for any columns do not
+    count, where the others can have more columns then."""
+    widths = _measure(rows)
+    fitting = _count_fitting(widths, room)
+    usual = [row for row in rows if room is None or len(GAP.join(row)) <= room]
+    if len(usual) * 2 <= len(rows):
+        return widths, fitting
+    others = _measure(usual)
+    more = _count_fitting(others, room)
+    return (others, more) if more > fitting else (widths, fitting)
+
+
+def _measure(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _count_fitting(widths: Sequence[int], room: int | None) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from router.cli.common.layout import USUAL_WIDTH, find_width, wrap
+from router.cli.common.layout import NARROW, USUAL_WIDTH, find_width, wrap
 from router.errors import UsageError
 
 
@@ -22,7 +22,8 @@ class _Formatter(argparse.HelpFormatter):
     """Help for the terminal's width. argparse would break --key-stdin at its hyphen, and commands at any space."""
 
     def __init__(self, prog: str):
-        super().__init__(prog, width=find_width() or USUAL_WIDTH)
+        width = find_width() or USUAL_WIDTH
+        super().__init__(prog, width=width, max_help_position=8 if width < NARROW else 24)
 
     def _format_usage(
         self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any], prefix: str | None
@@ -87,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         flag = argument.partition("=")[0]
         near = find_nearest(flag, self._flags)
         return UsageError(
-            f"fairlead {self._command} has no option {flag}",
+            f"`fairlead {self._command}` has no option {flag}",
             f"Did you mean {near}?" if near else self._format_help_hint(),
         )
 

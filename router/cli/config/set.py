@@ -59,6 +59,8 @@ def _format_value(key: Key, path: tuple[str, ...], value: object) -> str:
     plain = redact(path, value)
     if isinstance(plain, bool):
         return "on" if plain else "off"
+    if isinstance(plain, float):
+        return f"{plain:.12g}"
     return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
 
 

@@ -1,5 +1,6 @@
-"""The output of every command on terminals of 40, 80 and 200 columns and in a pipe. `FAIRLEAD_WRITE_GOLDEN=1` writes the
-files beside this one."""
+"""The output of every command on terminals of 40, 80 and 200 columns and in a pipe.
+
+`FAIRLEAD_WRITE_GOLDEN=1` writes the files beside this one."""
 
 import json
 import os
@@ -59,10 +60,12 @@ def replace_varying(text, folder, ports):
     text = text.replace(folder, "/tmp/fl-abcdefgh").replace(router.__version__, "0.1.0")
     text = re.sub(
         r"fairlead 0\.1\.0\s+http://\S+\s+serving for.*?pid \d+",
-        lambda found: re.sub(r"\d+( s\b|$)", r"N\1", " ".join(found[0].split())),
+        lambda found: re.sub(r"[\d.]+( m?s\b|$)", r"N\1", " ".join(found[0].split())),
         text,
         flags=re.DOTALL,
     )
+    # Below a second it is told in ms.
+    text = text.replace("N ms", "N s")
     text = re.sub(r"\(pid \d+\)", "(pid N)", text)
     text = re.sub(r" +\d+ ms", " N ms", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-01-01 00:00:00", text)
