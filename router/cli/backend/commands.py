@@ -12,6 +12,7 @@ import msgspec
 from router.backends import Account, Backend
 from router.cli.backend.key import open_credentials
 from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
+from router.cli.common.amounts import format_seconds
 from router.cli.common.group import run_group
 from router.cli.common.layout import find_width, format_table, say, wrap
 from router.cli.common.output import note_problems
@@ -213,7 +214,7 @@ def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, a
         return 0 if passed else 1
     print_summary(backend, keys)
     print_indented(contact.text.splitlines()[0] if contact.ok else contact.text)
-    rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
+    rows = [(trial.protocol, "ok" if trial.ok else "failed", format_seconds(trial.ms), trial.text) for trial in trials]
     if rows:
         say(f"  asked {model}:")
         print("\n".join(format_table(rows, "    ", right={2}, width=find_width())))

@@ -3,6 +3,7 @@
 import sys
 
 from router import __version__
+from router.cli.common.amounts import format_seconds
 from router.cli.common.layout import wrap
 from router.cli.demo.requests import Outcome
 from router.cli.env.shells import format_evaluation
@@ -37,7 +38,7 @@ def _describe(outcomes: list[Outcome]) -> dict[str, str]:
     """Label -> what is told of it, with right-aligned counts."""
     counted = [outcome for outcome in outcomes if not outcome.said]
     events = max((len(str(outcome.events)) for outcome in counted), default=0)
-    times = {outcome.label: f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in counted}
+    times = {outcome.label: format_seconds(max(1, outcome.first_byte * 1000)) for outcome in counted}
     wide = max(map(len, times.values()), default=0)
     told = {o.label: f"{o.events:>{events}} events   {times[o.label]:>{wide}}" for o in counted}
     if counted:
