@@ -225,3 +225,20 @@ def test_every_command_has_a_screen():
     played = [scene.line for scene in (*ON_EMPTY_HOME, *BEFORE, *RUNNING, *AFTER)]
     assert [name for name in LEAVES if not any(f"{line} ".startswith(f"{name} ") for line in played)] == []
     assert {*NAMES} == {*COMMANDS}
+
+
+def test_a_terminal_that_tells_its_size(fairlead):
+    """Output and errors are laid out for a real terminal, without $COLUMNS."""
+    from ..terminals import on_terminal
+
+    code, said = on_terminal(fairlead, ["models"], [], columns=40)
+    assert code == 0
+    assert said == (
+        "No proxy is running; this is what the\n"
+        "backends and config.toml list.\n"
+        "No models. Add a backend:\n"
+        "fairlead backend add anthropic --key-stdin\n"
+    )
+    code, said = on_terminal(fairlead, ["status", "--watch", "--json"], [], columns=40)
+    assert code == 2
+    assert said == "error: --watch and --json cannot be used\n    together.\n    See:   fairlead status --help\n"
