@@ -2,7 +2,6 @@
 
 import math
 import os
-import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.backends import Backend
-from router.cli.common.layout import note
+from router.cli.common.layout import find_width, note
 from router.cli.common.output import read_settings
 from router.cli.common.parser import Parser
 from router.cli.common.port_owner import find_port_owner
@@ -77,7 +76,7 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
     from router.server import serve
     from router.upstream.configuration import read
 
-    width = shutil.get_terminal_size().columns
+    width = find_width()
     async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
         signals = serve.Signals()
         await nursery.start(signals.listen)

@@ -12,13 +12,13 @@ from router.cli.env.shells import format_evaluation
 WIDTH = 72
 
 
-def format_head(url: str, about: str, width: int) -> list[str]:
-    """The lines that say what serves where."""
+def format_head(url: str, about: str, width: int | None) -> list[str]:
+    """The lines that say what serves where. width: of the terminal, here and below; None for lines of any length."""
     line = f"fairlead {__version__}   {url}   {about}"
-    return [line] if len(line) <= min(width, WIDTH) else [f"fairlead {__version__}   {url}", f"  {about}"]
+    return [line] if _fits(line, width) else [f"fairlead {__version__}   {url}", f"  {about}"]
 
 
-def format_outcomes(outcomes: list[Outcome], width: int) -> list[str]:
+def format_outcomes(outcomes: list[Outcome], width: int | None) -> list[str]:
     """One line per request, with aligned counts; two where the terminal is too narrow, or the answer was wrong."""
     labels = max(len(outcome.label) for outcome in outcomes)
     told = _describe([outcome for outcome in outcomes if outcome.ok])
@@ -26,7 +26,7 @@ def format_outcomes(outcomes: list[Outcome], width: int) -> list[str]:
     for outcome in outcomes:
         details = told.get(outcome.label, outcome.said)
         line = f"  ok  {outcome.label.ljust(labels)}   {details}"
-        if outcome.ok and len(line) <= min(width, WIDTH):
+        if outcome.ok and _fits(line, width):
             lines.append(line)
         else:
             lines.append(f"  {'ok' if outcome.ok else 'wrong'}  {outcome.label}")
@@ -46,7 +46,7 @@ def _describe(outcomes: list[Outcome]) -> dict[str, str]:
     return told
 
 
-def format_next_steps(width: int, notice: str) -> list[str]:
+def format_next_steps(width: int | None, notice: str) -> list[str]:
     """The lines that say what can be done now. notice: another line, "" for none."""
     evaluation = format_evaluation("powershell" if sys.platform == "win32" else "sh", "fairlead env")
     return [
@@ -61,5 +61,9 @@ def format_next_steps(width: int, notice: str) -> list[str]:
     ]
 
 
-def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    return wrap(text, min(width, WIDTH), indent)
+def _fits(line: str, width: int | None) -> bool:
+    return width is None or len(line) <= min(width, WIDTH)
+
+
+def _wrap(text: str, width: int | None, indent: str = "") -> list[str]:
+    return wrap(text, None if width is None else min(width, WIDTH), indent)
