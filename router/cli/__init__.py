@@ -102,17 +102,19 @@ def _print_version() -> int:
 
 def _format_overview() -> str:
     from router import __version__
+    from router.cli.common.layout import find_width, format_listing, wrap
 
+    width = find_width()
     lines = [
         f"fairlead {__version__}: one URL on this machine, every LLM behind it",
         "",
         "usage: fairlead COMMAND …",
         "",
     ]
-    lines += [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
+    lines += format_listing([(name, about) for name, (_, about) in COMMANDS.items()], width, 9)
     lines += ["", "first steps:", "  fairlead demo", "  fairlead backend add anthropic --key-stdin", "  fairlead proxy"]
     lines += ["", "`fairlead COMMAND --help` for details on a command; `--version` prints the version."]
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in wrap(line, width))
 
 
 def _make_unknown_error(name: str) -> UsageError:
@@ -177,6 +179,8 @@ def _unwrap(error: BaseException) -> BaseException:
 
 
 def _print_error(message: str, hint: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    from router.cli.common.layout import note
+
+    note(f"error: {message}")
     for line in hint.splitlines():
-        print(f"       {line}", file=sys.stderr)
+        note(f"       {line}")

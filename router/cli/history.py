@@ -4,12 +4,13 @@ import csv
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.cli.common.group import run_group
+from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
-from router.cli.common.parser import Parser, find_nearest, note
+from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.store.database.location import NAME, locate
 from router.store.database.open import Busy, Corrupt, Unusable, open_history, translate_errors
@@ -19,30 +20,21 @@ from router.store.history.record import clear
 from router.store.home.home import Home, open_home
 from router.store.shared import captures
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_ABOUT = "Export every recorded request, or erase the history."
-_EXAMPLES = ["fairlead history export > history.json", "fairlead history clear"]
+_COMMANDS = {
+    "export": ("router.cli.history:run_export", "print every recorded request, as JSON or CSV"),
+    "clear": ("router.cli.history:run_clear", "erase every recorded request and all sums"),
+}
+_EXAMPLES = ("fairlead history export > history.json", "fairlead history clear")
 _FORMULA = ("=", "+", "-", "@")
 
 
 def run(argv: list[str]) -> int:
-    """Hand over to the subcommand."""
-    commands: dict[str, Callable[[list[str]], int]] = {"export": _export, "clear": _clear}
-    if not argv or argv[0] in ("--help", "-h"):
-        parser = Parser("history", _ABOUT, examples=_EXAMPLES)
-        parser.add_argument("command", metavar="export|clear", help="what to do; each has its own --help")
-        parser.print_help()
-        return 0 if argv else 2
-    if argv[0] not in commands:
-        near = find_nearest(argv[0], commands)
-        hint = f"Did you mean:   fairlead history {near}" if near else "See:   fairlead history --help"
-        raise UsageError(f"unknown subcommand: {argv[0]}", hint)
-    return commands[argv[0]](argv[1:])
+    """Run one of the history commands."""
+    return run_group("history", _COMMANDS, argv, examples=_EXAMPLES)
 
 
-def _export(argv: list[str]) -> int:
+def run_export(argv: list[str]) -> int:
+    """Print the recorded requests."""
     parser = Parser(
         "history export",
         "Print every recorded request, oldest first.",
@@ -79,7 +71,8 @@ def _cell(value: object) -> object:
     return value
 
 
-def _clear(argv: list[str]) -> int:
+def run_clear(argv: list[str]) -> int:
+    """Erase the history."""
     parser = Parser(
         "history clear",
         "Erase every recorded request and all sums, also while a proxy runs. What it needs to route (which account "
@@ -93,13 +86,13 @@ def _clear(argv: list[str]) -> int:
     if place.elsewhere:
         note(place.elsewhere)
     if not place.path.exists() and captures.folder(home) is None:
-        print("There is no history.")
+        say("There is no history.")
         return 0
     if not options.yes:
         _confirm()
     erased = _cleared(home)
     captures.sweep(home, keep=0)
-    print(f"Erased {format_count(erased, 'request')}.")
+    say(f"Erased {format_count(erased, 'request')}.")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from router import __version__
 from router.cli.common import budget_lines
+from router.cli.common.layout import note, say
 from router.cli.common.output import (
     collect_login_protocols,
     format_problems,
@@ -15,7 +16,7 @@ from router.cli.common.output import (
     load_settings,
     print_in_background,
 )
-from router.cli.common.parser import Parser, note
+from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.settings import DECLARATIONS, Loaded, Settings, format_default
 from router.settings.keys import find_unknown_variables
@@ -67,7 +68,7 @@ def _check_start(home: Home, loaded: Loaded) -> None:
 def _build_parser() -> Parser:
     parser = Parser(
         "proxy",
-        "Serve every backend on one local URL until stopped.\n"
+        "Serve every backend on one local URL until stopped. "
         "Each option can also be set with the environment variable shown, or permanently with `fairlead config set`.",
         examples=["fairlead proxy", "fairlead proxy --port 3457 -v"],
     )
@@ -150,8 +151,8 @@ def _report_running(home: Home, settings: Settings, port: int) -> int:
     for entry, proxy in trio.run(proven, home):
         if entry.port == port:
             found, _ = backends.load(home)
-            print(f"fairlead {entry.version}   {proxy.url}   already serving (pid {entry.pid})")
-            print(f"Stop it:   fairlead stop --port {port}\n")
+            say(f"fairlead {entry.version}   {proxy.url}   already serving (pid {entry.pid})")
+            say(f"Stop it:   fairlead stop --port {port}\n")
             asks_key = client_key.client_key(settings, home) is not None
             print("\n".join(format_tool_lines(proxy.url, asks_key=asks_key, own=collect_login_protocols(found))))
             return 0

@@ -7,6 +7,7 @@ import time
 import msgspec
 import trio
 
+from router.cli.common.layout import say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
@@ -37,8 +38,8 @@ def run(argv: list[str]) -> int:
         print(json.dumps({"lifted": msgspec.to_builtins(lifted)}, indent=2))
         return 0
     for halt in lifted:
-        print(f"Halt ended: {clean(halt.reason, 400)}.")
-    print("Traffic continues." if lifted else "Nothing was halted.")
+        say(f"Halt ended: {clean(halt.reason, 400)}.")
+    say("Traffic continues." if lifted else "Nothing was halted.")
     return 0
 
 

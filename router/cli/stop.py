@@ -5,7 +5,8 @@ import secrets
 
 import trio
 
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import note, say
+from router.cli.common.parser import Parser
 from router.cli.common.port_owner import find_port_owner
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
@@ -38,7 +39,7 @@ async def _stop(home: Home, port: str | None) -> int:
     found = [(entry, proxy) for entry, proxy in await proven(home) if port in (None, str(entry.port))]
     if not found:
         await _check_foreign_listener(home, port)
-        print("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
+        say("No proxy of this home is running." if port is None else f"No proxy of this home runs on port {port}.")
         await _note_other(int(port) if port else toml.load(home, os.environ).settings.port)
         return 0
     for entry, proxy in found:
@@ -47,7 +48,7 @@ async def _stop(home: Home, port: str | None) -> int:
         except ControlError as error:
             raise CommandError(f"the proxy on :{entry.port} could not be told to stop: {error}") from None
         await _wait_for_end(home, entry)
-        print(f"Stopped the proxy on :{entry.port}.")
+        say(f"Stopped the proxy on :{entry.port}.")
     return 0
 
 

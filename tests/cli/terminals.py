@@ -1,14 +1,19 @@
 """A command on a terminal of its own, which answers what it asks."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 
 
-def on_terminal(fairlead, arguments, answers, **environ):
-    """Run a command on a terminal: its exit code and all that it printed. answers: what is typed, one line each."""
+def on_terminal(fairlead, arguments, answers, *, columns=0, **environ):
+    """Run a command on a terminal: its exit code and all that it printed. answers: what is typed, one line each.
+    columns: 0 where the terminal does not tell its size."""
     here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "router", *arguments],
         stdin=there,

@@ -72,8 +72,7 @@ def _flags(capsys):
     found = {"--help", "--version", "--key-stdin"}
     for arguments in HELPS:
         main(["help", *arguments])
-        usage = capsys.readouterr().out.partition("\n\n")[0]
-        found |= set(re.findall(r"--[a-z][a-z-]*", usage))
+        found |= set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     return found
 
 

@@ -126,7 +126,8 @@ def test_h7(fairlead):
     with Proxy(fairlead.folder) as proxy:
         assert until(lambda: MISTAKES["H7"].command in proxy.log.read_text())
         MISTAKES["H7"].check(proxy.log.read_text())
-        assert "no backend can be read: office" in proxy.log.read_text()
+        # Standard output and error are written by a thread each.
+        assert until(lambda: "no backend can be read: office" in proxy.log.read_text())
         assert "chmod 600" in proxy.log.read_text()
 
 

@@ -19,7 +19,7 @@ from router.cli.backend.commands import (
 )
 from router.cli.backend.running_keys import RunningKeys, note_problems_there
 from router.cli.common.group import run_group
-from router.cli.common.output import find_width, format_table
+from router.cli.common.layout import find_width, format_table, say
 from router.cli.common.parser import Parser
 from router.errors import CommandError
 from router.store.config import backends
@@ -51,7 +51,7 @@ def run_add(argv: list[str]) -> int:
     """Store a key as a further account of a backend; it is saved also when it is refused now."""
     parser = Parser(
         "accounts add",
-        "Store a further key of a backend, and ask the backend whether it takes it. All its accounts serve: a\n"
+        "Store a further key of a backend, and ask the backend whether it takes it. All its accounts serve: a "
         "conversation stays with one, and what one cannot serve goes to the next.",
         examples=[
             "fairlead accounts add groq work --key-env WORK_GROQ_KEY",
@@ -131,9 +131,9 @@ def _add(home: Home, before: Backend, account: Account, keys: "Credentials") -> 
     contact = trio.run(probe_backend, alone, keys, build_outbound(home, alone.name))
     print_indented(contact.text)
     if contact.ok:
-        print(f"Saved. {_format_serving(saved)}")
+        say(f"Saved. {_format_serving(saved)}")
     else:
-        print(f"Saved{format_outcome(saved, account, contact.fix)}")
+        say(f"Saved{format_outcome(saved, account, contact.fix)}")
     tell_change(home)
     note_problems_there(home, saved)
     return 1 if is_refused(alone, contact) else 0
@@ -159,11 +159,11 @@ def run_remove(argv: list[str]) -> int:
 
     from router.cli.common.running_proxy import tell_change
 
-    print(f"Removed {name}/{alias}.")
+    say(f"Removed {name}/{alias}.")
     note_entries(outcome.dropped)
     if outcome.backend.accounts:
-        print(_format_serving(outcome.backend))
+        say(_format_serving(outcome.backend))
     else:
-        print(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
+        say(f"{name} has no key left. Give one:   fairlead accounts add {name} ALIAS --key-stdin")
     tell_change(home)
     return 0

@@ -12,7 +12,8 @@ from router.backends import Account, Backend
 from router.cli.backend.commands import find_backend
 from router.cli.backend.running_keys import RunningKeys, read_running_keys
 from router.cli.common import amounts
-from router.cli.common.output import find_width, format_table, note_problems
+from router.cli.common.layout import find_width, format_table, say
+from router.cli.common.output import note_problems
 from router.cli.common.parser import Parser
 from router.settings.kinds import clean
 from router.store.config import backends
@@ -26,7 +27,7 @@ def run(argv: list[str]) -> int:
     """Show the accounts; exit code 1 when a backend could not be read."""
     parser = Parser(
         "accounts list",
-        "Show the accounts of all backends, or of one: where each key comes from, and, while a proxy runs, what it\n"
+        "Show the accounts of all backends, or of one: where each key comes from, and, while a proxy runs, what it "
         "has left, how it is, and which one takes the next conversation.",
         examples=["fairlead accounts list", "fairlead accounts list groq --json"],
     )
@@ -64,7 +65,7 @@ def _print(listed: Sequence[Backend], keys: RunningKeys) -> None:
         for account in backend.accounts
     ]
     if not rows:
-        print("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
+        say("No accounts. Add one:   fairlead accounts add BACKEND ALIAS --key-stdin")
         return
     header = ("backend", "account", "key", "headroom", "limits", "state", "")
     if not any(row[3] for row in rows):

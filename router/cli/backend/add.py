@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import textwrap
 import time
 
 import msgspec
@@ -37,8 +36,7 @@ def run(argv: list[str]) -> int:
 def _build_parser() -> Parser:
     parser = Parser(
         "backend add",
-        "Add a backend, or change one, and ask it whether it works.\n"
-        + textwrap.fill(f"Known names need no URL: {', '.join(KNOWN)}.", 78),
+        f"Add a backend, or change one, and ask it whether it works.\nKnown names need no URL: {', '.join(KNOWN)}.",
         examples=[
             "fairlead backend add anthropic --key-stdin < key.txt",
             "fairlead backend add groq --key-env GROQ_API_KEY",

@@ -12,8 +12,9 @@ from router.cli.backend import key
 from router.cli.backend.commands import print_indented, print_summary
 from router.cli.backend.headers import Headers, note_moved
 from router.cli.backend.running_keys import RunningKeys, note_problems_there
+from router.cli.common.layout import note, say
 from router.cli.common.output import format_count
-from router.cli.common.parser import Parser, note
+from router.cli.common.parser import Parser
 from router.cli.common.probe_backend import ProbeResult, build_outbound, detect_protocols, probe_backend
 from router.cli.common.running_proxy import tell_change
 from router.errors import CommandError, UsageError
@@ -135,7 +136,7 @@ def note_dropped(outcome: Outcome) -> None:
 
 def _print_outcome(backend: Backend, contact: ProbeResult) -> None:
     if not contact.ok:
-        print(f"Saved{format_outcome(backend, backend.accounts[0] if backend.accounts else None, contact.fix)}")
+        say(f"Saved{format_outcome(backend, backend.accounts[0] if backend.accounts else None, contact.fix)}")
 
 
 def format_outcome(backend: Backend, account: Account | None, fix: str) -> str:

@@ -12,8 +12,10 @@ import msgspec
 from router.backends import Account, Backend
 from router.cli.backend.key import open_credentials
 from router.cli.backend.running_keys import RunningKeys, note_problems_there, read_running_keys
+from router.cli.common.amounts import format_seconds
 from router.cli.common.group import run_group
-from router.cli.common.output import find_width, format_table, note_problems, wrap
+from router.cli.common.layout import find_width, format_table, say, wrap
+from router.cli.common.output import note_problems
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.errors import CommandError
@@ -55,7 +57,7 @@ def print_summary(backend: Backend, keys: RunningKeys) -> None:
 
 def print_indented(text: str) -> None:
     """Print what belongs to the row above; lines are broken for the terminal's width."""
-    print("\n".join(wrap(text, "  ", find_width())))
+    print("\n".join(wrap(text, find_width(), "  ")))
 
 
 def run_list(argv: list[str]) -> int:
@@ -84,7 +86,7 @@ def run_list(argv: list[str]) -> int:
         print("\n".join(format_table(rows, header=("backend", "url", "speaks", "key", ""), width=find_width())))
         _print_key_problems(found, keys)
     elif not problems:
-        print("No backends. Add one:   fairlead backend add anthropic --key-stdin")
+        say("No backends. Add one:   fairlead backend add anthropic --key-stdin")
     note_problems(problems)
     return 1 if problems else 0
 
@@ -94,7 +96,7 @@ def _print_key_problems(listed: Iterable[Backend], keys: RunningKeys) -> None:
         for account in backend.accounts:
             problem = keys.find_problem(backend, account)
             if problem:
-                print("\n".join(wrap(f"{backend.name}/{account.alias} cannot be used: {problem}", "", find_width())))
+                say(f"{backend.name}/{account.alias} cannot be used: {problem}")
 
 
 def _format_extras(backend: Backend, headers: Sequence[str]) -> str:
@@ -126,7 +128,7 @@ def run_remove(argv: list[str]) -> int:
     removed, before = backends.discard(home, name)
     if not removed:
         raise make_unknown_backend_error(home, name)
-    print(f"Removed {name}.")
+    say(f"Removed {name}.")
     if before is not None:
         note_entries(before.accounts)
     _note_table(home, name)
@@ -143,21 +145,21 @@ def _note_table(home: Home, name: str) -> None:
         held = file.tree.get("backends") if file else None
         for key in cast("dict[str, object]", held) if isinstance(held, dict) else ():
             if key.lower() == name:
-                print(f"[backends.{key}] stays in config.toml. Remove it:   fairlead config unset backends.{key}")
+                say(f"[backends.{key}] stays in config.toml. Remove it:   fairlead config unset backends.{key}")
 
 
 def note_entries(accounts: Iterable[Account]) -> None:
     """Print which keyring entries stay when accounts are removed: other programs may use them too."""
     for account in accounts:
         if source(account.key) == "keyring":
-            print(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
+            say(f"Its entry in the keyring stays: {account.key.partition(':')[2]}")
 
 
 def run_test(argv: list[str]) -> int:
     """Test a backend; exit code 1 when something does not work."""
     parser = Parser(
         "backend test",
-        "Read a backend's model list, then send one tiny request in each of its protocols and say what came.\n"
+        "Read a backend's model list, then send one tiny request in each of its protocols and say what came. "
         "A hosted provider bills these requests: a few tokens each.",
         examples=["fairlead backend test groq", "fairlead backend test groq --model llama-3.3-70b-versatile"],
     )
@@ -212,9 +214,9 @@ def _test(home: Home, stored: Backend, backend: Backend, model: str | None, *, a
         return 0 if passed else 1
     print_summary(backend, keys)
     print_indented(contact.text.splitlines()[0] if contact.ok else contact.text)
-    rows = [(trial.protocol, "ok" if trial.ok else "failed", f"{trial.ms} ms", trial.text) for trial in trials]
+    rows = [(trial.protocol, "ok" if trial.ok else "failed", format_seconds(trial.ms), trial.text) for trial in trials]
     if rows:
-        print(f"  asked {model}:")
+        say(f"  asked {model}:")
         print("\n".join(format_table(rows, "    ", right={2}, width=find_width())))
     elif contact.ok:
         print_indented(_format_untested(backend))

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import note, say
+from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.settings import Settings
 from router.settings.keys import find_key, match_spelling, redact
@@ -30,7 +31,7 @@ class Headers(NamedTuple):
     def report(self) -> None:
         """Print their names; values are not shown."""
         for one in self.changes:
-            print(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
+            say(f"  the header {one.path[-1]} is {'no longer set' if one.value is None else 'set on its requests'}")
 
 
 def note_moved(home: Home, name: str) -> None:

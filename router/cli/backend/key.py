@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from router.backends import Account, Backend
 from router.backends.known import find_foreign, known
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import note
+from router.cli.common.parser import Parser
 from router.errors import CommandError, UsageError
 from router.settings import Secret, Settings
 from router.store.config import redacted, toml

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.backends import Account, Backend
-from router.cli.common.parser import note
+from router.cli.common.layout import note
 from router.errors import CommandError
 from router.operator_api.accounts import ListedAccount
 from router.operator_api.backends import describe_backend

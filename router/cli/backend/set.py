@@ -12,6 +12,7 @@ from router.cli.backend import key
 from router.cli.backend.apply import add_options, build_wish, check_flags, save_and_probe
 from router.cli.backend.commands import find_backend, make_unknown_backend_error
 from router.cli.backend.headers import has_options
+from router.cli.common.layout import say
 from router.cli.common.parser import Parser
 from router.cli.common.running_proxy import tell_change
 from router.errors import UsageError
@@ -33,7 +34,7 @@ def run(argv: list[str]) -> int:
 def _build_parser() -> Parser:
     parser = Parser(
         "backend set",
-        "Change a backend: only what is named changes. A new base URL drops the stored keys, as they were given for\n"
+        "Change a backend: only what is named changes. A new base URL drops the stored keys, as they were given for "
         "another place. A new key replaces that of the first account.",
         examples=[
             "fairlead backend set groq --key-env GROQ_API_KEY",
@@ -79,7 +80,7 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
     home = open_home(os.environ)
     found = find_backend(home, parser.read(argv).name)
     if found.enabled == on:
-        print(f"{found.name} is already {verb}d.")
+        say(f"{found.name} is already {verb}d.")
         return 0
 
     def make(before: Backend | None) -> Backend:
@@ -88,6 +89,6 @@ def _switch(verb: str, about: str, argv: list[str], *, on: bool) -> int:
         return changes.change_backend(before, Wish(enabled=on)).backend
 
     backends.change(home, found.name, make)
-    print(f"{verb.capitalize()}d {found.name}.")
+    say(f"{verb.capitalize()}d {found.name}.")
     tell_change(home)
     return 0

@@ -1,10 +1,9 @@
 """Format numbers for display: tokens, money, times, shares, rates."""
 
+from router.cli.common.layout import NONE
+from router.policy.accounts.retry import format_duration
 from router.policy.budget.budgets import format_dollars
 from router.policy.budget.prices import REPORTED
-
-#: Stands for a value that is not known.
-NONE = "\N{EN DASH}"
 
 
 def format_tokens(count: int | None) -> str:
@@ -32,16 +31,10 @@ def format_cost(dollars: float | None, source: str) -> str:
 
 
 def format_seconds(ms: float | None) -> str:
-    """Milliseconds as `4 ms`, `0.9 s` or `12 min`; a dash for None."""
+    """Milliseconds as `4 ms`, `0.9 s`, `41 s` or `12 min`; a dash for None."""
     if ms is None:
         return NONE
-    if ms < 99.5:
-        return f"{ms:.0f} ms"
-    if ms < 100_000:
-        return f"{ms / 1000:.1f} s"
-    if ms < 7_200_000:
-        return f"{ms / 60_000:.0f} min"
-    return f"{ms / 3_600_000:.1f} h"
+    return f"{ms:.0f} ms" if ms < 99.5 else format_duration(ms / 1000)
 
 
 def format_share(part: float | None) -> str:

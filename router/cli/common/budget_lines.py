@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from router.backends.known import price_root
+from router.cli.common.amounts import format_share
 from router.errors import CommandError
 from router.policy.budget.budgets import Budget, format_amount
 from router.policy.budget.guard import Halt, Rules, explain_not_counted, format_moment, read_rules
@@ -101,7 +102,7 @@ def _format_budgets(rules: Rules, spent: Mapping[Budget, int | None]) -> str:
 
 def _format_budget(budget: Budget, spent: int | None) -> str:
     of = "" if budget.scope == "all" else f"{budget.scope} "
-    share = f" ({(spent or 0) / budget.limit * 100:.0f} %)"
+    share = f" ({format_share((spent or 0) / budget.limit)})"
     used, limit = (format_amount(budget.unit, amount) for amount in (spent or 0, budget.limit))
     return f"{of}{budget.period} {used} of {limit}{share}"
 

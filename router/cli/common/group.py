@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from router.cli.common.layout import find_width, format_listing
 from router.cli.common.parser import find_nearest
 from router.errors import UsageError
 
@@ -26,6 +27,6 @@ def run_group(group: str, commands: Commands, argv: Sequence[str], *, examples: 
 
 def _format_overview(group: str, commands: Commands, examples: Sequence[str]) -> str:
     lines = [f"usage: fairlead {group} COMMAND …", ""]
-    lines += [f"  {name:<8} {about}" for name, (_, about) in commands.items()]
+    lines += format_listing([(name, about) for name, (_, about) in commands.items()], find_width(), 8)
     lines += ["", "examples:", *(f"  {example}" for example in examples)]
     return "\n".join(lines)

@@ -2,96 +2,17 @@
 
 import contextlib
 import os
-import re
 import sys
-import textwrap
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from router.backends import APIS, Backend, speaks_api
-from router.cli.common.amounts import NONE
-from router.cli.common.parser import note
+from router.cli.common.layout import find_width, note, wrap
 from router.settings import Loaded, Settings
 from router.settings.kinds import NO_KEY
 from router.store.config import toml
 from router.store.config.backends import Problem
 from router.store.home.home import Home
-
-#: Between two columns of a table.
-GAP = "   "
-#: Lines are not broken for a narrower terminal.
-LEAST_WIDTH = 24
-_COMMAND = re.compile(r"fairlead [a-z].*?(?=[.,;:`)](?: |$)|   |$)")
-_NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-def find_width() -> int | None:
-    """The columns of the terminal that reads the output, or what $COLUMNS says; None where lines can have any length,
-    as in a pipe."""
-    named = os.environ.get("COLUMNS", "")
-    if named.isdecimal() and int(named):
-        return int(named)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def format_table(
-    rows: Sequence[Sequence[str]],
-    indent: str = "",
-    *,
-    header: Sequence[str] = (),
-    right: Collection[int] = (),
-    width: int | None = None,
-) -> list[str]:
-    """One line per row, columns aligned. header: the names of the columns. right: the numbers of those with figures.
-    width: of the terminal, None for any; columns that do not fit it move to lines of their own below the row."""
-    every = [header, *rows] if header else rows
-    widths = [max(len(cell) for cell in column) for column in zip(*every, strict=True)]
-    room = width - len(indent) if width is not None else None
-    fitting = _count_fitting(widths, room)
-    lines: list[str] = []
-    for row in every:
-        cells = [
-            cell.rjust(size) if place in right else cell.ljust(size)
-            for place, (cell, size) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append((indent + GAP.join(cells[:fitting])).rstrip())
-        rest = GAP.join(cell for cell in row[fitting:] if cell not in ("", NONE))
-        if rest and row is not header:
-            lines += wrap(rest, indent + "  ", width)
-    return lines
-
-
-def wrap(text: str, indent: str, width: int | None) -> list[str]:
-    """The lines of a text, broken between words for the width of the terminal; None for any. A command stays on one
-    line, so that it can be copied."""
-    if width is None:
-        return [indent + line for line in text.splitlines()]
-    return [
-        line.replace(_NO_BREAK, " ")
-        for part in text.splitlines()
-        for line in textwrap.wrap(
-            _COMMAND.sub(lambda found: found[0].replace(" ", _NO_BREAK), part),
-            max(width, LEAST_WIDTH),
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
-
-
-def _count_fitting(widths: Sequence[int], room: int | None) -> int:
-    """How many of the first columns fit side by side, one at least."""
-    used, number = 0, 0
-    for size in widths:
-        used += size + (len(GAP) if number else 0)
-        if number and room is not None and used > room:
-            return number
-        number += 1
-    return number
 
 
 def format_count(number: int, noun: str) -> str:
@@ -159,8 +80,10 @@ def print_in_background(lines: Sequence[str], *, error: bool = False) -> None:
     Writes to the descriptor, not to sys.stdout: a blocked print holds a lock that the interpreter needs at exit.
     """
 
+    width = find_width(sys.stderr if error else sys.stdout)
+
     def write() -> None:
-        data = "".join(f"{line}\n" for line in lines).encode()
+        data = "".join(f"{part}\n" for line in lines for part in wrap(line, width)).encode()
         with contextlib.suppress(OSError):
             while data:
                 data = data[os.write(2 if error else 1, data) :]

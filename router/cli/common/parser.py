@@ -4,10 +4,10 @@ import argparse
 import difflib
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from router.cli.common.layout import NARROW, USUAL_WIDTH, find_width, wrap
 from router.errors import UsageError
 
 
@@ -18,10 +18,29 @@ def find_nearest(word: str, names: Iterable[str]) -> str:
     return bare[near[0]] if near else ""
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class _Formatter(argparse.HelpFormatter):
+    """Help for the terminal's width. argparse would break --key-stdin at its hyphen, and commands at any space."""
+
+    def __init__(self, prog: str):
+        width = find_width() or USUAL_WIDTH
+        super().__init__(prog, width=width, max_help_position=8 if width < NARROW else 24)
+
+    def _format_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any], prefix: str | None
+    ) -> str:
+        text = super()._format_usage(usage, actions, groups, prefix)
+        if len(text.split("\n", 1)[0]) <= self._width and "\n" not in text.strip():
+            return text
+        # The options are listed below.
+        names = [(str(one.metavar or one.dest), one.nargs) for one in actions if not one.option_strings]
+        shown = "".join(f" [{name}]" if number == "?" else f" {name}" for name, number in names)
+        return "\n".join(wrap(f"usage: {self._prog}{shown} [OPTION …]\n\n", self._width))
+
     def _split_lines(self, text: str, width: int) -> list[str]:
-        # argparse would break --key-stdin at its hyphen.
-        return textwrap.wrap(text, width, break_on_hyphens=False)
+        return wrap(text, width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(wrap(text, width, indent))
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,14 +88,9 @@ class Parser(argparse.ArgumentParser):
         flag = argument.partition("=")[0]
         near = find_nearest(flag, self._flags)
         return UsageError(
-            f"fairlead {self._command} has no option {flag}",
+            f"`fairlead {self._command}` has no option {flag}",
             f"Did you mean {near}?" if near else self._format_help_hint(),
         )
 
     def _format_help_hint(self) -> str:
         return f"See:   fairlead {self._command} --help"
-
-
-def note(text: str) -> None:
-    """Print a line on stderr, beside the command's output."""
-    print(text, file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import os
 
-from router.cli.common.parser import note
+from router.cli.common.layout import note
 from router.errors import CommandError
 from router.store.config import toml
 from router.store.home import run_files

@@ -11,6 +11,7 @@ import trio
 from router.backends import PROTOCOLS, Backend
 from router.backends.advice import Advice, advise, guess_root
 from router.backends.known import known, text_model
+from router.cli.common.amounts import format_seconds
 from router.cli.common.output import format_count
 from router.errors import CommandError
 from router.net.client.outbound import Outbound, read_outbound
@@ -84,8 +85,8 @@ async def probe_backend(backend: Backend, keys: Credentials, way: Outbound) -> P
     try:
         models = await fetch_models(backend, key, outbound=way)
     except ControlError as error:
-        return await _probe_without_list(backend, key, error, _measure_ms(started), way)
-    text = f"reached in {_measure_ms(started)} ms"
+        return await _probe_without_list(backend, key, error, format_seconds(_measure_ms(started)), way)
+    text = f"reached in {format_seconds(_measure_ms(started))}"
     if key is not None:
         strangers = await is_catalog_public(backend, outbound=way)
         if strangers is False:
@@ -114,15 +115,15 @@ def _report_missing_key(backend: Backend, error: CommandError) -> ProbeResult:
 
 
 async def _probe_without_list(
-    backend: Backend, key: Secret | None, error: ControlError, ms: int, way: Outbound
+    backend: Backend, key: Secret | None, error: ControlError, took: str, way: Outbound
 ) -> ProbeResult:
     """The result after a failed model list; a provider without one may still serve requests."""
     if error.status is None:
         return ProbeResult(ok=False, text=_add_advice(str(error), advise(error.cause, backend)), fix="again")
     if error.status in (401, 403):
-        return _report_refusal(backend, key, error, ms)
+        return _report_refusal(backend, key, error, took)
     if error.status not in (404, 405, 501) or error.code == "redirect":
-        text = f"reached in {ms} ms, but its model list failed: {_format_reason(error)}"
+        text = f"reached in {took}, but its model list failed: {_format_reason(error)}"
         return ProbeResult(ok=False, text=_add_advice(text, advise(error.cause, backend)), fix="again")
     entry = known(backend.vendor)
     model = entry.models[0] if entry and entry.models else PLACEHOLDER_MODEL
@@ -130,23 +131,24 @@ async def _probe_without_list(
     if trial.ok or (trial.status in (400, 404, 422) and "model" in trial.text.lower()):
         accepted = ", key accepted" if key else ""
         return ProbeResult(
-            ok=True, text=f"reached in {ms} ms{accepted}, no model list; name its models as {backend.name}:MODEL"
+            ok=True,
+            text=f"reached in {took}{accepted}, no model list; name its models as {backend.name}:MODEL",
         )
     if trial.status in (401, 403):
-        return _report_refusal(backend, key, ControlError(trial.text, status=trial.status), ms)
-    text = f"reached in {ms} ms, but {backend.root} has no model list and no {backend.protocols[0]}"
+        return _report_refusal(backend, key, ControlError(trial.text, status=trial.status), took)
+    text = f"reached in {took}, but {backend.root} has no model list and no {backend.protocols[0]}"
     return ProbeResult(ok=False, text=_add_advice(text, await _advise_path(backend, key, way)))
 
 
-def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, ms: int) -> ProbeResult:
+def _report_refusal(backend: Backend, key: Secret | None, error: ControlError, took: str) -> ProbeResult:
     if backend.auth == "client":
         entry = known(backend.vendor)
         listed = f", {format_count(len(entry.models), 'model')} listed here" if entry and entry.models else ""
-        return ProbeResult(ok=True, text=f"reached in {ms} ms; requests carry each tool's own login{listed}")
+        return ProbeResult(ok=True, text=f"reached in {took}; requests carry each tool's own login{listed}")
     code = f"{error.status} {error.code}".strip()
     if key is None:
-        return ProbeResult(ok=False, text=f"reached in {ms} ms, but it asks for a key ({code})", fix="key")
-    return ProbeResult(ok=False, text=f"reached in {ms} ms, key refused ({code})", fix="key")
+        return ProbeResult(ok=False, text=f"reached in {took}, but it asks for a key ({code})", fix="key")
+    return ProbeResult(ok=False, text=f"reached in {took}, key refused ({code})", fix="key")
 
 
 async def probe_protocol(

@@ -3,7 +3,7 @@
 import trio
 
 from router import __version__
-from router.cli.common.parser import note
+from router.cli.common.layout import note, say
 from router.cli.common.pending import note_pending
 from router.errors import CommandError
 from router.net.control.request import ControlError
@@ -45,7 +45,7 @@ async def _tell_change(home: Home) -> CommandError | None:
                 note(f"The running proxy on :{run.port} could not be asked whether it uses it: {error}")
                 continue
             if answer.refused is None:
-                print(f"The running proxy on :{run.port} uses it now.")
+                say(f"The running proxy on :{run.port} uses it now.")
             else:
                 refused = CommandError(
                     f"the running proxy on :{run.port} did not take it: {answer.refused.message}",

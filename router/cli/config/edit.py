@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import note, say
+from router.cli.common.parser import Parser
 from router.cli.config.judge import make_judge
 from router.cli.config.set import announce_change
 from router.errors import CommandError
@@ -69,7 +70,7 @@ def _edit(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
         new = _read(home, copy)
         if new == start:
             home.remove(copy)
-            print("Nothing was changed.")
+            say("Nothing was changed.")
             return 0
         try:
             changed = _check(home, copy, old, new)
@@ -79,7 +80,7 @@ def _edit(home: Home, editor: list[str], copy: str, old: bytes | None) -> int:
                 raise _make_kept_error(home, copy, "nothing was saved.") from None
             continue
         _replace(home, copy, old, new)
-        print(f"Saved {shown(home.at(toml.NAME))}.")
+        say(f"Saved {shown(home.at(toml.NAME))}.")
         announce_change(home, changed)
         return 0
 

@@ -15,7 +15,7 @@ import msgspec
 
 from router.backends import Account, Backend
 from router.backends.known import KNOWN, api_root, clean_url, host_of, is_https, plain_http_allowed, vendor_of
-from router.cli.common.output import format_table
+from router.cli.common.layout import format_table
 from router.errors import CommandError
 from router.settings import ConfigFile
 from router.settings.keys import find_key, match_spelling, redact
@@ -125,12 +125,13 @@ class Plan:
         self.backends[index] = msgspec.structs.replace(backend, accounts=accounts)
         self.imported.append((what, f"account {alias} of backend {name}"))
 
-    def format_lines(self) -> list[str]:
-        """The lines that are shown to the user."""
+    def format_lines(self, width: int | None) -> list[str]:
+        """The lines that are shown to the user. width: as in format_table."""
         found: list[str] = []
         for title, rows in (("Imported:", self.imported), ("Left out:", self.skipped)):
             if rows:
-                found += [title, *format_table([(clean(what), clean(said, 400)) for what, said in rows], "  ")]
+                table = [(clean(what), clean(said, 400)) for what, said in rows]
+                found += [title, *format_table(table, "  ", width=width)]
         return found
 
     def apply(self) -> None:

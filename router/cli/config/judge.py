@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.cli.common.parser import note
+from router.cli.common.layout import note
 from router.errors import CommandError
 from router.settings import Loaded, Settings
 from router.store.config import toml

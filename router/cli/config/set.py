@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from router.cli.common.budget_lines import explain_change
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import note, say
+from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.config.judge import make_judge
 from router.errors import CommandError, UsageError
@@ -45,7 +46,7 @@ def run_set(argv: list[str]) -> int:
     file = toml.read(home)
     path = match_spelling(key.path, file.tree if file else {})
     toml.change(home, [Change(path, value)], make_judge(home))
-    print(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
+    say(f"{clean('.'.join(path))}   {clean(_format_value(key, path, value))}")
     announce_change(home, [".".join(path)])
     for line in explain_change(home, toml.load(home, os.environ).settings, path):
         note(f"note: {line}")
@@ -58,6 +59,8 @@ def _format_value(key: Key, path: tuple[str, ...], value: object) -> str:
     plain = redact(path, value)
     if isinstance(plain, bool):
         return "on" if plain else "off"
+    if isinstance(plain, float):
+        return f"{plain:.12g}"
     return ",".join(cast("list[str]", plain)) if isinstance(plain, list) else str(plain)
 
 
@@ -101,10 +104,10 @@ def run_unset(argv: list[str]) -> int:
     if path is None:
         if not _is_table(options.key):
             find_key(options.key)
-        print(f"{clean(options.key)} is not set in config.toml.")
+        say(f"{clean(options.key)} is not set in config.toml.")
         return 0
     toml.change(home, [Change(path, None)], make_judge(home))
-    print(f"Removed {clean('.'.join(path))}.")
+    say(f"Removed {clean('.'.join(path))}.")
     announce_change(home, [".".join(path)])
     return 0
 
@@ -144,7 +147,7 @@ def announce_change(home: Home, keys: Sequence[str]) -> None:
         return
     restart = [entry.key for entry in touched if entry.restart]
     if restart:
-        print(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   fairlead stop && fairlead proxy")
+        say(f"The running proxy keeps its {' and '.join(restart)}. Restart it:   fairlead stop && fairlead proxy")
     if len(restart) < len(keys):
         from router.cli.common.running_proxy import tell_change
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from router.cli.common.group import run_group
-from router.cli.common.output import format_table
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import find_width, format_table, note
+from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending, note_refused
 from router.errors import CommandError
 from router.settings import DECLARATIONS, ConfigFile, Declaration, Loaded, ProxyAddress, Secret, format_value
@@ -42,7 +42,7 @@ def run_show(argv: list[str]) -> int:
     """Show the settings."""
     parser = Parser(
         "config show",
-        "Show every setting with its value and where that comes from: a default, config.toml, or this shell's\n"
+        "Show every setting with its value and where that comes from: a default, config.toml, or this shell's "
         "environment. Secrets are shown as set or unset.",
         examples=["fairlead config show", "fairlead config show --json"],
     )
@@ -65,7 +65,7 @@ def run_show(argv: list[str]) -> int:
     for path, value in _list_leaves(loaded, file):
         unknown = ", unknown" if path in loaded.unknown else ""
         rows.append((format_path(path), clean(_format_plain(value)), f"{_format_source(file, path)}{unknown}"))
-    print("\n".join(format_table(rows)))
+    print("\n".join(format_table(rows, width=find_width())))
     for warning in (*loaded.warnings, *find_unknown_variables(os.environ)):
         note(f"warning: {warning}")
     return 0

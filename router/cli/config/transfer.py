@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path as FilePath
 from typing import Any, cast
 
-from router.cli.common.parser import Parser, note
+from router.cli.common.layout import find_width, note, say, wrap
+from router.cli.common.parser import Parser
 from router.cli.config.import_plan import Plan
 from router.errors import CommandError, UsageError
 from router.settings import ConfigFile, Loaded, resolve
@@ -25,7 +26,7 @@ def run_export(argv: list[str]) -> int:
     """Write config.toml's settings without secrets."""
     parser = Parser(
         "config export",
-        "Write the settings of config.toml as TOML, to share them: without the API key, without values that could be\n"
+        "Write the settings of config.toml as TOML, to share them: without the API key, without values that could be "
         "secrets, without comments and unknown keys. Backends and their keys are not in it.",
         examples=["fairlead config export", "fairlead config export fairlead.toml"],
     )
@@ -51,7 +52,7 @@ def run_export(argv: list[str]) -> int:
         raise CommandError(f"{options.file} exists.", "Name another file, or remove it first.") from None
     except OSError as error:
         raise CommandError(f"{options.file} cannot be written: {error.strerror}.") from None
-    print(f"Wrote {options.file}.")
+    say(f"Wrote {options.file}.")
     return 0
 
 
@@ -83,7 +84,7 @@ def run_import(argv: list[str]) -> int:
     """Show what a file would change, and apply it after a confirmation."""
     parser = Parser(
         "config import",
-        "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, list\n"
+        "Read a file of `fairlead config export`, claude-code-router's config.json or LiteLLM's config.yaml, list "
         "what is imported and what is not, and write it after a yes. Backends that exist stay as they are.",
         examples=[
             "fairlead config import ~/.claude-code-router/config.json",
@@ -100,15 +101,15 @@ def run_import(argv: list[str]) -> int:
     plan = Plan(home, toml.read(home))
     toml.load(home, {})
     _fill_plan(plan, options.file, options.form)
-    print("\n".join(plan.format_lines()) or "Nothing in the file can be imported.")
+    print("\n".join(plan.format_lines(find_width()) or wrap("Nothing in the file can be imported.", find_width())))
     if not plan.imported:
         return 0
     plan.check()
     if not options.yes and not _ask_consent():
-        print(f"Nothing was written. Write it:   fairlead config import {word(FilePath(options.file))} --yes")
+        say(f"Nothing was written. Write it:   fairlead config import {word(FilePath(options.file))} --yes")
         return 0
     plan.apply()
-    print("Written.")
+    say("Written.")
     from router.cli.config.set import announce_change
 
     announce_change(home, [".".join(change.path) for change in plan.changes] or ["routes"])

@@ -2,7 +2,6 @@
 
 import math
 import os
-import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from router.backends import Backend
+from router.cli.common.layout import find_width, note
 from router.cli.common.output import read_settings
-from router.cli.common.parser import Parser, note
+from router.cli.common.parser import Parser
 from router.cli.common.port_owner import find_port_owner
 from router.cli.demo import screen
 from router.cli.demo.requests import send_requests
@@ -36,7 +36,7 @@ def run(argv: list[str]) -> int:
     """Run the demo; exit code 1 when an answer was wrong."""
     parser = Parser(
         "demo",
-        "Serve with a built-in backend that needs no key and no network, send one request through each protocol and\n"
+        "Serve with a built-in backend that needs no key and no network, send one request through each protocol and "
         "through each translation, print the answers, and keep serving.",
         examples=["fairlead demo", "fairlead demo --once"],
     )
@@ -76,7 +76,7 @@ async def _serve(settings: Settings, home: Home, once: bool) -> int:
     from router.server import serve
     from router.upstream.configuration import read
 
-    width = shutil.get_terminal_size().columns
+    width = find_width()
     async with serve.running(settings, home) as serving, trio.open_nursery() as nursery:
         signals = serve.Signals()
         await nursery.start(signals.listen)

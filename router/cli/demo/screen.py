@@ -1,9 +1,10 @@
 """What `fairlead demo` prints, for terminals from 40 columns."""
 
 import sys
-import textwrap
 
 from router import __version__
+from router.cli.common.amounts import format_seconds
+from router.cli.common.layout import wrap
 from router.cli.demo.requests import Outcome
 from router.cli.env.shells import format_evaluation
 
@@ -11,13 +12,13 @@ from router.cli.env.shells import format_evaluation
 WIDTH = 72
 
 
-def format_head(url: str, about: str, width: int) -> list[str]:
-    """The lines that say what serves where."""
+def format_head(url: str, about: str, width: int | None) -> list[str]:
+    """The lines that say what serves where. width: of the terminal, here and below; None for lines of any length."""
     line = f"fairlead {__version__}   {url}   {about}"
-    return [line] if len(line) <= min(width, WIDTH) else [f"fairlead {__version__}   {url}", f"  {about}"]
+    return [line] if _fits(line, width) else [f"fairlead {__version__}   {url}", f"  {about}"]
 
 
-def format_outcomes(outcomes: list[Outcome], width: int) -> list[str]:
+def format_outcomes(outcomes: list[Outcome], width: int | None) -> list[str]:
     """One line per request, with aligned counts; two where the terminal is too narrow, or the answer was wrong."""
     labels = max(len(outcome.label) for outcome in outcomes)
     told = _describe([outcome for outcome in outcomes if outcome.ok])
@@ -25,7 +26,7 @@ def format_outcomes(outcomes: list[Outcome], width: int) -> list[str]:
     for outcome in outcomes:
         details = told.get(outcome.label, outcome.said)
         line = f"  ok  {outcome.label.ljust(labels)}   {details}"
-        if outcome.ok and len(line) <= min(width, WIDTH):
+        if outcome.ok and _fits(line, width):
             lines.append(line)
         else:
             lines.append(f"  {'ok' if outcome.ok else 'wrong'}  {outcome.label}")
@@ -37,7 +38,7 @@ def _describe(outcomes: list[Outcome]) -> dict[str, str]:
     """Label -> what is told of it, with right-aligned counts."""
     counted = [outcome for outcome in outcomes if not outcome.said]
     events = max((len(str(outcome.events)) for outcome in counted), default=0)
-    times = {outcome.label: f"{max(1, round(outcome.first_byte * 1000))} ms" for outcome in counted}
+    times = {outcome.label: format_seconds(max(1, outcome.first_byte * 1000)) for outcome in counted}
     wide = max(map(len, times.values()), default=0)
     told = {o.label: f"{o.events:>{events}} events   {times[o.label]:>{wide}}" for o in counted}
     if counted:
@@ -45,26 +46,24 @@ def _describe(outcomes: list[Outcome]) -> dict[str, str]:
     return told
 
 
-def format_next_steps(width: int, notice: str) -> list[str]:
+def format_next_steps(width: int | None, notice: str) -> list[str]:
     """The lines that say what can be done now. notice: another line, "" for none."""
     evaluation = format_evaluation("powershell" if sys.platform == "win32" else "sh", "fairlead env")
     return [
         *_wrap("The demo keeps this terminal. Open a second one to point a tool at it:", width),
         f"  {evaluation}",
         "  claude --model demo",
-        *_format_command("Other tools:", "fairlead env --tool NAME", width),
-        *_format_command("Add a real backend:", "fairlead backend add anthropic", width),
+        *_wrap("Other tools:   fairlead env --tool NAME", width),
+        *_wrap("Add a real backend:   fairlead backend add anthropic", width),
         *(_wrap(notice, width) if notice else []),
         "",
         *_wrap("Serving. Ctrl-C stops the demo, or in the second terminal: fairlead stop", width),
     ]
 
 
-def _format_command(text: str, command: str, width: int) -> list[str]:
-    line = f"{text}   {command}"
-    return [line] if len(line) <= width else [text, f"  {command}"]
+def _fits(line: str, width: int | None) -> bool:
+    return width is None or len(line) <= min(width, WIDTH)
 
 
-def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    columns = max(20, min(width, WIDTH))
-    return textwrap.wrap(text, columns, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+def _wrap(text: str, width: int | None, indent: str = "") -> list[str]:
+    return wrap(text, None if width is None else min(width, WIDTH), indent)

@@ -3,7 +3,8 @@
 import os
 import sys
 
-from router.cli.common.parser import Parser, find_nearest, note
+from router.cli.common.layout import note
+from router.cli.common.parser import Parser, find_nearest
 from router.cli.env.shells import SHELLS, format_assignment, format_evaluation, format_removal, format_wrapper
 from router.cli.env.target import Target, find_target
 from router.cli.env.tools import BY_NAME, SDK, TOOLS, Tool

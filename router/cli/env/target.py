@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from router import __version__
 from router.backends import Backend
+from router.cli.common.layout import note
 from router.cli.common.output import collect_login_protocols, note_problems, read_settings
-from router.cli.common.parser import note
 from router.cli.common.port_owner import find_free_port_after, find_port_owner
 from router.cli.env.listener import Listener, ask_listener
 from router.errors import CommandError

@@ -17,8 +17,9 @@ import trio
 from router.admin.explain import explain
 from router.backends import PROTOCOLS
 from router.cli.common import offline
+from router.cli.common.layout import find_width, note, say, wrap_row
 from router.cli.common.output import format_count, note_problems, read_settings
-from router.cli.common.parser import Parser, note
+from router.cli.common.parser import Parser
 from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError, UsageError
@@ -131,10 +132,12 @@ async def _explain_here(home: Home, settings: Settings, question: Question) -> E
     _, problems = backends.load(home)
     note_problems(problems)
     async with offline.open_runtime(home, settings, _DEMO_ROOT if settings.demo else None) as runtime:
+        found = explain(question, runtime.snapshot)
         for entry in runtime.catalogs.values():
-            if entry.problem:
+            # The backend that would serve it has its problem among the rows.
+            if entry.problem and not (found.problem and entry.backend.name == found.backend):
                 note(f"error: {entry.backend.name}: {clean(entry.problem)}")
-        return explain(question, runtime.snapshot)
+        return found
 
 
 # Printing
@@ -144,9 +147,10 @@ def _print(answer: Answer) -> None:
     if not answer.source:
         note("No proxy is running; this is what one would do with the files as they are.")
     found = answer.found
-    print(_clean(found.model or "(no model named)"))
+    say(_clean(found.model or "(no model named)"))
+    width = find_width()
     for title, text in _format_rows(found):
-        print(f"  {title:<9}  {_clean(text)}")
+        print("\n".join(wrap_row(f"  {title:<9}  ", _clean(text), width)))
 
 
 def _format_rows(found: Explanation) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import trio
 
 from router.cli.common import offline
-from router.cli.common.output import format_table, read_settings
-from router.cli.common.parser import Parser, find_nearest, note
+from router.cli.common.layout import find_width, format_table, note, say
+from router.cli.common.output import read_settings
+from router.cli.common.parser import Parser, find_nearest
 from router.cli.common.pending import note_refused
 from router.cli.common.running_proxy import proven
 from router.errors import CommandError
@@ -118,13 +119,12 @@ def _print(lists: Lists, *, filtered: bool) -> None:
     for name, message in lists.problems.items():
         note(f"error: {name}: {message}")
     if lists.models:
-        print(
-            "\n".join(format_table([(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models]))
-        )
+        rows = [(model.id, model.backend, ", ".join(model.protocols)) for model in lists.models]
+        print("\n".join(format_table(rows, width=find_width())))
     elif filtered:
-        print("No model has this in its name. See all:   fairlead models")
+        say("No model has this in its name. See all:   fairlead models")
     elif not lists.backends and not lists.problems:
-        print("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
+        say("No models. Add a backend:   fairlead backend add anthropic --key-stdin")
 
 
 def _to_json(lists: Lists) -> dict[str, object]:

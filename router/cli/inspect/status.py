@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from router.cli.common.output import find_width
+from router.cli.common.layout import find_width, wrap, wrap_row
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.cli.common.running_proxy import proven
@@ -120,9 +120,9 @@ def _watch(home: Home) -> int:
             if not drawn % _SLOWER:
                 screen = _read_screen(home)
             try:
-                lines = [*_pending(home), *_show(trio.run(_ask, home), screen, find_width())]
+                lines = [*_pending(home, find_width()), *_show(trio.run(_ask, home), screen, find_width())]
             except CommandError as error:
-                lines = [str(error), error.hint]
+                lines = wrap(f"{error}\n{error.hint}", find_width())
             _draw(lines)
             time.sleep(_SECONDS)
     except KeyboardInterrupt:
@@ -136,9 +136,10 @@ def _watch(home: Home) -> int:
     return 0
 
 
-def _pending(home: Home) -> list[str]:
+def _pending(home: Home, width: int | None) -> list[str]:
     """Why a proxy keeps its previous configuration."""
-    return [f"problem  {run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
+    kept = [f"{run.refused} {run.fix}".rstrip() for run in run_files.live(home) if run.refused]
+    return [line for text in kept for line in wrap_row("problem  ", text, width)]
 
 
 def _draw(lines: Sequence[str]) -> None:

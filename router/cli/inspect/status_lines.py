@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from router.cli.common import amounts, budget_lines
-from router.cli.common.output import GAP, format_count, format_table
-from router.cli.inspect.wrapping import wrap_row
+from router.cli.common.layout import GAP, format_table, wrap_row
+from router.cli.common.output import format_count
 from router.operator_api.accounts import AccountStatus
 from router.operator_api.status import BackendStatus, RunningRequest, Status
 from router.policy.accounts.retry import format_duration

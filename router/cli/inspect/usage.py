@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import textwrap
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +11,8 @@ import msgspec
 
 from router.cli.common import amounts, budget_lines
 from router.cli.common.flush import flush_history
-from router.cli.common.output import GAP, LEAST_WIDTH, find_width, format_count, format_table
+from router.cli.common.layout import GAP, find_width, format_table, wrap, wrap_row
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.common.pending import note_pending
 from router.errors import CommandError, UsageError
@@ -89,9 +89,7 @@ def run(argv: list[str]) -> int:
         lines += _format_table(options.by, group, width, _ALL_ROWS)
     else:
         lines += _format_rest(found, width)
-        lines += [
-            part for line in (*_guarded(home), *_captured(home), *_elsewhere(home)) for part in _wrap(line, width)
-        ]
+        lines += [part for line in (*_guarded(home), *_captured(home), *_elsewhere(home)) for part in wrap(line, width)]
     print("\n".join(lines))
     return 0
 
@@ -107,10 +105,10 @@ def _report(found: UsageSummary, key: str | None, group: Sequence[UsageSums]) ->
 
 def _format_head(found: UsageSummary, asked: str, unwritten: Sequence[str], width: int | None) -> list[str]:
     total = found.total
-    lines = [part for line in unwritten for part in _wrap(f"history  {line}", width)]
+    lines = [part for line in unwritten for part in wrap(f"history  {line}", width)]
     if not total.requests:
         hint = "" if unwritten else " Point a tool at the proxy:   fairlead env"
-        return [*lines, *_wrap(f"{_name_window(asked)}{GAP}no requests.{hint}", width)]
+        return [*lines, *wrap(f"{_name_window(asked)}{GAP}no requests.{hint}", width)]
     rate = amounts.format_rate(total.requests, max(60.0, found.until - found.since))
     parts = (
         _name_window(asked),
@@ -133,7 +131,7 @@ def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
     for label, parts in (("billing", shares), ("errors", errors), ("limits", _limits(found))):
         lines += _flow(parts, width, label.ljust(_LABEL)) if parts else []
     notes = [f"the tokens of {format_count(total.estimated, 'request')} are estimates"] * (total.estimated > 0)
-    return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in _wrap(f"note     {text}", width)]
+    return lines + [part for text in (*notes, *_name_prices(found.prices)) for part in wrap(f"note     {text}", width)]
 
 
 def _name_prices(sources: Sequence[str]) -> list[str]:
@@ -241,7 +239,7 @@ def _format_table(key: str, group: Sequence[UsageSums], width: int | None, most:
         right=range(1, len(columns) + 1),
         width=width,
     )
-    return lines + _wrap(f"  and {more:,} more:   fairlead usage --by {key} --json", width) * (more > 0)
+    return lines + wrap(f"  and {more:,} more:   fairlead usage --by {key} --json", width) * (more > 0)
 
 
 def _fit(columns: list[_Column], names: list[str], width: int | None) -> tuple[list[_Column], list[str]]:
@@ -269,31 +267,4 @@ def _limits(found: UsageSummary) -> list[str]:
 
 def _flow(parts: Sequence[str], width: int | None, label: str = "") -> list[str]:
     """The parts side by side, as many on each line as fit; each is in one piece where it can be."""
-    lines = [label + parts[0]]
-    for part in parts[1:]:
-        if width is not None and len(lines[-1]) + len(GAP) + len(part) > width:
-            lines.append(" " * len(label or "  ") + part)
-        else:
-            lines[-1] += GAP + part
-    return [piece for line in lines for piece in _wrap(line, width)]
-
-
-def _wrap(line: str, width: int | None) -> list[str]:
-    """The line for a terminal of that width. A command stays in one piece, to be copied."""
-    if width is None or len(line) <= width:
-        return [line]
-    indent = " " * (_LABEL if width >= 60 else 2)
-    lines: list[str] = []
-    for number, part in enumerate(re.split(r"   (?:and   )?(?=fairlead )", line)):
-        if part.startswith("fairlead "):
-            lines.append(indent + part)
-        else:
-            lines += textwrap.wrap(
-                part,
-                max(width, LEAST_WIDTH),
-                initial_indent=indent if number else "",
-                subsequent_indent=indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-    return lines
+    return wrap_row(label, GAP.join(parts), width)

@@ -11,10 +11,10 @@ import msgspec
 
 from router.cli.common import amounts
 from router.cli.common.flush import flush_history
-from router.cli.common.output import find_width, format_count
+from router.cli.common.layout import find_width, wrap_row
+from router.cli.common.output import format_count
 from router.cli.common.parser import Parser
 from router.cli.inspect.next_step import find_next_step
-from router.cli.inspect.wrapping import wrap_row
 from router.errors import CommandError
 from router.net.server.cancel_reason import CancelReason
 from router.settings.kinds import clean

@@ -46,6 +46,24 @@ def test_shares(part, text):
 
 
 @pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (4, "4 ms"),
+        (900, "0.9 s"),
+        (2000, "2 s"),
+        (41_200, "41 s"),
+        (720_000, "12 min"),
+        (18_000_000, "5 h"),
+        (259_200_000, "3 days"),
+    ],
+)
+def test_durations(ms, text):
+    """A measured time is told in the words of all other times."""
+    assert amounts.format_seconds(ms) == text
+
+
+@pytest.mark.parametrize(
     ("count", "seconds", "text"),
     [
         (117_389, 3600, "1,956/min"),

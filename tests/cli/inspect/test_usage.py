@@ -167,7 +167,7 @@ def test_why(filled):
     whole = filled("why", ID)
     assert whole.code == 0
     assert whole.out == filled("why", "0000000000000000000a").out == filled("why", "req_0000000000000000000a").out
-    assert whole.out.splitlines()[0] == f"{ID}   claude-opus-5   claude-code   messages   200   streamed   41.2 s"
+    assert whole.out.splitlines()[0] == f"{ID}   claude-opus-5   claude-code   messages   200   streamed   41 s"
     for words in (
         "served by  work/main   1 attempt   first byte 0.9 s",
         "in 1,840   cache read 96,210   cache write 3,100 (100 for an hour)   out 2,205   (reasoning 7)",

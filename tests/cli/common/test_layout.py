@@ -1,4 +1,4 @@
-"""Tables as the commands print them."""
+"""Lines and tables as the commands print them, for terminals of any width."""
 
 import io
 import os
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from router.cli.common.output import find_width, format_table
+from router.cli.common.layout import find_width, format_table, wrap, wrap_row
 
 ROWS = [
     ("groq", "https://api.groq.com/openai/v1", "1,960", "key stored"),
@@ -25,13 +25,67 @@ def test_wide():
 
 
 def test_narrow():
-    """What does not fit stands below its row, and the header names what stands in columns."""
+    """What does not fit stands below its row, and the header names what stands in columns. A few rows that are too long
+    do not keep the others from more columns."""
     assert format_table(ROWS, "  ", header=HEADER, right={2}, width=44) == [
-        "  name     url",
+        "  name     url                      models",
         "  groq     https://api.groq.com/openai/v1",
         "    1,960   key stored",
-        "  ollama   http://127.0.0.1:11434",
-        "    3",
+        "  ollama   http://127.0.0.1:11434        3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("error: the port is taken by x.", 40, ["error: the port is taken by x."]),
+        (
+            "error: port 3456 is taken by another program of this machine (python, pid 4) that listens.",
+            72,
+            [
+                "error: port 3456 is taken by another program of this machine (python,",
+                "       pid 4) that listens.",
+            ],
+        ),
+        (
+            "       Use another port:   fairlead proxy --port 3457",
+            40,
+            ["    Use another port:", "    fairlead proxy --port 3457"],
+        ),
+        (
+            'note: to use these lines:   eval "$(fairlead env --tool codex)"',
+            30,
+            ["note: to use these lines:", '  eval "$(fairlead env --tool codex)"'],
+        ),
+        (
+            "Set it with `fairlead config set prices.MODEL.input`, or allow it.",
+            30,
+            ["Set it with", "`fairlead config set prices.MODEL.input`,", "or allow it."],
+        ),
+        ("guard    day $1.00 of $5.00 (20 %)   month $9.00 of $50.00", 60, None),
+        ("x" * 90 + " y", None, ["x" * 90 + " y"]),
+        ("", 40, [""]),
+    ],
+)
+def test_lines(text, width, lines):
+    """A long line goes on below the text behind its label, further left where the terminal is narrow; commands are
+    whole, on a line of their own if need be; a pipe is not broken."""
+    assert wrap(text, width) == (lines or [text])
+
+
+def test_rows():
+    """Facts stay whole where they can, and continue below the row's text."""
+    row = ("usage    ", "12 requests   3 errors   a fact that is longer than half of a line is broken")
+    assert wrap_row(*row, 60) == [
+        "usage    12 requests   3 errors   a fact that is longer than",
+        "         half of a line is broken",
+    ]
+    assert wrap_row(*row, 24) == [
+        "usage    12 requests",
+        "    3 errors   a fact",
+        "    that is longer than",
+        "    half of a line is",
+        "    broken",
     ]
 
 

@@ -1,0 +1,37 @@
+"""Runs commands in this process, one after the other, as terminals of a width or a pipe would read them: a process for
+each would take minutes. Reads a JSON list of {"argv", "stdin", "environ"} on stdin, writes one of [code, out, err]."""
+
+import io
+import json
+import os
+import sys
+
+from router.cli import main
+
+
+class Terminal(io.TextIOWrapper):
+    """Output that says to be a terminal; its width is $COLUMNS."""
+
+    def isatty(self):
+        return True
+
+
+def run(argv, stdin, environ):
+    """What a command printed, after its exit code."""
+    kept = {**os.environ}
+    os.environ.update(environ)
+    form = Terminal if os.environ.get("COLUMNS") else io.TextIOWrapper
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
+    sys.stdout, sys.stderr = (form(io.BytesIO(), "utf-8") for _ in range(2))
+    try:
+        code = main(argv)
+        said = [stream.buffer.getvalue().decode() for stream in (sys.stdout, sys.stderr) if not stream.flush()]
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        os.environ.clear()
+        os.environ.update(kept)
+    return [code, *said]
+
+
+if __name__ == "__main__":
+    print(json.dumps([run(**one) for one in json.load(sys.stdin)]))

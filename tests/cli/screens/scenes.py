@@ -1,0 +1,91 @@
+"""The commands whose output is compared, in the order in which they run on a home: before a proxy runs, while one does,
+and after."""
+
+from typing import NamedTuple
+
+
+class Scene(NamedTuple):
+    """A command line, what is typed or piped into it, and variables of its own."""
+
+    line: str
+    stdin: str = ""
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+#: Read by `config import`.
+FILES = {
+    "ccr.json": '{"Providers": [{"name": "office", "api_base_url": "http://127.0.0.1:9/v1/chat/completions", '
+    '"api_key": "sk-ccr-000000", "models": ["qwen3-coder"], "transformer": {"use": ["deepseek"]}}], '
+    '"Router": {"default": "office,qwen3-coder", "think": "office,qwen3-coder"}, "LOG": true}',
+    "litellm.yaml": "model_list:\n  - model_name: fast\n    litellm_params: {model: groq/llama-3.3-70b-versatile, "
+    "rpm: 100}\nrouter_settings: {routing_strategy: latency-based-routing}\n",
+    "request.json": '{"model": "model-a", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}',
+}
+KEY = "sk-good"
+ON_EMPTY_HOME = [
+    *(Scene(line) for line in ("status", "stop", "resume", "usage", "why -", "history export", "history clear")),
+    *(Scene(line) for line in ("backend list", "accounts list", "models", "explain gpt-5", "config path", "env")),
+    *(Scene(line) for line in ("bogus", "backend bogus", "backend ad", "usage --jsn", "status --watch --json")),
+    *(Scene(name) for name in ("backend", "accounts", "config", "history")),
+    Scene("backend add bx"),
+    Scene("backend remove box"),
+    Scene("accounts remove box"),
+]
+BEFORE = [
+    Scene("backend add box --base-url URL/v1 --protocols chat,responses --key-stdin", KEY),
+    Scene("backend add box --key-stdin", "sk-wrong"),
+    Scene("backend add openai --base-url http://127.0.0.1:1 --key-stdin", KEY),
+    Scene("backend add groq --base-url http://127.0.0.1:1 --key-env GROQ_API_KEY --header X-Title=a-title"),
+    Scene("backend add anthropic --auth client --base-url http://127.0.0.1:1"),
+    Scene("backend set box --key-stdin", KEY),
+    Scene("backend set openai --base-url http://127.0.0.1:2"),
+    Scene("backend disable groq"),
+    Scene("backend enable groq"),
+    Scene("backend test box"),
+    Scene("backend test openai"),
+    Scene("backend test box --account nowhere"),
+    Scene("backend list"),
+    Scene("accounts add box second --key-stdin", KEY),
+    Scene("accounts add box third --key-stdin", "sk-wrong"),
+    Scene("accounts list"),
+    Scene("accounts remove box third"),
+    Scene("config set guard.day_usd 5"),
+    Scene("config set aliases.fast box:model-a"),
+    Scene("config set timeouts.idle soon"),
+    Scene("config set timeouts.idel 2m"),
+    Scene("config get guard.day_usd"),
+    Scene("config set allowed_hosts box.lan,a-host-with-a-long-name.example,another-host-with-a-long-name.example"),
+    Scene("config unset timeouts.idle"),
+    Scene("config edit", environ=(("EDITOR", "true"),)),
+    Scene("config show"),
+    Scene("config import ccr.json"),
+    Scene("config import litellm.yaml --yes"),
+    Scene("config export"),
+    Scene("config export there.toml"),
+    Scene("models"),
+    Scene("explain fast"),
+    Scene("explain request.json --client claude-code"),
+    Scene("explain nothing-of-this-name"),
+    Scene("usage"),
+    Scene("why -"),
+    Scene("why req_0000000000000000000b"),
+    Scene("history export"),
+    *(Scene(f"env --tool {name}") for name in ("claude-code", "codex", "opencode", "gemini-cli")),
+    Scene("demo --once"),
+]
+RUNNING = [
+    *(Scene(line) for line in ("status", "models", "models model", "explain fast", "env", "accounts list", "resume")),
+    Scene("proxy --port PROXY"),
+    Scene("backend test box"),
+    Scene("backend disable groq"),
+    Scene("config set guard.day_usd 6"),
+    Scene("config set port 3457"),
+    Scene("backend remove groq"),
+    Scene("stop"),
+]
+AFTER = [
+    Scene("config set upstream_proxy socks5://127.0.0.1:1"),
+    Scene("history clear"),
+    Scene("history clear --yes"),
+    Scene("backend remove box"),
+]
