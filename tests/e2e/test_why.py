@@ -97,7 +97,7 @@ CASES = [
     pytest.param(
         "box:model-a",
         told(403, REGION),
-        ("error      Country, region, or territory not supported", "  next       give the account another key"),
+        ("error      Country, region, or territory not supported", "  next       the provider does not allow it"),
         id="region",
     ),
     pytest.param(

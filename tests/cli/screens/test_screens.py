@@ -2,6 +2,7 @@
 
 `FAIRLEAD_WRITE_GOLDEN=1` writes the files beside this one."""
 
+import difflib
 import json
 import os
 import re
@@ -187,7 +188,8 @@ def test_golden(screens, width):
     found, file = format_screens(screens(width)), HERE / f"{width}.txt"
     if os.environ.get("FAIRLEAD_WRITE_GOLDEN"):
         file.write_text(found, "utf-8")
-    assert found == file.read_text("utf-8")
+    differences = [*difflib.unified_diff(file.read_text("utf-8").splitlines(), found.splitlines(), lineterm="", n=2)]
+    assert not differences, "\n".join(differences[:60])
 
 
 @pytest.mark.parametrize("width", ["40", "80", "200"])
