@@ -30,6 +30,7 @@ ON_EMPTY_HOME = [
     Scene("backend add bx"),
     Scene("backend remove box"),
     Scene("accounts remove box"),
+    Scene("demo --once"),
 ]
 BEFORE = [
     Scene("backend add box --base-url URL/v1 --protocols chat,responses --key-stdin", KEY),
@@ -71,7 +72,6 @@ BEFORE = [
     Scene("why req_0000000000000000000b"),
     Scene("history export"),
     *(Scene(f"env --tool {name}") for name in ("claude-code", "codex", "opencode", "gemini-cli")),
-    Scene("demo --once"),
 ]
 RUNNING = [
     *(Scene(line) for line in ("status", "models", "models model", "explain fast", "env", "accounts list", "resume")),
