@@ -1,6 +1,7 @@
 """A relay between a scripted upstream and a client on a socket pair, on a clock that jumps; a home and runtimes."""
 
 import contextlib
+import signal
 import socket
 import time
 from typing import NamedTuple
@@ -23,6 +24,11 @@ from router.upstream.configuration import read
 from router.wire.protocols import BY_NAME, PLAIN
 from router.wire.raw.content_coding import Decoder
 from router.wire.tap import Tap
+
+# A shell starts what it runs in the background with these ignored, and programs that are started inherit that.
+for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler)
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 

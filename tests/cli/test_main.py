@@ -47,8 +47,9 @@ def test_version(fairlead, arguments):
         (["proxy", "--port"], "See:   fairlead proxy --help"),
     ],
 )
-def test_usage_error_suggests_what_is_right(capsys, arguments, hint):
+def test_usage_error_suggests_what_is_right(capsys, monkeypatch, arguments, hint):
     """A command line that makes no sense exits 2 and suggests the nearest thing that does."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
