@@ -88,7 +88,7 @@ class Program:
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            if not WINDOWS:
+            if sys.platform != "win32":
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.wait()
