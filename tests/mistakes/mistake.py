@@ -18,5 +18,6 @@ class Mistake(NamedTuple):
     def check(self, *shown: str) -> None:
         """Assert that what the user was shown, all of it together, holds the texts."""
         text = "\n".join(shown)
+        assert self.cause or self.place or self.command, f"nothing is asserted of: {self.does}"
         for name in ("cause", "place", "command"):
             assert getattr(self, name) in text, f"the {name} is not said when a user does: {self.does}\n{text}"

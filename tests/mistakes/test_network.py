@@ -27,7 +27,7 @@ RESPONSES = "/v1/responses"
 
 MISTAKES = {
     "D1": Mistake("gives a base URL that ends in an endpoint", "must not include", "/chat/completions", ""),
-    "D2": Mistake("gives a base URL of another form", "--base-url ", "", ""),
+    "D2": Mistake("gives a base URL of another form", "", "--base-url", ""),
     "D3": Mistake(
         "gives a wrong path", "cannot be found out", "/api/v2", "fairlead backend add a --base-url http://127.0.0.1:"
     ),
@@ -216,11 +216,18 @@ def test_d1(fairlead):
     MISTAKES["D1"].check(add(fairlead, "https://api.example/v1/chat/completions"))
 
 
-@pytest.mark.parametrize("url", ["api.example/v1", "https://user:pw@api.example/v1", "https://api.example/v1?key=1"])
-def test_d2(fairlead, url):
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("api.example/v1", "does not begin with https:// or http://"),
+        ("https://user:pw@api.example/v1", "holds a user name or password; a key is given apart from the URL"),
+        ("https://api.example/v1?key=1", "has a query or fragment; give the URL without it"),
+    ],
+)
+def test_d2(fairlead, url, cause):
     """Each says what is wrong with it; the URL is not repeated, since it may hold a key."""
     said = add(fairlead, url)
-    MISTAKES["D2"].check(said)
+    MISTAKES["D2"]._replace(cause=cause).check(said)
     assert url not in said
 
 
