@@ -24,29 +24,25 @@ def encode_annotation(citation: Citation, begin: int, end: int) -> Json:
 
 
 class Annotations:
-    """Collects the citations of a stream, and follows the length of its text to place them."""
+    """Collects the citations of a stream until the ends of their blocks are known."""
 
-    __slots__ = ("_begin", "_entries", "_waiting", "length")
+    __slots__ = ("_entries", "_open")
 
     def __init__(self) -> None:
-        #: Characters of text so far.
-        self.length = 0
-        self._begin = 0
         self._entries: list[Json] = []
-        #: Citations of the block that is open.
-        self._waiting: list[Citation] = []
+        #: The citations of the open block, and where it begins.
+        self._open: list[tuple[Citation, int]] = []
 
-    def add(self, citation: Citation) -> None:
-        """Add a citation of the open block."""
-        self._waiting.append(citation)
+    def add(self, citation: Citation, begin: int) -> None:
+        """Add a citation of the open block. begin: the block's place in the message's text."""
+        self._open.append((citation, begin))
 
-    def end_block(self) -> None:
-        """End the open block."""
-        self._entries += [encode_annotation(one, self._begin, self.length) for one in self._waiting]
-        self._waiting.clear()
-        self._begin = self.length
+    def end_block(self, end: int) -> None:
+        """End the open block. end: its place in the message's text."""
+        self._entries += [encode_annotation(citation, begin, end) for citation, begin in self._open]
+        self._open.clear()
 
-    def finish(self) -> list[Json]:
-        """All annotations."""
-        self.end_block()
+    def finish(self, end: int) -> list[Json]:
+        """All annotations. end: the length of the message's text."""
+        self.end_block(end)
         return self._entries

@@ -22,6 +22,8 @@ _READ = frozenset(
         *("audio", "web_search_options", "moderation", "prompt_cache_options", "logprobs", *SHARED),
     )
 )
+# Obfuscation is padding, which has no use on this machine.
+_READ_OF_STREAM = frozenset(("include_usage", "include_obfuscation"))
 _READ_OF_SEARCH = frozenset(("search_context_size", "user_location"))
 _PLACE = ("city", "region", "country", "timezone")
 _READ_OF_SHAPE = frozenset(("name", "schema", "strict", "description"))
@@ -60,6 +62,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
     if tier not in ("", "auto", "default"):
         ctx.note_dropped("service_tier")
     options = json_values.read_object(data.get("stream_options"), "stream_options")
+    ctx.note_unread(options, _READ_OF_STREAM, "stream_options.")
+    caching = json_values.read_object(data.get("prompt_cache_options"), "prompt_cache_options")
+    ctx.note_unread(caching, frozenset(("mode",)), "prompt_cache_options.")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
         system=system,
@@ -128,8 +133,11 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if (json_values.read_integer(data.get("n"), "n", 1) or 1) > 1:
         raise ctx.refuse("n", "only one choice can be made there")
-    if "audio" in json_values.read_texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
+    modalities = json_values.read_texts(data.get("modalities"), "modalities")
+    if "audio" in modalities or data.get("audio") is not None:
         raise ctx.refuse("audio" if data.get("audio") else "modalities", "the backend does not speak")
+    if any(one != "text" for one in modalities):
+        ctx.note_dropped("modalities")
     moderation = data.get("moderation")
     if isinstance(moderation, dict):
         policy = cast("Json", moderation).get("policy")

@@ -53,6 +53,7 @@ FINISH: dict[Stop, str] = {
 }
 FORMAT = "anthropic-claude-v1"
 _encode = msgspec.json.encode
+_FORMAT_FIELD = f'"format":"{FORMAT}"'.encode()
 _PING = Chat().ping(begun=True)
 
 
@@ -65,7 +66,10 @@ class ChatEncoder:
         self._refused = False
         self._thought: list[str] = []
         self._entries = 0
-        self._annotations = Annotations()
+        # Characters of text so far, and those in front of the open block.
+        self._length = 0
+        self._block_start = 0
+        self._annotations: Annotations | None = None
         self._empty: dict[int, bool] = {}
         self._custom: dict[int, tuple[CallBegan, list[str]]] = {}
 
@@ -100,16 +104,21 @@ class ChatEncoder:
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _write_text(self, event: TextDelta) -> bytes:
-        self._annotations.length += len(event.text)
+        self._length += len(event.text)
         made = self._chunk(b'{"content":%b}' % _encode(event.text))
-        if event.logprobs and self._ctx.logprobs:
-            given = _encode({"content": event.logprobs, "refusal": None})
-            head, _, tail = made.rpartition(b'"logprobs":null')
-            return b'%b"logprobs":%b%b' % (head, given, tail)
-        return made
+        return self._add_logprobs(made, event.logprobs) if event.logprobs else made
+
+    def _add_logprobs(self, made: bytes, given: tuple[Json, ...]) -> bytes:
+        """A chunk with the log probabilities of its text."""
+        if not self._ctx.logprobs:
+            return made
+        head, _, tail = made.rpartition(b'"logprobs":null')
+        return b'%b"logprobs":%b%b' % (head, _encode({"content": given, "refusal": None}), tail)
 
     def _write_cited(self, event: Cited) -> bytes:
-        self._annotations.add(event.citation)
+        if self._annotations is None:
+            self._annotations = Annotations()
+        self._annotations.add(event.citation, self._block_start)
         return b""
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
@@ -120,8 +129,8 @@ class ChatEncoder:
         self._thought.append(event.text)
         said = _encode(event.text)
         return self._chunk(
-            b'{"reasoning_content":%b,"reasoning_details":[{"type":"reasoning.text","text":%b,"format":"%b","index":%d}]}'
-            % (said, said, FORMAT.encode(), self._entries)
+            b'{"reasoning_content":%b,"reasoning_details":[{"type":"reasoning.text","text":%b,%b,"index":%d}]}'
+            % (said, said, _FORMAT_FIELD, self._entries)
         )
 
     def _write_signed(self, event: Signed) -> bytes:
@@ -148,7 +157,9 @@ class ChatEncoder:
 
     def _write_block_ended(self, event: BlockEnded) -> bytes:
         self._end_thought()
-        self._annotations.end_block()
+        if self._annotations is not None:
+            self._annotations.end_block(self._length)
+        self._block_start = self._length
         return b""
 
     def _write_call_began(self, event: CallBegan) -> bytes:
@@ -187,8 +198,8 @@ class ChatEncoder:
         out += [self._write_custom(began, "".join(fragments)) for began, fragments in self._custom.values()]
         if event.stop == "refusal" and not self._refused:
             out.append(self._chunk(_encode({"refusal": openai.DECLINED})))
-        if annotations := self._annotations.finish():
-            out.append(self._chunk(_encode({"annotations": annotations})))
+        if self._annotations is not None:
+            out.append(self._chunk(_encode({"annotations": self._annotations.finish(self._length)})))
         beside = b',"stop_reason":' + _encode(event.stopped_by) if event.stopped_by else b""
         out.append(self._chunk(b"{}", _encode(FINISH[event.stop]), beside))
         usage = _encode(chat_usage.encode_usage(event.usage))

@@ -95,12 +95,16 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
-    its reasoning as text.
+    its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
     """
-    if not len(memory):
+    turns = list(request.turns)
+    if len(memory):
+        ids: dict[str, str] = {}
+        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
+    elif not replays:
         return request
-    ids: dict[str, str] = {}
-    turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in request.turns]
+    if replays:
+        turns = [_adopt_text(turn, sealer) for turn in turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
@@ -147,6 +151,19 @@ def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: St
         elif _is_accepted(block, sealer, replays=replays) and (block.signature or block.redacted) not in replaceable:
             return False
     return True
+
+
+def _adopt_text(turn: Turn, sealer: StateSealer) -> Turn:
+    """The turn with reasoning that the caller sent as mere text taken for the upstream's own."""
+    if not any(isinstance(block, Thinking) for block in turn.blocks):
+        return turn
+    blocks = (
+        Thinking(block.text, sealer.seal("text", "", block.text))
+        if isinstance(block, Thinking) and block.text and not block.signature
+        else block
+        for block in turn.blocks
+    )
+    return Turn(turn.role, tuple(blocks), turn.path)
 
 
 def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, replays: bool) -> list[Thinking]:

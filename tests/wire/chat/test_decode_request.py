@@ -119,6 +119,12 @@ def test_fields_that_clients_put_beside_their_messages_are_no_loss():
     ("fields", "path"),
     [
         ({"hologram": 1}, "hologram"),
+        ({"modalities": ["text", "image"]}, "modalities"),
+        (
+            {"stream_options": {"include_usage": True, "include_obfuscation": False, "hologram": 1}},
+            "stream_options.hologram",
+        ),
+        ({"prompt_cache_options": {"mode": "implicit", "ttl": "1h"}}, "prompt_cache_options.ttl"),
         ({"tools": [{"type": "function", "function": FUNCTION, "hologram": 1}]}, "tools[0].hologram"),
         ({"tools": [{"type": "function", "function": {**FUNCTION, "hologram": 1}}]}, "tools[0].function.hologram"),
         ({"tools": [{"type": "function", **FUNCTION, "hologram": 1}]}, "tools[0].hologram"),

@@ -5,6 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import openai
 import pytest
 
 from router.ir import (
@@ -16,6 +17,7 @@ from router.ir import (
     Cited,
     Ended,
     Redacted,
+    RefusalDelta,
     Signed,
     TextDelta,
     ThinkingDelta,
@@ -209,3 +211,32 @@ def test_reasoning_is_read_once_whichever_field_a_client_prefers():
     [python] = by_python("chat", streamed(*THINKING))["choices"]
     for one, other in zip(python["message"]["reasoning_details"], message["reasoning_details"], strict=True):
         assert {**one, "format": ""} == {**other, "format": ""}
+
+
+REFUSED = (RefusalDelta("I can"), RefusalDelta("not."))
+
+
+@SDKS
+@pytest.mark.parametrize(("stop", "finish"), [("end", "stop"), ("refusal", "content_filter")])
+def test_words_of_refusal_come_once_and_as_nothing_else(sdk, stop, finish):
+    """They are no content, so that parse helpers do not take them for the answer."""
+    if (sdk, stop) == ("python", "refusal"):
+        with pytest.raises(openai.ContentFilterFinishReasonError):
+            by_python("chat", streamed(*REFUSED, stop=stop))
+        return
+    found = by_sdk(sdk, streamed(*REFUSED, stop=stop))
+    assert (found["message"]["refusal"], found["message"]["content"] or "") == ("I cannot.", "")
+    assert found["finish_reason"] == finish
+    [choice] = [whole(*REFUSED, stop=stop)]
+    assert (choice["message"]["refusal"], choice["message"]["content"]) == ("I cannot.", None)
+    assert choice["finish_reason"] == finish
+
+
+def test_a_refusal_without_words_behind_text():
+    """What was said stays the content, and the refusal says that the model declined."""
+    data = streamed(TextDelta("So: "), stop="refusal")
+    assert [
+        one["delta"]["refusal"] for chunk in events(data) for one in chunk["choices"] if "refusal" in one["delta"]
+    ] == ["The model declined to answer."]
+    message = whole(TextDelta("So: "), stop="refusal")["message"]
+    assert (message["content"], message["refusal"]) == ("So: ", "The model declined to answer.")
