@@ -24,6 +24,7 @@ _LEAST_BUDGET = 1024
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
+    ctx.assumed_limit = request.max_tokens is None
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     system = _encode_system(request, ctx)

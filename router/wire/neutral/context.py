@@ -71,8 +71,10 @@ class Context:
     declared_tools: frozenset[str] = frozenset()
     #: The names of a Chat caller's tools that take free text in place of arguments.
     custom_tools: set[str] = field(default_factory=set[str])
-    #: A Chat caller asks for the log probabilities of the answer's tokens.
+    #: The caller asked for the log probabilities of the answer's tokens.
     logprobs: bool = False
+    #: The caller set no output limit, and the upstream requires one.
+    assumed_limit: bool = False
     #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
     #: Fields of a Responses request that its answers repeat.
