@@ -24,7 +24,6 @@ _LEAST_BUDGET = 1024
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
-    ctx.assumed_limit = request.max_tokens is None
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     system = _encode_system(request, ctx)
@@ -57,6 +56,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
         # OpenAI caches without being asked, so its callers send no marks; without one Messages would not cache.
         body["cache_control"] = {"type": "ephemeral"}
+    ctx.assumed_limit = request.max_tokens is None
     if request.stream:
         body["stream"] = True
     return body, {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
