@@ -60,10 +60,14 @@ class Context:
     drop_reasoning: bool = False
     #: Caching is asked for where the caller does not mention it.
     auto_cache: bool = True
+    #: The caller set no output limit, and the upstream requires one.
+    assumed_limit: bool = False
     #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
     single_call: bool = False
+    #: The caller asked for the log probabilities of the answer's tokens.
+    logprobs: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()
@@ -71,10 +75,6 @@ class Context:
     declared_tools: frozenset[str] = frozenset()
     #: The names of a Chat caller's tools that take free text in place of arguments.
     custom_tools: set[str] = field(default_factory=set[str])
-    #: The caller asked for the log probabilities of the answer's tokens.
-    logprobs: bool = False
-    #: The caller set no output limit, and the upstream requires one.
-    assumed_limit: bool = False
     #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
     #: Fields of a Responses request that its answers repeat.
