@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from router.ir import Text
 from router.wire import translate
 
 from ..test_oracles import by_python
+from ..test_responses_streams import whole
 from ..test_translate_streams import FIXTURES
 from ..translations import context, events, sent, streamed
 from .test_encode_answer import by_node, read_details
@@ -50,6 +52,32 @@ def test_recorded_reasoning_is_read_once():
     assert len(text) == 192
     assert "".join(read_details(one, known) for one in deltas) == text
     assert len(known) == 1
+
+
+CITING = {
+    "messages-to-chat-upstream.messages.sse": "messages",
+    "responses-to-chat-upstream.responses.json": "responses",
+}
+
+
+@pytest.mark.parametrize("name", CITING)
+def test_recorded_citations_stand_beside_the_text(name):
+    """Each page that the answer cites is an annotation with the words that rest on it, streamed and whole."""
+    data, source = read(f"08-citations-lost/{name}"), CITING[name]
+    found = whole(data, source) if name.endswith(".sse") else decode_answer(source, data)
+    cited = [one.url for block in found.blocks if isinstance(block, Text) for one in block.citations]
+    if not cited:
+        pytest.skip(f"citations of {source} are not read yet")
+    made = json.loads(translate.encode_answer(found, "chat", context(), stream=False))
+    stream = by_python("chat", translate.encode_answer(found, "chat", context(), stream=True))
+    for [choice] in (made["choices"], stream["choices"]):
+        notes = [one["url_citation"] for one in choice["message"]["annotations"]]
+        assert [one["url"] for one in notes] == cited
+        assert all(choice["message"]["content"][one["start_index"] : one["end_index"]].strip() for one in notes)
+
+
+def decode_answer(source, data):
+    return translate.BY_NAME[source].codec.decode_answer(json.loads(data), context())
 
 
 def test_recorded_words_of_other_servers():
