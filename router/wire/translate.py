@@ -14,6 +14,7 @@ from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
+from router.wire.neutral.conversation_prefix import prefix_digests
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
 from router.wire.protocols import BY_NAME
@@ -90,6 +91,8 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
+        if ctx.memory is not None:
+            *_, ctx.prefix = prefix_digests(neutral.turns)
         ctx.call_ids = frozenset(
             block.id for turn in neutral.turns for block in turn.blocks if isinstance(block, ToolCall)
         )
@@ -141,7 +144,7 @@ def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> 
     """A whole answer for the client."""
     events: Iterable[Event] = assemble.split_answer(found)
     if ctx.memory is not None:
-        recorder = CallRecorder(ctx.memory, ctx.sealer)
+        recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix)
         for event in events:
             recorder.record(event)
         events = assemble.split_answer(found)
@@ -206,7 +209,7 @@ class Stream:
         self._encoder = BY_NAME[target].codec.encoder(ctx)
         self._source = source
         self._filters = stream_filters(ctx)
-        self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
+        self._recorder = CallRecorder(ctx.memory, ctx.sealer, ctx.prefix) if ctx.memory is not None else None
         self._ctx = ctx
         self._losses_before = len(ctx.losses)
         # True once an event was sent that is neither the beginning nor a ping.

@@ -132,9 +132,10 @@ CLIENTS = {
 }
 
 
-def answered(memory, target, data, *, stream):
-    """The message that a Chat caller gets."""
+def answered(memory, target, data, *, stream, messages=None):
+    """The message that a Chat caller gets for its messages."""
     ctx = context(model=MODELS[target], memory=memory)
+    translate.request(json.dumps(gpt(*(messages or [user("go")]))).encode(), "chat", target, ctx)
     if stream:
         return accumulated(streamed([data], target, ctx, "chat"))
     made = translate.assemble_stream(data, target, "chat", ctx)
@@ -165,7 +166,7 @@ def test_a_tool_round_has_the_models_own_reasoning(client, target, stream):
     messages, before, wanted = [user("go")], "", []
     for turn in range(1, 4):
         data, content = ANSWERS[target](turn)
-        message = CLIENTS[client](answered(memory, target, data, stream=stream))
+        message = CLIENTS[client](answered(memory, target, data, stream=stream, messages=messages))
         messages += [message, *(tool(one["id"]) for one in message["tool_calls"])]
         made, losses = ask(memory, target, messages)
         wanted.append(content)
