@@ -167,6 +167,7 @@ class _Recall:
         found = [self._find(block, prefix) if isinstance(block, ToolCall) else None for block in turn.blocks]
         thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
         restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
+        whole = all(one is None or len(one.thoughts) == len(some) for one, some in zip(found, thoughts, strict=True))
         blocks: list[Block] = []
         known = False
         for at, block in enumerate(turn.blocks):
@@ -182,7 +183,12 @@ class _Recall:
             elif isinstance(block, ToolResult) and block.call_id in self._ids:
                 known = True
                 block = msgspec.structs.replace(block, call_id=self._ids[block.call_id])
-            elif restored and isinstance(block, Thinking):
+            elif (
+                restored
+                and isinstance(block, Thinking)
+                # Where some reasoning had no proof, what the caller has of it stays, and becomes a loss.
+                and (whole or _is_accepted(block, sealer, replays=replays))
+            ):
                 continue
             blocks.append(block)
         return Turn(turn.role, tuple(blocks), turn.path) if known else turn

@@ -270,3 +270,19 @@ def test_genuine_reasoning_that_is_not_remembered_stays():
     made, _ = ask(memory, "messages", [user("go"), message, *(tool(one["id"]) for one in message["tool_calls"])])
     kinds = [one["type"] for one in made["messages"][1]["content"]]
     assert kinds == ["thinking", "thinking", "redacted_thinking", "text", "tool_use", "tool_use"]
+
+
+@pytest.mark.parametrize("client", ["pi", "details-merged", "details-listed", "drops"])
+def test_reasoning_without_a_proof_beside_signed_one(client):
+    """What has a proof goes back; the rest is a loss for those that sent it."""
+    memory = ReplayMemory()
+    data = {"id": "m", "stop_reason": "tool_use", "usage": {}}
+    signed = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    data["content"] = [signed, {"type": "thinking", "thinking": "so", "signature": ""}, use]
+    ctx = context(model=MODELS["messages"], memory=memory)
+    translate.request(json.dumps(gpt(user("go"))).encode(), "chat", "messages", ctx)
+    stream = translate.answer(json.dumps(data).encode(), "messages", "chat", ctx, stream=True).body
+    made, losses = ask(memory, "messages", [user("go"), CLIENTS[client](accumulated(stream)), tool("toolu_1")])
+    assert made["messages"][1]["content"] == [signed, use]
+    assert ("messages[1].reasoning=dropped" in losses) == (client != "drops")
