@@ -102,14 +102,15 @@ class ReplayMemory:
         # Large requests are translated in a thread, and the call may be evicted meanwhile.
         with suppress(KeyError):
             self._calls.move_to_end(key)
+        counted = _COUNTED.search(call.id) is not None
         here = [one for one in found if one.prefix in ("", prefix)]
-        if len(here) == 1 and not repeated:
+        if len(here) == 1 and not repeated and not counted:
             # Its arguments may have been edited by the client.
             return here[0] if here[0].name in ("", call.name) else None
         if here:
             # An answer may have been made again: the last one counts.
             return next((one for one in reversed(here) if one.equals(call)), None)
-        equal = [] if _COUNTED.search(call.id) else [one for one in found if one.equals(call)]
+        equal = [] if counted else [one for one in found if one.equals(call)]
         return equal[0] if len(equal) == 1 else None
 
     def _store(self, key: str, calls: tuple[RecordedCall, ...], *, first: bool = False) -> None:

@@ -292,3 +292,13 @@ def test_a_history_that_the_client_shortened(call_id, expected):
     assert thoughts_of(memory, user("summary"), *said) == expected
     assert thoughts_of(memory, user("summary"), calls((call_id, "other", "{}")), tool(call_id)) == []
     assert thoughts_of(memory, user("summary"), calls((call_id, "look", '{"x": 1}')), tool(call_id)) == []
+
+
+def test_conversations_that_begin_alike():
+    """A counted id names the same call only with equal arguments; a drawn one also where they were edited."""
+    edited = '{"x": 2}'
+    for call_id, expected in (("call_0", []), ("toolu_01ABCDEFGHIJK", ["own"])):
+        memory = ReplayMemory()
+        remembered(memory, asking(user("go on")), "own", call_id, {"x": 1})
+        assert thoughts_of(memory, user("go on"), calls((call_id, "look", edited)), tool(call_id)) == expected
+        assert thoughts_of(memory, user("go on"), calls((call_id, "look", '{"x": 1}')), tool(call_id)) == ["own"]
