@@ -83,8 +83,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
             ctx.note_dropped(f"include[{at}]")
     items = _collect_items(data, ctx)
     tools = _decode_tools(data, items, ctx)
+    declared = frozenset(tool.name for tool in tools)
     choice, tools = responses_tools.decode_choice(data, tools, ctx)
-    turns = TurnCollector(ctx)
+    turns = TurnCollector(ctx, declared)
     for at, item in enumerate(items):
         turns.add(item, f"input[{at}]")
     conversation = turns.finish()

@@ -1,0 +1,1 @@
+"""The items of a Responses conversation that other protocols have no form for."""
