@@ -47,7 +47,7 @@ SUB_ROOMS = {
     "wire/chat": {"raw", "neutral", ""},
     "wire/messages": {"raw", "neutral", ""},
     "wire/responses": {"raw", "neutral", ""},
-    "wire/responses/input": {"raw", ""},
+    "wire/responses/input": {"raw", "neutral", ""},
     "wire/responses/output": {"raw", "neutral", "responses", ""},
     "policy/accounts": set(),
     "policy/budget": set(),

@@ -182,11 +182,11 @@ def test_a_responses_request_for_chat():
     assert made["messages"][2]["tool_calls"][0]["function"] == {"name": "look", "arguments": "{}"}
     assert made["tools"][0]["function"]["parameters"] == LOOK["parameters"]
     assert (made["response_format"], made["reasoning_effort"]) == ({"type": "json_object"}, "high")
-    assert (made["verbosity"], made["top_logprobs"]) == ("low", 2)
+    assert (made["verbosity"], made["top_logprobs"], made["logprobs"]) == ("low", 2, True)
     assert lost == ["input[2]=weakened", "reasoning=weakened"]
     other, lost = sent(asked, "responses", "", "chat")
     assert "verbosity" not in other
-    assert {"top_logprobs=dropped", "verbosity=dropped"} <= set(lost)
+    assert {"top_logprobs=dropped", "text.verbosity=dropped"} <= set(lost)
 
 
 def test_string_input():

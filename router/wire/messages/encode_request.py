@@ -9,6 +9,7 @@ from router.wire.messages import content as messages_content
 from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json, get_object
@@ -24,6 +25,7 @@ _LEAST_BUDGET = 1024
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
+    leave_out(request.hosted, ctx)
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     system = _encode_system(request, ctx)

@@ -1,1 +1,1 @@
-"""The items of a Responses conversation that other protocols have no form for."""
+"""What of a Responses request other protocols have no form for, or another one."""
