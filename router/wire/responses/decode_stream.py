@@ -282,7 +282,10 @@ class ResponsesDecoder:
     def _end_message(self, item: OutputItem, found: Json) -> list[Event]:
         out: list[Event] = []
         said = item.list_texts()
-        for at, part in enumerate(list_objects(found.get("content"))):
+        content = found.get("content")
+        # Some servers write the text without a part.
+        parts: list[Json] = [{"text": content}] if isinstance(content, str) else list_objects(content)
+        for at, part in enumerate(parts):
             # Some servers count the parts of deltas otherwise than those of the item.
             if at in item.parts or part.get("text") not in said:
                 out += self._read_part(item, at, part)
@@ -350,6 +353,8 @@ class ResponsesDecoder:
 
 
 def _read_texts(parts: object) -> list[str]:
+    if isinstance(parts, str):
+        return [parts]
     texts = [part.get("text") for part in list_objects(parts)]
     return [text for text in texts if isinstance(text, str)]
 

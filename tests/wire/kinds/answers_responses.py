@@ -153,6 +153,15 @@ CASES = [
     stream("text only in the item", *text_events("output_item.done"), text="So."),
     stream("text only in the last event", *text_item(0, ends=False), output=items_of(text_item(0, "So.")), text="So."),
     stream("text whose end is missing", *text_item(0, "So", ends=False), output=SAID, text="So."),
+    *both(
+        "text without a part",
+        [
+            [done(0, "reasoning", summary="hm")],
+            [done(1, "message", role="assistant", content="So.")],
+        ],
+        text="So.",
+        reasoning="hm",
+    ),
     stream("text once", *text_item(0, "So", "."), output=items_of(rename(text_item(0, "So."))), text="So."),
     stream(
         "reasoning only in done events",

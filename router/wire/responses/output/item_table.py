@@ -67,6 +67,8 @@ class OutputItem:
             self.parts[part] = [whole]
             return whole
         said = "".join(pieces)
+        # Joined once: a text may end several times.
+        pieces[:] = [said]
         if len(whole) <= len(said) or not whole.startswith(said):
             return ""
         rest = whole[len(said) :]
