@@ -301,6 +301,8 @@ class ResponsesDecoder:
             out += self._top_up_reasoning(item, at, text)
         proof = found.get("encrypted_content")
         if isinstance(proof, str) and proof:
+            # Reasoning of another item that is open has a proof of its own.
+            out += self._turn_to(item, item.part)
             out.append(Signed(encode_proof(str(found.get("id") or ""), proof, summary)))
         if not out and self._open is not item:
             return []
