@@ -46,6 +46,7 @@ SUB_ROOMS = {
     "wire/neutral": {"raw", ""},
     "wire/chat": {"raw", "neutral", ""},
     "wire/messages": {"raw", "neutral", ""},
+    "wire/messages/requests": {"raw", "neutral", "messages", ""},
     "wire/responses": {"raw", "neutral", ""},
     "policy/accounts": set(),
     "policy/budget": set(),

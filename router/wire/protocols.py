@@ -22,14 +22,14 @@ from router.wire.chat.dialect import Chat
 from router.wire.dialect import Needles, Verdict
 from router.wire.headers import rate_limits
 from router.wire.messages import attribution, foreign_thinking, model_list
-from router.wire.messages import decode_request as messages_decode_request
 from router.wire.messages import decode_stream as messages_decode_stream
-from router.wire.messages import encode_request as messages_encode_request
 from router.wire.messages import encode_stream as messages_encode_stream
 from router.wire.messages import errors as messages_errors
 from router.wire.messages import response as messages_response
 from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
+from router.wire.messages.requests import decode_request as messages_decode_request
+from router.wire.messages.requests import encode_request as messages_encode_request
 from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json

@@ -4,7 +4,7 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult
-from router.wire.messages.tools import NAME_LIMIT, TOOL_CHANGES
+from router.wire.messages.requests.tools import NAME_LIMIT, TOOL_CHANGES
 from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id

@@ -5,8 +5,8 @@ import re
 from typing import cast
 
 from router.ir import Request, Text, Thinking, ToolCall, Turn
-from router.wire.messages import content as messages_content
-from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
+from router.wire.messages.requests import content as messages_content
+from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
