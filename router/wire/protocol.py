@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from router.backends import Api
+from router.backends.profile import Profile
 from router.ir import Answer, Event, Fault, Request, Usage
 from router.wire.dialect import Dialect
 from router.wire.headers.rate_limits import LimitNames
@@ -171,6 +172,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     strip_attribution: Callable[[Splice], bool] | None = None
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
+
+    #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
+    replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 
     #: Words in a 429 that mean that the account has used up its credit, so that waiting does not help.
     quota_words: tuple[bytes, ...] = ()

@@ -30,6 +30,7 @@ from router.wire.messages import traits as messages_traits
 from router.wire.messages.dialect import Messages
 from router.wire.messages.requests import decode_request as messages_decode_request
 from router.wire.messages.requests import encode_request as messages_encode_request
+from router.wire.neutral.provider_profiles import find_claude
 from router.wire.protocol import Codec, Effort, Images, ModelList, Stored, TokenCounting, WireProtocol
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
@@ -99,6 +100,7 @@ MESSAGES = WireProtocol(
     tiny_request=messages_traits.tiny_request,
     strip_attribution=attribution.strip_attribution,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
+    replays=lambda profile, model: not find_claude(model).signs,
     quota_words=(b"credit balance is too low",),
     limits=rate_limits.ANTHROPIC,
     models=ModelList(model_list.entry, model_list.page),

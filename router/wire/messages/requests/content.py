@@ -8,6 +8,7 @@ from router.wire.messages.requests.tools import NAME_LIMIT, TOOL_CHANGES
 from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.provider_profiles import find_claude
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -250,11 +251,14 @@ def _encode_result(block: ToolResult, ctx: Context, path: str) -> Json:
 
 
 def _encode_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
-    """Reasoning with the signature that this upstream and model gave; other reasoning is dropped."""
+    """Reasoning as this upstream and model gave it: with its signature, without one where it signs nothing; other
+    reasoning is dropped."""
     carried = ctx.sealer.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":
         return {"type": "thinking", "thinking": block.text, "signature": carried.data}
     if carried is not None and carried.kind == "redacted":
         return {"type": "redacted_thinking", "data": carried.data}
+    if carried is not None and not find_claude(ctx.model).signs:
+        return {"type": "thinking", "thinking": block.text}
     ctx.note_dropped(f"{path}.reasoning")
     return None

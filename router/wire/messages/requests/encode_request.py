@@ -6,6 +6,7 @@ from typing import cast
 
 from router.ir import Request, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
+from router.wire.messages.requests.thinking import DISABLED, put_reasoning
 from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
@@ -17,8 +18,6 @@ SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
 _START = "(conversation start)"
 _JSON_ONLY = "Reply with one JSON object and nothing else."
 _PRIVATE = re.compile(r"[@\s]|^\+?[\d-]{7,}$")
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
-_LEAST_BUDGET = 1024
 
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
@@ -33,7 +32,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     tools = encode_tools(request, ctx) or _declare_called_tools(request, ctx)
     if tools:
         body["tools"] = tools
-    choice = encode_choice(request, ctx)
+    choice = encode_choice(request, claude, ctx)
     if choice is not None:
         body["tool_choice"] = choice
     elif tools and not request.tools:
@@ -41,7 +40,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
-    _put_reasoning(body, request, claude, ctx, limit)
+    put_reasoning(body, request, claude, ctx)
     _put_shape(body, request, ctx)
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
@@ -147,46 +146,6 @@ def _encode_stop(request: Request, ctx: Context) -> list[str]:
     return [entry for entry in request.stop if entry.strip()]
 
 
-def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context, limit: int) -> None:
-    wanted = request.reasoning
-    if wanted is None:
-        return
-    path = ctx.caller_path("reasoning")
-    if wanted.off or wanted.effort == "none":
-        body["thinking"] = {"type": "disabled"}
-        return
-    if claude.adaptive and not wanted.effort:
-        body["thinking"] = {"type": "adaptive"}
-    elif claude.adaptive:
-        effort = "low" if wanted.effort == "minimal" else wanted.effort
-        if effort not in claude.efforts:
-            effort = "high" if effort == "xhigh" else "low"
-        if effort != wanted.effort:
-            ctx.note_weakened(path)
-        body["thinking"] = {"type": "adaptive"}
-        body["output_config"] = {"effort": effort}
-    if claude.adaptive:
-        if wanted.shown:
-            body["thinking"] = {"type": "adaptive", "display": "summarized"}
-        return
-    if not wanted.effort and not wanted.budget:
-        return
-    budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
-    forced = request.choice is not None and request.choice.mode in ("any", "tool")
-    ctx.note_weakened(path)
-    if budget >= _LEAST_BUDGET and not forced and _has_restorable_reasoning(body):
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-
-
-def _has_restorable_reasoning(body: Json) -> bool:
-    """False in a tool round whose reasoning was lost: with thinking on, the API requires it."""
-    for message in reversed(cast("list[Json]", body["messages"])):
-        if message["role"] == "assistant":
-            kinds = [block["type"] for block in cast("list[Json]", message["content"])]
-            return "tool_use" not in kinds or kinds[0] in ("thinking", "redacted_thinking")
-    return True
-
-
 def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     shape = request.shape
     if shape is None or shape.schema is None:
@@ -198,7 +157,7 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:
     """Put the sampling parameters that the model accepts; True when any is sent."""
-    thinking = body.get("thinking") not in (None, {"type": "disabled"})
+    thinking = body.get("thinking") not in (None, DISABLED)
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     sent: Json = {}
     for name, value in given.items():

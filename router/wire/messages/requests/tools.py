@@ -8,6 +8,7 @@ from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
+from router.wire.neutral.provider_profiles import Claude
 from router.wire.neutral.schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -179,11 +180,14 @@ def encode_tools(request: Request, ctx: Context) -> list[Json]:
     return tools
 
 
-def encode_choice(request: Request, ctx: Context) -> Json | None:
+def encode_choice(request: Request, claude: Claude, ctx: Context) -> Json | None:
     """The tool choice in the form of Messages; None to leave it out."""
     if not request.tools or (request.choice is None and request.parallel is not False):
         return None
     chosen = request.choice or Choice("auto")
+    if claude.forced == "never" and chosen.mode in ("any", "tool"):
+        ctx.note_weakened("tool_choice")
+        chosen = Choice("auto")
     found: Json = {"type": chosen.mode}
     if chosen.mode == "tool":
         found["name"] = ctx.names.encode(chosen.name, NAME_LIMIT)
