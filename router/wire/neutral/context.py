@@ -71,6 +71,8 @@ class Context:
     declared_tools: frozenset[str] = frozenset()
     #: The names of a Chat caller's tools that take free text in place of arguments.
     custom_tools: set[str] = field(default_factory=set[str])
+    #: The names of tools whose schema is a union at its root, which the upstream got wrapped.
+    union_tools: frozenset[str] = frozenset()
     #: The caller's paths of fields that the neutral request names differently.
     paths: dict[str, str] = field(default_factory=dict[str, str])
     #: Fields of a Responses request that its answers repeat.

@@ -9,6 +9,7 @@ from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.neutral.provider_profiles import find_claude
+from router.wire.neutral.root_unions import wrap_arguments
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -234,6 +235,8 @@ def _encode_call(block: ToolCall, ctx: Context, path: str) -> Json:
     if arguments is None:
         ctx.note_weakened(f"{path}.arguments")
         arguments = {"_raw_arguments": block.arguments}
+    elif block.name in ctx.union_tools:
+        arguments = wrap_arguments(arguments)
     name = ctx.names.encode(block.name, NAME_LIMIT)
     return {"type": "tool_use", "id": to_messages_id(block.id), "name": name, "input": arguments}
 

@@ -4,19 +4,22 @@ import hashlib
 import re
 from typing import cast
 
-from router.ir import Request, Text, Thinking, ToolCall, Turn
+from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
 from router.wire.messages.requests.thinking import DISABLED, put_reasoning
 from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import is_marked
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
+from router.wire.neutral.root_unions import union_tools
+from router.wire.neutral.schemas import ANTHROPIC, fit_schema
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw.json_values import Json, get_object
+from router.wire.raw.json_values import Json, encode_json, get_object
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
 _START = "(conversation start)"
 _JSON_ONLY = "Reply with one JSON object and nothing else."
+_JSON_SCHEMA = "Reply with one JSON value that matches this JSON Schema, and nothing else."
 _PRIVATE = re.compile(r"[@\s]|^\+?[\d-]{7,}$")
 
 
@@ -25,11 +28,15 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     claude = find_claude(request.model)
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
+    ctx.union_tools = union_tools(request)
     system = _encode_system(request, ctx)
+    form = _fit_shape(request, claude, ctx)
+    if request.shape is not None and form is None:
+        system.append(_ask_for_json(request.shape, ctx))
     if system:
         body["system"] = system
     body["messages"] = _encode_messages(request, claude, ctx)
-    tools = encode_tools(request, ctx) or _declare_called_tools(request, ctx)
+    tools = encode_tools(request, claude, ctx) or _declare_called_tools(request, ctx)
     if tools:
         body["tools"] = tools
     choice = encode_choice(request, claude, ctx)
@@ -41,7 +48,9 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if stop:
         body["stop_sequences"] = stop
     put_reasoning(body, request, claude, ctx)
-    _put_shape(body, request, ctx)
+    if form is not None:
+        ctx.note_weakened(ctx.caller_path("shape"))
+        body["output_config"] = {**get_object(body, "output_config"), "format": {"type": "json_schema", "schema": form}}
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
         ctx.note_dropped(ctx.caller_path(name))
@@ -65,13 +74,8 @@ def _hash(text: str) -> str:
 
 
 def _encode_system(request: Request, ctx: Context) -> list[Json]:
-    blocks = [
-        found for text in request.system if (found := messages_content.encode_block(text, ctx, "messages")) is not None
-    ]
-    if request.shape is not None and request.shape.schema is None:
-        ctx.note_weakened(ctx.caller_path("shape"))
-        blocks.append({"type": "text", "text": _JSON_ONLY})
-    return blocks
+    found = (messages_content.encode_block(text, ctx, "messages") for text in request.system)
+    return [block for block in found if block is not None]
 
 
 def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
@@ -146,13 +150,27 @@ def _encode_stop(request: Request, ctx: Context) -> list[str]:
     return [entry for entry in request.stop if entry.strip()]
 
 
-def _put_shape(body: Json, request: Request, ctx: Context) -> None:
+def _fit_shape(request: Request, claude: Claude, ctx: Context) -> Json | None:
+    """The schema of the answer in the form that the model enforces; None where there is no schema or no such form."""
     shape = request.shape
-    if shape is None or shape.schema is None:
-        return
+    if shape is None or shape.schema is None or not claude.schemas:
+        return None
+    path = ctx.paths.get("schema") or f"{ctx.caller_path('shape')}.schema"
+    form = fit_schema(shape.schema, ANTHROPIC, lambda where: ctx.note_weakened(f"{path}.{where}"))
+    if form is None or not shape.description:
+        return form
+    about = form.get("description")
+    said = f"{shape.description}\n\n{about}" if isinstance(about, str) else shape.description
+    return {**form, "description": said}
+
+
+def _ask_for_json(shape: Shape, ctx: Context) -> Json:
+    """The instruction to answer in JSON, for a form that the model does not enforce."""
     ctx.note_weakened(ctx.caller_path("shape"))
-    config = get_object(body, "output_config")
-    body["output_config"] = {**config, "format": {"type": "json_schema", "schema": shape.schema}}
+    if shape.schema is None:
+        return {"type": "text", "text": _JSON_ONLY}
+    about = f"{shape.description}\n\n" if shape.description else ""
+    return {"type": "text", "text": f"{_JSON_SCHEMA}\n\n{about}{encode_json(shape.schema)}"}
 
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:
