@@ -4,11 +4,13 @@ import hashlib
 import re
 from typing import cast
 
+import msgspec
+
 from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
 from router.wire.messages.requests.thinking import DISABLED, put_reasoning
 from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
-from router.wire.neutral.cache_marks import is_marked
+from router.wire.neutral.cache_marks import fit_marks, is_marked
 from router.wire.neutral.context import Context
 from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.neutral.root_unions import union_tools
@@ -26,6 +28,8 @@ _PRIVATE = re.compile(r"[@\s]|^\+?[\d-]{7,}$")
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
+    request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
+    request = fit_marks(request, ctx)
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     ctx.union_tools = union_tools(request)
@@ -81,7 +85,7 @@ def _encode_system(request: Request, ctx: Context) -> list[Json]:
 def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
-    for turn in order_turns(request.turns, ctx):
+    for turn in request.turns:
         turn = _move_calls_last(_place_system_turn(turn, last, claude, ctx), ctx)
         content = [found for block in turn.blocks if (found := messages_content.encode_block(block, ctx, turn.path))]
         if not content:
@@ -105,8 +109,10 @@ def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> T
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
     ctx.note_weakened(turn.path)
-    said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
-    return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
+    texts = [block for block in turn.blocks if isinstance(block, Text)]
+    said = "\n".join(text.text for text in texts)
+    cache = next((text.cache for text in reversed(texts) if text.cache), "")
+    return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>", cache),), turn.path)
 
 
 def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
