@@ -173,8 +173,17 @@ class CallRecorder:
             self._calls[event.index] = (event.id, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
+            self._close()
+            self._add_late_thoughts()
             for call_id, fragments, thoughts in self._calls.values():
                 self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
+
+    def _add_late_thoughts(self) -> None:
+        """Keep proofs that came behind the last call with that call."""
+        if self._thoughts and self._calls:
+            last = next(reversed(self._calls))
+            call_id, fragments, thoughts = self._calls[last]
+            self._calls[last] = (call_id, fragments, (*thoughts, *self._thoughts))
 
     def _close(self) -> None:
         """End the current block of reasoning."""
