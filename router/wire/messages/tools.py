@@ -8,7 +8,7 @@ from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
-from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
+from router.wire.neutral.schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
