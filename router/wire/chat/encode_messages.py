@@ -59,6 +59,9 @@ def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
     said = _encode_texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
     if not said and not calls:
+        # A message without both is refused.
+        if any(isinstance(block, Thinking) and block != Thinking() for block in turn.blocks):
+            ctx.note_dropped(f"{turn.path}.thinking")
         return None
     if _has_text_behind_call(turn.blocks):
         ctx.note_weakened(turn.path)
@@ -162,6 +165,8 @@ def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
     if shown:
         ctx.note_weakened(turn.path)
         messages.append({"role": "user", "content": [{"type": "text", "text": "Tool result images:"}, *shown]})
+    if not turn.blocks:
+        messages.append({"role": "user", "content": ""})
     if parts:
         lone = parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else None
         messages.append({"role": "user", "content": parts if lone is None else lone})

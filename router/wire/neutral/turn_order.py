@@ -87,7 +87,7 @@ def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Seque
                 results[call_id] = _merge_results(results.get(call_id), result, one.path, ctx)
             else:
                 kept += _convert_orphan(block, one.path, ctx)
-        if kept:
+        if kept or not one.blocks:
             rest.append(Turn(one.role, tuple(kept), one.path))
     calls = [block.id for block in turn.blocks if isinstance(block, ToolCall)]
     for call in calls:
