@@ -60,6 +60,8 @@ class Context:
     drop_reasoning: bool = False
     #: Caching is asked for where the caller does not mention it.
     auto_cache: bool = True
+    #: The caller set no output limit, and the upstream requires one.
+    assumed_limit: bool = False
     #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
