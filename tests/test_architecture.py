@@ -45,6 +45,7 @@ SUB_ROOMS = {
     "wire/headers": set(),
     "wire/neutral": {"raw", ""},
     "wire/chat": {"raw", "neutral", ""},
+    "wire/chat/answer": {"raw", "neutral", "chat", ""},
     "wire/messages": {"raw", "neutral", ""},
     "wire/messages/requests": {"raw", "neutral", "messages", ""},
     "wire/responses": {"raw", "neutral", ""},

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import cast
 
 import msgspec
 
@@ -12,6 +11,7 @@ from router.errors import BadRequest, RouterError
 from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
 from router.wire.neutral.context import Context
+from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -22,21 +22,11 @@ OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
-def is_strict_schema(schema: object) -> bool:
-    """True when a schema already meets OpenAI's rules for strict ones: every property required, no others allowed."""
-    if isinstance(schema, list):
-        return all(map(is_strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
-    if not isinstance(schema, dict):
-        return True
-    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
-    properties = found.get("properties")
-    if found.get("type") == "object" or isinstance(properties, dict):
-        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-        required = found.get("required")
-        wanted = cast("list[object]", required) if isinstance(required, list) else []
-        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
-            return False
-    return all(is_strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+def is_strict_schema(schema: Json | None) -> bool:
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, no others allowed, and
+    no keyword that the strict mode does not know."""
+    found = {name: value for name, value in (schema or {}).items() if name != "$schema"}
+    return fits(found, OPENAI_STRICT)
 
 
 def resolve_effort(request: Request) -> str:

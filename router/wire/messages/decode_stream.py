@@ -46,6 +46,9 @@ _STOPS: dict[str, Stop] = {
 def decode_stop(reason: object, ctx: Context) -> Stop:
     """The neutral form of a stop reason; an unknown one means the end of the answer."""
     found = _STOPS.get(reason) if isinstance(reason, str) else None
+    if found == "length" and ctx.assumed_limit:
+        # Other protocols need no limit, and would have let the answer go on.
+        ctx.note_weakened(ctx.caller_path("max_tokens"))
     if found is None or found == "pause":
         ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
     return found or "end"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from router.backends.profile import Profile
 from router.errors import BadRequest
@@ -60,10 +60,14 @@ class Context:
     drop_reasoning: bool = False
     #: Caching is asked for where the caller does not mention it.
     auto_cache: bool = True
+    #: The caller set no output limit, and the upstream requires one.
+    assumed_limit: bool = False
     #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
     single_call: bool = False
+    #: The caller asked for the log probabilities of the answer's tokens.
+    logprobs: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()
@@ -102,8 +106,10 @@ class Context:
         read: the names that are read, or whose loss means nothing. where: the path of the object with a point behind
         it, '' for the top level of an answer.
         """
-        for name in entry.keys() - read:
-            if entry[name] not in (None, False, "", [], {}):
+        if entry.keys() <= read:
+            return
+        for name in [name for name in entry if name not in read]:
+            if _says_something(entry[name]):
                 self.note_dropped(f"{where}{name[:40]}")
 
     def caller_path(self, name: str) -> str:
@@ -143,6 +149,15 @@ class Context:
             )
         if len(self.losses) < _LOSSES_LIMIT and loss not in self.losses:
             self.losses.append(loss)
+
+
+def _says_something(value: object) -> bool:
+    """False for null, false, zero, what is empty, and what holds nothing else."""
+    if isinstance(value, dict):
+        return any(map(_says_something, cast("Json", value).values()))
+    if isinstance(value, list):
+        return any(map(_says_something, cast("list[object]", value)))
+    return bool(value)
 
 
 def format_losses(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:

@@ -68,6 +68,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
         # OpenAI caches without being asked, so its callers send no marks; without one Messages would not cache.
         body["cache_control"] = {"type": "ephemeral"}
+    ctx.assumed_limit = request.max_tokens is None
     if request.stream:
         body["stream"] = True
     return body, {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}
