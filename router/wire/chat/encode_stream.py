@@ -111,6 +111,7 @@ class ChatEncoder:
     def _add_logprobs(self, made: bytes, given: tuple[Json, ...]) -> bytes:
         """A chunk with the log probabilities of its text."""
         if not self._ctx.logprobs:
+            self._ctx.note_dropped("logprobs")
             return made
         head, _, tail = made.rpartition(b'"logprobs":null')
         return b'%b"logprobs":%b%b' % (head, _encode({"content": given, "refusal": None}), tail)

@@ -58,6 +58,8 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     given = [one for block in answer.blocks if isinstance(block, Text) for one in block.logprobs]
     if given and ctx.logprobs:
         choice["logprobs"] = {"content": given, "refusal": None}
+    elif given:
+        ctx.note_dropped("logprobs")
     if answer.stopped_by:
         choice["stop_reason"] = answer.stopped_by
     return {

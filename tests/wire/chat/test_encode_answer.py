@@ -125,6 +125,15 @@ def test_log_probabilities_reach_the_caller_that_asked_for_them(sdk, asked):
     assert (whole(*LIKELY, logprobs=ctx.logprobs)["logprobs"] or {}).get("content") == wanted
 
 
+def test_log_probabilities_that_nobody_asked_for_are_named():
+    """Some servers send them with every answer."""
+    for stream in (True, False):
+        ctx = context()
+        answer = assemble.assemble_answer([BEGAN, *LIKELY, Ended("end", Usage())])
+        translate.encode_answer(answer, "chat", ctx, stream=stream)
+        assert [loss.path for loss in ctx.losses] == ["logprobs"]
+
+
 def test_log_probabilities_of_nobody_are_no_loss():
     """Switched off they are not asked for; a backend without them has the caller's own field in its losses."""
     assert sent(gpt(user("x"), logprobs=False, top_logprobs=0), "chat")[1] == []
