@@ -49,6 +49,8 @@ SUB_ROOMS = {
     "wire/messages": {"raw", "neutral", ""},
     "wire/messages/requests": {"raw", "neutral", "messages", ""},
     "wire/responses": {"raw", "neutral", ""},
+    "wire/responses/input": {"raw", "neutral", ""},
+    "wire/responses/output": {"raw", "neutral", "responses", ""},
     "policy/accounts": set(),
     "policy/budget": set(),
     "policy/routing": set(),

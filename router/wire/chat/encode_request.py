@@ -2,10 +2,11 @@
 
 import hashlib
 
-from router.ir import McpServer, Request
+from router.ir import Request, WebSearch
 from router.wire.chat import encode_messages, tools
 from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -76,14 +77,9 @@ def _put_shared(body: Json, request: Request, ctx: Context) -> None:
 
 def _put_hosted(body: Json, request: Request, ctx: Context) -> None:
     """Put the tools that the provider runs. Raises BadRequest for those without which the answer would be another."""
-    for tool in request.hosted:
-        if isinstance(tool, McpServer):
-            raise ctx.refuse(tool.path, "Chat has no MCP servers that the provider calls")
-        if not ctx.profile.web_search:
-            if tool.forced:
-                raise ctx.refuse(tool.path, "the model is not known to search the web")
-            ctx.note_dropped(tool.path)
-            continue
+    searches = [tool for tool in request.hosted if isinstance(tool, WebSearch) and ctx.profile.web_search]
+    leave_out([tool for tool in request.hosted if tool not in searches], ctx)
+    for tool in searches:
         options: Json = {"search_context_size": tool.context_size} if tool.context_size else {}
         if tool.location:
             options["user_location"] = {"type": "approximate", "approximate": tool.location}
@@ -108,6 +104,8 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
+    if request.reasoning is not None and request.reasoning.shown and "shown" in ctx.paths:
+        ctx.note_dropped(ctx.paths["shown"])
     effort = resolve_effort(request)
     if not effort:
         return

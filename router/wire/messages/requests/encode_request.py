@@ -12,6 +12,7 @@ from router.wire.messages.requests.thinking import DISABLED, put_reasoning
 from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
 from router.wire.neutral.cache_marks import fit_marks, is_marked
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.neutral.provider_profiles import Claude, find_claude
 from router.wire.neutral.root_unions import union_tools
 from router.wire.neutral.schemas import ANTHROPIC, fit_schema
@@ -30,6 +31,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     claude = find_claude(request.model)
     request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
     request = fit_marks(request, ctx)
+    leave_out(request.hosted, ctx)
     limit = request.max_tokens or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     ctx.union_tools = union_tools(request)
