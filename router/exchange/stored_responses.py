@@ -37,8 +37,8 @@ async def serve_stored(arrival: Arrival) -> bool:
     arrival.record.protocol = call.protocol or ""
     if not entry:
         raise NotFound(
-            f"Response with id '{name}' not found. fairlead keeps the answers it translates for 30 days, within a bound "
-            "and unless store is false."
+            f"Response with id '{name}' not found. fairlead keeps the answers it translates for 30 days, within a "
+            "bound and unless store is false."
         )
     _, _, action = call.path.removeprefix(call.entry.prefix).strip("/").partition("/")
     await _ANSWERS.get(action, _refuse_path)(arrival, name, entry)
