@@ -81,8 +81,7 @@ class Proxy:
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            table = self._runtime.snapshot.table
-            await serve_models(arrival.connection, request, path, table=table, gate=self._gate)
+            await serve_models(arrival.connection, request, path, runtime=self._runtime, gate=self._gate)
             arrival.record.status = 200
             return
         _check_verb(request, arrival.call)

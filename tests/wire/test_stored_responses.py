@@ -138,7 +138,7 @@ def test_listed_ids_can_be_named(name):
 
 @pytest.mark.parametrize(("name", "refused"), [(FIRST, True), ("resp_1", False), (None, False), (7, False)])
 def test_no_backend_is_asked_for_an_own_id(name, refused):
-    """A request that continues an answer of fairlead and is passed through is refused, in words that name the way on."""
+    """A passed-through request that continues an answer of fairlead is refused, in words that name the way on."""
     top = peek(msgspec.json.encode({"model": "m", "input": "x", "previous_response_id": name}))
     check = BY_NAME["responses"].stored.check_passed_through
     if not refused:
