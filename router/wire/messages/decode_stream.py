@@ -43,6 +43,8 @@ def decode_stop(reason: object, ctx: Context) -> Stop:
     found = _STOPS.get(reason) if isinstance(reason, str) else None
     if found is None or found == "pause":
         ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
+    elif found == "length" and ctx.own_output_limit:
+        ctx.note_weakened(ctx.caller_path("max_tokens"))
     return found or "end"
 
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import cast
 
+from router.backends.output_limits import find_output_limit
 from router.ir import Request, Text, Thinking, ToolCall, Turn
 from router.wire.messages import content as messages_content
 from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
@@ -24,7 +25,8 @@ _LEAST_BUDGET = 1024
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
-    limit = request.max_tokens or claude.max_output
+    limit = request.max_tokens or find_output_limit(request.model) or claude.max_output
+    ctx.own_output_limit = request.max_tokens is None
     body: Json = {"model": request.model, "max_tokens": limit}
     system = _encode_system(request, ctx)
     if system:

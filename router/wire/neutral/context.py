@@ -89,6 +89,8 @@ class Context:
     auto_cache: bool = True
     #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
     stop_sequences: tuple[str, ...] = ()
+    #: The caller set no output limit, and the upstream was given one: an answer that reaches it is shorter than asked.
+    own_output_limit: bool = False
     #: Only one call at a time may pass, and the upstream cannot be told.
     single_call: bool = False
     #: The names of the request's tools.
