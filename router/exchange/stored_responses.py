@@ -50,7 +50,7 @@ async def _serve_answer(arrival: Arrival, name: str, entry: Json) -> None:
     method = arrival.request.method
     if method == "DELETE":
         arrival.runtime.stored_responses.delete(name)
-        await _send(arrival, forms.build_deletion(name))
+        await _send(arrival, msgspec.json.encode(forms.build_deletion(name)))
         return
     _check_method(arrival, "GET", "HEAD", "DELETE")
     if parse_qs(arrival.request.query).get("stream", [""])[-1].lower() in ("true", "1"):
@@ -60,19 +60,22 @@ async def _serve_answer(arrival: Arrival, name: str, entry: Json) -> None:
         )
         error.param = "stream"
         raise error
-    await _send(arrival, _require_shown(name, forms.build_response(entry)))
+    await _send(arrival, msgspec.json.encode(_require_shown(name, forms.build_response(entry))))
 
 
 async def _serve_inputs(arrival: Arrival, name: str, entry: Json) -> None:
     _check_method(arrival, "GET", "HEAD")
     _require_shown(name, forms.build_response(entry))
-    found = await trio.to_thread.run_sync(_find_chain, arrival.runtime.stored_responses, name, limiter=_THREADS)
-    page, whole = forms.list_inputs(name, {name: entry, **found}, arrival.request.query)
+    answers, query = arrival.runtime.stored_responses, arrival.request.query
+    page, whole = await trio.to_thread.run_sync(_make_page, answers, name, entry, query, limiter=_THREADS)
     await _send(arrival, page, whole=whole)
 
 
-def _find_chain(answers: StoredResponses, name: str) -> dict[str, Json]:
-    return answers.find([name])
+def _make_page(answers: StoredResponses, name: str, entry: Json, query: str) -> tuple[bytes, bool]:
+    """A page of input items as JSON, and False when those of some earlier answer are missing. Blocks: a conversation
+    may be as large as the store."""
+    page, whole = forms.list_inputs(name, {**answers.find([name]), name: entry}, query)
+    return msgspec.json.encode(page), whole
 
 
 async def _cancel(arrival: Arrival, name: str, entry: Json) -> None:
@@ -104,8 +107,8 @@ def _require_shown(name: str, response: Json | None) -> Json:
     return response
 
 
-async def _send(arrival: Arrival, answer: Json, *, whole: bool = True) -> None:
+async def _send(arrival: Arrival, answer: bytes, *, whole: bool = True) -> None:
     lines = [*own_headers(arrival, None), JSON]
     if not whole:
         lines.append(_LOSS)
-    await send_response(arrival, 200, lines, msgspec.json.encode(answer))
+    await send_response(arrival, 200, lines, answer)

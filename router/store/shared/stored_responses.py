@@ -31,8 +31,10 @@ ENTRY_LIMIT = 1 << 20
 CHAIN_LIMIT = 1000
 _TRIM_SECONDS = 60.0
 _OVERHEAD = 200
-# The only key of the entry of a deleted answer.
+# The entry of a deleted answer. Older versions, which may run on the same home, take it for that of an item whose
+# answer is not stored.
 _DELETED = "deleted"
+_TOMBSTONE: Json = {_DELETED: True, "answer": ""}
 
 _INSERT = "INSERT OR REPLACE INTO kept (id, body, used) VALUES (?, ?, ?)"
 _TOO_OLD = "DELETE FROM kept WHERE used < ?"
@@ -83,7 +85,7 @@ class SqliteStoredResponses:
 
     def delete(self, name: str) -> None:
         """Forget an answer. The rows of its items point to it, so that they are found no more."""
-        self._put(name, {_DELETED: True}, 0)
+        self._put(name, _TOMBSTONE, 0)
 
     def read(self, name: str) -> Json | None:
         """The entry of an answer: {} for a deleted one, None for an unknown id. Another process may have deleted what
@@ -93,9 +95,9 @@ class SqliteStoredResponses:
         if entry is None or _DELETED not in entry:
             written = self._read_row(name)
             entry = written if entry is None or (written is not None and _DELETED in written) else entry
-        if entry is None or "answer" in entry:
-            return None
-        return {} if _DELETED in entry else entry
+        if entry is not None and _DELETED in entry:
+            return {}
+        return None if entry is None or "answer" in entry else entry
 
     def _put(self, name: str, entry: Json, size: int) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))

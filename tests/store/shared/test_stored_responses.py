@@ -1,5 +1,6 @@
 """Translated answers are found again: at once, after a restart, in chains, and within bounds."""
 
+import msgspec
 import pytest
 
 from router.store.database.writer import Ledger
@@ -152,6 +153,19 @@ def test_a_deleted_answer_is_not_found(begun):
         assert kept.read("resp_2") == {"previous": "", "items": [message("msg_of_resp_2")], **ABOUT}
         ledger.close()
         kept, ledger = begun()
+
+
+def test_a_deletion_is_safe_for_earlier_versions(begun):
+    """They read what stands in the place of a deleted answer as an item that is not stored, and go on."""
+    kept, ledger = begun()
+    kept.store("resp_1", "", [SAID], 100, ABOUT)
+    kept.delete("resp_1")
+    ledger.start()
+    assert ledger.flush()
+    [[body]] = ledger.read("SELECT body FROM kept WHERE id = 'resp_1'")
+    entry = msgspec.json.decode(body)
+    assert isinstance(entry["answer"], str)
+    assert ledger.read("SELECT body FROM kept WHERE id = ?", (entry["answer"],)) == []
 
 
 def test_a_deletion_by_another_process(begun):
