@@ -109,6 +109,11 @@ class Stored(NamedTuple):
     refers: Callable[[bytes | bytearray], bool]
     #: The ids of earlier answers that a body names.
     named: Callable[[bytes | bytearray], list[str]]
+    #: True for the id of an answer that fairlead made, and no backend knows.
+    is_own: Callable[[str], bool]
+    #: Raises RouterError for a body that names such an answer, given its top level and the backend that gets it as it
+    #: is.
+    check_passed_through: Callable[[Top, str], None]
 
 
 class ModelList(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
-from router.wire import openai
+from router.wire import openai, stored_responses
 from router.wire.chat import decode_request as chat_decode_request
 from router.wire.chat import decode_stream as chat_decode_stream
 from router.wire.chat import encode_request as chat_encode_request
@@ -179,7 +179,12 @@ RESPONSES = WireProtocol(
     sealed=responses_traits.SEALED,
     issues=responses_traits.issues,
     leaves_traces=responses_traits.leaves_traces,
-    stored=Stored(responses_decode_request.has_references, responses_decode_request.read_references),
+    stored=Stored(
+        responses_decode_request.has_references,
+        responses_decode_request.read_references,
+        stored_responses.is_own_id,
+        responses_decode_request.check_passed_through,
+    ),
     deletes=True,
 )
 

@@ -53,6 +53,9 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
             return False
         return await _send_translated(attempt, deadline, body.data)
     target = attempt.target
+    stored = context.call.entry.stored
+    if stored is not None:
+        stored.check_passed_through(body.top, attempt.route.backend.name)
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
     edited = _edit(attempt, body.data, body.top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)

@@ -24,7 +24,7 @@ from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
-from router.wire.neutral.context import NOTE_LIMIT, Context, LossPolicy, format_losses
+from router.wire.neutral.context import NOTE_LIMIT, Context, FinishedAnswer, LossPolicy, format_losses
 from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME
 from router.wire.raw.top_level import peek
@@ -98,7 +98,11 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
-    ctx.store = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
+
+    def store(answer: FinishedAnswer) -> None:
+        answers.store(answer.name, answer.previous, answer.items, size + answer.size, answer.about)
+
+    ctx.store = store
     if stored.refers(body):
         ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
 

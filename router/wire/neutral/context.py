@@ -31,6 +31,33 @@ class CallForm(NamedTuple):
     namespace: str = ""
 
 
+class FinishedAnswer(NamedTuple):
+    """A whole Responses answer that is to be stored."""
+
+    #: Its id.
+    name: str
+    #: The id of the answer that it continues, '' for none.
+    previous: str
+    #: The new items of the request.
+    inputs: list[Json]
+    #: The items of the answer.
+    outputs: list[Json]
+    #: The response object without its output.
+    response: Json
+    #: The size of the answer, in bytes.
+    size: int
+
+    @property
+    def items(self) -> list[Json]:
+        """The new items of the conversation."""
+        return [*self.inputs, *self.outputs]
+
+    @property
+    def about(self) -> Json:
+        """What is stored beside the items: how many of them are the request's, and the response object."""
+        return {"inputs": len(self.inputs), "response": self.response}
+
+
 @dataclass(slots=True)
 class Context:
     """The inputs of one translation, its state between request and answer, and its losses."""
@@ -85,9 +112,8 @@ class Context:
     call_forms: dict[str, CallForm] = field(default_factory=dict[str, CallForm])
     #: Stored answers and items that a Responses request refers to, by id.
     stored: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    #: Stores a whole Responses answer: its id, the id of the answer it continues, the items of both directions, and the
-    #: answer's size in bytes. None where nothing is to be stored.
-    store: Callable[[str, str, list[Json], int], None] | None = None
+    #: Stores a whole Responses answer. None where nothing is to be stored.
+    store: Callable[[FinishedAnswer], None] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
 

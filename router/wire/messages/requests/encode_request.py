@@ -6,6 +6,7 @@ from typing import cast
 
 import msgspec
 
+from router.backends.output_limits import find_output_limit
 from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
 from router.wire.messages.requests.thinking import DISABLED, put_reasoning
@@ -32,7 +33,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
     request = fit_marks(request, ctx)
     leave_out(request.hosted, ctx)
-    limit = request.max_tokens or claude.max_output
+    limit = request.max_tokens or find_output_limit(request.model) or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     ctx.union_tools = union_tools(request)
     system = _encode_system(request, ctx)
