@@ -164,6 +164,22 @@ class Dialect(Protocol):
         ...
 
 
+#: Patterns of events that hold an error outside the protocol's form: named `error`, or on a line `error: {…}`.
+ERROR_EVENTS = (b"event: error", b"error: {")
+
+
+def find_failure(dialect: Dialect, name: str, data: Json) -> Failure | None:
+    """The error in the JSON of an event, None when it holds none. name: of the event."""
+    return dialect.failure(wrap_error(data) if name == "error" else data)
+
+
+def wrap_error(data: Json) -> Json:
+    """The JSON of an event that is named `error`, with the bare error of some servers in the protocols' form."""
+    if data.get("error") or data.get("type") == "error" or not isinstance(data.get("message"), str):
+        return data
+    return {"type": "error", "error": data}
+
+
 def read_message(error: Json, data: Json) -> str:
     """The message of an error object, or of the body around it."""
     message = error.get("message") or data.get("message")

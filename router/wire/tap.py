@@ -11,7 +11,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.dialect import USAGE, Dialect, Failure, Verdict
+from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
@@ -84,7 +84,7 @@ class Tap:
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
-            return verdict, self._dialect.failure(data)
+            return verdict, find_failure(self._dialect, event.name, data)
         announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
             self.begun = True

@@ -229,7 +229,7 @@ def test_samples_are_legal():
 
 
 def test_too_large_a_request():
-    """A request over 8 MiB is refused without being decoded."""
-    with pytest.raises(RouterError, match="8 MiB") as caught:
+    """A request over 32 MiB is refused without being decoded."""
+    with pytest.raises(RouterError, match="32 MiB") as caught:
         translate.request(b" " * (translate.REQUEST_LIMIT + 1), "chat", "messages", context())
     assert caught.value.status == 413

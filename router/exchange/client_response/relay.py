@@ -117,7 +117,7 @@ class Relay:
                 rest = b""
                 self._mark(trio.current_time())  # the client was slow, not the upstream
             if self._counted:
-                self._count(len(self._splitter.tail) + len(self._held))
+                self._count(self._splitter.size + len(self._held))
                 self._mark(trio.current_time())
             with trio.CancelScope(deadline=self._find_wake_time()) as nap:
                 while True:
@@ -187,7 +187,7 @@ class Relay:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise UpstreamDisconnected(f"sent an event of over {sse.EVENT_LIMIT >> 20} MiB") from None
-        waiting = len(self._splitter.tail) + len(self._held) + len(batch)
+        waiting = self._splitter.size + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
         if len(self.captured) < self._capture_limit:
@@ -217,7 +217,7 @@ class Relay:
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
         self._seen = len(self._held)
-        if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
+        if self._seen + self._splitter.size > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
@@ -253,6 +253,9 @@ class Relay:
             if isinstance(out, Failure):
                 return out
             parts += out
+        elif tail and self.committed and not tail.strip(b"\r\n"):
+            # The LF of the last CR LF, when it is read by itself.
+            parts += self._connection.frame_data(tail)
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
@@ -263,19 +266,18 @@ class Relay:
         return None
 
     def _process_tail(self, tail: bytes) -> list[Bytes] | Failure:
-        event = sse.parse_event(tail.strip(b"\r\n"))
+        whole = sse.complete_event(tail)
         if not self.committed:
+            event = sse.parse_event(tail.strip(b"\r\n"))
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
-            self._held += tail
-            parts = self._commit()
-            self.tap.read(tail + b"\n\n")
-            return parts
-        self.tap.read(tail + b"\n\n")
-        return self._connection.frame_data(tail)
+            self._held += whole
+            return self._commit()
+        batch = self.tap.read(whole)
+        return self._connection.frame_data(batch) if batch else []
 
 
 def _is_whole(tail: bytes) -> bool:
     event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or decode_object(event.data) is not None
+    return event.name == "error" or event.data.strip() == "[DONE]" or decode_object(event.data) is not None

@@ -31,6 +31,7 @@ class Responses:
             b'"type": "response.failed"',
             b'"type":"error"',
             b'"type": "error"',
+            *dialect.ERROR_EVENTS,
         ),
     )
     has_terminal = True
@@ -86,7 +87,7 @@ class Responses:
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
         """Created, in_progress and queued are preamble; a failure is an error; the first item or the end commits."""
-        kind = data.get("type") if data else event.name
+        kind = "error" if event.name == "error" else (data or {}).get("type") or event.name
         if kind in ("error", "response.failed"):
             return Verdict.ERROR
         if data is None or kind in _PREAMBLE:
@@ -95,7 +96,9 @@ class Responses:
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """response.completed and incomplete end it well; response.failed and error do not."""
-        return _ENDINGS.get(str(data.get("type"))) if data else None
+        if event.name == "error":
+            return False
+        return _ENDINGS.get(str(data.get("type") or event.name)) if data else None
 
     def failure(self, data: Json) -> Failure | None:
         """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""
