@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
+from router.wire.errors import codes, overflow, texts
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 
@@ -34,15 +35,6 @@ _KINDS = {
 }
 #: The error types that Anthropic documents.
 ANTHROPIC_KINDS = frozenset(kind for kind, _ in _KINDS.values())
-_STATUS = {kind: status for status, (kind, _) in _KINDS.items()} | {
-    "overloaded_error": 529,
-    "rate_limit_exceeded": 429,
-    "insufficient_quota": 429,
-    "invalid_prompt": 400,
-    "server_error": 500,
-    "context_length_exceeded": 400,
-    "model_not_found": 404,
-}
 
 
 def anthropic_kind(status: int) -> str:
@@ -182,8 +174,7 @@ def wrap_error(data: Json) -> Json:
 
 def read_message(error: Json, data: Json) -> str:
     """The message of an error object, or of the body around it."""
-    message = error.get("message") or data.get("message")
-    return message if isinstance(message, str) and message else "The upstream reported an error."
+    return texts.find_message(error) or texts.find_message(data) or "The upstream reported an error."
 
 
 def error_status(error: Json) -> int:
@@ -194,8 +185,10 @@ def error_status(error: Json) -> int:
             value = int(value)
         if isinstance(value, int) and 400 <= value <= 599:
             return value
-    for name in ("code", "type"):
-        value = error.get(name)
-        if isinstance(value, str) and value in _STATUS:
-            return _STATUS[value]
+    if overflow.is_overflow(texts.find_message(error), error.get("code"), error.get("type")):
+        return 400
+    for name in ("code", "type", "status"):
+        found = codes.find_status(error.get(name))
+        if found is not None:
+            return found
     return 502

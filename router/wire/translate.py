@@ -12,6 +12,7 @@ from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
+from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
@@ -192,15 +193,19 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
 
 
 def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
-    """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = json_values.decode_object(body)
+    """An upstream's error answer: status and body for the client; None when it is no JSON object, nor a list of one,
+    as Gemini's is."""
+    data = texts.decode_body(body)
     if data is None:
         return None
     fault = BY_NAME[source].codec.decode_error(data, status)
     if fault is None:
         # Some servers put the message into another field.
         text = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
-        fault = BY_NAME[source].codec.decode_error({"type": "error", "error": {"message": _shorten(text)}}, status)
+        error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
+        fault = BY_NAME[source].codec.decode_error(
+            {"type": "error", "error": {**error, "message": _shorten(text)}}, status
+        )
     return BY_NAME[target].codec.encode_error(fault) if fault is not None else None
 
 

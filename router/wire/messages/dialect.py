@@ -74,7 +74,7 @@ class Messages:
             message = str(error.get("message") or data.get("message") or "The upstream reported an error.")
             data = {"type": "error", "error": {**error, "type": kind, "message": message}}
             return Failure(status, msgspec.json.encode(data))
-        return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
+        return Failure(dialect.error_status(error), msgspec.json.encode(data))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """Decode a usage object (messages/usage.py)."""
