@@ -13,7 +13,8 @@ from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.host.memory_bound import MemoryBound
-from router.net.server.connection import Connection, Limits, Request
+from router.net.server.connection import Connection, Request
+from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.settings import Settings
 from router.store.config import backends

@@ -76,6 +76,11 @@ class Stream(Protocol):
         """The last sequence number seen, -1 when none was."""
         ...
 
+    def collect_response(self) -> Json:
+        """The response object as far as it is known: what the stream announced, with the output of a translated one;
+        {} for none."""
+        ...
+
 
 #: The bytes that a usage object begins with in most protocols.
 USAGE = (b'"usage":{', b'"usage": {')

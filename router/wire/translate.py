@@ -17,6 +17,7 @@ from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
+from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values, lenient_json, sse
 from router.wire.raw.json_values import Json
@@ -254,6 +255,11 @@ class Stream:
     def usage(self) -> Usage:
         """The token counts that the upstream has reported so far; the client's events may not be able to carry them."""
         return self._decoder.usage
+
+    def collect_response(self) -> Json:
+        """The client's response object with the output so far, {} where its protocol has none."""
+        encoder = self._encoder
+        return encoder.collect_response() if isinstance(encoder, ResponseCollector) else {}
 
     def feed(self, batch: bytes) -> bytes:
         """Whole events of the upstream, as the client gets them."""

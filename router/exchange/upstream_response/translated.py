@@ -11,6 +11,7 @@ from router.net.headers import Lines
 from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, sse
+from router.wire.raw.json_values import Json
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
@@ -110,6 +111,10 @@ class TranslatedStream:
     def failure(self) -> Failure | None:
         """The error that the stream ended with, as the upstream gave it."""
         return self._stream.failure
+
+    def collect_response(self) -> Json:
+        """The client's response object with the output so far, {} where its protocol has none."""
+        return self._stream.collect_response()
 
     async def read(self) -> list[bytes]:
         """The translated pieces of one read; [b""] when they are empty so far, [] at the end."""

@@ -43,7 +43,8 @@ class Responses:
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """`error`, then `response.failed` with the id the stream began with, both with a sequence number.
 
-        The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one.
+        The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one. The
+        failed response repeats what the stream announced of it, and what was said so far where that is known.
         """
         code = _CODES.get(error.status, "server_error")
         fault = {"type": dialect.openai_kind(error.status), "code": code, "message": error.message, "param": None}
@@ -59,11 +60,8 @@ class Responses:
             "type": "response.failed",
             "sequence_number": stream.sequence + 2,
             "response": {
-                "id": stream.response_id or request_id.replace("req_", "resp_"),
                 "object": "response",
                 "created_at": stream.created,
-                "status": "failed",
-                "error": {"code": code, "message": error.message},
                 "incomplete_details": None,
                 "instructions": None,
                 "metadata": {},
@@ -75,6 +73,10 @@ class Responses:
                 "tools": [],
                 "top_p": None,
                 "usage": None,
+                **stream.collect_response(),
+                "id": stream.response_id or request_id.replace("req_", "resp_"),
+                "status": "failed",
+                "error": {"code": code, "message": error.message},
             },
         }
         return sse.frame(msgspec.json.encode(first), "error") + sse.frame(

@@ -19,8 +19,8 @@ def decode_error(data: Json, status: int) -> Fault | None:
     return openai.decode_error({"error": nested} if nested else data, status)
 
 
-# Anthropic type -> one of the codes that a failed response may have. An overload stays `server_error`, which Codex tries
-# again: it gives up at `server_is_overloaded`.
+# Anthropic type -> one of the codes that a failed response may have. An overload stays `server_error`, which Codex
+# tries again; it gives up at `server_is_overloaded`.
 _FAILURES = {
     "rate_limit_error": "rate_limit_exceeded",
     "invalid_request_error": "invalid_prompt",
