@@ -158,8 +158,10 @@ async def received(stream):
     return got, False
 
 
-def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_usage=False, bound=1 << 30):
-    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers."""
+def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_usage=False, bound=1 << 30, jump=0.0):
+    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers.
+
+    jump: real seconds in which nothing moves before the clock jumps: it does not wait for threads."""
     application = Application(protocol, script, pace=pace, coding=coding, hide_usage=hide_usage, bound=bound)
 
     async def main():
@@ -175,7 +177,7 @@ def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_us
             got, application.began, whole, application.outcome, application.why, application.tap, application.committed
         )
 
-    return trio.run(main, clock=MockClock(autojump_threshold=0))
+    return trio.run(main, clock=MockClock(autojump_threshold=jump))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
+from router.exchange.upstream_response.large_work import run_on_loop
 from router.host.access import strip_scheme
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -98,7 +99,7 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
-    ctx.store = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
+    ctx.store = lambda name, previous, items, more: run_on_loop(answers.store, name, previous, items, size + more)
     if stored.refers(body):
         ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
 

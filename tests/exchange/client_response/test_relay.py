@@ -245,7 +245,7 @@ def test_a_preamble_without_a_border_has_the_same_limit(relayed):
 def test_an_event_has_a_limit(relayed, size):
     """32 MiB without a blank line break the stream off; what was whole before them was sent."""
     pieces = [b"data: " + b"x" * 1_000_000 if at == 0 else b"x" * 1_000_000 for at in range(size // 1_000_000)]
-    seen = relayed("chat", CONTENT["chat"], *pieces, b"x" * (size % 1_000_000), b"\n\n", END["chat"])
+    seen = relayed("chat", CONTENT["chat"], *pieces, b"x" * (size % 1_000_000), b"\n\n", END["chat"], jump=1.0)
     assert seen.body[: len(CONTENT["chat"])] == CONTENT["chat"]
     if size > sse.EVENT_LIMIT:
         assert isinstance(seen.outcome, UpstreamDisconnected)
