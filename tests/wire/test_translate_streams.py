@@ -233,3 +233,15 @@ def test_too_large_a_request():
     with pytest.raises(RouterError, match="32 MiB") as caught:
         translate.request(b" " * (translate.REQUEST_LIMIT + 1), "chat", "messages", context())
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("size", [9 << 20, 24 << 20])
+def test_a_large_request_is_translated(size):
+    """Sessions with pictures and PDFs are over 8 MiB; Anthropic takes 32 MB."""
+    url = "data:image/png;base64," + "iVBORw0KGgoA" * (size // 12)
+    asked = {
+        "model": "x",
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}],
+    }
+    sent = translate.request(json.dumps(asked).encode(), "chat", "messages", context())
+    assert len(sent.body) > size
