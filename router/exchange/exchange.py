@@ -24,9 +24,10 @@ from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
-from router.exchange.upstream_errors import make_disconnect_error, name_backend
+from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
 from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
 from router.exchange.upstream_response.response import UpstreamResponse
+from router.exchange.upstream_response.translated import TranslatedStream
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
@@ -36,7 +37,8 @@ from router.policy.budget.guard import is_everywhere
 from router.wire.dialect import Failure
 
 DRAIN_SECONDS = 2.0
-LAST_WORDS_SECONDS = 0.7
+#: Seconds to send the last event of an answer that is cut to a client whose window is full; then when the proxy stops.
+LAST_WORDS_SECONDS = (5.0, 0.7)
 CLIENT_GONE = 499
 
 
@@ -106,7 +108,7 @@ class Exchange:
         except UpstreamDisconnected as broken:
             error = make_disconnect_error(broken, attempt)
             if connection.started:
-                await self._end_broken(attempt, error)
+                await self._end_broken(attempt, error, lost=is_lost(broken))
                 return None
             return AttemptFailure(
                 attempt=attempt, fault=Fault.NO_RESPONSE, status=error.status, outcome=error, broke=True
@@ -187,13 +189,15 @@ class Exchange:
                 record.estimated = True
                 record.status = record.status or CLIENT_GONE
         else:
-            with trio.move_on_after(LAST_WORDS_SECONDS):
+            with trio.move_on_after(LAST_WORDS_SECONDS[why in (CancelReason.STOPPING, CancelReason.STALLED)]):
                 if self._ended:
                     await arrival.connection.write(arrival.connection.frame_end())
                 else:
                     record.error = why.name.lower()
                     error = error_for(why, arrival, attempt)
                     note_error(arrival, error, attempt)
+                    if why is CancelReason.STOPPING and arrival.connection.started:
+                        say_connection_lost(error)
                     await self._end_with(error)
         if attempt is not None:
             if self._relay is not None:
@@ -226,9 +230,9 @@ class Exchange:
             except UpstreamDisconnected:
                 return
 
-    async def _end_broken(self, attempt: Attempt, error: RouterError) -> None:
+    async def _end_broken(self, attempt: Attempt, error: RouterError, *, lost: bool) -> None:
         """End an answer in which the upstream broke off: as it is after the last event, else with the protocol's
-        error."""
+        error. lost: it broke by chance, so that the request may be sent again."""
         record, connection, relay = attempt.context.record, attempt.context.connection, self._relay
         if relay is not None and self._ended:
             await connection.write(connection.frame_end())
@@ -239,6 +243,8 @@ class Exchange:
         attempt.response.drop()
         if relay is not None:
             _note_stream(attempt, relay)
+        if lost:
+            say_connection_lost(error)
         await self._end_with(error)
 
     async def _end_with(self, error: RouterError) -> None:
@@ -249,9 +255,12 @@ class Exchange:
         if not connection.started:
             await refuse(arrival, error, self.attempt)
         elif self._relay is not None and self._relay.committed:
-            events = arrival.call.dialect.error_events(error, arrival.record.id, self._relay.tap)
+            tap = self._relay.tap
+            if self.attempt is not None and isinstance(self.attempt.translated, TranslatedStream):
+                tap.so_far = self.attempt.translated.collect_response()
+            events = arrival.call.dialect.error_events(error, arrival.record.id, tap)
             await connection.write(connection.frame_data(events))
-            connection.close()
+            connection.close_unended()
         else:
             connection.abort()
 

@@ -114,7 +114,7 @@ class Proxy:
             name = (
                 _make_request_id()
                 if dispatch.is_own(request.path)
-                else self._record_refused(request.method, "(unknown)", error)
+                else self._record_refused(request.method, dispatch.describe_path(request.path), error)
             )
             headers = [*_make_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))

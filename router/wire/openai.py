@@ -10,6 +10,7 @@ import msgspec
 from router.errors import BadRequest, RouterError
 from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
+from router.wire.errors import overflow
 from router.wire.neutral.context import Context
 from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
@@ -103,7 +104,10 @@ def decode_error(data: Json, status: int) -> Fault | None:
     code = error.get("code") if isinstance(error.get("code"), str) else None
     param = error.get("param") if isinstance(error.get("param"), str) else None
     message = dialect.read_message(error, data)
-    status = _to_anthropic_status(status or dialect.error_status(error))
+    status = status or dialect.error_status(error)
+    if overflow.is_overflow(message, code, error.get("type"), status=status):
+        return Fault(400, "invalid_request_error", message, overflow.CODE, param)  # pyright: ignore[reportArgumentType]
+    status = _to_anthropic_status(status)
     if code == "insufficient_quota":
         status = 402
     kind = dialect.anthropic_kind(status)

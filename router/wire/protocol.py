@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +48,15 @@ class Encoder(Protocol):
 
     def encode(self, event: Event) -> bytes:
         """The events for a neutral one; empty when the protocol has none for it."""
+        ...
+
+
+@runtime_checkable
+class ResponseCollector(Protocol):
+    """An encoder whose protocol says, with a failure, what was said before it."""
+
+    def collect_response(self) -> Json:
+        """The response object with the output so far, {} before it was announced."""
         ...
 
 

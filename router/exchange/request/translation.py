@@ -13,6 +13,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
+from router.exchange.upstream_response.large_work import run_on_loop
 from router.host.access import strip_scheme
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -98,9 +99,8 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
-
     def store(answer: FinishedAnswer) -> None:
-        answers.store(answer.name, answer.previous, answer.items, size + answer.size, answer.about)
+        run_on_loop(answers.store, answer.name, answer.previous, answer.items, size + answer.size, answer.about)
 
     ctx.store = store
     if stored.refers(body):

@@ -70,8 +70,9 @@ class ReplayMemory:
         self._drop(key)
         self._calls[key] = call
         self._room -= call.size
-        while len(self._calls) > self._entries or self._room < 0:
-            self._drop(next(iter(self._calls)))
+        while self._calls and (len(self._calls) > self._entries or self._room < 0):
+            # In one step: large answers are translated in a thread.
+            self._room += self._calls.popitem(last=False)[1].size
 
     def get(self, call_id: str) -> RecordedCall | None:
         """The call with an id that a client sent."""

@@ -210,6 +210,12 @@ class ResponsesEncoder:
         out = begun + self._events.event("error", **said, error=error)
         return out + self._events.event("response.failed", response=msgspec.Raw(failed))
 
+    def collect_response(self) -> Json:
+        """The response object with the output so far, {} before it was announced."""
+        if not self._begun:
+            return {}
+        return msgspec.json.decode(self._response_object.encode("in_progress", self._collect_output(), None))
+
     def _collect_output(self) -> list[Json]:
         """The output, with the content so far of the items that are still open."""
         output = list(self._output)

@@ -5,7 +5,7 @@ import trio
 
 from router.errors import BadRequest, Unavailable
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Limits
+from router.net.server.limits import Limits
 from router.net.server.request_head import FIELD_LIMIT, HEAD_LIMIT
 
 HOST = b"Host: localhost\r\n"
