@@ -172,8 +172,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: A body without the reasoning that its upstream may refuse as foreign; None when the body holds none of it.
     drop_foreign_thinking: Callable[[bytes], bytes | None] | None = None
 
-    #: Words in a 429 that mean that the account has used up its credit, so that waiting does not help.
+    #: Words in an error, in lower case, that mean that the account has used up its credit: waiting does not help.
     quota_words: tuple[bytes, ...] = ()
+    #: Words in a 429, in lower case, that mean so unless the answer tells a wait.
+    quota_hints: tuple[bytes, ...] = ()
     #: Names of the headers that report an account's limits.
     limits: LimitNames
     #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.

@@ -16,6 +16,8 @@ from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
 _SECURITY = to_lines(SECURITY)
+# What may pass by itself is worth another request, though it is not known when.
+_REPEAT_SECONDS = 1
 
 
 def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
@@ -61,8 +63,11 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
     dialect = arrival.call.dialect
     # Under the name that the vendor's SDKs put into their exceptions and its support asks for.
     pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
-    if error.retry_after is not None:
-        pairs.append((b"retry-after", b"%d" % error.retry_after))
+    wait = error.retry_after
+    if wait is None and error.retryable and error.status >= 500:
+        wait = _REPEAT_SECONDS
+    if wait is not None:
+        pairs.append((b"retry-after", b"%d" % wait))
     if not error.retryable:
         pairs.append((b"x-should-retry", b"false"))
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
