@@ -1,7 +1,7 @@
 """The record that describes one protocol. Its folder provides the values, `protocols` has the entries."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -188,8 +188,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None
-    #: True for a request that stores something at the upstream; None: no request does.
-    leaves_traces: Callable[[Top], bool] | None = None
+    #: True for a request that leaves something behind at the upstream, of which a translation has dropped the given
+    #: paths (None: it is passed on); None: no request does.
+    leaves_traces: Callable[[Top, Collection[str] | None], bool] | None = None
     #: How its requests name stored answers; None where they do not.
     stored: Stored | None = None
     #: Callers may delete stored answers.

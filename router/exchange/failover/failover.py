@@ -277,7 +277,7 @@ class Failover:
             return retry.STOP  # the credential is the caller's own
         if fault is None:
             return retry.STOP
-        safety = self._judge_safety()
+        safety = self._judge_safety(failure.attempt)
         candidates.note_failure(choice.member, fault, whole_backend=failure.is_of_backend)
         bound = choice.binding is not None and choice.binding.turns > 1
         stays = failure.burst and bound
@@ -323,12 +323,17 @@ class Failover:
         self._context.runtime.forget_key(target)
         self._refused_key = target
         sent = retry.SendResult(status=401, fetched_key=fetched)
-        return retry.choose_resend(sent, self._judge_safety()) is not None
+        return retry.choose_resend(sent, self._judge_safety(failure.attempt)) is not None
 
-    def _judge_safety(self) -> retry.RetrySafety:
-        """Judge whether the request may be sent a second time."""
-        context, body = self._context, self._context.body
-        return judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
+    def _judge_safety(self, attempt: Attempt) -> retry.RetrySafety:
+        """Judge whether the request may be sent a second time, by the form in which it was sent."""
+        context, body, plan = self._context, self._context.body, attempt.plan
+        dropped = None
+        if plan is not None:
+            dropped = frozenset(loss.path for loss in plan.ctx.losses if loss.how == "dropped")
+        return judge_retry_safety(
+            context.call, context.request.method, body.top, replayable=body.replayable, dropped=dropped
+        )
 
 
 def _find_organisation(response: UpstreamResponse) -> str:

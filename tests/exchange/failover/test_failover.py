@@ -180,7 +180,9 @@ HARMLESS = [refuses(401), refuses(429, wait(900))]
         (response(store=True), False),
         (response(background=True), False),
         (response(previous_response_id="resp_9"), False),
-        (response(tools=[{"type": "web_search"}]), False),
+        (response(tools=[{"type": "web_search"}]), True),
+        (response(tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}]), True),
+        (response(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]), False),
         (response(tools=[{"type": "function", "name": "f"}]), True),
     ],
 )
@@ -191,6 +193,23 @@ def test_what_may_have_been_carried_out_is_not_sent_again(made, failure, body, s
     again = safe or failure in HARMLESS
     assert played.asked == (["a0", "a1"] if again else ["a0"])
     assert (played.status == 200) is again
+
+
+@pytest.mark.parametrize("failure", UNSAFE)
+@pytest.mark.parametrize(
+    "body",
+    [response(store=True), response(store=None), response(tools=[{"type": "web_search"}, {"type": "tool_search"}])],
+)
+def test_what_was_translated_is_sent_again(made, failure, body):
+    """A stored answer is kept by this proxy, and a tool that the translation drops cannot have run: a failed upstream
+    is followed by the next account, and by another protocol along the chain."""
+    pool = made(box("box", "a0", "a1"), settings=in_order())
+    assert playing(pool, RESPONSES, body, failure, good()).asked == ["a0", "a1"]
+    chain = made(
+        box("box", "a"), box("second", "b", protocols=("messages",)), settings=in_order(fallback={"*": ("second:n",)})
+    )
+    played = playing(chain, RESPONSES, body, failure, good("messages"))
+    assert (played.asked, played.status) == (["a", "b"], 200)
 
 
 def test_silence_before_the_head_moves_on(made):
