@@ -1,5 +1,6 @@
 """The head of the client's answer: which backend served it, what a translation lost, when the answer began."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import trio
@@ -8,6 +9,7 @@ from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.error_text import describe_error
+from router.ir import Loss
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
@@ -35,6 +37,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
             lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
         if attempt.plan is not None:
             lines += _make_translation_lines(attempt.plan)
+        elif attempt.losses and arrival.snapshot.settings.loss != "silent":
+            lines.append(_make_loss_line(attempt.losses))
     return lines
 
 
@@ -98,8 +102,12 @@ def _make_translation_lines(plan: Plan) -> Lines:
     lines = [_make_line(b"x-fairlead-translation", encode_value(plan.title))]
     losses = plan.ctx.select_losses()
     if losses:
-        lines.append(_make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT)))
+        lines.append(_make_loss_line(losses))
     return lines
+
+
+def _make_loss_line(losses: Sequence[Loss]) -> tuple[bytes, bytes, bytes]:
+    return _make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT))
 
 
 def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:
