@@ -16,8 +16,15 @@ from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-#: Words in a 429 that mean that the account has used up its credit.
-QUOTA_WORDS = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota")
+#: Words by which providers of this form say that an account has no money left: codes, then sentences.
+QUOTA_WORDS = (
+    *(b"insufficient_quota", b"billing_hard_limit", b"billing_not_active", b"exceeded_current_quota_error"),
+    *(b"arrearage", b"insufficient balance", b"insufficient credits", b"used all available credits"),
+    *(b"run out of credits", b"doesn't have any credits", b"monthly spending limit", b"credits are depleted"),
+    "\u4f59\u989d\u4e0d\u8db3".encode(),  # "the balance is not sufficient", of Zhipu
+)
+#: OpenAI's sentence for the same, which others copy for limits that end in a moment.
+QUOTA_HINTS = (b"exceeded your current quota",)
 #: The fields in which OpenAI's own callers name their user.
 OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))

@@ -1,7 +1,7 @@
 """The record that describes one protocol. Its folder provides the values, `protocols` has the entries."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote
 
@@ -190,8 +190,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 
-    #: Words in a 429 that mean that the account has used up its credit, so that waiting does not help.
+    #: Words in an error, in lower case, that mean that the account has used up its credit: waiting does not help.
     quota_words: tuple[bytes, ...] = ()
+    #: Words in a 429, in lower case, that mean so unless the answer tells a wait.
+    quota_hints: tuple[bytes, ...] = ()
     #: Names of the headers that report an account's limits.
     limits: LimitNames
     #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.
@@ -204,8 +206,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None
-    #: True for a request that stores something at the upstream; None: no request does.
-    leaves_traces: Callable[[Top], bool] | None = None
+    #: True for a request that leaves something behind at the upstream, of which a translation has dropped the given
+    #: paths (None: it is passed on); None: no request does.
+    leaves_traces: Callable[[Top, Collection[str] | None], bool] | None = None
     #: How its requests name stored answers; None where they do not.
     stored: Stored | None = None
     #: Callers may delete stored answers.

@@ -8,7 +8,7 @@ from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.upload import Upload
 from router.exchange.deadline import Deadline
-from router.exchange.request.count_tokens import ask_count, estimate_count, read_count
+from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
     needs_translation,
@@ -61,6 +61,9 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
     await _send_with_retry(attempt, deadline, edited)
     if attempt.upstream.status == 400:
         edited = await _resend_passed_through(attempt, deadline, body.data, body.top, edited)
+    if context.call.counts and await lacks_count(attempt):
+        attempt.upstream.release()
+        attempt.upstream = estimate_count(attempt, body.data)
     return edited.hide_usage
 
 

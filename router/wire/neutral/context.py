@@ -1,7 +1,7 @@
 """The context of one translation: its inputs, and the losses it notes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 
@@ -186,7 +186,7 @@ def _says_something(value: object) -> bool:
     return bool(value)
 
 
-def format_losses(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
+def format_losses(losses: Sequence[Loss], limit: int = HEADER_LIMIT) -> str:
     """`top_k=dropped, tools[3].strict=weakened`, at most `limit` long; entries over that are counted: `+N more`."""
     parts: list[str] = []
     size = 0
