@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+#: Why an answer ended. `refusal`: it was cut off or withheld. A model that refuses in its own words and ends by itself
+#: has the stop `end`, and the words as its refusal.
 Stop = Literal["end", "length", "context", "tool", "sequence", "refusal", "pause"]
 
 
@@ -47,12 +49,28 @@ class Usage(msgspec.Struct, gc=False):
     charge: int | None = None
 
 
+class Citation(msgspec.Struct, frozen=True):
+    """A web page that a text of an answer cites."""
+
+    url: str
+    title: str = ""
+    #: The words of the page that are cited, '' when not given.
+    quote: str = ""
+    #: The characters of the text that rest on it, from `start` to before `end`; None when not given.
+    start: int | None = None
+    end: int | None = None
+
+
 class Text(msgspec.Struct, frozen=True):
     """Text."""
 
     text: str
     #: The lifetime of a caching mark on it: "5m" or "1h", '' without a mark. The same in the other blocks.
     cache: str = ""
+    #: What it cites; of answers only.
+    citations: tuple[Citation, ...] = ()
+    #: The log probabilities of its tokens, in the form that OpenAI's two protocols share; of answers only.
+    logprobs: tuple[dict[str, object], ...] = ()
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -159,6 +177,41 @@ class Shape(msgspec.Struct, frozen=True):
     schema: dict[str, object] | None
     name: str = "output"
     strict: bool | None = None
+    description: str = ""
+
+
+class WebSearch(msgspec.Struct, frozen=True):
+    """A web search that the provider runs."""
+
+    #: The caller's path of it, for errors and losses.
+    path: str
+    #: How much of what is found the model reads: low, medium, high, '' when not given.
+    context_size: str = ""
+    #: Search only there, or not there; domain names.
+    allowed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    #: The user's place: city, region, country (two letters), timezone (IANA); {} when not given.
+    location: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    #: The most searches, 0 when not given.
+    max_uses: int = 0
+    #: A search must be made.
+    forced: bool = False
+
+
+class McpServer(msgspec.Struct, frozen=True):
+    """An MCP server whose tools the provider calls by itself, without asking the caller."""
+
+    #: The caller's path of it, for errors and losses.
+    path: str
+    name: str
+    url: str
+    #: The bearer token to send it, '' without one.
+    token: str = ""
+    #: The names of the tools to offer; None for all.
+    allowed: tuple[str, ...] | None = None
+
+
+HostedTool = WebSearch | McpServer
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +221,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
     system: tuple[Text, ...] = ()
     tools: tuple[Tool, ...] = ()
+    #: Tools that the provider runs itself.
+    hosted: tuple[HostedTool, ...] = ()
     choice: Choice | None = None
     #: False when at most one call may be made at a time; None when not given.
     parallel: bool | None = None
@@ -204,7 +259,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     #: The stop sequence that ended it, '' for another end.
     stopped_by: str = ""
-    #: The model's explanation of a refusal, '' without one.
+    #: The model's words of refusal, which are in no block; '' without any.
     refusal: str = ""
 
 
@@ -218,6 +273,20 @@ class Began(msgspec.Struct, frozen=True):
 
 class TextDelta(msgspec.Struct, frozen=True):
     """More text."""
+
+    text: str
+    #: As in Text.
+    logprobs: tuple[dict[str, object], ...] = ()
+
+
+class Cited(msgspec.Struct, frozen=True):
+    """The text that is open cites a page. One that comes while no text is open belongs to no text."""
+
+    citation: Citation
+
+
+class RefusalDelta(msgspec.Struct, frozen=True):
+    """More of the model's words of refusal, which are part of no text."""
 
     text: str
 
@@ -270,7 +339,6 @@ class Ended(msgspec.Struct, frozen=True):
     stop: Stop
     usage: Usage
     stopped_by: str = ""
-    refusal: str = ""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -287,7 +355,19 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 Event = (
-    Began | TextDelta | ThinkingDelta | Signed | Redacted | BlockEnded | CallBegan | CallDelta | Pinged | Ended | Fault
+    Began
+    | TextDelta
+    | Cited
+    | RefusalDelta
+    | ThinkingDelta
+    | Signed
+    | Redacted
+    | BlockEnded
+    | CallBegan
+    | CallDelta
+    | Pinged
+    | Ended
+    | Fault
 )
 
 

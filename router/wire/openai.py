@@ -80,6 +80,9 @@ def encode_own_error(error: RouterError) -> Json:
     }
 
 
+#: The words of a refusal for which the model gave none.
+DECLINED = "The model declined to answer."
+
 # Anthropic type -> (status, OpenAI type, OpenAI code) for callers of the OpenAI protocols.
 _FOR_OPENAI: dict[str, tuple[int, str, str | None]] = {
     "invalid_request_error": (400, "invalid_request_error", None),

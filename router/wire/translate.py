@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import BadRequest, TooLarge
-from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, Turn, Usage
+from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, ToolCall, Turn, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
 from router.wire.neutral import assemble
@@ -90,6 +90,9 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
         streams = neutral.stream if stream is None else stream
         neutral = msgspec.structs.replace(neutral, model=ctx.model, stream=streams)
+        ctx.call_ids = frozenset(
+            block.id for turn in neutral.turns for block in turn.blocks if isinstance(block, ToolCall)
+        )
         ctx.declared_tools = frozenset(tool.name for tool in neutral.tools)
         if ctx.memory is not None:
             neutral = recall_calls(neutral, ctx.memory, ctx.sealer, replays=bool(ctx.profile.replay))

@@ -121,7 +121,7 @@ def test_recorded_messages(data):
     assert streamed(pieces(data, 1), "messages", target="responses") == made
     legal(made)
     before, after = whole(data, "messages"), whole(made, "responses")
-    assert texts(before) + before.refusal == texts(after)
+    assert (texts(before), before.refusal) == (texts(after), after.refusal)
     assert calls(before) == calls(after)
 
 
@@ -202,20 +202,37 @@ def test_an_answer_that_was_cut_short():
 
 
 def test_a_filtered_answer():
-    """An answer that content_filter cut short is a refusal in the neutral form, and content_filter in Responses."""
+    """An answer that a filter cut short is a refusal in the neutral form. In Responses it is complete and ends with a
+    refusal, for Codex repeats an incomplete one; incomplete is only one that says nothing."""
     cut = ended("incomplete", incomplete_details={"reason": "content_filter"})
     found = whole(frames(*began(), *text_item(0, "so"), cut), "responses")
     assert found.stop == "refusal"
-    at_once = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
+    said = json.loads(translate.encode_answer(found, "responses", context(), stream=False))
+    assert (said["status"], [part["type"] for part in said["output"][0]["content"]]) == (
+        "completed",
+        ["output_text", "refusal"],
+    )
+    silent = whole(frames(*began(), cut), "responses")
+    at_once = json.loads(translate.encode_answer(silent, "responses", context(), stream=False))
     assert (at_once["status"], at_once["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
 
 
 def test_a_refusal():
-    """A refusal part is text and the stop reason of a refusal, and a part again on the way back."""
+    """A refusal part comes once: as words of refusal in the neutral form and in Chat, as text and a stop reason in
+    Messages, and as a part again on the way back."""
     part = {"type": "refusal", "refusal": "I cannot."}
     item = {"type": "response.output_item.done", "output_index": 0}
     data = frames(*began(), {**item, "item": {"id": "m", "type": "message", "content": [part]}}, ended())
     found = whole(data, "responses")
-    assert (found.stop, found.refusal, texts(found)) == ("refusal", "I cannot.", "I cannot.")
+    assert (found.stop, found.refusal, texts(found)) == ("end", "I cannot.", "")
+    for chat in (whole(streamed([data], "responses", target="chat"), "chat"), found):
+        message = json.loads(translate.encode_answer(chat, "chat", context(), stream=False))["choices"][0]
+        assert (message["finish_reason"], message["message"]["refusal"], message["message"]["content"]) == (
+            "stop",
+            "I cannot.",
+            None,
+        )
+    at_messages = json.loads(translate.encode_answer(found, "messages", context(), stream=False))
+    assert (at_messages["stop_reason"], at_messages["content"]) == ("refusal", [{"type": "text", "text": "I cannot."}])
     made = streamed([streamed([data], "responses", target="messages")], "messages", target="responses")
     assert legal(made)["output"][0]["content"][-1] == part

@@ -15,6 +15,7 @@ from router.ir import (
     Event,
     Fault,
     Redacted,
+    RefusalDelta,
     Stop,
     TextDelta,
     ThinkingDelta,
@@ -66,7 +67,6 @@ class ChatDecoder:
         self.usage = Usage()
         self._finish = ""
         self._stopped_by = ""
-        self._refusal: list[str] = []
         self._thought: list[str] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -123,18 +123,15 @@ class ChatDecoder:
             self._end_call(call, out)
         if self._finish in _FAULTS:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
-        refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
             self._ctx.note_weakened("usage")
-        out.append(Ended(self._resolve_stop(refusal), self.usage, self._stopped_by, refusal))
+        out.append(Ended(self._resolve_stop(), self.usage, self._stopped_by))
         return out
 
-    def _resolve_stop(self, refusal: str) -> Stop:
+    def _resolve_stop(self) -> Stop:
         finish = self._finish
         if finish in _STOPS:
             return _STOPS[finish]
-        if refusal:
-            return "refusal"
         if self._started:
             return "tool"
         if self._stopped_by:
@@ -172,8 +169,7 @@ class ChatDecoder:
             decode_parts(content, out)  # pyright: ignore[reportUnknownArgumentType]
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            self._refusal.append(refusal)
-            out.append(TextDelta(refusal))
+            out.append(RefusalDelta(refusal))
         calls = delta.get("tool_calls")
         for entry in calls if isinstance(calls, list) else ():  # pyright: ignore[reportUnknownVariableType]
             if isinstance(entry, dict):

@@ -14,11 +14,13 @@ from router.ir import (
     BlockEnded,
     CallBegan,
     CallDelta,
+    Cited,
     Ended,
     Event,
     Fault,
     Pinged,
     Redacted,
+    RefusalDelta,
     Signed,
     Stop,
     TextDelta,
@@ -41,7 +43,6 @@ FINISH: dict[Stop, str] = {
     "refusal": "content_filter",
 }
 FORMAT = "anthropic-claude-v1"
-DECLINED = "The model declined to answer."
 _encode = msgspec.json.encode
 _PING = Chat().ping(begun=True)
 
@@ -52,6 +53,7 @@ class ChatEncoder:
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._head = b""
+        self._refused = False
         self._thought: list[str] = []
         self._entries = 0
         self._empty: dict[int, bool] = {}
@@ -89,6 +91,14 @@ class ChatEncoder:
 
     def _write_text(self, event: TextDelta) -> bytes:
         return self._chunk(b'{"content":%b}' % _encode(event.text))
+
+    def _write_cited(self, event: Cited) -> bytes:
+        self._ctx.note_dropped("citations")
+        return b""
+
+    def _write_refusal(self, event: RefusalDelta) -> bytes:
+        self._refused = True
+        return self._chunk(_encode({"refusal": event.text}))
 
     def _write_thinking(self, event: ThinkingDelta) -> bytes:
         self._thought.append(event.text)
@@ -148,8 +158,8 @@ class ChatEncoder:
             out.append(
                 self._chunk(_encode({"tool_calls": [encode_custom_call(began, "".join(fragments), began.index)]}))
             )
-        if event.stop == "refusal":
-            out.append(self._chunk(_encode({"refusal": event.refusal or DECLINED})))
+        if event.stop == "refusal" and not self._refused:
+            out.append(self._chunk(_encode({"refusal": openai.DECLINED})))
         beside = b',"stop_reason":' + _encode(event.stopped_by) if event.stopped_by else b""
         out.append(self._chunk(b"{}", _encode(FINISH[event.stop]), beside))
         usage = _encode(chat_usage.encode_usage(event.usage))
@@ -176,6 +186,8 @@ def encode_custom_call(began: CallBegan, arguments: str, index: int | None = Non
 _WRITERS: dict[type, Callable[[ChatEncoder, Any], bytes]] = {
     Began: ChatEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: ChatEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
+    Cited: ChatEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    RefusalDelta: ChatEncoder._write_refusal,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: ChatEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: ChatEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]
     Redacted: ChatEncoder._write_redacted,  # pyright: ignore[reportPrivateUsage]

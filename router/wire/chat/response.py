@@ -3,9 +3,10 @@
 from typing import cast
 
 from router.ir import Answer, CallBegan, Event, Fault, Text, Thinking, ToolCall
+from router.wire import openai
 from router.wire.chat import usage
 from router.wire.chat.decode_stream import ChatDecoder
-from router.wire.chat.encode_stream import DECLINED, FINISH, FORMAT, encode_custom_call
+from router.wire.chat.encode_stream import FINISH, FORMAT, encode_custom_call
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
@@ -42,8 +43,8 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     said = "".join(block.text for block in answer.blocks if isinstance(block, Text))
     calls = [block for block in answer.blocks if isinstance(block, ToolCall)]
     thoughts = [block for block in answer.blocks if isinstance(block, Thinking)]
-    message: Json = {"role": "assistant", "content": said if said or not calls else None}
-    message["refusal"] = (answer.refusal or DECLINED) if answer.stop == "refusal" else None
+    message: Json = {"role": "assistant", "content": said if said or not (calls or answer.refusal) else None}
+    message["refusal"] = answer.refusal or (openai.DECLINED if answer.stop == "refusal" else None)
     if thoughts:
         _put_reasoning(message, thoughts, ctx)
     if calls:

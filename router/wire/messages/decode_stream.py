@@ -16,6 +16,7 @@ from router.ir import (
     Fault,
     Pinged,
     Redacted,
+    RefusalDelta,
     Signed,
     Stop,
     TextDelta,
@@ -97,7 +98,8 @@ class MessagesDecoder:
         """End the answer."""
         self.ended = True
         stop = self._stop or decode_stop(None, self._ctx)
-        return [Ended(stop, self.usage, self._stopped_by, self._refusal)]
+        ended = Ended(stop, self.usage, self._stopped_by)
+        return [RefusalDelta(self._refusal), ended] if self._refusal else [ended]
 
     def _read_start(self, message: Json) -> list[Event]:
         answer_id = str(message.get("id") or "")

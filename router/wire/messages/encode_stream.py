@@ -15,11 +15,13 @@ from router.ir import (
     BlockEnded,
     CallBegan,
     CallDelta,
+    Cited,
     Ended,
     Event,
     Fault,
     Pinged,
     Redacted,
+    RefusalDelta,
     Signed,
     Stop,
     TextDelta,
@@ -75,6 +77,7 @@ class MessagesEncoder:
         self._calls: dict[int, _Call] = {}
         self._thought: list[str] = []
         self._proof = ""
+        self._refusal: list[str] = []
 
     def encode(self, event: Event) -> bytes:
         """The bytes that one event adds."""
@@ -99,6 +102,15 @@ class MessagesEncoder:
     def _write_text(self, event: TextDelta) -> bytes:
         opened = b"" if self._kind == "text" else self._open_block("text", {"type": "text", "text": ""})
         return opened + self._delta(b"text_delta", b"text", event.text)
+
+    def _write_cited(self, event: Cited) -> bytes:
+        self._ctx.note_dropped("citations")
+        return b""
+
+    def _write_refusal(self, event: RefusalDelta) -> bytes:
+        """Words of refusal are text here; what tells them apart is the stop reason."""
+        self._refusal.append(event.text)
+        return self._write_text(TextDelta(event.text))
 
     def _write_thinking(self, event: ThinkingDelta) -> bytes:
         opened = b""
@@ -151,9 +163,11 @@ class MessagesEncoder:
                     self._ctx.note_weakened(f"tool call {call.began.name}")
                     call.fragments = [json_values.encode_json({"_raw_arguments": call.arguments})]
                 out += (self._open_call(call), self._close_block())
-        delta: Json = {"stop_reason": STOP_REASONS[event.stop], "stop_sequence": event.stopped_by or None}
-        if event.stop == "refusal":
-            delta["stop_details"] = encode_refusal(event.refusal)
+        refusal = "".join(self._refusal)
+        stop = resolve_stop(event.stop, refusal)
+        delta: Json = {"stop_reason": STOP_REASONS[stop], "stop_sequence": event.stopped_by or None}
+        if stop == "refusal":
+            delta["stop_details"] = encode_refusal(refusal)
         ending = {"type": "message_delta", "delta": delta, "usage": usage.encode_usage(event.usage)}
         begun = b"" if self._begun else self._write_began(Began("", "", Usage()))
         out.append(sse.frame(_encode(ending), "message_delta"))
@@ -202,6 +216,11 @@ class MessagesEncoder:
         )
 
 
+def resolve_stop(stop: Stop, refusal: str) -> Stop:
+    """Why an answer ended as Messages tells it: a refusal in the model's own words is a stop reason there."""
+    return "refusal" if refusal and stop == "end" else stop
+
+
 def encode_refusal(refusal: str) -> Json:
     """The details of a refusal."""
     return {"type": "refusal", "category": None, "explanation": refusal or None}
@@ -210,6 +229,8 @@ def encode_refusal(refusal: str) -> Json:
 _WRITERS: dict[type, Callable[[MessagesEncoder, Any], bytes]] = {
     Began: MessagesEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: MessagesEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
+    Cited: MessagesEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    RefusalDelta: MessagesEncoder._write_refusal,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: MessagesEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: MessagesEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]
     Redacted: MessagesEncoder._write_redacted,  # pyright: ignore[reportPrivateUsage]

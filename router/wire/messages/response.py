@@ -3,7 +3,7 @@
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
 from router.wire.messages.decode_stream import decode_refusal, decode_stop
-from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal
+from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal, resolve_stop
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
 from router.wire.raw import json_values
@@ -52,16 +52,20 @@ def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
     """The answer in the form of Messages."""
+    stop = resolve_stop(answer.stop, answer.refusal)
+    content = [_encode_block(block, ctx) for block in answer.blocks]
+    if answer.refusal:
+        content.append({"type": "text", "text": answer.refusal})
     body: Json = {
         "id": answer.id if answer.id.startswith("msg_") else f"msg_{ctx.new_id()}",
         "type": "message",
         "role": "assistant",
         "model": ctx.name_model(answer.model),
-        "content": [_encode_block(block, ctx) for block in answer.blocks],
-        "stop_reason": STOP_REASONS[answer.stop],
+        "content": content,
+        "stop_reason": STOP_REASONS[stop],
         "stop_sequence": answer.stopped_by or None,
     }
-    if answer.stop == "refusal":
+    if stop == "refusal":
         body["stop_details"] = encode_refusal(answer.refusal)
     body["usage"] = usage.encode_usage(answer.usage)
     return body

@@ -8,10 +8,13 @@ from router.ir import (
     BlockEnded,
     CallBegan,
     CallDelta,
+    Citation,
+    Cited,
     Ended,
     Event,
     Fault,
     Redacted,
+    RefusalDelta,
     Signed,
     Text,
     TextDelta,
@@ -27,7 +30,9 @@ def split_answer(answer: Answer) -> Iterable[Event]:
     calls = 0
     for block in answer.blocks:
         if isinstance(block, Text):
-            yield TextDelta(block.text)
+            yield TextDelta(block.text, block.logprobs)
+            for citation in block.citations:
+                yield Cited(citation)
             yield BlockEnded()
         elif isinstance(block, ToolCall):
             yield CallBegan(calls, block.id, block.name)
@@ -41,60 +46,99 @@ def split_answer(answer: Answer) -> Iterable[Event]:
             if block.signature:
                 yield Signed(block.signature)
             yield BlockEnded()
-    yield Ended(answer.stop, answer.usage, answer.stopped_by, answer.refusal)
+    if answer.refusal:
+        yield RefusalDelta(answer.refusal)
+    yield Ended(answer.stop, answer.usage, answer.stopped_by)
+
+
+class _Block:
+    """A block that is being put together."""
+
+    __slots__ = ("began", "citations", "kind", "logprobs", "parts", "signature")
+
+    def __init__(self, kind: str, began: CallBegan | None = None):
+        self.kind = kind
+        self.began = began
+        self.parts: list[str] = []
+        self.signature = ""
+        self.citations: list[Citation] = []
+        self.logprobs: list[dict[str, object]] = []
+
+    def build(self) -> Text | Thinking | ToolCall:
+        said = "".join(self.parts)
+        if self.began is not None:
+            return ToolCall(self.began.id, self.began.name, said)
+        if self.kind == "text":
+            return Text(said, citations=tuple(self.citations), logprobs=tuple(self.logprobs))
+        return Thinking(redacted=said) if self.kind == "redacted" else Thinking(said, self.signature)
+
+
+class _Assembly:
+    """The blocks of an answer so far."""
+
+    def __init__(self) -> None:
+        self.began: Began | None = None
+        self.refusal: list[str] = []
+        self._blocks: list[_Block] = []
+        self._calls: dict[int, _Block] = {}
+        # True while more of the last block may come.
+        self._open = False
+
+    def add(self, event: Event) -> None:
+        """Add what one event brings."""
+        if isinstance(event, TextDelta):
+            block = self._continue("text")
+            block.parts.append(event.text)
+            block.logprobs += event.logprobs
+        elif isinstance(event, ThinkingDelta):
+            self._continue("thinking").parts.append(event.text)
+        elif isinstance(event, Signed):
+            self._continue("thinking").signature = event.signature
+        elif isinstance(event, CallDelta):
+            self._calls[event.index].parts.append(event.fragment)
+        elif isinstance(event, CallBegan):
+            self._blocks.append(_Block("call", event))
+            self._calls[event.index] = self._blocks[-1]
+        elif isinstance(event, Redacted):
+            self._blocks.append(_Block("redacted"))
+            self._blocks[-1].parts.append(event.data)
+        elif isinstance(event, Cited):
+            if self._open and self._blocks and self._blocks[-1].kind == "text":
+                self._blocks[-1].citations.append(event.citation)
+        elif isinstance(event, RefusalDelta):
+            self.refusal.append(event.text)
+        elif isinstance(event, BlockEnded):
+            self._open = False
+        elif isinstance(event, Began):
+            self.began = event
+
+    def _continue(self, kind: str) -> _Block:
+        """The open block of this kind, or a new one."""
+        if not (self._open and self._blocks and self._blocks[-1].kind == kind):
+            self._blocks.append(_Block(kind))
+            self._open = True
+        return self._blocks[-1]
+
+    def finish(self, end: Ended) -> Answer:
+        """The whole answer."""
+        return Answer(
+            id=self.began.id if self.began else "",
+            model=self.began.model if self.began else "",
+            blocks=tuple(block.build() for block in self._blocks),
+            stop=end.stop,
+            usage=end.usage,
+            stopped_by=end.stopped_by,
+            refusal="".join(self.refusal),
+        )
 
 
 def assemble_answer(events: Iterable[Event]) -> Answer | Fault | None:
     """The whole answer of a stream; its error if it has one; None when the stream has no end."""
-    began: Began | None = None
-    blocks: list[tuple[str, list[str], CallBegan | str]] = []
-    calls: dict[int, list[str]] = {}
-    joined = False
+    assembly = _Assembly()
     for event in events:
         if isinstance(event, Fault):
             return event
-        if isinstance(event, Began):
-            began = event
-        elif isinstance(event, TextDelta | ThinkingDelta):
-            kind = "text" if isinstance(event, TextDelta) else "thinking"
-            if not (joined and blocks and blocks[-1][0] == kind):
-                blocks.append((kind, [], ""))
-            blocks[-1][1].append(event.text)
-            joined = True
-        elif isinstance(event, Signed):
-            if not (joined and blocks and blocks[-1][0] == "thinking"):
-                blocks.append(("thinking", [], ""))
-                joined = True
-            blocks[-1] = ("thinking", blocks[-1][1], event.signature)
-        elif isinstance(event, CallBegan):
-            calls[event.index] = []
-            blocks.append(("call", calls[event.index], event))
-        elif isinstance(event, CallDelta):
-            calls[event.index].append(event.fragment)
-        elif isinstance(event, Redacted):
-            blocks.append(("redacted", [event.data], ""))
-        elif isinstance(event, BlockEnded):
-            joined = False
-        elif isinstance(event, Ended):
-            return _build_answer(began, blocks, event)
+        if isinstance(event, Ended):
+            return assembly.finish(event)
+        assembly.add(event)
     return None
-
-
-def _build_answer(began: Began | None, blocks: list[tuple[str, list[str], CallBegan | str]], end: Ended) -> Answer:
-    return Answer(
-        id=began.id if began else "",
-        model=began.model if began else "",
-        blocks=tuple(_build_block(kind, "".join(parts), extra) for kind, parts, extra in blocks),
-        stop=end.stop,
-        usage=end.usage,
-        stopped_by=end.stopped_by,
-        refusal=end.refusal,
-    )
-
-
-def _build_block(kind: str, said: str, extra: CallBegan | str) -> Text | Thinking | ToolCall:
-    if isinstance(extra, CallBegan):
-        return ToolCall(extra.id, extra.name, said)
-    if kind == "text":
-        return Text(said)
-    return Thinking(redacted=said) if kind == "redacted" else Thinking(said, extra)

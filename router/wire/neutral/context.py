@@ -64,6 +64,9 @@ class Context:
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
     single_call: bool = False
+    #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
+    #: results by id over a whole conversation.
+    call_ids: frozenset[str] = frozenset()
     #: The names of the request's tools.
     declared_tools: frozenset[str] = frozenset()
     #: The names of a Chat caller's tools that take free text in place of arguments.
@@ -89,6 +92,17 @@ class Context:
     def note_weakened(self, path: str) -> None:
         """Note that a field keeps only part of its meaning. Raises BadRequest where the policy is strict."""
         self._note(Loss(path, "weakened"))
+
+    def note_unread(self, entry: Json, read: frozenset[str], where: str = "") -> None:
+        """Note the fields of an object that a codec does not read. Fields that say nothing (null, false, empty) are
+        no loss.
+
+        read: the names that are read, or whose loss means nothing. where: the path of the object with a point behind
+        it, '' for the top level of an answer.
+        """
+        for name in entry.keys() - read:
+            if entry[name] not in (None, False, "", [], {}):
+                self.note_dropped(f"{where}{name[:40]}")
 
     def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""

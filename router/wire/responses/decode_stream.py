@@ -18,6 +18,7 @@ from router.ir import (
     Ended,
     Event,
     Fault,
+    RefusalDelta,
     Signed,
     Stop,
     TextDelta,
@@ -68,7 +69,6 @@ class ResponsesDecoder:
         self._begun = False
         self._items: dict[int, _Item] = {}
         self._calls = 0
-        self._refusal: list[str] = []
         self.usage = Usage()
         self.ended = False
 
@@ -133,8 +133,7 @@ class ResponsesDecoder:
         if not isinstance(delta, str) or not delta:
             return []
         self._find_item(data, "message").said = True
-        self._refusal.append(delta)
-        return [TextDelta(delta)]
+        return [RefusalDelta(delta)]
 
     def _read_reasoning(self, data: Json) -> list[Event]:
         delta = data.get("delta")
@@ -251,8 +250,7 @@ class ResponsesDecoder:
             said = cast("Json", part) if isinstance(part, dict) else {}
             refusal, text = said.get("refusal"), said.get("text")
             if isinstance(refusal, str) and refusal:
-                self._refusal.append(refusal)
-                out += (TextDelta(refusal), BlockEnded())
+                out.append(RefusalDelta(refusal))
             elif isinstance(text, str) and text:
                 out += (TextDelta(text), BlockEnded())
         return out
@@ -274,20 +272,17 @@ class ResponsesDecoder:
             for at, item in enumerate(cast("list[object]", output)):
                 out += self._read_item_done({"output_index": at, "item": item})
         self.ended = True
-        refusal = "".join(self._refusal)
         if self.usage.input is None and self.usage.output is None:
             self._ctx.note_weakened("usage")
-        return [*out, Ended(self._resolve_stop(status, response, refusal), self.usage, refusal=refusal)]
+        return [*out, Ended(self._resolve_stop(status, response), self.usage)]
 
-    def _resolve_stop(self, status: str, response: Json, refusal: str) -> Stop:
+    def _resolve_stop(self, status: str, response: Json) -> Stop:
         if status == "incomplete":
             reason = json_values.get_object(response, "incomplete_details").get("reason")
             stop = _INCOMPLETE.get(str(reason))
             if stop is None:
                 self._ctx.note_weakened(f"incomplete_details.reason {str(reason)[:40]}")
             return stop or "end"
-        if refusal:
-            return "refusal"
         return "tool" if self._calls else "end"
 
 

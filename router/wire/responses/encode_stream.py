@@ -15,16 +15,19 @@ from router.ir import (
     BlockEnded,
     CallBegan,
     CallDelta,
+    Cited,
     Ended,
     Event,
     Fault,
     Pinged,
     Redacted,
+    RefusalDelta,
     Signed,
     TextDelta,
     ThinkingDelta,
     Usage,
 )
+from router.wire import openai
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm, Context
 from router.wire.raw import sse
@@ -80,6 +83,7 @@ class ResponsesEncoder:
         self._said: list[str] = []
         self._part_open = False
         self._proof = ""
+        self._refusal: list[str] = []
         self._head = b""
         self._calls: dict[int, _Call] = {}
         #: The JSON of the last response object.
@@ -115,6 +119,14 @@ class ResponsesEncoder:
             self._head = self._item_delta_head("response.output_text.delta", content_index=len(self._parts))
         self._said.append(event.text)
         return out + self._delta(self._head, event.text) + b',"logprobs":[]}\n\n'
+
+    def _write_cited(self, event: Cited) -> bytes:
+        self._ctx.note_dropped("citations")
+        return b""
+
+    def _write_refusal_delta(self, event: RefusalDelta) -> bytes:
+        self._refusal.append(event.text)
+        return b""
 
     def _open_message(self) -> bytes:
         item: Json = {"id": f"msg_{self._ctx.new_id()}", "type": "message", "status": "in_progress"}
@@ -205,9 +217,13 @@ class ResponsesEncoder:
     def _write_ended(self, event: Ended) -> bytes:
         reason = _INCOMPLETE.get(event.stop, "")
         out = [self._begin()]
-        if event.stop == "refusal":
-            reason = "" if event.refusal else "content_filter"
-            out.append(self._write_refusal(event.refusal) if event.refusal else b"")
+        refusal = "".join(self._refusal)
+        if event.stop == "refusal" and not refusal and not self._said_anything:
+            reason = "content_filter"
+        elif event.stop == "refusal":
+            # Codex repeats an answer that is incomplete, which would say the same again.
+            refusal = refusal or openai.DECLINED
+        out.append(self._write_refusal(refusal) if refusal else b"")
         cut = "incomplete" if reason else "completed"
         calls = list(self._calls.values())
         last = None if self._kind or not calls else calls[-1]
@@ -222,6 +238,11 @@ class ResponsesEncoder:
             )
         out.append(self._event(f"response.{cut}", response=msgspec.Raw(self.response)))
         return b"".join(out)
+
+    @property
+    def _said_anything(self) -> bool:
+        """True when the answer holds a text or a call."""
+        return self._kind == "text" or any(item["type"] != "reasoning" for item in self._output)
 
     def _write_refusal(self, refusal: str) -> bytes:
         """The model's explanation of a refusal, as a part of its message."""
@@ -332,6 +353,8 @@ def _delta_head(kind: str, **said: object) -> bytes:
 _WRITERS: dict[type, Callable[[ResponsesEncoder, Any], bytes]] = {
     Began: ResponsesEncoder._write_began,  # pyright: ignore[reportPrivateUsage]
     TextDelta: ResponsesEncoder._write_text,  # pyright: ignore[reportPrivateUsage]
+    Cited: ResponsesEncoder._write_cited,  # pyright: ignore[reportPrivateUsage]
+    RefusalDelta: ResponsesEncoder._write_refusal_delta,  # pyright: ignore[reportPrivateUsage]
     ThinkingDelta: ResponsesEncoder._write_thinking,  # pyright: ignore[reportPrivateUsage]
     Signed: ResponsesEncoder._write_signed,  # pyright: ignore[reportPrivateUsage]
     Redacted: ResponsesEncoder._write_redacted,  # pyright: ignore[reportPrivateUsage]
