@@ -1,5 +1,7 @@
 """Random answers of Responses servers, in the shapes that real servers send, each as a stream and as a whole."""
 
+import json
+
 from .answers import Answer, _call_put, draw_calls, frame
 
 USAGE = {
@@ -58,7 +60,11 @@ def _reasoning(book):
     elif book.likes(0.6, "reasoning_text"):
         item["content"] = [{"type": "reasoning_text", "text": book.text("reasoning", names=names)}]
     if book.likes(0.6):
-        item["encrypted_content"] = book.put("proof", names=names)
+        mark = item["encrypted_content"] = book.put("proof", names=names)
+        # The opaque content holds the text too.
+        own = [at for at, put in enumerate(book.puts) if put.kind == "reasoning" and put.mark in json.dumps(item)]
+        for at in own:
+            book.puts[at] = book.puts[at]._replace(about=mark)
     return item
 
 

@@ -4,6 +4,9 @@ import json
 
 from router.errors import RouterError
 from router.wire import translate
+from router.wire.protocols import BY_NAME
+from router.wire.raw import sse
+from router.wire.tap import Tap
 
 from ...wire.responses_samples import legal
 from ...wire.test_legality import legal_chat_request, legal_messages_request
@@ -15,7 +18,7 @@ from .marks import Book, missing, unlike
 from .readers import REQUESTS, STREAMS, WHOLES
 
 PROTOCOLS = ("messages", "chat", "responses")
-PAIRS = [(source, target) for source in PROTOCOLS for target in PROTOCOLS]
+PAIRS = [(source, target) for source in PROTOCOLS for target in PROTOCOLS if source != target]
 ANSWERS = {"chat": answers.chat, "messages": answers.messages, "responses": answers_responses.responses}
 LEGAL = {"chat": legal_chat, "messages": legal_messages, "responses": legal}
 #: A Messages stop reason in the terms of the other protocols.
@@ -35,6 +38,26 @@ def answer_problems(seed, source, target):
     return book, made, found
 
 
+def passing_problems(seed, protocol):
+    """What is wrong with the reading of one random stream that is passed on as it is; (book, answer, problems)."""
+    book = Book(f"passed-{protocol}-{seed}")
+    made = ANSWERS[protocol](book)
+    tap, splitter, out = Tap(BY_NAME[protocol].dialect), sse.Splitter(), b""
+    at = 0
+    while at < len(made.stream):
+        size = book.pick(1, 7, 60, 500, 5000)
+        batch = splitter.feed(made.stream[at : at + size])
+        out += tap.read(batch) if batch else b""
+        at += size
+    problems = [] if out == made.stream else ["other bytes"]
+    if tap.ended is not True:
+        problems.append(f"ended: {tap.ended}")
+    usage = tap.usage()
+    if (usage.input, usage.output) != (9, 4):
+        problems.append(f"usage: {usage}")
+    return book, made, problems
+
+
 def _stream_problems(book, made, source, target):
     ctx = context()
     ctx.request_sent = True
@@ -48,8 +71,10 @@ def _stream_problems(book, made, source, target):
         if b'"error":{' in out:
             return [f"error: {out[-300:]!r}"]
         return [f"illegal: {error!r}"[:300]]
-    view, losses = STREAMS[target](out)
-    return _judge(book, made, view, [*losses, *(f"{loss.path}={loss.how}" for loss in ctx.losses)], target)
+    whole, losses = STREAMS[target](out)
+    return _judge(
+        book, made, WHOLES[target](whole), [*losses, *(f"{loss.path}={loss.how}" for loss in ctx.losses)], target
+    )
 
 
 def _whole_problems(book, made, source, target):
@@ -69,8 +94,8 @@ def _whole_problems(book, made, source, target):
         LEGAL[target](replayed.body)
     except Exception as error:
         return [*problems, f"illegal replay: {error!r}"[:300]]
-    view, more = STREAMS[target](replayed.body)
-    again = _judge(book, made, view, [*losses, *more], target)
+    again, more = STREAMS[target](replayed.body)
+    again = _judge(book, made, WHOLES[target](again), [*losses, *more], target)
     return problems + [f"replayed: {one}" for one in again if one not in problems]
 
 

@@ -22,7 +22,8 @@ class Put(NamedTuple):
     path: str = ""
     #: An expression for the losses that name it; '' for those of its path only.
     names: str = ""
-    #: More about it: the name and arguments of a call, the mark of the call that a result answers.
+    #: More about it: the name and arguments of a call, the mark of the call that a result answers, or the mark of the
+    #: opaque content that stands for a reasoning's text where it is sent back.
     about: object = None
 
 
@@ -76,6 +77,8 @@ class View(NamedTuple):
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
+    #: Words of refusal are text here, and perhaps repeated as an explanation.
+    refuses_in_text: bool = False
     #: (id, name, arguments as text)
     calls: tuple = ()
     #: (id, everything in it as text)
@@ -126,8 +129,9 @@ def _problem(put, view):
     if put.kind == "result":
         return _result_problem(put, view)
     if put.kind == "refusal":
-        said = view.refusal.count(put.mark) + view.text.count(put.mark)
-        return "" if said == 1 else f"said {said} times"
+        said, texts = view.refusal.count(put.mark), view.text.count(put.mark)
+        good = max(said, texts) == 1 if view.refuses_in_text else (said, texts) == (1, 0)
+        return "" if good else f"said {said} times, and {texts} times as text"
     place = PLACES.get(put.kind, "everything")
     if put.path and place == "text":
         # Where roles must alternate, a text may stand in another message, and a result's pictures in one of the user.

@@ -43,40 +43,36 @@ def everything(value):
 
 
 def chat_stream(data):
-    """A Chat stream as one message, put together as OpenAI documents it."""
+    """A Chat stream as a whole answer, put together as OpenAI documents it, and the losses that it names."""
     events, losses = payloads(data)
-    message = {"content": "", "reasoning_content": "", "refusal": "", "tool_calls": {}, "reasoning_details": []}
-    finish, beside = None, []
+    message, calls = {"role": "assistant", "content": ""}, {}
+    choice, beside = {"message": message, "finish_reason": None}, []
     for event in events:
-        assert "error" not in event or event["error"] is None, event
+        assert event.get("error") is None, event
         beside.append({key: value for key, value in event.items() if key != "choices"})
-        for choice in event.get("choices", ()):
-            assert choice["index"] == 0
-            finish = choice.get("finish_reason") or finish
-            beside.append({key: value for key, value in choice.items() if key != "delta"})
-            for key, value in choice["delta"].items():
+        for one in event.get("choices", ()):
+            assert one["index"] == 0
+            choice["finish_reason"] = one.get("finish_reason") or choice["finish_reason"]
+            beside.append({key: value for key, value in one.items() if key != "delta"})
+            for key, value in one["delta"].items():
                 if key == "tool_calls":
                     for part in value:
-                        call = message[key].setdefault(part["index"], {"arguments": "", "id": "", "name": ""})
-                        form = part.get("function") or part.get("custom") or {}
-                        call["id"] = part.get("id") or call["id"]
-                        call["name"] = form.get("name") or call["name"]
-                        call["custom"] = call.get("custom") or "custom" in part
-                        call["arguments"] += form.get("arguments") or form.get("input") or ""
-                elif isinstance(value, str) and isinstance(message.get(key, ""), str):
-                    message[key] = message.get(key, "") + value
-                elif isinstance(value, list):
-                    message[key] = message.get(key, []) + value
+                        _add_to_call(calls.setdefault(part["index"], {}), part)
+                elif isinstance(value, str | list) and key != "role":
+                    message[key] = (message.get(key) or type(value)()) + value
                 elif value is not None:
-                    beside.append({key: value})
-    calls = message.pop("tool_calls")
-    message["tool_calls"] = [
-        {"id": call["id"], "custom": {"name": call["name"], "input": call["arguments"]}}
-        if call["custom"]
-        else {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
-        for call in calls.values()
-    ]
-    return _chat_message(message, finish, beside), losses
+                    message[key] = value
+    if calls:
+        message["tool_calls"] = [*calls.values()]
+    return {"choices": [choice], "beside": beside}, losses
+
+
+def _add_to_call(call, part):
+    form = "custom" if "custom" in part else "function"
+    said = call.setdefault(form, {"name": "", "input" if form == "custom" else "arguments": ""})
+    for key, value in part.get(form, {}).items():
+        said[key] = said.get(key, "") + value
+    call |= {"id": part.get("id") or call.get("id", ""), "type": form}
 
 
 def chat_whole(data):
@@ -111,7 +107,7 @@ def _chat_message(message, finish, beside):
 
 
 def messages_stream(data):
-    """A Messages stream as one message."""
+    """A Messages stream as a whole answer, and the losses that it names."""
     events, losses = payloads(data)
     message, jsons = {}, {}
     for event in events:
@@ -137,7 +133,7 @@ def messages_stream(data):
         elif kind == "message_delta":
             message |= event["delta"]
             message["usage"] = event["usage"]
-    return messages_whole(message), losses
+    return message, losses
 
 
 def messages_whole(data):
@@ -148,6 +144,7 @@ def messages_whole(data):
         text="".join(block["text"] for block in blocks if block["type"] == "text"),
         reasoning="".join(block["thinking"] for block in blocks if block["type"] == "thinking"),
         refusal=details.get("explanation") or "",
+        refuses_in_text=True,
         calls=tuple(
             (block["id"], block["name"], canonical(block["input"])) for block in blocks if block["type"] == "tool_use"
         ),
@@ -158,10 +155,10 @@ def messages_whole(data):
 
 
 def responses_stream(data):
-    """The final response of a Responses stream."""
+    """The final response of a Responses stream, and the losses that it names."""
     events, losses = payloads(data)
     assert events[-1]["type"] in ("response.completed", "response.incomplete"), events[-1]
-    return responses_whole(events[-1]["response"]), losses
+    return events[-1]["response"], losses
 
 
 def _responses_call(item):
