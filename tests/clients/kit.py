@@ -86,9 +86,9 @@ class Mock:
 
 
 def proxied(folder, *mocks, protocols, keys=(), fallback=None, **settings):
-    """A proxy in front of mocks: backends `up`, `alt`. keys: accounts of `up`. fallback: entries for every model."""
+    """A proxy in front of mocks: backends `up`, `vice`. keys: accounts of `up`. fallback: entries for every model."""
     entries = []
-    for name, mock in zip(("up", "alt"), mocks, strict=False):
+    for name, mock in zip(("up", "vice"), mocks, strict=False):
         entry = backend(name, f"{mock.root}/v1", protocols=protocols)
         if keys and name == "up":
             accounts = [{"alias": f"a{at}", "key": key} for at, key in enumerate(keys)]

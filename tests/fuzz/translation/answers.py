@@ -1,9 +1,10 @@
 """Random answers of the three protocols, in the shapes that real servers send, each as a stream and as a whole."""
 
 import json
+import re
 from typing import NamedTuple
 
-TOOLS = ("look", "edit", "union", "patch")
+UNION = {"anyOf": [{"type": "object", "properties": {"path": {"type": "string"}}}, {"type": "object"}]}
 DONE = b"data: [DONE]\n\n"
 
 
@@ -16,15 +17,21 @@ class Answer(NamedTuple):
     stop: str = ""
 
 
-def frame(events, *, names, book):
-    """Events as bytes: with or without names, and in the forms of lines that servers use."""
+def frame(events, *, names, book, done=b""):
+    """Events as bytes: with or without names, and in the forms of lines and of JSON that servers use."""
     found = []
+    raw = book.likes(0.05, "raw control characters")
     for event in events:
         payload = json.dumps(event, ensure_ascii=book.likes(0.5))
+        payload = re.sub(r"(?<!\\)\\t", "\t", payload) if raw else payload
         name = f"event: {event['type']}\n" if names and "type" in event else ""
         found.append(f"{name}data: {payload}\n\n")
-    text = "".join(found)
-    return text.encode("utf-8", "surrogatepass")
+    made = "".join(found).encode("utf-8", "surrogatepass") + done
+    if book.likes(0.1, "CRLF"):
+        made = made.replace(b"\n", b"\r\n")
+    if book.likes(0.05, "no last blank line"):
+        made = made.rstrip(b"\r\n") + b"\n"
+    return made
 
 
 def arguments(book, *, kinds=("object",)):
@@ -54,14 +61,31 @@ def draw_calls(book, names):
             "pairs": f"call_{at // 2}",
             "odd": f"a|b.c {at}" + "x" * 70,
         }[ids]
-        found.append((mark, call_id, name, said))
+        found.append((mark, call_id, *_told(book, mark, name, said)))
     return found
+
+
+def _told(book, mark, name, said):
+    """The name, and the arguments as the upstream gives them; what the caller must see is put into the book."""
+    if name == "patch":
+        text = f"*** {mark}\n"
+        book.puts.append(_call_put(mark, name, {"input": text}))
+        return name, json.dumps({"input": text})
+    book.puts.append(_call_put(mark, name, said))
+    if name == "union" and book.wrapper:
+        return name, json.dumps({book.wrapper: json.loads(said)})
+    return name, said
+
+
+def names_of(target):
+    """The tools that a caller has declared, the usual ones more often."""
+    return ("look", "look", "edit", "edit", "union", *(("patch",) if target == "responses" else ()))
 
 
 # Chat
 
 
-def chat(book, names=TOOLS[:2]):
+def chat(book, target):
     """An answer of a Chat server."""
     draft = _ChatDraft(book)
     if book.likes(0.5):
@@ -71,7 +95,7 @@ def chat(book, names=TOOLS[:2]):
         draft.refuse()
     elif book.likes(0.75):
         draft.say()
-    calls = [] if refuses else draw_calls(book, names) if book.likes(0.5) else []
+    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
     second = bool(calls) and book.likes(0.15, "calls in choice 1")
     if calls:
         draft.call(calls, second=second)
@@ -168,8 +192,7 @@ class _ChatDraft:
             indexed = book.pick("right", "whole")
         book.shapes.append(f"index {indexed}")
         entries, parts = [], []
-        for at, (mark, call_id, name, said) in enumerate(calls):
-            book.puts.append(_call_put(mark, name, said))
+        for at, (_, call_id, name, said) in enumerate(calls):
             whole = {"id": call_id, "type": "function", "function": {"name": name, "arguments": said}}
             if not call_id:
                 del whole["id"]
@@ -256,7 +279,7 @@ class _ChatDraft:
         stop = "refusal" if refuses else "tool_use" if calls else {"length": "max_tokens"}.get(finish, "end_turn")
         if stop == "max_tokens" and not finishes:
             stop = ""
-        return Answer(frame(events, names=False, book=book) + DONE, whole, stop)
+        return Answer(frame(events, names=False, book=book, done=DONE), whole, stop)
 
 
 def _call_put(mark, name, said):
@@ -269,7 +292,7 @@ def _call_put(mark, name, said):
 # Messages
 
 
-def messages(book, names=TOOLS[:2]):
+def messages(book, target):
     """An answer of a Messages server."""
     blocks = []
     if book.likes(0.5):
@@ -284,9 +307,8 @@ def messages(book, names=TOOLS[:2]):
         blocks += [_said(book) for _ in range(book.pick(1, 1, 2))]
     if book.likes(0.05, "unknown block"):
         blocks.append({"type": "hologram", "text": book.put("field", names="hologram")})
-    calls = [] if refuses else draw_calls(book, names) if book.likes(0.5) else []
-    for mark, call_id, name, said in calls:
-        book.puts.append(_call_put(mark, name, said))
+    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
+    for _, call_id, name, said in calls:
         blocks.append({"type": "tool_use", "id": call_id, "name": name, "input": json.loads(said), "": said})
         if not call_id:
             del blocks[-1]["id"]

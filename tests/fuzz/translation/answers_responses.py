@@ -2,7 +2,7 @@
 
 import json
 
-from .answers import Answer, _call_put, draw_calls, frame
+from .answers import Answer, draw_calls, frame, names_of
 
 USAGE = {
     "input_tokens": 9,
@@ -13,7 +13,7 @@ USAGE = {
 }
 
 
-def responses(book, names=("look", "edit")):
+def responses(book, target):
     """An answer of a Responses server."""
     items = []
     if book.likes(0.5):
@@ -24,7 +24,7 @@ def responses(book, names=("look", "edit")):
     refuses = book.likes(0.08, "refusal")
     if refuses or book.likes(0.75):
         items += [_message(book, refuses=refuses) for _ in range(1 if refuses else book.pick(1, 1, 2))]
-    calls = [] if refuses else draw_calls(book, names) if book.likes(0.5) else []
+    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
     items += [_call(book, call) for call in calls]
     if book.likes(0.2):
         book.shapes.append("shuffled")
@@ -96,12 +96,9 @@ def _phase(value):
 
 
 def _call(book, call):
-    mark, call_id, name, said = call
+    _, call_id, name, said = call
     if name == "patch":
-        text = f"*** {mark}\n"
-        book.puts.append(_call_put(mark, name, {"input": text}))
-        return {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": text}
-    book.puts.append(_call_put(mark, name, said))
+        return {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": json.loads(said)["input"]}
     item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": said, "status": "completed"}
     if not call_id:
         del item["call_id"]

@@ -14,6 +14,7 @@ from ...wire.test_responses_legality import legal_responses_request
 from ...wire.test_translate_streams import legal_chat, legal_messages
 from ...wire.translations import context, streamed
 from . import answers, answers_responses, requests
+from .callers import USED, first_request, wrapper_of_union
 from .marks import Book, missing, unlike
 from .readers import REQUESTS, STREAMS, WHOLES
 
@@ -30,18 +31,40 @@ STOPS = {
 
 
 def answer_problems(seed, source, target):
-    """What is wrong with the translation of one random answer, streamed and whole; (shapes, problems)."""
+    """What is wrong with the translation of one random answer, streamed and whole; (book, answer, problems)."""
     book = Book(f"{source}-{target}-{seed}")
-    made = ANSWERS[source](book)
-    found = [f"stream: {one}" for one in _stream_problems(book, made, source, target)]
-    found += [f"whole: {one}" for one in _whole_problems(book, made, source, target)]
+    history = history_of(book)
+    asked = json.dumps(first_request(target, history=history)).encode()
+    try:
+        book.wrapper = wrapper_of_union(json.loads(translate.request(asked, target, source, context()).body))
+    except Exception as error:
+        return book, None, [f"crash {error!r}"]
+    made = ANSWERS[source](book, target)
+
+    def begun():
+        ctx = context()
+        translate.request(asked, target, source, ctx)
+        ctx.request_sent = True
+        ctx.losses.clear()
+        return ctx
+
+    found = [f"stream: {one}" for one in _stream_problems(book, made, source, target, begun())]
+    found += [f"whole: {one}" for one in _whole_problems(book, made, source, target, begun)]
     return book, made, found
+
+
+def history_of(book):
+    """The ids of the calls that the conversation has had."""
+    if not book.likes(0.4, "history"):
+        return ()
+    book.used = book.chance.sample(USED, book.pick(1, 2, 3))
+    return book.used
 
 
 def passing_problems(seed, protocol):
     """What is wrong with the reading of one random stream that is passed on as it is; (book, answer, problems)."""
     book = Book(f"passed-{protocol}-{seed}")
-    made = ANSWERS[protocol](book)
+    made = ANSWERS[protocol](book, protocol)
     tap, splitter, out = Tap(BY_NAME[protocol].dialect), sse.Splitter(), b""
     at = 0
     while at < len(made.stream):
@@ -58,11 +81,11 @@ def passing_problems(seed, protocol):
     return book, made, problems
 
 
-def _stream_problems(book, made, source, target):
-    ctx = context()
-    ctx.request_sent = True
+def _stream_problems(book, made, source, target, ctx):
+    cuts = sorted(book.chance.randrange(len(made.stream) + 1) for _ in range(book.pick(0, 0, 3, 40)))
+    pieces = [made.stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(made.stream)], strict=True)]
     try:
-        out = streamed([made.stream], source, ctx, target)
+        out = streamed(pieces, source, ctx, target)
     except Exception as error:
         return [f"crash {error!r}"]
     try:
@@ -77,13 +100,12 @@ def _stream_problems(book, made, source, target):
     )
 
 
-def _whole_problems(book, made, source, target):
-    ctx = context()
-    ctx.request_sent = True
+def _whole_problems(book, made, source, target, begun):
+    ctx = begun()
     body = json.dumps(made.whole).encode("utf-8", "surrogatepass")
     try:
         found = translate.answer(body, source, target, ctx, stream=False)
-        replayed = translate.answer(body, source, target, context(), stream=True)
+        replayed = translate.answer(body, source, target, begun(), stream=True)
     except Exception as error:
         return [f"crash {error!r}"]
     if found is None or replayed is None or found.status != 200:
@@ -102,7 +124,7 @@ def _whole_problems(book, made, source, target):
 def _judge(book, made, view, losses, target):
     puts = [put for put in book.puts if put.kind != "proof"]
     problems = missing(puts, view, losses)
-    twice = unlike(view)
+    twice = unlike(view, book.used)
     wanted = STOPS[target].get(made.stop)
     if wanted and view.stop != wanted:
         problems.append(f"stop {view.stop}, not {wanted}")

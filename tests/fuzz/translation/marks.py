@@ -37,6 +37,10 @@ class Book:
         self._count = 0
         #: What a reader of the seed may want to know: the shapes that were drawn.
         self.shapes = []
+        #: Ids of calls that the conversation has had.
+        self.used = ()
+        #: The property in which the upstream was told to wrap the arguments of the tool union.
+        self.wrapper = None
 
     def likes(self, share, shape=""):
         """True for a share of the cases; then the shape is noted."""
@@ -166,7 +170,8 @@ def _result_problem(put, view):
     return ""
 
 
-def unlike(view):
-    """Ids that stand for two calls, as a text; '' when there are none."""
+def unlike(view, used=()):
+    """Ids that stand for two calls, as a text; '' when there are none. used: ids of earlier calls."""
     ids = [call[0] for call in view.calls]
-    return "" if len(set(ids)) == len(ids) and all(ids) else f"ids of calls: {ids}"
+    good = len({*ids, *used}) == len(ids) + len(used) and all(ids)
+    return "" if good else f"ids of calls: {ids} after {[*used]}"
