@@ -17,6 +17,7 @@ from . import answers, answers_responses, requests
 from .callers import USED, first_request, wrapper_of_union
 from .marks import Book, missing, unlike
 from .readers import REQUESTS, STREAMS, WHOLES
+from .schemas import of_anthropic, of_openai
 
 PROTOCOLS = ("messages", "chat", "responses")
 PAIRS = [(source, target) for source in PROTOCOLS for target in PROTOCOLS if source != target]
@@ -133,6 +134,8 @@ def _judge(book, made, view, losses, target):
 
 # Requests
 
+#: Providers without a form for what the caller cannot do without.
+RIGHTLY_REFUSED = ("the backend does not take JSON schemas for answers",)
 MODELS = ("claude-opus-5", "claude-sonnet-4-5", "gpt-5", "mock-model")
 VENDORS = {"messages": ("", "anthropic"), "chat": ("", "openai", "mistral", "deepseek", "openrouter", "vllm"),
            "responses": ("", "openai")}  # fmt: skip
@@ -148,7 +151,8 @@ def request_problems(seed, source, target):
     try:
         sent = translate.request(json.dumps(body).encode(), source, target, ctx)
     except RouterError as error:
-        return book, body, [f"refused: {error.message}"]
+        rightly = any(why in error.message for why in RIGHTLY_REFUSED)
+        return book, body, [] if rightly else [f"refused: {error.message}"]
     except Exception as error:
         return book, body, [f"crash {error!r}"]
     made = json.loads(sent.body)
@@ -172,6 +176,11 @@ def _legal_messages(made):
         found = tool.get("input_schema", {"type": "object"})
         assert found.get("type") == "object", "a schema that is no object"
         assert not {"anyOf", "oneOf", "allOf"} & set(found), "a union at the root of a schema"
+        if tool.get("strict"):
+            of_anthropic(found)
+    shape = (made.get("output_config") or {}).get("format") or {}
+    if "schema" in shape:
+        of_anthropic(shape["schema"])
 
 
 def _marked(made):
@@ -194,10 +203,22 @@ def _marked_in(value):
 
 def _legal_chat(made):
     legal_chat_request(made)
+    for tool in made.get("tools") or ():
+        if tool["function"].get("strict"):
+            of_openai(tool["function"]["parameters"])
+    shape = (made.get("response_format") or {}).get("json_schema") or {}
+    if shape.get("strict"):
+        of_openai(shape["schema"])
 
 
 def _legal_responses(made):
     legal_responses_request({**made, "input": [item for item in made["input"] if item["type"] != "reasoning"]})
+    for tool in made.get("tools") or ():
+        if tool.get("strict"):
+            of_openai(tool["parameters"])
+    shape = (made.get("text") or {}).get("format") or {}
+    if shape.get("strict"):
+        of_openai(shape["schema"])
 
 
 REQUESTS_OF = {"chat": requests.chat, "messages": requests.messages, "responses": requests.responses}

@@ -5,6 +5,7 @@ import json
 from .answers import arguments
 from .marks import Put
 from .readers import canonical
+from .schemas import draw_schema
 
 PNG = "iVBORw0KGgo="
 FORMATS = ("google-gemini-v1", "anthropic-claude-v1", "openai-responses-v1", "xai-responses-v1", None)
@@ -88,7 +89,22 @@ def chat(book):
         {"type": "function", "function": {"name": name, **({"parameters": found} if (found := schema(book)) else {})}}
         for name in ("look", "edit")
     ]
-    return {"model": "x", "max_tokens": 9000, "messages": messages, "tools": tools, **_effort(book)}
+    if book.likes(0.3, "strict tool"):
+        path = f"tools[{len(tools)}]"
+        tools.append(
+            {"type": "function", "function": {"name": "strict", "strict": True, **_strict(book, path, "parameters")}}
+        )
+    body = {"model": "x", "max_tokens": 9000, "messages": messages, "tools": tools, **_effort(book)}
+    if book.likes(0.3, "format"):
+        path = "response_format"
+        about = {"description": book.put("field", path)} if book.likes(0.5) else {}
+        form = {"name": "out", "schema": draw_schema(book, path), **about, **book.pick({}, {"strict": True})}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return body
+
+
+def _strict(book, path, field):
+    return {"description": book.put("field", path), field: draw_schema(book, path)}
 
 
 def _effort(book):
@@ -183,7 +199,12 @@ def messages(book):
     for name in ("look", "edit"):
         found = schema(book) or {"type": "object"}
         tools.append(_marked(book, {"name": name, "input_schema": {"type": "object", **found}}))
+    if book.likes(0.3, "strict tool"):
+        tools.append({"name": "strict", "strict": True, **_strict(book, f"tools[{len(tools)}]", "input_schema")})
     body = {"model": "x", "max_tokens": 9000, "messages": turns, "tools": tools}
+    if book.likes(0.3, "format"):
+        form = {"type": "json_schema", "schema": draw_schema(book, "output_config.format")}
+        body["output_config"] = {"format": form}
     if book.likes(0.6):
         body["system"] = [
             _marked(book, {"type": "text", "text": f"a{book.text(path=f'system[{at}]')}"}) for at in range(2)
@@ -272,7 +293,16 @@ def responses(book):
         found = schema(book)
         tools.append({"type": "function", "name": name, "parameters": found, "strict": False})
     effort = {"reasoning": {"effort": book.pick("low", "high")}} if book.likes(0.4, "effort") else {}
-    return {"model": "x", "max_output_tokens": 9000, "input": items, "tools": tools, "store": False, **effort}
+    if book.likes(0.3, "strict tool"):
+        path = f"tools[{len(tools)}]"
+        tools.append({"type": "function", "name": "strict", "strict": True, **_strict(book, path, "parameters")})
+    body = {"model": "x", "max_output_tokens": 9000, "input": items, "tools": tools, "store": False, **effort}
+    if book.likes(0.3, "format"):
+        path = "text.format"
+        about = {"description": book.put("field", path)} if book.likes(0.5) else {}
+        form = {"name": "out", "schema": draw_schema(book, path), **about, **book.pick({}, {"strict": True})}
+        body["text"] = {"format": {"type": "json_schema", **form}}
+    return body
 
 
 def _input(book, path):
