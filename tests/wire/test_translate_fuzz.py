@@ -124,6 +124,7 @@ JUDGES = {
     "request": judge.request_problems,
     "next-request": second_turns.turn_problems,
     "next-request-streamed": second_turns.stream_problems,
+    "other-conversation": second_turns.mixing_problems,
 }
 ROUNDS = 60
 PARAMS = [
@@ -143,7 +144,7 @@ def judged(kind, source, target, seeds):
 @pytest.mark.parametrize(("kind", "source", "target"), PARAMS)
 def test_what_was_put_in_is_there_or_named(kind, source, target):
     """Each text, reasoning, call, argument, result and citation of a random case is found where it belongs, once, or a
-    loss names it; ids are unique, and all events and requests are legal."""
+    loss names it; ids are unique, all events and requests are legal, and nothing comes from another conversation."""
     problems = judged(kind, source, target, range(ROUNDS))
     assert not problems, "\n".join(problems[:20])
 

@@ -30,8 +30,9 @@ class Put(NamedTuple):
 class Book:
     """The puts of one case, and its random choices."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, letter="Q"):
         self.seed = seed
+        self._letter = letter
         self.chance = random.Random(seed)
         self.puts = []
         self._count = 0
@@ -56,7 +57,7 @@ class Book:
     def mark(self):
         """A word that stands nowhere else, and is no part of another."""
         self._count += 1
-        return f"Q{self._count}Z"
+        return f"{self._letter}{self._count}Z"
 
     def put(self, kind, path="", names="", about=None):
         """Note a new thing, and return its mark."""
