@@ -13,7 +13,6 @@ from .judge import ANSWERS, LEGAL_REQUESTS, history_of
 from .marks import Book, Put, missing
 from .readers import REQUESTS, STREAMS
 
-
 _NUMBERS = itertools.count(1)
 
 
