@@ -95,7 +95,10 @@ def _stream_problems(book, made, source, target, ctx):
         if b'"error":{' in out:
             return [f"error: {out[-300:]!r}"]
         return [f"illegal: {error!r}"[:300]]
-    whole, losses = STREAMS[target](out)
+    try:
+        whole, losses = STREAMS[target](out)
+    except AssertionError as error:
+        return [f"unreadable: {error!r}"[:300]]
     return _judge(
         book, made, WHOLES[target](whole), [*losses, *(f"{loss.path}={loss.how}" for loss in ctx.losses)], target
     )
@@ -117,7 +120,10 @@ def _whole_problems(book, made, source, target, begun):
         LEGAL[target](replayed.body)
     except Exception as error:
         return [*problems, f"illegal replay: {error!r}"[:300]]
-    again, more = STREAMS[target](replayed.body)
+    try:
+        again, more = STREAMS[target](replayed.body)
+    except AssertionError as error:
+        return [*problems, f"unreadable replay: {error!r}"[:300]]
     again = _judge(book, made, WHOLES[target](again), [*losses, *more], target)
     return problems + [f"replayed: {one}" for one in again if one not in problems]
 

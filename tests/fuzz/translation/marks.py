@@ -4,6 +4,7 @@ Each thing that is put in bears a mark, a short word that stands nowhere else. A
 such a thing belongs; where it is not there, a loss must name it.
 """
 
+import json
 import random
 import re
 from typing import NamedTuple
@@ -92,6 +93,14 @@ class View(NamedTuple):
     #: All of it as text.
     everything: str = ""
     stop: str = ""
+    #: Tools whose arguments stand in a property -> that property.
+    wrappers: dict = {}
+
+    def unwrapped(self, call):
+        """The arguments of a call of a tool whose schema was wrapped in one property."""
+        given = json.loads(call[2]) if call[1] in self.wrappers else None
+        found = given.get(self.wrappers[call[1]]) if isinstance(given, dict) and len(given) == 1 else None
+        return None if found is None else json.dumps(found, sort_keys=True, ensure_ascii=False)
 
 
 #: Kind of a put -> where it belongs: a field of View.
@@ -156,7 +165,7 @@ def _call_problem(put, view):
         return f"in {len(with_mark)} calls of {len(view.calls)}"
     if with_mark[0][1] != name:
         return f"a call of {with_mark[0][1]}, not {name}"
-    if arguments is not None and with_mark[0][2] != arguments:
+    if arguments is not None and arguments not in (with_mark[0][2], view.unwrapped(with_mark[0])):
         return f"arguments {with_mark[0][2]!r}, not {arguments!r}"
     return ""
 

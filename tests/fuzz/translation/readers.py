@@ -120,6 +120,7 @@ def messages_stream(data):
             jsons[event["index"]] = ""
         elif kind == "content_block_delta":
             block, delta = message["content"][event["index"]], event["delta"]
+            assert any(delta.get(key) for key in ("text", "thinking", "signature", "partial_json", "citation")), delta
             for key in ("text", "thinking", "signature"):
                 if key in delta:
                     block[key] = block.get(key, "") + delta[key]
@@ -216,6 +217,16 @@ def chat_request(body):
     )
 
 
+def _wrappers(body):
+    """The tools that have one property, which a union at the root of their schema was wrapped in."""
+    found = {}
+    for tool in body.get("tools") or ():
+        names = [*tool.get("input_schema", {}).get("properties", ())]
+        if len(names) == 1 and names[0] not in ("path", "p0", "input"):
+            found[tool["name"]] = names[0]
+    return found
+
+
 def messages_request(body):
     """What a Messages request says."""
     blocks = [
@@ -240,6 +251,7 @@ def messages_request(body):
             if block["type"] == "tool_result"
         ),
         everything=everything(body),
+        wrappers=_wrappers(body),
     )
 
 
