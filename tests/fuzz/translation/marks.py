@@ -7,6 +7,7 @@ such a thing belongs; where it is not there, a loss must name it.
 import json
 import random
 import re
+from types import MappingProxyType
 from typing import NamedTuple
 
 AROUND = ("", " ", "so ", "\u2028", "\n", "\t", "é ", "\U0001f600", '"', "\\", "</think>", "data: ", ": ", "\u0085")
@@ -94,7 +95,7 @@ class View(NamedTuple):
     everything: str = ""
     stop: str = ""
     #: Tools whose arguments stand in a property -> that property.
-    wrappers: dict = {}
+    wrappers: MappingProxyType = MappingProxyType({})
 
     def unwrapped(self, call):
         """The arguments of a call of a tool whose schema was wrapped in one property."""

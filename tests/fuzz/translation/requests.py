@@ -98,13 +98,14 @@ def chat(book):
     if book.likes(0.3, "format"):
         path = "response_format"
         about = {"description": book.put("field", path)} if book.likes(0.5) else {}
-        form = {"name": "out", "schema": draw_schema(book, path), **about, **book.pick({}, {"strict": True})}
+        strict = book.pick({}, {"strict": True})
+        form = {"name": "out", "schema": draw_schema(book, path, strict=bool(strict)), **about, **strict}
         body["response_format"] = {"type": "json_schema", "json_schema": form}
     return body
 
 
 def _strict(book, path, field):
-    return {"description": book.put("field", path), field: draw_schema(book, path)}
+    return {"description": book.put("field", path), field: draw_schema(book, path, strict=field == "parameters")}
 
 
 def _effort(book):
@@ -300,7 +301,8 @@ def responses(book):
     if book.likes(0.3, "format"):
         path = "text.format"
         about = {"description": book.put("field", path)} if book.likes(0.5) else {}
-        form = {"name": "out", "schema": draw_schema(book, path), **about, **book.pick({}, {"strict": True})}
+        strict = book.pick({}, {"strict": True})
+        form = {"name": "out", "schema": draw_schema(book, path, strict=bool(strict)), **about, **strict}
         body["text"] = {"format": {"type": "json_schema", **form}}
     return body
 

@@ -16,37 +16,37 @@ _NOT_STRICT = {
 }
 
 
-def draw_schema(book, path, depth=2):
-    """The schema of an object; its descriptions and patterns have marks."""
+def draw_schema(book, path, depth=2, *, strict=False):
+    """The schema of an object; its descriptions and patterns have marks. strict: in the form of OpenAI's strict mode."""
     made = {"type": "object", "properties": {}}
-    if book.likes(0.6):
+    if strict or book.likes(0.6):
         made["additionalProperties"] = False
     for at in range(book.pick(1, 2, 3)):
-        made["properties"][f"p{at}"] = _property(book, path, depth)
+        made["properties"][f"p{at}"] = _property(book, path, depth, strict)
     names = [*made["properties"]]
-    if book.likes(0.8):
-        made["required"] = names if book.likes(0.6) else names[:1]
+    if strict or book.likes(0.8):
+        made["required"] = names if strict or book.likes(0.6) else names[:1]
     return made
 
 
-def _property(book, path, depth):
+def _property(book, path, depth, strict):
     kinds = ["string", "string", "integer", "number", "boolean", "enum", "const", "nullable"]
     kind = book.pick(*kinds, *(("object", "array", "union") if depth else ()))
-    made = _of_kind(book, path, depth, kind)
+    made = _of_kind(book, path, depth, kind, strict)
     if book.likes(0.5):
         made["description"] = book.put("field", path)
     return made
 
 
-def _of_kind(book, path, depth, kind):
+def _of_kind(book, path, depth, kind, strict):
     if kind == "object":
-        return draw_schema(book, path, depth - 1)
+        return draw_schema(book, path, depth - 1, strict=strict)
     if kind == "array":
         limits = book.pick({}, {"minItems": 1}, {"minItems": 2, "maxItems": 5}, {"uniqueItems": True})
-        return {"type": "array", "items": _property(book, path, depth - 1), **limits}
+        return {"type": "array", "items": _property(book, path, depth - 1, strict), **limits}
     if kind == "union":
-        word = book.pick("anyOf", "anyOf", "oneOf")
-        return {word: [_property(book, path, depth - 1), {"type": "null"}]}
+        word = "anyOf" if strict else book.pick("anyOf", "anyOf", "oneOf")
+        return {word: [_property(book, path, depth - 1, strict), {"type": "null"}]}
     if kind == "string":
         pattern = {"pattern": f"^{book.put('field', path)}$"} if book.likes(0.3) else {}
         return {"type": "string", **pattern, **book.pick({}, {"minLength": 2, "maxLength": 9}, {"format": "date"})}
@@ -66,12 +66,12 @@ def of_anthropic(schema):
 
 
 def _one_type(schema):
-    """The schema with lists of types as unions, which the SDK does not read and the API takes."""
+    """The schema with lists of types as unions, and without patterns, which the SDK does not read and the API takes."""
     if isinstance(schema, list):
         return [_one_type(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: _one_type(value) if key != "enum" else value for key, value in schema.items()}
+    made = {key: _one_type(value) if key != "enum" else value for key, value in schema.items() if key != "pattern"}
     if isinstance(made.get("type"), list):
         kinds = made.pop("type")
         made = {"anyOf": [{"type": kind} for kind in kinds], **made}
