@@ -17,7 +17,7 @@ _NOT_STRICT = {
 
 
 def draw_schema(book, path, depth=2, *, strict=False):
-    """The schema of an object; its descriptions and patterns have marks. strict: in the form of OpenAI's strict mode."""
+    """The schema of an object; its descriptions and patterns have marks. strict: as OpenAI's strict mode takes it."""
     made = {"type": "object", "properties": {}}
     if strict or book.likes(0.6):
         made["additionalProperties"] = False
