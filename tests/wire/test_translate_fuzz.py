@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from router.errors import RouterError
 from router.wire import translate
 
-from ..fuzz.translation import judge, second_turns
+from ..fuzz.translation import by_sdk, judge, second_turns
 from .translations import OTHER, context, streamed
 
 WORDS = st.sampled_from(
@@ -121,6 +121,7 @@ def test_deep_json(source):
 #: What is judged of a random case -> its judge: (seed, source, target) -> (book, case, problems).
 JUDGES = {
     "answer": judge.answer_problems,
+    "answer-by-sdk": by_sdk.sdk_problems,
     "request": judge.request_problems,
     "next-request": second_turns.turn_problems,
     "next-request-streamed": second_turns.stream_problems,

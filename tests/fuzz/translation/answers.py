@@ -77,9 +77,9 @@ def _told(book, mark, name, said):
     return name, said
 
 
-def names_of(target):
+def names_of(book, target):
     """The tools that a caller has declared, the usual ones more often."""
-    return ("look", "look", "edit", "edit", "union", *(("patch",) if target == "responses" else ()))
+    return ("look", "look", "edit", "edit", "union", *(("patch",) if target == "responses" and book.custom else ()))
 
 
 # Chat
@@ -95,7 +95,7 @@ def chat(book, target):
         draft.refuse()
     elif book.likes(0.75):
         draft.say()
-    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
+    calls = [] if refuses else draw_calls(book, names_of(book, target)) if book.likes(0.5) else []
     second = bool(calls) and book.likes(0.15, "calls in choice 1")
     if calls:
         draft.call(calls, second=second)
@@ -307,7 +307,7 @@ def messages(book, target):
         blocks += [_said(book) for _ in range(book.pick(1, 1, 2))]
     if book.likes(0.05, "unknown block"):
         blocks.append({"type": "hologram", "text": book.put("field", names="hologram")})
-    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
+    calls = [] if refuses else draw_calls(book, names_of(book, target)) if book.likes(0.5) else []
     for _, call_id, name, said in calls:
         blocks.append({"type": "tool_use", "id": call_id, "name": name, "input": json.loads(said), "": said})
         if not call_id:

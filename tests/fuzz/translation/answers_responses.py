@@ -24,7 +24,7 @@ def responses(book, target):
     refuses = book.likes(0.08, "refusal")
     if refuses or book.likes(0.75):
         items += [_message(book, refuses=refuses) for _ in range(1 if refuses else book.pick(1, 1, 2))]
-    calls = [] if refuses else draw_calls(book, names_of(target)) if book.likes(0.5) else []
+    calls = [] if refuses else draw_calls(book, names_of(book, target)) if book.likes(0.5) else []
     items += [_call(book, call) for call in calls]
     if book.likes(0.2):
         book.shapes.append("shuffled")

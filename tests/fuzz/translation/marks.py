@@ -42,6 +42,8 @@ class Book:
         self.shapes = []
         #: Ids of calls that the conversation has had.
         self.used = ()
+        #: The caller may have tools that take free text.
+        self.custom = True
         #: The property in which the upstream was told to wrap the arguments of the tool union.
         self.wrapper = None
 
