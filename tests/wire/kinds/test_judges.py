@@ -112,8 +112,8 @@ def translated(case, target, *, stream):
         assert found is not None, "it is no answer"
         assert found.status == 200, found.body
         made = found.body
-    told = named_losses(made) if case.streamed and stream else [loss.path for loss in ctx.losses]
-    return made, told
+    # A comment of the stream tells what was lost before its end; the rest is in the log.
+    return made, [*named_losses(made), *(loss.path for loss in ctx.losses)]
 
 
 def check(case, target, got, *, losses, reasons=True, ai=False):
