@@ -12,7 +12,7 @@ import msgspec
 from router.ir import Tool, ToolCall
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm
-from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
+from router.wire.neutral.schemas import INTEGER, STRING, build_object_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
