@@ -240,6 +240,6 @@ CASES = [
         "log probabilities",
         [[message(0, {**TEXT, "logprobs": [LOGPROB]})]],
         text="So.",
-        losses={"messages": ("logprobs",)},
+        losses={"*": ("logprobs",)},
     ),
 ]

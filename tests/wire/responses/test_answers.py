@@ -58,7 +58,7 @@ def recorded(name):
 )
 def test_recorded_answers(name, losses, cited, logprobs):
     """Recorded whole answers: citations and log probabilities are read, the rest is named."""
-    ctx = context()
+    ctx = context(logprobs=logprobs)
     found = response.decode_answer(recorded(name), ctx)
     texts = [block for block in found.blocks if isinstance(block, Text)]
     assert [any(getattr(text, field) for text in texts) for field in ("citations", "logprobs")] == [cited, logprobs]

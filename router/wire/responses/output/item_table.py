@@ -21,7 +21,7 @@ class OutputItem:
 
     __slots__ = (
         *("announced", "call", "call_id", "cited", "custom", "done", "id", "index", "kind", "name", "part", "parts"),
-        *("pieces", "settled", "source", "wrapper"),
+        *("pieces", "scored", "settled", "source", "wrapper"),
     )
 
     def __init__(self, kind: str, item_id: object, index: int | None):
@@ -46,6 +46,8 @@ class OutputItem:
         self.pieces: list[str] = []
         #: The citations that have been read.
         self.cited: set[tuple[object, ...]] = set()
+        #: The parts whose log probabilities have been read.
+        self.scored: set[object] = set()
         #: The type of the events that brought its reasoning, which some servers send in two forms.
         self.source = ""
         #: The call wraps several.
