@@ -162,6 +162,18 @@ CASES = [
         text="So.",
         reasoning="hm",
     ),
+    stream(
+        "another text only in the last event",
+        *text_item(0, "So", "."),
+        output=[{**text_item(0, "Well.")[-1]["item"], "id": "other"}, text_item(0, "So.")[-1]["item"]],
+        text="So.Well.",
+    ),
+    stream(
+        "texts that change places",
+        *text_item(0, "So."),
+        output=[{**text_item(0, "Well.")[-1]["item"], "id": "a"}, {**text_item(0, "So.")[-1]["item"], "id": "b"}],
+        text="So.Well.",
+    ),
     stream("text once", *text_item(0, "So", "."), output=items_of(rename(text_item(0, "So."))), text="So."),
     stream(
         "reasoning only in done events",
