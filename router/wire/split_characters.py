@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from router.ir import CallDelta, Ended, Event, Pinged, TextDelta, ThinkingDelta
+from router.ir import CallDelta, Ended, Event, Pinged, RefusalDelta, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
 from router.wire.raw.lenient_json import HALF, is_first_half, mend_text
 
-_TEXT, _THINKING = -1, -2
+_TEXT, _THINKING, _REFUSAL = -1, -2, -3
+_KEYS: dict[type, int] = {TextDelta: _TEXT, ThinkingDelta: _THINKING, RefusalDelta: _REFUSAL}
 
 
 class CharacterJoiner:
@@ -21,14 +22,14 @@ class CharacterJoiner:
 
     def __init__(self, ctx: Context):
         self._ctx = ctx
-        # By the text they belong to: the number of a call, _TEXT or _THINKING.
+        # By the text they belong to: the number of a call, or one of _KEYS.
         self._held: dict[int, str] = {}
 
     def apply(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events with whole characters."""
         for event in events:
-            if isinstance(event, TextDelta | ThinkingDelta):
-                text = self._join(_TEXT if isinstance(event, TextDelta) else _THINKING, event.text)
+            if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
+                text = self._join(_KEYS[type(event)], event.text)
                 if text:
                     yield msgspec.structs.replace(event, text=text)
             elif isinstance(event, CallDelta):
@@ -40,11 +41,7 @@ class CharacterJoiner:
             else:
                 # Calls stay open until the end, while other blocks end with whatever follows them.
                 yield from self._release(calls=isinstance(event, Ended))
-                yield (
-                    msgspec.structs.replace(event, refusal=mend_text(event.refusal))
-                    if isinstance(event, Ended)
-                    else event
-                )
+                yield event
 
     def _join(self, key: int, text: str) -> str:
         text = self._held.pop(key, "") + text
@@ -65,5 +62,7 @@ class CharacterJoiner:
             text = self._mend(self._held.pop(key))
             if key >= 0:
                 yield CallDelta(key, text)
+            elif key == _REFUSAL:
+                yield RefusalDelta(text)
             else:
                 yield TextDelta(text) if key == _TEXT else ThinkingDelta(text)
