@@ -47,6 +47,8 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "max_tokens": limit,
         "user": user,
         "shape": "response_format",
+        "schema": "response_format.json_schema.schema",
+        "parameters": "function.parameters",
         "reasoning": "reasoning_effort",
         "parallel": "parallel_tool_calls",
         "tier": "service_tier",

@@ -19,24 +19,26 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
     A whole message has the fields of a chunk's delta, so it is decoded as a stream of one chunk.
     """
-    choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(choice, dict):
+    found = data.get("choices")
+    choices = (
+        [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
+        if isinstance(found, list)
+        else []
+    )
+    if not choices:
         return None
-    only: Json = choice  # pyright: ignore[reportUnknownVariableType]
-    message = json_values.get_object(only, "message")
-    calls = message.get("tool_calls")
-    if isinstance(calls, list):
-        # Each entry is a call of its own in a whole answer, also with equal ids or indices.
-        entries = [cast("Json", entry) for entry in cast("list[object]", calls) if isinstance(entry, dict)]
-        message = {**message, "tool_calls": [{**entry, "index": at} for at, entry in enumerate(entries)]}
-    # Old servers leave the finish reason of a whole answer out.
-    finish = only.get("finish_reason") or "stop"
-    chunk: Json = {**data, "choices": [{**only, "delta": message, "finish_reason": finish}]}
-    decoder = ChatDecoder(ctx)
+    chunk: Json = {**data, "choices": [_as_delta(choice) for choice in choices]}
+    decoder = ChatDecoder(ctx, whole=True)
     events: list[Event] = decoder.feed("", chunk)
     events += decoder.done()
     return assemble.assemble_answer(events)
+
+
+def _as_delta(choice: Json) -> Json:
+    """A whole choice as one of a chunk. Old servers leave the finish reason out."""
+    rest = {name: value for name, value in choice.items() if name != "message"}
+    message = json_values.get_object(choice, "message")
+    return {**rest, "delta": message, "finish_reason": choice.get("finish_reason") or "stop"}
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:

@@ -4,10 +4,10 @@ import msgspec
 
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
+from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import BREAKPOINT, build_mark, read_part_lifetime
 from router.wire.neutral.context import Context
-from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -125,8 +125,8 @@ def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
         ctx.note_weakened(f"tools[{at}].format")
     if description := freeform_tools.describe(tool):
         function["description"] = description
-    function["parameters"] = tool.schema
-    if tool.strict and ctx.profile.strict_tools and is_strict_schema(tool.schema):
+    function["parameters"] = fit_to_upstream(tool.schema, f"tools[{at}].{ctx.caller_path('parameters')}", ctx)
+    if tool.strict and ctx.profile.strict_tools and is_enforced(tool.schema, ctx):
         function["strict"] = True
     elif tool.strict:
         ctx.note_weakened(f"tools[{at}].strict")

@@ -11,6 +11,8 @@ from router.ir import (
     BlockEnded,
     CallBegan,
     CallDelta,
+    Citation,
+    Cited,
     Ended,
     Event,
     Fault,
@@ -24,7 +26,10 @@ from router.ir import (
     Usage,
 )
 from router.wire.messages import errors, usage
+from router.wire.messages.citations import decode_citation, decode_citations
+from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.context import Context
+from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -65,6 +70,9 @@ class MessagesDecoder:
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
+        self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
+        # What the open text cites.
+        self._cited: list[Citation] = []
         self.ended = False
 
     @property
@@ -107,6 +115,7 @@ class MessagesDecoder:
     def _read_start(self, message: Json) -> list[Event]:
         answer_id = str(message.get("id") or "")
         self._read_usage(message)
+        note_answer(message, self._ctx)
         if self._id is not None:
             if answer_id == self._id:
                 return []
@@ -118,9 +127,11 @@ class MessagesDecoder:
     def _read_block_start(self, data: Json) -> list[Event]:
         block = json_values.get_object(data, "content_block")
         index, kind = _read_index(data), block.get("type")
-        text = block.get("text")
+        note_block(block, self._ctx)
         if kind == "text":
             self._open[index] = "text"
+            text = block.get("text")
+            self._cited = list(decode_citations(block.get("citations"), self._ctx))
             return [TextDelta(text)] if isinstance(text, str) and text else []
         if kind == "thinking":
             self._open[index] = "thinking"
@@ -134,9 +145,8 @@ class MessagesDecoder:
             self._open[index] = number
             self._fragments[number] = False
             self._inputs[number] = block.get("input")
-            call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
+            call_id = self._ids.give(str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}")
             return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
-        self._ctx.note_dropped(f"content block {str(kind)[:40]}")
         return []
 
     def _read_delta(self, data: Json) -> list[Event]:
@@ -161,7 +171,8 @@ class MessagesDecoder:
             proof: object = delta.get("signature")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             return [Signed(proof)] if proof and isinstance(proof, str) else []
         if kind == "citations_delta":
-            self._ctx.note_dropped("citations")
+            citation = decode_citation(delta.get("citation"), self._ctx)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            self._cited += [citation] if citation is not None else []
         return []
 
     def _read_block_stop(self, data: Json) -> list[Event]:
@@ -171,7 +182,11 @@ class MessagesDecoder:
             if not self._fragments[held] and isinstance(given, dict) and given:
                 return [CallDelta(held, msgspec.json.encode(given).decode())]
             return []
-        return [] if held is None else [BlockEnded()]
+        if held is None:
+            return []
+        # Citations come in front of their text.
+        cited, self._cited = self._cited, []
+        return [*map(Cited, cited), BlockEnded()]
 
     def _read_message_delta(self, data: Json) -> None:
         delta = json_values.get_object(data, "delta")
@@ -181,6 +196,9 @@ class MessagesDecoder:
         self._stopped_by = found if isinstance(found, str) else ""
         self._refusal = decode_refusal(delta)
         self._read_usage(data)
+        note_answer(data, self._ctx)
+        note_answer(delta, self._ctx)
+        note_details(delta, self._ctx)
 
     def _read_usage(self, holder: Json) -> None:
         self.usage = usage.decode_usage(json_values.get_object(holder, "usage"), self.usage, self._ctx.profile)

@@ -113,15 +113,22 @@ class MessagesEncoder:
         return self._write_text(TextDelta(event.text))
 
     def _write_thinking(self, event: ThinkingDelta) -> bytes:
-        opened = b""
-        if self._kind != "thinking":
-            opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        opened = self._open_thinking()
+        if not event.text:
+            return opened
         self._thought.append(event.text)
         return opened + self._delta(b"thinking_delta", b"thinking", event.text)
 
+    def _open_thinking(self) -> bytes:
+        if self._kind == "thinking":
+            return b""
+        return self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+
     def _write_signed(self, event: Signed) -> bytes:
+        """Reasoning may have a signature and no text."""
+        opened = self._open_thinking()
         self._proof = event.signature
-        return b""
+        return opened
 
     def _write_redacted(self, event: Redacted) -> bytes:
         data = self._ctx.sealer.seal("redacted", event.data, "")

@@ -2,10 +2,12 @@
 
 from router.ir import Answer, Text, Thinking, ToolCall, Usage
 from router.wire.messages import usage
+from router.wire.messages.citations import decode_citations
 from router.wire.messages.decode_stream import decode_refusal, decode_stop
 from router.wire.messages.encode_stream import STOP_REASONS, encode_refusal, resolve_stop
+from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.identifiers import AnswerCallIds, to_messages_id
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -16,9 +18,12 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     if not isinstance(content, list):
         return None
     blocks: list[Text | Thinking | ToolCall] = []
+    ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
     for block in content:  # pyright: ignore[reportUnknownVariableType]
         if isinstance(block, dict):
-            blocks += _decode_block(block, ctx)  # pyright: ignore[reportUnknownArgumentType]
+            blocks += _decode_block(block, ids, ctx)  # pyright: ignore[reportUnknownArgumentType]
+    note_answer(data, ctx)
+    note_details(data, ctx)
     found = data.get("stop_sequence")
     return Answer(
         id=str(data.get("id") or ""),
@@ -31,22 +36,21 @@ def decode_answer(data: Json, ctx: Context) -> Answer | None:
     )
 
 
-def _decode_block(block: Json, ctx: Context) -> list[Text | Thinking | ToolCall]:
+def _decode_block(block: Json, ids: AnswerCallIds, ctx: Context) -> list[Text | Thinking | ToolCall]:
+    note_block(block, ctx)
     kind = block.get("type")
     if kind == "text":
-        if block.get("citations"):
-            ctx.note_dropped("citations")
-        return [Text(str(block.get("text") or ""))] if block.get("text") else []
+        cited = decode_citations(block.get("citations"), ctx)
+        return [Text(str(block.get("text") or ""), citations=cited)] if block.get("text") else []
     if kind == "thinking":
         return [Thinking(str(block.get("thinking") or ""), str(block.get("signature") or ""))]
     if kind == "redacted_thinking":
         return [Thinking(redacted=str(block.get("data") or ""))]
     if kind == "tool_use":
         given = block.get("input")
-        call_id = str(block.get("id") or "") or f"toolu_{ctx.new_id()}"
+        call_id = ids.give(str(block.get("id") or "") or f"toolu_{ctx.new_id()}")
         name = ctx.names.decode(str(block.get("name") or ""))
         return [ToolCall(call_id, name, json_values.encode_json(given) if given else "")]
-    ctx.note_dropped(f"content block {str(kind)[:40]}")
     return []
 
 
@@ -73,6 +77,8 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
 
 def _encode_block(block: Text | Thinking | ToolCall, ctx: Context) -> Json:
     if isinstance(block, Text):
+        if block.citations:
+            ctx.note_dropped("citations")
         return {"type": "text", "text": block.text}
     if isinstance(block, ToolCall):
         arguments: object = json_values.as_raw_object(block.arguments)

@@ -42,7 +42,8 @@ def split_answer(answer: Answer) -> Iterable[Event]:
         elif block.redacted:
             yield Redacted(block.redacted)
         else:
-            yield ThinkingDelta(block.text)
+            if block.text:
+                yield ThinkingDelta(block.text)
             if block.signature:
                 yield Signed(block.signature)
             yield BlockEnded()

@@ -87,10 +87,11 @@ class ReplayMemory:
         key = to_messages_id(call.id)
         kept = [one for one in self._drop(key) if one != call][1 - _NAMESAKES :]
         self._store(key, (*kept, call))
-        while self._count > self._entries or self._room < 0:
-            oldest = next(iter(self._calls))
-            # Of those under the newest id the last one is the one that was put.
-            self._store(oldest, self._drop(oldest)[1:], first=True)
+        while self._calls and (self._count > self._entries or self._room < 0):
+            # Taken in one step: large answers are translated in a thread.
+            oldest, calls = self._calls.popitem(last=False)
+            self._forget(calls)
+            self._store(oldest, calls[1:], first=True)
 
     def get(self, call: ToolCall, prefix: str = "", *, repeated: bool = False) -> RecordedCall | None:
         """The call that a client sent. prefix: the digest of what was said before it. repeated: the client's
@@ -116,15 +117,19 @@ class ReplayMemory:
     def _store(self, key: str, calls: tuple[RecordedCall, ...], *, first: bool = False) -> None:
         if calls:
             self._calls[key] = calls
-            self._calls.move_to_end(key, last=not first)
+            with suppress(KeyError):
+                self._calls.move_to_end(key, last=not first)
             self._count += len(calls)
             self._room -= sum(one.size for one in calls)
 
     def _drop(self, key: str) -> tuple[RecordedCall, ...]:
         calls = self._calls.pop(key, ())
+        self._forget(calls)
+        return calls
+
+    def _forget(self, calls: tuple[RecordedCall, ...]) -> None:
         self._count -= len(calls)
         self._room += sum(one.size for one in calls)
-        return calls
 
 
 def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
@@ -293,8 +298,17 @@ class CallRecorder:
             self._calls[event.index] = (event, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
+            self._close()
+            self._add_late_thoughts()
             for call, fragments, thoughts in self._calls.values():
                 self._memory.put(RecordedCall(call.id, "".join(fragments), thoughts, call.name, self._prefix))
+
+    def _add_late_thoughts(self) -> None:
+        """Keep proofs that came behind the last call with that call."""
+        if self._thoughts and self._calls:
+            last = next(reversed(self._calls))
+            call, fragments, thoughts = self._calls[last]
+            self._calls[last] = (call, fragments, (*thoughts, *self._thoughts))
 
     def _close(self) -> None:
         """End the current block of reasoning."""

@@ -9,6 +9,7 @@ import msgspec
 
 from router.ir import BlockEnded, CallBegan, CallDelta, Ended, Event, Fault, Pinged, TextDelta, ThinkingDelta
 from router.wire.neutral.context import Context
+from router.wire.neutral.root_unions import RootUnionFilter
 from router.wire.raw import json_values
 
 
@@ -25,6 +26,8 @@ def stream_filters(ctx: Context) -> tuple[StreamFilter, ...]:
     found: list[StreamFilter] = []
     if ctx.profile.think_tags:
         found.append(ThinkTagFilter())
+    if ctx.union_tools:
+        found.append(RootUnionFilter(ctx))
     if ctx.profile.buffer_tool_args:
         found.append(WholeCallFilter(ctx))
     if ctx.single_call:

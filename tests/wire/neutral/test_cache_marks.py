@@ -1,5 +1,7 @@
 """Caching marks and wishes, from each protocol to the other."""
 
+import time
+
 import pytest
 
 from ..translations import TOOL, assistant, claude, gpt, result, sent, use, user
@@ -88,3 +90,111 @@ def test_a_key_for_openais_cache(vendor, auto, key):
     made, _ = sent(claude(user("x"), metadata={"user_id": "u"}), "messages", vendor, auto_cache=auto)
     assert ("prompt_cache_key" in made) is key
     assert not key or made["prompt_cache_key"] == made["safety_identifier"]
+
+
+def marks_of(made):
+    """The lifetimes of all marks, in the order in which Anthropic reads them."""
+    found = [made[name] for name in ("tools", "system", "messages") if name in made]
+    out = []
+
+    def walk(node):
+        if isinstance(node, list):
+            for one in node:
+                walk(one)
+        elif isinstance(node, dict):
+            for key in sorted(node, key="cache_control".__eq__):
+                if key == "cache_control":
+                    out.append(node[key].get("ttl", "5m"))
+                else:
+                    walk(node[key])
+
+    walk(found)
+    return out
+
+
+def legal_marks(made):
+    """Fail unless Anthropic takes the marks of a request."""
+    found = marks_of(made)
+    assert len(found) + ("cache_control" in made) <= 4
+    assert found == sorted(found), "an hour behind five minutes"
+    return found
+
+
+def marked(*lifetimes):
+    """A Chat request with one message for each mark."""
+    marks = {"5": MARK, "1": HOUR, "-": {}}
+    return gpt(*(user([text(str(at), **marks[one])]) for at, one in enumerate(lifetimes)))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "losses"),
+    [
+        ("5555", "5555", []),
+        ("1155", "1155", []),
+        ("55555", "-5555", ["messages[0].cache_control=dropped"]),
+        ("5-5-5-5-5", "--5-5-5-5", ["messages[0].cache_control=dropped"]),
+        ("51111", "-1111", ["messages[0].cache_control=dropped"]),
+        ("11111", "-1111", ["messages[0].cache_control=dropped"]),
+        ("155555", "1--555", ["messages[1].cache_control=dropped", "messages[2].cache_control=dropped"]),
+        ("51", "55", ["messages[1].cache_control.ttl=weakened"]),
+        ("515", "555", ["messages[1].cache_control.ttl=weakened"]),
+        ("1515", "1555", ["messages[2].cache_control.ttl=weakened"]),
+    ],
+)
+def test_marks_for_anthropic(given, kept, losses):
+    """Four at most, those for an hour first, and none for an hour behind one for five minutes."""
+    made, named = sent(marked(*given), "chat")
+    legal_marks(made)
+    lifetimes = {"5": "5m", "1": "1h", "-": None}
+    found = [block for message in made["messages"] for block in message["content"]]
+    said = [block["cache_control"].get("ttl", "5m") if "cache_control" in block else None for block in found]
+    assert said == [lifetimes[one] for one in kept]
+    assert named == losses
+
+
+def test_caching_the_whole_request_takes_one_mark():
+    """A top-level wish counts as one of the four."""
+    asked = {**marked(*"5555"), "prompt_cache_options": {"mode": "implicit"}}
+    made, losses = sent(asked, "chat")
+    assert made["cache_control"] == {"type": "ephemeral"}
+    assert legal_marks(made) == ["5m"] * 3
+    assert losses == ["messages[0].cache_control=dropped"]
+
+
+def test_marks_within_results_count():
+    """Marks of a tool's result and of its parts share the four."""
+    parts = [{"type": "input_text", "text": str(at), "prompt_cache_breakpoint": {}} for at in range(5)]
+    turns = [
+        {"role": "user", "content": [{**parts[0], "text": "x"}]},
+        {"type": "function_call", "call_id": "t1", "name": "look", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "t1", "output": parts},
+    ]
+    made, losses = sent({"model": "x", "input": turns}, "responses", target="messages")
+    assert legal_marks(made) == ["5m"] * 4
+    assert losses == ["input[0].cache_control=dropped", "input[2].cache_control=dropped"]
+
+
+def test_marks_of_the_system_prompt_come_first():
+    """An hour in a message behind five minutes in the system prompt is shortened."""
+    asked = gpt(
+        {"role": "system", "content": [text("s", **MARK)]},
+        user([text("a", **HOUR), text("b", **MARK), text("c", **HOUR)]),
+    )
+    made, losses = sent(asked, "chat")
+    assert legal_marks(made) == ["5m"] * 4
+    assert losses == ["messages[1].cache_control.ttl=weakened"]
+
+
+def test_a_system_message_in_between_keeps_its_mark():
+    """A system message that becomes text of the user keeps the mark of its last part."""
+    asked = gpt(user("x"), {"role": "system", "content": [text("s", **MARK)]}, user("y"))
+    made, _ = sent(asked, "chat", model="claude-sonnet-4-5")
+    assert marks_of(made) == ["5m"]
+
+
+def test_many_marks_cost_little():
+    """The time grows with the number of marks."""
+    began = time.perf_counter()
+    made, _ = sent(marked(*("15" * 5000)), "chat")
+    assert time.perf_counter() - began < 5
+    legal_marks(made)

@@ -267,12 +267,16 @@ def test_reasoning_never_comes_from_another_conversation(call_id):
 def test_an_id_that_repeats_in_a_conversation():
     """Each call has its own reasoning, and one that is not remembered has none."""
     memory = ReplayMemory()
-    first = user("one"), calls(("call_0", "look", '{"x": 1}')), tool("call_0")
-    second = user("more"), calls(("call_0", "look", '{"x": 2}')), tool("call_0")
-    remembered(memory, asking(*first, user("more")), "second", arguments={"x": 2})
-    assert thoughts_of(memory, *first, *second) == ["second"]
-    remembered(memory, asking(user("one")), "first", arguments={"x": 1})
-    assert thoughts_of(memory, *first, *second) == ["first", "second"]
+    turns = [user("go")]
+    for at in (0, 1):
+        turns += [calls(("call_0", "look", json.dumps({"x": at}))), tool("call_0")]
+    seal = context(model="claude-opus-5").sealer.seal
+    thought = Thinking("second", seal("signature", "c2ln", "second"))
+    memory.put(RecordedCall("call_0", '{"x": 1}', (thought,), "look"))
+    assert thoughts_of(memory, *turns) == ["second"]
+    thought = Thinking("first", seal("signature", "c2ln", "first"))
+    memory.put(RecordedCall("call_0", '{"x": 0}', (thought,), "look"))
+    assert thoughts_of(memory, *turns) == ["first", "second"]
 
 
 def test_an_answer_that_was_made_again():

@@ -4,10 +4,12 @@ from typing import cast
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolCall, ToolResult
-from router.wire.messages.tools import NAME_LIMIT, TOOL_CHANGES
+from router.wire.messages.requests.tools import NAME_LIMIT, TOOL_CHANGES
 from router.wire.neutral.cache_marks import build_mark, move_mark, read_lifetime
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_messages_id
+from router.wire.neutral.provider_profiles import find_claude
+from router.wire.neutral.root_unions import wrap_arguments
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -233,6 +235,8 @@ def _encode_call(block: ToolCall, ctx: Context, path: str) -> Json:
     if arguments is None:
         ctx.note_weakened(f"{path}.arguments")
         arguments = {"_raw_arguments": block.arguments}
+    elif block.name in ctx.union_tools:
+        arguments = wrap_arguments(arguments)
     name = ctx.names.encode(block.name, NAME_LIMIT)
     return {"type": "tool_use", "id": to_messages_id(block.id), "name": name, "input": arguments}
 
@@ -250,11 +254,14 @@ def _encode_result(block: ToolResult, ctx: Context, path: str) -> Json:
 
 
 def _encode_thinking(block: Thinking, ctx: Context, path: str) -> Json | None:
-    """Reasoning with the signature that this upstream and model gave; other reasoning is dropped."""
+    """Reasoning as this upstream and model gave it: with its signature, without one where it signs nothing; other
+    reasoning is dropped."""
     carried = ctx.sealer.unseal(block.signature or block.redacted, block.text)
     if carried is not None and carried.kind == "signature":
         return {"type": "thinking", "thinking": block.text, "signature": carried.data}
     if carried is not None and carried.kind == "redacted":
         return {"type": "redacted_thinking", "data": carried.data}
+    if carried is not None and not find_claude(ctx.model).signs:
+        return {"type": "thinking", "thinking": block.text}
     ctx.note_dropped(f"{path}.reasoning")
     return None

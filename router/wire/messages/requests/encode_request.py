@@ -4,36 +4,49 @@ import hashlib
 import re
 from typing import cast
 
-from router.ir import Request, Text, Thinking, ToolCall, Turn
-from router.wire.messages import content as messages_content
-from router.wire.messages.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
-from router.wire.neutral.cache_marks import is_marked
+import msgspec
+
+from router.backends.output_limits import find_output_limit
+from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
+from router.wire.messages.requests import content as messages_content
+from router.wire.messages.requests.thinking import DISABLED, put_reasoning
+from router.wire.messages.requests.tools import EMPTY, NAME_LIMIT, encode_choice, encode_tools
+from router.wire.neutral.cache_marks import fit_marks, is_marked
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.neutral.provider_profiles import Claude, find_claude
+from router.wire.neutral.root_unions import union_tools
+from router.wire.neutral.schemas import ANTHROPIC, fit_schema
 from router.wire.neutral.turn_order import order_turns
-from router.wire.raw.json_values import Json, get_object
+from router.wire.raw.json_values import Json, encode_json, get_object
 
 SAMPLING_VERSION, VERSION = "2023-06-01", "2026-10-21"
 _START = "(conversation start)"
 _JSON_ONLY = "Reply with one JSON object and nothing else."
+_JSON_SCHEMA = "Reply with one JSON value that matches this JSON Schema, and nothing else."
 _PRIVATE = re.compile(r"[@\s]|^\+?[\d-]{7,}$")
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
-_LEAST_BUDGET = 1024
 
 
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     claude = find_claude(request.model)
-    limit = request.max_tokens or claude.max_output
+    request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
+    request = fit_marks(request, ctx)
+    leave_out(request.hosted, ctx)
+    limit = request.max_tokens or find_output_limit(request.model) or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
+    ctx.union_tools = union_tools(request)
     system = _encode_system(request, ctx)
+    form = _fit_shape(request, claude, ctx)
+    if request.shape is not None and form is None:
+        system.append(_ask_for_json(request.shape, ctx))
     if system:
         body["system"] = system
     body["messages"] = _encode_messages(request, claude, ctx)
-    tools = encode_tools(request, ctx) or _declare_called_tools(request, ctx)
+    tools = encode_tools(request, claude, ctx) or _declare_called_tools(request, ctx)
     if tools:
         body["tools"] = tools
-    choice = encode_choice(request, ctx)
+    choice = encode_choice(request, claude, ctx)
     if choice is not None:
         body["tool_choice"] = choice
     elif tools and not request.tools:
@@ -41,8 +54,10 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     stop = _encode_stop(request, ctx)
     if stop:
         body["stop_sequences"] = stop
-    _put_reasoning(body, request, claude, ctx, limit)
-    _put_shape(body, request, ctx)
+    put_reasoning(body, request, claude, ctx)
+    if form is not None:
+        ctx.note_weakened(ctx.caller_path("shape"))
+        body["output_config"] = {**get_object(body, "output_config"), "format": {"type": "json_schema", "schema": form}}
     sampled = _put_sampling(body, request, claude, ctx)
     for name in request.shared:
         ctx.note_dropped(ctx.caller_path(name))
@@ -67,19 +82,14 @@ def _hash(text: str) -> str:
 
 
 def _encode_system(request: Request, ctx: Context) -> list[Json]:
-    blocks = [
-        found for text in request.system if (found := messages_content.encode_block(text, ctx, "messages")) is not None
-    ]
-    if request.shape is not None and request.shape.schema is None:
-        ctx.note_weakened(ctx.caller_path("shape"))
-        blocks.append({"type": "text", "text": _JSON_ONLY})
-    return blocks
+    found = (messages_content.encode_block(text, ctx, "messages") for text in request.system)
+    return [block for block in found if block is not None]
 
 
 def _encode_messages(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     messages: list[Json] = []
     last = ""
-    for turn in order_turns(request.turns, ctx):
+    for turn in request.turns:
         turn = _move_calls_last(_place_system_turn(turn, last, claude, ctx), ctx)
         content = [found for block in turn.blocks if (found := messages_content.encode_block(block, ctx, turn.path))]
         if not content:
@@ -103,8 +113,10 @@ def _place_system_turn(turn: Turn, last: str, claude: Claude, ctx: Context) -> T
     if turn.role != "system" or (claude.inline_system and last == "user"):
         return turn
     ctx.note_weakened(turn.path)
-    said = "\n".join(block.text for block in turn.blocks if isinstance(block, Text))
-    return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>"),), turn.path)
+    texts = [block for block in turn.blocks if isinstance(block, Text)]
+    said = "\n".join(text.text for text in texts)
+    cache = next((text.cache for text in reversed(texts) if text.cache), "")
+    return Turn("user", (Text(f"<system-reminder>\n{said}\n</system-reminder>", cache),), turn.path)
 
 
 def _move_calls_last(turn: Turn, ctx: Context) -> Turn:
@@ -148,58 +160,32 @@ def _encode_stop(request: Request, ctx: Context) -> list[str]:
     return [entry for entry in request.stop if entry.strip()]
 
 
-def _put_reasoning(body: Json, request: Request, claude: Claude, ctx: Context, limit: int) -> None:
-    wanted = request.reasoning
-    if wanted is None:
-        return
-    path = ctx.caller_path("reasoning")
-    if wanted.off or wanted.effort == "none":
-        body["thinking"] = {"type": "disabled"}
-        return
-    if claude.adaptive and not wanted.effort:
-        body["thinking"] = {"type": "adaptive"}
-    elif claude.adaptive:
-        effort = "low" if wanted.effort == "minimal" else wanted.effort
-        if effort not in claude.efforts:
-            effort = "high" if effort == "xhigh" else "low"
-        if effort != wanted.effort:
-            ctx.note_weakened(path)
-        body["thinking"] = {"type": "adaptive"}
-        body["output_config"] = {"effort": effort}
-    if claude.adaptive:
-        if wanted.shown:
-            body["thinking"] = {"type": "adaptive", "display": "summarized"}
-        return
-    if not wanted.effort and not wanted.budget:
-        return
-    budget = min(wanted.budget or _BUDGETS.get(wanted.effort, 8192), limit - 1)
-    forced = request.choice is not None and request.choice.mode in ("any", "tool")
-    ctx.note_weakened(path)
-    if budget >= _LEAST_BUDGET and not forced and _has_restorable_reasoning(body):
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-
-
-def _has_restorable_reasoning(body: Json) -> bool:
-    """False in a tool round whose reasoning was lost: with thinking on, the API requires it."""
-    for message in reversed(cast("list[Json]", body["messages"])):
-        if message["role"] == "assistant":
-            kinds = [block["type"] for block in cast("list[Json]", message["content"])]
-            return "tool_use" not in kinds or kinds[0] in ("thinking", "redacted_thinking")
-    return True
-
-
-def _put_shape(body: Json, request: Request, ctx: Context) -> None:
+def _fit_shape(request: Request, claude: Claude, ctx: Context) -> Json | None:
+    """The schema of the answer in the form that the model enforces; None where there is no schema or no such form."""
     shape = request.shape
-    if shape is None or shape.schema is None:
-        return
+    if shape is None or shape.schema is None or not claude.schemas:
+        return None
+    path = ctx.paths.get("schema") or f"{ctx.caller_path('shape')}.schema"
+    form = fit_schema(shape.schema, ANTHROPIC, lambda where: ctx.note_weakened(f"{path}.{where}"))
+    if form is None or not shape.description:
+        return form
+    about = form.get("description")
+    said = f"{shape.description}\n\n{about}" if isinstance(about, str) else shape.description
+    return {**form, "description": said}
+
+
+def _ask_for_json(shape: Shape, ctx: Context) -> Json:
+    """The instruction to answer in JSON, for a form that the model does not enforce."""
     ctx.note_weakened(ctx.caller_path("shape"))
-    config = get_object(body, "output_config")
-    body["output_config"] = {**config, "format": {"type": "json_schema", "schema": shape.schema}}
+    if shape.schema is None:
+        return {"type": "text", "text": _JSON_ONLY}
+    about = f"{shape.description}\n\n" if shape.description else ""
+    return {"type": "text", "text": f"{_JSON_SCHEMA}\n\n{about}{encode_json(shape.schema)}"}
 
 
 def _put_sampling(body: Json, request: Request, claude: Claude, ctx: Context) -> bool:
     """Put the sampling parameters that the model accepts; True when any is sent."""
-    thinking = body.get("thinking") not in (None, {"type": "disabled"})
+    thinking = body.get("thinking") not in (None, DISABLED)
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     sent: Json = {}
     for name, value in given.items():

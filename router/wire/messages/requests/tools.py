@@ -8,11 +8,15 @@ from router.ir import Choice, Request, Tool
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import build_mark, read_lifetime
 from router.wire.neutral.context import Context
-from router.wire.neutral.tool_schemas import INTEGER, STRING, build_object_schema
+from router.wire.neutral.provider_profiles import Claude
+from router.wire.neutral.root_unions import find_union, wrap_schema
+from router.wire.neutral.schemas import ANTHROPIC, INTEGER, STRING, build_object_schema, fit_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
 NAME_LIMIT = 128
+#: How many strict tools a request may have.
+STRICT_LIMIT = 20
 TOOL_CHANGES = ("tool_addition", "tool_removal")
 EMPTY: Json = {"type": "object", "properties": {}}
 _READ = frozenset(
@@ -161,29 +165,55 @@ def decode_choice(data: Json) -> tuple[Choice | None, bool | None]:
     return Choice(mode, name), (False if single else None)  # pyright: ignore[reportArgumentType]
 
 
-def encode_tools(request: Request, ctx: Context) -> list[Json]:
+def encode_tools(request: Request, claude: Claude, ctx: Context) -> list[Json]:
     """The tools in the form of Messages."""
     tools: list[Json] = []
+    strict = 0
     for at, tool in enumerate(request.tools):
         entry: Json = {"name": ctx.names.encode(tool.name, NAME_LIMIT)}
         if freeform_tools.has_grammar(tool):
             ctx.note_weakened(f"tools[{at}].format")
         if description := freeform_tools.describe(tool):
             entry["description"] = description
-        entry["input_schema"] = tool.schema
-        if tool.strict:
+        schema = _encode_schema(tool, at, ctx)
+        fitted = _fit_strict(schema, at, claude, ctx) if tool.strict and strict < STRICT_LIMIT else None
+        entry["input_schema"] = fitted or schema
+        if fitted is not None:
+            strict += 1
             entry["strict"] = True
+        elif tool.strict:
+            ctx.note_weakened(f"tools[{at}].strict")
         if tool.cache:
             entry["cache_control"] = build_mark(tool.cache)
         tools.append(entry)
     return tools
 
 
-def encode_choice(request: Request, ctx: Context) -> Json | None:
+def _encode_schema(tool: Tool, at: int, ctx: Context) -> Json:
+    """The schema of a tool, an object at its root."""
+    union = find_union(tool.schema)
+    if not union:
+        return tool.schema
+    ctx.note_weakened(f"tools[{at}].{ctx.caller_path('parameters')}.{union}")
+    return wrap_schema(tool.schema)
+
+
+def _fit_strict(schema: Json, at: int, claude: Claude, ctx: Context) -> Json | None:
+    """The schema in the form that the model enforces, None where there is none."""
+    if not claude.schemas:
+        return None
+    path = f"tools[{at}].{ctx.caller_path('parameters')}"
+    return fit_schema(schema, ANTHROPIC, lambda where: ctx.note_weakened(f"{path}.{where}"))
+
+
+def encode_choice(request: Request, claude: Claude, ctx: Context) -> Json | None:
     """The tool choice in the form of Messages; None to leave it out."""
     if not request.tools or (request.choice is None and request.parallel is not False):
         return None
     chosen = request.choice or Choice("auto")
+    if claude.forced == "never" and chosen.mode in ("any", "tool"):
+        ctx.note_weakened("tool_choice")
+        chosen = Choice("auto")
     found: Json = {"type": chosen.mode}
     if chosen.mode == "tool":
         found["name"] = ctx.names.encode(chosen.name, NAME_LIMIT)

@@ -2,8 +2,8 @@
 
 from router.errors import BadRequest
 from router.ir import Reasoning, Request, Shape, Text, Turn
-from router.wire.messages import content
-from router.wire.messages.tools import decode_choice, decode_tools
+from router.wire.messages.requests import content
+from router.wire.messages.requests.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json

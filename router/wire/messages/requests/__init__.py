@@ -1,0 +1,1 @@
+"""Requests of Anthropic Messages, decoded and encoded."""
