@@ -225,3 +225,87 @@ def test_reasoning_that_is_mere_text_goes_to_an_upstream_that_takes_text(known):
         memory=ReplayMemory(),
     )
     assert made["messages"][1]["reasoning_content"] == ""
+
+
+def numbered(thought, *arguments, call_id="call_0"):
+    """An answer of a Chat upstream that numbers its calls anew each time, or gives them one id."""
+    entries = [call(at, call_id, "look", one) for at, one in enumerate(arguments)]
+    detail = {"type": "reasoning.encrypted", "data": thought, "index": 0}
+    data = chunk({"reasoning_details": [detail]}) + b"".join(map(chunk, entries))
+    return data + chunk({}, "tool_calls") + DONE
+
+
+def look(memory, thought, *arguments, history=()):
+    """The blocks of calls that a Messages client has of such an answer."""
+    made = streamed([numbered(thought, *arguments)], "chat", context(memory=memory, call_ids=frozenset(history)))
+    return [
+        {"type": "tool_use", "id": block["id"], "name": block["name"], "input": json.loads(block["json"])}
+        for block in blocks(made)
+        if block["type"] == "tool_use"
+    ]
+
+
+def proofs(messages):
+    """The call ids, and the reasoning in front of them, of each assistant message."""
+    return [
+        ([entry["id"] for entry in one["tool_calls"]], [part["data"] for part in one.get("reasoning_details", ())])
+        for one in messages
+        if one["role"] == "assistant"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [('{"city":"Rome"}', '{"city":"Oslo"}'), ("{}", "{}")], ids=["other", "equal"])
+def test_conversations_do_not_get_each_others_reasoning(arguments):
+    """Two conversations whose calls have one id, one name and even one set of arguments each get their own."""
+    memory = ReplayMemory()
+    talks = [(thought, look(memory, thought, one)) for thought, one in zip(("A", "B"), arguments, strict=True)]
+    assert talks[0][1][0]["id"] != talks[1][1][0]["id"]
+    for thought, uses in talks:
+        asked = claude(user("x"), assistant(uses), user([result("r", uses[0]["id"])]), tools=[TOOL])
+        made, losses = sent(asked, "messages", memory=memory)
+        assert proofs(made["messages"]) == [(["call_0"], [thought])]
+        assert made["messages"][2]["tool_call_id"] == "call_0"
+        assert losses == []
+
+
+def test_calls_of_one_conversation_do_not_get_each_others_reasoning():
+    """The reasoning of a later answer stays out of the earlier one whose call has the same upstream's id."""
+    memory = ReplayMemory()
+    first = look(memory, "A", "{}")
+    second = look(memory, "B", "{}", history=[first[0]["id"]])
+    turns = [user("x"), assistant(first), user([result("r", first[0]["id"])])]
+    turns += [assistant(second), user([result("r", second[0]["id"])])]
+    made, _ = sent(claude(*turns, tools=[TOOL]), "messages", memory=memory)
+    assert proofs(made["messages"]) == [(["call_0"], ["A"]), (["call_0_2"], ["B"])]
+    shorter, _ = sent(claude(*turns[:3], tools=[TOOL]), "messages", memory=memory)
+    assert made["messages"][: len(shorter["messages"])] == shorter["messages"]
+
+
+def test_calls_of_one_id_keep_their_results_in_any_order():
+    """Parallel calls that an upstream gave one id stay apart on the way back, however the results are ordered."""
+    memory = ReplayMemory()
+    uses = look(memory, "A", '{"n":1}', '{"n":2}')
+    results = [result(f"of {one['input']['n']}", one["id"]) for one in reversed(uses)]
+    made, _ = sent(claude(user("x"), assistant(uses), user(results), tools=[TOOL]), "messages", memory=memory)
+    entries = made["messages"][1]["tool_calls"]
+    assert len({entry["id"] for entry in entries}) == 2
+    said = {one["tool_call_id"]: one["content"] for one in made["messages"] if one["role"] == "tool"}
+    assert [said[entry["id"]] for entry in entries] == ["of 1", "of 2"]
+
+
+def test_an_id_is_taken_while_its_answer_is_still_being_written():
+    """Answers that are streamed at the same time get different ids, though the upstream gives one."""
+    memory = ReplayMemory()
+    streams = [translate.Stream("chat", "messages", context(memory=memory)) for _ in range(2)]
+    half = chunk(call(0, "call_0", "look", "{}"))
+    ids = {blocks(one.feed(half))[0]["id"] for one in streams}
+    assert len(ids) == 2
+
+
+def test_another_tools_call_is_another_call():
+    """What is remembered of an id is not put in front of a call of another tool."""
+    memory = ReplayMemory()
+    [known] = look(memory, "A", "{}")
+    asked = claude(user("x"), assistant([{**known, "name": "edit"}]), user([result("r", known["id"])]), tools=[TOOL])
+    made, _ = sent(asked, "messages", memory=memory)
+    assert proofs(made["messages"]) == [([known["id"]], [])]
