@@ -111,8 +111,6 @@ class ToolCall(msgspec.Struct, frozen=True):
     name: str
     #: The JSON text of an object.
     arguments: str
-    #: The upstream's own id in an answer, where `id` is another one; '' where it is not.
-    origin: str = ""
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -322,8 +320,6 @@ class CallBegan(msgspec.Struct, frozen=True):
     index: int
     id: str
     name: str
-    #: As in ToolCall.
-    origin: str = ""
 
 
 class CallDelta(msgspec.Struct, frozen=True):

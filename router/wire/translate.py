@@ -140,15 +140,15 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
     """A whole answer for the client."""
     events: Iterable[Event] = assemble.split_answer(found)
+    if ctx.memory is not None:
+        recorder = CallRecorder(ctx.memory, ctx.sealer)
+        for event in events:
+            recorder.record(event)
+        events = assemble.split_answer(found)
     for stream_filter in stream_filters(ctx):
         events = [passed for event in events for passed in stream_filter.apply(event)]
         filtered = assemble.assemble_answer(events)
         found = filtered if isinstance(filtered, Answer) else found
-    if ctx.memory is not None:
-        # What the caller gets is what it returns.
-        recorder = CallRecorder(ctx.memory, ctx.sealer)
-        for event in assemble.split_answer(found):
-            recorder.record(event)
     if not stream:
         return msgspec.json.encode(BY_NAME[target].codec.encode_answer(found, ctx))
     encoder = BY_NAME[target].codec.encoder(ctx)

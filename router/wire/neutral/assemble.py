@@ -35,7 +35,7 @@ def split_answer(answer: Answer) -> Iterable[Event]:
                 yield Cited(citation)
             yield BlockEnded()
         elif isinstance(block, ToolCall):
-            yield CallBegan(calls, block.id, block.name, block.origin)
+            yield CallBegan(calls, block.id, block.name)
             if block.arguments:
                 yield CallDelta(calls, block.arguments)
             calls += 1
@@ -67,7 +67,7 @@ class _Block:
     def build(self) -> Text | Thinking | ToolCall:
         said = "".join(self.parts)
         if self.began is not None:
-            return ToolCall(self.began.id, self.began.name, said, self.began.origin)
+            return ToolCall(self.began.id, self.began.name, said)
         if self.kind == "text":
             return Text(said, citations=tuple(self.citations), logprobs=tuple(self.logprobs))
         return Thinking(redacted=said) if self.kind == "redacted" else Thinking(said, self.signature)

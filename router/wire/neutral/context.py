@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, cast
 from router.backends.profile import Profile
 from router.errors import BadRequest
 from router.ir import Loss
-from router.wire.neutral.identifiers import AnswerCallIds, ToolNames
+from router.wire.neutral.identifiers import ToolNames
 from router.wire.neutral.replay_memory import ReplayMemory
 from router.wire.neutral.sealed_state import StateSealer
 from router.wire.raw.json_values import Json
@@ -109,10 +109,6 @@ class Context:
         for name in [name for name in entry if name not in read]:
             if _says_something(entry[name]):
                 self.note_dropped(f"{where}{name[:40]}")
-
-    def start_call_ids(self) -> AnswerCallIds:
-        """What gives the calls of one answer their ids."""
-        return AnswerCallIds(self.call_ids, self.new_id, self.memory.claim if self.memory is not None else None)
 
     def caller_path(self, name: str) -> str:
         """The caller's path of a field of the neutral request."""

@@ -45,36 +45,30 @@ class ToolNames:
 
 
 class AnswerCallIds:
-    """Gives the calls of one answer ids that no other call has.
+    """Gives the calls of one answer ids that no other call of the conversation has.
 
     Callers pair calls and results by id over a whole conversation, but some upstreams number their calls anew in each
-    answer, or give parallel calls one id. What is remembered of a call is found by its id too, and must not get into
-    another conversation.
+    answer, or give parallel calls one id.
     """
 
-    __slots__ = ("_claim", "_counts", "_given", "_history", "_new_id")
+    __slots__ = ("_counts", "_given", "_history", "_new_id")
 
-    def __init__(self, history: frozenset[str], new_id: Callable[[], str], claim: Callable[[str], bool] | None = None):
-        """history: the ids of the calls in the request. new_id: gives 24 hex digits, different ones at each call.
-        claim: takes an id for a call; false where a call of another conversation has it."""
+    def __init__(self, history: frozenset[str], new_id: Callable[[], str]):
+        """history: the ids of the calls in the request. new_id: gives 24 hex digits, different ones at each call."""
         self._history = history
         self._new_id = new_id
-        self._claim = claim
         self._given: set[str] = set()
         # How often an id was given, by the id without its suffix.
         self._counts: dict[str, int] = {}
 
     def give(self, call_id: str) -> str:
-        """The id for a call: the upstream's; with a suffix (`_2`, `_3` …) where another call of the conversation has
-        it, and with a random one where a call of another conversation does; a new one for ''. To be called once for
-        each call, in order."""
+        """The id for a call: the upstream's, with a suffix (`_2`, `_3` …) where another call has it; a new one for ''.
+        It is the same for the same history and answer. To be called once for each call, in order."""
         found = base = call_id or f"call_{self._new_id()}"
         count = self._counts.get(base, 1)
         while self._is_taken(found):
             count += 1
             found = f"{base}_{count}"
-        while self._claim is not None and not self._claim(found):
-            found = f"{base}_{self._new_id()[-8:]}"
         self._counts[base] = count
         self._given.add(found)
         return found

@@ -2,9 +2,7 @@
 
 The id of a call is the only part that every caller returns unchanged. It is the key to: the id and the arguments as the
 upstream wrote them, so that the replayed history is byte-identical for the upstream and matches its prompt cache; and
-the reasoning in front of the call, which Chat clients drop and some upstreams require. Upstreams that number their
-calls anew give one id to calls of several conversations: an id that is remembered is given to no other call, and what
-is remembered counts only for a call of the same name and arguments.
+the reasoning in front of the call, which Chat clients drop and some upstreams require.
 """
 
 from collections import OrderedDict
@@ -36,8 +34,6 @@ ENTRIES, BYTES = 4096, 16 << 20
 #: A larger call is not stored: it would evict all others.
 _ENTRY_BYTES = 256 << 10
 _OVERHEAD = 400
-# In place of the name of a call whose answer has not ended; no tool has it.
-_UNFINISHED = "\n"
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
@@ -47,14 +43,12 @@ class RecordedCall(msgspec.Struct, frozen=True):
     arguments: str
     #: The reasoning in front of it, each with sealed state as its signature.
     thoughts: tuple[Thinking, ...] = ()
-    #: The name under which its caller knows the tool.
-    name: str = ""
 
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         said = sum(len(one.text) + len(one.signature) + len(one.redacted) for one in self.thoughts)
-        return _OVERHEAD + 2 * len(self.id) + len(self.name) + len(self.arguments) + said
+        return _OVERHEAD + 2 * len(self.id) + len(self.arguments) + said
 
 
 class ReplayMemory:
@@ -68,24 +62,16 @@ class ReplayMemory:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def put(self, call: RecordedCall, call_id: str = "") -> None:
-        """Store a call, and evict the least recently used ones over the bounds. call_id: the id that clients know,
-        where that is not the upstream's."""
+    def put(self, call: RecordedCall) -> None:
+        """Store a call, and evict the least recently used ones over the bounds."""
         if call.size > _ENTRY_BYTES:
             return
-        key = to_messages_id(call_id or call.id)
+        key = to_messages_id(call.id)
         self._drop(key)
         self._calls[key] = call
         self._room -= call.size
         while len(self._calls) > self._entries or self._room < 0:
             self._drop(next(iter(self._calls)))
-
-    def claim(self, call_id: str) -> bool:
-        """Take an id for a call that is being made; False where another call has it."""
-        if to_messages_id(call_id) in self._calls:
-            return False
-        self.put(RecordedCall(call_id, "", name=_UNFINISHED))
-        return True
 
     def get(self, call_id: str) -> RecordedCall | None:
         """The call with an id that a client sent."""
@@ -113,7 +99,7 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     """
     turns = list(request.turns)
     if len(memory):
-        ids = _OriginalIds(request)
+        ids: dict[str, str] = {}
         turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
     elif not replays:
         return request
@@ -122,35 +108,9 @@ def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *,
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
-class _OriginalIds:
-    """The upstream's ids of the calls of one request, where they tell the calls apart."""
-
-    def __init__(self, request: Request):
-        self._taken = {block.id for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)}
-        self._found: dict[str, str] = {}
-
-    def restore(self, call_id: str, origin: str) -> str:
-        """The id to send for a call. call_id: the caller's; it stays where another call has the upstream's."""
-        if origin != call_id and origin not in self._taken:
-            self._taken.add(origin)
-            self._found[call_id] = origin
-        return self.get(call_id)
-
-    def get(self, call_id: str) -> str:
-        """The id that was sent for the call of a result."""
-        return self._found.get(call_id, call_id)
-
-
-def _recall_call(block: Block, memory: ReplayMemory) -> RecordedCall | None:
-    """What is remembered of a call. An id alone says little: one with another name or other arguments is another."""
-    found = memory.get(block.id) if isinstance(block, ToolCall) else None
-    if found is None or not isinstance(block, ToolCall) or found.name not in ("", block.name):
-        return None
-    return found if _are_equal(block.arguments, found.arguments) else None
-
-
-def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: _OriginalIds, *, replays: bool) -> Turn:
-    found = [_recall_call(block, memory) for block in turn.blocks]
+def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
+    """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
+    found = [memory.get(block.id) if isinstance(block, ToolCall) else None for block in turn.blocks]
     thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
     restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
     blocks: list[Block] = []
@@ -163,10 +123,11 @@ def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: _Or
                 place = len(blocks) if known else 0
                 blocks[place:place] = thoughts[at]
             known = True
-            block = ToolCall(ids.restore(block.id, call.id), block.name, call.arguments)
-        elif isinstance(block, ToolResult) and (call_id := ids.get(block.call_id)) != block.call_id:
+            ids[block.id] = call.id
+            block = ToolCall(call.id, block.name, _restore_arguments(block.arguments, call.arguments))
+        elif isinstance(block, ToolResult) and block.call_id in ids:
             known = True
-            block = msgspec.structs.replace(block, call_id=call_id)
+            block = msgspec.structs.replace(block, call_id=ids[block.call_id])
         elif restored and isinstance(block, Thinking):
             continue
         blocks.append(block)
@@ -216,12 +177,12 @@ def _is_accepted(thought: Thinking, sealer: StateSealer, *, replays: bool) -> bo
     return carried is not None and (replays or carried.kind != "text")
 
 
-def _are_equal(arguments: str, kept: str) -> bool:
-    """Whether two texts of arguments are equal as JSON."""
+def _restore_arguments(arguments: str, kept: str) -> str:
+    """The arguments as the upstream wrote them, if both are equal as JSON."""
     if arguments == kept:
-        return True
+        return kept
     mine, theirs = json_values.decode_object(arguments or "{}"), json_values.decode_object(kept or "{}")
-    return mine is not None and mine == theirs
+    return kept if mine is not None and mine == theirs else arguments
 
 
 class CallRecorder:
@@ -236,7 +197,7 @@ class CallRecorder:
         self._text: list[str] = []
         self._proof = ""
         self._thoughts: list[Thinking] = []
-        self._calls: dict[int, tuple[CallBegan, list[str], tuple[Thinking, ...]]] = {}
+        self._calls: dict[int, tuple[str, list[str], tuple[Thinking, ...]]] = {}
 
     def record(self, event: Event) -> None:
         """Record one event."""
@@ -253,21 +214,20 @@ class CallRecorder:
             self._thoughts.append(Thinking(redacted=self._sealer.seal("redacted", event.data, "")))
         elif isinstance(event, CallBegan):
             self._close()
-            self._calls[event.index] = (event, [], tuple(self._thoughts))
+            self._calls[event.index] = (event.id, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
             self._close()
             self._add_late_thoughts()
-            for began, fragments, thoughts in self._calls.values():
-                call = RecordedCall(began.origin or began.id, "".join(fragments), thoughts, began.name)
-                self._memory.put(call, began.id)
+            for call_id, fragments, thoughts in self._calls.values():
+                self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
 
     def _add_late_thoughts(self) -> None:
         """Keep proofs that came behind the last call with that call."""
         if self._thoughts and self._calls:
             last = next(reversed(self._calls))
-            began, fragments, thoughts = self._calls[last]
-            self._calls[last] = (began, fragments, (*thoughts, *self._thoughts))
+            call_id, fragments, thoughts = self._calls[last]
+            self._calls[last] = (call_id, fragments, (*thoughts, *self._thoughts))
 
     def _close(self) -> None:
         """End the current block of reasoning."""

@@ -38,16 +38,3 @@ def test_many_equal_ids_cost_no_more_each():
     """Suffixes are not counted through from the beginning."""
     found = ids()
     assert len({found.give("a") for _ in range(50_000)}) == 50_000
-
-
-def test_ids_of_other_conversations_get_a_random_suffix():
-    """An id that is claimed already is given with a suffix, and claimed in that form."""
-    claimed = {"call_0", f"call_0_{1:08x}"}
-
-    def claim(call_id):
-        return call_id not in claimed and (claimed.add(call_id) or True)
-
-    numbers = itertools.count(1)
-    found = AnswerCallIds(frozenset(), lambda: f"{next(numbers):024x}", claim)
-    assert [found.give("call_0"), found.give("call_0")] == [f"call_0_{2:08x}", f"call_0_{3:08x}"]
-    assert {f"call_0_{2:08x}", f"call_0_{3:08x}"} <= claimed
