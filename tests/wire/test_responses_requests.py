@@ -182,11 +182,11 @@ def test_a_responses_request_for_chat():
     assert made["messages"][2]["tool_calls"][0]["function"] == {"name": "look", "arguments": "{}"}
     assert made["tools"][0]["function"]["parameters"] == LOOK["parameters"]
     assert (made["response_format"], made["reasoning_effort"]) == ({"type": "json_object"}, "high")
-    assert (made["verbosity"], made["top_logprobs"]) == ("low", 2)
+    assert (made["verbosity"], made["top_logprobs"], made["logprobs"]) == ("low", 2, True)
     assert lost == ["input[2]=weakened", "reasoning=weakened"]
     other, lost = sent(asked, "responses", "", "chat")
     assert "verbosity" not in other
-    assert {"top_logprobs=dropped", "verbosity=dropped"} <= set(lost)
+    assert {"top_logprobs=dropped", "text.verbosity=dropped"} <= set(lost)
 
 
 def test_string_input():
@@ -210,14 +210,14 @@ def test_string_input():
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}, r"tools\[0\]"),
         ({"tools": [LOOK], "tool_choice": {"type": "mcp", "server_label": "x"}}, "tool_choice"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, r"input\[0\]"),
-        ({"input": [{"type": "program", "code": "x"}]}, r"input\[0\]"),
+        ({"input": [{"type": "compaction_trigger"}]}, r"input\[0\]"),
         ({"input": [say("user", [{"type": "input_image", "file_id": "file_1"}])]}, r"input\[0\].content\[0\].file_id"),
         ({"input": [say("user", [{"type": "input_audio"}])]}, r"input\[0\].content\[0\]"),
-        ({"input": [{"type": "hologram"}]}, r"input\[0\]"),
+        ({"input": [say("user", [{"type": "hologram"}])]}, r"input\[0\].content\[0\]"),
         ({"input": []}, "input"),
         ({"input": [say("narrator", "x")]}, r"input\[0\].role"),
         ({"input": [called(name="")]}, r"input\[0\].name"),
-        ({"input": [{"type": "function_call", "name": "x"}]}, r"input\[0\].id"),
+        ({"input": [{"type": "function_call", "name": "x"}]}, r"input\[0\].call_id"),
         ({"tools": [{**LOOK, "name": " "}]}, r"tools\[0\].name"),
         ({"reasoning": {"effort": "wild"}}, "reasoning.effort"),
         ({"text": {"format": {"type": "poem"}}}, "text.format.type"),

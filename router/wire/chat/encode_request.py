@@ -5,6 +5,7 @@ import hashlib
 from router.ir import Request
 from router.wire.chat import encode_messages, tools
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.openai import OWN_USER, find_nearest_effort, is_strict_schema, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -13,6 +14,7 @@ from router.wire.raw.json_values import Json
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     profile = ctx.profile
+    leave_out(request.hosted, ctx)
     body: Json = {"model": request.model, "messages": encode_messages.encode_messages(request, ctx)}
     if request.max_tokens is not None:
         body[profile.max_tokens_field] = _cap_tokens(request.max_tokens, ctx)
@@ -34,6 +36,8 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
             body[name] = value
         else:
             ctx.note_dropped(ctx.caller_path(name))
+    if "top_logprobs" in body:
+        body["logprobs"] = True
     if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
         body[ctx.caller_path("user")] = request.user
     elif request.user and profile.user_field:
@@ -80,6 +84,8 @@ def _put_tools(body: Json, request: Request, ctx: Context) -> None:
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
+    if request.reasoning is not None and request.reasoning.shown and "shown" in ctx.paths:
+        ctx.note_dropped(ctx.paths["shown"])
     effort = resolve_effort(request)
     if not effort:
         return

@@ -64,6 +64,8 @@ class Context:
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
     single_call: bool = False
+    #: The caller asked for the log probabilities of the answer's tokens.
+    logprobs: bool = False
     #: The ids of the calls in the request's history; those of the answer must differ, since callers pair calls and
     #: results by id over a whole conversation.
     call_ids: frozenset[str] = frozenset()

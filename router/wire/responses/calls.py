@@ -4,6 +4,7 @@ Responses has its own item types for free-text tools, shells, patches and tool s
 function with the schema below, and the fields of a call are its arguments.
 """
 
+from collections.abc import Collection
 from typing import cast
 
 import msgspec
@@ -64,15 +65,31 @@ def to_neutral_name(name: str, namespace: str) -> str:
     return f"{namespace}__{name}" if namespace else name
 
 
-def decode_call(item: Json, path: str) -> ToolCall:
-    """A call in the history. Raises BadRequest with the path of what is wrong."""
+def resolve_name(name: str, namespace: str, declared: Collection[str]) -> str:
+    """The neutral name of a tool that a call names. A tool that a search found is called with a namespace, even one
+    that was declared without; servers put its own name there.
+
+    declared: the neutral names of the request's tools.
+    """
+    spaced = to_neutral_name(name, namespace)
+    if not namespace or spaced in declared:
+        return spaced
+    if name in declared or name == namespace or name.startswith((f"{namespace}__", f"{namespace}.")):
+        return name
+    return spaced
+
+
+def decode_call(item: Json, path: str, declared: Collection[str] = ()) -> ToolCall:
+    """A call in the history. Raises BadRequest with the path of what is wrong. declared: see resolve_name."""
     kind = item.get("type")
-    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
-        item, "id", path
+    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.read_text(
+        item.get("id"), f"{path}.id"
     )
+    if not call_id:
+        call_id = json_values.require_text(item, "call_id", path)
     if kind in (FUNCTION, CUSTOM):
         namespace = json_values.read_text(item.get("namespace"), f"{path}.namespace")
-        name = to_neutral_name(json_values.require_text(item, "name", path), namespace)
+        name = resolve_name(json_values.require_text(item, "name", path), namespace, declared)
         if kind == CUSTOM:
             return ToolCall(
                 call_id, name, freeform_tools.wrap(json_values.read_text(item.get("input"), f"{path}.input"))

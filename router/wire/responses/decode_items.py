@@ -4,40 +4,51 @@ Neighbouring items of the assistant form one turn, and so do neighbouring result
 turn of the first call.
 """
 
+from collections.abc import Collection
 from typing import Literal, cast
 
 import msgspec
 
 from router.errors import BadRequest
 from router.ir import Block, Document, Image, Text, Thinking, ToolResult, Turn
-from router.wire.neutral.cache_marks import read_part_lifetime
+from router.wire.neutral.cache_marks import BREAKPOINT, read_part_lifetime
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_document, parse_data_url
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls
+from router.wire.responses.input import foreign_items, hosted_calls
 
 _ROLES = ("user", "assistant", "system", "developer")
 #: Items that bring tools of their own.
 BRINGS_TOOLS = ("additional_tools", "tool_search_output")
-_HOSTED = {
-    "web_search_call": "web_search",
-    "file_search_call": "file_search",
-    "code_interpreter_call": "code_interpreter",
-    "image_generation_call": "image_generation",
-    "mcp_call": "mcp",
-    "mcp_list_tools": "",
-    "computer_call": "computer",
-    "computer_call_output": "",
+# The fields that are read, or whose loss means nothing.
+_OF_ALL = ("type", "id", "status", "internal_chat_message_metadata_passthrough")
+_OF_CALLS = ("call_id", "name", "namespace", "arguments", "input", "action", "operation", "execution", "environment")
+_OF_RESULTS = ("call_id", "name", "namespace", "output", "tools", "execution", "max_output_length")
+_FIELDS = {
+    "message": frozenset((*_OF_ALL, "role", "content")),
+    "reasoning": frozenset((*_OF_ALL, "summary", "content", "encrypted_content")),
+    **dict.fromkeys(calls.CALLS, frozenset((*_OF_ALL, *_OF_CALLS, "created_by", "parsed_arguments"))),
+    **dict.fromkeys(calls.RESULTS, frozenset((*_OF_ALL, *_OF_RESULTS, "created_by"))),
 }
-_FOREIGN = ("compaction", "compaction_trigger", "program", "program_output", "mcp_approval_request")
+_PART_FIELDS = frozenset(
+    (
+        *("type", "text", "annotations", "logprobs", "parsed", "refusal", "image_url", "detail", "file_id", "file_url"),
+        *("file_data", "filename", "cache_control", "encrypted_content", BREAKPOINT),
+    )
+)
 
 
 class TurnCollector:
     """Collects items into turns."""
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, declared: Collection[str] = ()):
+        """declared: the names of the request's tools."""
         self._ctx = ctx
+        self._declared = declared
+        # The ids of the calls so far.
+        self._calls: set[str] = set()
         self._turns: list[Turn] = []
         self._blocks: list[Block] = []
         self._kind: Literal["", "assistant", "result"] = ""
@@ -48,24 +59,57 @@ class TurnCollector:
     def add(self, item: Json, path: str) -> None:
         """Add one item. Raises BadRequest with the path of what is wrong."""
         kind = json_values.read_text(item.get("type"), f"{path}.type") or "message"
+        self._ctx.note_unread(item, _FIELDS.get(kind, frozenset(item)), f"{path}.")
         if kind == "message":
             self._add_message(item, path)
+        elif kind in ("tool_search_call", "tool_search_output") and hosted_calls.is_hosted_search(item):
+            # What it found is declared with the other tools.
+            self._ctx.note_weakened(path)
         elif kind in calls.CALLS:
-            self._put("assistant", [calls.decode_call(item, path)], path)
+            call = calls.decode_call(item, path, self._declared)
+            self._calls.add(call.id)
+            self._put("assistant", [call], path)
         elif kind in calls.RESULTS:
-            self._put("result", [_decode_result(item, kind, path, self._ctx)], path)
+            self._add_result(item, kind, path)
         elif kind == "reasoning":
             self._put("assistant", [_decode_reasoning(item, path, self._ctx)], path)
-        elif kind in _HOSTED:
+        elif kind in hosted_calls.HOSTED:
             self._ctx.note_weakened(path)
-            said = _summarize_hosted_call(item, _HOSTED[kind])
+            said = hosted_calls.summarize_call(item, kind)
             self._put("assistant", [Text(said)] if said else [], path)
         elif kind in ("additional_tools", "configuration_update"):
             self._ctx.note_weakened(path)
-        elif kind in _FOREIGN:
-            raise self._ctx.refuse(path, f"an item of type {kind} means something at OpenAI only")
         else:
-            raise self._ctx.refuse(path, f"an item of type {kind} has no counterpart")
+            self._add_foreign(item, kind, path)
+
+    def _add_foreign(self, item: Json, kind: str, path: str) -> None:
+        """Add an item that no other protocol has, as text."""
+        why = foreign_items.explain_refusal(item, kind)
+        if why:
+            raise self._ctx.refuse(path, why)
+        self._ctx.note_weakened(path)
+        role, text = foreign_items.tell_item(item, kind)
+        if role == "assistant":
+            self._put("assistant", [Text(text)], path)
+        else:
+            self._close()
+            self._turns.append(Turn("user", (Text(text),), path))
+
+    def _add_result(self, item: Json, kind: str, path: str) -> None:
+        """Add a result. One that names no call is the user's text, for it cannot be paired."""
+        call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id")
+        own = json_values.read_text(item.get("id"), f"{path}.id")
+        if not call_id and own in self._calls:
+            call_id = own
+        result = _decode_result(item, kind, call_id, path, self._ctx)
+        if call_id:
+            self._put("result", [result], path)
+            return
+        self._ctx.note_weakened(f"{path}.call_id")
+        self._close()
+        name = json_values.read_text(item.get("name"), f"{path}.name")
+        head = Text(f"[output of the tool {name}]" if name else "[output of a tool]")
+        self._turns.append(Turn("user", (head, *result.content), path))
 
     def finish(self) -> tuple[Turn, ...]:
         """End the last turn; all turns."""
@@ -82,9 +126,7 @@ class TurnCollector:
             return
         self._close()
         if role == "user":
-            if not parts:
-                raise BadRequest(f"{path}.content: a user message must have some content.")
-            self._turns.append(Turn("user", parts, path))
+            self._turns.append(Turn("user", parts or (Text(""),), path))
             return
         texts = tuple(part for part in parts if isinstance(part, Text))
         if not self._turns:
@@ -105,10 +147,7 @@ class TurnCollector:
         self._blocks, self._kind = [], ""
 
 
-def _decode_result(item: Json, kind: str, path: str, ctx: Context) -> ToolResult:
-    call_id = json_values.read_text(item.get("call_id"), f"{path}.call_id") or json_values.require_text(
-        item, "id", path
-    )
+def _decode_result(item: Json, kind: str, call_id: str, path: str, ctx: Context) -> ToolResult:
     if kind == "tool_search_output":
         names = ", ".join(_find_names(item, path)) or "none"
         return ToolResult(call_id, (Text(f"[tools available: {names}]"),))
@@ -146,15 +185,6 @@ def _decode_reasoning(item: Json, path: str, ctx: Context) -> Thinking:
     return Thinking(said, proof)
 
 
-def _summarize_hosted_call(item: Json, name: str) -> str:
-    """One line on a call that the provider ran itself."""
-    if not name:
-        return ""
-    action = item.get("action")
-    said = cast("Json", action) if isinstance(action, dict) else item.get("queries") or item.get("code")
-    return f"[{name}: {json_values.encode_json(said)}]" if said else f"[{name}]"
-
-
 def decode_parts(content: object, path: str, ctx: Context) -> tuple[Text | Image | Document, ...]:
     """A string or a list of content parts."""
     if content is None or isinstance(content, str):
@@ -169,6 +199,7 @@ def decode_parts(content: object, path: str, ctx: Context) -> tuple[Text | Image
 def _decode_part(part: Json, path: str, ctx: Context) -> Text | Image | Document:
     kind = part.get("type")
     cache = read_part_lifetime(part)
+    ctx.note_unread(part, _PART_FIELDS, f"{path}.")
     if kind in ("input_text", "output_text", "text"):
         if part.get("annotations"):
             ctx.note_dropped(f"{path}.annotations")
@@ -182,11 +213,21 @@ def _decode_part(part: Json, path: str, ctx: Context) -> Text | Image | Document
         return _decode_image(part, path, cache)
     if kind == "input_file":
         url = json_values.read_text(part.get("file_url"), f"{path}.file_url")
+        data = json_values.read_text(part.get("file_data"), f"{path}.file_data")
+        if not url and data.startswith(("http://", "https://")):
+            # Gateways take a URL there too.
+            url = data
         title = json_values.read_text(part.get("filename"), f"{path}.filename")
         if url:
             return Document(url=url, title=title, cache=cache)
         found = decode_document(json_values.require_text(part, "file_data", path), title, f"{path}.file_data", ctx)
         return msgspec.structs.replace(found, cache=cache)
+    if kind == "encrypted_content":
+        ctx.note_weakened(path)
+        return Text("[encrypted content]", cache)
+    if isinstance(part.get("text"), str):
+        ctx.note_weakened(path)
+        return Text(json_values.read_text(part["text"], f"{path}.text"), cache)
     raise ctx.refuse(path, f"a part of type {kind!s} has no counterpart")
 
 

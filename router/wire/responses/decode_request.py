@@ -4,7 +4,7 @@ from typing import cast
 
 from router.backends.profile import EFFORTS
 from router.errors import BadRequest
-from router.ir import Reasoning, Request, Shape, Text, Tool
+from router.ir import HostedTool, Reasoning, Request, Shape, Text, Tool
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_cache
 from router.wire.raw import json_values
@@ -14,13 +14,13 @@ from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.response_object import REPEATED
 
 #: Fields that Chat has under the same name and with the same meaning.
-SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention", "top_logprobs")
+SHARED = ("metadata", "prompt_cache_key", "prompt_cache_retention")
 _READ = frozenset(
     (
         *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "max_output_tokens"),
         *("temperature", "top_p", "text", "reasoning", "include", "store", "previous_response_id", "stream", "user"),
         *("safety_identifier", "service_tier", "background", "prompt", "conversation", "access_programs"),
-        *("moderation", "prompt_cache_options", "stream_options", *SHARED),
+        *("moderation", "prompt_cache_options", "stream_options", "top_logprobs", *SHARED),
     )
 )
 # Values equal to the default: leaving them out is no loss.
@@ -31,6 +31,9 @@ _IDLE: dict[str, tuple[object, ...]] = {
     "context_management": ([],),
 }
 _INCLUDED = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
+_TEXT_FIELDS = frozenset(("format", "verbosity"))
+_SHAPE_FIELDS = frozenset(("type", "schema", "name", "strict", "description"))
 
 
 def has_references(body: bytes | bytearray) -> bool:
@@ -74,17 +77,23 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "parallel": "parallel_tool_calls",
         "tier": "service_tier",
         "cache": "prompt_cache_options",
+        "verbosity": "text.verbosity",
+        "shown": "reasoning.summary",
     }
     for name, value in data.items():
         if name not in _READ and value is not None and value not in _IDLE.get(name, ()):
             ctx.note_dropped(name)
     for at, name in enumerate(json_values.read_texts(data.get("include"), "include")):
-        if name != _INCLUDED:
+        if name == _LOGPROBS:
+            ctx.logprobs = True
+            ctx.paths["top_logprobs"] = f"include[{at}]"
+        elif name != _INCLUDED:
             ctx.note_dropped(f"include[{at}]")
     items = _collect_items(data, ctx)
-    tools = _decode_tools(data, items, ctx)
-    choice, tools = responses_tools.decode_choice(data, tools, ctx)
-    turns = TurnCollector(ctx)
+    tools, hosted = _decode_tools(data, items, ctx)
+    declared = frozenset(tool.name for tool in tools)
+    choice, tools, hosted = responses_tools.decode_choice(data, tools, hosted, ctx)
+    turns = TurnCollector(ctx, declared)
     for at, item in enumerate(items):
         turns.add(item, f"input[{at}]")
     conversation = turns.finish()
@@ -95,23 +104,25 @@ def decode_request(data: Json, ctx: Context) -> Request:
     if tier not in ("", "auto", "default"):
         ctx.note_dropped("service_tier")
     text = json_values.read_object(data.get("text"), "text")
+    ctx.note_unread(text, _TEXT_FIELDS, "text.")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
         system=(*([Text(instructions)] if instructions else []), *turns.system),
         turns=conversation,
         tools=tools,
+        hosted=hosted,
         choice=choice if tools else None,
         parallel=json_values.read_bool(data.get("parallel_tool_calls"), "parallel_tool_calls") if tools else None,
         max_tokens=json_values.read_integer(data.get("max_output_tokens"), "max_output_tokens", 1),
         temperature=json_values.read_number(data.get("temperature"), "temperature"),
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
         reasoning=_decode_reasoning(data, items, ctx),
-        shape=_decode_shape(text),
+        shape=_decode_shape(text, ctx),
         user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         cache=decode_cache(data),
-        shared=_decode_shared(data, text),
+        shared=_decode_shared(data, text, ctx),
     )
 
 
@@ -180,20 +191,19 @@ def _resolve_reference(name: str, ctx: Context) -> list[Json]:
     return [found]
 
 
-def _decode_tools(data: Json, items: list[Json], ctx: Context) -> tuple[Tool, ...]:
-    """The tools of the request, and those that items of the conversation bring."""
-    forced = data.get("tool_choice") not in (None, "auto", "none")
-    tools = responses_tools.decode_tools(
-        json_values.read_objects(data.get("tools"), "tools"), "tools", ctx, forced=forced
-    )
+def _decode_tools(data: Json, items: list[Json], ctx: Context) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
+    """The tools of the request, and those that items of the conversation bring; apart from them those that OpenAI
+    runs."""
+    found = responses_tools.decode_tools(json_values.read_objects(data.get("tools"), "tools"), "tools", ctx)
     for at, item in enumerate(items):
         if item.get("type") in BRINGS_TOOLS:
             path = f"input[{at}]"
             brought = json_values.read_objects(item.get("tools"), f"{path}.tools")
             ctx.note_weakened(path)
-            tools += responses_tools.decode_tools(brought, f"{path}.tools", ctx, forced=forced)
+            found += responses_tools.decode_tools(brought, f"{path}.tools", ctx)
     # The last tool of a name counts: a tool brought by an item replaces its deferred declaration.
-    return tuple({tool.name: tool for tool in tools}.values())
+    tools = {tool.name: tool for tool in found if isinstance(tool, Tool)}
+    return tuple(tools.values()), tuple(tool for tool in found if not isinstance(tool, Tool))
 
 
 def _decode_reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning | None:
@@ -213,8 +223,9 @@ def _decode_reasoning(data: Json, items: list[Json], ctx: Context) -> Reasoning 
     return Reasoning(effort=effort, shown=shown) if effort or shown else None
 
 
-def _decode_shape(text: Json) -> Shape | None:
+def _decode_shape(text: Json, ctx: Context) -> Shape | None:
     form = json_values.read_object(text.get("format"), "text.format")
+    ctx.note_unread(form, _SHAPE_FIELDS, "text.format.")
     kind = form.get("type", "text")
     if kind == "text":
         return None
@@ -226,15 +237,23 @@ def _decode_shape(text: Json) -> Shape | None:
         json_values.require_object(form.get("schema"), "text.format.schema"),
         json_values.read_text(form.get("name"), "text.format.name") or "output",
         json_values.read_bool(form.get("strict"), "text.format.strict"),
+        json_values.read_text(form.get("description"), "text.format.description"),
     )
 
 
-def _decode_shared(data: Json, text: Json) -> Json:
+def _decode_shared(data: Json, text: Json, ctx: Context) -> Json:
+    """Fields that Chat has too. `top_logprobs` among them, also with 0, asks for log probabilities."""
     shared: Json = {}
     for name in SHARED:
         value = data.get(name)
         if value is not None and value not in _IDLE.get(name, ()):
             shared[name] = value
+    top = json_values.read_integer(data.get("top_logprobs"), "top_logprobs") or 0
+    if top or ctx.logprobs:
+        shared["top_logprobs"] = top
+        ctx.logprobs = True
+    if top:
+        ctx.paths["top_logprobs"] = "top_logprobs"
     verbosity = json_values.read_text(text.get("verbosity"), "text.verbosity")
     if verbosity not in ("", "medium"):
         shared["verbosity"] = verbosity

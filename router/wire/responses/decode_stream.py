@@ -1,20 +1,17 @@
 """Decodes a Responses stream to neutral events.
 
-Rules of this file: items are identified by their output index, since some servers change their ids; the content of a
-`done` event is used only where no delta brought it; the opaque content of reasoning is that of the finished item; a
-call of the wrapper `parallel` becomes the calls in it; the end is completed, incomplete, failed or error, and never the
-end of the body.
+Rules of this file: which item an event belongs to says output/item_table.py; deltas count first, and of the `done`
+events and of the output of the last event counts what no delta brought; the opaque content of reasoning is that of the
+finished item; a call of the wrapper `parallel` becomes the calls in it; the end is completed, incomplete, failed or
+error, and never the end of the body.
 """
 
 from typing import cast
 
-import msgspec
-
 from router.ir import (
     Began,
     BlockEnded,
-    CallBegan,
-    CallDelta,
+    Cited,
     Ended,
     Event,
     Fault,
@@ -25,40 +22,36 @@ from router.ir import (
     ThinkingDelta,
     Usage,
 )
-from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
-from router.wire.neutral.identifiers import CALL_ID_LIMIT
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses import errors, usage
-from router.wire.responses.calls import CUSTOM, FUNCTION, to_neutral_name
+from router.wire.responses.calls import CUSTOM, FUNCTION
+from router.wire.responses.output.call_reader import CallReader
+from router.wire.responses.output.item_table import ItemTable, OutputItem, list_objects
+from router.wire.responses.output.parts import PART_FIELDS, Logprobs, decode_citation, decode_logprobs
+from router.wire.responses.output.reasoning_state import encode_proof
+from router.wire.responses.response_object import REPEATED
 
 _INCOMPLETE: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "refusal"}
 _FAILED = ("failed", "cancelled")
 _STARTS = ("response.created", "response.in_progress", "response.queued")
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
-
-
-class _Item:
-    """One output item that is being streamed."""
-
-    __slots__ = ("call", "custom", "done", "kind", "part", "said", "source", "wrapper")
-
-    def __init__(self, kind: object):
-        self.kind = kind
-        self.custom = kind == CUSTOM
-        #: The number of a call, -1 for any other item.
-        self.call = -1
-        #: A delta of it has come.
-        self.said = False
-        self.done = False
-        #: The index of its last part.
-        self.part: object = None
-        #: The type of the events that brought its reasoning, which some servers send in two forms.
-        self.source: object = None
-        #: Fragments of a call that wraps several.
-        self.wrapper: list[str] | None = None
+_RAW = "response.reasoning_text"
+# The fields of items, and of the answer, that are read, or say nothing that a client of another protocol would miss.
+_ITEM_FIELDS = {
+    "message": frozenset(("id", "type", "status", "role", "content")),
+    "reasoning": frozenset(("id", "type", "status", "summary", "content", "encrypted_content")),
+    FUNCTION: frozenset(("id", "type", "status", "call_id", "name", "arguments", "namespace", "parsed_arguments")),
+    CUSTOM: frozenset(("id", "type", "status", "call_id", "name", "input", "namespace")),
+}
+_FIELDS = frozenset(
+    (
+        *("id", "object", "created_at", "completed_at", "model", "status", "output", "output_text", "usage", "error"),
+        *("incomplete_details", "billing", "conversation", "prompt", "prompt_cache_options", "prompt_cache_retention"),
+        *("store", "context_management", "stream_options", "frequency_penalty", "presence_penalty", *REPEATED),
+    )
+)
 
 
 class ResponsesDecoder:
@@ -67,8 +60,10 @@ class ResponsesDecoder:
     def __init__(self, ctx: Context):
         self._ctx = ctx
         self._begun = False
-        self._items: dict[int, _Item] = {}
-        self._calls = 0
+        self._table = ItemTable()
+        self._calls = CallReader(ctx)
+        # The message or reasoning whose text came last, None once something else has begun.
+        self._open: OutputItem | None = None
         self.usage = Usage()
         self.ended = False
 
@@ -107,157 +102,206 @@ class ResponsesDecoder:
         self._begun = True
         return [Began(str(response.get("id") or ""), str(response.get("model") or ""), self.usage)]
 
-    def _find_item(self, data: Json, kind: str) -> _Item:
-        """The item of an event; an item that was never announced gets the kind of the event."""
-        index = data.get("output_index")
-        place = index if isinstance(index, int) else max(self._items, default=0)
-        item = self._items.get(place)
-        if item is None:
-            item = self._items[place] = _Item(kind)
-        return item
-
     def _read_text(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not delta or not isinstance(delta, str):
             return []
-        item = self._find_item(data, "message")
-        part = data.get("content_index")
-        if item.said and part != item.part:
-            item.part = part
-            return [BlockEnded(), TextDelta(delta)]
-        item.said, item.part = True, part
-        return [TextDelta(delta)]
+        item = self._open
+        if (
+            item is None
+            or item.id != data.get("item_id")
+            or item.index != data.get("output_index")
+            or item.part != data.get("content_index")
+            or item.kind != "message"
+        ):
+            item = self._find_text(data, "message")
+            before = self._turn_to(item, _read_index(data, "content_index"))
+            return [*before, *self._say(item, delta, data.get("logprobs"))]
+        item.pieces.append(delta)
+        logprobs = data.get("logprobs")
+        return [TextDelta(delta, decode_logprobs(logprobs)) if logprobs else TextDelta(delta)]
+
+    def _find_text(self, data: Json, kind: str) -> OutputItem:
+        found = self._table.find(kind, data.get("item_id"), data.get("output_index"))
+        return cast("OutputItem", found)  # Only calls may be ambiguous.
+
+    def _say(self, item: OutputItem, text: str, logprobs: object) -> list[Event]:
+        item.pieces.append(text)
+        return [TextDelta(text, decode_logprobs(logprobs))]
+
+    def _turn_to(self, item: OutputItem, part: object) -> list[Event]:
+        """Go on with a part of a message or of reasoning; another one of the same kind ends there."""
+        opened, self._open = self._open, item
+        same_kind = opened is not None and opened.kind == item.kind
+        ends = same_kind and (opened is not item or (item.kind == "message" and item.part != part))
+        item.turn_to(part)
+        return [BlockEnded()] if ends else []
 
     def _read_refusal(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        self._find_item(data, "message").said = True
+        item = self._find_text(data, "message")
+        item.parts.setdefault(_refusal_key(_read_index(data, "content_index")), []).append(delta)
         return [RefusalDelta(delta)]
 
     def _read_reasoning(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        item = self._find_item(data, "reasoning")
-        source = item.source = item.source or data.get("type")
-        if source != data.get("type"):
+        item = self._find_text(data, "reasoning")
+        source = str(data.get("type"))
+        item.source = item.source or source
+        if item.source != source:
             return []
-        part = data.get("summary_index")
-        before = [ThinkingDelta("\n\n")] if item.said and part != item.part else []
-        item.said, item.part = True, part
-        return [*before, ThinkingDelta(delta)]
+        return self._think(item, _read_index(data, "summary_index", "content_index"), delta)
+
+    def _think(self, item: OutputItem, part: object, text: str) -> list[Event]:
+        parted = bool(item.parts) and part != item.part and not item.source.startswith(_RAW)
+        before = self._turn_to(item, part)
+        item.pieces.append(text)
+        return [*before, *([ThinkingDelta("\n\n")] if parted else []), ThinkingDelta(text)]
+
+    def _read_text_done(self, data: Json) -> list[Event]:
+        """A part's text, or the part itself, at its end."""
+        part = json_values.get_object(data, "part") or data
+        if part.get("type") in ("reasoning_text", "summary_text"):
+            return []
+        item = self._find_text(data, "message")
+        return [] if item.done else self._read_part(item, _read_index(data, "content_index"), part)
+
+    def _read_part(self, item: OutputItem, at: int, part: Json) -> list[Event]:
+        """What a whole part of a message has and no earlier event brought."""
+        text, refusal = part.get("text"), part.get("refusal")
+        out: list[Event] = []
+        if isinstance(refusal, str) and refusal:
+            rest = item.top_up(_refusal_key(at), refusal)
+            out += [RefusalDelta(rest)] if rest else []
+        elif isinstance(text, str):
+            rest = item.top_up(at, text)
+            logprobs: Logprobs = decode_logprobs(part.get("logprobs")) if rest == text else ()
+            out += [*self._turn_to(item, at), TextDelta(rest, logprobs)] if rest else []
+            for annotation in list_objects(part.get("annotations")):
+                out += self._cite(item, at, annotation)
+        return out
+
+    def _read_annotation(self, data: Json) -> list[Event]:
+        item = self._find_text(data, "message")
+        return self._cite(item, _read_index(data, "content_index"), json_values.get_object(data, "annotation"))
+
+    def _cite(self, item: OutputItem, at: int, annotation: Json) -> list[Event]:
+        citation = decode_citation(annotation)
+        if citation is None:
+            self._ctx.note_dropped(f"annotations.{str(annotation.get('type'))[:40]}")
+            return []
+        key = (at, citation.url, citation.title, citation.start, citation.end)
+        if key in item.cited:
+            return []
+        item.cited.add(key)
+        if item is not self._open or item.part != at:
+            # Its text has ended.
+            self._ctx.note_dropped("annotations")
+            return []
+        return [Cited(citation)]
+
+    def _read_reasoning_done(self, data: Json) -> list[Event]:
+        text = data.get("text")
+        item = self._find_text(data, "reasoning")
+        source = str(data.get("type")).removesuffix(".done") + ".delta"
+        if item.done or not isinstance(text, str) or (item.source or source) != source:
+            return []
+        item.source = source
+        return self._top_up_reasoning(item, _read_index(data, "summary_index", "content_index"), text)
+
+    def _top_up_reasoning(self, item: OutputItem, part: int, text: str) -> list[Event]:
+        known = "".join(item.parts.get(part, ()))
+        if len(text) <= len(known) or not text.startswith(known):
+            return []
+        return self._think(item, part, text[len(known) :])
 
     def _read_item_added(self, data: Json) -> list[Event]:
         found = json_values.get_object(data, "item")
-        kind = found.get("type")
-        index = data.get("output_index")
-        place = index if isinstance(index, int) else len(self._items)
-        if place in self._items:
+        kind = str(found.get("type"))
+        item = self._table.announce(kind, found, data.get("output_index"))
+        if item is None or kind not in (FUNCTION, CUSTOM):
             return []
-        item = self._items[place] = _Item(kind)
-        return self._begin_call(item, found) if kind in (FUNCTION, CUSTOM) else []
+        return self._begin_call(item, found)
 
-    def _begin_call(self, item: _Item, found: Json) -> list[Event]:
-        name = str(found.get("name") or "")
-        if name in WRAPPERS and name not in self._ctx.declared_tools:
-            item.wrapper = []
-            return []
-        item.call = self._calls
-        self._calls += 1
-        call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
-        given = to_neutral_name(self._ctx.names.decode(name), str(found.get("namespace") or ""))
-        began: list[Event] = [CallBegan(item.call, call_id, given)]
-        return [*began, CallDelta(item.call, freeform_tools.OPENING)] if item.custom else began
+    def _begin_call(self, item: OutputItem, found: Json) -> list[Event]:
+        self._open = None
+        return self._calls.begin(item, found)
 
     def _read_fragment(self, data: Json) -> list[Event]:
         delta = data.get("delta")
         if not isinstance(delta, str) or not delta:
             return []
-        item = self._find_item(data, FUNCTION)
-        if item.wrapper is not None:
-            item.wrapper.append(delta)
-            return []
-        if item.call < 0:
-            return []
-        item.said = True
-        return [CallDelta(item.call, freeform_tools.escape(delta) if item.custom else delta)]
+        item = self._table.find(FUNCTION, data.get("item_id"), data.get("output_index"))
+        return self._calls.add(item, delta) if item is not None else []
+
+    def _read_call_done(self, data: Json) -> list[Event]:
+        """A call's whole arguments."""
+        item = self._table.find(FUNCTION, data.get("item_id"), data.get("output_index"))
+        return self._calls.top_up(item, data) if item is not None and not item.done else []
 
     def _read_item_done(self, data: Json) -> list[Event]:
         found = json_values.get_object(data, "item")
-        kind = found.get("type")
-        index = data.get("output_index")
-        before: list[Event] = [] if isinstance(index, int) and index in self._items else self._read_item_added(data)
-        item = self._find_item(data, str(kind))
-        if item.done:
-            return []
-        item.done = True
+        kind = str(found.get("type"))
+        item = self._table.find_whole(kind, found, data.get("output_index"))
+        before: list[Event] = []
+        if item is None:
+            before = self._read_item_added(data)
+            item = self._table.items[-1]
+        return before if item.done else before + self._end_item(item, found, kind)
+
+    def _end_item(self, item: OutputItem, found: Json, kind: str) -> list[Event]:
+        """What a finished item has and no earlier event brought."""
+        self._note_fields(found, kind)
         if kind in (FUNCTION, CUSTOM):
-            if item.call < 0 and item.wrapper is None:
-                # Its deltas came without an announcement: the whole call is written here.
-                item.custom, item.said = kind == CUSTOM, False
-                before = self._begin_call(item, found)
-            return before + self._end_call(item, found)
-        if kind == "reasoning":
-            return self._end_reasoning(item, found)
+            before = self._begin_call(item, found) if item.call < 0 and not item.wrapper else []
+            out = before + self._calls.end(item, found)
+            if item.done:
+                self._table.finish(item)
+            return out
+        self._table.finish(item)
         if kind == "message":
             return self._end_message(item, found)
-        if item.kind != kind or kind is not None:
-            self._ctx.note_dropped(f"output item {str(kind)[:40]}")
+        if kind == "reasoning":
+            return self._end_reasoning(item, found)
+        self._ctx.note_dropped(f"output item {kind[:40]}")
         return []
 
-    def _end_call(self, item: _Item, found: Json) -> list[Event]:
-        whole = found.get("input" if item.custom else "arguments")
-        if isinstance(whole, dict):
-            whole = msgspec.json.encode(whole).decode()
-        text = whole if isinstance(whole, str) else ""
-        if item.wrapper is not None:
-            return self._unwrap(item, found, text or "".join(item.wrapper))
-        out: list[Event] = []
-        if text and not item.said:
-            out.append(CallDelta(item.call, freeform_tools.escape(text) if item.custom else text))
-        return [*out, CallDelta(item.call, freeform_tools.CLOSING)] if item.custom else out
+    def _note_fields(self, found: Json, kind: str) -> None:
+        known = _ITEM_FIELDS.get(kind)
+        if known is None:
+            return
+        self._ctx.note_unread(found, known)
+        for part in list_objects(found.get("content")):
+            self._ctx.note_unread(part, PART_FIELDS)
 
-    def _unwrap(self, item: _Item, found: Json, arguments: str) -> list[Event]:
-        """The calls inside a wrapper; the wrapper itself unless all of them are calls of declared tools."""
-        call_id = str(found.get("call_id") or "") or f"call_{self._ctx.new_id()}"
-        names = self._ctx.names
-        inner = unwrap_calls(arguments, {names.encode(name, CALL_ID_LIMIT) for name in self._ctx.declared_tools})
-        pairs = [(f"{call_id}_{at}", names.decode(name), said) for at, (name, said) in enumerate(inner)]
-        pairs = pairs or [(call_id, str(found.get("name")), arguments)]
+    def _end_message(self, item: OutputItem, found: Json) -> list[Event]:
         out: list[Event] = []
-        for one in pairs:
-            out += (CallBegan(self._calls, one[0], one[1]), CallDelta(self._calls, one[2]))
-            self._calls += 1
+        said = item.list_texts()
+        for at, part in enumerate(list_objects(found.get("content"))):
+            # Some servers count the parts of deltas otherwise than those of the item.
+            if at in item.parts or part.get("text") not in said:
+                out += self._read_part(item, at, part)
         return out
 
-    def _end_reasoning(self, item: _Item, found: Json) -> list[Event]:
+    def _end_reasoning(self, item: OutputItem, found: Json) -> list[Event]:
         """End reasoning: its text where no delta brought it, and the state that restores it in a later request."""
-        texts = _read_texts(found.get("summary"))
-        said = "\n\n".join(texts) or "".join(_read_texts(found.get("content")))
-        out: list[Event] = [ThinkingDelta(said)] if said and not item.said else []
+        summary, content = _read_texts(found.get("summary")), _read_texts(found.get("content"))
+        if not item.source:
+            item.source = _RAW if content and not any(summary) else "summary"
+        out: list[Event] = []
+        for at, text in enumerate(content if item.source.startswith(_RAW) else summary):
+            out += self._top_up_reasoning(item, at, text)
         proof = found.get("encrypted_content")
         if isinstance(proof, str) and proof:
-            out.append(Signed(_encode_proof(str(found.get("id") or ""), proof, texts)))
-        return [*out, BlockEnded()] if out or item.said else []
-
-    def _end_message(self, item: _Item, found: Json) -> list[Event]:
-        if item.said:
-            return [BlockEnded()]
-        out: list[Event] = []
-        content = found.get("content")
-        for part in cast("list[object]", content) if isinstance(content, list) else []:
-            said = cast("Json", part) if isinstance(part, dict) else {}
-            refusal, text = said.get("refusal"), said.get("text")
-            if isinstance(refusal, str) and refusal:
-                out.append(RefusalDelta(refusal))
-            elif isinstance(text, str) and text:
-                out += (TextDelta(text), BlockEnded())
-        return out
-
-    def _read_annotation(self, data: Json) -> list[Event]:
-        self._ctx.note_dropped("annotations")
-        return []
+            out.append(Signed(encode_proof(str(found.get("id") or ""), proof, summary)))
+        if not out and self._open is not item:
+            return []
+        self._open = None
+        return [*out, BlockEnded()]
 
     def _read_end(self, kind: str, response: Json) -> list[Event]:
         out = self._read_start(response)
@@ -266,15 +310,33 @@ class ResponsesDecoder:
             self.ended = True
             fault = errors.decode_error(response, 0)
             return [fault or Fault(500, "api_error", f"The upstream ended the answer as {status}.")]
-        output = response.get("output")
-        if not self._items and isinstance(output, list):
-            # Some servers send only the last event.
-            for at, item in enumerate(cast("list[object]", output)):
-                out += self._read_item_done({"output_index": at, "item": item})
+        out += self._settle(list_objects(response.get("output")))
+        out += self._calls.close(self._table.items)
         self.ended = True
+        self._ctx.note_unread(response, _FIELDS)
         if self.usage.input is None and self.usage.output is None:
             self._ctx.note_weakened("usage")
         return [*out, Ended(self._resolve_stop(status, response), self.usage)]
+
+    def _settle(self, output: list[Json]) -> list[Event]:
+        """What only the output of the last event has: some servers send nothing else, others leave out deltas."""
+        out: list[Event] = []
+        said = self._table.list_texts()
+        for found, item in zip(output, self._table.settle(output), strict=True):
+            kind = str(found.get("type"))
+            if item is None:
+                texts = {str(part.get("text")) for part in list_objects(found.get("content"))}
+                if kind == "message" and texts and texts <= said:
+                    continue
+                item = self._table.add(kind, found.get("id"), None)
+                out += self._end_item(item, found, kind)
+            elif not item.done:
+                out += self._end_item(item, found, kind)
+            elif kind == "message":
+                out += self._end_message(item, found)
+            elif kind == "reasoning" and not item.parts:
+                out += self._end_reasoning(item, {**found, "encrypted_content": None})
+        return out
 
     def _resolve_stop(self, status: str, response: Json) -> Stop:
         if status == "incomplete":
@@ -283,27 +345,37 @@ class ResponsesDecoder:
             if stop is None:
                 self._ctx.note_weakened(f"incomplete_details.reason {str(reason)[:40]}")
             return stop or "end"
-        return "tool" if self._calls else "end"
+        return "tool" if self._calls.count else "end"
 
 
 def _read_texts(parts: object) -> list[str]:
-    found = cast("list[object]", parts) if isinstance(parts, list) else []
-    texts = [cast("Json", part).get("text") for part in found if isinstance(part, dict)]
+    texts = [part.get("text") for part in list_objects(parts)]
     return [text for text in texts if isinstance(text, str)]
 
 
-def _encode_proof(item_id: str, encrypted: str, texts: list[str]) -> str:
-    """The state that restores a reasoning item: its id, its opaque content, and the lengths of its summary's parts."""
-    return msgspec.json.encode([item_id, encrypted, [len(text) for text in texts]]).decode()
+def _read_index(data: Json, *names: str) -> int:
+    """The index of a part, 0 where the server sends none."""
+    return next((at for name in names if type(at := data.get(name)) is int), 0)
+
+
+def _refusal_key(at: int) -> str:
+    return f"refusal {at}"
 
 
 _READERS = {
     "response.output_item.added": ResponsesDecoder._read_item_added,  # pyright: ignore[reportPrivateUsage]
     "response.output_item.done": ResponsesDecoder._read_item_done,  # pyright: ignore[reportPrivateUsage]
+    "response.output_text.done": ResponsesDecoder._read_text_done,  # pyright: ignore[reportPrivateUsage]
+    "response.content_part.done": ResponsesDecoder._read_text_done,  # pyright: ignore[reportPrivateUsage]
     "response.refusal.delta": ResponsesDecoder._read_refusal,  # pyright: ignore[reportPrivateUsage]
+    "response.refusal.done": ResponsesDecoder._read_text_done,  # pyright: ignore[reportPrivateUsage]
     "response.reasoning_summary_text.delta": ResponsesDecoder._read_reasoning,  # pyright: ignore[reportPrivateUsage]
     "response.reasoning_text.delta": ResponsesDecoder._read_reasoning,  # pyright: ignore[reportPrivateUsage]
+    "response.reasoning_summary_text.done": ResponsesDecoder._read_reasoning_done,  # pyright: ignore[reportPrivateUsage]
+    "response.reasoning_text.done": ResponsesDecoder._read_reasoning_done,  # pyright: ignore[reportPrivateUsage]
     "response.function_call_arguments.delta": ResponsesDecoder._read_fragment,  # pyright: ignore[reportPrivateUsage]
     "response.custom_tool_call_input.delta": ResponsesDecoder._read_fragment,  # pyright: ignore[reportPrivateUsage]
+    "response.function_call_arguments.done": ResponsesDecoder._read_call_done,  # pyright: ignore[reportPrivateUsage]
+    "response.custom_tool_call_input.done": ResponsesDecoder._read_call_done,  # pyright: ignore[reportPrivateUsage]
     "response.output_text.annotation.added": ResponsesDecoder._read_annotation,  # pyright: ignore[reportPrivateUsage]
 }

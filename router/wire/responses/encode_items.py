@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
-
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
@@ -12,6 +10,7 @@ from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT, to_chat_id
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw.json_values import Json
+from router.wire.responses.output.reasoning_state import decode_proof
 
 
 def encode_items(request: Request, ctx: Context) -> list[Json]:
@@ -97,11 +96,11 @@ def _encode_reasoning(block: Thinking, path: str, ctx: Context) -> Json | None:
     if carried is None or carried.kind != "signature":
         ctx.note_dropped(f"{path}.reasoning")
         return None
-    try:
-        item_id, encrypted, sizes = msgspec.json.decode(carried.data, type=tuple[str, str, list[int]])
-    except msgspec.DecodeError:
+    state = decode_proof(carried.data)
+    if state is None:
         ctx.note_dropped(f"{path}.reasoning")
         return None
+    item_id, encrypted, sizes = state
     item: Json = {"type": "reasoning", **({"id": item_id} if item_id else {})}
     return {**item, "summary": _split_summary(block.text, sizes), "encrypted_content": encrypted}
 

@@ -5,8 +5,10 @@ import hashlib
 from router.ir import Request
 from router.wire import openai
 from router.wire.neutral.context import Context
+from router.wire.neutral.hosted_tools import leave_out
 from router.wire.raw.json_values import Json
 from router.wire.responses import encode_items, tools
+from router.wire.responses.input import hosted_tools
 
 _LEAST_TOKENS = 16
 
@@ -33,7 +35,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     ctx.stop_sequences = request.stop
     _put_reasoning(body, request, ctx)
     _put_text(body, request, ctx)
-    body |= {name: value for name, value in request.shared.items() if name != "verbosity"}
+    body |= {name: value for name, value in request.shared.items() if name not in ("verbosity", "top_logprobs")}
     _put_user(body, request, ctx)
     if request.cache and ctx.profile.cache == "breakpoint":
         body["prompt_cache_options"] = {"mode": "implicit"}
@@ -43,18 +45,33 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
         body["stream"] = True
     body["store"] = False
     body["include"] = ["reasoning.encrypted_content"]
+    if "top_logprobs" in request.shared:
+        # Their number alone asks for none there.
+        body["include"].append("message.output_text.logprobs")
+        if request.shared["top_logprobs"]:
+            body["top_logprobs"] = request.shared["top_logprobs"]
     return body, {}
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
-    if not request.tools:
+    entries = tools.encode_tools(request, ctx)
+    beside: Json = {}
+    if request.hosted and ctx.profile.shared:
+        for tool in request.hosted:
+            entry, fields = hosted_tools.encode_hosted(tool, ctx, alone=len(request.hosted) == 1)
+            entries.append(entry)
+            beside |= fields
+    else:
+        leave_out(request.hosted, ctx)
+    if not entries:
         return
-    body["tools"] = tools.encode_tools(request, ctx)
+    body["tools"] = entries
     if request.parallel is not None:
         body["parallel_tool_calls"] = request.parallel
     choice = tools.encode_choice(request, ctx)
     if choice is not None:
         body["tool_choice"] = choice
+    body |= beside
 
 
 def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
@@ -81,13 +98,15 @@ def _put_reasoning(body: Json, request: Request, ctx: Context) -> None:
 def _put_text(body: Json, request: Request, ctx: Context) -> None:
     text: Json = {}
     shape = request.shape
+    described: Json = {"description": shape.description} if shape is not None and shape.description else {}
     if shape is not None and shape.schema is None:
         text["format"] = {"type": "json_object"}
     elif shape is not None:
         strict = openai.is_strict_schema(shape.schema) if shape.strict is None else shape.strict
         if shape.strict is None and not strict:
             ctx.note_weakened(ctx.caller_path("shape"))
-        text["format"] = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}
+        form: Json = {"type": "json_schema", "name": shape.name, "schema": shape.schema, "strict": strict}
+        text["format"] = {**form, **described}
     if "verbosity" in request.shared:
         text["verbosity"] = request.shared["verbosity"]
     if text:

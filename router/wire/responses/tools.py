@@ -1,9 +1,12 @@
 """Decodes and encodes the tools of a Responses request."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from router.errors import BadRequest
-from router.ir import Choice, Request, Tool
+from router.ir import Choice, HostedTool, Request, Tool, WebSearch
 from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import CallForm, Context
 from router.wire.neutral.identifiers import CALL_ID_LIMIT as NAME_LIMIT
@@ -11,25 +14,32 @@ from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 from router.wire.responses.calls import BUILT_IN, CUSTOM, FUNCTION, to_neutral_name
+from router.wire.responses.input import hosted_tools
 
-_SEARCHES = ("web_search", "web_search_preview")
+# The fields that are read, or whose loss means nothing.
+_FIELDS = frozenset(
+    ("type", "name", "description", "parameters", "strict", "defer_loading", "allowed_callers", "format")
+)
+_SPACE_FIELDS = frozenset(("type", "name", "tools"))
+_BUILT_IN_FIELDS = frozenset(("type", "environment", "parameters", "description", "execution"))
 
 
-def decode_tools(entries: list[Json], path: str, ctx: Context, *, forced: bool) -> list[Tool]:
-    """The tools of a list. forced: the model must call one. Raises BadRequest for tools that only OpenAI can run."""
-    tools: list[Tool] = []
+def decode_tools(entries: list[Json], path: str, ctx: Context) -> list[Tool | HostedTool]:
+    """The tools of a list. Raises BadRequest for those that only OpenAI can run."""
+    tools: list[Tool | HostedTool] = []
     for at, entry in enumerate(entries):
-        tools += _decode_tool(entry, f"{path}[{at}]", ctx, forced=forced)
+        tools += _decode_tool(entry, f"{path}[{at}]", ctx)
     return tools
 
 
-def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[Tool]:
+def _decode_tool(entry: Json, path: str, ctx: Context) -> Sequence[Tool | HostedTool]:
     kind = json_values.read_text(entry.get("type"), f"{path}.type") or "function"
     if kind in ("function", "custom"):
         return [_decode_callable(entry, kind, path, ctx, "")]
     if kind == "namespace":
         space = json_values.require_text(entry, "name", path)
         inner = json_values.read_objects(entry.get("tools"), f"{path}.tools")
+        ctx.note_unread(entry, _SPACE_FIELDS, f"{path}.")
         return [
             _decode_callable(one, str(one.get("type") or "function"), f"{path}.tools[{at}]", ctx, space)
             for at, one in enumerate(inner)
@@ -40,9 +50,10 @@ def _decode_tool(entry: Json, path: str, ctx: Context, *, forced: bool) -> list[
         return []
     if kind in BUILT_IN:
         return [_decode_built_in(kind, entry, path, ctx)]
-    if kind.startswith(_SEARCHES) and not forced:
-        ctx.note_dropped(path)
-        return []
+    if hosted_tools.is_search(kind):
+        return [hosted_tools.decode_search(entry, path, ctx)]
+    if kind == "mcp":
+        return [hosted_tools.decode_server(entry, path, ctx)]
     raise ctx.refuse(path, f"the tool {kind} runs at OpenAI only")
 
 
@@ -52,6 +63,7 @@ def _decode_callable(entry: Json, kind: str, path: str, ctx: Context, space: str
         raise BadRequest(f"{path}.name: it is blank.")
     if kind not in ("function", "custom"):
         raise ctx.refuse(f"{path}.type", f"a tool of type {kind} has no counterpart")
+    ctx.note_unread(entry, _FIELDS, f"{path}.")
     if entry.get("defer_loading") is True:
         ctx.note_weakened(f"{path}.defer_loading")
     callers = json_values.read_list(entry.get("allowed_callers"), f"{path}.allowed_callers")
@@ -87,6 +99,7 @@ def _decode_strict(entry: Json, schema: Json, path: str, ctx: Context) -> bool:
 
 def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     found = BUILT_IN[kind]
+    ctx.note_unread(entry, _BUILT_IN_FIELDS, f"{path}.")
     environment = json_values.read_object(entry.get("environment"), f"{path}.environment")
     if environment.get("type", "local") != "local":
         raise ctx.refuse(f"{path}.environment", "containers run at OpenAI only")
@@ -100,24 +113,45 @@ def _decode_built_in(kind: str, entry: Json, path: str, ctx: Context) -> Tool:
     )
 
 
-def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice | None, tuple[Tool, ...]]:
-    """The tool choice, and the tools that it leaves."""
+class Chosen(NamedTuple):
+    """A tool choice, and the tools that it leaves."""
+
+    choice: Choice | None
+    tools: tuple[Tool, ...]
+    hosted: tuple[HostedTool, ...]
+
+
+def decode_choice(data: Json, tools: tuple[Tool, ...], hosted: tuple[HostedTool, ...], ctx: Context) -> Chosen:
+    """Read the tool choice. It may force a web search, or allow some of the tools only."""
     found = data.get("tool_choice")
     if found is None:
-        return None, tools
+        return Chosen(None, tools, hosted)
     if isinstance(found, str):
         mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
         if mode is None:
             raise BadRequest("tool_choice: expected none, auto, required or a tool.")
-        return Choice(mode), tools  # pyright: ignore[reportArgumentType]
+        left = hosted if mode != "none" else ()
+        return Chosen(Choice(mode), tools, _force(left) if mode == "any" and not tools else left)  # pyright: ignore[reportArgumentType]
     form = json_values.require_object(found, "tool_choice")
-    kind = form.get("type")
-    if kind == "allowed_tools":
-        names = {_read_tool_name(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(_read_allowed(form))}
-        ctx.note_weakened("tool_choice")
-        mode = "any" if form.get("mode") == "required" else "auto"
-        return Choice(mode), tuple(tool for tool in tools if tool.name in names)
-    return Choice("tool", _read_tool_name(form, "tool_choice", ctx)), tools
+    kind = json_values.read_text(form.get("type"), "tool_choice.type") or "function"
+    if hosted_tools.is_search(kind) and any(isinstance(tool, WebSearch) for tool in hosted):
+        return Chosen(None, tools, _force(hosted))
+    if kind != "allowed_tools":
+        return Chosen(Choice("tool", _read_tool_name(form, "tool_choice", ctx)), tools, hosted)
+    allowed = _read_allowed(form)
+    searches = [one for one in allowed if hosted_tools.is_search(str(one.get("type")))]
+    names = {
+        _read_tool_name(one, f"tool_choice.tools[{at}]", ctx) for at, one in enumerate(allowed) if one not in searches
+    }
+    ctx.note_weakened("tool_choice")
+    mode = "any" if form.get("mode") == "required" else "auto"
+    left = tuple(tool for tool in tools if tool.name in names)
+    kept = tuple(tool for tool in hosted if isinstance(tool, WebSearch)) if searches else ()
+    return Chosen(Choice(mode), left, _force(kept) if mode == "any" and not left else kept)
+
+
+def _force(hosted: tuple[HostedTool, ...]) -> tuple[HostedTool, ...]:
+    return tuple(msgspec.structs.replace(tool, forced=True) if isinstance(tool, WebSearch) else tool for tool in hosted)
 
 
 def _read_allowed(form: Json) -> list[Json]:
@@ -135,7 +169,7 @@ def _read_tool_name(form: Json, path: str, ctx: Context) -> str:
 
 
 def encode_tools(request: Request, ctx: Context) -> list[Json]:
-    """The tools in the form of Responses; strict is always written, since an absent field means true."""
+    """The functions in the form of Responses; strict is always written, since an absent field means true."""
     tools: list[Json] = []
     for at, tool in enumerate(request.tools):
         entry: Json = {"type": "custom" if tool.format else "function", "name": ctx.names.encode(tool.name, NAME_LIMIT)}

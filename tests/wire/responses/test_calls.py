@@ -135,7 +135,7 @@ def test_a_search_brings_tools():
     made, ctx = asked("chat", searched, {**found, "tools": [NAMESPACE]}, tool=tool)
     assert [one["function"]["name"] for one in made["tools"]] == ["tool_search", "crm__find"]
     assert made["messages"][2]["content"] == "[tools available: crm__find]"
-    assert [loss.path for loss in ctx.losses] == ["input[2]"]
+    assert [loss.path for loss in ctx.losses] == ["input[2]", "input[2].tools[0].description"]
 
 
 def test_a_search_of_the_server_is_left_out():

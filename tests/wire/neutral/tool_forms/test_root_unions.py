@@ -7,9 +7,9 @@ import pytest
 
 from router.ir import CallBegan, CallDelta, Ended, Usage
 from router.wire import translate
-from router.wire.neutral.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
+from router.wire.neutral.tool_forms.root_unions import RootUnionFilter, unwrap_arguments, wrap_schema
 
-from ..translations import calls, context, event, events, gpt, said_arguments, sent, tool, user
+from ...translations import calls, context, event, events, gpt, said_arguments, sent, tool, user
 
 LOOK = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 FIND = {"type": "object", "properties": {"value": {"type": "string"}}, "required": ["value"]}

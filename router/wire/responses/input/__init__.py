@@ -1,0 +1,1 @@
+"""What of a Responses request other protocols have no form for, or another one."""

@@ -1,0 +1,1 @@
+"""The output items of a Responses answer, read and written."""

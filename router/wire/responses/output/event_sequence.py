@@ -1,0 +1,34 @@
+"""Writes the events of a Responses stream, each with the next sequence number."""
+
+import msgspec
+
+from router.wire.raw import sse
+
+_encode = msgspec.json.encode
+
+
+class EventSequence:
+    """The numbered events of one stream."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        #: The number of the next event.
+        self.number = 0
+
+    def event(self, kind: str, **said: object) -> bytes:
+        """A whole event."""
+        number = self.number
+        self.number = number + 1
+        return sse.frame(_encode({"type": kind, "sequence_number": number, **said}), kind)
+
+    def delta(self, head: bytes, text: str) -> bytes:
+        """The beginning of an event that adds to an item; the caller closes it. head: from `delta_head`."""
+        number = self.number
+        self.number = number + 1
+        return b'%b"sequence_number":%d,"delta":%b' % (head, number, _encode(text))
+
+
+def delta_head(kind: str, **said: object) -> bytes:
+    """What all deltas of an item have in common."""
+    return b"event: %b\ndata: %b," % (kind.encode(), _encode({"type": kind, **said})[:-1])

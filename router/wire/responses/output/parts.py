@@ -1,0 +1,63 @@
+"""What stands beside the text of an answer's parts: citations and log probabilities, read and written."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from router.ir import Citation
+from router.wire.raw.json_values import Json
+from router.wire.responses.output.item_table import list_objects
+
+#: The fields of parts that are read, or say nothing that a client of another protocol would miss.
+PART_FIELDS = frozenset(("type", "text", "refusal", "annotations", "logprobs", "parsed"))
+Logprobs = tuple[dict[str, object], ...]
+
+
+def decode_citation(annotation: Json) -> Citation | None:
+    """The web page that an annotation cites; None for one of another kind."""
+    url = annotation.get("url")
+    if annotation.get("type") != "url_citation" or not isinstance(url, str) or not url:
+        return None
+    title = annotation.get("title")
+    start, end = annotation.get("start_index"), annotation.get("end_index")
+    placed = type(start) is int and type(end) is int
+    return Citation(
+        url,
+        title if isinstance(title, str) else "",
+        start=cast("int", start) if placed else None,
+        end=cast("int", end) if placed else None,
+    )
+
+
+def encode_citation(citation: Citation, length: int) -> Json:
+    """An annotation. Its place is required: a citation without one is put at the end of the text.
+
+    length: of the text so far, in characters.
+    """
+    start = length if citation.start is None else citation.start
+    end = start if citation.end is None else citation.end
+    return {
+        "type": "url_citation",
+        "url": citation.url,
+        "title": citation.title,
+        "start_index": start,
+        "end_index": end,
+    }
+
+
+def decode_logprobs(found: object) -> Logprobs:
+    """The log probabilities of a part or a delta."""
+    return tuple(list_objects(found))
+
+
+def encode_logprobs(logprobs: Sequence[dict[str, object]]) -> list[Json]:
+    """Log probabilities of a part, each with the bytes of its token, which deltas leave out."""
+    return [
+        {**_add_bytes(one), "top_logprobs": [_add_bytes(top) for top in list_objects(one.get("top_logprobs"))]}
+        for one in logprobs
+    ]
+
+
+def _add_bytes(one: Json) -> Json:
+    if isinstance(one.get("bytes"), list):
+        return one
+    return {**one, "bytes": list(str(one.get("token") or "").encode("utf-8", "replace"))}

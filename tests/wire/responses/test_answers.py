@@ -1,0 +1,37 @@
+"""Answers of Responses upstreams: nothing is lost, nothing comes twice, and what is not carried is named."""
+
+import json
+
+import pytest
+
+from router.ir import Text, Thinking, ToolCall
+from router.wire import protocols, translate
+from router.wire.neutral import assemble
+
+from ..kinds.answers_responses import CASES
+from ..translations import context
+
+
+def read(case, ctx):
+    """The neutral answer of a case."""
+    if case.streamed:
+        return assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(case.data))
+    return protocols.BY_NAME["responses"].codec.decode_answer(json.loads(case.data), ctx)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_answer_is_read_whole(case):
+    """Text, reasoning, calls, citations and the reason of the end are read once, whichever event has them."""
+    ctx = context(call_ids=frozenset(case.history))
+    found = read(case, ctx)
+    assert "".join(block.text for block in found.blocks if isinstance(block, Text)) == case.text
+    assert "".join(block.text for block in found.blocks if isinstance(block, Thinking)) == case.reasoning
+    calls = [block for block in found.blocks if isinstance(block, ToolCall)]
+    if not case.without:
+        assert [(call.name, json.loads(call.arguments)) for call in calls] == list(case.calls)
+    ids = [call.id for call in calls]
+    assert len({*ids, *case.history}) == len(ids) + len(case.history)
+    cited = [one.url for block in found.blocks if isinstance(block, Text) for one in block.citations]
+    assert (found.stop, found.refusal, cited) == (case.stop, case.refusal, list(case.citations))
+    named = {loss.path for loss in ctx.losses}
+    assert named == set(case.losses.get("*", ()))
