@@ -65,6 +65,14 @@ class Halted(RouterError):
     reason = ""
 
 
+class OutOfCredit(RouterError):
+    """402: no account has money left; it helps to pay, or to wait until one is asked again."""
+
+    status = 402
+    kind = "billing_error"
+    code = "insufficient_quota"
+
+
 class Forbidden(RouterError):
     """403: foreign Host or Origin, or a path that is closed by default."""
 

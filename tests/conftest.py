@@ -13,7 +13,8 @@ from trio.testing import MockClock
 
 from router.exchange.client_response.relay import Relay, StreamTimeouts
 from router.host.memory_bound import MemoryBound
-from router.net.server.connection import Connection, Limits, Request
+from router.net.server.connection import Connection, Request
+from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.settings import Settings
 from router.store.config import backends
@@ -157,8 +158,10 @@ async def received(stream):
     return got, False
 
 
-def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_usage=False, bound=1 << 30):
-    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers."""
+def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_usage=False, bound=1 << 30, jump=0.0):
+    """Relay a scripted stream to its end. pace: commit_by, end_by and idle, in seconds. bound: of all buffers.
+
+    jump: real seconds in which nothing moves before the clock jumps: it does not wait for threads."""
     application = Application(protocol, script, pace=pace, coding=coding, hide_usage=hide_usage, bound=bound)
 
     async def main():
@@ -174,7 +177,7 @@ def relayed_stream(protocol, *script, pace=(240, 1800, 300), coding=b"", hide_us
             got, application.began, whole, application.outcome, application.why, application.tap, application.committed
         )
 
-    return trio.run(main, clock=MockClock(autojump_threshold=0))
+    return trio.run(main, clock=MockClock(autojump_threshold=jump))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from router import errors
 from router.errors import CommandError, RouterError, UsageError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, RouterError)]
-RETRYABLE = {"RouterError", "BadGateway", "RateLimited", "Unreachable", "Unavailable", "UpstreamTimeout"}
+RETRYABLE = {"RouterError", "BadGateway", "OutOfCredit", "RateLimited", "Unreachable", "Unavailable", "UpstreamTimeout"}
 
 
 def made(kind):
@@ -29,7 +29,8 @@ def test_an_error_can_be_answered(kind):
 def test_only_what_may_pass_is_retried(kind):
     """SDKs obey x-should-retry: a request that is itself at fault, or goes round, is not worth sending again."""
     assert kind.retryable is (kind.__name__ in RETRYABLE)
-    assert kind.retryable is (kind.status == 429 or (kind.status >= 500 and kind.status != 508))
+    by_status = kind.status == 429 or (kind.status >= 500 and kind.status != 508)
+    assert kind.retryable is (by_status or kind is errors.OutOfCredit)
 
 
 def test_a_wrong_verb_says_which_are_right():

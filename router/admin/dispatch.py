@@ -65,14 +65,25 @@ def is_own(path: str) -> bool:
     return ENDPOINTS.match(path) is not None
 
 
+def describe_path(path: str) -> str:
+    """What is recorded in place of an unknown path, which may contain anything: `(Gemini API)`, or `(unknown)`."""
+    api = _find_api(path)
+    return f"({api} API)" if api else "(unknown)"
+
+
+def _find_api(path: str) -> str:
+    """The API, of those that are not served, that a path is of; '' for none."""
+    return next((api for pattern, api in _OTHER_APIS if pattern.match(path)), "")
+
+
 def unknown_path(request: Request) -> NotFound:
     """The 404 for a path that is neither an endpoint of fairlead nor a path of an API it serves."""
     root = "http://" + request.fields.get(b"host", b"localhost").decode("ascii", "replace")
     path = clean(request.path, _PATH_SHOWN)
-    for pattern, api in _OTHER_APIS:
-        if pattern.match(request.path):
-            return NotFound(
-                f"{path} is {api}'s API, which fairlead does not serve. Use the tool's setting for an "
-                f"OpenAI-compatible API, with the base URL {root}/v1."
-            )
+    api = _find_api(request.path)
+    if api:
+        return NotFound(
+            f"{path} is {api}'s API, which fairlead does not serve. Its own protocol is not spoken here. Use the "
+            f"tool's setting for an OpenAI-compatible API, with the base URL {root}/v1."
+        )
     return NotFound(f"No endpoint at {path}. Base URL: {root} (Anthropic) or {root}/v1 (OpenAI).")

@@ -128,15 +128,16 @@ def _fill_pool(found: Explanation, call: calls.Call, route: Route, snapshot: Sna
     """Fill in the account a new conversation would get now, the one after it, and the chain. The accounts of the
     running proxy are only read: none is acquired."""
     service = snapshot.services[route.backend.name]
-    now, family = boot_time(), find_family(route.model)
-    order = service.pool.list_in_order(now, Want(family=family, barred=service.halted().keys()))
+    now, model = boot_time(), route.model or ""
+    want = Want(family=find_family(model), barred=service.halted().keys(), model=model)
+    order = service.pool.list_in_order(now, want)
     if order and not service.pool.stateless:
         found.account = order[0].alias
         # What is left of an account says nothing where its backend is known not to answer.
         unknown = _find_gap(route.backend.name, snapshot) is not None
-        found.room = "" if unknown else room_words(service, order[0], now, family)
+        found.room = "" if unknown else room_words(service, order[0], now, want)
     if len(order) > 1:
-        found.next = f"{order[1].alias} {room_words(service, order[1], now, family)}"
+        found.next = f"{order[1].alias} {room_words(service, order[1], now, want)}"
     for hop in build_chain(route, snapshot.table):
         if hop.backend.name in snapshot.services and speaks(call, hop):
             suffix = ""

@@ -37,6 +37,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     named_choice: bool = True
     #: Kinds of structured output it takes.
     shapes: tuple[str, ...] = ("json_schema", "json_object")
+    #: It enforces a JSON schema of the answer where `strict` says so.
+    strict_shapes: bool = True
+    #: Expression for the models that do, '' for all.
+    stricters: str = ""
+    #: The subset of JSON Schema it takes: OpenAI's strict mode has one, and all goes without it; Mistral's strict mode
+    #: wants closed objects only; Gemini refuses unknown keywords in any schema.
+    schemas: Literal["openai", "mistral", "gemini"] = "openai"
+    #: It takes `web_search_options`, and searches the web.
+    web_search: bool = False
+    #: Expression for the models that search, '' for all.
+    searchers: str = ""
     #: The form in which a request states the effort.
     reasoning: ReasoningForm = "reasoning_effort"
     #: Expression for the models that take an effort, '' for all.

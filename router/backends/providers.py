@@ -35,6 +35,9 @@ PROVIDERS = (
             cache="breakpoint",
             cachers=r"^gpt-(5\.([6-9]|\d\d)|[6-9])",
             cache_key=True,
+            # The models made for it search in any case; all others refuse the field.
+            web_search=True,
+            searchers="search",
         ),
     ),
     Known(
@@ -65,6 +68,8 @@ PROVIDERS = (
             replay="reasoning",
             user_field="user",
             charge="cost",
+            web_search=True,
+            searchers="search|sonar|:online",
         ),
     ),
     Known(
@@ -78,6 +83,7 @@ PROVIDERS = (
             efforts=("none", "low", "medium", "high"),
             user_field="user",
             thinkers="gpt-oss|qwen3",
+            stricters="gpt-oss",
         ),
     ),
     Known(
@@ -118,6 +124,7 @@ PROVIDERS = (
             reasoning="none",
             prefill="prefix",
             stop_max=16,
+            schemas="mistral",
         ),
     ),
     Known(
@@ -138,7 +145,9 @@ PROVIDERS = (
         families=(r"gemini-.*",),
         own_headers=("x-goog-user-project",),
         model_prefix="models/",
-        profile=Profile(efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False),
+        profile=Profile(
+            efforts=("none", "minimal", "low", "medium", "high"), stop_max=5, remote_images=False, schemas="gemini"
+        ),
     ),
     Known(
         name="together",

@@ -57,6 +57,8 @@ class Demand(NamedTuple):
     generates: bool
     #: Bytes of the body.
     size: int
+    #: True when the provider says in each answer what it charged, so that no price is needed to count it.
+    tells_charge: bool = False
 
 
 class Guard:
@@ -167,7 +169,7 @@ class Guard:
                 found = await trio.to_thread.run_sync(self._shared.find_rates, model)
                 self._prices.receive({model: found}, self._clock())
         rates = self._prices.rates(model)
-        if rates is None and refuses:
+        if rates is None and refuses and not demand.tells_charge:
             raise _make_refusal(policy.explain_unpriced(demand.model, demand.backend), "unpriced")
         return rates
 

@@ -25,7 +25,8 @@ from router.demo.script import Dialect, Reply, decide
 from router.errors import BadRequest, RouterError, UnsupportedMedia, WrongVerb
 from router.net.headers import RawHeaders
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Connection, Limits, Request
+from router.net.server.connection import Connection, Request
+from router.net.server.limits import Limits
 from router.net.server.listen import accept, open_listeners
 from router.net.stream import SocketStream
 

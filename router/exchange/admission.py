@@ -27,6 +27,7 @@ async def admit(attempt: Attempt) -> None:
         call.path,
         call.generates,
         record.request_bytes,
+        attempt.target.profile.charge != "",
     )
     try:
         await guard.admit(demand, rules, lambda seconds: context.connection.set_deadline(seconds, CancelReason.TOTAL))

@@ -1,6 +1,6 @@
 """One try of a request at one account of a backend."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from router.exchange.context import RequestContext
 from router.exchange.upstream_response.response import NOT_ASKED, UpstreamResponse
 from router.exchange.upstream_response.translated import Translated
 from router.host.memory_bound import MemoryShare
+from router.ir import Loss
 from router.policy.accounts.attempt import AttemptRecord
 from router.policy.accounts.pool import AccountChoice
 from router.policy.routing.fallback import WHY, format_route
@@ -44,6 +45,8 @@ class Attempt:
     memory: MemoryShare
     #: How the exchange is translated; None for one that is passed through.
     plan: Plan | None = None
+    #: What the answer lacks though it was not translated.
+    losses: Sequence[Loss] = ()
     #: Configured edits of the headers.
     changes: Changes | None = None
     #: The upstream's own answer: faults, cooldowns and limits are read from it.

@@ -36,6 +36,8 @@ def conclude(arrival: Arrival, attempt: Attempt | None) -> None:
             record.limits = attempt.limits or limit_headers(attempt.upstream.fields)
         if attempt.plan is not None:
             _note_losses(record, attempt.plan)
+        elif attempt.losses:
+            record.losses = "; ".join(f"{loss.path}={loss.how}" for loss in attempt.losses)
     usage = record.usage
     if (usage.input is None or usage.output is None or record.error) and arrival.call.generates and record.attempts:
         estimate(record, writes=arrival.call.path != "/v1/embeddings")

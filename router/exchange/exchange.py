@@ -24,19 +24,23 @@ from router.exchange.failover.failure import AttemptFailure
 from router.exchange.request.route import read_request
 from router.exchange.request.send import send
 from router.exchange.running import report_running
-from router.exchange.upstream_errors import make_disconnect_error, name_backend
-from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches
+from router.exchange.upstream_errors import is_lost, make_disconnect_error, name_backend, say_connection_lost
+from router.exchange.upstream_response.content_coding import decode_readable
+from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
 from router.exchange.upstream_response.response import UpstreamResponse
+from router.exchange.upstream_response.translated import TranslatedStream
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
 from router.operator_api.status import RunningRequest
-from router.policy.accounts.retry import Fault, classify_status, read_cooldown
+from router.policy.accounts.retry import Fault
 from router.policy.accounts.session_key import find_family
+from router.policy.accounts.verdict import classify_answer, read_cooldown
 from router.policy.budget.guard import is_everywhere
 from router.wire.dialect import Failure
 
 DRAIN_SECONDS = 2.0
-LAST_WORDS_SECONDS = 0.7
+#: Seconds to send the last event of an answer that is cut to a client whose window is full; then when the proxy stops.
+LAST_WORDS_SECONDS = (5.0, 0.7)
 CLIENT_GONE = 499
 
 
@@ -68,8 +72,9 @@ class Exchange:
                     attempt.memory.release()
                     if not await failover.continue_after(failure):
                         break
+                failover.give_up()
                 if failover.best is not None:
-                    await self._give(failover.best, moved=failover.moved)
+                    await self._give(failover.best, failover)
             finally:
                 self._end()
                 failover.release()
@@ -106,7 +111,7 @@ class Exchange:
         except UpstreamDisconnected as broken:
             error = make_disconnect_error(broken, attempt)
             if connection.started:
-                await self._end_broken(attempt, error)
+                await self._end_broken(attempt, error, lost=is_lost(broken))
                 return None
             return AttemptFailure(
                 attempt=attempt, fault=Fault.NO_RESPONSE, status=error.status, outcome=error, broke=True
@@ -136,11 +141,10 @@ class Exchange:
         else:
             hide_usage = await send(attempt, ExchangeDeadline(attempt.context.connection))
         upstream = attempt.upstream
-        fault = classify_status(upstream.status)
-        if upstream.status == 400 and failover.sealed and await error_matches(upstream, SEALED_REFUSED):
-            fault = Fault.UNREADABLE_STATE
-        if fault is not None:
-            return await _read_failure(attempt, fault)
+        if upstream.status >= 400:
+            fault = await _find_fault(upstream, sealed=failover.sealed)
+            if fault is not None:
+                return await _read_failure(attempt, fault)
         failover.note_answer(attempt)
         if attempt.plan is not None:
             await translate_response(attempt, attempt.plan)
@@ -156,23 +160,23 @@ class Exchange:
             # An error inside a 200 is judged by the status that it should have had.
             translated = attempt.translated
             own = (translated.failure if translated is not None else None) or failure
-            return _judge(attempt, classify_status(own.status), own, error_of_200(attempt, failure))
+            return _judge(attempt, classify_answer(own.status, own.body), own, error_of_200(attempt, failure))
         failover.note_success(attempt)
         return None
 
-    async def _give(self, best: AttemptFailure, *, moved: bool) -> None:
-        """Send the client the failure with the best rank; an error of fairlead's own is raised. moved: fairlead tried
-        again itself, so the client need not."""
+    async def _give(self, best: AttemptFailure, failover: Failover) -> None:
+        """Send the client the failure with the best rank; an error of fairlead's own is raised. What may succeed
+        later says when, however often fairlead tried: the client's patience is longer."""
         attempt = self.attempt = best.attempt
         attempt.name_server()
-        error = best.outcome
+        error, repeat = best.outcome, failover.find_repeat(best)
         if isinstance(error, RouterError):
-            if moved:
-                error.retryable = False
+            if error.retry_after is None and error.retryable:
+                error.retry_after = repeat
             if best.broke:
                 attempt.context.record.error = "upstream_broke_off"
             raise error
-        best.mark(error, moved=moved)
+        best.mark(error, repeat, moved=failover.moved)
         await respond(attempt, error)
 
     async def cut(self, why: CancelReason) -> None:
@@ -187,13 +191,15 @@ class Exchange:
                 record.estimated = True
                 record.status = record.status or CLIENT_GONE
         else:
-            with trio.move_on_after(LAST_WORDS_SECONDS):
+            with trio.move_on_after(LAST_WORDS_SECONDS[why in (CancelReason.STOPPING, CancelReason.STALLED)]):
                 if self._ended:
                     await arrival.connection.write(arrival.connection.frame_end())
                 else:
                     record.error = why.name.lower()
                     error = error_for(why, arrival, attempt)
                     note_error(arrival, error, attempt)
+                    if why is CancelReason.STOPPING and arrival.connection.started:
+                        say_connection_lost(error)
                     await self._end_with(error)
         if attempt is not None:
             if self._relay is not None:
@@ -226,9 +232,9 @@ class Exchange:
             except UpstreamDisconnected:
                 return
 
-    async def _end_broken(self, attempt: Attempt, error: RouterError) -> None:
+    async def _end_broken(self, attempt: Attempt, error: RouterError, *, lost: bool) -> None:
         """End an answer in which the upstream broke off: as it is after the last event, else with the protocol's
-        error."""
+        error. lost: it broke by chance, so that the request may be sent again."""
         record, connection, relay = attempt.context.record, attempt.context.connection, self._relay
         if relay is not None and self._ended:
             await connection.write(connection.frame_end())
@@ -239,6 +245,8 @@ class Exchange:
         attempt.response.drop()
         if relay is not None:
             _note_stream(attempt, relay)
+        if lost:
+            say_connection_lost(error)
         await self._end_with(error)
 
     async def _end_with(self, error: RouterError) -> None:
@@ -249,9 +257,12 @@ class Exchange:
         if not connection.started:
             await refuse(arrival, error, self.attempt)
         elif self._relay is not None and self._relay.committed:
-            events = arrival.call.dialect.error_events(error, arrival.record.id, self._relay.tap)
+            tap = self._relay.tap
+            if self.attempt is not None and isinstance(self.attempt.translated, TranslatedStream):
+                tap.so_far = self.attempt.translated.collect_response()
+            events = arrival.call.dialect.error_events(error, arrival.record.id, tap)
             await connection.write(connection.frame_data(events))
-            connection.close()
+            connection.close_unended()
         else:
             connection.abort()
 
@@ -268,6 +279,18 @@ async def _send_within(attempt: Attempt) -> bool:
     raise error_for(deadline.reason, attempt.context, attempt)
 
 
+async def _find_fault(upstream: UpstreamResponse, *, sealed: bool) -> Fault | None:
+    """The fault that an error stands for by its status, or by what it says; None for one that is final. sealed: the
+    request holds data that not every account can read."""
+    fault = classify_answer(upstream.status)
+    if fault is None:
+        body = await peek_body(upstream)
+        if sealed and upstream.status == 400 and SEALED_REFUSED.search(body):
+            return Fault.UNREADABLE_STATE
+        fault = classify_answer(upstream.status, decode_readable(upstream, body))
+    return fault
+
+
 async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None:
     """Read an error answer whole, since another attempt may follow. One that is too large is sent to the client."""
     found = await read_error(attempt)
@@ -278,6 +301,8 @@ async def _read_failure(attempt: Attempt, fault: Fault) -> AttemptFailure | None
         return None
     response, readable = found
     outcome = translate_error(attempt, response, readable)
+    if fault is not Fault.UNREADABLE_STATE:
+        fault = classify_answer(attempt.upstream.status, readable) or fault
     return _judge(attempt, fault, Failure(attempt.upstream.status, readable), outcome)
 
 
@@ -285,8 +310,10 @@ def _judge(attempt: Attempt, fault: Fault | None, failure: Failure, outcome: Ups
     """The failure of an attempt, as the upstream's own status, fields and body say. outcome: what the client gets if
     no other attempt does better."""
     fields = attempt.upstream.fields
-    family = find_family(attempt.route.model)
-    hold = read_cooldown(fields, failure.body, family) if fault is Fault.LIMITED else None
+    hold = None
+    if fault is Fault.LIMITED:
+        model = attempt.route.model or ""
+        hold = read_cooldown(fields, failure.body, find_family(model), model, status=failure.status)
     text = describe_body(attempt.context, failure.body, attempt.target.hidden)
     return AttemptFailure(
         attempt=attempt, fault=fault, status=failure.status, outcome=outcome, fields=fields, hold=hold, text=text

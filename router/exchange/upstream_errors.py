@@ -1,7 +1,7 @@
 """The errors for a backend that gave no answer, or none that is whole: what happened, and what helps."""
 
 from router.backends.advice import advise
-from router.errors import BadGateway, Unreachable
+from router.errors import BadGateway, RouterError, Unreachable
 from router.exchange.attempt import Attempt
 from router.net.client.exchange import UpstreamDisconnected, UpstreamExchange
 
@@ -29,3 +29,18 @@ def add_advice(error: BadGateway, attempt: Attempt) -> None:
     advice = advise(error.cause, attempt.route.backend)
     if advice is not None:
         error.message = f"{error.message} {advice.join()}"
+
+
+# What UpstreamDisconnected says of connections that ended; its other texts are of answers that break a bound.
+_ENDED = ("closed ", "ended ", "sent nothing ")
+
+
+def is_lost(broken: UpstreamDisconnected) -> bool:
+    """True for an answer that broke off by chance, so that the same request may go well."""
+    return str(broken).startswith(_ENDED)
+
+
+def say_connection_lost(error: RouterError) -> None:
+    """Add the words by which agents know the error event of a stream that may be asked for again. They decide by the
+    text alone: pi, for one, looks for `connection lost`, `timeout`, `overloaded` and statuses."""
+    error.message = f"{error.message.rstrip('.')} (connection lost)."

@@ -15,6 +15,7 @@ from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
+from router.exchange.stored_responses import serve_stored
 from router.host.access import Gate, format_operator_error
 from router.net.headers import SECURITY, RawHeaders, to_lines
 from router.net.server.cancel_reason import CancelReason
@@ -80,8 +81,7 @@ class Proxy:
         arrival.own_keys = self._gate.own
         arrival.record.tag = read_tag(request.fields)
         if path == "/v1/models" or path.startswith("/v1/models/"):
-            table = self._runtime.snapshot.table
-            await serve_models(arrival.connection, request, path, table=table, gate=self._gate)
+            await serve_models(arrival.connection, request, path, runtime=self._runtime, gate=self._gate)
             arrival.record.status = 200
             return
         _check_verb(request, arrival.call)
@@ -90,7 +90,8 @@ class Proxy:
                 f"{request.method} {path} is closed by default: it can delete, spend or administer. "
                 "`fairlead proxy --passthrough all` opens it."
             )
-        await exchange.run()
+        if not await serve_stored(arrival):
+            await exchange.run()
 
     def _finish(self, arrival: Arrival, exchange: Exchange) -> None:
         """Record a request that has ended, and hand its captured bodies over."""
@@ -113,7 +114,7 @@ class Proxy:
             name = (
                 _make_request_id()
                 if dispatch.is_own(request.path)
-                else self._record_refused(request.method, "(unknown)", error)
+                else self._record_refused(request.method, dispatch.describe_path(request.path), error)
             )
             headers = [*_make_refusal_headers(error, name), *self._gate.make_cors_headers(request)]
             await connection.respond(error.status, headers, msgspec.json.encode(format_operator_error(error)))

@@ -24,7 +24,8 @@ from router.host.access import Gate
 from router.host.clock import AwakeClock
 from router.net.descriptors import Reserve
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Connection, Limits
+from router.net.server.connection import Connection
+from router.net.server.limits import Limits
 from router.net.server.listen import CONNECTION_LIMIT, accept, open_listeners
 from router.net.stream import SocketStream
 from router.server.application import Proxy

@@ -119,9 +119,19 @@ class ResourceOwners(Protocol):
 class StoredResponses(Protocol):
     """Answers that were translated for Responses callers, which later requests may name."""
 
-    def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
+    def store(self, name: str, previous: str, items: list[Json], size: int, about: Json | None = None) -> None:
         """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
-        `size` bytes."""
+        `size` bytes. about: what its entry holds besides: `inputs`, how many of the items are the request's, and
+        `response`, the response object without its output; None for an answer that can only be continued."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget an answer and its items. Its id stays known as that of a deleted one for as long as it would have been
+        stored."""
+        ...
+
+    def read(self, name: str) -> Json | None:
+        """The entry of an answer, as `find` returns it: {} for a deleted one, None for an unknown id. Blocks."""
         ...
 
     def find(self, names: Iterable[str]) -> dict[str, Json]:

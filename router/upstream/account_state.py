@@ -7,6 +7,7 @@ from typing import NamedTuple
 from router.operator_api.accounts import AccountLimit, AccountStatus
 from router.policy.accounts.pool import Member, Want
 from router.policy.accounts.retry import format_duration
+from router.policy.accounts.session_key import find_family
 from router.upstream.services import Service
 from router.wire.headers.times import UNREADABLE
 
@@ -53,11 +54,19 @@ def account_words(service: Service, member: Member, now: float) -> str:
     found = condition(service, member, now)
     if found.state != "ready":
         return found.words
-    families = [
-        f"{name} for {format_duration(until - now)}" for name, until in member.parked_families.items() if until > now
-    ]
     ready = "ready" if now >= member.shaky else "ready, but it failed a moment ago"
-    return f"{ready}; parked for models of {', '.join(families)} ({member.why})" if families else ready
+    closed = [
+        f"{'paused' if part.refusals else 'parked'} for {_name_models(key)} for {format_duration(part.until - now)} "
+        f"({part.why})"
+        for key, part in member.closed_for.items()
+        if part.until > now
+    ]
+    return "; ".join([ready, *closed])
+
+
+def _name_models(key: str) -> str:
+    """A family of models, or one model, as a text."""
+    return f"models of {key}" if find_family(key) == key else key
 
 
 def report_account(service: Service, member: Member, now: float) -> AccountStatus:
@@ -94,16 +103,16 @@ def report_accounts(services: Iterable[Service], now: float) -> dict[tuple[str, 
     }
 
 
-def room_words(service: Service, member: Member, now: float, family: str) -> str:
+def room_words(service: Service, member: Member, now: float, want: Want) -> str:
     """The headroom of an account as a text, `headroom 82 % (5h 18 %, 7d 9 %)`, or why it cannot serve."""
-    if condition(service, member, now).state != "ready" or member.until(family) > now:
+    if condition(service, member, now).state != "ready" or member.until(want.family, want.model) > now:
         return account_words(service, member, now)
     used = [f"{limit.name} {limit.used * 100:.0f} %" for limit, _ in member.headroom.readings(now)]
     for rate in (service.queue.rate_limit, member.rate_limit):
         if rate is not None:
             used += [f"{name} {count * 100 / limit:.0f} %" for name, (count, limit) in rate.used(now).items()]
     known = f" ({', '.join(used)})" if used else ""
-    return f"headroom {headroom(service, member, now, family) * 100:.0f} %{known}"
+    return f"headroom {headroom(service, member, now, want.family) * 100:.0f} %{known}"
 
 
 def headroom(service: Service, member: Member, now: float, family: str = "") -> float:

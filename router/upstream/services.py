@@ -4,7 +4,7 @@ The state stays over a reload: that of an account by (backend, alias, fingerprin
 backend. An account with a new key begins as ready.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import cast
@@ -49,6 +49,12 @@ class Service:
         if not self.guard.halts and not self.pool.budgeted:
             return {}
         return halted_accounts(self.guard, self.name, self.targets)
+
+    def barred(self) -> Collection[str]:
+        """The accounts that no request may go to now: those that are halted, or all of a backend that is."""
+        if self.guard.halts and self.guard.held(f"backend {self.name}") is not None:
+            return self.targets.keys()
+        return self.halted().keys()
 
     def describe_limit(self, limit: str) -> str:
         """What a request waits for that a limit (as in QueueTimeout) delays; its turn when that is ''."""

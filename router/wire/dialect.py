@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from router.backends.profile import Profile
 from router.errors import RouterError
 from router.ir import Usage
+from router.wire.errors import codes, overflow, texts
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
 
@@ -34,15 +35,6 @@ _KINDS = {
 }
 #: The error types that Anthropic documents.
 ANTHROPIC_KINDS = frozenset(kind for kind, _ in _KINDS.values())
-_STATUS = {kind: status for status, (kind, _) in _KINDS.items()} | {
-    "overloaded_error": 529,
-    "rate_limit_exceeded": 429,
-    "insufficient_quota": 429,
-    "invalid_prompt": 400,
-    "server_error": 500,
-    "context_length_exceeded": 400,
-    "model_not_found": 404,
-}
 
 
 def anthropic_kind(status: int) -> str:
@@ -82,6 +74,11 @@ class Stream(Protocol):
     @property
     def sequence(self) -> int:
         """The last sequence number seen, -1 when none was."""
+        ...
+
+    def collect_response(self) -> Json:
+        """The response object as far as it is known: what the stream announced, with the output of a translated one;
+        {} for none."""
         ...
 
 
@@ -164,10 +161,25 @@ class Dialect(Protocol):
         ...
 
 
+#: Patterns of events that hold an error outside the protocol's form: named `error`, or on a line `error: {…}`.
+ERROR_EVENTS = (b"event: error", b"error: {")
+
+
+def find_failure(dialect: Dialect, name: str, data: Json) -> Failure | None:
+    """The error in the JSON of an event, None when it holds none. name: of the event."""
+    return dialect.failure(wrap_error(data) if name == "error" else data)
+
+
+def wrap_error(data: Json) -> Json:
+    """The JSON of an event that is named `error`, with the bare error of some servers in the protocols' form."""
+    if data.get("error") or data.get("type") == "error" or not isinstance(data.get("message"), str):
+        return data
+    return {"type": "error", "error": data}
+
+
 def read_message(error: Json, data: Json) -> str:
     """The message of an error object, or of the body around it."""
-    message = error.get("message") or data.get("message")
-    return message if isinstance(message, str) and message else "The upstream reported an error."
+    return texts.find_message(error) or texts.find_message(data) or "The upstream reported an error."
 
 
 def error_status(error: Json) -> int:
@@ -178,8 +190,10 @@ def error_status(error: Json) -> int:
             value = int(value)
         if isinstance(value, int) and 400 <= value <= 599:
             return value
-    for name in ("code", "type"):
-        value = error.get(name)
-        if isinstance(value, str) and value in _STATUS:
-            return _STATUS[value]
+    if overflow.is_overflow(texts.find_message(error), error.get("code"), error.get("type")):
+        return 400
+    for name in ("code", "type", "status"):
+        found = codes.find_status(error.get(name))
+        if found is not None:
+            return found
     return 502

@@ -2,6 +2,7 @@
 
 import re
 
+from router.wire.errors import texts
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -21,7 +22,7 @@ _MESSAGES = ("message", "detail", "error_description", "title", "reason", "msg")
 def read_error_text(body: bytes | bytearray) -> str:
     """What an upstream's error says: the message of any protocol's error, else the title of a page or the text itself;
     '' for an empty body."""
-    data = json_values.decode_object(bytes(body))
+    data = texts.decode_body(body)
     if data is not None:
         return _find_message(data)
     title = _TITLE.search(body)
@@ -50,6 +51,9 @@ def _find_message(data: Json) -> str:
     elsewhere."""
     error = json_values.get_object
     for holder in (error(data, "error"), error(error(data, "response"), "error"), data):
+        said = texts.find_message(holder)
+        if said.strip():
+            return _clean(said)
         for name in _MESSAGES:
             value = holder.get(name)
             if isinstance(value, str) and value.strip():

@@ -4,39 +4,37 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import cast
 
 import msgspec
 
 from router.errors import BadRequest, RouterError
 from router.ir import Document, Fault, Request, Text
 from router.wire import dialect
+from router.wire.errors import overflow
 from router.wire.neutral.context import Context
+from router.wire.neutral.schemas import OPENAI_STRICT, fits
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-#: Words in a 429 that mean that the account has used up its credit.
-QUOTA_WORDS = (b"insufficient_quota", b"billing_hard_limit", b"exceeded your current quota")
+#: Words by which providers of this form say that an account has no money left: codes, then sentences.
+QUOTA_WORDS = (
+    *(b"insufficient_quota", b"billing_hard_limit", b"billing_not_active", b"exceeded_current_quota_error"),
+    *(b"arrearage", b"insufficient balance", b"insufficient credits", b"used all available credits"),
+    *(b"run out of credits", b"doesn't have any credits", b"monthly spending limit", b"credits are depleted"),
+    "\u4f59\u989d\u4e0d\u8db3".encode(),  # "the balance is not sufficient", of Zhipu
+)
+#: OpenAI's sentence for the same, which others copy for limits that end in a moment.
+QUOTA_HINTS = (b"exceeded your current quota",)
 #: The fields in which OpenAI's own callers name their user.
 OWN_USER = ("user", "safety_identifier")
 _BUDGETS = ((2048, "low"), (8192, "low"), (16384, "medium"), (32768, "high"))
 
 
-def is_strict_schema(schema: object) -> bool:
-    """True when a schema already meets OpenAI's rules for strict ones: every property required, no others allowed."""
-    if isinstance(schema, list):
-        return all(map(is_strict_schema, schema))  # pyright: ignore[reportUnknownArgumentType]
-    if not isinstance(schema, dict):
-        return True
-    found: Json = schema  # pyright: ignore[reportUnknownVariableType]
-    properties = found.get("properties")
-    if found.get("type") == "object" or isinstance(properties, dict):
-        names: Json = properties if isinstance(properties, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-        required = found.get("required")
-        wanted = cast("list[object]", required) if isinstance(required, list) else []
-        if found.get("additionalProperties") is not False or set(names) != {str(name) for name in wanted}:
-            return False
-    return all(is_strict_schema(value) for key, value in found.items() if key not in ("enum", "const", "default"))
+def is_strict_schema(schema: Json | None) -> bool:
+    """True when a schema already meets OpenAI's rules for strict ones: every property required, no others allowed, and
+    no keyword that the strict mode does not know."""
+    found = {name: value for name, value in (schema or {}).items() if name != "$schema"}
+    return fits(found, OPENAI_STRICT)
 
 
 def resolve_effort(request: Request) -> str:
@@ -113,7 +111,10 @@ def decode_error(data: Json, status: int) -> Fault | None:
     code = error.get("code") if isinstance(error.get("code"), str) else None
     param = error.get("param") if isinstance(error.get("param"), str) else None
     message = dialect.read_message(error, data)
-    status = _to_anthropic_status(status or dialect.error_status(error))
+    status = status or dialect.error_status(error)
+    if overflow.is_overflow(message, code, error.get("type"), status=status):
+        return Fault(400, "invalid_request_error", message, overflow.CODE, param)  # pyright: ignore[reportArgumentType]
+    status = _to_anthropic_status(status)
     if code == "insufficient_quota":
         status = 402
     kind = dialect.anthropic_kind(status)

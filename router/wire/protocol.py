@@ -1,8 +1,8 @@
 """The record that describes one protocol. Its folder provides the values, `protocols` has the entries."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +48,15 @@ class Encoder(Protocol):
 
     def encode(self, event: Event) -> bytes:
         """The events for a neutral one; empty when the protocol has none for it."""
+        ...
+
+
+@runtime_checkable
+class ResponseCollector(Protocol):
+    """An encoder whose protocol says, with a failure, what was said before it."""
+
+    def collect_response(self) -> Json:
+        """The response object with the output so far, {} before it was announced."""
         ...
 
 
@@ -110,6 +119,11 @@ class Stored(NamedTuple):
     refers: Callable[[bytes | bytearray], bool]
     #: The ids of earlier answers that a body names.
     named: Callable[[bytes | bytearray], list[str]]
+    #: True for the id of an answer that fairlead made, and no backend knows.
+    is_own: Callable[[str], bool]
+    #: Raises RouterError for a body that names such an answer, given its top level and the backend that gets it as it
+    #: is.
+    check_passed_through: Callable[[Top, str], None]
 
 
 class ModelList(NamedTuple):
@@ -177,8 +191,10 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True where an upstream accepts its reasoning as text without a signature; from its profile and the model's name.
     replays: Callable[[Profile, str], bool] = lambda profile, model: bool(profile.replay)
 
-    #: Words in a 429 that mean that the account has used up its credit, so that waiting does not help.
+    #: Words in an error, in lower case, that mean that the account has used up its credit: waiting does not help.
     quota_words: tuple[bytes, ...] = ()
+    #: Words in a 429, in lower case, that mean so unless the answer tells a wait.
+    quota_hints: tuple[bytes, ...] = ()
     #: Names of the headers that report an account's limits.
     limits: LimitNames
     #: Status of the refusal while the guard halts traffic: one that clients of this protocol do not retry.
@@ -191,8 +207,9 @@ class WireProtocol(msgspec.Struct, frozen=True, kw_only=True):
     #: True when the answer to a request may issue an id that a later request can name; None: never. In such protocols
     #: requests name ids at their top level.
     issues: Callable[[Top | None], bool] | None = None
-    #: True for a request that stores something at the upstream; None: no request does.
-    leaves_traces: Callable[[Top], bool] | None = None
+    #: True for a request that leaves something behind at the upstream, of which a translation has dropped the given
+    #: paths (None: it is passed on); None: no request does.
+    leaves_traces: Callable[[Top, Collection[str] | None], bool] | None = None
     #: How its requests name stored answers; None where they do not.
     stored: Stored | None = None
     #: Callers may delete stored answers.

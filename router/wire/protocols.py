@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from router.backends import ANTHROPIC, COMMON, OPENAI, PROTOCOLS
-from router.wire import openai
+from router.wire import openai, stored_responses
 from router.wire.chat import decode_request as chat_decode_request
 from router.wire.chat import decode_stream as chat_decode_stream
 from router.wire.chat import encode_request as chat_encode_request
@@ -102,7 +102,7 @@ MESSAGES = WireProtocol(
     strip_attribution=attribution.strip_attribution,
     drop_foreign_thinking=foreign_thinking.drop_foreign_thinking,
     replays=lambda profile, model: not find_claude(model).signs,
-    quota_words=(b"credit balance is too low",),
+    quota_words=(b"credit balance is too low", b"reached your specified api usage limits"),
     limits=rate_limits.ANTHROPIC,
     models=ModelList(model_list.entry, model_list.page),
     collections=((re.compile("/v1/messages/batches(?:/|$)"), "batches"),),
@@ -136,6 +136,7 @@ CHAT = WireProtocol(
     ask_usage=chat_traits.ask_usage,
     usage_field=chat_traits.USAGE_FIELD,
     quota_words=openai.QUOTA_WORDS,
+    quota_hints=openai.QUOTA_HINTS,
     limits=rate_limits.OPENAI,
     models=_OPENAI_MODELS,
     collections=((re.compile("/v1/chat/[^/]*/"), "chat"),),
@@ -173,6 +174,7 @@ RESPONSES = WireProtocol(
     effort=Effort(field="reasoning.effort"),
     tiny_request=responses_traits.tiny_request,
     quota_words=openai.QUOTA_WORDS,
+    quota_hints=openai.QUOTA_HINTS,
     limits=rate_limits.OPENAI,
     # The only status that Codex does not retry.
     halt_status=429,
@@ -180,7 +182,12 @@ RESPONSES = WireProtocol(
     sealed=responses_traits.SEALED,
     issues=responses_traits.issues,
     leaves_traces=responses_traits.leaves_traces,
-    stored=Stored(responses_decode_request.has_references, responses_decode_request.read_references),
+    stored=Stored(
+        responses_decode_request.has_references,
+        responses_decode_request.read_references,
+        stored_responses.is_own_id,
+        responses_decode_request.check_passed_through,
+    ),
     deletes=True,
 )
 
@@ -256,9 +263,15 @@ def conversations() -> tuple[str, ...]:
 
 @derived
 def quota_words() -> tuple[bytes, ...]:
-    """Words in a 429 of any protocol that mean that the account has used up its credit, each once: a gateway may repeat
-    the error of an upstream that speaks another protocol."""
+    """Words in an error of any protocol that mean that the account has used up its credit, each once, in lower case: a
+    gateway may repeat the error of an upstream that speaks another protocol."""
     return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_words))
+
+
+@derived
+def quota_hints() -> tuple[bytes, ...]:
+    """Words in a 429 of any protocol that mean so where the answer tells no wait, each once, in lower case."""
+    return tuple(dict.fromkeys(word for entry in BY_NAME.values() for word in entry.quota_hints))
 
 
 def entry_marked_in(fields: Mapping[bytes, bytes]) -> WireProtocol | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from router.backends.profile import Profile
 from router.ir import Usage
-from router.wire.dialect import USAGE, Dialect, Failure, Verdict
+from router.wire.dialect import USAGE, Dialect, Failure, Verdict, find_failure
 from router.wire.raw import content_coding, json_values, sse
 
 _REGION = 16384
@@ -19,6 +19,8 @@ _USAGE_LIMIT = 8192
 # Most usage objects of one read that are decoded: the last ones.
 _USAGE_COUNT_LIMIT = 16
 _TAIL_LIMIT = 32768
+# Most characters of the event that announces a response which are kept: it repeats the request's tools.
+_ANNOUNCED_LIMIT = 65536
 # Most decoded bytes of one read: 64 KiB of compressed data can decode to 64 MiB.
 _INFLATED_LIMIT = 8 << 20
 _SEQUENCE = b'"sequence_number":'
@@ -37,6 +39,7 @@ class Tap:
     """The state of one stream, updated with each read. profile: the properties of the provider that sends it."""
 
     __slots__ = (
+        "_announced",
         "_dialect",
         "_endings",
         "_hide_usage",
@@ -53,6 +56,7 @@ class Tap:
         "model",
         "pieces",
         "response_id",
+        "so_far",
     )
 
     def __init__(self, dialect: Dialect, profile: Profile = _DEFAULT_PROFILE, *, hide_usage: bool = False):
@@ -76,6 +80,9 @@ class Tap:
         self.response_id = ""
         self.created = 0
         self.model = ""
+        #: The response object so far, {} where it is not known.
+        self.so_far: json_values.Json = {}
+        self._announced = ""
 
     def judge(self, event: sse.Event) -> tuple[Verdict, Failure | None]:
         """How to treat an event before the commit point; stores the id, model and usage that the stream announces."""
@@ -84,10 +91,12 @@ class Tap:
         if data is None:
             return verdict, None
         if verdict is Verdict.ERROR:
-            return verdict, self._dialect.failure(data)
+            return verdict, find_failure(self._dialect, event.name, data)
         announced = json_values.get_object(data, "response") or json_values.get_object(data, "message")
         if announced:
             self.begun = True
+            if len(event.data) <= _ANNOUNCED_LIMIT:
+                self._announced = event.data
             self.response_id = str(announced.get("id") or "")
             self.model = str(announced.get("model") or "")
             self.created = json_values.as_count(announced.get("created_at")) or 0
@@ -158,6 +167,10 @@ class Tap:
         digits = self._sequence.strip()
         end = next((i for i, byte in enumerate(digits) if byte not in b"0123456789"), len(digits))
         return int(digits[:end]) if end else -1
+
+    def collect_response(self) -> json_values.Json:
+        """The response object as far as it is known; {} for none."""
+        return self.so_far or json_values.get_object(json_values.decode_object(self._announced) or {}, "response")
 
     def usage(self) -> Usage:
         """The token counts read so far."""

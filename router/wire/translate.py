@@ -12,15 +12,19 @@ from router.errors import BadRequest, TooLarge
 from router.ir import Answer, Began, Ended, Event, Fault, Pinged, Request, Thinking, ToolCall, Turn, Usage
 from router.wire import dialect as wire_dialect
 from router.wire.dialect import Failure
+from router.wire.errors import texts
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context, format_losses
 from router.wire.neutral.replay_memory import CallRecorder, recall_calls
 from router.wire.neutral.stream_filters import StreamFilter, stream_filters
+from router.wire.protocol import ResponseCollector
 from router.wire.protocols import BY_NAME
-from router.wire.raw import json_values, sse, top_level
+from router.wire.raw import json_values, lenient_json, sse
 from router.wire.raw.json_values import Json
+from router.wire.split_characters import CharacterJoiner
 
-REQUEST_LIMIT = 8 << 20
+#: Bytes of the largest request that is translated.
+REQUEST_LIMIT = 32 << 20
 _PREAMBLE = (Began, Pinged)
 _decode = msgspec.json.Decoder().decode
 
@@ -84,7 +88,7 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
     if len(body) > REQUEST_LIMIT:
         raise TooLarge(f"The request is over {REQUEST_LIMIT >> 20} MiB, the bound for one that is translated.")
     try:
-        data = top_level.decode_value(body)
+        data = _decode_request(body, ctx)
         if not isinstance(data, dict):
             raise BadRequest("The body must be a JSON object.")
         neutral = BY_NAME[source].codec.decode_request(data, ctx)  # pyright: ignore[reportUnknownArgumentType]
@@ -107,6 +111,18 @@ def request(body: bytes, source: str, target: str, ctx: Context, *, stream: bool
         raise BadRequest("The body holds half a surrogate pair, which cannot be written as UTF-8.") from None
 
 
+def _decode_request(body: bytes, ctx: Context) -> object:
+    """The JSON of a request. What JSON cannot hold (NaN, half a surrogate pair) is replaced, and noted as a loss."""
+    try:
+        return _decode(body)
+    except json_values.UNREADABLE:
+        replaced: list[str] = []
+        found = json_values.look_again(body, replaced)
+    for path in replaced:
+        ctx.note_weakened(path)
+    return found
+
+
 def _drop_thinking(asked: Request, ctx: Context) -> Request:
     """The request without any reasoning in its history."""
     turns: list[Turn] = []
@@ -123,7 +139,7 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
 
     stream: the client asked for a stream, and gets one.
     """
-    data = json_values.decode_object(body)
+    data = _decode_answer(body, ctx)
     if data is None:
         return None
     try:
@@ -136,6 +152,17 @@ def answer(body: bytes, source: str, target: str, ctx: Context, *, stream: bool)
         return Made(*BY_NAME[target].codec.encode_error(found))
     except (UnicodeEncodeError, RecursionError):
         return None
+
+
+def _decode_answer(body: bytes, ctx: Context) -> Json | None:
+    try:
+        data: object = _decode(body)
+    except json_values.UNREADABLE:
+        replaced: list[str] = []
+        data = json_values.look_again(body, replaced)
+        for path in replaced:
+            ctx.note_weakened(path)
+    return data if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def encode_answer(found: Answer, target: str, ctx: Context, *, stream: bool) -> bytes:
@@ -171,24 +198,28 @@ def assemble_stream(body: bytes, source: str, target: str, ctx: Context) -> Made
 
 
 def failure(body: bytes, status: int, source: str, target: str) -> tuple[int, bytes] | None:
-    """An upstream's error answer: status and body for the client; None when it is no JSON object."""
-    data = json_values.decode_object(body)
+    """An upstream's error answer: status and body for the client; None when it is no JSON object, nor a list of one,
+    as Gemini's is."""
+    data = texts.decode_body(body)
     if data is None:
         return None
     fault = BY_NAME[source].codec.decode_error(data, status)
     if fault is None:
         # Some servers put the message into another field.
         text = data.get("message") or data.get("detail") or body.decode("utf-8", "replace")
-        fault = BY_NAME[source].codec.decode_error({"type": "error", "error": {"message": _shorten(text)}}, status)
+        error = {name: data[name] for name in ("type", "code", "param") if isinstance(data.get(name), str)}
+        fault = BY_NAME[source].codec.decode_error(
+            {"type": "error", "error": {**error, "message": _shorten(text)}}, status
+        )
     return BY_NAME[target].codec.encode_error(fault) if fault is not None else None
 
 
 def failure_in(events: bytes, source: str) -> Failure | None:
     """The first error among whole events of an upstream, in its own protocol's form; None when there is none."""
     dialect = BY_NAME[source].dialect
-    for _, payload in payloads(events):
-        data = _decode_object(payload)
-        found = dialect.failure(data) if data is not None else None
+    for name, payload in payloads(events):
+        data = json_values.decode_object(payload)
+        found = wire_dialect.find_failure(dialect, name, data) if data is not None else None
         if found is not None:
             return found
     return None
@@ -209,6 +240,8 @@ class Stream:
         self._filters = stream_filters(ctx)
         self._recorder = CallRecorder(ctx.memory, ctx.sealer) if ctx.memory is not None else None
         self._ctx = ctx
+        # Set by the first text that is cut within a character.
+        self._joiner: CharacterJoiner | None = None
         self._losses_before = len(ctx.losses)
         # True once an event was sent that is neither the beginning nor a ping.
         self.meaningful = False
@@ -226,6 +259,11 @@ class Stream:
     def usage(self) -> Usage:
         """The token counts that the upstream has reported so far; the client's events may not be able to carry them."""
         return self._decoder.usage
+
+    def collect_response(self) -> Json:
+        """The client's response object with the output so far, {} where its protocol has none."""
+        encoder = self._encoder
+        return encoder.collect_response() if isinstance(encoder, ResponseCollector) else {}
 
     def feed(self, batch: bytes) -> bytes:
         """Whole events of the upstream, as the client gets them."""
@@ -257,7 +295,7 @@ class Stream:
         """The events that the end of the upstream's body adds; none when the answer has ended or is incomplete."""
         if not self._may_end:
             return b""
-        return self._encode(self._decoder.done())
+        return self._encode(self._join(self._decoder.done()))
 
     @property
     def _may_end(self) -> bool:
@@ -275,34 +313,56 @@ class Stream:
         """The neutral events of a whole body."""
         yield from self.events(body if body.endswith((b"\n\n", b"\r\n\r\n")) else body + b"\n\n")
         if self._may_end:
-            yield from self._decoder.done()
+            yield from self._join(self._decoder.done())
 
     def events(self, batch: bytes) -> Iterator[Event]:
         """The neutral events of whole events of the upstream."""
         decoder = self._decoder
         for name, payload in payloads(batch):
             if payload[:6] == b"[DONE]":
-                yield from decoder.done()
+                yield from self._join(decoder.done())
                 continue
-            data = _decode_object(payload)
-            if data is not None:
-                yield from decoder.feed(name, data)
-            elif not decoder.ended and not payload.startswith(b":"):
+            try:
+                data: object = _decode(payload)
+            except json_values.UNREADABLE:
+                data = self._look_again(payload)
+            if isinstance(data, dict):
+                if name == "error":
+                    data = wire_dialect.wrap_error(data)  # pyright: ignore[reportUnknownArgumentType]
+                found = decoder.feed(name, data)  # pyright: ignore[reportUnknownArgumentType]
+                yield from found if self._joiner is None else self._joiner.apply(found)
+            elif payload != b"null" and not decoder.ended and not payload.startswith(b":"):
                 decoder.ended = True
-                yield Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
+                yield _make_fault(name, payload)
+
+    def _join(self, events: Iterable[Event]) -> Iterable[Event]:
+        return events if self._joiner is None else self._joiner.apply(events)
+
+    def _look_again(self, payload: bytes) -> object:
+        """The value of an event that the fast decoder refuses; None when SDKs refuse it too."""
+        try:
+            # The text of a custom call is escaped at once, for which its characters must be whole.
+            found = lenient_json.decode(payload, pieces=b"custom_tool_call_input" not in payload)
+        except (ValueError, RecursionError):
+            return None
+        if found.cut and self._joiner is None:
+            self._joiner = CharacterJoiner(self._ctx)
+        for path in found.replaced:
+            self._ctx.note_weakened(path)
+        return found.value
+
+
+def _make_fault(name: str, payload: bytes) -> Fault:
+    """The error for an event that is no JSON object. An error event's text is the message."""
+    text = _shorten(payload.decode("utf-8", "replace")).strip()
+    if name == "error" and text:
+        return Fault(500, "api_error", text)
+    return Fault(500, "api_error", "The upstream sent an event that is no JSON object.")
 
 
 def _filter(events: Iterable[Event], stream_filter: StreamFilter) -> Iterator[Event]:
     for event in events:
         yield from stream_filter.apply(event)
-
-
-def _decode_object(payload: bytes) -> Json | None:
-    try:
-        data = _decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json_values.decode_object(payload.decode("utf-8", "replace"))
-    return data if data.__class__ is dict else None
 
 
 def is_whole(tail: bytes) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 import openai
 import pytest
 
-from router.net.server.connection import Limits
+from router.net.server.limits import Limits
 from router.server import serve
 
 from .processes import Proxy, Threaded, backend, until

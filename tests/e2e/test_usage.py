@@ -64,6 +64,27 @@ ROWS = {
         {"prompt_tokens": 100, "completion_tokens": 5, "cached_tokens": 60, "cache_creation_input_tokens": 30},
         (10, 5, 60, 30, None),
     ),
+    "cache in the words of Moonshot": (
+        *("chat", CHAT),
+        {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105, "cached_tokens": 90},
+        (10, 5, 90, None, None),
+    ),
+    "reasoning in the total alone": (
+        *("chat", CHAT),
+        {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109},
+        (35, 74, None, None, 62),
+    ),
+    "reasoning beside the output, most of the input cached": (
+        *("chat", CHAT),
+        {"prompt_tokens": 291, "completion_tokens": 26, "total_tokens": 513}
+        | {"prompt_tokens_details": {"cached_tokens": 290}, "completion_tokens_details": {"reasoning_tokens": 196}},
+        (1, 222, 290, None, 196),
+    ),
+    "reasoning in the total of Responses": (
+        *("responses", RESPONSES),
+        {"input_tokens": 35, "output_tokens": 12, "total_tokens": 109},
+        (35, 74, None, None, 62),
+    ),
     "messages": ("messages", MESSAGES, {"input_tokens": 10, "output_tokens": 5}, (10, 5, None, None, None)),
     "messages with details": (
         *("messages", MESSAGES),
@@ -134,6 +155,29 @@ def test_all_callers_are_told_the_same(routed, upstream, name):
     read, written, cached, made, _ = (count or 0 for count in expected)
     cost = (3 * read + 15 * written + 0.3 * cached + 3.75 * made) / 1e6
     assert [row["cost_usd"] for row in found] == [pytest.approx(cost)] * 6
+
+
+LIFETIMES = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}
+#: Protocol of the backend, and 30 tokens written to the cache, 10 of them for an hour.
+WRITTEN = {
+    "messages": (MESSAGES, {"input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": 30}),
+    "messages without the sum": (MESSAGES, {"input_tokens": 10, "output_tokens": 5}),
+    "chat": (CHAT, {"prompt_tokens": 40, "completion_tokens": 5, "cache_creation_input_tokens": 30}),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_to_the_cache_for_an_hour_costs_more(routed, upstream, name):
+    """The rates of five minutes and of an hour each count for their own tokens, for every caller."""
+    spoken, usage = WRITTEN[name]
+    details = {"prompt_tokens_details": {"cached_tokens": 0, "cache_creation_token_details": LIFETIMES}}
+    usage = usage | (details if spoken is CHAT else {"cache_creation": LIFETIMES})
+    ids = []
+    for caller, streamed in itertools.product(PROTOCOLS, (False, True)):
+        upstream.script(stream(events_of(spoken, usage)) if streamed else plain(answer_of(spoken, usage)))
+        ids.append(asked(routed, caller, f"{spoken.name}:model-a", streamed=streamed))
+    cost = (3 * 10 + 15 * 5 + 3.75 * 20 + 6 * 10) / 1e6
+    assert [row["cost_usd"] for row in rows(routed, ids)] == [pytest.approx(cost)] * 6
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"cost": 0.1}], ids=["none", "empty", "no counts"])

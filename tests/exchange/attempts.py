@@ -27,8 +27,9 @@ class Answer(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outcome of a request. tries: (account, status, error, done, note). closed: seconds for which a0 is closed,
-    to the nearest ten above twenty. rooms: what a0's answer told of its limits. shown: status and body for the client.
+    """The outcome of a request. tries: (account, status, error, done, note). closed: seconds for which a0 is closed
+    to the model that was asked for, to the nearest ten above twenty. rooms: what a0's answer told of its limits. shown:
+    status and body for the client.
     """
 
     tries: tuple
@@ -77,7 +78,7 @@ async def tried(runtime, caller, spoken, answer, *, stream=False, second=None):
     record = played.record
     now = runtime.snapshot.services[spoken].queue.clock()
     member = pool.members[0]
-    closed = max(0.0, member.closed - now)
+    closed = max(0.0, member.until("", "m") - now)
     return Outcome(
         tuple((one.account, one.status, one.error, one.done, one.note) for one in record.tries),
         member.state(now),

@@ -24,7 +24,8 @@ from router.exchange.client_response.head import refuse
 from router.exchange.conclusion import conclude
 from router.exchange.context import Arrival
 from router.exchange.exchange import Exchange
-from router.net.server.connection import Limits, Request
+from router.net.server.connection import Request
+from router.net.server.limits import Limits
 from router.telemetry.accesslog import RequestRecord
 from router.wire import calls
 
@@ -102,7 +103,7 @@ class Client:
         self.frame_head(status, headers, reason)
         await self.write([bytes(body), None])
 
-    def close(self):
+    def close_unended(self):
         self.closed = True
 
     def abort(self):

@@ -65,7 +65,14 @@ def test_an_upstreams_error_goes_before_a_halt(chain):
     guarded(chain, "backend second", "backend third")
     played = playing(chain, CHAT, chat(), refuses(429, wait(900)))
     assert (played.asked, played.status) == (["a"], 429)
-    assert b"x-should-retry" in played.fields
+
+
+def test_a_halted_backend_is_not_ready(chain):
+    """What is halted serves nobody: the client is told when the limit of the other one ends."""
+    guarded(chain, "backend second", "account third/c")
+    played = playing(chain, CHAT, chat(), refuses(429, wait(900)))
+    assert (played.asked, played.status, played.fields[b"retry-after"]) == (["a"], 429, b"900")
+    assert b"x-should-retry" not in played.fields
 
 
 def test_a_halt_is_no_try(made):

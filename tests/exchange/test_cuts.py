@@ -43,7 +43,8 @@ def test_a_cut_before_the_head(one, path, why):
     assert (played.status, played.whole) == (status, True)
     assert words in played.json()["error"]["message"]
     assert (played.record.error, played.record.total) == (why.name.lower(), 5)
-    assert played.fields.get(b"retry-after") == (b"2" if why is CancelReason.STOPPING else None)
+    waits = {CancelReason.STOPPING: b"2", CancelReason.BODY: None}
+    assert played.fields.get(b"retry-after") == waits.get(why, b"1")
     assert played.pool.dropped == 1
 
 

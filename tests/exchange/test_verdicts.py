@@ -81,12 +81,20 @@ def _form(spoken, kind, *fields, **more):
     return (JSON, *fields), json.dumps(error(spoken, kind, **more)).encode()
 
 
+#: Forms that say in any status that money is used up.
+NO_MONEY = ("no more quota", "no more credit", "quota, then a wait")
+
+
 def expected(status, form):
-    """What becomes of the attempt, and of its account: done, state, seconds closed."""
+    """What becomes of the attempt, and of its account: done, state, seconds closed to the model."""
+    if status == 402 or form in NO_MONEY:
+        return "parked", "parked", QUOTA
     if status == 429:
         return "parked", "parked", FORMS[form][0]
-    if status in (401, 403):
+    if status == 401:
         return "cooled", "cooling", MINUTE
+    if status == 403:
+        return "cooled", "ready", MINUTE
     return ("moved" if status >= 500 else ""), "ready", 0
 
 
@@ -231,5 +239,5 @@ def test_an_error_that_stays_is_given_in_the_callers_protocol(outcomes, spoken, 
     for caller in others(spoken):
         for (status, form), answer, one in zip(cases, answers, found[caller], strict=True):
             assert one.shown == translate.failure(answer.body, status, spoken, caller), (status, form)
-            assert len(one.tries) == (2 if status in (401, 403, 429) else 1), (status, form)
+            assert len(one.tries) == (2 if expected(status, form)[0] else 1), (status, form)
             assert one.error == "upstream_error"

@@ -81,7 +81,10 @@ def _check_target(method, target):
         raise Refused
     if any(_SEGMENT.fullmatch(segment) for segment in path.split(b"/")):
         raise Refused
-    if b"#" in target or b"\\" in path or b"%2f" in path.lower() or b"%5c" in path.lower():
+    if b"#" in target or b"\\" in path or b"%5c" in path.lower():
+        raise Refused
+    # The rest of these paths is one name, which may hold slashes.
+    if b"%2f" in path.lower() and not re.match(rb"(?:/v1)*/models/", path):
         raise Refused
 
 

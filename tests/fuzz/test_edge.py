@@ -7,7 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from router.net.server.connection import Connection, Limits
+from router.net.server.connection import Connection
+from router.net.server.limits import Limits
 
 from . import reference
 from .mutation import MILLION, cases, cut, spoilt

@@ -13,8 +13,9 @@ from trio.testing import MockClock
 from router.admin.dispatch import Dispatcher
 from router.backends import Backend
 from router.host.access import Gate
-from router.net.server.connection import Connection, Limits
+from router.net.server.connection import Connection
 from router.net.server.deadlines import Deadline
+from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.settings import Secret, load
 from router.store.config import backends

@@ -11,7 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from router.errors import BadGateway, RouterError
 from router.net.client.pool import ConnectionPool
-from router.net.server.connection import Connection, Limits
+from router.net.server.connection import Connection
+from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 
 from .peers import scripted

@@ -12,7 +12,8 @@ from router.host.clock import ClockReading
 from router.host.health import STALLED_SECONDS
 from router.net.client.pool import Origin, UpstreamConnection
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Connection, Limits
+from router.net.server.connection import Connection
+from router.net.server.limits import Limits
 from router.net.stream import SocketStream
 from router.server.heartbeat import BEAT_SECONDS, Heartbeat
 from router.settings import Settings

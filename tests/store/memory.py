@@ -90,14 +90,21 @@ class MemoryResponses:
     def __init__(self, found):
         self._found = found
 
-    def store(self, name, previous, items, size):
-        self._found[name] = {"previous": previous, "items": items}
+    def store(self, name, previous, items, size, about=None):
+        self._found[name] = {"previous": previous, "items": items, **(about or {})}
         self._found.update({item["id"]: item for item in items if "id" in item})
+
+    def delete(self, name):
+        gone = [item["id"] for item in self._found.get(name, {}).get("items", []) if "id" in item]
+        self._found.update({key: {} for key in (name, *gone)})
+
+    def read(self, name):
+        return self._found.get(name)
 
     def find(self, names):
         found = {}
         for name in names:
-            while name in self._found and name not in found:
+            while self._found.get(name) and name not in found:
                 found[name] = self._found[name]
                 name = found[name].get("previous", "")
         return found

@@ -6,6 +6,7 @@ import pytest
 
 from router.backends import Account
 from router.operator_api.accounts import AccountLimit
+from router.policy.accounts.pool import ANY, Want
 from router.settings import Settings
 from router.settings.tables import BackendOptions
 from router.upstream import account_state
@@ -57,10 +58,20 @@ def park_family(pool, member):
     pool.park(member, NOW, 600, "429 of opus", "opus")
 
 
+def park_model(pool, member):
+    pool.park(member, NOW, 600, "429 window", "gpt-5")
+
+
+def refuse_model(pool, member):
+    pool.refuse_model(member, NOW, NOW, "gpt-5", "403")
+
+
 STATES = [
     (leave, "ready", None, "ready"),
     (fail, "ready", None, "ready, but it failed a moment ago"),
     (park_family, "ready", None, "ready; parked for models of opus for 10 min (429 of opus)"),
+    (park_model, "ready", None, "ready; parked for gpt-5 for 10 min (429 window)"),
+    (refuse_model, "ready", None, "ready; paused for gpt-5 for 60 s (403)"),
     (park, "parked", 600.0, "parked for 10 min (429 window)"),
     (reject, "cooling", 60.0, "paused for 60 s after a 401 (longer each time)"),
     (revoke, "revoked", 1800.0, "revoked for 30 min (401)"),
@@ -181,12 +192,12 @@ def test_what_is_left_in_words(made):
     options = {"up": BackendOptions(tpm=1000)}
     runtime = made(two_accounts(), settings=Settings(backends=options, pool_accounts_rpm={"up/a0": 4}))
     found, member = service(runtime), members(runtime)["a0"]
-    assert room_words(found, member, NOW, "") == "headroom 100 % (tpm 0 %, rpm 0 %)"
+    assert room_words(found, member, NOW, ANY) == "headroom 100 % (tpm 0 %, rpm 0 %)"
     member.headroom.note_limits((Limit("5h", 0.18, 3600), Limit("opus", 0.5, 3600, "opus")), NOW)
     found.queue.rate_limit.count_request(NOW, 300)
     found.pool.begin_request(member, NOW)
-    assert room_words(found, member, NOW, "") == "headroom 70 % (opus 50 %, 5h 18 %, tpm 30 %, rpm 25 %)"
-    assert room_words(found, member, NOW, "opus").startswith("headroom 50 % ")
+    assert room_words(found, member, NOW, ANY) == "headroom 70 % (opus 50 %, 5h 18 %, tpm 30 %, rpm 25 %)"
+    assert room_words(found, member, NOW, Want(family="opus")).startswith("headroom 50 % ")
     assert (headroom(found, member, NOW), headroom(found, member, NOW, "opus")) == pytest.approx((0.7, 0.5))
 
 
@@ -194,12 +205,12 @@ def test_what_is_left_of_an_account_that_cannot_serve(made):
     """Its state is shown in place of its headroom, also for one family of models."""
     runtime = made(two_accounts())
     found, member = service(runtime), members(runtime)["a0"]
-    assert room_words(found, member, NOW, "") == "headroom 100 %"
+    assert room_words(found, member, NOW, ANY) == "headroom 100 %"
     park_family(found.pool, member)
-    assert room_words(found, member, NOW, "opus") == account_words(found, member, NOW)
-    assert room_words(found, member, NOW, "haiku") == "headroom 100 %"
+    assert room_words(found, member, NOW, Want(family="opus")) == account_words(found, member, NOW)
+    assert room_words(found, member, NOW, Want(family="haiku")) == "headroom 100 %"
     park(found.pool, member)
-    assert room_words(found, member, NOW, "haiku") == "parked for 10 min (429 window)"
+    assert room_words(found, member, NOW, Want(family="haiku")) == "parked for 10 min (429 window)"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,6 @@ REFUSED = {
         ("audio", "", gpt(user("x"), audio={"voice": "a"})),
         ("messages[0].content[0]", "", gpt(user([{"type": "input_audio", "input_audio": {"data": ""}}]))),
         ("messages[0].content[0].file.file_id", "", gpt(user([{"type": "file", "file": {"file_id": "f"}}]))),
-        ("web_search_options", "", gpt(user("x"), web_search_options={})),
         ("moderation", "", gpt(user("x"), moderation={"policy": {"mode": "block"}})),
         ("messages", "", gpt(user("x"), assistant("The answer is"))),
         ("tools[0].type", "", gpt(user("x"), tools=[{"type": "hosted"}])),

@@ -1,7 +1,8 @@
 """The official SDKs read translated streams as they read the same answers when these come whole.
 
 Python's SDKs are in the test extra. Node's are used where `node` is and FAIRLEAD_NODE_MODULES names a folder in which
-`npm install @anthropic-ai/sdk openai` was run.
+`npm install @anthropic-ai/sdk openai` was run, and the AI SDK where `npm install ai @ai-sdk/anthropic @ai-sdk/openai
+@ai-sdk/openai-compatible` was run there too.
 """
 
 import base64
@@ -19,6 +20,7 @@ import pytest
 
 from router.wire import translate
 
+from .kinds.judges import by_node, seen, seen_by_ai
 from .responses_samples import RESPONSES, began, frames, text_item
 from .test_responses_streams import whole
 from .test_translate_streams import SAMPLES, recorded
@@ -169,6 +171,38 @@ def test_nodes_sdks():
         assert found.get("error") is None, found
         assert essence(target, found) == essence(target, expected(source, target, data))
     assert all("too busy" in found["message"] for found in answers[good:])
+
+
+@pytest.mark.skipif(
+    not (NODE and MODULES and (Path(MODULES) / "node_modules" / "ai").is_dir()),
+    reason="needs node, and FAIRLEAD_NODE_MODULES: a folder where the AI SDK is installed beside the official ones",
+)
+def test_the_ai_sdk():
+    """The AI SDK reads each stream as the whole answer, and raises errors, through the provider of each protocol."""
+    params = [param.values for param in cases()]
+    asked = []
+    for source, target, data in params:
+        names = sorted({name for name, _ in seen(target, expected(source, target, data)).calls})
+        made = streamed([data], source, target=target)
+        asked += [(judge, target, made, True, names) for judge in _judges(target)]
+    keys = [(judge, *param) for param in params for judge in _judges(param[1])]
+    failed = [(source, target) for source, target in (param.values for param in FAILURES)]
+    asked += [("ai", target, streamed([FAILED[source]], source, target=target), True, []) for source, target in failed]
+    answers = by_node(asked)
+    for (judge, source, target, data), found in zip(keys, answers, strict=False):
+        assert found.get("error") is None, (judge, source, target, found)
+        wanted, got = seen(target, expected(source, target, data)), seen_by_ai(found)
+        # It shows words of refusal as text.
+        assert got.text in (wanted.text, wanted.text + wanted.refusal), (judge, source, target)
+        if wanted.stop not in ("length", "max_tokens", "incomplete"):
+            assert (got.calls, got.ids) == (wanted.calls, wanted.ids), (judge, source, target)
+        if judge == "ai-compatible" or target == "messages":
+            assert got.reasoning == wanted.reasoning, (judge, source, target)
+    assert all("too busy" in found["message"] for found in answers[len(keys) :])
+
+
+def _judges(target):
+    return ("ai", "ai-compatible") if target == "chat" else ("ai",)
 
 
 #: Status of the upstream -> Python's exceptions in a Messages client and in those of OpenAI's protocols.

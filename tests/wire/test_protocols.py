@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.backends import PROTOCOLS
 from router.backends.known import KNOWN
-from router.policy.accounts.retry import read_cooldown
+from router.policy.accounts.verdict import read_cooldown
 from router.wire import calls, protocols
 from router.wire.detect import protocol_of, usual_protocols
 from router.wire.headers import rate_limits

@@ -1,7 +1,13 @@
-"""Any input to a translation ends in an answer or in a RouterError, never in another exception."""
+"""Any input to a translation ends in an answer or in a RouterError, never in another exception; and what was put into
+a random answer or request is on the other side, or named as lost.
+"""
 
+import concurrent.futures
 import contextlib
+import itertools
 import json
+import multiprocessing
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +16,7 @@ from hypothesis import strategies as st
 from router.errors import RouterError
 from router.wire import translate
 
+from ..fuzz.translation import by_sdk, judge, second_turns
 from .translations import OTHER, context, streamed
 
 WORDS = st.sampled_from(
@@ -109,3 +116,61 @@ def test_deep_json(source):
     assert b"error" in streamed([b"data: " + deep + b"\n\n"], source)
     with pytest.raises(RouterError):
         translate.request(b'{"messages":' + b"[" * 100000, source, OTHER[source], context())
+
+
+#: What is judged of a random case -> its judge: (seed, source, target) -> (book, case, problems).
+JUDGES = {
+    "answer": judge.answer_problems,
+    "answer-by-sdk": by_sdk.sdk_problems,
+    "request": judge.request_problems,
+    "next-request": second_turns.turn_problems,
+    "next-request-streamed": second_turns.stream_problems,
+    "other-conversation": second_turns.mixing_problems,
+}
+ROUNDS = 60
+PARAMS = [
+    pytest.param(kind, *pair, id="-".join((kind, *pair))) for kind, pair in itertools.product(JUDGES, judge.PAIRS)
+]
+
+
+def judged(kind, source, target, seeds):
+    """The problems of the cases with these seeds, as texts that say how to repeat them."""
+    found = []
+    for seed in seeds:
+        book, _, problems = JUDGES[kind](seed, source, target)
+        found += [f"{kind} {source} {target} {seed} {book.shapes}: {problem}" for problem in problems]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "source", "target"), PARAMS)
+def test_what_was_put_in_is_there_or_named(kind, source, target):
+    """Each text, reasoning, call, argument, result and citation of a random case is found where it belongs, once, or a
+    loss names it; ids are unique, all events and requests are legal, and nothing comes from another conversation."""
+    problems = judged(kind, source, target, range(ROUNDS))
+    assert not problems, "\n".join(problems[:20])
+
+
+@pytest.mark.parametrize("protocol", judge.PROTOCOLS)
+def test_what_is_passed_on_is_understood(protocol):
+    """A random stream that is not translated passes byte for byte, and its end and usage are seen."""
+    for seed in range(ROUNDS):
+        book, _, problems = judge.passing_problems(seed, protocol)
+        assert not problems, (seed, book.shapes, problems)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rounds():
+    """As above, many times over: FAIRLEAD_FUZZ_ROUNDS rounds (100,000), beginning with the seed FAIRLEAD_FUZZ_SEED."""
+    rounds = int(os.environ.get("FAIRLEAD_FUZZ_ROUNDS", "100000"))
+    first = int(os.environ.get("FAIRLEAD_FUZZ_SEED", "1000"))
+    each = -(-rounds // len(PARAMS))
+    tasks = [
+        (*param.values, range(at, min(at + 500, first + each)))
+        for param in PARAMS
+        for at in range(first, first + each, 500)
+    ]
+    workers = min(os.cpu_count() or 1, 4)
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        problems = [one for found in pool.map(judged, *zip(*tasks, strict=True)) for one in found]
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:40])

@@ -228,7 +228,19 @@ def test_samples_are_legal():
 
 
 def test_too_large_a_request():
-    """A request over 8 MiB is refused without being decoded."""
-    with pytest.raises(RouterError, match="8 MiB") as caught:
+    """A request over 32 MiB is refused without being decoded."""
+    with pytest.raises(RouterError, match="32 MiB") as caught:
         translate.request(b" " * (translate.REQUEST_LIMIT + 1), "chat", "messages", context())
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("size", [9 << 20, 24 << 20])
+def test_a_large_request_is_translated(size):
+    """Sessions with pictures and PDFs are over 8 MiB; Anthropic takes 32 MB."""
+    url = "data:image/png;base64," + "iVBORw0KGgoA" * (size // 12)
+    asked = {
+        "model": "x",
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}],
+    }
+    sent = translate.request(json.dumps(asked).encode(), "chat", "messages", context())
+    assert len(sent.body) > size

@@ -161,7 +161,7 @@ def _history(client, made):
         for one in (json.loads(data) for _, data in translate.payloads(made) if data != b"[DONE]")
         if one["choices"] and "reasoning_details" in one["choices"][0]["delta"]
     ]
-    message = {**message, "reasoning_details": details[0]}
+    message = {**message, "reasoning_details": [entry for some in details for entry in some]}
     return gpt(user("hi"), message, {"role": "tool", "tool_call_id": "c1", "content": "ok"})
 
 

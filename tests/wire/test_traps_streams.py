@@ -125,10 +125,12 @@ def test_87_stop_reasons(stop, expected):
     assert bool(ctx.losses) is (stop in ("pause_turn", "future"))
 
 
-@pytest.mark.parametrize("end", [b"", DONE])
-def test_67_no_finish_reason(end):
-    """A stream without one is cut short, and never looks finished."""
-    assert b"message_stop" not in streamed([chunk({"content": "x"}) + end], "chat")
+@pytest.mark.parametrize("data", [chunk({"content": "x"}), chunk({"role": "assistant", "content": ""}) + DONE, DONE])
+def test_67_no_finish_reason(data):
+    """A stream without one is cut short, and never looks finished: at the end of its body, and where it said nothing.
+    The mark of the end behind content is an end."""
+    assert b"message_stop" not in streamed([data], "chat")
+    assert b"message_stop" in streamed([chunk({"content": "x"}) + DONE], "chat")
 
 
 def test_68_69_70_ends_and_usage():

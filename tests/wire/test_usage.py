@@ -22,6 +22,7 @@ PROTOCOLS = ("messages", "chat", "responses")
 APART = {"usage_excludes_reasoning": True}
 UNCACHED = {"usage_excludes_cache": True}
 OPENROUTER = {"charge": "cost"}
+LIFETIMES = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10}
 XAI = Usage(10, 5, charge=3_775_600)
 
 
@@ -48,6 +49,45 @@ TABLE = {
         *("chat", {}),
         chat(100, 5) | {"prompt_tokens_details": {"cached_tokens": 60, "cache_creation_tokens": 30}},
         Usage(10, 5, 60, 30),
+    ),
+    "deepseek, no sum": (
+        "chat",
+        {},
+        chat(None, 5, prompt_cache_hit_tokens=90, prompt_cache_miss_tokens=10),
+        Usage(10, 5, 90),
+    ),
+    "moonshot, nothing cached": ("chat", {}, chat(100, 5, 105, cached_tokens=0), Usage(100, 5, 0)),
+    "gemini": ("chat", {}, chat(35, 12, 109), Usage(35, 74, reasoning=62)),
+    "gemini, cached": ("chat", {}, chat(35, 12, 109, read=30), Usage(5, 74, 30, reasoning=62)),
+    "gemini, reasoning of 0": ("chat", {}, chat(35, 12, 109, reasoning=0), Usage(35, 74, reasoning=62)),
+    "gemini, nothing written": ("chat", {}, chat(35, 0, 97), Usage(35, 62, reasoning=62)),
+    "chat total too small": ("chat", {}, chat(35, 12, 40), Usage(35, 12)),
+    "chat total without a prompt": ("chat", {}, {"completion_tokens": 12, "total_tokens": 109}, Usage(None, 12)),
+    "chat total that says nothing": ("chat", {}, chat(10, 25, 99, reasoning=20), Usage(10, 25, reasoning=20)),
+    "chat cache apart": ("chat", {}, chat(10, 5, 105, read=90), Usage(10, 5, 90)),
+    "chat cache and reasoning apart": (
+        "chat",
+        {},
+        chat(10, 5, 125, read=90, reasoning=20),
+        Usage(10, 25, 90, None, 20),
+    ),
+    "chat cache apart by flag, thinking hidden": (
+        "chat",
+        UNCACHED,
+        chat(10, 5, 125, read=90),
+        Usage(10, 25, 90, None, 20),
+    ),
+    "litellm, some for an hour": (
+        *("chat", {}),
+        chat(100, 5, cache_creation_input_tokens=30)
+        | {"prompt_tokens_details": {"cached_tokens": 60, "cache_creation_token_details": LIFETIMES}},
+        Usage(10, 5, 60, 30, cache_write_1h=10),
+    ),
+    "openrouter, cost alone": ("chat", OPENROUTER, {"cost": 0.25}, Usage(charge=250_000_000)),
+    "xai, reasoning apart": (
+        *("chat", {"charge": "cost_in_usd_ticks"}),
+        chat(291, 26, 513, read=290, reasoning=196, cost_in_usd_ticks=1_330_500),
+        Usage(1, 222, 290, None, 196, charge=133_050),
     ),
     "chat prompt only": ("chat", {}, {"prompt_tokens": 7, "total_tokens": 7}, Usage(7)),
     "chat completion only": ("chat", {}, {"completion_tokens": 7}, Usage(None, 7)),
@@ -104,6 +144,12 @@ TABLE = {
         messages(10, 5, made=30, cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 0}),
         Usage(10, 5, None, 30),
     ),
+    "messages, lifetimes alone": (
+        "messages",
+        {},
+        messages(10, 5, cache_creation=LIFETIMES),
+        Usage(10, 5, None, 30, cache_write_1h=10),
+    ),
     "messages cost": ("messages", OPENROUTER, messages(10, 5, cost=0.25), Usage(10, 5, charge=250_000_000)),
     "messages iterations": ("messages", {}, messages(10, 5, iterations=[messages(3, 2)]), Usage(10, 5)),
     "messages empty": ("messages", {}, {}, Usage()),
@@ -124,6 +170,28 @@ TABLE = {
         *("responses", {"charge": "cost.total_cost"}),
         responses(10, 5, cost={"currency": "EUR", "total_cost": 0.003}),
         Usage(10, 5),
+    ),
+    "responses, thinking in the total": (
+        "responses",
+        {},
+        responses(35, 12, total_tokens=109),
+        Usage(35, 74, reasoning=62),
+    ),
+    "responses, total as it is": (
+        *("responses", {}),
+        responses(35, 74, reasoning=62, total_tokens=200),
+        Usage(35, 74, reasoning=62),
+    ),
+    "responses, cost alone": ("responses", OPENROUTER, {"cost": 0.25}, Usage(charge=250_000_000)),
+    "openrouter, responses with an own key": (
+        *("responses", OPENROUTER),
+        responses(10, 5, cost=0.01, is_byok=True, cost_details={"upstream_inference_cost": 0.2}),
+        Usage(10, 5, charge=210_000_000),
+    ),
+    "openrouter, messages with an own key": (
+        *("messages", OPENROUTER),
+        messages(10, 5, cost=0, is_byok=True, cost_details={"upstream_inference_cost": 0.2}),
+        Usage(10, 5, charge=200_000_000),
     ),
     "responses in words of Chat": ("responses", {}, chat(10, 5), Usage()),
     "responses and flags": (
@@ -214,6 +282,10 @@ MERGED = {
     "messages keeps what is for an hour": (
         *("messages", [messages(10, 1, made=30, cache_creation={"ephemeral_1h_input_tokens": 9}), messages(None, 5)]),
         Usage(10, 5, None, 30, cache_write_1h=9),
+    ),
+    "messages, lifetimes at the end": (
+        *("messages", [messages(10, 1, made=0), messages(None, 5, cache_creation=LIFETIMES)]),
+        Usage(10, 5, None, 30, cache_write_1h=10),
     ),
     "messages overwrites": ("messages", [messages(0, 0), messages(10, 5, hit=9, thinking=2)], Usage(10, 5, 9, None, 2)),
     "messages thrice": (

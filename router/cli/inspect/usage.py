@@ -124,7 +124,9 @@ def _format_rest(found: UsageSummary, width: int | None) -> list[str]:
     total = found.total
     lines: list[str] = []
     for key in ("model", "account", "client", "tag"):
-        lines += _format_table(key, getattr(found, KEYS[key]), width, _ROWS)
+        group = getattr(found, KEYS[key])
+        if [one.name for one in group] != [read_usage.UNKNOWN_CLIENT]:
+            lines += _format_table(key, group, width, _ROWS)
     told = sum(one.requests for one in found.billing_classes)
     shares = [f"{clean(one.name)} {amounts.format_share(one.requests / told)}" for one in found.billing_classes[:_ROWS]]
     errors = [f"{clean(one.name)} {one.requests:,}" for one in found.errors[:_ROWS]]

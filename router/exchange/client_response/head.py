@@ -1,5 +1,6 @@
 """The head of the client's answer: which backend served it, what a translation lost, when the answer began."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import trio
@@ -8,6 +9,7 @@ from router.errors import RouterError
 from router.exchange.attempt import Attempt
 from router.exchange.context import Arrival
 from router.exchange.error_text import describe_error
+from router.ir import Loss
 from router.net.headers import SECURITY, Headers, Lines, encode_value, to_lines
 from router.net.stream import Bytes
 from router.policy.routing.fallback import WHY
@@ -16,6 +18,8 @@ from router.wire.translate import Plan
 
 JSON = (b"content-type", b"content-type", b"application/json")
 _SECURITY = to_lines(SECURITY)
+# What may pass by itself is worth another request, though it is not known when.
+_REPEAT_SECONDS = 1
 
 
 def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
@@ -33,6 +37,8 @@ def own_headers(arrival: Arrival, attempt: Attempt | None) -> Lines:
             lines.append(_make_line(b"x-fairlead-fallback", encode_value(attempt.fallback)))
         if attempt.plan is not None:
             lines += _make_translation_lines(attempt.plan)
+        elif attempt.losses and arrival.snapshot.settings.loss != "silent":
+            lines.append(_make_loss_line(attempt.losses))
     return lines
 
 
@@ -61,8 +67,11 @@ async def refuse(arrival: Arrival, error: RouterError, attempt: Attempt | None =
     dialect = arrival.call.dialect
     # Under the name that the vendor's SDKs put into their exceptions and its support asks for.
     pairs = [(arrival.call.entry.api.request_id_header.encode("ascii"), arrival.record.id.encode())]
-    if error.retry_after is not None:
-        pairs.append((b"retry-after", b"%d" % error.retry_after))
+    wait = error.retry_after
+    if wait is None and error.retryable and error.status >= 500:
+        wait = _REPEAT_SECONDS
+    if wait is not None:
+        pairs.append((b"retry-after", b"%d" % wait))
     if not error.retryable:
         pairs.append((b"x-should-retry", b"false"))
     pairs += [(name.encode(), value.encode()) for name, value in error.headers]
@@ -93,8 +102,12 @@ def _make_translation_lines(plan: Plan) -> Lines:
     lines = [_make_line(b"x-fairlead-translation", encode_value(plan.title))]
     losses = plan.ctx.select_losses()
     if losses:
-        lines.append(_make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT)))
+        lines.append(_make_loss_line(losses))
     return lines
+
+
+def _make_loss_line(losses: Sequence[Loss]) -> tuple[bytes, bytes, bytes]:
+    return _make_line(b"x-fairlead-loss", encode_value(format_losses(losses), HEADER_LIMIT))
 
 
 def _make_line(name: bytes, value: bytes) -> tuple[bytes, bytes, bytes]:

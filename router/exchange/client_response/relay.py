@@ -8,11 +8,13 @@ sent after the scope was left. Deadlines move at most once a second.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import trio
 
 from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_read
+from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.net.client.exchange import UpstreamDisconnected
 from router.net.server.cancel_reason import CancelReason
@@ -39,6 +41,22 @@ class StreamTimeouts:
     end_by: float
     #: How long the upstream may be silent.
     idle: float
+
+
+class _Pause(NamedTuple):
+    """Why reading the upstream pauses."""
+
+    #: The upstream's body ended.
+    ended: bool = False
+    #: Bytes that the client's socket did not take.
+    rest: bytes = b""
+    #: Events that are to be read in the thread for large work.
+    large: bytes = b""
+    #: The answer is an error, and nothing was sent.
+    failure: Failure | None = None
+
+
+_ENDED = _Pause(ended=True)
 
 
 class Relay:
@@ -108,50 +126,66 @@ class Relay:
 
         Raises UpstreamDisconnected when the upstream broke off; `committed` tells whether the client got anything.
         """
-        rest = b""
-        ended = ending = False
+        pause = _Pause()
         self._mark(trio.current_time())
-        while not ended:
-            if rest:
-                await self._connection.flush(rest)
-                rest = b""
+        while not pause.ended:
+            if pause.rest:
+                await self._connection.flush(pause.rest)
                 self._mark(trio.current_time())  # the client was slow, not the upstream
             if self._counted:
-                self._count(len(self._splitter.tail) + len(self._held))
+                self._count(self._splitter.size + len(self._held) + len(pause.large))
                 self._mark(trio.current_time())
-            with trio.CancelScope(deadline=self._find_wake_time()) as nap:
-                while True:
-                    pieces = await self._upstream.read()
-                    if not pieces:
-                        ended = True
+            if pause.large:
+                pause = await self._process_large(pause.large)
+                self._mark(trio.current_time())
+                if pause.failure is None:
+                    continue
+            else:
+                pause = _Pause()
+                with trio.CancelScope(deadline=self._find_wake_time()) as nap:
+                    pause = await self._relay_reads(nap)
+                if nap.cancelled_caught:
+                    if self.tap.ended is not None:
+                        # The last event was sent, yet the upstream does not end: the client need not wait for that.
+                        self._upstream.drop()
                         break
-                    committed = self.committed
-                    out = self._process(pieces)
-                    if isinstance(out, Failure):
-                        return out
-                    rest = self._connection.write_now(out) if out else b""
-                    if rest or self._counted:
-                        # While a slow client reads, one copy of the data is enough.
-                        del pieces, out
-                        break
-                    now = trio.current_time()
-                    if ending:
-                        continue
-                    ending = self.tap.ended is not None
-                    if ending or committed is not self.committed or now - self._marked > self._lazy:
-                        self._mark(now)
-                        nap.deadline = self._find_wake_time()
-            if nap.cancelled_caught and self.tap.ended is not None:
-                # The last event was sent, yet the upstream does not end: the client need not wait for that.
-                self._upstream.drop()
-                break
-            if nap.cancelled_caught and self._gives_up():
-                raise UpstreamDisconnected(f"sent nothing for {self._timeouts.idle:g} s (timeouts.idle)")
-            if nap.cancelled_caught:
-                self._pinged = trio.current_time()
-                out = self._ping_or_commit()
-                rest = self._connection.write_now(out) if out else b""
+                    if self._gives_up():
+                        raise UpstreamDisconnected(f"sent nothing for {self._timeouts.idle:g} s (timeouts.idle)")
+                    self._pinged = trio.current_time()
+                    pause = self._pause_for(self._ping_or_commit())
+            if pause.failure is not None:
+                return pause.failure
         return await self._finish()
+
+    async def _relay_reads(self, nap: trio.CancelScope) -> "_Pause":
+        """Relay what is read until something must be done outside the scope."""
+        ending = self.tap.ended is not None
+        while True:
+            pieces = await self._upstream.read()
+            if not pieces:
+                return _ENDED
+            committed = self.committed
+            batch = self._split_events(pieces)
+            if is_large(len(batch)):
+                return _Pause(large=batch)
+            out = self._process(batch)
+            if isinstance(out, Failure):
+                return _Pause(failure=out)
+            rest = self._connection.write_now(out) if out else b""
+            if rest or self._counted:
+                # While a slow client reads, one copy of the data is enough: those of this frame go with it.
+                return _Pause(rest=rest)
+            if ending:
+                continue
+            now = trio.current_time()
+            ending = self.tap.ended is not None
+            if ending or committed is not self.committed or now - self._marked > self._lazy:
+                self._mark(now)
+                nap.deadline = self._find_wake_time()
+
+    def _pause_for(self, out: list[Bytes] | None) -> "_Pause":
+        """Write what the socket takes; the rest waits."""
+        return _Pause(rest=self._connection.write_now(out) if out else b"")
 
     def _gives_up(self) -> bool:
         return self._impatient and not self.committed and trio.current_time() < self._timeouts.commit_by
@@ -171,13 +205,23 @@ class Relay:
         else:
             self._connection.set_deadline(timeouts.end_by - now, CancelReason.TOTAL)
 
-    def _process(self, pieces: list[bytes]) -> list[Bytes] | Failure | None:
-        """Process one read of the upstream: framed events for the client, None for nothing yet, or an error."""
-        batch = self._split_events(pieces)
+    def _process(self, batch: bytes) -> list[Bytes] | Failure | None:
+        """Process the events of one read: framed events for the client, None for nothing yet, or an error."""
         if self.committed:
             batch = self.tap.read(batch) if batch else b""
             return self._connection.frame_data(batch) if batch else None
         return self._judge_preamble(batch)
+
+    async def _process_large(self, batch: bytes) -> "_Pause":
+        """As `_process`, with the events read in the thread for large work."""
+        begun: list[Bytes] = []
+        if not self.committed:
+            found = await run_large(self._judge_events, batch)
+            if found is not Verdict.COMMIT:
+                return _Pause(failure=found)
+            batch, begun = self._held, self._begin_answer()
+        batch = await run_large(self.tap.read, batch)
+        return self._pause_for(begun + (self._connection.frame_data(batch) if batch else []))
 
     def _split_events(self, pieces: list[bytes]) -> bytes:
         data = b"".join(pieces)
@@ -187,7 +231,7 @@ class Relay:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise UpstreamDisconnected(f"sent an event of over {sse.EVENT_LIMIT >> 20} MiB") from None
-        waiting = len(self._splitter.tail) + len(self._held) + len(batch)
+        waiting = self._splitter.size + len(self._held) + len(batch)
         if waiting > _UNCOUNTED or self._counted:
             self._count(waiting)
         if len(self.captured) < self._capture_limit:
@@ -209,15 +253,20 @@ class Relay:
             self.tap.read(batch)
 
     def _judge_preamble(self, batch: bytes) -> list[Bytes] | Failure | None:
+        found = self._judge_events(batch)
+        return self._commit() if found is Verdict.COMMIT else found
+
+    def _judge_events(self, batch: bytes) -> Literal[Verdict.COMMIT] | Failure | None:
+        """What the events before the commit come to: None for nothing yet."""
         self._held += batch
         for _, event in sse.parse_events(self._held[self._seen :]):
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.COMMIT:
-                return self._commit()
+                return Verdict.COMMIT
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
         self._seen = len(self._held)
-        if self._seen + len(self._splitter.tail) > PREAMBLE_LIMIT:
+        if self._seen + self._splitter.size > PREAMBLE_LIMIT:
             raise BadGateway(f"The upstream sent {PREAMBLE_LIMIT >> 20} MiB of events without any content.")
         return None
 
@@ -228,12 +277,16 @@ class Relay:
         return Failure(error.status, self._dialect.error_body(error, ""))
 
     def _commit(self) -> list[Bytes]:
-        held, self._held = self._held, b""
+        batch = self.tap.read(self._held)
+        return self._begin_answer() + (self._connection.frame_data(batch) if batch else [])
+
+    def _begin_answer(self) -> list[Bytes]:
+        """The head of the answer; what was held is sent behind it."""
+        self._held = b""
         self.committed = True
         if self._impatient:
             self._mark(trio.current_time())
-        batch = self.tap.read(held)
-        return self._begin() + (self._connection.frame_data(batch) if batch else [])
+        return self._begin()
 
     def _ping_or_commit(self) -> list[Bytes]:
         if not self.committed:
@@ -253,6 +306,9 @@ class Relay:
             if isinstance(out, Failure):
                 return out
             parts += out
+        elif tail and self.committed and not tail.strip(b"\r\n"):
+            # The LF of the last CR LF, when it is read by itself.
+            parts += self._connection.frame_data(tail)
         if self._dialect.has_terminal and self.tap.ended is None:
             if parts:
                 await self._connection.write(parts)
@@ -263,19 +319,18 @@ class Relay:
         return None
 
     def _process_tail(self, tail: bytes) -> list[Bytes] | Failure:
-        event = sse.parse_event(tail.strip(b"\r\n"))
+        whole = sse.complete_event(tail)
         if not self.committed:
+            event = sse.parse_event(tail.strip(b"\r\n"))
             verdict, failure = self.tap.judge(event)
             if verdict is Verdict.ERROR:
                 return failure or self._make_failure(event)
-            self._held += tail
-            parts = self._commit()
-            self.tap.read(tail + b"\n\n")
-            return parts
-        self.tap.read(tail + b"\n\n")
-        return self._connection.frame_data(tail)
+            self._held += whole
+            return self._commit()
+        batch = self.tap.read(whole)
+        return self._connection.frame_data(batch) if batch else []
 
 
 def _is_whole(tail: bytes) -> bool:
     event = sse.parse_event(tail.strip(b"\r\n"))
-    return event.data.strip() == "[DONE]" or decode_object(event.data) is not None
+    return event.name == "error" or event.data.strip() == "[DONE]" or decode_object(event.data) is not None

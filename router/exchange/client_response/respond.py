@@ -15,6 +15,7 @@ from router.exchange.request import resource_affinity
 from router.exchange.request.send import COMMIT_SECONDS
 from router.exchange.upstream_errors import add_advice
 from router.exchange.upstream_response.content_coding import decode_readable, decoder_of
+from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.headers import Lines, filter_response, parse_connection
@@ -22,7 +23,7 @@ from router.net.server.cancel_reason import CancelReason
 from router.net.stream import Bytes
 from router.settings.secret_headers import SHORTEST
 from router.wire import dialect, protocols, resource_ids
-from router.wire.dialect import Failure
+from router.wire.dialect import Dialect, Failure
 from router.wire.raw import content_coding, json_values
 from router.wire.tap import Tail, Tap, failure_of, usage_of
 
@@ -162,7 +163,9 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
         problem = _find_problem(response, readable)
         if problem:
             raise BadGateway(f"Backend {_name_backend(attempt)} answered {status} with {problem}.")
-        failure = failure_of(context.call.dialect, readable)
+        # What was translated has no error in it: one of the upstream's was found before.
+        dialect = context.call.dialect
+        failure = None if translated is response else await _find_failure(dialect, readable)
         if failure is not None:
             return failure
         record.usage = _read_usage(attempt, readable)
@@ -171,6 +174,11 @@ async def _respond_whole(attempt: Attempt, response: UpstreamResponse, body: byt
     headers = relayed_headers(attempt, response, lines=lines)
     await send_response(context, status, headers, body, response.reason, readable=readable)
     return None
+
+
+async def _find_failure(dialect: Dialect, body: bytes) -> Failure | None:
+    """The error inside a plain 200."""
+    return await run_large(failure_of, dialect, body) if is_large(len(body)) else failure_of(dialect, body)
 
 
 def _read_usage(attempt: Attempt, body: bytes) -> Usage:

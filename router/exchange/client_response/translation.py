@@ -9,6 +9,7 @@ from router.errors import BadGateway
 from router.exchange.attempt import Attempt
 from router.exchange.request.translation import JSON
 from router.exchange.upstream_response.content_coding import decode_read, decode_readable
+from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.exchange.upstream_response.translated import (
     ANSWER_LIMIT,
@@ -43,12 +44,14 @@ async def translate_response(attempt: Attempt, plan: Plan) -> None:
     events = kind == b"text/event-stream"
     if good and events and plan.stream:
         stream = translate.Stream(plan.spoken, plan.caller, plan.ctx)
-        attempt.translated = TranslatedStream(upstream, _make_lines(upstream, plan, _EVENTS), stream)
+        lines = _make_lines(upstream, plan, _EVENTS)
+        attempt.translated = TranslatedStream(upstream, lines, stream, attempt.memory.hold)
         return
     body = await _read_whole(attempt, translation_decoder_of(upstream) if good else None)
     if not good:
         body = decode_readable(upstream, body)
-    made = _translate(body, upstream.status, events, plan)
+    work = run_large(_translate, body, upstream.status, events, plan) if is_large(len(body)) else None
+    made = await work if work is not None else _translate(body, upstream.status, events, plan)
     if made is None and good and body.strip() and kind[:9] != b"text/html":
         what = "broken JSON" if json_values.decode_object(body) is None else "JSON"
         title = BY_NAME[plan.spoken].title

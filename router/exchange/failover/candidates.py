@@ -92,15 +92,13 @@ class Candidates:
         """What the request needs of an account of this backend."""
         pool = self.service.pool
         if len(pool.members) == 1:
-            return ANY if not pool.members[0].parked_families else Want(family=self._find_family())
+            return ANY if not pool.members[0].closed_for else self._build_want(self.route)
         holder = self._holder
         # The account that wrote the input can read it; of other accounts, only those of the same known group.
         only = self.only or (holder.alias if holder is not None and not holder.group else "")
         group = holder.group if holder is not None else ""
-        return Want(self.session, self._find_family(), only, group, self._list_barred(only))
-
-    def _find_family(self) -> str:
-        return find_family(self.route.model)
+        model = self.route.model or ""
+        return Want(self.session, find_family(model), only, group, self._list_barred(only), model)
 
     def _list_barred(self, only: str) -> Collection[str]:
         """The halted accounts; none when all are halted, so that the guard refuses the request with its reason."""
@@ -122,9 +120,14 @@ class Candidates:
         return self.want()._replace(only=stays) if stays else self.want()
 
     def ready_anywhere(self, now: float) -> float:
-        """When the first account is ready, here or along the chain, those where the request failed included."""
-        found = ((self._service_of(route).pool, self._build_want(route)) for route in self.routes)
+        """When the first account is ready, here or along the chain, those where the request failed included and those
+        that the guard has halted left out."""
+        found = ((self._service_of(route).pool, self._build_open_want(route)) for route in self.routes)
         return min((pool.ready_at(now, want) for pool, want in found if not pool.stateless), default=math.inf)
+
+    def repeat_after(self) -> int:
+        """Seconds after which the client does well to send the request again, after it failed everywhere."""
+        return min(self._service_of(route).pool.repeat_after(self._build_open_want(route)) for route in self.routes)
 
     def others(self, now: float) -> bool:
         """True when an account where the request did not fail is ready, here or further along the chain."""
@@ -133,14 +136,22 @@ class Candidates:
         for route in self.routes[self._at + 1 :]:
             service = self._service_of(route)
             later = () if service is not self.service else self.tried
-            if service.pool.ready_at(now, self._build_want(route), later) <= now:
+            if service.pool.ready_at(now, self._build_open_want(route), later) <= now:
                 return True
         return False
 
     def _build_want(self, route: Route) -> Want:
-        """What the request needs of an account at another route."""
-        family = find_family(route.model)
-        return self.want()._replace(family=family) if self._service_of(route) is self.service else Want(family=family)
+        """What the request needs of an account at a route, as far as the route says."""
+        model = route.model or ""
+        return Want(family=find_family(model), model=model)
+
+    def _build_open_want(self, route: Route) -> Want:
+        """What it needs of an account at any route, so that no account fits that is halted."""
+        service = self._service_of(route)
+        want = self._build_want(route)
+        if service is self.service:
+            want = self.want()._replace(family=want.family, model=want.model)
+        return want._replace(barred=service.barred())
 
     # Movement
 

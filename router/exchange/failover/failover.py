@@ -27,7 +27,8 @@ from router.upstream.services import Service
 from router.wire.headers.rate_limits import limit_headers
 
 if TYPE_CHECKING:
-    from router.policy.accounts.pool import AccountChoice
+    from router.policy.accounts.pool import AccountChoice, Pool
+    from router.policy.accounts.session_affinity import SessionBinding
     from router.upstream.targets import Target
 
 # A shorter wait explains nothing.
@@ -42,6 +43,7 @@ class Failover:
         "_candidates",
         "_chosen",
         "_context",
+        "_left",
         "_place",
         "_refused_key",
         "_repeats",
@@ -59,6 +61,8 @@ class Failover:
         self._candidates = candidates = Candidates(context)
         self._service = candidates.service
         self._chosen: list[tuple[AccountChoice, float]] = []
+        #: The binding of the session that was given up for another account, and its pool.
+        self._left: tuple[Pool, SessionBinding] | None = None
         self._place: Place | None = None
         #: The account that must be asked again; "" for none.
         self._stays = ""
@@ -71,7 +75,7 @@ class Failover:
         self._tokens = 0
         #: The failure with the best rank so far.
         self.best: AttemptFailure | None = None
-        #: True once the request was sent to several accounts, or twice to one: the client then need not try again.
+        #: True once the request was sent to several accounts, or twice to one.
         self.moved = False
         places = len(self._service.pool.members) > 1 or len(candidates.routes) > 1
         #: True when a failed attempt may be followed by one elsewhere: then the body is held until the commit.
@@ -112,7 +116,8 @@ class Failover:
                 return None
             waited, service = first_wait
             service.first.check()
-            raise overdue(waited, service, candidates.want()) from None
+            no_credit = self._context.call.entry.halt_status
+            raise overdue(waited, service, candidates.want(), no_credit=no_credit) from None
 
     async def _wait(self, service: Service, now: float, tokens: int) -> None:
         """Wait in the queue for as long as the request's patience lasts. Raises QueueTimeout."""
@@ -169,8 +174,10 @@ class Failover:
             before = choice.moved or choice.binding
             turns = max(before.turns, choice.binding.turns)
             record.binding = BindingRecord(account=before.account, session=self._candidates.session, turns=turns)
-        if choice.moved is not None and choice.moved.cached:
-            record.given_up = choice.moved.cached
+        if choice.moved is not None:
+            self._left = self._left or (service.pool, choice.moved)
+            if choice.moved.cached:
+                record.given_up = choice.moved.cached
         for alias, (reason, _) in service.halted().items():
             if alias != record.account:
                 record.note(passed_over(f"{record.backend}/{alias}", reason))
@@ -218,8 +225,8 @@ class Failover:
             return
         place = attempt.place
         member = place.choice.member
-        if member.faults or member.rejections or member.closed or member.parked_families:
-            place.service.pool.reopen(member, place.since)
+        if member.faults or member.missed or member.rejections or member.closed or member.closed_for:
+            place.service.pool.reopen(member, place.since, self._candidates.want())
 
     def release(self) -> None:
         """Give back the place in the queue, with the tokens that were used."""
@@ -270,11 +277,12 @@ class Failover:
             return retry.STOP  # the credential is the caller's own
         if fault is None:
             return retry.STOP
-        safety = self._judge_safety()
+        safety = self._judge_safety(failure.attempt)
         candidates.note_failure(choice.member, fault, whole_backend=failure.is_of_backend)
         bound = choice.binding is not None and choice.binding.turns > 1
         stays = failure.burst and bound
-        ready = choice.member.until(candidates.want().family) if stays else candidates.ready_anywhere(now)
+        want = candidates.want()
+        ready = choice.member.until(want.family, want.model) if stays else candidates.ready_anywhere(now)
         state = RetryState(
             others=not self._again and candidates.others(now),
             bound=bound,
@@ -295,6 +303,17 @@ class Failover:
             candidates.skip_backend()
         return step
 
+    def give_up(self) -> None:
+        """Note that no attempt served the request: its conversation stays bound to the account that has its cache."""
+        if self._left is not None:
+            pool, binding = self._left
+            pool.affinity.restore(self._candidates.session, binding)
+            self._context.record.given_up = None
+
+    def find_repeat(self, failure: AttemptFailure) -> int | None:
+        """Seconds after which the client does well to send again what failed so; None where waiting does not help."""
+        return failure.find_repeat(self._candidates)
+
     def _fetches_key_anew(self, failure: AttemptFailure) -> bool:
         """True when a fetched key was refused and is to be fetched anew, which a request does once."""
         target = failure.attempt.target
@@ -304,12 +323,17 @@ class Failover:
         self._context.runtime.forget_key(target)
         self._refused_key = target
         sent = retry.SendResult(status=401, fetched_key=fetched)
-        return retry.choose_resend(sent, self._judge_safety()) is not None
+        return retry.choose_resend(sent, self._judge_safety(failure.attempt)) is not None
 
-    def _judge_safety(self) -> retry.RetrySafety:
-        """Judge whether the request may be sent a second time."""
-        context, body = self._context, self._context.body
-        return judge_retry_safety(context.call, context.request.method, body.top, replayable=body.replayable)
+    def _judge_safety(self, attempt: Attempt) -> retry.RetrySafety:
+        """Judge whether the request may be sent a second time, by the form in which it was sent."""
+        context, body, plan = self._context, self._context.body, attempt.plan
+        dropped = None
+        if plan is not None:
+            dropped = frozenset(loss.path for loss in plan.ctx.losses if loss.how == "dropped")
+        return judge_retry_safety(
+            context.call, context.request.method, body.top, replayable=body.replayable, dropped=dropped
+        )
 
 
 def _find_organisation(response: UpstreamResponse) -> str:

@@ -5,22 +5,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from router.errors import Halted, RateLimited, RouterError, Unavailable
+from router.errors import Halted, OutOfCredit, RateLimited, RouterError, Unavailable
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.error_text import describe_error
 from router.exchange.upstream_response.response import UpstreamResponse
 from router.policy.accounts import retry
 from router.policy.accounts.pool import Want
-from router.policy.accounts.retry import Cooldown, Fault, RetryDecision, format_duration
+from router.policy.accounts.retry import Fault, RetryDecision, format_duration
+from router.policy.accounts.verdict import Cooldown
 from router.upstream.account_state import account_words
 from router.upstream.queue import AdmissionQueue, QueueTimeout
 from router.upstream.services import Service
+from router.wire.headers.rate_limits import parse_limits
 
 if TYPE_CHECKING:
+    from router.exchange.failover.candidates import Candidates
     from router.net.headers import Lines
 
 _SHOULD_RETRY = b"x-should-retry"
+_WAITS = (b"retry-after", b"retry-after-ms")
 _DONE = {Fault.LIMITED: "parked", Fault.AUTH_REJECTED: "cooled"}
+# What may succeed when it is sent once more, and what cannot.
+_PASSING = (Fault.FAILED, Fault.NO_RESPONSE, Fault.NOT_CONNECTED)
+_FINAL = (Fault.AUTH_REJECTED, Fault.REQUEST_REJECTED, Fault.UNREADABLE_STATE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +44,7 @@ class AttemptFailure:
     outcome: UpstreamResponse | RouterError
     #: Header fields of the upstream's own answer, by lower-case name.
     fields: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    #: How long a 429 closes the account.
+    #: How long a limit closes the account.
     hold: Cooldown | None = None
     #: True when the answer was cut off.
     broke: bool = False
@@ -54,11 +61,21 @@ class AttemptFailure:
         """The rank among the failures of one request; the client gets the one with the lowest."""
         if self.fault is Fault.HALTED:
             return retry.LAST  # no upstream was asked
-        return retry.rank_error(self.status, own=isinstance(self.outcome, RouterError))
+        # Money ends no wait: a limit that does is the better news.
+        status = 402 if self.quota else self.status
+        return retry.rank_error(status, own=isinstance(self.outcome, RouterError))
+
+    @property
+    def quota(self) -> bool:
+        """True for an account whose money is used up."""
+        return self.fault is Fault.LIMITED and (self.hold is None or self.hold.kind == "quota")
 
     @property
     def is_of_backend(self) -> bool:
-        """True when no other account of its backend would do better: the guard halted them all."""
+        """True when no other account of its backend would do better: the guard halted them all, or it refuses what the
+        request holds."""
+        if self.fault is Fault.REQUEST_REJECTED:
+            return True
         return isinstance(self.outcome, Halted) and not self.outcome.scope.startswith("account ")
 
     def report(self, now: float) -> None:
@@ -66,12 +83,16 @@ class AttemptFailure:
         place, hold = self.attempt.place, self.hold
         pool, member = place.service.pool, place.choice.member
         if hold is not None:
-            pool.park(member, now, hold.seconds, hold.words, hold.family)
+            pool.park(member, now, hold.seconds, hold.words, hold.models, spent=hold.kind == "quota")
+        elif self.fault is Fault.AUTH_REJECTED and self.status == 403:
+            pool.refuse_model(member, now, place.since, self.attempt.route.model or "", "403")
         elif self.fault is Fault.AUTH_REJECTED:
             pool.cool_down(member, now, place.since, str(self.status))
         elif self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
-            # Not for NOT_CONNECTED: a failure of DNS, network or proxy says nothing about an account.
             pool.mark_failed(member, now, place.since)
+        elif self.fault is Fault.NOT_CONNECTED:
+            # A failure of DNS, network or proxy says nothing about an account.
+            pool.note_missed(member, now, place.since)
         if self.fault is not None and not isinstance(self.outcome, RouterError):
             member.headroom.note_headers(self.fields, now)
 
@@ -97,17 +118,33 @@ class AttemptFailure:
             if self.fault in (Fault.FAILED, Fault.NO_RESPONSE):
                 record.note(f"{record.backend}/{record.account} may have billed an answer that was not whole")
 
-    def mark(self, response: UpstreamResponse, *, moved: bool) -> None:
-        """Set the answer's headers that say when, and whether, to try again. moved: fairlead tried again itself, so the
-        client need not."""
-        service = self.attempt.place.service
+    def find_repeat(self, candidates: "Candidates") -> int | None:
+        """Seconds after which the client does well to send the request again; None where waiting does not help."""
+        place, hold = self.attempt.place, self.hold
+        if self.fault in _PASSING:
+            return candidates.repeat_after()
+        if hold is None or self.quota:
+            return None
+        now = place.service.queue.clock()
+        ready = hold.seconds if place.service.pool.stateless else candidates.ready_anywhere(now) - now
+        return max(1, math.ceil(ready)) if math.isfinite(ready) else None
+
+    def mark(self, response: UpstreamResponse, repeat: int | None, *, moved: bool) -> None:
+        """Set the answer's headers that say when, and whether, to try again. repeat: after how many seconds, None where
+        waiting does not help. moved: fairlead tried elsewhere or again, so that what this upstream says of a repeat is
+        not the whole truth."""
+        fields = response.fields
         lines: Lines = response.lines
-        if self.hold is not None and self.hold.kind != "quota" and not service.pool.stateless:
-            now = service.queue.clock()
-            ready = service.pool.ready_at(now) - now
-            if b"retry-after" not in response.fields and 0 < ready < math.inf:
-                lines = [*lines, _make_line(b"retry-after", b"%d" % math.ceil(ready))]
-        if moved:
+        if repeat is not None:
+            own = parse_limits(fields).wait
+            # Of a limit, other accounts may be ready earlier, or its body say more than its header.
+            wrong = own is None or (self.hold is not None and abs(own - repeat) >= 1)
+            if wrong:
+                lines = [line for line in lines if line[1] not in _WAITS]
+                lines = [*lines, _make_line(b"retry-after", b"%d" % repeat)]
+            if moved:
+                lines = [line for line in lines if line[1:] != (_SHOULD_RETRY, b"false")]
+        elif moved and self.fault in _FINAL:
             lines = [*(line for line in lines if line[1] != _SHOULD_RETRY), _make_line(_SHOULD_RETRY, b"false")]
         response.lines = lines
 
@@ -117,9 +154,9 @@ def passed_over(name: str, reason: str) -> str:
     return f"{name} passed over: {reason}"
 
 
-def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
+def overdue(waited: QueueTimeout, service: Service, want: Want, *, no_credit: int = 402) -> RouterError:
     """The error for a request that found no place: which limit, and when it ends. want: what the request needs of an
-    account."""
+    account. no_credit: the status at which clients of the caller's protocol do not ask again at once."""
     name, line = service.name, service.queue
     now = line.clock()
     left = waited.until - now
@@ -139,6 +176,14 @@ def overdue(waited: QueueTimeout, service: Service, want: Want) -> RouterError:
         words = "; ".join(f"{one.alias}: {account_words(service, one, now)}" for one in service.pool.members)
         when = f" The first is ready in {format_duration(left)}." if seconds is not None else ""
         bound = f" This request needs {_explain_need(want)}." if want.only or want.group else ""
+        if seconds is not None and service.pool.is_spent(now, want):
+            error = OutOfCredit(
+                f"No account of backend {name} has credit left.{bound} {words}. It is asked again in "
+                f"{format_duration(left)}.",
+                retry_after=seconds,
+            )
+            error.status = no_credit
+            return error
         return RateLimited(f"No account of backend {name} is ready.{bound} {words}.{when}", retry_after=seconds)
     return RateLimited(
         f"Backend {name} is at the limit you set for it (backends.{name}.{waited.limit}"

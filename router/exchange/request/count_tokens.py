@@ -1,4 +1,4 @@
-"""Count the tokens of a request at a backend that is asked in another protocol.
+"""Count the tokens of a request at a backend that may not count, or is asked in another protocol.
 
 The backend counts where it can; else the count is estimated by the size of the body, and the answer is flagged. A
 missing endpoint is never an error: Claude Code asks for dozens of counts.
@@ -8,7 +8,8 @@ import math
 
 from router.exchange.attempt import Attempt
 from router.exchange.request.edits import Edited, edit
-from router.exchange.request.translation import JSON, plan_translation, rewrite
+from router.exchange.request.translation import JSON, needs_translation, plan_translation, rewrite
+from router.exchange.upstream_response.content_coding import decode_readable
 from router.exchange.upstream_response.error_peek import peek_body
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Loss
@@ -19,6 +20,8 @@ from router.wire.protocols import BY_NAME
 from router.wire.raw import json_values
 from router.wire.raw.top_level import Top
 from router.wire.translate import Plan
+
+_NO_SUCH_PATH = (404, 405, 501)
 
 
 def ask_count(attempt: Attempt, body: bytes, top: Top) -> Edited | None:
@@ -49,18 +52,32 @@ async def read_count(attempt: Attempt, response: UpstreamResponse) -> UpstreamRe
     if tokens is not None and attempt.plan is None:
         return response
     response.release()
-    return None if tokens is None or attempt.plan is None else _make_answer(attempt.plan, tokens)
+    return None if tokens is None or attempt.plan is None else _make_answer(attempt.plan.caller, tokens)
+
+
+async def lacks_count(attempt: Attempt) -> bool:
+    """True when the answer to a request for a count, which was passed on, shows that the backend does not count: it has
+    no such path, or answers 200 without a count, as LM Studio does on every path."""
+    upstream, protocol = attempt.upstream, attempt.context.call.protocol
+    if upstream.status != 200 or protocol is None:
+        return upstream.status in _NO_SUCH_PATH
+    found = json_values.decode_object(decode_readable(upstream, await peek_body(upstream)))
+    return found is None or count_tokens.count_in(found, protocol) is None
 
 
 def estimate_count(attempt: Attempt, body: bytes) -> UpstreamResponse:
     """An estimate in place of a count that the upstream does not offer; it is flagged as one."""
-    plan = attempt.plan = _make_plan(attempt)
-    plan.ctx.losses.append(Loss("input_tokens", "weakened"))
-    plan.asked = len(plan.ctx.losses)
-    record = attempt.context.record
+    record, call = attempt.context.record, attempt.context.call
+    loss = Loss("input_tokens", "weakened")
+    if needs_translation(call, attempt.route):
+        plan = attempt.plan = _make_plan(attempt)
+        plan.ctx.losses.append(loss)
+        plan.asked = len(plan.ctx.losses)
+    else:
+        attempt.losses = (loss,)
     record.estimated = True
     record.note("tokens estimated")
-    return _make_answer(plan, math.ceil(len(body) / BYTES_PER_TOKEN))
+    return _make_answer(call.entry.name, math.ceil(len(body) / BYTES_PER_TOKEN))
 
 
 def _make_plan(attempt: Attempt) -> Plan:
@@ -70,5 +87,5 @@ def _make_plan(attempt: Attempt) -> Plan:
     )
 
 
-def _make_answer(plan: Plan, tokens: int) -> BufferedResponse:
-    return BufferedResponse(200, b"OK", [JSON], count_tokens.answer(tokens, plan.caller))
+def _make_answer(caller: str, tokens: int) -> BufferedResponse:
+    return BufferedResponse(200, b"OK", [JSON], count_tokens.answer(tokens, caller))

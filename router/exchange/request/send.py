@@ -8,7 +8,7 @@ from router.exchange import admission
 from router.exchange.attempt import Attempt, note_try
 from router.exchange.body.upload import Upload
 from router.exchange.deadline import Deadline
-from router.exchange.request.count_tokens import ask_count, estimate_count, read_count
+from router.exchange.request.count_tokens import ask_count, estimate_count, lacks_count, read_count
 from router.exchange.request.edits import Edited, edit, edit_head
 from router.exchange.request.translation import (
     needs_translation,
@@ -53,11 +53,17 @@ async def send(attempt: Attempt, deadline: Deadline) -> bool:
             return False
         return await _send_translated(attempt, deadline, body.data)
     target = attempt.target
+    stored = context.call.entry.stored
+    if stored is not None:
+        stored.check_passed_through(body.top, attempt.route.backend.name)
     probe = context.facts.stream and target.stream_usage and target.backend.name not in context.runtime.refuses_usage
     edited = _edit(attempt, body.data, body.top, probe=probe)
     await _send_with_retry(attempt, deadline, edited)
     if attempt.upstream.status == 400:
         edited = await _resend_passed_through(attempt, deadline, body.data, body.top, edited)
+    if context.call.counts and await lacks_count(attempt):
+        attempt.upstream.release()
+        attempt.upstream = estimate_count(attempt, body.data)
     return edited.hide_usage
 
 

@@ -13,6 +13,7 @@ from router.exchange.attempt import Attempt
 from router.exchange.body.body import THREAD_BYTES
 from router.exchange.context import RequestContext
 from router.exchange.request.edits import Edited, edit
+from router.exchange.upstream_response.large_work import run_on_loop
 from router.host.access import strip_scheme
 from router.ir import RoutingFacts
 from router.net.headers import Lines, apply_changes
@@ -24,7 +25,7 @@ from router.upstream.snapshot import Snapshot
 from router.upstream.targets import Target, habits_of
 from router.wire import calls, count_tokens, translate
 from router.wire.calls import Call
-from router.wire.neutral.context import NOTE_LIMIT, Context, LossPolicy, format_losses
+from router.wire.neutral.context import NOTE_LIMIT, Context, FinishedAnswer, LossPolicy, format_losses
 from router.wire.protocol import Stored
 from router.wire.protocols import BY_NAME
 from router.wire.raw.top_level import peek
@@ -98,7 +99,11 @@ async def _recall(context: RequestContext, ctx: Context, body: bytes, stored: St
     """Load the stored answers that the request names, and have the coming answer stored."""
     answers = context.runtime.stored_responses
     size = len(body)
-    ctx.store = lambda name, previous, items, more: answers.store(name, previous, items, size + more)
+
+    def store(answer: FinishedAnswer) -> None:
+        run_on_loop(answers.store, answer.name, answer.previous, answer.items, size + answer.size, answer.about)
+
+    ctx.store = store
     if stored.refers(body):
         ctx.stored = await trio.to_thread.run_sync(lambda: answers.find(stored.named(body)), limiter=_THREADS)
 

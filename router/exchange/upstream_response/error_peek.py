@@ -21,8 +21,3 @@ async def peek_body(response: UpstreamResponse) -> bytes:
     if body:
         response.put_back(body)
     return body
-
-
-async def error_matches(response: UpstreamResponse, pattern: re.Pattern[bytes]) -> bool:
-    """True for a 400 whose body holds the pattern."""
-    return response.status == 400 and pattern.search(await peek_body(response)) is not None

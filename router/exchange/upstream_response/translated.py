@@ -1,9 +1,12 @@
 """An upstream's answer in the caller's protocol, behind the same interface as the answer itself."""
 
+from collections.abc import Callable
+
 import trio
 
-from router.errors import BadGateway
+from router.errors import BadGateway, Unavailable
 from router.exchange.upstream_response.content_coding import decode_read, decoder_of
+from router.exchange.upstream_response.large_work import is_large, run_large
 from router.exchange.upstream_response.response import BufferedResponse, UpstreamResponse
 from router.ir import Usage
 from router.net.client.exchange import UpstreamDisconnected
@@ -11,11 +14,13 @@ from router.net.headers import Lines
 from router.wire import translate
 from router.wire.dialect import Failure
 from router.wire.raw import content_coding, sse
+from router.wire.raw.json_values import Json
 
 ANSWER_LIMIT = 64 << 20
 PREAMBLE_LIMIT = 1 << 20
 #: Seconds to wait for usage, or the mark of the end, after a finish reason.
 SETTLE_SECONDS = 2.0
+_UNCOUNTED = 65536
 #: Headers that describe the original body, so that they are wrong for a translated one.
 _OF_THE_BODY = (b"content-encoding", b"content-length", b"etag", b"digest", b"content-md5")
 
@@ -71,7 +76,10 @@ class TranslatedStream:
     """A stream that is translated as it is read."""
 
     __slots__ = (
+        "_batch",
+        "_counted",
         "_decoder",
+        "_hold",
         "_idle",
         "_over",
         "_pieces",
@@ -85,11 +93,16 @@ class TranslatedStream:
         "status",
     )
 
-    def __init__(self, upstream: UpstreamResponse, lines: Lines, stream: translate.Stream):
+    def __init__(self, upstream: UpstreamResponse, lines: Lines, stream: translate.Stream, hold: Callable[[int], None]):
         self._upstream = upstream
         self._stream = stream
         self._pieces: list[bytes] = []
         self._splitter = sse.Splitter()
+        # Counts bytes that wait here against the bound of all buffers; how many are counted.
+        self._hold = hold
+        self._counted = 0
+        # A large batch that is translated in the thread; it stays here while a read that was cancelled waits for that.
+        self._batch = b""
         self._decoder = translation_decoder_of(upstream)
         self._over = False
         self._size = 0
@@ -111,11 +124,17 @@ class TranslatedStream:
         """The error that the stream ended with, as the upstream gave it."""
         return self._stream.failure
 
+    def collect_response(self) -> Json:
+        """The client's response object with the output so far, {} where its protocol has none."""
+        return self._stream.collect_response()
+
     async def read(self) -> list[bytes]:
         """The translated pieces of one read; [b""] when they are empty so far, [] at the end."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
             return pieces
+        if self._batch:
+            return [await self._translate_large()]
         if self._over:
             return []
         try:
@@ -125,8 +144,11 @@ class TranslatedStream:
             if out:
                 return [out]
             raise
-        out = self._translate(got) if got else self._end()
-        return [out] if out or got else []
+        if got:
+            out = self._translate(got)
+            return [await self._translate_large() if self._batch else out]
+        out = self._end()
+        return [out] if out else []
 
     async def _read_upstream(self) -> list[bytes]:
         """The next read; [] when the upstream's stream is finished and its body does not end in SETTLE_SECONDS."""
@@ -144,7 +166,28 @@ class TranslatedStream:
             batch = self._splitter.feed(data)
         except sse.EventTooLarge:
             raise UpstreamDisconnected(f"sent an event of over {sse.EVENT_LIMIT >> 20} MiB") from None
+        waiting = self._splitter.size + len(batch)
+        if waiting > _UNCOUNTED or self._counted:
+            self._count(waiting)
+        if is_large(len(batch)):
+            self._batch = batch
+            return b""
         return self._bound(self._stream.feed(batch), len(data)) if batch else b""
+
+    def _count(self, waiting: int) -> None:
+        """Count the bytes of an event that is not whole yet, once they are more than one read."""
+        try:
+            self._hold(waiting - self._counted)
+        except Unavailable as error:
+            raise UpstreamDisconnected(f"sent more than can be held ({error.message.rstrip('.')})") from None
+        self._counted = waiting
+
+    async def _translate_large(self) -> bytes:
+        """The translated bytes of the batch that waits."""
+        out = await run_large(self._stream.feed, self._batch)
+        read, self._batch = len(self._batch), b""
+        self._count(self._splitter.size)
+        return self._bound(out, read)
 
     def _end(self) -> bytes:
         """The translated bytes for the end of the upstream's body; b"" when the stream is not whole."""
@@ -170,7 +213,7 @@ class TranslatedStream:
     @property
     def ended(self) -> bool:
         """True when nothing more comes."""
-        return self._over and not self._pieces
+        return self._over and not self._pieces and not self._batch
 
     def put_back(self, data: bytes) -> None:
         """Have the next `read` return this first."""

@@ -13,7 +13,6 @@ Rules of this file:
 import contextlib
 import http
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import h11
@@ -25,6 +24,7 @@ from router.net.server.body_buffer import BodyBuffer
 from router.net.server.cancel_reason import CancelReason
 from router.net.server.chunk_lines import ChunkLines
 from router.net.server.deadlines import Deadline
+from router.net.server.limits import Limits
 from router.net.server.read_ahead import ReadAhead
 from router.net.server.request_head import (
     HEAD_LIMIT,
@@ -35,17 +35,6 @@ from router.net.server.request_head import (
     make_too_large_error,
 )
 from router.net.stream import Bytes, SocketStream
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Time limits of a client connection, in seconds."""
-
-    idle: float = 120.0  #: until the first byte of the next request
-    head: float = 10.0  #: from the first byte of a request head to its last
-    body: float = 30.0  #: between two reads of a request body
-    stalled: float = 300.0  #: until the client reads on, once its window is full
-    linger: float = 1.0  #: for reading on after our side was closed
 
 
 class Application(Protocol):
@@ -79,7 +68,7 @@ class Connection:
         self.on_cancel: Callable[[CancelReason], Awaitable[None]] | None = None
         #: True from the end of a request head to the end of its answer.
         self.busy = False
-        self._retired = self._writing = False
+        self._retired = self._writing = self._unended = False
         self._application = application
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT + 1)
         self._scope = trio.CancelScope()
@@ -169,7 +158,9 @@ class Connection:
         try:
             if self.on_cancel is not None:
                 await self.on_cancel(reason)
-                if self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
+                if self._unended:
+                    await self._close_unended()
+                elif self._h11.their_state is h11.SEND_BODY and not self._ahead.ended:
                     await self._linger()
             elif reason in (CancelReason.HEAD, CancelReason.BODY) and not self._ahead.ended:
                 error = BadRequest(f"{reason.value}.")
@@ -183,6 +174,12 @@ class Connection:
     async def _finish_cycle(self) -> bool:
         """Prepare the connection for the next request; False when it cannot take one."""
         conn = self._h11
+        if self._unended:
+            # The request is over, and its outcome recorded: nothing that comes now concerns it.
+            self.busy, self.on_cancel = False, None
+            self.set_deadline(2 * self.limits.unread, CancelReason.IDLE)
+            await self._close_unended()
+            return False
         if conn.our_state not in (h11.DONE, h11.MUST_CLOSE):
             self.stream.abort()
             return False
@@ -212,6 +209,14 @@ class Connection:
                     if not self._ahead:
                         return
                     self._feed_parser()
+
+    async def _close_unended(self) -> None:
+        """Close an answer without its end, once the client has closed, as most do at an error event, or had time to
+        read. Node's HTTP client throws away all that its program has not read yet when it sees the connection close."""
+        with trio.move_on_after(self.limits.unread):
+            while await self._ahead.wait_for_data():
+                self._ahead.pop()
+        self.stream.close()
 
     async def _linger(self) -> None:
         """Close our side and read on for a moment: a close over unread bytes resets, and the answer could be lost."""
@@ -368,9 +373,10 @@ class Connection:
         """False when the request was a HEAD."""
         return self._h11._request_method != b"HEAD"  # pyright: ignore[reportPrivateUsage]
 
-    def close(self) -> None:
-        """Close without ending the answer: what was sent arrives, and a chunked answer is recognisably incomplete."""
-        self.stream.close()
+    def close_unended(self) -> None:
+        """Close without ending the answer, after the cycle and with time for the client to read what was sent: a
+        chunked answer is then recognisably incomplete."""
+        self._unended = True
 
     def abort(self) -> None:
         """Reset the connection, so that the client cannot take what it has for a whole answer."""

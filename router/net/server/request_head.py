@@ -21,9 +21,12 @@ FIELD_LIMIT = 100
 _TLS_HANDSHAKE = b"\x16"
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
-# Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
 _NOT_A_PROXY = "fairlead is not a forward proxy: name it as the tool's base URL, not in HTTP_PROXY or HTTPS_PROXY."
+# Dot segments (also encoded), encoded slashes and backslashes: an upstream could read such a path differently.
 _AMBIGUOUS_PATH = re.compile(rb"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)|%2[fF]|%5[cC]|\\")
+# Paths that never reach an upstream and end in one name, which clients escape as a whole: a model's may hold slashes.
+_ENDS_IN_NAME = re.compile(rb"(?:/v1)*/models/")
+_SLASH = re.compile(rb"%2[fF]")
 
 
 class Request:
@@ -109,7 +112,10 @@ def check_head(request: Request) -> None:
         raise BadRequest(f"The request target must be a path, such as /v1/messages. {_NOT_A_PROXY}")
     if b"#" in target:
         raise BadRequest("The request target has a fragment, which is never sent (RFC 9112, 3.2.1).")
-    if _AMBIGUOUS_PATH.search(target.partition(b"?")[0]):
+    path = target.partition(b"?")[0]
+    if _AMBIGUOUS_PATH.search(path):
+        if _ENDS_IN_NAME.match(path) and not _AMBIGUOUS_PATH.search(_SLASH.sub(b"-", path)):
+            return
         raise BadRequest("The request path has dot segments, a backslash, or an encoded slash.")
 
 

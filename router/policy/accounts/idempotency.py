@@ -1,5 +1,7 @@
 """Whether a request may be sent a second time, judged by its path and body: the columns of `retry`'s tables."""
 
+from collections.abc import Collection
+
 from router.policy.accounts.retry import RetrySafety
 from router.wire.calls import Call
 from router.wire.raw.top_level import Top
@@ -7,10 +9,13 @@ from router.wire.raw.top_level import Top
 _READS = ("GET", "HEAD")
 
 
-def judge_retry_safety(call: Call, method: str, top: Top | None, *, replayable: bool = True) -> RetrySafety:
-    """How safe it is to send a request again.
+def judge_retry_safety(
+    call: Call, method: str, top: Top | None, *, replayable: bool = True, dropped: Collection[str] | None = None
+) -> RetrySafety:
+    """How safe it is to send a request again: what counts is the request that was sent.
 
-    top: its JSON body's top level, None for a body of another kind. replayable: its body is in memory.
+    top: its JSON body's top level, None for a body of another kind. replayable: its body is in memory. dropped: the
+    paths that its translation left out, None where it was passed on.
     """
     if not replayable:
         return "not_replayable"
@@ -19,4 +24,6 @@ def judge_retry_safety(call: Call, method: str, top: Top | None, *, replayable: 
     if not call.asks_model:
         return "maybe_executed"
     leaves_traces = call.entry.leaves_traces
-    return "maybe_executed" if leaves_traces is not None and top is not None and leaves_traces(top) else "safe"
+    if leaves_traces is None or top is None or not leaves_traces(top, dropped):
+        return "safe"
+    return "maybe_executed"

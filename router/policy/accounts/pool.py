@@ -1,105 +1,40 @@
 """The accounts of one backend: which one serves a request, and what becomes of an account that fails.
 
-    state      begins                                       ends
-    ready      from the start; when any other state ends    -
-    parked     429: until its reset or retry-after, for     by time alone; at an answer to a request sent later
-               QUOTA_SECONDS when its quota is gone,
-               for UNREADABLE when it does not say; at
-               a limit a minute that the user set for it    by time alone
-    cooling    401, 403: COOL_SECONDS, doubled each time    by time; at an answer to a request sent later
-               up to COOL_LIMIT
-    revoked    as cooling, once COOL_LIMIT was reached:     as cooling; a new key begins as ready
-               its key is not rejected by chance
-
-An account that is ready may be *shaky*: it answered 5xx, not at all, or could not be reached. It is chosen only when no
-steady one is ready. An account may be parked for one family of models alone.
-
 Choice: the account a session is bound to, while it is ready with more than DRAINED left; else by the strategy. When
 none is ready: the one that cools down (trying it costs a rejected try, not trying it costs a request), or once in
-HOURLY_SECONDS the one that is parked for longest. Times are seconds of one clock that does not stand still while the
-machine sleeps; none of them comes from the wall.
+HOURLY_SECONDS the one that is parked for longest. `member` has the states of an account, and the clock of the times.
 """
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from router.policy.accounts.headroom import Headroom
-from router.policy.accounts.rate_limit import RateLimit
+from router.policy.accounts.member import ANY, COOL_LIMIT, Closing, Member, State, Want, cooling_seconds
 from router.policy.accounts.session_affinity import SessionAffinity, SessionBinding
 
-COOL_SECONDS, COOL_LIMIT = 60.0, 1800.0
+__all__ = [
+    "ANY",
+    "COOL_LIMIT",
+    "DRAINED",
+    "HOURLY_SECONDS",
+    "QUOTA_SECONDS",
+    "SHAKY_LIMIT",
+    "AccountChoice",
+    "Member",
+    "Pool",
+    "State",
+    "Want",
+    "cooling_seconds",
+]
+
 QUOTA_SECONDS = 600.0
 HOURLY_SECONDS = 3600.0
 SHAKY_SECONDS, SHAKY_LIMIT = 2.0, 60.0
+# What a client is told to wait after the first failure, and at most: doubled from one to the next, as clients do.
+_REPEAT_SECONDS, _REPEAT_LIMIT = 0.5, 30.0
 DRAINED = 0.02
 
-State = Literal["ready", "parked", "cooling", "revoked"]
 Strategy = Literal["headroom", "fill-first", "round-robin"]
-
-
-@dataclass(eq=False, slots=True)
-class Member:
-    """One account of a pool."""
-
-    alias: str
-    #: Of its key, '' for none.
-    fingerprint: str = ""
-    #: Its key can be had.
-    usable: bool = True
-    #: The organisation it belongs to, '' while that is not known.
-    group: str = ""
-    headroom: Headroom = field(default_factory=Headroom)
-    #: The user's own limits for it, None for none.
-    rate_limit: RateLimit | None = None
-    #: Until then it is at one of them.
-    limited_until: float = 0.0
-    #: Parked or cooling until then, for all models.
-    closed: float = 0.0
-    #: When that began.
-    closed_at: float = -math.inf
-    #: It is cooling: its key was rejected.
-    cools: bool = False
-    #: Family of models -> parked until then.
-    parked_families: dict[str, float] = field(default_factory=dict[str, float])
-    #: What closed it, in words.
-    why: str = ""
-    #: How often in a row its key was rejected.
-    rejections: int = 0
-    #: How often in a row it failed.
-    faults: int = 0
-    #: Until then it counts as failing.
-    shaky: float = 0.0
-    #: When it failed last.
-    shook_at: float = -math.inf
-    #: From then on it is neither closed, limited nor shaky.
-    clear: float = 0.0
-    #: When it was asked last although it was closed.
-    tried: float = -math.inf
-    #: When it was asked last.
-    last: float = -math.inf
-    #: Requests it serves now.
-    running: int = 0
-
-    def state(self, now: float) -> State:
-        """Its state in the table at the top of this file."""
-        if now >= self.closed:
-            return "ready" if now >= self.limited_until else "parked"
-        if not self.cools:
-            return "parked"
-        return "revoked" if cooling_seconds(self.rejections) >= COOL_LIMIT else "cooling"
-
-    def until(self, family: str = "") -> float:
-        """When it is ready for these models."""
-        until = self.closed if self.closed > self.limited_until else self.limited_until
-        if not self.parked_families:
-            return until
-        return max(until, self.parked_families.get(family, 0.0))
-
-    def settle(self) -> None:
-        """Work out `clear` anew, which every choice asks for, after a change."""
-        self.clear = max(self.closed, self.limited_until, self.shaky)
 
 
 class AccountChoice(NamedTuple):
@@ -110,24 +45,6 @@ class AccountChoice(NamedTuple):
     binding: SessionBinding | None = None
     #: The binding to another account that was given up for it.
     moved: SessionBinding | None = None
-
-
-class Want(NamedTuple):
-    """What a request asks of its account."""
-
-    #: Its conversation, '' for none.
-    session: str = ""
-    #: The family of its model, '' for none.
-    family: str = ""
-    #: The alias of the account that knows an id the request names, '' for none.
-    only: str = ""
-    #: The organisation that alone can read what the request holds, '' for none.
-    group: str = ""
-    #: Aliases of accounts that the guard lets nothing go to.
-    barred: Collection[str] = ()
-
-
-ANY = Want()
 
 
 class Pool:
@@ -157,8 +74,8 @@ class Pool:
         self.budgeted = spent is not None
         #: Accounts have limits that stand in no answer: the user's own.
         self._limited = spent is not None or any(member.rate_limit is not None for member in self.members)
-        #: Accounts were parked for a family of models alone.
-        self._split = any(member.parked_families for member in self.members)
+        #: Accounts were closed to some models alone.
+        self._split = any(member.closed_for for member in self.members)
         for member in self.members:
             member.settle()
 
@@ -170,7 +87,7 @@ class Pool:
             return None if member in tried else AccountChoice(member)
         if len(self.members) == 1:
             member = self.members[0]
-            if now < member.until(want.family) or member in tried:
+            if now < member.until(want.family, want.model) or member in tried:
                 member = self._last_resort(now, want, tried)
             return None if member is None else AccountChoice(member)
         binding = self.affinity.get(want.session, now) if want.session else None
@@ -190,7 +107,7 @@ class Pool:
     ) -> Member | None:
         """The account a session is bound to, while it can serve it."""
         member = self._named.get(binding.account)
-        if member is None or now < member.until(want.family) or now < member.shaky:
+        if member is None or now < member.until(want.family, want.model) or now < member.shaky:
             return None
         if not self._fits(member, want, tried) or self.share(member, now, want.family) <= DRAINED:
             return None
@@ -217,14 +134,14 @@ class Pool:
 
     def _best(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
         """The ready account that the strategy takes; of those that are shaky only when there is no other."""
-        family = want.family
+        family, model = want.family, want.model
         ready = [one for one in self.members if one.clear <= now and one.usable]
         if tried or want.only or want.group or want.barred:
             ready = [one for one in ready if self._fits(one, want, tried)]
         if self._split:
-            ready = [one for one in ready if one.until(family) <= now]
+            ready = [one for one in ready if one.until(family, model) <= now]
         if not ready:
-            ready = [one for one in self.members if one.until(family) <= now and self._fits(one, want, tried)]
+            ready = [one for one in self.members if one.until(family, model) <= now and self._fits(one, want, tried)]
             if not ready:
                 return None
             ready = _steadiest(ready)
@@ -260,14 +177,15 @@ class Pool:
 
     def _last_resort(self, now: float, want: Want, tried: Collection[Member]) -> Member | None:
         """The account to try when none is ready."""
+        family, model = want.family, want.model
         closed = [
             one
             for one in self.members
-            if now < one.until(want.family) and one.limited_until <= now and self._fits(one, want, tried)
+            if now < one.until(family, model) and one.limited_until <= now and self._fits(one, want, tried)
         ]
-        cooling = [one for one in closed if one.cools and now < one.closed]
+        cooling = [one for one in closed if one.cools_for(now, family, model)]
         if cooling:
-            return min(cooling, key=lambda one: one.closed)
+            return min(cooling, key=lambda one: one.until(family, model))
         waited = [one for one in closed if now - max(one.closed_at, one.tried) >= HOURLY_SECONDS]
         return min(waited, key=lambda one: one.closed_at, default=None)
 
@@ -291,8 +209,13 @@ class Pool:
 
     def ready_at(self, now: float, want: Want = ANY, tried: Collection[Member] = ()) -> float:
         """When the next account is ready for a request; infinite when none will be."""
-        fitting = [one.until(want.family) for one in self.members if self._fits(one, want, tried)]
+        fitting = [one.until(want.family, want.model) for one in self.members if self._fits(one, want, tried)]
         return min(fitting, default=math.inf)
+
+    def is_spent(self, now: float, want: Want = ANY) -> bool:
+        """True when the money of every account that could serve a request is used up."""
+        fitting = [one for one in self.members if self._fits(one, want, ())]
+        return bool(fitting) and all(one.spent and now < one.closed for one in fitting)
 
     # What happens to an account
 
@@ -315,31 +238,62 @@ class Pool:
             member.limited_until = member.rate_limit.wait(now, 1).until
             member.settle()
 
-    def reopen(self, member: Member, since: float) -> None:
-        """End what closed it, after it served a request that was sent at `since`, later than it was closed."""
+    def reopen(self, member: Member, since: float, want: Want = ANY) -> None:
+        """End what closed it, after it served a request that was sent at `since`, later than it was closed. want: what
+        that request asked of it; what is closed to other models alone stays so."""
         if since < member.closed_at:
             return
-        member.closed, member.cools = 0.0, False
-        member.rejections = member.faults = 0
+        member.closed, member.cools, member.spent = 0.0, False, False
+        member.rejections = member.faults = member.missed = 0
         member.shaky = 0.0
-        if member.parked_families:
-            member.parked_families = {}
+        if member.refused:
+            member.refused = set()
+        for key in (want.family, want.model):
+            part = member.closed_for.get(key)
+            if part is not None and since >= part.since:
+                del member.closed_for[key]
         member.settle()
 
-    def park(self, member: Member, now: float, seconds: float, why: str, family: str = "") -> None:
-        """Close it for some seconds, since it is at a limit. family: to these models alone."""
+    def park(
+        self, member: Member, now: float, seconds: float, why: str, models: str = "", *, spent: bool = False
+    ) -> None:
+        """Close it for some seconds, since it is at a limit. models: to this family, or this model, alone. spent: its
+        money is used up."""
         if self.stateless:
             return
+        if models:
+            known = member.closed_for.get(models)
+            until = max(now + seconds, known.until if known is not None else 0.0)
+            self._close_for(member, models, Closing(until, now, why, known.refusals if known is not None else 0))
+            return
         member.why = why
-        if family:
-            member.parked_families[family] = max(now + seconds, member.parked_families.get(family, 0.0))
-            self._split = True
-        else:
-            if now < member.closed and not member.cools:
-                seconds = max(seconds, member.closed - now)
-            member.closed, member.cools = now + seconds, False
-            member.settle()
+        if now < member.closed and not member.cools:
+            seconds = max(seconds, member.closed - now)
+        member.closed, member.cools, member.spent = now + seconds, False, spent
+        member.settle()
         member.closed_at = now
+
+    def _close_for(self, member: Member, models: str, part: Closing) -> None:
+        member.close_for(models, part)
+        member.why = part.why
+        member.closed_at = part.since
+        self._split = True
+
+    def refuse_model(self, member: Member, now: float, since: float, model: str, why: str) -> None:
+        """Close it to a model alone for a while that grows each time: it refused the model (403) at a request sent at
+        `since`. When it refuses a second one before it serves any, its key is rejected. model: '' for a request of
+        none, which closes nothing."""
+        if self.stateless or not model:
+            return
+        if len(member.refused) < 2:
+            member.refused.add(model)
+        if len(member.refused) > 1:
+            self.cool_down(member, now, since, why)
+        known = member.closed_for.get(model)
+        if known is None or since >= known.since:  # of many requests that were under way, one counts
+            refusals = (known.refusals if known is not None else 0) + 1
+            until = max(now + cooling_seconds(refusals), known.until if known is not None else 0.0)
+            self._close_for(member, model, Closing(until, now, why, refusals))
 
     def cool_down(self, member: Member, now: float, since: float, why: str) -> None:
         """Close it for a while that grows each time: its key was rejected (401, 403) at a request sent at `since`."""
@@ -349,7 +303,7 @@ class Pool:
         member.why = why
         until = now + cooling_seconds(member.rejections)
         if until > member.closed:
-            member.closed, member.cools = until, True
+            member.closed, member.cools, member.spent = until, True, False
             member.settle()
         member.closed_at = now
 
@@ -362,10 +316,19 @@ class Pool:
         member.shaky = now + min(SHAKY_LIMIT, SHAKY_SECONDS * 2.0 ** min(member.faults - 1, 10))
         member.settle()
 
+    def note_missed(self, member: Member, now: float, since: float) -> None:
+        """Count that no connection came about at a request sent at `since`. That says nothing about the account, which
+        stays as it is; clients are told to wait longer each time."""
+        if self.stateless or since < member.missed_at:
+            return
+        member.missed += 1
+        member.missed_at = now
 
-def cooling_seconds(rejections: int) -> float:
-    """How many seconds an account cools down after so many rejections in a row."""
-    return min(COOL_LIMIT, COOL_SECONDS * 2.0 ** min(max(rejections - 1, 0), 10))
+    def repeat_after(self, want: Want = ANY) -> int:
+        """Seconds after which a client does well to send again what failed everywhere: as long as clients wait by
+        themselves, by how often in a row the steadiest account failed."""
+        failed = min((one.faults + one.missed for one in self.members if self._fits(one, want, ())), default=1)
+        return math.ceil(min(_REPEAT_LIMIT, _REPEAT_SECONDS * 2.0 ** min(max(failed - 1, 0), 10)))
 
 
 def _steadiest(shaky: list[Member]) -> list[Member]:

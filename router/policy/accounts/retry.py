@@ -20,7 +20,10 @@ Then, where no change applies or it did not help, the fault of the attempt decid
     HALTED             the guard lets nothing go to this account         yes    yes              yes
     NOT_CONNECTED      no key, no name, no connection, no TLS            yes    yes              yes
     AUTH_REJECTED      401, 403                                          yes    yes              no
-    LIMITED            429                                               yes    yes              no
+    REQUEST_REJECTED   403 about what the request holds, or where it     yes    yes              no
+                       comes from
+    LIMITED            429; 402, or words that say that the account's    yes    yes              no
+                       money is used up
     UNREADABLE_STATE   400: it cannot read what the input holds sealed   yes    yes              no
     FAILED             5xx, also as the error inside a 200               yes    no               no
     NO_RESPONSE        no head in time, broke off, or a stream without   yes    no               no
@@ -42,24 +45,16 @@ LATEST seconds after the request arrived.
 
 import enum
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from router.policy.accounts.pool import QUOTA_SECONDS
-from router.wire import protocols
-from router.wire.headers.rate_limits import AccountLimits, Limit, parse_limits
-from router.wire.headers.times import UNREADABLE
 from router.wire.messages import foreign_thinking
 
-BURST_SECONDS = 5.0
 REPEATS = 2
 LATEST = 240.0
 _BACKOFF = 0.5
-# A limit that is used up so far is what the 429 is about.
-_SPENT = 0.98
 
 RetrySafety = Literal["safe", "maybe_executed", "not_replayable"]
-CooldownKind = Literal["burst", "window", "quota"]
 
 
 # The same account again
@@ -160,6 +155,7 @@ class Fault(enum.Enum):
     HALTED = "is halted"
     NOT_CONNECTED = "could not be reached"
     AUTH_REJECTED = "refused the key"
+    REQUEST_REJECTED = "refused what was asked"
     LIMITED = "is at a limit"
     UNREADABLE_STATE = "cannot read what is sealed"
     FAILED = "failed"
@@ -168,67 +164,16 @@ class Fault(enum.Enum):
 
 _RESENT_AFTER: dict[RetrySafety, frozenset[Fault]] = {
     "safe": frozenset(Fault),
-    "maybe_executed": frozenset(
-        (Fault.HALTED, Fault.NOT_CONNECTED, Fault.AUTH_REJECTED, Fault.LIMITED, Fault.UNREADABLE_STATE)
-    ),
+    "maybe_executed": frozenset(Fault) - {Fault.FAILED, Fault.NO_RESPONSE},
     "not_replayable": frozenset((Fault.HALTED, Fault.NOT_CONNECTED)),
 }
 # They may pass by themselves in a moment.
 _PASSING = (Fault.NOT_CONNECTED, Fault.FAILED, Fault.NO_RESPONSE)
 
 
-def classify_status(status: int) -> Fault | None:
-    """The fault an answer's status stands for, None for an answer that is final."""
-    if status < 400:
-        return None
-    if status == 429:
-        return Fault.LIMITED
-    if status in (401, 403):
-        return Fault.AUTH_REJECTED
-    return Fault.FAILED if status >= 500 else None
-
-
 def may_resend(fault: Fault, safety: RetrySafety) -> bool:
     """True when a request may be sent again after this fault."""
     return fault in _RESENT_AFTER[safety]
-
-
-class Cooldown(NamedTuple):
-    """How long a 429 keeps an account closed."""
-
-    #: A burst ends in a moment, a window at its reset, a quota with money.
-    kind: CooldownKind
-    #: From now until then.
-    seconds: float
-    #: What is used up, '' when the answer does not say.
-    limit: str = ""
-    #: The models it is closed to alone, '' for all.
-    family: str = ""
-
-    @property
-    def words(self) -> str:
-        """What was seen, for people."""
-        named = f" ({self.limit})" if self.limit else ""
-        when = "again" if self.kind == "burst" else "reset"
-        return f"429 {self.kind}{named}, {when} in {format_duration(self.seconds)}"
-
-
-def read_cooldown(fields: Mapping[bytes, bytes], body: bytes | bytearray, family: str) -> Cooldown:
-    """What a 429 means. body: as far as it was read. family: of the model that was asked for."""
-    limits = parse_limits(fields)
-    spent = _find_spent(limits, family)
-    limit = spent.name if spent else ""
-    if any(word in body for word in protocols.quota_words()):
-        return Cooldown("quota", max(QUOTA_SECONDS, limits.wait or 0.0), limit)
-    seconds = limits.wait if limits.wait is not None else (spent.left if spent else 0.0) or UNREADABLE
-    own = family if spent is not None and spent.family else ""
-    return Cooldown("burst" if seconds <= BURST_SECONDS else "window", seconds, limit, own)
-
-
-def _find_spent(limits: AccountLimits, family: str) -> Limit | None:
-    """Of the limits that are used up for these models the one that is free again last."""
-    spent = [limit for limit in limits.limits if limit.used >= _SPENT and limit.family in ("", family)]
-    return max(spent, key=lambda limit: limit.left, default=None)
 
 
 # What follows

@@ -54,6 +54,11 @@ class SessionAffinity:
         self._bindings[session] = binding
         return binding
 
+    def restore(self, session: str, binding: SessionBinding) -> None:
+        """Bind a session as before, since no other account served it."""
+        if session in self._bindings:
+            self._bindings[session] = binding
+
     def note_cached(self, session: str, tokens: int) -> None:
         """Note how much of a session's prompt its account holds."""
         binding = self._bindings.get(session)

@@ -16,6 +16,9 @@ HEADERS = (b"x-claude-code-session-id", b"session-id", b"thread-id", b"x-session
 TEXT_LIMIT = 4096
 
 _SESSION = re.compile(r"session_([0-9a-zA-Z-]{8,64})$")
+#: The family of models that cost nothing, at providers that name them so.
+FREE = ":free"
+
 _FAMILY = re.compile(r"opus|sonnet|haiku")
 Add = Callable[[bytes], None]
 
@@ -41,7 +44,11 @@ def derive_session(fields: Mapping[bytes, bytes], top: Top | None) -> str:
 @lru_cache(maxsize=256)
 def find_family(model: str | None) -> str:
     """The family of models a name belongs to, where a provider has limits for families; '' for none."""
-    found = _FAMILY.search(model.lower()) if model else None
+    if not model:
+        return ""
+    if model.endswith(FREE):
+        return FREE
+    found = _FAMILY.search(model.lower())
     return found[0] if found else ""
 
 

@@ -3,11 +3,13 @@
 import contextlib
 from collections.abc import Mapping
 
-from router.errors import BadRequest, LoopDetected, UnknownModel
+from router.errors import BadRequest, LoopDetected, RouterError, UnknownModel
 from router.ir import RoutingFacts
+from router.policy.routing.request_traits import RequestTraits
 from router.policy.routing.routes import decide
 from router.policy.routing.table import Table
 from router.wire import protocols
+from router.wire.raw.top_level import MODEL_LIMIT, check_model
 
 
 def list_models(table: Table) -> dict[str, str]:
@@ -23,13 +25,27 @@ def list_models(table: Table) -> dict[str, str]:
     return names
 
 
-def find_listing_backend(name: str, table: Table, listed: Mapping[str, str]) -> str | None:
-    """The backend of a model that is listed, or that stands on a list behind its backend's prefix; None for others."""
+def find_serving_backend(name: str, table: Table, protocol: str, fields: Mapping[bytes, bytes]) -> str:
+    """The backend that serves a model: that of its listing, else the one that a request with this name would go to.
+
+    protocol: the one that the caller most likely speaks; rules may ask for another. fields: the headers of the call, by
+    lower-case name. Raises UnknownModel, in the words of a request that is refused.
+    """
+    listed = list_models(table)
     if name in listed:
         return listed[name]
-    prefix, _, model = name.partition(":")
-    backend = table.prefixes.get(prefix.lower())
-    return backend.name if backend is not None and table.lists(backend, model) else None
+    refusals: list[RouterError] = []
+    for spoken in (protocol, *(one for one in protocols.BY_NAME if one != protocol)):
+        facts = RoutingFacts(spoken, name, stream=False, generates=True)
+        try:
+            check_model(name)
+            return decide(facts, table, RequestTraits(fields, spoken, 0, None)).backend.name
+        except (BadRequest, LoopDetected, UnknownModel) as error:
+            refusals.append(error)
+    first = refusals[0]
+    if isinstance(first, UnknownModel):
+        raise first
+    raise UnknownModel(f"No model '{name[:MODEL_LIMIT]}' is served: {first.message}")
 
 
 def _resolve_aliases(table: Table) -> dict[str, str]:

@@ -43,6 +43,10 @@ _WHOLE_HOURS = f"SELECT hour, first, total, {', '.join(SUMS)} {_WITHIN} AND role
 _TIMES = f"SELECT role, name, first, total {_WITHIN}"
 
 
+#: The name of clients that were not recognised by their headers.
+UNKNOWN_CLIENT = "(unknown)"
+
+
 class UsageSums(msgspec.Struct, kw_only=True):
     """Sums of the requests of one name."""
 
@@ -207,12 +211,15 @@ def _find_empty_name(db: "sqlite3.Connection") -> int:
 
 
 def _group_by_role(db: "sqlite3.Connection", rollups: dict[tuple[int, int], RollupSums]) -> dict[str, list[UsageSums]]:
-    """Make the sums of each role; requests without a name in a role (no tag, no error) are in the total only."""
+    """Make the sums of each role; requests without a name in a role (no tag, no error) are in the total only, but for
+    those of clients that were not recognised, which are UNKNOWN_CLIENT."""
     whole = sum(rollup.sums[0] for (role, _), rollup in rollups.items() if role == 0)
     groups: dict[str, list[UsageSums]] = {role: [] for role in ROLES}
     for (role, number), rollup in rollups.items():
         row = db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
         name = row[0] if row else ""
+        if not name and ROLES[role] == "client":
+            name = UNKNOWN_CLIENT
         if name or role == 0:
             groups[ROLES[role]].append(_make_sums(name, rollup, whole))
     for group in groups.values():

@@ -4,6 +4,9 @@ OpenAI stores an answer unless the caller forbids it, and the next request may n
 conversation (`previous_response_id`), or name one of its items (`item_reference`). A backend of another protocol stores
 nothing, so answers are stored here: in the table `kept`, and the latest in memory. Bounded in both places by count,
 bytes and age; an answer over ENTRY_LIMIT is not stored. The thread that writes entries encodes them.
+
+Entries of earlier versions have no `inputs` and `response`: such answers can be continued and not shown. In the place
+of a deleted one stands an entry that says so, so that its id is not taken for somebody else's.
 """
 
 import time
@@ -28,6 +31,10 @@ ENTRY_LIMIT = 1 << 20
 CHAIN_LIMIT = 1000
 _TRIM_SECONDS = 60.0
 _OVERHEAD = 200
+# The entry of a deleted answer. Older versions, which may run on the same home, take it for that of an item whose
+# answer is not stored.
+_DELETED = "deleted"
+_TOMBSTONE: Json = {_DELETED: True, "answer": ""}
 
 _INSERT = "INSERT OR REPLACE INTO kept (id, body, used) VALUES (?, ?, ?)"
 _TOO_OLD = "DELETE FROM kept WHERE used < ?"
@@ -36,7 +43,7 @@ _OLDEST = "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY used LIMIT
 
 
 class SqliteStoredResponses:
-    """The answers of one home. `store` does not block; `find` reads the file, so it is for threads."""
+    """The answers of one home. `store` and `delete` do not block; the others read the file, so they are for threads."""
 
     def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time, max_bytes: int = MAX_BYTES):
         self._ledger = ledger
@@ -47,12 +54,12 @@ class SqliteStoredResponses:
         self._trimmed = -_TRIM_SECONDS
         ledger.add_maintenance(self._maintain)
 
-    def store(self, name: str, previous: str, items: list[Json], size: int) -> None:
+    def store(self, name: str, previous: str, items: list[Json], size: int, about: Json | None = None) -> None:
         """Store an answer: its id, the id of the answer it continues, and the new items of the conversation, of about
-        `size` bytes."""
+        `size` bytes. about: `inputs` and `response` of the entry, None for an answer that can only be continued."""
         if size > ENTRY_LIMIT:
             return
-        self._put(name, {"previous": previous, "items": items}, size)
+        self._put(name, {"previous": previous, "items": items, **(about or {})}, size)
         for item in items:
             item_id = item.get("id")
             if isinstance(item_id, str) and 0 < len(item_id) <= 256:
@@ -76,6 +83,22 @@ class SqliteStoredResponses:
                 entry = self._find_entry(name) if name else None
         return found
 
+    def delete(self, name: str) -> None:
+        """Forget an answer. The rows of its items point to it, so that they are found no more."""
+        self._put(name, _TOMBSTONE, 0)
+
+    def read(self, name: str) -> Json | None:
+        """The entry of an answer: {} for a deleted one, None for an unknown id. Another process may have deleted what
+        is in the memory of this one. Blocks."""
+        latest = self._latest.get(name)
+        entry = latest[0] if latest is not None else None
+        if entry is None or _DELETED not in entry:
+            written = self._read_row(name)
+            entry = written if entry is None or (written is not None and _DELETED in written) else entry
+        if entry is not None and _DELETED in entry:
+            return {}
+        return None if entry is None or "answer" in entry else entry
+
     def _put(self, name: str, entry: Json, size: int) -> None:
         self._ledger.add(_write, (name, entry, int(self._clock())))
         before = self._latest.pop(name, None)
@@ -85,9 +108,12 @@ class SqliteStoredResponses:
             self._bytes -= self._latest.popitem(last=False)[1][1]
 
     def _find_entry(self, name: str) -> Json | None:
+        """The entry of an id; None for an unknown or deleted one."""
         latest = self._latest.get(name)
-        if latest is not None:
-            return latest[0]
+        entry = latest[0] if latest is not None else self._read_row(name)
+        return None if entry is None or _DELETED in entry else entry
+
+    def _read_row(self, name: str) -> Json | None:
         self._ledger.start()
         rows = self._ledger.read("SELECT body FROM kept WHERE id = ?", (name,))
         return msgspec.json.decode(rows[0][0]) if rows else None

@@ -4,7 +4,7 @@ from typing import cast
 
 from router.backends.profile import EFFORTS
 from router.errors import BadRequest
-from router.ir import Reasoning, Request, Shape, Text, Turn
+from router.ir import HostedTool, Reasoning, Request, Shape, Text, Turn, WebSearch
 from router.wire.chat import decode_messages
 from router.wire.chat.tools import decode_choice, decode_tools
 from router.wire.neutral.context import Context
@@ -19,16 +19,19 @@ _READ = frozenset(
         *("model", "messages", "max_completion_tokens", "max_tokens", "stop", "temperature", "top_p", "top_k", "n"),
         *("response_format", "reasoning_effort", "tools", "functions", "tool_choice", "function_call", "user"),
         *("parallel_tool_calls", "safety_identifier", "stream", "stream_options", "service_tier", "modalities"),
-        *("audio", "web_search_options", "moderation", "prompt_cache_options", *SHARED),
+        *("audio", "web_search_options", "moderation", "prompt_cache_options", "logprobs", *SHARED),
     )
 )
+# Obfuscation is padding, which has no use on this machine.
+_READ_OF_STREAM = frozenset(("include_usage", "include_obfuscation"))
+_READ_OF_SEARCH = frozenset(("search_context_size", "user_location"))
+_PLACE = ("city", "region", "country", "timezone")
+_READ_OF_SHAPE = frozenset(("name", "schema", "strict", "description"))
 # Values equal to the default: leaving them out is no loss.
 _IDLE: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
     "logit_bias": ({},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "store": (False,),
     "metadata": ({},),
     "verbosity": ("medium",),
@@ -61,6 +64,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
     if tier not in ("", "auto", "default"):
         ctx.note_dropped("service_tier")
     options = json_values.read_object(data.get("stream_options"), "stream_options")
+    ctx.note_unread(options, _READ_OF_STREAM, "stream_options.")
+    caching = json_values.read_object(data.get("prompt_cache_options"), "prompt_cache_options")
+    ctx.note_unread(caching, frozenset(("mode",)), "prompt_cache_options.")
     return Request(
         model=json_values.read_text(data.get("model"), "model"),
         system=system,
@@ -74,14 +80,54 @@ def decode_request(data: Json, ctx: Context) -> Request:
         top_p=json_values.read_number(data.get("top_p"), "top_p"),
         top_k=json_values.read_integer(data.get("top_k"), "top_k"),
         reasoning=_decode_reasoning(data),
-        shape=_decode_shape(data),
+        shape=_decode_shape(data, ctx),
         user=json_values.read_text(data.get(user), user),
         tier=tier if tier in ("auto", "default") else "",
         stream=data.get("stream") is True,
         usage=options.get("include_usage") is True,
         cache=decode_cache(data),
         inline=True,
-        shared={name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))},
+        hosted=_decode_web_search(data, ctx),
+        shared=_decode_shared(data, ctx),
+    )
+
+
+def _decode_shared(data: Json, ctx: Context) -> Json:
+    """Fields that OpenAI's two protocols have. `top_logprobs` among them, also with 0, asks for log probabilities."""
+    shared = {name: data[name] for name in SHARED if data.get(name) not in (None, *_IDLE.get(name, ()))}
+    top = json_values.read_integer(data.get("top_logprobs"), "top_logprobs")
+    wanted = json_values.read_bool(data.get("logprobs"), "logprobs")
+    shared.pop("top_logprobs", None)
+    if wanted or (top and wanted is None):
+        ctx.logprobs = True
+        shared["top_logprobs"] = top or 0
+        if not top:
+            ctx.paths["top_logprobs"] = "logprobs"
+    elif top:
+        ctx.note_dropped("top_logprobs")
+    return shared
+
+
+def _decode_web_search(data: Json, ctx: Context) -> tuple[HostedTool, ...]:
+    """The web search of models that search by themselves, as the tool that others have for it."""
+    path = "web_search_options"
+    found = data.get(path)
+    if found is None:
+        return ()
+    form = json_values.require_object(found, path)
+    ctx.note_unread(form, _READ_OF_SEARCH, f"{path}.")
+    user = json_values.read_object(form.get("user_location"), f"{path}.user_location")
+    ctx.note_unread(user, frozenset(("type", "approximate")), f"{path}.user_location.")
+    where = f"{path}.user_location.approximate"
+    place = json_values.read_object(user.get("approximate"), where)
+    ctx.note_unread(place, frozenset(("type", *_PLACE)), f"{where}.")
+    location = {name: json_values.read_text(place.get(name), f"{where}.{name}") for name in _PLACE}
+    return (
+        WebSearch(
+            path,
+            context_size=json_values.read_text(form.get("search_context_size"), f"{path}.search_context_size"),
+            location={name: said for name, said in location.items() if said},
+        ),
     )
 
 
@@ -89,10 +135,11 @@ def _refuse_constraints(data: Json, ctx: Context) -> None:
     """Raise BadRequest for fields that would change the answer's meaning if they were left out."""
     if (json_values.read_integer(data.get("n"), "n", 1) or 1) > 1:
         raise ctx.refuse("n", "only one choice can be made there")
-    if "audio" in json_values.read_texts(data.get("modalities"), "modalities") or data.get("audio") is not None:
+    modalities = json_values.read_texts(data.get("modalities"), "modalities")
+    if "audio" in modalities or data.get("audio") is not None:
         raise ctx.refuse("audio" if data.get("audio") else "modalities", "the backend does not speak")
-    if data.get("web_search_options") is not None:
-        raise ctx.refuse("web_search_options", "the backend does not search the web for it")
+    if any(one != "text" for one in modalities):
+        ctx.note_dropped("modalities")
     moderation = data.get("moderation")
     if isinstance(moderation, dict):
         policy = cast("Json", moderation).get("policy")
@@ -108,6 +155,9 @@ def _decode_stop(data: Json) -> tuple[str, ...]:
 
 def _decode_reasoning(data: Json) -> Reasoning | None:
     effort = json_values.read_text(data.get("reasoning_effort"), "reasoning_effort")
+    if effort == "default":
+        # Groq's word for the model's own.
+        return None
     if effort and effort not in EFFORTS:
         raise BadRequest(f"reasoning_effort: expected one of {', '.join(EFFORTS)}.")
     if not effort:
@@ -115,7 +165,7 @@ def _decode_reasoning(data: Json) -> Reasoning | None:
     return Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
 
 
-def _decode_shape(data: Json) -> Shape | None:
+def _decode_shape(data: Json, ctx: Context) -> Shape | None:
     found = json_values.read_object(data.get("response_format"), "response_format")
     kind = found.get("type", "text")
     if kind == "text":
@@ -126,10 +176,13 @@ def _decode_shape(data: Json) -> Shape | None:
         raise BadRequest("response_format.type: expected text, json_object or json_schema.")
     form = json_values.require_object(found.get("json_schema"), "response_format.json_schema")
     path = "response_format.json_schema"
+    ctx.note_unread(found, frozenset(("type", "json_schema")), "response_format.")
+    ctx.note_unread(form, _READ_OF_SHAPE, f"{path}.")
     return Shape(
         json_values.require_object(form.get("schema"), f"{path}.schema"),
         json_values.read_text(form.get("name"), f"{path}.name") or "output",
         json_values.read_bool(form.get("strict"), f"{path}.strict"),
+        json_values.read_text(form.get("description"), f"{path}.description"),
     )
 
 

@@ -1,20 +1,19 @@
 """Decodes a Chat stream to neutral events.
 
-Rules of this file: an error wins over everything beside it; the first finish reason counts; calls are told apart by id
-first, then by index, then by order; a call begins when its name is known; the end is [DONE], the usage event behind
-the finish reason, or the end of the body when a finish reason was seen.
+Rules of this file: an error wins over everything beside it; the first finish reason counts; the end is [DONE], the
+usage event behind the finish reason, or the end of the body when a finish reason was seen; of several choices the first
+is the answer, and another one that has no text of its own brings calls of it.
 """
 
-import msgspec
+from typing import cast
 
 from router.ir import (
     Began,
-    CallBegan,
-    CallDelta,
+    Citation,
+    Cited,
     Ended,
     Event,
     Fault,
-    Redacted,
     RefusalDelta,
     Stop,
     TextDelta,
@@ -23,8 +22,11 @@ from router.ir import (
 )
 from router.wire import openai
 from router.wire.chat import usage
+from router.wire.chat.answer import citations, fields
+from router.wire.chat.answer.call_reader import CallReader
+from router.wire.chat.answer.choices import FurtherChoices, read_index
+from router.wire.chat.answer.reasoning_details import FIELD, DetailsReader
 from router.wire.neutral.context import Context
-from router.wire.neutral.wrapped_calls import WRAPPERS, unwrap_calls
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -37,46 +39,44 @@ _STOPS: dict[str, Stop] = {
 }
 _CALLED = ("tool_calls", "function_call")
 _FAULTS = ("error", "insufficient_system_resource", "abort")
-_PLAIN = ("reasoning_content", "reasoning")
-BESIDE = "extra_content"
 NO_FINISH = "The upstream's stream ended without a finish_reason."
-
-
-class _Call:
-    """One call that is being streamed."""
-
-    __slots__ = ("beside", "held", "id", "index", "name")
-
-    def __init__(self, call_id: str):
-        self.id = call_id
-        #: Its number among the calls that have begun, -1 before it has begun.
-        self.index = -1
-        self.name = ""
-        #: Fragments of its arguments that came before it could begin.
-        self.held: list[str] = []
-        #: Extra content beside the call, to be replayed with it.
-        self.beside: Json = {}
 
 
 class ChatDecoder:
     """The state of one stream."""
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, *, whole: bool = False):
+        """whole: the stream is one chunk, made of a whole answer."""
         self._ctx = ctx
+        self._whole = whole
         self._begun = False
         self.usage = Usage()
         self._finish = ""
         self._stopped_by = ""
+        # The index of the choice that is the answer, None before the first; and what the others have brought.
+        self._main: int | None = None
+        self._others = FurtherChoices()
+        # What was read last: text, thinking, signed, refusal, call; "" before anything was.
+        self._open = ""
+        # The reasoning shown since it began, its length, and whether a plain field brought any of it.
         self._thought: list[str] = []
-        self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
-        self._started = 0
+        self._shown = 0
+        self._plain = False
+        self._details = DetailsReader(whole=whole)
+        self._calls = CallReader(ctx, whole=whole, prepare=self._prepare_call)
+        # Pages that are cited by a text that has not begun, and those that were named before.
+        self._cited: list[Citation] = []
+        self._known: set[tuple[str, int | None]] = set()
+        self._logprobs: list[Json] = []
+        self._choice_fields = fields.CHOICE_WITH_LOGPROBS if ctx.logprobs else fields.CHOICE
+        # The number of fields of the last chunk and its choice that were looked through for unknown ones.
+        self._fields = 0
         self.ended = False
 
     @property
     def finished(self) -> bool:
         """True when a finish reason was seen: then the end of the body is a good end."""
-        return bool(self._finish)
+        return bool(self._finish or self._others.finish)
 
     def feed(self, name: str, data: Json) -> list[Event]:
         """The events that one chunk brings."""
@@ -88,6 +88,7 @@ class ChatDecoder:
             # Usage counts behind the end too, and beside an error. Nearly no chunk has any: those cost no call.
             counted = self._read_usage(data, only)
         if self.ended:
+            self._ctx.note_unread(data, fields.ANSWER)
             return []
         if data.get("error") or name == "error":
             self.ended = True
@@ -98,8 +99,14 @@ class ChatDecoder:
             self._begun = True
             out.append(Began(str(data.get("id") or ""), str(data.get("model") or ""), Usage()))
         if only:
-            self._read_choice(only, out)
-        if counted and choice is None and self._finish:
+            if len(choices) > 1 or (only.get("index") or 0) != self._main:  # pyright: ignore[reportUnknownArgumentType, reportArgumentType]
+                self._read_choices(cast("list[object]", choices), out)
+            else:
+                self._read_choice(only, out)
+        if self._fields != len(data) + len(only) or self._finish:
+            self._fields = len(data) + len(only)
+            self._read_rest(data, only, out)
+        if counted and choice is None and self.finished:
             out += self.done()
         return out
 
@@ -111,18 +118,27 @@ class ChatDecoder:
         return bool(found)
 
     def done(self) -> list[Event]:
-        """[DONE], or the end of the body."""
+        """[DONE], or the end of a body with a finish reason; of one without, where the profile takes it for an end."""
         if self.ended:
             return []
         self.ended = True
-        if not self._finish and not (self._begun and self._ctx.profile.finish_optional):
+        said = bool(self._open or self._calls or self._others or self.usage.output is not None)
+        if not self.finished and not (self._begun and (said or self._ctx.profile.finish_optional)):
             return [Fault(500, "api_error", NO_FINISH)]
-        self._finish = self._finish or "stop"
+        if not self.finished and not self._ctx.profile.finish_optional:
+            self._ctx.note_weakened("finish_reason")
+        self._finish = self._finish or self._others.finish or "stop"
         out: list[Event] = []
-        for call in [one for one in self._calls if one.index < 0]:
-            self._end_call(call, out)
+        self._calls.finish(out)
+        self._others.release(self._calls, self._ctx, out)
+        if self._cited:
+            self._release_citations(out)
+        if self._details.due:
+            self._details.seal(None, out)
         if self._finish in _FAULTS:
             return [*out, Fault(500, "api_error", f"The upstream ended the answer with {self._finish}.")]
+        if self._logprobs:
+            self._ctx.note_dropped("logprobs")
         if self.usage.input is None and self.usage.output is None:
             self._ctx.note_weakened("usage")
         out.append(Ended(self._resolve_stop(), self.usage, self._stopped_by))
@@ -132,17 +148,31 @@ class ChatDecoder:
         finish = self._finish
         if finish in _STOPS:
             return _STOPS[finish]
-        if self._started:
+        if self._calls.started:
             return "tool"
         if self._stopped_by:
             return "sequence"
-        if finish != "stop" and finish not in _CALLED:
+        if finish != "stop":
             self._ctx.note_weakened(f"finish_reason {finish[:40]}")
         return "end"
+
+    def _read_choices(self, choices: list[object], out: list[Event]) -> None:
+        """Read the choices of a chunk that has several, or another than the answer's."""
+        entries = [cast("Json", one) for one in choices if isinstance(one, dict)]
+        found = {read_index(one, at): one for at, one in enumerate(entries)}
+        if self._main is None:
+            self._main = min(found)
+        for index, choice in sorted(found.items()):
+            if index == self._main:
+                self._read_choice(choice, out)
+            else:
+                self._others.keep(index, choice)
 
     def _read_choice(self, choice: Json, out: list[Event]) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict) and delta:
+            if self._ctx.logprobs and choice.get("logprobs"):
+                self._logprobs += _read_logprobs(choice)
             self._read_delta(delta, out)  # pyright: ignore[reportUnknownArgumentType]
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish and (not self._finish or (self._finish == "stop" and finish in _CALLED)):
@@ -155,139 +185,138 @@ class ChatDecoder:
         if content.__class__ is str and len(delta) <= 2:
             # The form of nearly all chunks: text, and at most a role beside it.
             if content:
-                out.append(TextDelta(content))  # pyright: ignore[reportArgumentType]
+                self._add_text(content, out)  # pyright: ignore[reportArgumentType]
             if len(delta) == 1 or "role" in delta:
                 return
             content = None
-        thought = read_reasoning(delta)
-        if thought and not self._was_said(delta, thought):
-            out.append(ThinkingDelta(thought))
-        if isinstance(content, str):
-            if content:
-                out.append(TextDelta(content))
-        elif isinstance(content, list):
-            decode_parts(content, out)  # pyright: ignore[reportUnknownArgumentType]
-        refusal = delta.get("refusal")
-        if isinstance(refusal, str) and refusal:
-            out.append(RefusalDelta(refusal))
         calls = delta.get("tool_calls")
+        if len(delta) > 1 or calls is None:
+            self._read_fields(delta, content, out)
         for entry in calls if isinstance(calls, list) else ():  # pyright: ignore[reportUnknownVariableType]
             if isinstance(entry, dict):
-                self._read_call(entry, out)  # pyright: ignore[reportUnknownArgumentType]
+                self._calls.read(entry, out)  # pyright: ignore[reportUnknownArgumentType]
         legacy = delta.get("function_call")
-        if isinstance(legacy, dict):
-            self._read_call({"index": 0, "function": legacy}, out)
+        if isinstance(legacy, dict) and any(legacy.values()):  # pyright: ignore[reportUnknownArgumentType]
+            self._calls.read({"index": 0, "function": legacy}, out)
 
-    def _was_said(self, delta: Json, thought: str) -> bool:
-        """True for a whole thought beside its signature, if its text was streamed as plain text before. Fairlead writes
-        reasoning in this form, and so do other servers that sign at the end."""
-        if any(delta.get(name) for name in _PLAIN):
-            self._thought.append(thought)
-            return False
-        said, self._thought = "".join(self._thought), []
-        return said == thought
+    def _read_fields(self, delta: Json, content: object, out: list[Event]) -> None:
+        """Read what is no call. content: None where it was read."""
+        self._read_reasoning(delta, out)
+        if isinstance(content, str):
+            if content:
+                self._add_text(content, out)
+        elif isinstance(content, list):
+            self._read_parts(cast("list[object]", content), out)
+        refusal = delta.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            self._open = "refusal"
+            out.append(RefusalDelta(refusal))
+        if annotations := delta.get("annotations"):
+            self._cite(citations.read_annotations(annotations, self._ctx), out)
+        if not delta.keys() <= fields.MESSAGE:
+            self._ctx.note_unread(delta, fields.MESSAGE)
 
-    def _read_call(self, entry: Json, out: list[Event]) -> None:
-        call = self._find_call(entry)
-        function = json_values.get_object(entry, "function") or json_values.get_object(entry, "custom")
-        name = function.get("name")
-        if isinstance(name, str) and name and call.index < 0 and name != call.name:
-            call.name += name
-        arguments = function.get("arguments", function.get("input"))
-        if isinstance(arguments, dict):
-            fragment = msgspec.json.encode(arguments).decode()
+    def _add_text(self, text: str, out: list[Event]) -> None:
+        self._open = "text"
+        if self._logprobs:
+            out.append(TextDelta(text, tuple(self._logprobs)))
+            self._logprobs.clear()
         else:
-            fragment = arguments if isinstance(arguments, str) else ""
-        if call.index >= 0:
-            if fragment:
-                out.append(CallDelta(call.index, fragment))
-            return
-        if fragment:
-            call.held.append(fragment)
-        call.beside = json_values.get_object(entry, BESIDE) or call.beside
-        if call.name and (call.held or call.id) and not self._wraps(call):
-            self._begin_call(call, out)
+            out.append(TextDelta(text))
 
-    def _find_call(self, entry: Json) -> _Call:
-        """The call an entry continues, or a new one. Ids take precedence, since some gateways send wrong indices."""
-        call_id, index = entry.get("id"), entry.get("index")
-        call: _Call | None = None
-        if isinstance(call_id, str) and call_id:
-            call = next((one for one in self._calls if one.id == call_id), None)
-        elif isinstance(index, int):
-            call = self._by_index.get(index)
-        elif self._calls and not json_values.get_object(entry, "function").get("name"):
-            call = self._calls[-1]
-        if call is None:
-            call = _Call(call_id if isinstance(call_id, str) else "")
-            self._calls.append(call)
-        if isinstance(index, int):
-            self._by_index[index] = call
-        return call
+    def _read_reasoning(self, delta: Json, out: list[Event]) -> None:
+        """Read the reasoning of a delta: of the first field that has any, since some servers send it twice."""
+        details = delta.get(FIELD)
+        thought = self._details.read(cast("list[object]", details)) if isinstance(details, list) else ""
+        plain = next(
+            (value for name in fields.PLAIN_REASONING if isinstance(value := delta.get(name), str) and value), ""
+        )
+        if thought and not plain and self._was_said(thought):
+            thought = ""
+        elif thought or plain:
+            self._add_thought(thought or plain, out)
+            self._plain = self._plain or bool(plain)
+        if self._details.due and not self._calls.started and self._open != "text":
+            self._seal_details(out)
 
-    def _wraps(self, call: _Call) -> bool:
-        """True for a call that may wrap several: it is unwrapped when it is whole."""
-        return call.name in WRAPPERS and self._ctx.names.decode(call.name) not in self._ctx.declared_tools
+    def _was_said(self, thought: str) -> bool:
+        """True for a whole thought beside its signature, if it was streamed as pieces of plain text before. Fairlead
+        writes reasoning in this form, and so do other servers that sign at the end."""
+        return (
+            self._plain and self._open == "thinking" and self._shown == len(thought) and self._join_thought() == thought
+        )
 
-    def _end_call(self, call: _Call, out: list[Event]) -> None:
-        """End a call that has not begun when the stream ends."""
-        if not call.name:
-            self._ctx.note_dropped("tool call without a name")
-            return
-        sent = {self._ctx.names.encode(name, self._ctx.profile.name_limit) for name in self._ctx.declared_tools}
-        inner = unwrap_calls("".join(call.held), sent) if self._wraps(call) else []
-        if not inner:
-            self._begin_call(call, out)
-        for at, (name, arguments) in enumerate(inner):
-            part = _Call(f"{call.id}_{at}" if call.id else "")
-            part.name, part.held = name, [arguments]
-            self._calls.append(part)
-            self._begin_call(part, out)
+    def _join_thought(self) -> str:
+        return "".join(self._thought)
 
-    def _begin_call(self, call: _Call, out: list[Event]) -> None:
-        call.index = self._started
-        self._started += 1
-        call_id = call.id or f"call_{self._ctx.new_id()}"
-        if any(one is not call and one.index >= 0 and one.id == call_id for one in self._calls):
-            call_id = f"{call_id}_{call.index + 1}"
-        call.id = call_id
-        if call.beside:
-            # Gemini's signature of the call: it returns with the history, and is sent with the call again.
-            out.append(Redacted(msgspec.json.encode({BESIDE: call.beside}).decode()))
-        out.append(CallBegan(call.index, call_id, self._ctx.names.decode(call.name)))
-        if call.held:
-            out.append(CallDelta(call.index, "".join(call.held)))
-            call.held.clear()
+    def _add_thought(self, thought: str, out: list[Event]) -> None:
+        if self._open != "thinking":
+            self._release_citations(out)
+            self._open = "thinking"
+            self._thought.clear()
+            self._shown = 0
+            self._plain = False
+        self._thought.append(thought)
+        self._shown += len(thought)
+        out.append(ThinkingDelta(thought))
+
+    def _seal_details(self, out: list[Event]) -> None:
+        self._details.seal(self._join_thought() if self._open == "thinking" else None, out)
+        self._open = "signed"
+
+    def _prepare_call(self, out: list[Event]) -> None:
+        self._release_citations(out)
+        if self._details.due and self._calls.started == 1:
+            self._seal_details(out)
+        self._open = "call"
+
+    def _read_parts(self, content: list[object], out: list[Event]) -> None:
+        """Read content that is a list of parts (Mistral): text, and reasoning with parts of its own."""
+        for part in content:
+            entry = cast("Json", part) if isinstance(part, dict) else {}
+            inner = entry.get("thinking")
+            text = entry.get("text")
+            if entry.get("type") == "thinking" and isinstance(inner, list):
+                parts = [cast("Json", one) for one in cast("list[object]", inner) if isinstance(one, dict)]
+                if said := "".join(str(one.get("text") or "") for one in parts):
+                    self._add_thought(said, out)
+            elif isinstance(text, str):
+                if text:
+                    self._add_text(text, out)
+            elif entry:
+                self._ctx.note_dropped(f"content part {str(entry.get('type'))[:40]}")
+
+    def _cite(self, found: list[Citation], out: list[Event]) -> None:
+        """Cite pages, each once; those that come before the text, once there is one."""
+        for one in found:
+            key = (one.url, one.start)
+            if key not in self._known:
+                self._known.add(key)
+                self._cited.append(one)
+        if self._open == "text":
+            self._release_citations(out)
+
+    def _release_citations(self, out: list[Event]) -> None:
+        """Cite the pages that wait before another block closes the text; at the end, name those that have none."""
+        if self._open == "text":
+            out += map(Cited, self._cited)
+            self._cited.clear()
+        elif self._cited and self.ended:
+            self._ctx.note_dropped("citations")
+
+    def _read_rest(self, data: Json, choice: Json, out: list[Event]) -> None:
+        """Read the fields around the delta, and name the unknown ones."""
+        if any(data.get(name) for name in citations.FIELDS):
+            self._cite(citations.read_sources(data, self._ctx), out)
+        self._ctx.note_unread(data, fields.ANSWER)
+        self._ctx.note_unread(choice, self._choice_fields)
 
 
-def read_reasoning(holder: Json) -> str:
-    """The reasoning text of a delta or message: of the first field that has any, since some servers send it twice."""
-    details = holder.get("reasoning_details")
-    if isinstance(details, list):
-        said = ""
-        for one in details:  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(one, dict):
-                text: object = one.get("text") or one.get("summary")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-                said += text if isinstance(text, str) else ""
-        if said:
-            return said
-    for name in _PLAIN:
-        value = holder.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return ""
-
-
-def decode_parts(content: list[object], out: list[Event]) -> None:
-    """Decode content that is a list of parts (Mistral): text, and reasoning with parts of its own."""
-    for part in content:
-        if not isinstance(part, dict):
-            continue
-        entry: Json = part  # pyright: ignore[reportUnknownVariableType]
-        inner = entry.get("thinking")
-        if entry.get("type") == "thinking" and isinstance(inner, list):
-            said = "".join(str(one.get("text") or "") for one in inner if isinstance(one, dict))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportUnknownVariableType]
-            if said:
-                out.append(ThinkingDelta(said))
-        elif isinstance(entry.get("text"), str) and entry["text"]:
-            out.append(TextDelta(str(entry["text"])))
+def _read_logprobs(choice: Json) -> list[Json]:
+    """The log probabilities of a choice's tokens of text."""
+    found = json_values.get_object(choice, "logprobs").get("content")
+    return (
+        [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
+        if isinstance(found, list)
+        else []
+    )

@@ -30,8 +30,8 @@ class Chat:
             b'"finish_reason": "',
             b"data: [DONE]",
             b"data:[DONE]",
-            b'"error":{',
-            b'"error": {',
+            b'"error":',
+            *dialect.ERROR_EVENTS,
         ),
         counts=re.compile(rb'"(?:prompt|completion)_tokens"\s*:\s*[0-9]'),
         alone=(b'"choices":[]', b'"choices": []'),
@@ -55,8 +55,8 @@ class Chat:
         if event.data.strip() == _DONE:
             return Verdict.COMMIT
         if data is None:
-            return Verdict.HOLD
-        if data.get("error"):
+            return Verdict.ERROR if event.name == "error" else Verdict.HOLD
+        if data.get("error") or event.name == "error":
             return Verdict.ERROR
         return Verdict.COMMIT if any(_commits(choice) for choice in _read_choices(data)) else Verdict.HOLD
 
@@ -64,6 +64,8 @@ class Chat:
         """A finish reason or [DONE]; an error wins over a finish reason in the same chunk (OpenRouter sends both)."""
         if event.data.strip() == _DONE:
             return True
+        if event.name == "error":
+            return False
         if data is None:
             return None
         if data.get("error"):

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from router.ir import Block, Document, Image, Request, Text, Thinking, ToolCall, ToolResult, Turn
-from router.wire.chat.decode_stream import BESIDE
+from router.wire.chat.answer.call_reader import BESIDE
+from router.wire.chat.answer.reasoning_details import FIELD, decode_details, join_details
 from router.wire.neutral.cache_marks import add_mark, has_marks, limit_marks
 from router.wire.neutral.context import Context
 from router.wire.neutral.identifiers import to_chat_id
+from router.wire.neutral.sealed_state import SealedState
 from router.wire.neutral.turn_order import order_turns
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
@@ -57,6 +59,9 @@ def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
     said = _encode_texts([block for block in turn.blocks if isinstance(block, Text)], "", ctx, turn.path)
     calls = [block for block in turn.blocks if isinstance(block, ToolCall)]
     if not said and not calls:
+        # A message without both is refused.
+        if any(isinstance(block, Thinking) and block != Thinking() for block in turn.blocks):
+            ctx.note_dropped(f"{turn.path}.thinking")
         return None
     if _has_text_behind_call(turn.blocks):
         ctx.note_weakened(turn.path)
@@ -66,28 +71,38 @@ def _encode_assistant(turn: Turn, ctx: Context) -> Json | None:
         message["content"] = said
     elif ctx.profile.empty_content in empty:
         message["content"] = empty[ctx.profile.empty_content]
-    _put_reasoning(message, turn, ctx)
+    states = [_unseal(block, ctx) for block in turn.blocks]
+    _put_reasoning(message, turn, states, ctx)
     if calls:
-        message["tool_calls"] = _encode_calls(turn.blocks, ctx)
+        message["tool_calls"] = _encode_calls(turn.blocks, states, ctx)
     return message
 
 
-def _encode_calls(blocks: Sequence[Block], ctx: Context) -> list[Json]:
+def _unseal(block: Block, ctx: Context) -> SealedState | None:
+    """The state of a block of reasoning; None where it holds none of this upstream and model."""
+    if not isinstance(block, Thinking):
+        return None
+    return ctx.sealer.unseal(block.redacted, "") if block.redacted else ctx.sealer.unseal(block.signature, block.text)
+
+
+def _encode_calls(blocks: Sequence[Block], states: Sequence[SealedState | None], ctx: Context) -> list[Json]:
     """The calls, each with the extra content that its upstream had put beside it, from the opaque block in front."""
     calls: list[Json] = []
     beside: Json = {}
-    for block in blocks:
+    for block, state in zip(blocks, states, strict=True):
         if isinstance(block, ToolCall):
             calls.append({**_encode_call(block, ctx), **beside})
             beside = {}
-        elif isinstance(block, Thinking) and block.redacted:
-            beside = _unseal_beside(block, ctx)
+        else:
+            beside = _read_beside(state) or beside
     return calls
 
 
-def _unseal_beside(block: Thinking, ctx: Context) -> Json:
-    carried = ctx.sealer.unseal(block.redacted, "") if block.redacted else None
-    found = json_values.decode_object(carried.data) if carried is not None else None
+def _read_beside(state: SealedState | None) -> Json:
+    """The extra content of a call; {} for other state."""
+    if state is None or state.kind != "redacted":
+        return {}
+    found = json_values.decode_object(state.data)
     return {BESIDE: found[BESIDE]} if found is not None and BESIDE in found else {}
 
 
@@ -100,18 +115,34 @@ def _has_text_behind_call(blocks: Sequence[Block]) -> bool:
     return False
 
 
-def _put_reasoning(message: Json, turn: Turn, ctx: Context) -> None:
-    """Put the upstream's own reasoning into the field in which it accepts it; other reasoning is left out."""
-    kept = [
-        block.text
-        for block in turn.blocks
-        if isinstance(block, Thinking) and ctx.sealer.unseal(block.signature, block.text) is not None
-    ]
-    if ctx.profile.replay:
-        calls = any(isinstance(block, ToolCall) for block in turn.blocks)
-        if kept or (calls and ctx.profile.replay == "reasoning_content"):
-            message[ctx.profile.replay] = "".join(kept)
-    elif any(isinstance(block, Thinking) and not _unseal_beside(block, ctx) for block in turn.blocks):
+def _put_reasoning(message: Json, turn: Turn, states: Sequence[SealedState | None], ctx: Context) -> None:
+    """Put the upstream's own reasoning into the fields in which it accepts it; other reasoning is left out.
+
+    What came as reasoning details goes back as such: the upstream has shown that it knows them.
+    """
+    replay = ctx.profile.replay
+    kept: list[str] = []
+    details: list[Json] = []
+    lost = False
+    for block, state in zip(turn.blocks, states, strict=True):
+        if not isinstance(block, Thinking):
+            continue
+        if state is None:
+            lost = lost or bool(block.text or block.signature or block.redacted)
+        elif (more := decode_details(state.data, block.text)) is not None:
+            join_details(details, more)
+            kept.append(block.text)
+        elif block.text:
+            kept.append(block.text)
+        else:
+            lost = lost or bool(state.data and not _read_beside(state))
+    if details:
+        message[FIELD] = details
+    required = replay == "reasoning_content" and any(isinstance(block, ToolCall) for block in turn.blocks)
+    said = "".join(kept)
+    if required or (said and (replay == "reasoning_content" or (replay and not details))):
+        message[replay] = said
+    if lost or (said and not replay and not details):
         ctx.note_dropped(f"{turn.path}.thinking")
 
 
@@ -134,6 +165,8 @@ def _encode_user(turn: Turn, ctx: Context) -> list[Json]:
     if shown:
         ctx.note_weakened(turn.path)
         messages.append({"role": "user", "content": [{"type": "text", "text": "Tool result images:"}, *shown]})
+    if not turn.blocks:
+        messages.append({"role": "user", "content": ""})
     if parts:
         lone = parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else None
         messages.append({"role": "user", "content": parts if lone is None else lone})

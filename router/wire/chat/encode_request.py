@@ -2,11 +2,12 @@
 
 import hashlib
 
-from router.ir import Request
+from router.ir import Request, WebSearch
 from router.wire.chat import encode_messages, tools
+from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral.context import Context
 from router.wire.neutral.hosted_tools import leave_out
-from router.wire.openai import OWN_USER, find_nearest_effort, is_strict_schema, resolve_effort
+from router.wire.openai import OWN_USER, find_nearest_effort, resolve_effort
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -14,7 +15,6 @@ from router.wire.raw.json_values import Json
 def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]]:
     """The body and the headers that go with it. Raises BadRequest."""
     profile = ctx.profile
-    leave_out(request.hosted, ctx)
     body: Json = {"model": request.model, "messages": encode_messages.encode_messages(request, ctx)}
     if request.max_tokens is not None:
         body[profile.max_tokens_field] = _cap_tokens(request.max_tokens, ctx)
@@ -31,13 +31,8 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     _put_reasoning(body, request, ctx)
     _put_shape(body, request, ctx)
     _put_prefill(body, request, ctx)
-    for name, value in request.shared.items():
-        if profile.shared:
-            body[name] = value
-        else:
-            ctx.note_dropped(ctx.caller_path(name))
-    if "top_logprobs" in body:
-        body["logprobs"] = True
+    _put_hosted(body, request, ctx)
+    _put_shared(body, request, ctx)
     if request.user and profile.shared and ctx.caller_path("user") in OWN_USER:
         body[ctx.caller_path("user")] = request.user
     elif request.user and profile.user_field:
@@ -66,6 +61,31 @@ def _cap_tokens(limit: int, ctx: Context) -> int:
         return limit
     ctx.note_weakened(ctx.caller_path("max_tokens"))
     return cap
+
+
+def _put_shared(body: Json, request: Request, ctx: Context) -> None:
+    """Put the fields that only OpenAI's protocols have."""
+    for name, value in request.shared.items():
+        if not ctx.profile.shared:
+            ctx.note_dropped(ctx.caller_path(name))
+            continue
+        body[name] = value
+        if name == "top_logprobs":
+            # Chat refuses the number without this field.
+            body["logprobs"] = True
+
+
+def _put_hosted(body: Json, request: Request, ctx: Context) -> None:
+    """Put the tools that the provider runs. Raises BadRequest for those without which the answer would be another."""
+    searches = [tool for tool in request.hosted if isinstance(tool, WebSearch) and ctx.profile.web_search]
+    leave_out([tool for tool in request.hosted if tool not in searches], ctx)
+    for tool in searches:
+        options: Json = {"search_context_size": tool.context_size} if tool.context_size else {}
+        if tool.location:
+            options["user_location"] = {"type": "approximate", "approximate": tool.location}
+        if tool.allowed or tool.blocked or tool.max_uses:
+            ctx.note_weakened(tool.path)
+        body["web_search_options"] = options
 
 
 def _put_tools(body: Json, request: Request, ctx: Context) -> None:
@@ -120,10 +140,14 @@ def _put_shape(body: Json, request: Request, ctx: Context) -> None:
     if shape.schema is None:
         body["response_format"] = {"type": "json_object"}
         return
-    strict = is_strict_schema(shape.schema)
+    strict = ctx.profile.strict_shapes and is_enforced(shape.schema, ctx)
     if not strict:
         ctx.note_weakened(path)
-    form: Json = {"name": shape.name, "schema": shape.schema, "strict": strict}
+    form: Json = {"name": shape.name}
+    if shape.description:
+        form["description"] = shape.description
+    form["schema"] = fit_to_upstream(shape.schema, ctx.caller_path("schema"), ctx)
+    form["strict"] = strict
     body["response_format"] = {"type": "json_schema", "json_schema": form}
 
 

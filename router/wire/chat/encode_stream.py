@@ -2,6 +2,13 @@
 
 Rules of this file: the role stands in the first chunk and nowhere else; a call's id and name stand in its first chunk
 and nowhere else; arguments are never empty in the end; one finish reason, then usage, then [DONE].
+
+Reasoning is written as OpenRouter does: each piece as `reasoning_content` and as an entry of `reasoning_details`, and
+the signature as an entry without text. Clients read one of the two fields, and either has the text once.
+
+A call of a tool that takes free text has the type `function` in a stream, with the text in its arguments as
+`{"input": …}`, and at its end also the field `custom` as OpenAI writes it. Python's accumulator raises at the type
+`custom`, and so does the AI SDK. Whole answers have the type `custom`.
 """
 
 from collections.abc import Callable
@@ -28,7 +35,9 @@ from router.ir import (
 )
 from router.wire import openai
 from router.wire.chat import usage as chat_usage
+from router.wire.chat.annotations import Annotations
 from router.wire.chat.dialect import Chat
+from router.wire.neutral import freeform_tools
 from router.wire.neutral.context import Context
 from router.wire.raw import sse
 from router.wire.raw.json_values import Json
@@ -44,6 +53,7 @@ FINISH: dict[Stop, str] = {
 }
 FORMAT = "anthropic-claude-v1"
 _encode = msgspec.json.encode
+_FORMAT_FIELD = f'"format":"{FORMAT}"'.encode()
 _PING = Chat().ping(begun=True)
 
 
@@ -56,6 +66,10 @@ class ChatEncoder:
         self._refused = False
         self._thought: list[str] = []
         self._entries = 0
+        # Characters of text so far, and those in front of the open block.
+        self._length = 0
+        self._block_start = 0
+        self._annotations: Annotations | None = None
         self._empty: dict[int, bool] = {}
         self._custom: dict[int, tuple[CallBegan, list[str]]] = {}
 
@@ -90,10 +104,22 @@ class ChatEncoder:
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _write_text(self, event: TextDelta) -> bytes:
-        return self._chunk(b'{"content":%b}' % _encode(event.text))
+        self._length += len(event.text)
+        made = self._chunk(b'{"content":%b}' % _encode(event.text))
+        return self._add_logprobs(made, event.logprobs) if event.logprobs else made
+
+    def _add_logprobs(self, made: bytes, given: tuple[Json, ...]) -> bytes:
+        """A chunk with the log probabilities of its text."""
+        if not self._ctx.logprobs:
+            self._ctx.note_dropped("logprobs")
+            return made
+        head, _, tail = made.rpartition(b'"logprobs":null')
+        return b'%b"logprobs":%b%b' % (head, _encode({"content": given, "refusal": None}), tail)
 
     def _write_cited(self, event: Cited) -> bytes:
-        self._ctx.note_dropped("citations")
+        if self._annotations is None:
+            self._annotations = Annotations()
+        self._annotations.add(event.citation, self._block_start)
         return b""
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
@@ -102,16 +128,20 @@ class ChatEncoder:
 
     def _write_thinking(self, event: ThinkingDelta) -> bytes:
         self._thought.append(event.text)
-        return self._chunk(b'{"reasoning_content":%b}' % _encode(event.text))
+        said = _encode(event.text)
+        return self._chunk(
+            b'{"reasoning_content":%b,"reasoning_details":[{"type":"reasoning.text","text":%b,%b,"index":%d}]}'
+            % (said, said, _FORMAT_FIELD, self._entries)
+        )
 
     def _write_signed(self, event: Signed) -> bytes:
         text = "".join(self._thought)
         self._thought.clear()
         sealed = self._ctx.sealer.seal("signature", event.signature, text)
-        entry: Json = {"type": "reasoning.text", "text": text, "signature": sealed, "format": FORMAT}
-        return self._write_detail(entry)
+        return self._write_detail({"type": "reasoning.text", "text": "", "signature": sealed, "format": FORMAT})
 
     def _write_redacted(self, event: Redacted) -> bytes:
+        self._end_thought()
         sealed = self._ctx.sealer.seal("redacted", event.data, "")
         return self._write_detail({"type": "reasoning.encrypted", "data": sealed, "format": FORMAT})
 
@@ -120,14 +150,22 @@ class ChatEncoder:
         self._entries += 1
         return self._chunk(_encode({"reasoning_details": [entry]}))
 
+    def _end_thought(self) -> None:
+        """End reasoning that has no signature."""
+        if self._thought:
+            self._thought.clear()
+            self._entries += 1
+
     def _write_block_ended(self, event: BlockEnded) -> bytes:
-        self._thought.clear()
+        self._end_thought()
+        if self._annotations is not None:
+            self._annotations.end_block(self._length)
+        self._block_start = self._length
         return b""
 
     def _write_call_began(self, event: CallBegan) -> bytes:
         if event.name in self._ctx.custom_tools:
             self._custom[event.index] = (event, [])
-            return b""
         self._empty[event.index] = True
         call = {
             "index": event.index,
@@ -142,24 +180,27 @@ class ChatEncoder:
             return b""
         if event.index in self._custom:
             self._custom[event.index][1].append(event.fragment)
-            return b""
         self._empty[event.index] = False
         return self._write_arguments(event.index, event.fragment)
 
     def _write_arguments(self, index: int, fragment: str) -> bytes:
         return self._chunk(b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (index, _encode(fragment)))
 
+    def _write_custom(self, began: CallBegan, arguments: str) -> bytes:
+        # The empty arguments are for accumulators that require some in each piece of a function's call.
+        entry: Json = {"index": began.index, "function": {"arguments": ""}}
+        return self._chunk(_encode({"tool_calls": [{**entry, "custom": encode_custom(began.name, arguments)}]}))
+
     def _write_pinged(self, event: Pinged) -> bytes:
         return _PING
 
     def _write_ended(self, event: Ended) -> bytes:
         out = [self._write_arguments(index, "{}") for index, empty in self._empty.items() if empty]
-        for began, fragments in self._custom.values():
-            out.append(
-                self._chunk(_encode({"tool_calls": [encode_custom_call(began, "".join(fragments), began.index)]}))
-            )
+        out += [self._write_custom(began, "".join(fragments)) for began, fragments in self._custom.values()]
         if event.stop == "refusal" and not self._refused:
             out.append(self._chunk(_encode({"refusal": openai.DECLINED})))
+        if self._annotations is not None:
+            out.append(self._chunk(_encode({"annotations": self._annotations.finish(self._length)})))
         beside = b',"stop_reason":' + _encode(event.stopped_by) if event.stopped_by else b""
         out.append(self._chunk(b"{}", _encode(FINISH[event.stop]), beside))
         usage = _encode(chat_usage.encode_usage(event.usage))
@@ -171,16 +212,9 @@ class ChatEncoder:
         return sse.frame(openai.encode_error(event, streamed=True)[1])
 
 
-def encode_custom_call(began: CallBegan, arguments: str, index: int | None = None) -> Json:
-    """A call of a tool that takes free text, with the text taken out of the arguments."""
-    try:
-        found: object = msgspec.json.decode(arguments or "{}")
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        found = None
-    text = found.get("input") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    call: Json = {"id": began.id, "type": "custom"}
-    call["custom"] = {"name": began.name, "input": text if isinstance(text, str) else arguments}
-    return call if index is None else {"index": index, **call}
+def encode_custom(name: str, arguments: str) -> Json:
+    """The name and the text of a call of a tool that takes free text, with the text taken out of the arguments."""
+    return {"name": name, "input": freeform_tools.unwrap(arguments)}
 
 
 _WRITERS: dict[type, Callable[[ChatEncoder, Any], bytes]] = {

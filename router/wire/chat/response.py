@@ -2,11 +2,12 @@
 
 from typing import cast
 
-from router.ir import Answer, CallBegan, Event, Fault, Text, Thinking, ToolCall
+from router.ir import Answer, Event, Fault, Text, Thinking, ToolCall
 from router.wire import openai
 from router.wire.chat import usage
+from router.wire.chat.annotations import encode_annotation
 from router.wire.chat.decode_stream import ChatDecoder
-from router.wire.chat.encode_stream import FINISH, FORMAT, encode_custom_call
+from router.wire.chat.encode_stream import FINISH, FORMAT, encode_custom
 from router.wire.neutral import assemble
 from router.wire.neutral.context import Context
 from router.wire.raw import json_values
@@ -18,24 +19,26 @@ def decode_answer(data: Json, ctx: Context) -> Answer | Fault | None:
 
     A whole message has the fields of a chunk's delta, so it is decoded as a stream of one chunk.
     """
-    choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(choice, dict):
+    found = data.get("choices")
+    choices = (
+        [cast("Json", one) for one in cast("list[object]", found) if isinstance(one, dict)]
+        if isinstance(found, list)
+        else []
+    )
+    if not choices:
         return None
-    only: Json = choice  # pyright: ignore[reportUnknownVariableType]
-    message = json_values.get_object(only, "message")
-    calls = message.get("tool_calls")
-    if isinstance(calls, list):
-        # Each entry is a call of its own in a whole answer, also with equal ids or indices.
-        entries = [cast("Json", entry) for entry in cast("list[object]", calls) if isinstance(entry, dict)]
-        message = {**message, "tool_calls": [{**entry, "index": at} for at, entry in enumerate(entries)]}
-    # Old servers leave the finish reason of a whole answer out.
-    finish = only.get("finish_reason") or "stop"
-    chunk: Json = {**data, "choices": [{**only, "delta": message, "finish_reason": finish}]}
-    decoder = ChatDecoder(ctx)
+    chunk: Json = {**data, "choices": [_as_delta(choice) for choice in choices]}
+    decoder = ChatDecoder(ctx, whole=True)
     events: list[Event] = decoder.feed("", chunk)
     events += decoder.done()
     return assemble.assemble_answer(events)
+
+
+def _as_delta(choice: Json) -> Json:
+    """A whole choice as one of a chunk. Old servers leave the finish reason out."""
+    rest = {name: value for name, value in choice.items() if name != "message"}
+    message = json_values.get_object(choice, "message")
+    return {**rest, "delta": message, "finish_reason": choice.get("finish_reason") or "stop"}
 
 
 def encode_answer(answer: Answer, ctx: Context) -> Json:
@@ -49,7 +52,14 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
         _put_reasoning(message, thoughts, ctx)
     if calls:
         message["tool_calls"] = [_encode_call(call, ctx) for call in calls]
+    if annotations := _encode_annotations(answer):
+        message["annotations"] = annotations
     choice: Json = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.stop]}
+    given = [one for block in answer.blocks if isinstance(block, Text) for one in block.logprobs]
+    if given and ctx.logprobs:
+        choice["logprobs"] = {"content": given, "refusal": None}
+    elif given:
+        ctx.note_dropped("logprobs")
     if answer.stopped_by:
         choice["stop_reason"] = answer.stopped_by
     return {
@@ -63,7 +73,20 @@ def encode_answer(answer: Answer, ctx: Context) -> Json:
     }
 
 
+def _encode_annotations(answer: Answer) -> list[Json]:
+    """The citations of all texts, at their places in the joined text."""
+    found: list[Json] = []
+    length = 0
+    for block in answer.blocks:
+        if isinstance(block, Text):
+            begin, length = length, length + len(block.text)
+            found += [encode_annotation(one, begin, length) for one in block.citations]
+    return found
+
+
 def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> None:
+    """Reasoning as OpenRouter writes it: the whole text in one field, and each block with its signature in the other.
+    Clients read one of the two."""
     text = "".join(block.text for block in thoughts)
     if text:
         message["reasoning_content"] = text
@@ -72,15 +95,17 @@ def _put_reasoning(message: Json, thoughts: list[Thinking], ctx: Context) -> Non
         if block.redacted:
             data = ctx.sealer.seal("redacted", block.redacted, "")
             details.append({"type": "reasoning.encrypted", "data": data, "format": FORMAT, "index": len(details)})
-        elif block.signature:
-            sealed = ctx.sealer.seal("signature", block.signature, block.text)
-            entry: Json = {"type": "reasoning.text", "text": block.text, "signature": sealed, "format": FORMAT}
-            details.append({**entry, "index": len(details)})
+            continue
+        entry: Json = {"type": "reasoning.text", "text": block.text, "format": FORMAT, "index": len(details)}
+        if block.signature:
+            entry["signature"] = ctx.sealer.seal("signature", block.signature, block.text)
+        if block.text or block.signature:
+            details.append(entry)
     if details:
         message["reasoning_details"] = details
 
 
 def _encode_call(call: ToolCall, ctx: Context) -> Json:
     if call.name in ctx.custom_tools:
-        return encode_custom_call(CallBegan(0, call.id, call.name), call.arguments)
+        return {"id": call.id, "type": "custom", "custom": encode_custom(call.name, call.arguments)}
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

@@ -1,36 +1,48 @@
 """Decodes and encodes the tools of a Chat request."""
 
+import msgspec
+
 from router.errors import BadRequest
 from router.ir import Choice, Request, Tool
+from router.wire.chat.schema_forms import fit_to_upstream, is_enforced
 from router.wire.neutral import freeform_tools
-from router.wire.neutral.cache_marks import build_mark
+from router.wire.neutral.cache_marks import BREAKPOINT, build_mark, read_part_lifetime
 from router.wire.neutral.context import Context
-from router.wire.openai import is_strict_schema
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
+
+_MARKS = ("cache_control", BREAKPOINT)
+_READ = frozenset(("type", *_MARKS))
+_READ_OF_FUNCTION = frozenset(("name", "description", "parameters", "strict"))
+_READ_OF_CUSTOM = frozenset(("name", "description", "format"))
 
 
 def decode_tools(data: Json, ctx: Context) -> tuple[Tool, ...]:
     """The tools of a Chat request. Raises BadRequest for types that other protocols do not have."""
     tools: list[Tool] = []
     for at, entry in enumerate(json_values.read_objects(data.get("tools"), "tools")):
-        path = f"tools[{at}]"
         kind = entry.get("type", "function")
-        if kind == "function":
-            tools.append(
-                _decode_function(
-                    json_values.require_object(entry.get("function"), f"{path}.function"), f"{path}.function"
-                )
-            )
-        elif kind == "custom":
-            tools.append(
-                _decode_custom(json_values.require_object(entry.get("custom"), f"{path}.custom"), f"{path}.custom", ctx)
-            )
-        else:
-            raise ctx.refuse(f"{path}.type", f"a tool of type {kind!s} has no counterpart")
+        if kind not in ("function", "custom"):
+            raise ctx.refuse(f"tools[{at}].type", f"a tool of type {kind!s} has no counterpart")
+        tools.append(_decode_tool(entry, str(kind), f"tools[{at}]", ctx))
     for at, entry in enumerate(json_values.read_objects(data.get("functions"), "functions")):
+        ctx.note_unread(entry, _READ_OF_FUNCTION, f"functions[{at}].")
         tools.append(_decode_function(entry, f"functions[{at}]"))
     return tuple(tools)
+
+
+def _decode_tool(entry: Json, kind: str, path: str, ctx: Context) -> Tool:
+    """A tool with its fields in an object named after its type; or beside the type as in Responses, since Cursor sends
+    them so."""
+    flat = entry.get(kind) is None and "name" in entry
+    form = entry if flat else json_values.require_object(entry.get(kind), f"{path}.{kind}")
+    here = path if flat else f"{path}.{kind}"
+    read = _READ_OF_FUNCTION if kind == "function" else _READ_OF_CUSTOM
+    ctx.note_unread(form, read | _READ if flat else read, f"{here}.")
+    if not flat:
+        ctx.note_unread(entry, _READ | {kind}, f"{path}.")
+    tool = _decode_function(form, here) if kind == "function" else _decode_custom(form, here, ctx)
+    return msgspec.structs.replace(tool, cache=read_part_lifetime(entry))
 
 
 def _decode_function(form: Json, path: str) -> Tool:
@@ -50,7 +62,8 @@ def _decode_custom(form: Json, path: str, ctx: Context) -> Tool:
     """A tool that takes free text, which is put into one field of its arguments and taken out again in the answer."""
     name = json_values.require_text(form, "name", path)
     said = json_values.read_object(form.get("format"), f"{path}.format") or {"type": "text"}
-    if said.get("type") == "grammar":
+    if said.get("type") == "grammar" and "grammar" in said:
+        # Chat has the grammar in an object of its own; the flat form has not.
         said = {"type": "grammar", **json_values.require_object(said.get("grammar"), f"{path}.format.grammar")}
     ctx.custom_tools.add(name)
     return Tool(
@@ -65,20 +78,27 @@ def decode_choice(data: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Ch
     if found is None:
         return None, tools
     if isinstance(found, str):
-        mode = {"none": "none", "auto": "auto", "required": "any"}.get(found)
+        mode = {"none": "none", "auto": "auto", "required": "any", "any": "any"}.get(found)
         if mode is None:
             raise BadRequest(f"{path}: expected none, auto, required or a tool.")
         return Choice(mode), tools  # pyright: ignore[reportArgumentType]
     form = json_values.require_object(found, path)
     kind = form.get("type", "function")
     if kind == "allowed_tools":
-        return _decode_allowed(
-            json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools"), tools, ctx
-        )
+        allowed = json_values.require_object(form.get("allowed_tools"), f"{path}.allowed_tools")
+        return _decode_allowed(allowed, tools, ctx)
     if kind not in ("function", "custom"):
         raise ctx.refuse(path, f"a choice of type {kind!s} has no counterpart")
-    named = form if path == "function_call" else json_values.require_object(form.get(str(kind)), f"{path}.{kind}")
-    return Choice("tool", json_values.require_text(named, "name", path)), tools
+    named, here = _find_named(form, str(kind), path)
+    return Choice("tool", json_values.require_text(named, "name", here)), tools
+
+
+def _find_named(entry: Json, kind: str, path: str) -> tuple[Json, str]:
+    """The object that names a tool, and its path: one named after the type, or the entry itself (`function_call`, and
+    the flat form)."""
+    if path == "function_call" or (entry.get(kind) is None and "name" in entry):
+        return entry, path
+    return json_values.require_object(entry.get(kind), f"{path}.{kind}"), f"{path}.{kind}"
 
 
 def _decode_allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[Choice, tuple[Tool, ...]]:
@@ -87,12 +107,8 @@ def _decode_allowed(form: Json, tools: tuple[Tool, ...], ctx: Context) -> tuple[
     ctx.note_weakened(path)
     names: set[object] = set()
     for at, entry in enumerate(json_values.read_objects(form.get("tools"), f"{path}.tools")):
-        inner = entry.get(str(entry.get("type", "function")))
-        names.add(
-            json_values.require_text(
-                json_values.require_object(inner, f"{path}.tools[{at}]"), "name", f"{path}.tools[{at}]"
-            )
-        )
+        named, here = _find_named(entry, str(entry.get("type", "function")), f"{path}.tools[{at}]")
+        names.add(json_values.require_text(named, "name", here))
     mode = "any" if form.get("mode") == "required" else "auto"
     return Choice(mode), tuple(tool for tool in tools if tool.name in names)
 
@@ -109,8 +125,8 @@ def _encode_tool(request: Request, at: int, ctx: Context) -> Json:
         ctx.note_weakened(f"tools[{at}].format")
     if description := freeform_tools.describe(tool):
         function["description"] = description
-    function["parameters"] = tool.schema
-    if tool.strict and ctx.profile.strict_tools and is_strict_schema(tool.schema):
+    function["parameters"] = fit_to_upstream(tool.schema, f"tools[{at}].{ctx.caller_path('parameters')}", ctx)
+    if tool.strict and ctx.profile.strict_tools and is_enforced(tool.schema, ctx):
         function["strict"] = True
     elif tool.strict:
         ctx.note_weakened(f"tools[{at}].strict")

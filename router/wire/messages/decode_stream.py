@@ -29,6 +29,7 @@ from router.wire.messages import errors, usage
 from router.wire.messages.citations import decode_citation, decode_citations
 from router.wire.messages.unread import note_answer, note_block, note_details
 from router.wire.neutral.context import Context
+from router.wire.neutral.identifiers import AnswerCallIds
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -46,6 +47,9 @@ _STOPS: dict[str, Stop] = {
 def decode_stop(reason: object, ctx: Context) -> Stop:
     """The neutral form of a stop reason; an unknown one means the end of the answer."""
     found = _STOPS.get(reason) if isinstance(reason, str) else None
+    if found == "length" and ctx.assumed_limit:
+        # Other protocols need no limit, and would have let the answer go on.
+        ctx.note_weakened(ctx.caller_path("max_tokens"))
     if found is None or found == "pause":
         ctx.note_weakened(f"stop_reason {str(reason)[:40]}")
     return found or "end"
@@ -66,6 +70,7 @@ class MessagesDecoder:
         self._fragments: dict[int, bool] = {}
         self._inputs: dict[int, object] = {}
         self._calls = 0
+        self._ids = AnswerCallIds(ctx.call_ids, ctx.new_id)
         # What the open text cites.
         self._cited: list[Citation] = []
         self.ended = False
@@ -140,7 +145,7 @@ class MessagesDecoder:
             self._open[index] = number
             self._fragments[number] = False
             self._inputs[number] = block.get("input")
-            call_id = str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}"
+            call_id = self._ids.give(str(block.get("id") or "") or f"toolu_{self._ctx.new_id()}")
             return [CallBegan(number, call_id, self._ctx.names.decode(str(block.get("name") or "")))]
         return []
 

@@ -20,7 +20,13 @@ class Messages:
     name = "messages"
     title = "Anthropic Messages"
     needles = Needles(
-        ending=(b'"type":"message_stop"', b'"type": "message_stop"', b'"type":"error"', b'"type": "error"'),
+        ending=(
+            b'"type":"message_stop"',
+            b'"type": "message_stop"',
+            b'"type":"error"',
+            b'"type": "error"',
+            *dialect.ERROR_EVENTS,
+        ),
     )
     has_terminal = True
 
@@ -53,6 +59,8 @@ class Messages:
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """message_stop, or error."""
+        if event.name == "error":
+            return False
         return {"message_stop": True, "error": False}.get(str(data.get("type"))) if data else None
 
     def failure(self, data: Json) -> Failure | None:
@@ -66,7 +74,7 @@ class Messages:
             message = str(error.get("message") or data.get("message") or "The upstream reported an error.")
             data = {"type": "error", "error": {**error, "type": kind, "message": message}}
             return Failure(status, msgspec.json.encode(data))
-        return Failure(dialect.error_status({"type": error["type"]}), msgspec.json.encode(data))
+        return Failure(dialect.error_status(error), msgspec.json.encode(data))
 
     def usage(self, found: Json, known: Usage, profile: Profile) -> Usage:
         """Decode a usage object (messages/usage.py)."""

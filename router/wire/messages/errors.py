@@ -1,13 +1,17 @@
 """Errors of Anthropic Messages, read and written."""
 
+import re
+
 import msgspec
 
 from router.ir import Fault
 from router.wire import dialect
+from router.wire.errors import overflow
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
-_TOO_LONG = "prompt is too long"
+# What a 404 of this protocol can be about beside the model.
+_OTHER_THINGS = re.compile(r"\b(?:path|url|endpoint|route|page|file|container|batch|skill|resource|not found)\b", re.I)
 
 
 def decode_error(data: Json, status: int) -> Fault | None:
@@ -21,16 +25,26 @@ def decode_error(data: Json, status: int) -> Fault | None:
     contradicts_status = kind == "api_error" and 400 <= status < 500
     if not isinstance(kind, str) or kind not in dialect.ANTHROPIC_KINDS or contradicts_status:
         kind = dialect.anthropic_kind(status or dialect.error_status(error))
-    code = "context_length_exceeded" if said.startswith(_TOO_LONG) else None
-    return Fault(status or dialect.error_status({"type": kind}), kind, said, code)
+    if overflow.is_overflow(said, error.get("code"), error.get("type"), status=status):
+        return Fault(400, "invalid_request_error", said, overflow.CODE)
+    status = status or dialect.error_status({"type": kind})
+    return Fault(status, kind, said, "model_not_found" if _misses_model(error, said) else None)
+
+
+def _misses_model(error: Json, said: str) -> bool:
+    """True for a `not_found_error` about the model: requests for text name nothing else that can be missing, unless the
+    message says what."""
+    if error.get("type") != "not_found_error":
+        return False
+    return "model" in said[: dialect.QUOTE_LIMIT].lower() or not _OTHER_THINGS.search(said[: dialect.QUOTE_LIMIT])
 
 
 def encode_error(fault: Fault, request_id: str = "") -> tuple[int, bytes]:
     """Status and body for a Messages caller."""
     said = fault.message
-    if fault.code == "context_length_exceeded" and not said.startswith(_TOO_LONG):
+    if fault.code == overflow.CODE and not said.startswith(overflow.PHRASE):
         # Clients shorten their conversation when they read these words.
-        said = f"{_TOO_LONG}: {said}"
+        said = f"{overflow.PHRASE}: {said}"
     body: Json = {"type": "error", "error": {"type": fault.kind, "message": said}}
     if request_id:
         body["request_id"] = request_id

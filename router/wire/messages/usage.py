@@ -16,14 +16,16 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
     """
     creation = json_values.get_object(found, "cache_creation")
+    minutes, hour = (json_values.as_count(creation.get(f"ephemeral_{time}_input_tokens")) for time in ("5m", "1h"))
+    parts = None if minutes is None and hour is None else (minutes or 0) + (hour or 0)
     details = json_values.get_object(found, "output_tokens_details")
     return Usage(
         json_values.find_count(found.get("input_tokens"), known.input),
         json_values.find_count(found.get("output_tokens"), known.output),
         json_values.find_count(found.get("cache_read_input_tokens"), known.cache_read),
-        json_values.find_count(found.get("cache_creation_input_tokens"), known.cache_write),
+        json_values.find_count(found.get("cache_creation_input_tokens"), parts, known.cache_write),
         json_values.find_count(details.get("thinking_tokens"), known.reasoning),
-        json_values.find_count(creation.get("ephemeral_1h_input_tokens"), known.cache_write_1h) or None,
+        json_values.find_count(hour, known.cache_write_1h) or None,
         read_charge(found, known.charge, profile),
     )
 
@@ -36,6 +38,12 @@ def encode_usage(usage: Usage) -> Json:
         "cache_read_input_tokens": usage.cache_read or 0,
         "output_tokens": usage.output or 0,
     }
+    if usage.cache_write_1h is not None:
+        hour = min(usage.cache_write_1h, usage.cache_write or 0)
+        found["cache_creation"] = {
+            "ephemeral_5m_input_tokens": (usage.cache_write or 0) - hour,
+            "ephemeral_1h_input_tokens": hour,
+        }
     if usage.reasoning is not None:
         found["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     return found

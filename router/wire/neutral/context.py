@@ -1,9 +1,9 @@
 """The context of one translation: its inputs, and the losses it notes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from router.backends.profile import Profile
 from router.errors import BadRequest
@@ -29,6 +29,33 @@ class CallForm(NamedTuple):
     #: The name and namespace under which the caller declared the tool.
     name: str
     namespace: str = ""
+
+
+class FinishedAnswer(NamedTuple):
+    """A whole Responses answer that is to be stored."""
+
+    #: Its id.
+    name: str
+    #: The id of the answer that it continues, '' for none.
+    previous: str
+    #: The new items of the request.
+    inputs: list[Json]
+    #: The items of the answer.
+    outputs: list[Json]
+    #: The response object without its output.
+    response: Json
+    #: The size of the answer, in bytes.
+    size: int
+
+    @property
+    def items(self) -> list[Json]:
+        """The new items of the conversation."""
+        return [*self.inputs, *self.outputs]
+
+    @property
+    def about(self) -> Json:
+        """What is stored beside the items: how many of them are the request's, and the response object."""
+        return {"inputs": len(self.inputs), "response": self.response}
 
 
 @dataclass(slots=True)
@@ -60,6 +87,8 @@ class Context:
     drop_reasoning: bool = False
     #: Caching is asked for where the caller does not mention it.
     auto_cache: bool = True
+    #: The caller set no output limit, and the upstream requires one.
+    assumed_limit: bool = False
     #: Stop sequences that the upstream does not support; the answer's stream is searched for them.
     stop_sequences: tuple[str, ...] = ()
     #: Only one call at a time may pass, and the upstream cannot be told.
@@ -83,9 +112,8 @@ class Context:
     call_forms: dict[str, CallForm] = field(default_factory=dict[str, CallForm])
     #: Stored answers and items that a Responses request refers to, by id.
     stored: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    #: Stores a whole Responses answer: its id, the id of the answer it continues, the items of both directions, and the
-    #: answer's size in bytes. None where nothing is to be stored.
-    store: Callable[[str, str, list[Json], int], None] | None = None
+    #: Stores a whole Responses answer. None where nothing is to be stored.
+    store: Callable[[FinishedAnswer], None] | None = None
     #: The items of a Responses request, to be stored with the answer.
     request_items: list[Json] = field(default_factory=list[Json])
 
@@ -104,8 +132,10 @@ class Context:
         read: the names that are read, or whose loss means nothing. where: the path of the object with a point behind
         it, '' for the top level of an answer.
         """
-        for name in entry.keys() - read:
-            if entry[name] not in (None, False, "", [], {}):
+        if entry.keys() <= read:
+            return
+        for name in [name for name in entry if name not in read]:
+            if _says_something(entry[name]):
                 self.note_dropped(f"{where}{name[:40]}")
 
     def caller_path(self, name: str) -> str:
@@ -147,7 +177,16 @@ class Context:
             self.losses.append(loss)
 
 
-def format_losses(losses: list[Loss], limit: int = HEADER_LIMIT) -> str:
+def _says_something(value: object) -> bool:
+    """False for null, false, zero, what is empty, and what holds nothing else."""
+    if isinstance(value, dict):
+        return any(map(_says_something, cast("Json", value).values()))
+    if isinstance(value, list):
+        return any(map(_says_something, cast("list[object]", value)))
+    return bool(value)
+
+
+def format_losses(losses: Sequence[Loss], limit: int = HEADER_LIMIT) -> str:
     """`top_k=dropped, tools[3].strict=weakened`, at most `limit` long; entries over that are counted: `+N more`."""
     parts: list[str] = []
     size = 0

@@ -6,6 +6,7 @@ upstream's prompt cache still matches.
 
 import hashlib
 import re
+from collections.abc import Callable
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -41,6 +42,43 @@ class ToolNames:
     def decode(self, name: str) -> str:
         """The caller's name for a name in the upstream's answer."""
         return self._original.get(name, name)
+
+
+class AnswerCallIds:
+    """Gives the calls of one answer ids that no other call of the conversation has.
+
+    Callers pair calls and results by id over a whole conversation, but some upstreams number their calls anew in each
+    answer, or give parallel calls one id.
+    """
+
+    __slots__ = ("_counts", "_given", "_history", "_new_id")
+
+    def __init__(self, history: frozenset[str], new_id: Callable[[], str]):
+        """history: the ids of the calls in the request. new_id: gives 24 hex digits, different ones at each call."""
+        self._history = history
+        self._new_id = new_id
+        self._given: set[str] = set()
+        # How often an id was given, by the id without its suffix.
+        self._counts: dict[str, int] = {}
+
+    def give(self, call_id: str) -> str:
+        """The id for a call: the upstream's, with a suffix (`_2`, `_3` …) where another call has it; a new one for ''.
+        It is the same for the same history and answer. To be called once for each call, in order."""
+        found = base = call_id or f"call_{self._new_id()}"
+        count = self._counts.get(base, 1)
+        while self._is_taken(found):
+            count += 1
+            found = f"{base}_{count}"
+        self._counts[base] = count
+        self._given.add(found)
+        return found
+
+    def _is_taken(self, call_id: str) -> bool:
+        if call_id in self._given:
+            return True
+        # A Messages caller's history has the ids in the form that its protocol allows.
+        history = self._history
+        return bool(history) and (call_id in history or to_messages_id(call_id) in history)
 
 
 def to_messages_id(original: str) -> str:

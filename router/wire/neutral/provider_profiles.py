@@ -25,6 +25,10 @@ def find_profile(vendor: str, model: str = "") -> Profile:
         found = msgspec.structs.replace(found, sampling=frozenset[str](), stop_max=0)
     if found.cachers and not re.search(found.cachers, model, re.IGNORECASE):
         found = msgspec.structs.replace(found, cache="")
+    if found.stricters and not re.search(found.stricters, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, strict_shapes=False)
+    if found.searchers and not re.search(found.searchers, model, re.IGNORECASE):
+        found = msgspec.structs.replace(found, web_search=False)
     return found
 
 

@@ -70,8 +70,9 @@ class ReplayMemory:
         self._drop(key)
         self._calls[key] = call
         self._room -= call.size
-        while len(self._calls) > self._entries or self._room < 0:
-            self._drop(next(iter(self._calls)))
+        while self._calls and (len(self._calls) > self._entries or self._room < 0):
+            # In one step: large answers are translated in a thread.
+            self._room += self._calls.popitem(last=False)[1].size
 
     def get(self, call_id: str) -> RecordedCall | None:
         """The call with an id that a client sent."""
@@ -90,47 +91,91 @@ class ReplayMemory:
 
 
 def recall_calls(request: Request, memory: ReplayMemory, sealer: StateSealer, *, replays: bool) -> Request:
-    """The request with its calls as their upstream wrote them, and with missing reasoning put in front of them.
+    """The request with its calls as their upstream wrote them, and their reasoning in front of them.
+
+    Reasoning that the caller sent as text only, or in part, gives way to the original: "some" is not "the right one".
 
     sealer: of the upstream that gets the request; reasoning of another one is left out. replays: the upstream accepts
-    its reasoning as text.
+    its reasoning as text; then it gets the text that the caller sent, where no original is remembered.
     """
-    if not len(memory):
+    turns = list(request.turns)
+    if len(memory):
+        ids: dict[str, str] = {}
+        turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in turns]
+    elif not replays:
         return request
-    ids: dict[str, str] = {}
-    turns = [_recall_turn(turn, memory, sealer, ids, replays=replays) for turn in request.turns]
+    if replays:
+        turns = [_adopt_text(turn, sealer) for turn in turns]
     return msgspec.structs.replace(request, turns=tuple(turns))
 
 
 def _recall_turn(turn: Turn, memory: ReplayMemory, sealer: StateSealer, ids: dict[str, str], *, replays: bool) -> Turn:
     """ids: filled with the upstream's id of each call, for the results that follow in later turns."""
+    found = [memory.get(block.id) if isinstance(block, ToolCall) else None for block in turn.blocks]
+    thoughts = [_select_thoughts(one.thoughts, sealer, replays=replays) if one is not None else [] for one in found]
+    restored = _may_restore(turn.blocks, [one for some in thoughts for one in some], sealer, replays=replays)
     blocks: list[Block] = []
     known = False
-    thinks = any(isinstance(block, Thinking) for block in turn.blocks)
-    for block in turn.blocks:
-        found = memory.get(block.id) if isinstance(block, ToolCall) else None
-        if found is not None and isinstance(block, ToolCall):
-            # The reasoning of the first call also came before any text in front of that call.
-            at = len(blocks) if known else 0
-            blocks[at:at] = () if thinks else _select_thoughts(found.thoughts, sealer, replays=replays)
+    for at, block in enumerate(turn.blocks):
+        call = found[at]
+        if call is not None and isinstance(block, ToolCall):
+            if restored:
+                # The reasoning of the first call also came before any text in front of that call.
+                place = len(blocks) if known else 0
+                blocks[place:place] = thoughts[at]
             known = True
-            ids[block.id] = found.id
-            block = ToolCall(found.id, block.name, _restore_arguments(block.arguments, found.arguments))
+            ids[block.id] = call.id
+            block = ToolCall(call.id, block.name, _restore_arguments(block.arguments, call.arguments))
         elif isinstance(block, ToolResult) and block.call_id in ids:
             known = True
             block = msgspec.structs.replace(block, call_id=ids[block.call_id])
+        elif restored and isinstance(block, Thinking):
+            continue
         blocks.append(block)
     return Turn(turn.role, tuple(blocks), turn.path) if known else turn
 
 
+def _may_restore(blocks: tuple[Block, ...], thoughts: list[Thinking], sealer: StateSealer, *, replays: bool) -> bool:
+    """True where the remembered reasoning takes the place of what the caller sent.
+
+    The remembered one is whole, and stands where the upstream wrote it. The caller's may be text without its proof, or
+    a part of the original. It stays where it holds anything genuine that is not remembered, and where genuine parts
+    stand between other blocks, since such a caller returns everything at its place.
+    """
+    if not thoughts:
+        return False
+    replaceable: set[str] = {one.signature or one.redacted for one in thoughts}
+    for block in blocks:
+        if not isinstance(block, Thinking):
+            # Only reasoning in front of all other blocks has lost its place.
+            replaceable.clear()
+        elif _is_accepted(block, sealer, replays=replays) and (block.signature or block.redacted) not in replaceable:
+            return False
+    return True
+
+
+def _adopt_text(turn: Turn, sealer: StateSealer) -> Turn:
+    """The turn with reasoning that the caller sent as mere text taken for the upstream's own."""
+    if not any(isinstance(block, Thinking) for block in turn.blocks):
+        return turn
+    blocks = (
+        Thinking(block.text, sealer.seal("text", "", block.text))
+        if isinstance(block, Thinking) and block.text and not block.signature
+        else block
+        for block in turn.blocks
+    )
+    return Turn(turn.role, tuple(blocks), turn.path)
+
+
 def _select_thoughts(thoughts: tuple[Thinking, ...], sealer: StateSealer, *, replays: bool) -> list[Thinking]:
     """The reasoning that the upstream accepts; leaving out the rest is no loss, since the caller did not send it."""
-    kept: list[Thinking] = []
-    for one in thoughts:
-        carried = sealer.unseal(one.signature or one.redacted, one.text)
-        if carried is not None and (replays or carried.kind != "text"):
-            kept.append(one)
-    return kept
+    return [one for one in thoughts if _is_accepted(one, sealer, replays=replays)]
+
+
+def _is_accepted(thought: Thinking, sealer: StateSealer, *, replays: bool) -> bool:
+    """True for reasoning of this upstream and model, in a form in which the upstream takes it back."""
+    carried = sealer.unseal(thought.signature or thought.redacted, thought.text)
+    return carried is not None and (replays or carried.kind != "text")
 
 
 def _restore_arguments(arguments: str, kept: str) -> str:
@@ -173,8 +218,17 @@ class CallRecorder:
             self._calls[event.index] = (event.id, [], tuple(self._thoughts))
             self._thoughts.clear()
         elif isinstance(event, Ended):
+            self._close()
+            self._add_late_thoughts()
             for call_id, fragments, thoughts in self._calls.values():
                 self._memory.put(RecordedCall(call_id, "".join(fragments), thoughts))
+
+    def _add_late_thoughts(self) -> None:
+        """Keep proofs that came behind the last call with that call."""
+        if self._thoughts and self._calls:
+            last = next(reversed(self._calls))
+            call_id, fragments, thoughts = self._calls[last]
+            self._calls[last] = (call_id, fragments, (*thoughts, *self._thoughts))
 
     def _close(self) -> None:
         """End the current block of reasoning."""

@@ -16,10 +16,12 @@ MISSING = "[no result recorded]"
 def order_turns(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
     """The turns with every tool result directly behind its call, in the order of the calls.
 
-    Results of one call are merged; a call without a result gets one that says so; a result without a call becomes
-    text; other turns that stood between come behind the results.
+    A call that repeats the id of an earlier one gets an id of its own, and the results of one id go to its calls in
+    their order. Further results of a call are merged; a call without a result gets one that says so; a result without
+    a call becomes text; other turns that stood between come behind the results.
     """
     out: list[Turn] = []
+    given: dict[str, int] = {}
     at = 0
     while at < len(turns):
         turn = turns[at]
@@ -27,56 +29,67 @@ def order_turns(turns: Sequence[Turn], ctx: Context) -> list[Turn]:
         if turn.role != "assistant":
             out.append(_convert_orphans(turn, ctx))
             continue
-        while at < len(turns) and turns[at].role == "assistant" and _call_ids(turn):
-            turn = Turn("assistant", turn.blocks + turns[at].blocks, turn.path)
+        blocks = list(turn.blocks)
+        called = _has_call(turn)
+        while called and at < len(turns) and turns[at].role == "assistant":
+            blocks += turns[at].blocks
             at += 1
-        turn = _drop_repeated_calls(turn, ctx)
+        renamed = _rename_repeated_calls(blocks, given)
+        turn = Turn("assistant", tuple(blocks), turn.path)
         end = at
         while end < len(turns) and turns[end].role != "assistant":
             end += 1
         out.append(turn)
-        out += _collect_results(turn, turns[at:end], ctx)
+        out += _collect_results(turn, renamed, turns[at:end], ctx)
         at = end
     return out
 
 
-def _call_ids(turn: Turn) -> list[str]:
-    return [block.id for block in turn.blocks if isinstance(block, ToolCall)]
+def _has_call(turn: Turn) -> bool:
+    return any(isinstance(block, ToolCall) for block in turn.blocks)
 
 
-def _drop_repeated_calls(turn: Turn, ctx: Context) -> Turn:
-    """The turn without calls that repeat the id of an earlier one: their results could not be told apart."""
-    calls = _call_ids(turn)
-    if len(set(calls)) == len(calls):
-        return turn
-    ctx.note_weakened(f"{turn.path}.tool_calls")
-    blocks: list[Block] = []
-    seen: set[str] = set()
-    for block in turn.blocks:
-        if isinstance(block, ToolCall):
-            if block.id in seen:
-                continue
-            seen.add(block.id)
-        blocks.append(block)
-    return Turn(turn.role, tuple(blocks), turn.path)
+def _rename_repeated_calls(blocks: list[Block], given: dict[str, int]) -> dict[str, list[str]]:
+    """Give calls whose id another call of the conversation has an id of their own: all protocols pair calls and results
+    by id, and Anthropic refuses ids that repeat.
+
+    given: how often an id was given, by the id without its suffix; grows. Returns the new ids by the id in `blocks`.
+    """
+    renamed: dict[str, list[str]] = {}
+    for at, block in enumerate(blocks):
+        if not isinstance(block, ToolCall):
+            continue
+        found = block.id
+        while found in given:
+            given[block.id] += 1
+            found = f"{block.id}_{given[block.id]}"
+        given[found] = 1
+        renamed.setdefault(block.id, []).append(found)
+        if found != block.id:
+            blocks[at] = ToolCall(found, block.name, block.arguments)
+    return renamed
 
 
-def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> list[Turn]:
+def _collect_results(turn: Turn, renamed: dict[str, list[str]], following: Sequence[Turn], ctx: Context) -> list[Turn]:
     """The results for a turn's calls as one user turn, then the rest of the turns that follow it."""
-    calls = _call_ids(turn)
     results: dict[str, ToolResult] = {}
+    waiting = {old: list(reversed(new)) for old, new in renamed.items()}
     rest: list[Turn] = []
     for one in following:
         kept: list[Block] = []
         for block in one.blocks:
             if not isinstance(block, ToolResult):
                 kept.append(block)
-            elif block.call_id in calls:
-                results[block.call_id] = _merge_results(results.get(block.call_id), block, one.path, ctx)
+            elif block.call_id in waiting:
+                ids = waiting[block.call_id]
+                call_id = ids.pop() if len(ids) > 1 else ids[0]
+                result = ToolResult(call_id, block.content, block.is_error, block.cache)
+                results[call_id] = _merge_results(results.get(call_id), result, one.path, ctx)
             else:
                 kept += _convert_orphan(block, one.path, ctx)
-        if kept:
+        if kept or not one.blocks:
             rest.append(Turn(one.role, tuple(kept), one.path))
+    calls = [block.id for block in turn.blocks if isinstance(block, ToolCall)]
     for call in calls:
         if call not in results:
             ctx.note_weakened(f"{turn.path}.tool_calls")
@@ -84,7 +97,7 @@ def _collect_results(turn: Turn, following: Sequence[Turn], ctx: Context) -> lis
     if not calls:
         return rest
     path = following[0].path if following else turn.path
-    return [Turn("user", tuple(results[call] for call in dict.fromkeys(calls)), path), *rest]
+    return [Turn("user", tuple(results[call] for call in calls), path), *rest]
 
 
 def _merge_results(old: ToolResult | None, new: ToolResult, path: str, ctx: Context) -> ToolResult:

@@ -8,18 +8,33 @@ from typing import cast
 import msgspec
 
 from router.errors import BadRequest
+from router.wire.raw import lenient_json
 
 Json = dict[str, object]
+#: What the fast decoder raises for a text that is no JSON, or too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _decoder = msgspec.json.Decoder()
 
 
 def decode_object(data: str | bytes) -> Json | None:
-    """A JSON object, or None for anything else."""
+    """A JSON object, or None for anything else. What SDKs take beside JSON is read too (lenient_json)."""
     try:
         value = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    except UNREADABLE:
+        value = look_again(data)
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def look_again(data: str | bytes, replaced: list[str] | None = None) -> object:
+    """A value that the fast decoder refused, None when SDKs refuse it too. replaced: gets the paths of what JSON cannot
+    hold, and was replaced."""
+    try:
+        found = lenient_json.decode(data)
+    except (ValueError, RecursionError):
+        return None
+    if replaced is not None:
+        replaced += found.replaced
+    return found.value
 
 
 def get_object(value: Json, name: str) -> Json:
@@ -147,11 +162,16 @@ def encode_json(value: object) -> str:
 
 
 def as_raw_object(arguments: str) -> msgspec.Raw | None:
-    """The JSON text of a call's arguments without change, {} for an empty text; None when it is no object."""
+    """The JSON text of a call's arguments, {} for an empty text; None when it is no object. Nothing is changed but
+    halves of surrogate pairs, for which Anthropic refuses a request."""
     if not arguments.strip():
         return msgspec.Raw(b"{}")
     try:
-        value: object = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
+        value: object = _decoder.decode(arguments)
+    except UNREADABLE:
+        try:
+            value = lenient_json.decode_halves(arguments)
+        except (ValueError, RecursionError):
+            return None
+        return msgspec.Raw(msgspec.json.encode(value)) if isinstance(value, dict) else None
     return msgspec.Raw(arguments.strip().encode()) if isinstance(value, dict) else None

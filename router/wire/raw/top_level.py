@@ -177,13 +177,24 @@ def read_model(top: Top) -> str | None:
         return None
     if not isinstance(name, str):
         raise BadRequest('"model" must be a string.')
-    if len(raw) > MODEL_LIMIT * 6 or len(name.encode("utf-8", "surrogatepass")) > MODEL_LIMIT:
-        raise BadRequest(f'"model" is over {MODEL_LIMIT} bytes long.')
+    if len(raw) > MODEL_LIMIT * 6:
+        raise _refuse_length()
+    check_model(name)
+    return name
+
+
+def check_model(name: str) -> None:
+    """Raise BadRequest for a name that no model can have: an empty or too long one, or one with control characters."""
+    if len(name.encode("utf-8", "surrogatepass")) > MODEL_LIMIT:
+        raise _refuse_length()
     if not name.strip():
         raise BadRequest('"model" is empty: name a model. `fairlead models` lists those available.')
     if _CONTROL.search(name):
         raise BadRequest('"model" has control characters.')
-    return name
+
+
+def _refuse_length() -> BadRequest:
+    return BadRequest(f'"model" is over {MODEL_LIMIT} bytes long.')
 
 
 def wants_stream(top: Top) -> bool:

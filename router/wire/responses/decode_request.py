@@ -5,10 +5,12 @@ from typing import cast
 from router.backends.profile import EFFORTS
 from router.errors import BadRequest
 from router.ir import HostedTool, Reasoning, Request, Shape, Text, Tool
+from router.wire import stored_responses
 from router.wire.neutral.context import Context
 from router.wire.openai import decode_cache
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
+from router.wire.raw.top_level import Top
 from router.wire.responses import tools as responses_tools
 from router.wire.responses.decode_items import BRINGS_TOOLS, TurnCollector
 from router.wire.responses.response_object import REPEATED
@@ -51,7 +53,20 @@ def read_references(body: bytes | bytearray) -> list[str]:
         data.get("previous_response_id"),
         *(one.get("id") for one in objects if one.get("type") == "item_reference"),
     ]
-    return [name for name in names if isinstance(name, str) and name]
+    found = [name for name in names if isinstance(name, str) and name]
+    return [*found, *(holder[0] for name in found if (holder := stored_responses.find_holder(name)))]
+
+
+def check_passed_through(top: Top, backend: str) -> None:
+    """Raise NotStored for a request that continues an answer of fairlead and goes to a backend as it is: no backend
+    knows the id."""
+    name = top.value("previous_response_id") if "previous_response_id" in top else None
+    if isinstance(name, str) and stored_responses.is_own_id(name):
+        raise NotStored(
+            f"previous_response_id: '{name}' is an answer that fairlead translated and keeps itself. The backend "
+            f"{backend} speaks Responses and does not know it. Send the whole conversation as input.",
+            "previous_response_id",
+        )
 
 
 class NotStored(BadRequest):
@@ -185,6 +200,10 @@ def _read_chain(data: Json, ctx: Context) -> list[Json]:
 def _resolve_reference(name: str, ctx: Context) -> list[Json]:
     """The item a reference names; an unknown one is left out, since an error would end the caller's tool loop."""
     found = ctx.stored.get(name)
+    holder = stored_responses.find_holder(name)
+    if found is None and holder is not None:
+        items = cast("list[Json]", ctx.stored.get(holder[0], {}).get("items") or [])
+        found = items[holder[1]] if holder[1] < len(items) else None
     if found is None:
         ctx.note_dropped(f"item_reference {name[:40]}")
         return []

@@ -49,7 +49,8 @@ _FIELDS = frozenset(
     (
         *("id", "object", "created_at", "completed_at", "model", "status", "output", "output_text", "usage", "error"),
         *("incomplete_details", "billing", "conversation", "prompt", "prompt_cache_options", "prompt_cache_retention"),
-        *("store", "context_management", "stream_options", "frequency_penalty", "presence_penalty", *REPEATED),
+        *("store", "context_management", "stream_options", "frequency_penalty", "presence_penalty", "tool_usage"),
+        *REPEATED,
     )
 )
 

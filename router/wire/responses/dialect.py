@@ -31,6 +31,7 @@ class Responses:
             b'"type": "response.failed"',
             b'"type":"error"',
             b'"type": "error"',
+            *dialect.ERROR_EVENTS,
         ),
     )
     has_terminal = True
@@ -42,7 +43,8 @@ class Responses:
     def error_events(self, error: RouterError, request_id: str, stream: dialect.Stream) -> bytes:
         """`error`, then `response.failed` with the id the stream began with, both with a sequence number.
 
-        The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one.
+        The error stands flat and nested: the typed form is flat, and the Python SDK raises only on the nested one. The
+        failed response repeats what the stream announced of it, and what was said so far where that is known.
         """
         code = _CODES.get(error.status, "server_error")
         fault = {"type": dialect.openai_kind(error.status), "code": code, "message": error.message, "param": None}
@@ -58,11 +60,8 @@ class Responses:
             "type": "response.failed",
             "sequence_number": stream.sequence + 2,
             "response": {
-                "id": stream.response_id or request_id.replace("req_", "resp_"),
                 "object": "response",
                 "created_at": stream.created,
-                "status": "failed",
-                "error": {"code": code, "message": error.message},
                 "incomplete_details": None,
                 "instructions": None,
                 "metadata": {},
@@ -74,6 +73,10 @@ class Responses:
                 "tools": [],
                 "top_p": None,
                 "usage": None,
+                **stream.collect_response(),
+                "id": stream.response_id or request_id.replace("req_", "resp_"),
+                "status": "failed",
+                "error": {"code": code, "message": error.message},
             },
         }
         return sse.frame(msgspec.json.encode(first), "error") + sse.frame(
@@ -86,7 +89,7 @@ class Responses:
 
     def judge(self, event: sse.Event, data: Json | None) -> Verdict:
         """Created, in_progress and queued are preamble; a failure is an error; the first item or the end commits."""
-        kind = data.get("type") if data else event.name
+        kind = "error" if event.name == "error" else (data or {}).get("type") or event.name
         if kind in ("error", "response.failed"):
             return Verdict.ERROR
         if data is None or kind in _PREAMBLE:
@@ -95,7 +98,9 @@ class Responses:
 
     def ending(self, event: sse.Event, data: Json | None) -> bool | None:
         """response.completed and incomplete end it well; response.failed and error do not."""
-        return _ENDINGS.get(str(data.get("type"))) if data else None
+        if event.name == "error":
+            return False
+        return _ENDINGS.get(str(data.get("type") or event.name)) if data else None
 
     def failure(self, data: Json) -> Failure | None:
         """The error of an `error` event (nested or flat), of a failed response, or of a plain error body."""

@@ -28,7 +28,7 @@ from router.ir import (
     Usage,
 )
 from router.wire import openai
-from router.wire.neutral.context import CallForm, Context
+from router.wire.neutral.context import CallForm, Context, FinishedAnswer
 from router.wire.raw.json_values import Json
 from router.wire.responses import calls as responses_calls
 from router.wire.responses import errors
@@ -187,8 +187,9 @@ class ResponsesEncoder:
         self.response = self._response_object.encode(cut, self._output, usage, reason=reason)
         if self._ctx.store is not None:
             before = str(self._ctx.request_fields.get("previous_response_id") or "")
+            name, said = self._response_object.id, self._response_object.describe(cut, usage, reason=reason)
             self._ctx.store(
-                self._response_object.id, before, self._ctx.request_items + self._output, len(self.response)
+                FinishedAnswer(name, before, self._ctx.request_items, self._output, said, len(self.response))
             )
         out.append(self._events.event(f"response.{cut}", response=msgspec.Raw(self.response)))
         return b"".join(out)
@@ -208,6 +209,12 @@ class ResponsesEncoder:
         )
         out = begun + self._events.event("error", **said, error=error)
         return out + self._events.event("response.failed", response=msgspec.Raw(failed))
+
+    def collect_response(self) -> Json:
+        """The response object with the output so far, {} before it was announced."""
+        if not self._begun:
+            return {}
+        return msgspec.json.decode(self._response_object.encode("in_progress", self._collect_output(), None))
 
     def _collect_output(self) -> list[Json]:
         """The output, with the content so far of the items that are still open."""

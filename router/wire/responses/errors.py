@@ -4,6 +4,7 @@ import msgspec
 
 from router.ir import Fault
 from router.wire import openai
+from router.wire.errors import overflow
 from router.wire.raw import json_values
 from router.wire.raw.json_values import Json
 
@@ -18,8 +19,15 @@ def decode_error(data: Json, status: int) -> Fault | None:
     return openai.decode_error({"error": nested} if nested else data, status)
 
 
-# Anthropic type -> one of the codes that a failed response may have.
-_FAILURES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
+# Anthropic type -> one of the codes that a failed response may have. An overload stays `server_error`, which Codex
+# tries again; it gives up at `server_is_overloaded`.
+_FAILURES = {
+    "rate_limit_error": "rate_limit_exceeded",
+    "invalid_request_error": "invalid_prompt",
+    "billing_error": "insufficient_quota",
+}
+# Codes that Codex reads there, though they are not among those of the SDKs.
+_KNOWN = (overflow.CODE, "insufficient_quota")
 
 
 def encode_event_error(fault: Fault) -> Json:
@@ -30,6 +38,6 @@ def encode_event_error(fault: Fault) -> Json:
 
 def encode_failure(fault: Fault) -> Json:
     """The error object of a failed response. Few codes are allowed there, so the actual one is added to the message."""
-    code = _FAILURES.get(fault.kind, "server_error")
+    code = fault.code if fault.code in _KNOWN else _FAILURES.get(fault.kind, "server_error")
     own = f" ({fault.code})" if fault.code and fault.code != code else ""
     return {"code": code, "message": f"{fault.message}{own}"}

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from router.wire import stored_responses
 from router.wire.neutral.context import Context
 from router.wire.raw.json_values import Json
 
@@ -36,14 +37,15 @@ class ResponseObject:
     model: the one that answered.
     """
 
-    __slots__ = ("_head", "_repeated", "id")
+    __slots__ = ("_fields", "_head", "_repeated", "_repeated_fields", "id")
 
     def __init__(self, ctx: Context, model: str):
-        self.id = f"resp_{ctx.new_id()}{ctx.new_id()}"
+        self.id = stored_responses.make_id(ctx.new_id() + ctx.new_id())
         asked = ctx.request_fields
         repeated = {name: asked[name] if asked.get(name) is not None else REPEATED[name] for name in REPEATED}
         repeated["store"] = ctx.store is not None
-        head = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown_model or model}
+        head: Json = {"id": self.id, "object": "response", "created_at": ctx.now, "model": ctx.shown_model or model}
+        self._fields, self._repeated_fields = head, repeated
         self._head = _encode(head)[:-1]
         self._repeated = b"," + _encode(repeated)[1:]
 
@@ -57,6 +59,15 @@ class ResponseObject:
         reason: str = "",
     ) -> bytes:
         """Encode a response object. reason: why it is incomplete."""
-        details = {"reason": reason} if reason else None
-        said: Json = {"status": status, "error": error, "incomplete_details": details, "output": output, "usage": usage}
+        said: Json = {"status": status, "error": error, "incomplete_details": _describe_reason(reason)}
+        said |= {"output": output, "usage": usage}
         return self._head + b"," + _encode(said)[1:-1] + self._repeated
+
+    def describe(self, status: str, usage: Json | None, *, reason: str = "") -> Json:
+        """The response object of a finished answer without its output, to be stored beside it."""
+        said: Json = {"status": status, "error": None, "incomplete_details": _describe_reason(reason), "usage": usage}
+        return {**self._fields, **said, **self._repeated_fields}
+
+
+def _describe_reason(reason: str) -> Json | None:
+    return {"reason": reason} if reason else None

@@ -1,6 +1,6 @@
 """What a request of Responses shows of itself, the smallest one, and what it leaves behind at the upstream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import cast
 
 import msgspec
@@ -10,10 +10,14 @@ from router.wire.raw.top_level import Top
 
 #: Input that only the organisation it was written for can read.
 SEALED = b'"encrypted_content"'
-# Tools that the client runs itself; all others may have acted by the time an answer fails.
+# Tools that the client runs itself, and searches, which change nothing; all others may have acted, or cost money, by
+# the time an answer fails.
 _CLIENTS_TOOLS = frozenset(
     ("function", "custom", "namespace", "local_shell", "shell", "apply_patch", "computer", "computer_use_preview")
 )
+
+
+_SEARCHES = ("web_search", "file_search")
 
 
 class _Tool(msgspec.Struct):
@@ -46,20 +50,34 @@ def issues(top: Top | None) -> bool:
     return top is None or top.raw("store") != b"false"
 
 
-def leaves_traces(top: Top) -> bool:
-    """True for a request that is kept, runs on, follows another, or has the server act."""
-    if top.raw("store") != b"false" or top.raw("background") == b"true":
-        return True
-    if any(top.raw(name) not in (None, b"null") for name in ("previous_response_id", "conversation")):
+def leaves_traces(top: Top, dropped: Collection[str] | None = None) -> bool:
+    """True for a request that is kept, runs on, follows another, or has the server act.
+
+    dropped: the paths that a translation left out; None for a request that is passed on. What a translated one follows,
+    and its answer, are kept by this proxy and not by the upstream.
+    """
+    if dropped is None and _is_kept(top):
         return True
     raw = top.raw("tools")
     if raw in (None, b"null", b"[]"):
         return False
     try:
-        return any(not _is_clients(tool) for tool in cast("Iterable[_Tool]", _tools.decode(raw or b"")))
+        tools = list(cast("Iterable[_Tool]", _tools.decode(raw or b"")))
     except (msgspec.DecodeError, RecursionError):
         return True
+    gone = dropped or ()
+    return any(not _is_harmless(tool) and f"tools[{at}]" not in gone for at, tool in enumerate(tools))
 
 
-def _is_clients(tool: _Tool) -> bool:
+def _is_kept(top: Top) -> bool:
+    """True for a request that the upstream keeps, works on later, or completes from what it kept."""
+    if top.raw("store") != b"false" or top.raw("background") == b"true":
+        return True
+    return any(top.raw(name) not in (None, b"null") for name in ("previous_response_id", "conversation"))
+
+
+def _is_harmless(tool: _Tool) -> bool:
+    """True for a tool that runs at the client, or that leaves nothing behind: a search."""
+    if isinstance(tool.type, str) and tool.type.startswith(_SEARCHES):
+        return True
     return tool.type in _CLIENTS_TOOLS or (tool.type == "tool_search" and tool.execution == "client")

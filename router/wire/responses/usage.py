@@ -1,5 +1,7 @@
 """Token counts of OpenAI Responses, read and written."""
 
+import msgspec
+
 from router.backends.profile import Profile
 from router.ir import Usage
 from router.wire.neutral.charges import read_charge
@@ -14,8 +16,9 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     alike; the profile says whether the charge is in it.
     """
     total, output = json_values.as_count(found.get("input_tokens")), json_values.as_count(found.get("output_tokens"))
+    charge = read_charge(found, known.charge, profile)
     if total is None and output is None:
-        return known
+        return known if charge == known.charge else msgspec.structs.replace(known, charge=charge)
     details = json_values.get_object(found, "input_tokens_details")
     read, write = (
         json_values.as_count(details.get("cached_tokens")),
@@ -23,7 +26,12 @@ def decode_usage(found: Json, known: Usage, profile: Profile) -> Usage:
     )
     reasoning = json_values.as_count(json_values.get_object(found, "output_tokens_details").get("reasoning_tokens"))
     uncached = None if total is None else max(0, total - (read or 0) - (write or 0))
-    return Usage(uncached, output, read, write, reasoning, charge=read_charge(found, known.charge, profile))
+    whole = json_values.as_count(found.get("total_tokens"))
+    if not reasoning and total is not None and output is not None and (whole or 0) > total + output:
+        # Servers in front of Gemini, which has its reasoning in the total alone.
+        reasoning = (whole or 0) - total - output
+        output += reasoning
+    return Usage(uncached, output, read, write, reasoning, charge=charge)
 
 
 def encode_usage(usage: Usage) -> Json:

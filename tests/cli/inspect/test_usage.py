@@ -78,6 +78,25 @@ def test_usage(filled):
     assert "llama" in done.out
 
 
+def test_clients_that_are_not_known(filled):
+    """They have a row of their own, so that the rows add up to the total; alone they make no table of the overview."""
+    found = json.loads(filled("usage", "--by", "client", "--json").out)
+    assert {one["name"]: one["requests"] for one in found["rows"]} == {"claude-code": 4, "(unknown)": 1}
+    assert sum(one["requests"] for one in found["rows"]) == found["total"]["requests"]
+    assert "(unknown)" in filled("usage").out
+
+
+def test_usage_of_unknown_clients_alone(fairlead):
+    """The overview has no table of clients; it is there when it is asked for."""
+    home = open_home({"FAIRLEAD_HOME": str(fairlead.home)})
+    ledger = Ledger(home, print)
+    history = History(ledger, lambda entry: (None, ""), lambda: 30)
+    history.add(HistoryEntry(id="req_1", started=time.time() - 7200, method="GET", path="/v1/models", status=200))
+    ledger.close(10)
+    assert "client" not in fairlead("usage", "--since", "24h").out
+    assert "(unknown)" in fairlead("usage", "--since", "24h", "--by", "client").out
+
+
 def test_usage_as_json(filled):
     """The same fields as /analytics, in any window."""
     found = json.loads(filled("usage", "--json", "--since", "7d").out)
@@ -91,7 +110,7 @@ def test_usage_as_json(filled):
     [
         ("model", ["claude-opus-5", "gpt-5-mini", "llama\\x1b[2J", "=1+1"]),
         ("account", ["work/main"]),
-        ("client", ["claude-code"]),
+        ("client", ["claude-code", "(unknown)"]),
         ("tag", ["night"]),
         ("day", [time.strftime("%Y-%m-%d", time.localtime(time.time() - 60))]),
         ("error", ["not_found_error"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.errors import BadRequest, Unavailable
+from router.errors import BadRequest, RateLimited, Unavailable
 from router.exchange.client_response.head import own_headers, refuse
 
 from ..playbook import on_stage, play, playing
@@ -38,7 +38,8 @@ def test_an_error_has_the_vendors_name_for_its_id(one, path, body, name):
     ("error", "fields"),
     [
         (BadRequest("no"), {b"x-should-retry": b"false"}),
-        (Unavailable("no"), {}),
+        (Unavailable("no"), {b"retry-after": b"1"}),
+        (RateLimited("no"), {}),
         (Unavailable("no", retry_after=7), {b"retry-after": b"7"}),
         (
             BadRequest("no", headers=(("accept-encoding", "gzip"),)),

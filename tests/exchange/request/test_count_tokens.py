@@ -34,6 +34,31 @@ def test_a_native_count_is_passed_on(counting):
     assert not played.record.estimated
 
 
+LM_STUDIO = {"error": "Unexpected endpoint or method. (POST /v1/messages/count_tokens). Returning 200 anyway"}
+
+
+@pytest.mark.parametrize(
+    "reply", [refuses(404), refuses(405), refuses(501), says(200, LM_STUDIO), says(404, {"detail": "Not Found"})]
+)
+@pytest.mark.parametrize("aliases", [("a0",), ("a0", "a1")])
+def test_a_backend_without_the_path_is_estimated(counting, reply, aliases):
+    """It speaks the caller's protocol, and does not count: the client gets an estimate that is flagged, never the 404,
+    and no account is blamed."""
+    runtime = counting("messages", "chat", aliases=aliases)
+    played = playing(runtime, COUNT, ASKED, reply)
+    assert (played.asked, played.status, played.json()) == (["a0"], 200, {"input_tokens": ESTIMATE})
+    assert played.fields[b"x-fairlead-loss"] == b"input_tokens=weakened"
+    assert b"x-fairlead-translation" not in played.fields
+    assert (played.record.estimated, played.record.losses) == (True, "input_tokens=weakened")
+    assert [one.faults for one in runtime.snapshot.services["box"].pool.members] == [0] * len(aliases)
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_other_errors_of_a_count_are_passed_on(counting, status):
+    """They say something of the request or the account, and not of the path."""
+    assert playing(counting("messages"), COUNT, ASKED, *[refuses(status)] * 3).status == status
+
+
 def test_a_translated_count(counting):
     """The backend counts in its own protocol, and is asked there."""
     played = playing(counting("responses"), COUNT, ASKED, says(200, {"input_tokens": 7, "object": "x"}))

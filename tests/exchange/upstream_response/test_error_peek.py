@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from router.exchange.upstream_response.error_peek import SEALED_REFUSED, error_matches, peek_body
+from router.exchange.upstream_response.error_peek import SEALED_REFUSED, peek_body
 from router.exchange.upstream_response.response import BufferedResponse
 
 
@@ -38,19 +38,14 @@ def test_the_beginning_is_seen_and_stays(pieces, seen, left):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "matches"),
+    ("body", "matches"),
     [
-        (400, b'{"error":{"code":"invalid_encrypted_content"}}', True),
-        (400, b'{"error":{"message":"The encrypted content gAAA could not be verified."}}', True),
-        (400, b'{"error":{"message":"no"}}', False),
-        (422, b'{"error":{"code":"invalid_encrypted_content"}}', False),
-        (400, b"", False),
+        (b'{"error":{"code":"invalid_encrypted_content"}}', True),
+        (b'{"error":{"message":"The encrypted content gAAA could not be verified."}}', True),
+        (b'{"error":{"message":"no"}}', False),
+        (b"", False),
     ],
 )
-def test_what_says_that_a_seal_cannot_be_read(status, body, matches):
-    """Only a 400 with OpenAI's words."""
-
-    async def main():
-        assert await error_matches(Pieces(status, *([body] if body else [])), SEALED_REFUSED) is matches
-
-    trio.run(main)
+def test_what_says_that_a_seal_cannot_be_read(body, matches):
+    """Only OpenAI's words."""
+    assert (SEALED_REFUSED.search(body) is not None) is matches

@@ -43,6 +43,10 @@ GOLDEN = {
     "star": (b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", (200, b"OPTIONS * ")),
     "other verb": (b"PURGE /a HTTP/1.1\r\n" + HOST + b"\r\n", (200, b"PURGE /a ")),
     "encoded dots in a name": (b"GET /a%2e%2eb/.c HTTP/1.1\r\n" + HOST + b"\r\n", (200, b"GET /a%2e%2eb/.c ")),
+    "slashes in a model": (
+        b"GET /models/a%2Fb%2f..%2F/c HTTP/1.1\r\n" + HOST + b"\r\n",
+        (200, b"GET /models/a%2Fb%2f..%2F/c "),
+    ),
     "dots in a query": (b"GET /a?p=../..\\%2f HTTP/1.1\r\n" + HOST + b"\r\n", (200, b"GET /a?p=../..\\%2f ")),
 }
 

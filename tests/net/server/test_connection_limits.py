@@ -5,7 +5,7 @@ import trio
 
 from router.errors import BadRequest, Unavailable
 from router.net.server.cancel_reason import CancelReason
-from router.net.server.connection import Limits
+from router.net.server.limits import Limits
 from router.net.server.request_head import FIELD_LIMIT, HEAD_LIMIT
 
 HOST = b"Host: localhost\r\n"
@@ -35,6 +35,11 @@ REFUSALS = {
     "encoded dots": (b"GET /v1/%2E%2e/admin HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"dot"),
     "half encoded dots": (b"GET /v1/.%2e/admin HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"dot"),
     "encoded slash": (b"GET /v1%2fmessages HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"slash"),
+    "encoded slash elsewhere": (b"GET /v1/files/a%2Fb HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"slash"),
+    "encoded slash before a name": (b"GET /v1/models%2Fa HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"slash"),
+    "encoded slash further on": (b"GET /v1/x/models/a%2Fb HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"slash"),
+    "dots beside a model": (b"GET /v1/models/a%2Fb/../x HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"dot"),
+    "backslash in a model": (b"GET /v1/models/a%2Fb%5Cc HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"backslash"),
     "backslash": (b"GET /v1\\messages HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"backslash"),
     "encoded backslash": (b"GET /v1%5Cmessages HTTP/1.1\r\n" + HOST + b"\r\n", 400, b"backslash"),
     "connect": (b"CONNECT localhost:443 HTTP/1.1\r\n" + HOST + b"\r\n", 405, b"forward proxy"),

@@ -54,7 +54,11 @@ def test_paths(method, path, expected):
         ({"store": False, "conversation": "conv_1"}, "maybe_executed"),
         ({"store": False, "tools": []}, "safe"),
         ({"store": False, "tools": [FUNCTION, {"type": "custom", "name": "g"}]}, "safe"),
-        ({"store": False, "tools": [FUNCTION, {"type": "web_search"}]}, "maybe_executed"),
+        ({"store": False, "tools": [FUNCTION, {"type": "web_search"}]}, "safe"),
+        ({"store": False, "tools": [{"type": "web_search_preview_2025_03_11"}]}, "safe"),
+        ({"store": False, "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, "safe"),
+        ({"store": False, "tools": [{"type": "web_search"}, {"type": "code_interpreter"}]}, "maybe_executed"),
+        ({"store": False, "tools": [{"type": "image_generation"}]}, "maybe_executed"),
         ({"store": False, "tools": [{"type": "mcp"}]}, "maybe_executed"),
         ({"store": False, "tools": [{"type": "tool_search", "execution": "client"}]}, "safe"),
         ({"store": False, "tools": [{"type": "tool_search"}]}, "maybe_executed"),
@@ -67,6 +71,23 @@ def test_paths(method, path, expected):
 def test_responses(body, expected):
     """A Responses request is safe only when it leaves nothing behind at its vendor."""
     assert safety("/v1/responses", body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "dropped", "expected"),
+    [
+        ({}, (), "safe"),
+        ({"store": True, "previous_response_id": "resp_1"}, (), "safe"),
+        ({"store": True}, None, "maybe_executed"),
+        ({"tools": [FUNCTION, {"type": "mcp"}]}, ("tools[1]",), "safe"),
+        ({"tools": [{"type": "mcp"}, FUNCTION]}, ("tools[1]",), "maybe_executed"),
+        ({"tools": [{"type": "mcp"}]}, (), "maybe_executed"),
+        ({"tools": [{"type": "tool_search"}]}, ("tools[0]",), "safe"),
+    ],
+)
+def test_a_translated_request_is_judged_as_it_was_sent(body, dropped, expected):
+    """What this proxy keeps itself is not kept upstream, and a tool that was left out cannot have run."""
+    assert safety("/v1/responses", body, dropped=dropped) == expected
 
 
 def test_not_replayable():

@@ -119,6 +119,114 @@ def test_refusals_cool_down_longer_each_time():
     assert (bad.rejections, bad.state(now)) == (0, "ready")
 
 
+def wants(model, session=""):
+    return Want(session, model=model)
+
+
+def test_a_model_is_closed_alone():
+    """A limit of one model leaves the others, and the conversations that use them, where they are."""
+    pool = Pool(members(2))
+    first = pool.choose(0.0, wants("flash", "s")).member
+    pool.park(first, 1.0, 600.0, "429", "pro")
+    assert pool.choose(2.0, wants("flash", "s")).member is first
+    assert pool.choose(2.0, wants("pro")).member is not first
+    assert (first.state(2.0), first.until("", "pro"), first.until("", "flash")) == ("ready", 601.0, 0.0)
+
+
+def test_a_model_that_is_refused_is_closed_alone_and_longer_each_time():
+    """403: 60 s, doubled; other models are served meanwhile, which opens nothing for this one."""
+    pool = Pool(members(1))
+    member, now = pool.members[0], 0.0
+    for seconds in (60.0, 120.0, 240.0):
+        pool.refuse_model(member, now, now, "paid", "403")
+        assert (member.until("", "paid"), member.state(now)) == (now + seconds, "ready")
+        pool.reopen(member, now + 1, wants("free"))
+        assert member.until("", "paid") == now + seconds
+        now += seconds
+    pool.reopen(member, now, wants("paid"))
+    pool.refuse_model(member, now, now, "paid", "403")
+    assert member.until("", "paid") == now + 60.0
+
+
+def test_a_model_that_is_refused_is_tried_when_there_is_no_other_account():
+    """As an account that cools down: not trying costs a request. A limit of the model is waited for."""
+    pool = Pool(members(1))
+    pool.refuse_model(pool.members[0], 0.0, 0.0, "paid", "403")
+    assert pool.choose(1.0, wants("paid")) is not None
+    pool.park(pool.members[0], 0.0, 600.0, "429", "other")
+    assert pool.choose(1.0, wants("other")) is None
+
+
+def test_a_second_refused_model_closes_the_account():
+    """Then its key is refused, and the account cools down as after a 401, longer each time."""
+    pool = Pool(members(2))
+    member = pool.members[0]
+    pool.refuse_model(member, 0.0, 0.0, "one", "403")
+    pool.refuse_model(member, 1.0, 1.0, "two", "403")
+    assert (member.state(2.0), member.closed, member.rejections) == ("cooling", 61.0, 1)
+    pool.refuse_model(member, 70.0, 70.0, "three", "403")
+    assert (member.closed, member.rejections) == (190.0, 2)
+    pool.reopen(member, 200.0, wants("one"))
+    assert (member.state(200.0), member.rejections, member.refused) == ("ready", 0, set())
+    pool.refuse_model(member, 201.0, 201.0, "two", "403")
+    assert member.state(202.0) == "ready"
+
+
+def test_a_refusal_between_answers_closes_no_account():
+    """A key that serves anything is not refused, however many models it is not for."""
+    pool = Pool(members(1))
+    for number in range(10):
+        pool.refuse_model(pool.members[0], number, number, f"m{number}", "403")
+        pool.reopen(pool.members[0], number + 0.5, wants("free"))
+    assert (pool.members[0].state(10.0), pool.members[0].rejections) == ("ready", 0)
+
+
+def test_refusals_of_a_model_at_once_count_as_one():
+    """Of requests that were under way together, one doubles the time."""
+    pool = Pool(members(1))
+    for now in (10.0, 10.1, 10.2):
+        pool.refuse_model(pool.members[0], now, 5.0, "m", "403")
+    assert pool.members[0].until("", "m") == 70.0
+
+
+def test_closed_models_are_bounded():
+    """Names of models come from clients."""
+    pool = Pool(members(1))
+    for number in range(500):
+        pool.park(pool.members[0], float(number), 600.0, "429", f"m{number}")
+    assert len(pool.members[0].closed_for) <= 64
+    assert pool.choose(500.0, wants("m499")) is None
+
+
+def test_money_that_is_used_up_everywhere():
+    """It is known that waiting for a limit does not help."""
+    pool = Pool(members(2))
+    pool.park(pool.members[0], 0.0, 600.0, "402 quota", spent=True)
+    assert not pool.is_spent(1.0)
+    pool.park(pool.members[1], 0.0, 600.0, "402 quota", spent=True)
+    assert pool.is_spent(1.0)
+    assert not pool.is_spent(601.0)
+    pool.park(pool.members[1], 2.0, 900.0, "429 window")
+    assert not pool.is_spent(3.0)
+
+
+def test_what_clients_are_told_grows_as_their_own_waits():
+    """By the account that failed least often in a row; a success ends it."""
+    pool = Pool(members(2))
+    told = []
+    for now in range(8):
+        for member in pool.members:
+            pool.mark_failed(member, float(now), float(now))
+        told.append(pool.repeat_after())
+    assert told == [1, 1, 2, 4, 8, 16, 30, 30]
+    pool.reopen(pool.members[1], 9.0)
+    assert pool.repeat_after() == 1
+    for now in range(10, 13):
+        pool.note_missed(pool.members[1], float(now), float(now))
+        pool.note_missed(pool.members[1], float(now), now - 0.5)
+    assert (pool.repeat_after(), pool.members[1].faults) == (2, 0)
+
+
 def test_many_refusals_at_once_count_as_one():
     """Of requests that were under way together, one doubles the time."""
     pool = Pool(members(2))
@@ -254,6 +362,7 @@ STEPS = st.one_of(
     st.tuples(st.just("choose"), st.tuples(st.sampled_from(["", "s1", "s2", "s3"]), st.sampled_from(["", "opus"]))),
     st.tuples(st.just("parked"), st.tuples(st.integers(0, 3), SECONDS, st.sampled_from(["", "opus"]))),
     st.tuples(st.just("refused"), st.integers(0, 3)),
+    st.tuples(st.just("model refused"), st.tuples(st.integers(0, 3), st.sampled_from(["m1", "m2"]))),
     st.tuples(st.just("shook"), st.integers(0, 3)),
     st.tuples(st.just("answered"), st.integers(0, 3)),
     st.tuples(st.just("read"), st.tuples(st.integers(0, 3), st.floats(0, 1), SECONDS, st.sampled_from(["", "opus"]))),
@@ -284,6 +393,8 @@ def lived(pool, steps):
             pool.park(pool.members[detail[0]], now, detail[1], "429", detail[2])
         elif what == "read":
             room(pool.members[detail[0]], detail[1], detail[2], now, detail[3], f"{detail[3]}limit")
+        elif what == "model refused":
+            pool.refuse_model(pool.members[detail[0]], now, now, detail[1], "403")
         elif what == "answered":
             pool.reopen(pool.members[detail], now)
         elif what == "shook":
@@ -306,12 +417,12 @@ def test_histories(strategy, steps):
     pool = Pool(herd(), strategy)
     now = lived(pool, steps)
     for member in pool.members:
-        assert member.until("opus") <= now + LONGEST + COOL_LIMIT
+        assert max(member.until("opus"), member.until("", "m1")) <= now + LONGEST + COOL_LIMIT
         assert member.shaky <= now + SHAKY_LIMIT
     later = now + LONGEST + COOL_LIMIT
     assert all(member.state(later) == "ready" for member in pool.members)
     assert all(pool.share(member, later, "opus") == 1.0 for member in pool.members)
-    assert pool.choose(later, Want("s1", "opus")) is not None
+    assert pool.choose(later, Want("s1", "opus", model="m1")) is not None
 
 
 @pytest.mark.slow

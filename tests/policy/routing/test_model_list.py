@@ -1,8 +1,13 @@
 """The list of models: aliases that are served, plain names for the preferred backend, prefixes for the others."""
 
+import pytest
+
 from router.backends import Backend
-from router.policy.routing.model_list import list_models
+from router.errors import UnknownModel
+from router.policy.routing.clients import make_headers
+from router.policy.routing.model_list import find_serving_backend, list_models
 from router.policy.routing.table import Table
+from router.settings.tables import Condition, Rule
 
 ONE = Backend(name="one", root="https://one.example/v1", protocols=("chat",))
 TWO = Backend(name="two", root="https://two.example/v1", protocols=("messages",), added=1.0)
@@ -25,3 +30,68 @@ def test_aliases_come_first():
 def test_nothing():
     """No backend, no list."""
     assert list_models(Table((), {}, {}, aliases={"x": "y"})) == {}
+
+
+def backend_of(name, table, protocol="chat", **fields):
+    """The backend that serves a model, by its name alone."""
+    return find_serving_backend(name, table, protocol, {key.encode(): value for key, value in fields.items()})
+
+
+MODELS = {"one": ("a", "b", "claude-opus-5"), "two": ("b", "deepseek/deepseek-chat:free", "claude-opus-5[1m]", "größe")}
+RULES = (
+    Rule(name="drafts", when=Condition(model="draft-*"), backend="two"),
+    Rule(name="messages", when=Condition(model="only", protocol="messages"), backend="one"),
+    Rule(name="codex", when=Condition(model="mine", client="codex"), backend="two"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("a", "one"),
+        ("two:b", "two"),
+        ("TWO:b", "two"),
+        ("deepseek/deepseek-chat:free", "two"),
+        ("two:deepseek/deepseek-chat:free", "two"),
+        ("two:not/on:the list", "two"),
+        ("claude-opus-5[1m]", "two"),
+        ("one:claude-opus-5[1m]", "one"),
+        ("größe", "two"),
+        ("opus", "one"),
+        ("fast", "two"),
+        ("draft-7", "two"),
+        ("only", "one"),
+        ("gpt-99", "one"),
+    ],
+)
+def test_every_name_that_is_served_has_a_backend(name, backend):
+    """Listed or not: behind a prefix, by an alias, a shortcut, a rule of any protocol, or a family."""
+    table = Table((ONE, TWO), MODELS, {"": (r"gpt-.*",)}, aliases={"Fast": "two:x"}, routes=RULES)
+    assert backend_of(name, table) == backend
+
+
+def test_a_rule_for_a_client_counts_for_that_client():
+    """The headers of the call say whose it is."""
+    table = Table((ONE, TWO), MODELS, {}, routes=RULES)
+    fields = {name: value.encode() for name, value in make_headers("codex")}
+    assert backend_of("mine", table, **fields) == "two"
+    with pytest.raises(UnknownModel):
+        backend_of("mine", table)
+
+
+def test_the_default_and_a_forced_model_serve_any_name():
+    """As a request with the name would be served; a name that no request may have is none for them either."""
+    assert backend_of("any/thing", Table((ONE, TWO), {}, {}, "two")) == "two"
+    assert backend_of("any/thing", Table((ONE, TWO), MODELS, {}, model="two:b")) == "two"
+    for name in ("x" * 257, "a\nb", " "):
+        with pytest.raises(UnknownModel):
+            backend_of(name, Table((ONE, TWO), {}, {}, "two"))
+
+
+@pytest.mark.parametrize("name", ["deepseek/deepseek-chat:fre", "two:", "nobody:x/y"])
+def test_a_name_that_is_not_served(name):
+    """The refusal is that of a request: it says what is near, or what is wrong."""
+    with pytest.raises(UnknownModel) as caught:
+        backend_of(name, Table((ONE, TWO), MODELS, {}))
+    said = {"two:": "names a backend and no model", "nobody:x/y": "No backend serves"}.get(name, "Nearest: deepseek/")
+    assert said in caught.value.message

@@ -1,5 +1,6 @@
 """Translated answers are found again: at once, after a restart, in chains, and within bounds."""
 
+import msgspec
 import pytest
 
 from router.store.database.writer import Ledger
@@ -121,3 +122,60 @@ def test_what_is_old_is_forgotten(begun):
     ledger.close()
     last, _ = begun()
     assert last.find(["resp_1"]) == {}
+
+
+ABOUT = {"inputs": 1, "response": {"id": "resp_1", "status": "completed"}}
+
+
+def test_what_an_answer_is_shown_by(begun):
+    """The response object is stored beside the items; an entry without it is read as it always was."""
+    kept, ledger = begun()
+    kept.store("resp_1", "", [SAID, message("msg_1")], 100, ABOUT)
+    kept.store("resp_2", "resp_1", [SAID], 100)
+    wanted = {"previous": "", "items": [SAID, message("msg_1")], **ABOUT}
+    for _ in range(2):
+        assert kept.read("resp_1") == wanted
+        assert kept.read("resp_2") == {"previous": "resp_1", "items": [SAID]}
+        assert kept.read("resp_3") is kept.read("msg_1") is None
+        ledger.close()
+        kept, ledger = begun()
+
+
+def test_a_deleted_answer_is_not_found(begun):
+    """Nor are its items, at once and in the next process; its id is known as that of a deleted one."""
+    kept, ledger = begun()
+    for name in ("resp_1", "resp_2"):
+        kept.store(name, "", [message(f"msg_of_{name}")], 100, ABOUT)
+    kept.delete("resp_1")
+    for _ in range(2):
+        assert set(kept.find(["resp_1", "msg_of_resp_1", "resp_2", "msg_of_resp_2"])) == {"resp_2", "msg_of_resp_2"}
+        assert kept.read("resp_1") == {}
+        assert kept.read("resp_2") == {"previous": "", "items": [message("msg_of_resp_2")], **ABOUT}
+        ledger.close()
+        kept, ledger = begun()
+
+
+def test_a_deletion_is_safe_for_earlier_versions(begun):
+    """They read what stands in the place of a deleted answer as an item that is not stored, and go on."""
+    kept, ledger = begun()
+    kept.store("resp_1", "", [SAID], 100, ABOUT)
+    kept.delete("resp_1")
+    ledger.start()
+    assert ledger.flush()
+    [[body]] = ledger.read("SELECT body FROM kept WHERE id = 'resp_1'")
+    entry = msgspec.json.decode(body)
+    assert isinstance(entry["answer"], str)
+    assert ledger.read("SELECT body FROM kept WHERE id = ?", (entry["answer"],)) == []
+
+
+def test_a_deletion_by_another_process(begun):
+    """An answer in the memory of one process is gone once another has deleted it."""
+    kept, ledger = begun()
+    kept.store("resp_1", "", [SAID], 100, ABOUT)
+    ledger.start()
+    assert ledger.flush()
+    other, others = begun()
+    others.start()
+    other.delete("resp_1")
+    assert others.flush()
+    assert kept.read("resp_1") == {}

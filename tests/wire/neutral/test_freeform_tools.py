@@ -81,3 +81,9 @@ def test_the_grammar_is_described():
     assert freeform_tools.describe(tool) == "Does it.\n\nThe input follows this grammar:\nstart: x"
     assert freeform_tools.has_grammar(tool)
     assert not freeform_tools.has_grammar(Tool("t", freeform_tools.SCHEMA, format={"type": "text"}))
+
+
+def test_half_a_surrogate_pair():
+    """Text cut within a character is escaped, not refused, and comes out again as the mark of a broken character."""
+    assert freeform_tools.escape("a\ud83d") == "a\\ud83d"
+    assert freeform_tools.unwrap(freeform_tools.wrap("a\ud83d b")) == "a\ufffd b"

@@ -199,3 +199,29 @@ def test_a_conversation_keeps_its_prefix_with_a_memory():
     first, _ = sent(PLAIN, "chat", model="claude-opus-5", memory=memory)
     second, _ = sent(longer, "chat", model="claude-opus-5", memory=memory)
     assert json.dumps(second["messages"]).startswith(json.dumps(first["messages"])[:-1])
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_reasoning_that_is_mere_text_goes_to_an_upstream_that_takes_text(known):
+    """Text without any proof is the model's as far as anyone knows: it goes back where text is enough, and is a loss
+    elsewhere. What is remembered of the turn counts more."""
+    memory = ReplayMemory()
+    if known:
+        data = chunk({"reasoning_content": "own"}) + chunk(call(0, "t1", "look", "{}")) + chunk({}, "tool_calls") + DONE
+        streamed([data], "chat", context("deepseek", memory=memory))
+    unsigned = {"type": "thinking", "thinking": "hm", "signature": ""}
+    asked = claude(user("x"), assistant([unsigned, use()]), user([result("r")]), tools=[TOOL])
+    made, losses = sent(asked, "messages", "deepseek", memory=memory)
+    assert made["messages"][1]["reasoning_content"] == ("own" if known else "hm")
+    assert losses == []
+    made, losses = sent(asked, "messages", "", memory=memory)
+    assert "reasoning_content" not in made["messages"][1]
+    assert len(losses) == 1
+    signed = {**unsigned, "signature": "c2ln"}
+    made, _ = sent(
+        claude(user("x"), assistant([signed, use()]), user([result("r")]), tools=[TOOL]),
+        "messages",
+        "deepseek",
+        memory=ReplayMemory(),
+    )
+    assert made["messages"][1]["reasoning_content"] == ""

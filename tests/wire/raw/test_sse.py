@@ -132,7 +132,7 @@ def test_events_end_where_their_blank_lines_end(stream):
 
 
 def test_an_event_of_the_limit_is_held_and_one_byte_more_is_refused():
-    """8 MiB may wait for their blank line, not more; events before them do not count."""
+    """32 MiB may wait for their blank line, not more; events before them do not count."""
     splitter = sse.Splitter()
     assert splitter.feed(b"data: 1\n\n" + b"x" * sse.EVENT_LIMIT) == b"data: 1\n\n"
     with pytest.raises(sse.EventTooLarge):
@@ -150,3 +150,65 @@ def test_a_frame_is_one_event(name, framed):
     """What `frame` writes, `events` reads."""
     assert sse.frame(b"{}", name) == framed
     assert [event for _, event in sse.parse_events(framed)] == [sse.Event(name, "{}")]
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1 << 22])
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+def test_the_work_for_a_large_event_is_linear(monkeypatch, size, end):
+    """Each byte is searched about once and joined once, however many reads an event takes."""
+    searched = []
+    find = sse.find_last_border
+
+    def counted(data, start, stop=None):
+        searched.append(len(data) - start)
+        return find(data, start, stop)
+
+    monkeypatch.setattr(sse, "find_last_border", counted)
+    splitter = sse.Splitter()
+    event = b"data: " + b"x" * size + end
+    got = [splitter.feed(event[at : at + 4096]) for at in range(0, len(event), 4096)]
+    assert b"".join(got) == event
+    assert [len(one) for one in got if one] == [len(event)]
+    assert sum(searched) <= 1.01 * len(event) + 4096
+    assert (splitter.size, splitter.tail) == (0, b"")
+
+
+def test_the_tail_can_be_read_at_any_time():
+    """Reading it changes nothing."""
+    splitter = sse.Splitter()
+    assert splitter.feed(b"data: 1") == b""
+    assert splitter.feed(b"2\r\n") == b""
+    assert (splitter.tail, splitter.size) == (b"data: 12\r\n", 10)
+    assert splitter.feed(b"\r") == b"data: 12\r\n\r"
+    assert splitter.feed(b"\ndata: 3\n\n") == b"\ndata: 3\n\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "whole"),
+    [
+        (b"data: 1", b"data: 1\n\n"),
+        (b"data: 1\n", b"data: 1\n\n"),
+        (b"id: 1\r\ndata: 1", b"id: 1\r\ndata: 1\r\n\r\n"),
+        (b"data: 1\r\n", b"data: 1\r\n\r\n"),
+        (b"data: 1\r", b"data: 1\r\r"),
+    ],
+)
+def test_a_last_event_is_completed(tail, whole):
+    """With the line ends that it uses itself, so that readers see one event."""
+    assert sse.complete_event(tail) == whole
+    assert [event.data for _, event in sse.parse_events(whole)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("block", "event"),
+    [
+        (b'error: {"message":"no"}', sse.Event("error", '{"message":"no"}')),
+        (b"error: no", sse.Event("error", "no")),
+        (b"error:", sse.Event("", "")),
+        (b"data: 1\nerror: 2", sse.Event("", "1")),
+        (b"errors: 2", sse.Event("", "")),
+    ],
+)
+def test_an_error_line_is_an_event(block, event):
+    """A line `error: {...}` without any data is an event of that name, as no standard has it."""
+    assert sse.parse_event(block) == event

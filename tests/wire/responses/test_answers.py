@@ -5,9 +5,11 @@ import json
 import pytest
 
 from router.ir import Text, Thinking, ToolCall
-from router.wire import protocols, translate
+from router.wire import translate
 from router.wire.neutral import assemble
+from router.wire.responses import response
 
+from ..conftest import FIXTURES
 from ..kinds.answers_responses import CASES
 from ..translations import context
 
@@ -16,7 +18,7 @@ def read(case, ctx):
     """The neutral answer of a case."""
     if case.streamed:
         return assemble.assemble_answer(translate.Stream("responses", "chat", ctx).all_events(case.data))
-    return protocols.BY_NAME["responses"].codec.decode_answer(json.loads(case.data), ctx)
+    return response.decode_answer(json.loads(case.data), ctx)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -35,3 +37,28 @@ def test_an_answer_is_read_whole(case):
     assert (found.stop, found.refusal, cited) == (case.stop, case.refusal, list(case.citations))
     named = {loss.path for loss in ctx.losses}
     assert named == set(case.losses.get("*", ()))
+
+
+def recorded(name):
+    """A recorded answer, where recordings are at hand."""
+    path = FIXTURES / "faults" / name
+    if not path.exists():
+        pytest.skip("no recording")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "losses", "cited", "logprobs"),
+    [
+        ("08-citations-lost/responses-to-chat-upstream.responses.json", {"output item web_search_call"}, True, False),
+        ("09-silent-losses/phase-upstream.responses.json", {"phase"}, False, False),
+        ("09-silent-losses/logprobs-upstream.responses.json", set(), False, True),
+    ],
+)
+def test_recorded_answers(name, losses, cited, logprobs):
+    """Recorded whole answers: citations and log probabilities are read, the rest is named."""
+    ctx = context()
+    found = response.decode_answer(recorded(name), ctx)
+    texts = [block for block in found.blocks if isinstance(block, Text)]
+    assert [any(getattr(text, field) for text in texts) for field in ("citations", "logprobs")] == [cited, logprobs]
+    assert {loss.path for loss in ctx.losses} == losses

@@ -6,6 +6,7 @@ from typing import cast
 
 import msgspec
 
+from router.backends.output_limits import find_output_limit
 from router.ir import Request, Shape, Text, Thinking, ToolCall, Turn
 from router.wire.messages.requests import content as messages_content
 from router.wire.messages.requests.hosted_tools import MCP_BETA, encode_hosted, select_hosted
@@ -31,7 +32,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     claude = find_claude(request.model)
     request = msgspec.structs.replace(request, turns=tuple(order_turns(request.turns, ctx)))
     request = fit_marks(request, ctx)
-    limit = request.max_tokens or claude.max_output
+    limit = request.max_tokens or find_output_limit(request.model) or claude.max_output
     body: Json = {"model": request.model, "max_tokens": limit}
     ctx.union_tools = union_tools(request)
     system = _encode_system(request, ctx)
@@ -62,6 +63,7 @@ def encode_request(request: Request, ctx: Context) -> tuple[Json, dict[str, str]
     if request.cache or (request.cache is None and ctx.auto_cache and not is_marked(request)):
         # OpenAI caches without being asked, so its callers send no marks; without one Messages would not cache.
         body["cache_control"] = {"type": "ephemeral"}
+    ctx.assumed_limit = request.max_tokens is None
     if request.stream:
         body["stream"] = True
     headers = {"anthropic-version": SAMPLING_VERSION if sampled else VERSION}

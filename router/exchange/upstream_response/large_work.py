@@ -1,0 +1,36 @@
+"""Work on large pieces of answers, which would delay every other stream: it runs in the one thread for large bodies.
+
+The thread takes one piece at a time, in the order in which they came, so no stream waits for more than one piece of
+each other. What the work changes must belong to its stream alone; for anything shared there is `run_on_loop`.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
+import trio
+
+from router.exchange.body.body import THREAD, THREAD_BYTES
+
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def is_large(size: int) -> bool:
+    """True for so many bytes that they are worked on in the thread."""
+    return size > THREAD_BYTES
+
+
+async def run_large(work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+    """Run the work in the thread. When cancelled it has not begun; once it has begun its result is returned."""
+    return await trio.to_thread.run_sync(work, *arguments, limiter=THREAD)
+
+
+def run_on_loop(work: Callable[[*_Arguments], None], *arguments: *_Arguments) -> None:
+    """Run what changes shared state in trio's thread, from either thread."""
+    if trio.lowlevel.in_trio_run():
+        work(*arguments)
+        return
+    try:
+        trio.from_thread.run_sync(work, *arguments)
+    except RuntimeError:
+        work(*arguments)  # no trio runs at all

@@ -1,0 +1,1 @@
+"""What upstreams' errors say: their codes, their texts, and requests that are too long for a model."""

@@ -1,0 +1,44 @@
+"""The message of an error object, which some gateways hide."""
+
+from router.wire.raw import json_values
+from router.wire.raw.json_values import Json
+
+# OpenRouter's message for any error of a provider behind it; what the provider said stands in error.metadata.raw.
+_SAYS_NOTHING = frozenset(("", "provider returned error", "error"))
+#: Characters of a provider's own text that are passed on.
+_RAW_LIMIT = 2048
+_MESSAGES = ("message", "detail", "error_description", "title", "msg")
+
+
+def decode_body(body: bytes | bytearray) -> Json | None:
+    """The JSON object of an error answer, also alone in a list, as Gemini sends it; None for anything else."""
+    data = bytes(body).strip()
+    return json_values.decode_object(data[1:-1] if data[:1] == b"[" and data[-1:] == b"]" else data)
+
+
+def find_message(error: Json) -> str:
+    """The message, or what the provider behind a gateway said; '' for none."""
+    message = error.get("message")
+    said = message if isinstance(message, str) else ""
+    if said.strip().rstrip(".").lower() not in _SAYS_NOTHING:
+        return said
+    return _read_raw(json_values.get_object(error, "metadata").get("raw")) or said
+
+
+def _read_raw(raw: object) -> str:
+    """The message in a provider's error, which is an object, the text of one, or a plain text."""
+    data = json_values.decode_object(raw) if isinstance(raw, str) and raw.lstrip()[:1] == "{" else raw
+    if isinstance(data, dict):
+        body: Json = data  # pyright: ignore[reportUnknownVariableType]
+        for holder in (json_values.get_object(body, "error"), body):
+            for name in _MESSAGES:
+                value = holder.get(name)
+                if isinstance(value, str) and value.strip():
+                    return _clean(value)
+        value = body.get("error")
+        return _clean(value) if isinstance(value, str) else ""
+    return _clean(raw) if isinstance(raw, str) else ""
+
+
+def _clean(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text[:_RAW_LIMIT]).strip()
