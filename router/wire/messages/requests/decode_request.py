@@ -52,7 +52,9 @@ def decode_request(data: Json, ctx: Context) -> Request:
         "cache": "cache_control",
     }
     config = json_values.read_object(data.get("output_config"), "output_config")
-    ctx.note_unread(data, _READ)
+    for name, value in data.items():
+        if name not in _READ and value is not None:
+            ctx.note_dropped(name[:40])
     ctx.note_unread(config, frozenset(("effort", "format")), "output_config.")
     tools, hosted = decode_tools(data, ctx)
     choice, parallel = decode_choice(data)
